@@ -1,0 +1,170 @@
+//! What can go wrong with a user's text, tokenizer or download.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// An error of this crate. Its message is one sentence that names the file, and the line where there is one;
+/// [`DataError::hint`] says what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// A file or folder could not be read.
+    #[error("cannot read {}: {error}", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+    /// A file or folder could not be written.
+    #[error("cannot write {}: {error}", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+    /// A line of text is not UTF-8.
+    #[error("{}, line {line}: the text is not valid UTF-8", path.display())]
+    InvalidUtf8 {
+        /// The text file.
+        path: PathBuf,
+        /// The line, counted from one.
+        line: usize,
+    },
+    /// A line of a two-column file does not have two columns.
+    #[error("{}, line {line}: expected two columns separated by one tab, found {columns}", path.display())]
+    Columns {
+        /// The two-column file.
+        path: PathBuf,
+        /// The line, counted from one.
+        line: usize,
+        /// How many columns the line has.
+        columns: usize,
+    },
+    /// The two files of a parallel corpus differ in length.
+    #[error(
+        "{} has {source_lines} lines but {} has {target_lines}: line n of one must translate line n of the other",
+        source_path.display(),
+        target_path.display()
+    )]
+    UnequalLines {
+        /// The file of source sentences.
+        source_path: PathBuf,
+        /// Its number of lines.
+        source_lines: usize,
+        /// The file of target sentences.
+        target_path: PathBuf,
+        /// Its number of lines.
+        target_lines: usize,
+    },
+    /// A corpus has no sentence pair.
+    #[error("{} is empty: a corpus needs at least one sentence pair", path.display())]
+    EmptyCorpus {
+        /// The corpus file.
+        path: PathBuf,
+    },
+    /// A vocabulary was asked for that cannot hold every byte and the special tokens.
+    #[error(
+        "a vocabulary of {vocab_size} tokens is too small: bytes and special tokens alone take {smallest}"
+    )]
+    VocabularyTooSmall {
+        /// The size asked for.
+        vocab_size: usize,
+        /// The smallest size possible.
+        smallest: usize,
+    },
+    /// Subwords could not be learnt from the text.
+    #[error("cannot train a tokenizer: {reason}")]
+    TrainTokenizer {
+        /// Why not.
+        reason: String,
+    },
+    /// A file is not a tokenizer that this crate can use.
+    #[error("{} is not a usable tokenizer: {reason}", path.display())]
+    InvalidTokenizer {
+        /// The tokenizer's file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The folder that was to serve as a mirror lacks a file.
+    #[error("the mirror has no file {}", path.display())]
+    NotInMirror {
+        /// Where the file was looked for.
+        path: PathBuf,
+    },
+    /// A server could not be reached, or stopped answering.
+    #[error("cannot download {url}: {reason}")]
+    Download {
+        /// The address.
+        url: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A server answered a download with an error.
+    #[error("cannot download {url}: the server answered with HTTP status {status}")]
+    HttpStatus {
+        /// The address.
+        url: String,
+        /// The HTTP status code.
+        status: u16,
+    },
+    /// A downloaded file is not the one that was expected.
+    #[error("{origin} has the wrong content: expected SHA-256 {expected}, found {found}")]
+    WrongChecksum {
+        /// Where the file came from: an address or a path.
+        origin: String,
+        /// The sum that the corpus entry gives.
+        expected: String,
+        /// The sum of what came.
+        found: String,
+    },
+}
+
+impl DataError {
+    /// What the user can do about the error, where there is something to say beyond the message.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Read { path, error } => return read_hint(path, error),
+            Self::Write { .. } => "check that the folder exists, is writable and has free space",
+            Self::InvalidUtf8 { .. } => {
+                "convert the file to UTF-8, for example with `iconv -t UTF-8`"
+            }
+            Self::Columns { .. } => "write one pair a line: source sentence, tab, target sentence",
+            Self::UnequalLines { .. } => {
+                "look for a missing or an extra line; the two files must have one sentence a line, in the same order"
+            }
+            Self::EmptyCorpus { .. } => "check that the path names the right file",
+            Self::VocabularyTooSmall { .. } => {
+                "ask for a larger vocabulary; 4,000 to 32,000 is usual"
+            }
+            Self::InvalidTokenizer { .. } => {
+                "use the tokenizer.json of a model folder that Attend wrote"
+            }
+            Self::NotInMirror { .. } => {
+                "a mirror holds each file under its repository, branch and path, as the public address does"
+            }
+            Self::Download { .. } => {
+                "check the network and run the command again: it goes on where it stopped"
+            }
+            Self::HttpStatus { .. } => "try again later, or name another place with --mirror",
+            Self::WrongChecksum { .. } => {
+                "the file is damaged or has changed at its source; run the command again, or try another --mirror"
+            }
+            Self::TrainTokenizer { .. } => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+fn read_hint(path: &Path, error: &io::Error) -> Option<String> {
+    let compressed = path.extension().is_some_and(|extension| extension == "gz");
+    match error.kind() {
+        io::ErrorKind::NotFound => Some("check the path".to_owned()),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput if compressed => {
+            Some("the .gz file is damaged or cut short: fetch it again".to_owned())
+        }
+        _ => None,
+    }
+}

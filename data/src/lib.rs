@@ -1,0 +1,13 @@
+//! Text in, batches out: parallel corpora, subword tokenizers, token-budget batches and named corpora.
+
+pub mod batch;
+pub mod cli;
+pub mod corpus;
+pub mod error;
+pub mod file;
+pub mod filter;
+pub mod phrasebook;
+pub mod source;
+pub mod tokenizer;
+
+pub use error::DataError;

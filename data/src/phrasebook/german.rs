@@ -1,0 +1,211 @@
+//! German: the finite verb second or last, and the order of what stands between the parts of the predicate.
+
+use super::conjugation::{Bracket, bracket};
+use super::declension::{contracted, noun_group, pronoun, relative_pronoun};
+use super::features::{Case, Determiner, Pronoun};
+use super::numbers;
+use super::text::{capitalized, join};
+use super::tree::{Clause, NounPhrase, Phrase, Sentence};
+
+/// The German sentence, capitalized and with its final mark.
+pub(super) fn sentence(tree: &Sentence) -> String {
+    match tree {
+        Sentence::Statement {
+            front: None,
+            clause,
+        } => {
+            let mark = if matches!(clause.subject, NounPhrase::Pronoun(Pronoun::Who)) {
+                "?"
+            } else {
+                "."
+            };
+            capitalized(&self::clause(clause, Order::SubjectFirst), mark)
+        }
+        Sentence::Statement {
+            front: Some(front),
+            clause,
+        } => capitalized(
+            &join([phrase(front), self::clause(clause, Order::VerbFirst)]),
+            ".",
+        ),
+        Sentence::Question { word, clause } => {
+            let word = word.map_or("", |(_, german)| german);
+            capitalized(&join([word, &self::clause(clause, Order::VerbFirst)]), "?")
+        }
+        Sentence::Subordination {
+            main,
+            conjunction,
+            subordinate,
+            subordinate_first,
+        } => {
+            let subordinate = clause(subordinate, Order::VerbLast);
+            let text = match subordinate_first {
+                true => format!(
+                    "{} {subordinate}, {}",
+                    conjunction.1,
+                    clause(main, Order::VerbFirst)
+                ),
+                false => format!(
+                    "{}, {} {subordinate}",
+                    clause(main, Order::SubjectFirst),
+                    conjunction.1
+                ),
+            };
+            capitalized(&text, ".")
+        }
+        Sentence::Coordination {
+            first,
+            conjunction,
+            second,
+        } => {
+            let [first, second] = [first, second].map(|part| clause(part, Order::SubjectFirst));
+            capitalized(&format!("{first}{} {second}", conjunction.1), ".")
+        }
+        Sentence::Existence { place, thing } => {
+            let thing = noun_phrase(thing, Case::Accusative);
+            capitalized(&join([&phrase(place), "gibt es", &thing]), ".")
+        }
+        Sentence::TimeOfDay(clock) => capitalized(&format!("es ist {}", clock.german()), "."),
+    }
+}
+
+/// Where the finite verb stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// Der Mann kauft das Buch.
+    SubjectFirst,
+    /// Kauft der Mann das Buch? Also after a fronted phrase: Heute kauft der Mann das Buch.
+    VerbFirst,
+    /// …, weil der Mann das Buch kauft.
+    VerbLast,
+}
+
+fn clause(clause: &Clause, order: Order) -> String {
+    let subject = noun_phrase(&clause.subject, Case::Nominative);
+    let Bracket {
+        finite,
+        closing,
+        verb_final,
+    } = bracket(clause.verb, clause.mode, clause.subject.agreement());
+    let middle = middle_field(clause);
+    match order {
+        Order::SubjectFirst => join([subject, finite, middle, closing]),
+        Order::VerbFirst => join([finite, subject, middle, closing]),
+        Order::VerbLast => join([subject, middle, verb_final]),
+    }
+}
+
+/// What stands between the finite verb (or the subject) and the end of the clause.
+///
+/// The order: pronouns, the person in the dative, time, a definite object, "nicht", place, an indefinite object,
+/// complement. An indefinite object is negated with "kein", everything else with "nicht".
+fn middle_field(clause: &Clause) -> String {
+    let with_kein = clause.negated
+        && clause
+            .direct
+            .as_ref()
+            .is_some_and(NounPhrase::is_indefinite);
+    let object = |object: &Option<NounPhrase>, case, belongs: fn(&NounPhrase) -> bool| match object
+        .as_ref()
+        .filter(|object| belongs(object))
+    {
+        Some(object) if with_kein && object.is_indefinite() => noun_phrase(&negative(object), case),
+        Some(object) => noun_phrase(object, case),
+        None => String::new(),
+    };
+    let other = |part: &Option<Phrase>| part.as_ref().map(phrase).unwrap_or_default();
+    join([
+        object(&clause.indirect, Case::Dative, is_pronoun),
+        object(&clause.direct, Case::Accusative, is_pronoun),
+        object(&clause.indirect, Case::Dative, is_known_noun),
+        other(&clause.time),
+        clause
+            .frequency
+            .map(|adverb| adverb.german.to_owned())
+            .unwrap_or_default(),
+        object(&clause.direct, Case::Accusative, is_known_noun),
+        if clause.negated && !with_kein {
+            "nicht".to_owned()
+        } else {
+            String::new()
+        },
+        other(&clause.place),
+        object(&clause.direct, Case::Accusative, is_new),
+        other(&clause.complement),
+    ])
+}
+
+fn is_pronoun(object: &NounPhrase) -> bool {
+    object.is_pronoun()
+}
+
+fn is_known_noun(object: &NounPhrase) -> bool {
+    !is_pronoun(object) && !is_new(object)
+}
+
+/// Whether the phrase brings something new into the talk, as a noun with "ein", a number or no article does.
+fn is_new(object: &NounPhrase) -> bool {
+    matches!(
+        object,
+        NounPhrase::Noun {
+            determiner: Determiner::Indefinite | Determiner::Count(_),
+            ..
+        }
+    )
+}
+
+fn negative<'l>(object: &NounPhrase<'l>) -> NounPhrase<'l> {
+    let mut object = object.clone();
+    if let NounPhrase::Noun { determiner, .. } = &mut object {
+        *determiner = Determiner::Negative;
+    }
+    object
+}
+
+/// A complement or an adverbial.
+fn phrase(phrase: &Phrase) -> String {
+    match phrase {
+        Phrase::Fixed(adverbial) => adverbial.german.to_owned(),
+        Phrase::Clock(clock) => format!("um {}", clock.german()),
+        Phrase::Adjective(adjective) => adjective.german.to_owned(),
+        Phrase::Age(years) => format!("{} Jahre alt", numbers::german(*years)),
+        Phrase::Prepositional {
+            german,
+            case,
+            object,
+            ..
+        } => {
+            let phrase = noun_phrase(object, *case);
+            match object {
+                NounPhrase::Noun {
+                    determiner: Determiner::Definite,
+                    ..
+                } => contracted(german.german, &phrase),
+                _ => join([german.german, &phrase]),
+            }
+        }
+    }
+}
+
+fn noun_phrase(phrase: &NounPhrase, case: Case) -> String {
+    match phrase {
+        NounPhrase::Pronoun(word) => pronoun(*word, case).to_owned(),
+        NounPhrase::Relative { gender, number, .. } => {
+            relative_pronoun(*gender, *number).to_owned()
+        }
+        NounPhrase::Name(name) => name.name.to_owned(),
+        NounPhrase::Noun {
+            determiner,
+            adjective,
+            noun,
+            number,
+            relative,
+        } => {
+            let group = noun_group(*determiner, *adjective, noun, *number, case);
+            match relative {
+                Some(relative) => format!("{group}, {},", clause(relative, Order::VerbLast)),
+                None => group,
+            }
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! From words to a line of text.
+
+/// The parts that are not empty, with a space between them.
+pub(super) fn join<S: AsRef<str>>(parts: impl IntoIterator<Item = S>) -> String {
+    let mut text = String::new();
+    for part in parts {
+        let part = part.as_ref();
+        if !text.is_empty() && !part.is_empty() && !part.starts_with(',') {
+            text.push(' ');
+        }
+        text.push_str(part);
+    }
+    text
+}
+
+/// The text with a capital first letter and a final mark, which absorbs a comma before it.
+pub(super) fn capitalized(text: &str, mark: &str) -> String {
+    let text = text.trim_end_matches(',');
+    let mut characters = text.chars();
+    let first = characters
+        .next()
+        .map(|first| first.to_uppercase().to_string())
+        .unwrap_or_default();
+    format!("{first}{}{mark}", characters.as_str())
+}

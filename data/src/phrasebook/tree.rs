@@ -1,0 +1,161 @@
+//! Abstract syntax: what a sentence says, before either language says it.
+//!
+//! [`derive`](super::derive) builds these trees; [`english`](super::english) and [`german`](super::german) each
+//! read them in their own order.
+
+use super::clock::Clock;
+use super::features::{Agreement, Case, Determiner, Gender, Mode, Number, Person, Pronoun};
+use super::lexicon::{Adjective, Adverbial, Name, Noun, Preposition, Verb};
+
+/// A sentence.
+#[derive(Clone, Debug)]
+pub(super) enum Sentence<'l> {
+    /// "Today the man buys a book.", "Who buys a book?"
+    Statement {
+        front: Option<Phrase<'l>>,
+        clause: Clause<'l>,
+    },
+    /// "Does the man buy a book?", "Why does the man buy a book?"
+    Question {
+        word: Option<Bilingual>,
+        clause: Clause<'l>,
+    },
+    /// "The man buys a book because it is cheap.", "If it rains, the man sleeps."
+    Subordination {
+        main: Clause<'l>,
+        conjunction: Bilingual,
+        subordinate: Clause<'l>,
+        subordinate_first: bool,
+    },
+    /// "The man reads and the woman sleeps."
+    Coordination {
+        first: Clause<'l>,
+        conjunction: Bilingual,
+        second: Clause<'l>,
+    },
+    /// "In the city there is a museum."
+    Existence {
+        place: Phrase<'l>,
+        thing: NounPhrase<'l>,
+    },
+    /// "It is half past seven."
+    TimeOfDay(Clock),
+}
+
+/// A word or phrase that no rule inflects: English, German.
+pub(super) type Bilingual = (&'static str, &'static str);
+
+/// A verb with all that belongs to it.
+#[derive(Clone, Debug)]
+pub(super) struct Clause<'l> {
+    pub(super) subject: NounPhrase<'l>,
+    pub(super) verb: &'l Verb,
+    pub(super) mode: Mode,
+    pub(super) negated: bool,
+    /// often, oft
+    pub(super) frequency: Option<&'l Adverbial>,
+    /// The object in the dative.
+    pub(super) indirect: Option<NounPhrase<'l>>,
+    /// The object in the accusative.
+    pub(super) direct: Option<NounPhrase<'l>>,
+    /// What the verb asks for besides: where to, for whom, how.
+    pub(super) complement: Option<Phrase<'l>>,
+    /// Where it happens.
+    pub(super) place: Option<Phrase<'l>>,
+    /// When it happens.
+    pub(super) time: Option<Phrase<'l>>,
+}
+
+impl<'l> Clause<'l> {
+    /// A positive clause in the present, with nothing but subject and verb.
+    pub(super) fn new(subject: NounPhrase<'l>, verb: &'l Verb) -> Self {
+        Self {
+            subject,
+            verb,
+            mode: Mode::Present,
+            negated: false,
+            frequency: None,
+            indirect: None,
+            direct: None,
+            complement: None,
+            place: None,
+            time: None,
+        }
+    }
+}
+
+impl Clause<'_> {
+    /// Whether the subject may follow the verb. "Heute hilft er ihm" is fine; with a noun for "er", German would
+    /// rather move the pronoun in front of the subject, and the corpus leaves such clauses out.
+    pub(super) fn may_invert(&self) -> bool {
+        let mut objects = [&self.indirect, &self.direct].into_iter().flatten();
+        self.subject.is_pronoun() || !objects.any(NounPhrase::is_pronoun)
+    }
+}
+
+/// A complement or an adverbial.
+#[derive(Clone, Debug)]
+pub(super) enum Phrase<'l> {
+    /// today, heute
+    Fixed(&'l Adverbial),
+    /// at half past seven, um halb acht
+    Clock(Clock),
+    /// tired, müde
+    Adjective(&'l Adjective),
+    /// twenty years old, zwanzig Jahre alt
+    Age(u32),
+    /// with the boy, mit dem Jungen
+    Prepositional {
+        /// Empty where the English verb brings its preposition (wait for).
+        english: &'static str,
+        german: &'l Preposition,
+        case: Case,
+        object: NounPhrase<'l>,
+    },
+}
+
+/// A subject, an object, or what follows a preposition.
+#[derive(Clone, Debug)]
+pub(super) enum NounPhrase<'l> {
+    Pronoun(Pronoun),
+    /// The "who" or "that" of a relative clause.
+    Relative {
+        gender: Gender,
+        number: Number,
+        is_person: bool,
+    },
+    Name(&'l Name),
+    Noun {
+        determiner: Determiner,
+        adjective: Option<&'l Adjective>,
+        noun: &'l Noun,
+        number: Number,
+        /// "who buys a book": a clause whose subject is [`NounPhrase::Relative`].
+        relative: Option<Box<Clause<'l>>>,
+    },
+}
+
+impl NounPhrase<'_> {
+    pub(super) fn agreement(&self) -> Agreement {
+        match self {
+            Self::Pronoun(pronoun) => pronoun.agreement(),
+            Self::Name(_) => (Person::Third, Number::Singular),
+            Self::Noun { number, .. } | Self::Relative { number, .. } => (Person::Third, *number),
+        }
+    }
+
+    pub(super) fn is_pronoun(&self) -> bool {
+        matches!(self, Self::Pronoun(_))
+    }
+
+    /// Whether the phrase is a noun with "ein" or no article, which German negates with "kein".
+    pub(super) fn is_indefinite(&self) -> bool {
+        matches!(
+            self,
+            Self::Noun {
+                determiner: Determiner::Indefinite,
+                ..
+            }
+        )
+    }
+}

@@ -1,0 +1,299 @@
+//! The tokenizer: nothing is lost, text never becomes a special token, files are checked.
+
+use std::fs;
+
+use attend_data::DataError;
+use attend_data::batch::Example;
+use attend_data::corpus::SentencePair;
+use attend_data::tokenizer::Tokenizer;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use tempfile::TempDir;
+
+const LINES: [&str; 6] = [
+    "A man in a blue shirt is standing on a ladder cleaning a window.",
+    "Ein Mann in einem blauen Hemd steht auf einer Leiter und putzt ein Fenster.",
+    "Two young guys with shaggy hair look at their hands while hanging out in the yard.",
+    "Zwei junge weiße Männer sind im Freien in der Nähe vieler Büsche.",
+    "A little girl climbing into a wooden playhouse.",
+    "Ein kleines Mädchen klettert in ein Spielhaus aus Holz.",
+];
+
+const HOSTILE: [&str; 19] = [
+    "",
+    " ",
+    "  two  spaces, and three   ",
+    "\ttab\tand\u{a0}no-break\u{3000}space\u{200b}",
+    "\0nul\0",
+    "\r\n\u{b}\u{c}\u{85}\u{2028}\u{2029}",
+    "</s>",
+    "<s> a </s></s> b<pad> <pad>",
+    "<unk> [CLS] Ġ Ċ ▁",
+    "😀👩‍👩‍👧‍👦🏳️‍🌈🇩🇪",
+    "e\u{301}\u{327}\u{489} Å Å ﬁ",
+    "漢字とひらがな、한국어",
+    "שלום \u{202e}مرحبا\u{202c} بالعالم",
+    "'s 't 're 've 'm 'll 'd ’s",
+    "naïve Straße ǅ İı ß",
+    "\u{feff}\u{fffd}\u{ffff}\u{10ffff}",
+    "𝒜𝓁𝓅𝒽𝒶 ٠١٢ ½ Ⅷ",
+    "...!!!???---___",
+    "a\u{7f}\u{1}\u{1b}[31m",
+];
+
+fn tokenizer() -> Tokenizer {
+    Tokenizer::train_bpe(LINES.into_iter(), 300).unwrap()
+}
+
+#[test]
+fn special_tokens_come_first() {
+    let tokenizer = tokenizer();
+    assert_eq!(
+        (tokenizer.pad_id(), tokenizer.bos_id(), tokenizer.eos_id()),
+        (0, 1, 2)
+    );
+    assert_eq!(
+        [0, 1, 2].map(|id| tokenizer.token(id)),
+        ["<pad>", "<s>", "</s>"]
+    );
+    assert_eq!(tokenizer.vocab_size(), 300);
+}
+
+#[test]
+fn any_text_comes_back_unchanged() {
+    let trained = tokenizer();
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("tokenizer.json");
+    trained.save(&path).unwrap();
+    let loaded = Tokenizer::load(&path).unwrap();
+    let check = |text: &str| {
+        for tokenizer in [&trained, &loaded] {
+            let ids = tokenizer.encode(text);
+            assert_eq!(tokenizer.decode(&ids), text, "{text:?} as {ids:?}");
+            // Neither <pad>, <s> and </s>, nor an id without a token.
+            assert!(
+                ids.iter().all(|id| (3..300).contains(id)),
+                "{text:?} as {ids:?}"
+            );
+        }
+        assert_eq!(trained.encode(text), loaded.encode(text), "{text:?}");
+    };
+    HOSTILE.iter().for_each(|text| check(text));
+
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    for _ in 0..2_000 {
+        let length = random.next_u32() % 20;
+        let text: String = (0..length)
+            .filter_map(|_| match random.next_u32() % 4 {
+                0 => char::from_u32(random.next_u32() % 0x80),
+                1 => char::from_u32(random.next_u32() % 0x800),
+                2 => char::from_u32(random.next_u32() % 0x11_0000),
+                _ => Some(' '),
+            })
+            .collect();
+        check(&text);
+    }
+}
+
+#[test]
+fn text_full_of_special_tokens_does_not_teach_them() {
+    let lines = ["</s> <s> <pad></s>"; 50];
+    let tokenizer = Tokenizer::train_bpe(lines.into_iter(), 400).unwrap();
+    let ids = tokenizer.encode(lines[0]);
+    assert!(ids.iter().all(|&id| id > 2), "{ids:?}");
+    assert_eq!(tokenizer.decode(&ids), lines[0]);
+}
+
+#[test]
+fn decoding_skips_special_tokens_and_unknown_ids() {
+    let tokenizer = tokenizer();
+    let mut ids = vec![tokenizer.bos_id()];
+    ids.extend(tokenizer.encode("A man"));
+    ids.extend([tokenizer.eos_id(), tokenizer.pad_id(), 1_000_000]);
+    assert_eq!(tokenizer.decode(&ids), "A man");
+}
+
+#[test]
+fn bytes_that_are_no_text_decode_to_the_replacement_character() {
+    let tokenizer = tokenizer();
+    let mut ids = tokenizer.encode("😀");
+    ids.pop();
+    assert!(tokenizer.decode(&ids).contains('\u{fffd}'));
+}
+
+#[test]
+fn tokens_are_shown_as_text() {
+    let tokenizer = Tokenizer::train_bpe(["ein Haus, ein Haus"].into_iter(), 300).unwrap();
+    let tokens: Vec<String> = tokenizer
+        .encode("ein Haus ä")
+        .into_iter()
+        .map(|id| tokenizer.token(id))
+        .collect();
+    assert_eq!(tokens, ["ein", " Haus", " ", "\u{fffd}", "\u{fffd}"]);
+    assert_eq!(tokenizer.token(1_000_000), "");
+}
+
+/// "aaabdaaabac", the example of the article on byte-pair encoding (Gage, 1994): aa, then ab, then aaab.
+#[test]
+fn frequent_pairs_are_merged_first() {
+    let tokens = |vocab_size: usize| {
+        let tokenizer = Tokenizer::train_bpe(["aaabdaaabac"].into_iter(), vocab_size).unwrap();
+        let ids = tokenizer.encode("aaabdaaabac");
+        ids.into_iter()
+            .map(|id| tokenizer.token(id))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(tokens(259).len(), 11);
+    assert_eq!(tokens(260), ["aa", "a", "b", "d", "aa", "a", "b", "a", "c"]);
+    assert_eq!(tokens(261), ["aa", "ab", "d", "aa", "ab", "a", "c"]);
+    assert_eq!(tokens(262), ["aaab", "d", "aaab", "a", "c"]);
+    // No pair is left that occurs twice: a larger vocabulary has nothing to add.
+    assert_eq!(tokens(1_000), tokens(262));
+}
+
+#[test]
+fn the_same_lines_give_the_same_file() {
+    let folder = TempDir::new().unwrap();
+    let bytes: Vec<Vec<u8>> = (0..5)
+        .map(|run| {
+            let path = folder.path().join(run.to_string());
+            tokenizer().save(&path).unwrap();
+            fs::read(path).unwrap()
+        })
+        .collect();
+    assert!(bytes.iter().all(|run| *run == bytes[0]));
+}
+
+#[test]
+fn a_vocabulary_holds_at_least_the_bytes_and_special_tokens() {
+    let error = Tokenizer::train_bpe(LINES.into_iter(), 258).unwrap_err();
+    let smallest = match error {
+        DataError::VocabularyTooSmall {
+            vocab_size: 258,
+            smallest,
+        } => smallest,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(smallest, 259);
+    let bytes_only = Tokenizer::train_bpe(LINES.into_iter(), smallest).unwrap();
+    assert_eq!(bytes_only.vocab_size(), 259);
+    assert_eq!(bytes_only.encode("Nähe").len(), 5);
+}
+
+#[test]
+fn a_batch_is_encoded_in_order() {
+    let tokenizer = tokenizer();
+    let texts: Vec<&str> = LINES.iter().copied().cycle().take(25_000).collect();
+    let encoded = tokenizer.encode_batch(&texts);
+    assert_eq!(encoded.len(), texts.len());
+    for (text, ids) in texts.iter().zip(&encoded) {
+        assert_eq!(tokenizer.decode(ids), *text);
+    }
+    assert_eq!(encoded[3], tokenizer.encode(LINES[3]));
+}
+
+#[test]
+fn pairs_end_with_the_end_token() {
+    let tokenizer = tokenizer();
+    let pairs = [SentencePair {
+        source: "A man".to_owned(),
+        target: String::new(),
+    }];
+    let expected = Example {
+        source: [tokenizer.encode("A man"), vec![2]].concat(),
+        target: vec![2],
+    };
+    assert_eq!(tokenizer.encode_pairs(&pairs), [expected]);
+}
+
+#[test]
+fn a_file_that_is_no_usable_tokenizer_is_an_error() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("tokenizer.json");
+    let error = Tokenizer::load(&path).unwrap_err();
+    assert!(matches!(error, DataError::Read { .. }), "{error:?}");
+
+    tokenizer().save(&path).unwrap();
+    let json = fs::read_to_string(&path).unwrap();
+    let changed = |from: &str, to: &str| {
+        assert!(json.contains(from), "{from}");
+        json.replace(from, to)
+    };
+    let byte_level = json
+        .find("\"pre_tokenizer\"")
+        .map(|start| &json[start..=start + json[start..].find('}').unwrap()])
+        .unwrap();
+    let decoder = json
+        .find("\"decoder\"")
+        .map(|start| &json[start..=start + json[start..].find('}').unwrap()])
+        .unwrap();
+    let cases = [
+        (String::new(), "EOF"),
+        (json[..json.len() / 2].to_owned(), "EOF"),
+        ("{}".to_owned(), ""),
+        (changed("</s>", "<end>"), "</s>"),
+        (changed("<pad>", "[PAD]"), "<pad>"),
+        (changed("\"!\": 3", "\"!!!\": 3"), ""),
+        (changed("\"type\": \"BPE\"", "\"type\": \"WordLevel\""), ""),
+        (
+            changed(
+                "\"normalizer\": null",
+                "\"normalizer\": {\"type\": \"Lowercase\"}",
+            ),
+            "normalizer",
+        ),
+        (
+            changed(byte_level, "\"pre_tokenizer\": null"),
+            "pre_tokenizer",
+        ),
+        (
+            changed(byte_level, "\"pre_tokenizer\": {\"type\": \"Whitespace\"}"),
+            "",
+        ),
+        (
+            changed("\"add_prefix_space\": false", "\"add_prefix_space\": true"),
+            "pre_tokenizer",
+        ),
+        (
+            changed("\"use_regex\": true", "\"use_regex\": false"),
+            "pre_tokenizer",
+        ),
+        (changed(decoder, "\"decoder\": null"), "decoder"),
+        (changed("\"dropout\": null", "\"dropout\": 0.1"), "random"),
+    ];
+    for (contents, reason) in cases {
+        fs::write(&path, &contents).unwrap();
+        let error = Tokenizer::load(&path).expect_err(&contents);
+        assert!(
+            matches!(error, DataError::InvalidTokenizer { .. }),
+            "{error:?}"
+        );
+        let message = error.to_string();
+        assert!(message.contains("tokenizer.json"), "{message}");
+        assert!(message.contains(reason), "{message}");
+    }
+}
+
+#[test]
+fn truncation_and_padding_of_a_file_do_not_apply() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("tokenizer.json");
+    tokenizer().save(&path).unwrap();
+    let json = fs::read_to_string(&path).unwrap();
+    let truncation = r#""truncation": {"direction":"Right","max_length":2,"strategy":"LongestFirst","stride":0}"#;
+    let padding = r#""padding": {"strategy":{"Fixed":50},"direction":"Right","pad_to_multiple_of":null,"pad_id":0,"pad_type_id":0,"pad_token":"<pad>"}"#;
+    let changed = json
+        .replace("\"truncation\": null", truncation)
+        .replace("\"padding\": null", padding);
+    assert!(changed.contains(truncation) && changed.contains(padding));
+    fs::write(&path, changed).unwrap();
+    let tokenizer = Tokenizer::load(&path).unwrap();
+    assert_eq!(
+        tokenizer.encode(LINES[0]),
+        self::tokenizer().encode(LINES[0])
+    );
+    assert_eq!(
+        tokenizer.encode_batch(&LINES)[1],
+        self::tokenizer().encode(LINES[1])
+    );
+}

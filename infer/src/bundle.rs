@@ -1,0 +1,154 @@
+//! The model folder: the unit that users keep, copy and serve.
+//!
+//! | file | content |
+//! |---|---|
+//! | `config.json` | the network's shape: [`TransformerConfig`] |
+//! | `model.safetensors` | its weights, laid out and named as PyTorch does |
+//! | `tokenizer.json` | the subwords, in the format of the Hugging Face tokenizers library |
+//! | `generation.json` | search defaults: [`SearchOptions`] |
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use attend_data::DataError;
+use attend_data::file::write_file;
+use attend_data::tokenizer::Tokenizer;
+use attend_model::{Transformer, TransformerConfig};
+use burn::tensor::Device;
+use burn_store::{
+    ApplyResult, BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, SafetensorsStore,
+    SafetensorsStoreError,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::InferError;
+use crate::search::SearchOptions;
+
+const CONFIG: &str = "config.json";
+const WEIGHTS: &str = "model.safetensors";
+const TOKENIZER: &str = "tokenizer.json";
+const GENERATION: &str = "generation.json";
+
+/// Everything that translating needs.
+#[derive(Clone, Debug)]
+pub struct ModelFolder {
+    /// The network's shape.
+    pub config: TransformerConfig,
+    /// The network.
+    pub model: Transformer,
+    /// Text to token ids and back.
+    pub tokenizer: Tokenizer,
+    /// Search defaults.
+    pub generation: SearchOptions,
+}
+
+impl ModelFolder {
+    /// Reads a model folder onto `device`.
+    ///
+    /// # Errors
+    ///
+    /// If a file is missing or damaged, or the files do not belong together.
+    pub fn load(folder: impl AsRef<Path>, device: &Device) -> Result<Self, InferError> {
+        let folder = folder.as_ref();
+        let config_path = folder.join(CONFIG);
+        if !config_path.exists() {
+            return Err(InferError::NotAModel { path: folder.to_owned() });
+        }
+        let config: TransformerConfig = read_json(&config_path)?;
+        let mut model = Transformer::new(&config, device).map_err(|error| InferError::InvalidSettings {
+            path: config_path,
+            reason: error.to_string(),
+        })?;
+        load_weights(&mut model, folder.join(WEIGHTS))?;
+
+        let tokenizer_path = folder.join(TOKENIZER);
+        let tokenizer = Tokenizer::load(&tokenizer_path)?;
+        if tokenizer.vocab_size() != config.vocab_size {
+            return Err(InferError::VocabularyMismatch {
+                path: tokenizer_path,
+                tokens: tokenizer.vocab_size(),
+                vocab_size: config.vocab_size,
+            });
+        }
+        let generation: SearchOptions = read_json(&folder.join(GENERATION))?;
+        generation.validate()?;
+        Ok(Self {
+            config,
+            model,
+            tokenizer,
+            generation,
+        })
+    }
+
+    /// Writes the folder, which must exist. Each file is replaced whole or not at all, the weights last.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be written.
+    pub fn save(&self, folder: impl AsRef<Path>) -> Result<(), InferError> {
+        let folder = folder.as_ref();
+        write_json(&folder.join(CONFIG), &self.config)?;
+        write_json(&folder.join(GENERATION), &self.generation)?;
+        self.tokenizer.save(folder.join(TOKENIZER))?;
+        save_weights(&self.model, folder.join(WEIGHTS))
+    }
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, InferError> {
+    let text = std::fs::read_to_string(path).map_err(|error| read_error(path, error))?;
+    serde_json::from_str(&text).map_err(|error| InferError::InvalidSettings {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+fn write_json(path: &Path, value: &impl Serialize) -> Result<(), InferError> {
+    let json = serde_json::to_string_pretty(value).map_err(|error| write_error(path, error.into()))?;
+    Ok(write_file(path, json + "\n")?)
+}
+
+fn save_weights(model: &Transformer, path: PathBuf) -> Result<(), InferError> {
+    let mut store = SafetensorsStore::from_bytes(None).with_to_adapter(BurnToPyTorchAdapter);
+    let bytes = model
+        .save_into(&mut store)
+        .and_then(|()| store.get_bytes())
+        .map_err(|error| write_error(&path, io::Error::other(error)))?;
+    Ok(write_file(path, bytes)?)
+}
+
+fn load_weights(model: &mut Transformer, path: PathBuf) -> Result<(), InferError> {
+    let bytes = std::fs::read(&path).map_err(|error| read_error(&path, error))?;
+    let mut store = SafetensorsStore::from_bytes(Some(bytes))
+        .with_from_adapter(PyTorchToBurnAdapter)
+        .validate(false)
+        .allow_partial(true);
+    let applied = model.load_from(&mut store).map_err(|error| InferError::InvalidWeights {
+        path: path.clone(),
+        reason: match error {
+            SafetensorsStoreError::Safetensors(error) => error.to_string(),
+            error => error.to_string(),
+        },
+    })?;
+    match first_mismatch(&applied) {
+        Some(reason) => Err(InferError::WeightsMismatch { path, reason }),
+        None => Ok(()),
+    }
+}
+
+fn first_mismatch(applied: &ApplyResult) -> Option<String> {
+    let wrong = applied.errors.iter().map(ToString::to_string);
+    let missing = applied.missing.iter().map(|(name, _)| format!("the tensor {name} is missing"));
+    let unused = applied.unused.iter().map(|name| format!("it has a tensor {name} that the model lacks"));
+    wrong.chain(missing).chain(unused).next()
+}
+
+fn read_error(path: &Path, error: io::Error) -> InferError {
+    let path = path.to_owned();
+    DataError::Read { path, error }.into()
+}
+
+fn write_error(path: &Path, error: io::Error) -> InferError {
+    let path = path.to_owned();
+    DataError::Write { path, error }.into()
+}

@@ -1,0 +1,104 @@
+//! What can go wrong between a model folder and a translation.
+
+use std::path::PathBuf;
+
+use attend_data::DataError;
+
+use crate::metric::MetricError;
+use crate::search::SearchError;
+
+/// An error of this crate. Its message is one sentence; [`InferError::hint`] says what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum InferError {
+    /// A file of text or a tokenizer.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// Two sets of lines that cannot be scored against each other.
+    #[error(transparent)]
+    Metric(#[from] MetricError),
+    /// Options that describe no search.
+    #[error(transparent)]
+    Search(#[from] SearchError),
+    /// A folder without a `config.json`.
+    #[error("{} is no model folder: it has no config.json", path.display())]
+    NotAModel {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A `config.json` or `generation.json` that does not hold what it should.
+    #[error("{}: {reason}", path.display())]
+    InvalidSettings {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with line and column where the file is no valid JSON.
+        reason: String,
+    },
+    /// A file that is no safetensors file, or only the beginning of one.
+    #[error("{} is damaged or no safetensors file: {reason}", path.display())]
+    InvalidWeights {
+        /// The file.
+        path: PathBuf,
+        /// What the reader met.
+        reason: String,
+    },
+    /// Weights of another network than `config.json` describes.
+    #[error("{} does not fit the config.json beside it: {reason}", path.display())]
+    WeightsMismatch {
+        /// The file of weights.
+        path: PathBuf,
+        /// The first tensor that is missing, left over or of another shape.
+        reason: String,
+    },
+    /// A tokenizer of another vocabulary than the network's.
+    #[error("{} has {tokens} tokens, but config.json says vocab_size = {vocab_size}", path.display())]
+    VocabularyMismatch {
+        /// The tokenizer's file.
+        path: PathBuf,
+        /// Number of tokens in the tokenizer.
+        tokens: usize,
+        /// Number of tokens in the network.
+        vocab_size: usize,
+    },
+    /// A sentence that the model has no positions for.
+    #[error("line {line} has {tokens} tokens, but the model takes at most {limit} in a sentence")]
+    TooLong {
+        /// The line, counted from one.
+        line: usize,
+        /// Its number of tokens.
+        tokens: usize,
+        /// The model's limit.
+        limit: usize,
+    },
+    /// A device that this program was not built for, or that does not exist.
+    #[error("there is no device {name:?} in this program: it was built with {available}")]
+    UnknownDevice {
+        /// The name asked for.
+        name: String,
+        /// The names that would do.
+        available: String,
+    },
+}
+
+impl InferError {
+    /// What the user can do about the error, where there is something to say beyond the message.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Data(error) => return error.hint(),
+            Self::Metric(_) => "give one hypothesis a line for each line of the reference",
+            Self::Search(_) => return None,
+            Self::NotAModel { .. } => "train a model first, for example with `just train`, or name another folder",
+            Self::InvalidSettings { .. } => "restore the file from the training run that wrote the folder",
+            Self::InvalidWeights { .. } => "copy the file again from where it was trained",
+            Self::WeightsMismatch { .. } | Self::VocabularyMismatch { .. } => {
+                "take config.json, model.safetensors and tokenizer.json from the same training run"
+            }
+            Self::TooLong { .. } => "split the line into sentences",
+            Self::UnknownDevice { name, .. } if crate::device::FEATURES.contains(&name.as_str()) => {
+                return Some(format!("build with `--features {name}`"));
+            }
+            Self::UnknownDevice { .. } => return None,
+        };
+        Some(hint.to_owned())
+    }
+}

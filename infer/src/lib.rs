@@ -1,0 +1,25 @@
+//! A trained model and a tokenizer make translations: search, the model folder, BLEU and chrF.
+//!
+//! ```no_run
+//! use attend_infer::{ModelFolder, Translator};
+//!
+//! let device = attend_infer::device::select(None)?;
+//! let translator = Translator::new(ModelFolder::load("runs/phrasebook", &device)?);
+//! let lines = ["The old teacher does not buy the red bicycle."];
+//! println!("{}", translator.translate(&lines)?[0][0].text);
+//! # Ok::<(), attend_infer::InferError>(())
+//! ```
+
+#![forbid(unsafe_code)]
+
+pub mod bundle;
+pub mod device;
+pub mod error;
+pub mod metric;
+pub mod search;
+mod transformer_decoder;
+pub mod translator;
+
+pub use bundle::ModelFolder;
+pub use error::InferError;
+pub use translator::{Translation, Translator};

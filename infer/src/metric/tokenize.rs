@@ -1,0 +1,85 @@
+//! How BLEU cuts a line into words.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// How a line is cut into the words that BLEU counts. Scores of different tokenizers cannot be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BleuTokenizer {
+    /// The rules of the script `mteval-v13a.pl`, with which WMT's scores are computed: ASCII punctuation stands
+    /// alone, except for apostrophes, for hyphens behind anything but a digit, and for periods and commas
+    /// within a number.
+    #[default]
+    Mteval13a,
+    /// White space alone separates words: for text that is tokenized already.
+    None,
+}
+
+impl BleuTokenizer {
+    /// The name in a score's signature: `13a` or `none`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mteval13a => "13a",
+            Self::None => "none",
+        }
+    }
+
+    /// The line with white space between its words; [`words`] takes them out.
+    pub(super) fn separate(self, line: &str) -> Cow<'_, str> {
+        match self {
+            Self::Mteval13a => Cow::Owned(separate_13a(line)),
+            Self::None => Cow::Borrowed(line),
+        }
+    }
+}
+
+/// The parts of a line between white space. Python's white space, which sacreBLEU splits on, has four separators
+/// (U+001C to U+001F) that Unicode's `White_Space` lacks.
+pub(super) fn words(line: &str) -> impl Iterator<Item = &str> {
+    line.split(is_python_whitespace)
+        .filter(|word| !word.is_empty())
+}
+
+fn is_python_whitespace(c: char) -> bool {
+    c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
+}
+
+fn separate_13a(line: &str) -> String {
+    // Each rule works on what the one before has left, so `&amp;lt;` ends as `<`.
+    const LITERAL: [(&str, &str); 7] = [
+        ("<skipped>", ""),
+        ("-\n", ""),
+        ("\n", " "),
+        ("&quot;", "\""),
+        ("&amp;", "&"),
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+    ];
+    // "Digit" is ASCII's here, and a match takes both of its characters: of two periods in a row, only one
+    // is seen as following something.
+    static PUNCTUATION: LazyLock<[(Regex, &str); 4]> = LazyLock::new(|| {
+        [
+            (r"[[:punct:]--['.,\-]]", " $0 "),
+            (r"([^0-9])([.,])", "$1 $2 "),
+            (r"([.,])([^0-9])", " $1 $2"),
+            (r"([0-9])-", "$1 - "),
+        ]
+        .map(|(pattern, with)| (Regex::new(pattern).expect("a valid pattern"), with))
+    });
+
+    let mut text = line.trim_end_matches(is_python_whitespace).to_owned();
+    for (from, to) in LITERAL {
+        if text.contains(from) {
+            text = text.replace(from, to);
+        }
+    }
+    let mut text = format!(" {text} ");
+    for (pattern, with) in PUNCTUATION.iter() {
+        if let Cow::Owned(replaced) = pattern.replace_all(&text, *with) {
+            text = replaced;
+        }
+    }
+    text
+}

@@ -1,0 +1,49 @@
+//! The Transformer as a search sees it.
+
+use attend_model::{DecoderState, Memory, Transformer};
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use crate::search::StepDecoder;
+
+/// A batch of encoded sentences being decoded.
+pub(crate) struct TransformerDecoder<'a> {
+    model: &'a Transformer,
+    state: DecoderState,
+    vocab_size: usize,
+    device: Device,
+}
+
+impl<'a> TransformerDecoder<'a> {
+    /// Starts decoding the sentences that `memory` encodes, a row each.
+    pub(crate) fn new(model: &'a Transformer, memory: Memory, vocab_size: usize) -> Self {
+        Self {
+            device: memory.states.device(),
+            state: model.start(memory),
+            model,
+            vocab_size,
+        }
+    }
+}
+
+impl StepDecoder for TransformerDecoder<'_> {
+    fn vocab_size(&self) -> usize {
+        self.vocab_size
+    }
+
+    fn step(&mut self, tokens: &[u32]) -> Vec<f32> {
+        let ids: Vec<i32> = tokens.iter().map(|&token| token as i32).collect();
+        let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [tokens.len(), 1]), &self.device);
+        let logits = self.model.decode(ids, &mut self.state);
+        log_softmax(logits, 2)
+            .try_into_vec_as::<f32>()
+            .expect("a device that computed the logits can be read")
+    }
+
+    fn select(&mut self, rows: &[usize]) {
+        let rows: Vec<i32> = rows.iter().map(|&row| row as i32).collect();
+        let shape = [rows.len()];
+        self.state
+            .select(Tensor::from_data(TensorData::new(rows, shape), &self.device));
+    }
+}

@@ -1,0 +1,250 @@
+//! The shape of a Transformer and the presets that papers refer to.
+
+use serde::{Deserialize, Serialize};
+
+/// Where layer normalization stands in a sub-layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NormPlacement {
+    /// `LayerNorm(x + SubLayer(x))`, as in the paper (section 3.1).
+    #[default]
+    Post,
+    /// `x + SubLayer(LayerNorm(x))` with one more norm after each stack (Xiong et al., 2020).
+    Pre,
+}
+
+/// How a position becomes a vector.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PositionKind {
+    /// Fixed sines and cosines, interleaved (section 3.5).
+    #[default]
+    Sinusoidal,
+    /// A trained embedding of each position (section 3.5, table 3 row E).
+    Learned,
+}
+
+/// The shape of a [`Transformer`](crate::Transformer): what `config.json` in a model folder holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransformerConfig {
+    /// Number of subwords in the joint source and target vocabulary.
+    pub vocab_size: usize,
+    /// Width of every layer's input and output.
+    pub d_model: usize,
+    /// Width of the feed-forward network's hidden layer.
+    pub d_ff: usize,
+    /// Number of attention heads; must divide `d_model`.
+    pub n_heads: usize,
+    /// Number of encoder layers.
+    pub encoder_layers: usize,
+    /// Number of decoder layers.
+    pub decoder_layers: usize,
+    /// Probability of zeroing an element of a sub-layer's output or of an embedding while training, in [0, 1).
+    pub dropout: f64,
+    /// Post-norm (the paper) or pre-norm.
+    pub norm: NormPlacement,
+    /// Sinusoidal (the paper) or learned positions.
+    pub positions: PositionKind,
+    /// Longest sequence, in tokens, `<s>` or `</s>` included.
+    pub max_length: usize,
+    /// Whether source, target and output share one embedding matrix (section 3.4).
+    pub tie_embeddings: bool,
+    /// Id of the padding token, which attention never sees.
+    pub pad_id: usize,
+}
+
+/// A [`TransformerConfig`] that no network can be built from.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ConfigError {
+    /// A size of zero.
+    #[error("{field} is 0, but must be at least 1")]
+    Zero {
+        /// The field's name.
+        field: &'static str,
+    },
+    /// Heads of unequal width.
+    #[error("n_heads = {n_heads} does not divide d_model = {d_model}")]
+    Heads {
+        /// Number of attention heads.
+        n_heads: usize,
+        /// Width of the model.
+        d_model: usize,
+    },
+    /// Sines and cosines need pairs of dimensions.
+    #[error("d_model = {d_model} is odd, but sinusoidal positions need pairs of dimensions")]
+    OddWidth {
+        /// Width of the model.
+        d_model: usize,
+    },
+    /// A probability outside [0, 1).
+    #[error("dropout = {dropout} is outside [0, 1)")]
+    Dropout {
+        /// The value given.
+        dropout: f64,
+    },
+    /// A padding token that the vocabulary lacks.
+    #[error("pad_id = {pad_id} is outside the vocabulary of {vocab_size}")]
+    Padding {
+        /// The value given.
+        pad_id: usize,
+        /// Number of subwords.
+        vocab_size: usize,
+    },
+}
+
+impl TransformerConfig {
+    fn preset(
+        vocab_size: usize,
+        layers: usize,
+        d_model: usize,
+        d_ff: usize,
+        n_heads: usize,
+    ) -> Self {
+        Self {
+            vocab_size,
+            d_model,
+            d_ff,
+            n_heads,
+            encoder_layers: layers,
+            decoder_layers: layers,
+            dropout: 0.1,
+            norm: NormPlacement::Post,
+            positions: PositionKind::Sinusoidal,
+            max_length: 256,
+            tie_embeddings: true,
+            pad_id: 0,
+        }
+    }
+
+    /// 4+4 layers, 128 wide, 256 in the feed-forward network, 4 heads: "Transformer-Tiny" (Wu et al., 2021).
+    pub fn tiny(vocab_size: usize) -> Self {
+        Self::preset(vocab_size, 4, 128, 256, 4)
+    }
+
+    /// 3+3 layers, 256 wide, 1024 in the feed-forward network, 4 heads.
+    pub fn small(vocab_size: usize) -> Self {
+        Self::preset(vocab_size, 3, 256, 1024, 4)
+    }
+
+    /// The paper's base model (table 3): 6+6 layers, 512 wide, 2048 in the feed-forward network, 8 heads.
+    pub fn base(vocab_size: usize) -> Self {
+        Self::preset(vocab_size, 6, 512, 2048, 8)
+    }
+
+    /// The paper's big model (table 3): 6+6 layers, 1024 wide, 4096 in the feed-forward network, 16 heads,
+    /// dropout 0.3.
+    pub fn big(vocab_size: usize) -> Self {
+        Self {
+            dropout: 0.3,
+            ..Self::preset(vocab_size, 6, 1024, 4096, 16)
+        }
+    }
+
+    /// Checks that a network can be built.
+    ///
+    /// # Errors
+    ///
+    /// The first field found out of range.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let sizes = [
+            ("vocab_size", self.vocab_size),
+            ("d_model", self.d_model),
+            ("d_ff", self.d_ff),
+            ("n_heads", self.n_heads),
+            ("encoder_layers", self.encoder_layers),
+            ("decoder_layers", self.decoder_layers),
+            ("max_length", self.max_length),
+        ];
+        if let Some((field, _)) = sizes.into_iter().find(|(_, size)| *size == 0) {
+            return Err(ConfigError::Zero { field });
+        }
+        if !self.d_model.is_multiple_of(self.n_heads) {
+            return Err(ConfigError::Heads {
+                n_heads: self.n_heads,
+                d_model: self.d_model,
+            });
+        }
+        if self.positions == PositionKind::Sinusoidal && !self.d_model.is_multiple_of(2) {
+            return Err(ConfigError::OddWidth {
+                d_model: self.d_model,
+            });
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return Err(ConfigError::Dropout {
+                dropout: self.dropout,
+            });
+        }
+        if self.pad_id >= self.vocab_size {
+            return Err(ConfigError::Padding {
+                pad_id: self.pad_id,
+                vocab_size: self.vocab_size,
+            });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn presets_are_valid() {
+        for preset in [
+            TransformerConfig::tiny(8_000),
+            TransformerConfig::small(8_000),
+            TransformerConfig::base(37_000),
+            TransformerConfig::big(37_000),
+        ] {
+            assert_eq!(preset.validate(), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_value_out_of_range_is_named() {
+        let valid = TransformerConfig::tiny(100);
+        let heads = TransformerConfig {
+            n_heads: 3,
+            ..valid.clone()
+        };
+        assert_eq!(
+            heads.validate().unwrap_err().to_string(),
+            "n_heads = 3 does not divide d_model = 128"
+        );
+        let width = TransformerConfig {
+            d_model: 9,
+            n_heads: 3,
+            ..valid.clone()
+        };
+        assert_eq!(
+            width.validate(),
+            Err(ConfigError::OddWidth { d_model: 9 })
+        );
+        let learned = TransformerConfig {
+            positions: PositionKind::Learned,
+            ..width
+        };
+        assert_eq!(learned.validate(), Ok(()));
+        let dropout = TransformerConfig {
+            dropout: f64::NAN,
+            ..valid.clone()
+        };
+        assert!(dropout.validate().is_err());
+        let layers = TransformerConfig {
+            decoder_layers: 0,
+            ..valid.clone()
+        };
+        assert_eq!(
+            layers.validate(),
+            Err(ConfigError::Zero {
+                field: "decoder_layers"
+            })
+        );
+        let padding = TransformerConfig {
+            pad_id: 100,
+            ..valid
+        };
+        assert!(padding.validate().is_err());
+    }
+}

@@ -1,0 +1,33 @@
+//! Position-wise feed-forward networks (section 3.3).
+
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+
+use crate::config::TransformerConfig;
+use crate::init;
+
+/// `FFN(x) = max(0, x W_1 + b_1) W_2 + b_2` (equation 2), the same for every position.
+#[derive(Module, Debug)]
+pub struct FeedForward {
+    inner: Linear,
+    outer: Linear,
+}
+
+impl FeedForward {
+    /// Xavier-initialised layers `d_model → d_ff → d_model`.
+    pub fn new(config: &TransformerConfig, device: &Device) -> Self {
+        Self {
+            inner: init::linear(config.d_model, config.d_ff, device),
+            outer: init::linear(config.d_ff, config.d_model, device),
+        }
+    }
+
+    /// # Shapes
+    ///
+    /// - x and output: `[batch, seq, d_model]`
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        self.outer.forward(relu(self.inner.forward(x)))
+    }
+}

@@ -1,0 +1,55 @@
+//! Masks: `true` where a position is hidden from attention.
+
+use burn::tensor::{Bool, Device, Int, Tensor};
+
+/// Hides padding from every query.
+///
+/// # Shapes
+///
+/// - ids: `[batch, seq]`
+/// - output: `[batch, 1, 1, seq]`, broadcast over heads and queries
+pub fn padding_mask(ids: Tensor<2, Int>, pad_id: usize) -> Tensor<4, Bool> {
+    ids.equal_elem(pad_id as i64).unsqueeze_dims(&[1, 1])
+}
+
+/// Hides later positions: query `i` of the last `queries` positions sees keys up to and including its own
+/// (section 3.2.3).
+///
+/// # Shapes
+///
+/// - output: `[1, 1, queries, keys]`, broadcast over batch and heads
+pub fn causal_mask(queries: usize, keys: usize, device: &Device) -> Tensor<4, Bool> {
+    let past = keys - queries;
+    let hidden: Vec<bool> = (0..queries)
+        .flat_map(|query| (0..keys).map(move |key| key > past + query))
+        .collect();
+    Tensor::from_data(
+        burn::tensor::TensorData::new(hidden, [1, 1, queries, keys]),
+        device,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hidden(mask: Tensor<4, Bool>) -> Vec<bool> {
+        mask.into_data().iter::<bool>().collect()
+    }
+
+    #[test]
+    fn padding_is_hidden_from_every_query() {
+        let device = Device::default();
+        let ids = Tensor::from_ints([[7, 2, 0], [2, 0, 0]], &device);
+        let mask = padding_mask(ids, 0);
+        assert_eq!(mask.dims(), [2, 1, 1, 3]);
+        assert_eq!(hidden(mask), [false, false, true, false, true, true]);
+    }
+
+    #[test]
+    fn later_positions_are_hidden() {
+        let mask = causal_mask(2, 3, &Device::default());
+        assert_eq!(mask.dims(), [1, 1, 2, 3]);
+        assert_eq!(hidden(mask), [false, false, true, false, false, false]);
+    }
+}

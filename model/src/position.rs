@@ -1,0 +1,95 @@
+//! Positional encodings (section 3.5).
+
+use burn::module::Module;
+use burn::nn::Embedding;
+use burn::tensor::{Device, Tensor, TensorData};
+
+use crate::config::{PositionKind, TransformerConfig};
+use crate::init;
+
+/// Adds to each vector of a sequence the encoding of its position.
+#[derive(Module, Debug)]
+pub struct PositionalEncoding {
+    learned: Option<Embedding>,
+    #[module(skip)]
+    sinusoids: Option<Sinusoids>,
+    max_length: usize,
+}
+
+/// The table of [`sinusoids`], computed once and never trained.
+#[derive(Clone, Debug)]
+struct Sinusoids(Vec<f32>);
+
+impl PositionalEncoding {
+    /// The encoding that `config` names, for positions `0..max_length`.
+    pub fn new(config: &TransformerConfig, device: &Device) -> Self {
+        let (max_length, d_model) = (config.max_length, config.d_model);
+        let (learned, sinusoids) = match config.positions {
+            PositionKind::Learned => (Some(init::embedding(max_length, d_model, device)), None),
+            PositionKind::Sinusoidal => (None, Some(Sinusoids(sinusoids(max_length, d_model)))),
+        };
+        Self {
+            learned,
+            sinusoids,
+            max_length,
+        }
+    }
+
+    /// Adds the encodings of positions `start..start + seq`.
+    ///
+    /// # Shapes
+    ///
+    /// - x and output: `[batch, seq, d_model]`
+    ///
+    /// # Panics
+    ///
+    /// If the sequence ends beyond `max_length`.
+    pub fn forward(&self, x: Tensor<3>, start: usize) -> Tensor<3> {
+        let [_, seq, d_model] = x.dims();
+        let end = start + seq;
+        assert!(
+            end <= self.max_length,
+            "a sequence of {end} tokens is longer than the model's {} positions",
+            self.max_length
+        );
+        let encoding: Tensor<2> = match (&self.learned, &self.sinusoids) {
+            (Some(learned), _) => learned.weight.val().slice([start..end]),
+            (None, Some(Sinusoids(table))) => Tensor::from_data(
+                TensorData::new(table[start * d_model..end * d_model].to_vec(), [seq, d_model]),
+                &x.device(),
+            ),
+            (None, None) => unreachable!("one of the two kinds is always built"),
+        };
+        x + encoding.unsqueeze()
+    }
+}
+
+/// `PE(pos, 2i) = sin(pos / 10000^(2i/d_model))`, `PE(pos, 2i+1) = cos(…)`: sines and cosines interleaved, as
+/// the paper writes them (section 3.5). Returns `length` rows of `d_model` values, one after the other.
+pub fn sinusoids(length: usize, d_model: usize) -> Vec<f32> {
+    (0..length)
+        .flat_map(|position| {
+            (0..d_model).map(move |dimension| {
+                let pair = (dimension - dimension % 2) as f64;
+                let angle = position as f64 / 10_000f64.powf(pair / d_model as f64);
+                if dimension % 2 == 0 { angle.sin() as f32 } else { angle.cos() as f32 }
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sines_and_cosines_alternate() {
+        // Position 3 in 4 dimensions: the wavelengths are 2π and 200π.
+        let expected = [3f64.sin(), 3f64.cos(), 0.03f64.sin(), 0.03f64.cos()];
+        let table = sinusoids(4, 4);
+        for (value, expected) in table[12..].iter().zip(expected) {
+            assert!((f64::from(*value) - expected).abs() < 1e-7);
+        }
+        assert_eq!(table[..4], [0.0, 1.0, 0.0, 1.0]);
+    }
+}

@@ -1,0 +1,186 @@
+//! The whole network: embeddings, encoder, decoder and output (figure 1).
+
+use burn::module::Module;
+use burn::nn::{Dropout, DropoutConfig, Embedding};
+use burn::tensor::{Bool, Device, Int, Tensor};
+
+use crate::cache::DecoderState;
+use crate::config::{ConfigError, TransformerConfig};
+use crate::decoder::Decoder;
+use crate::encoder::Encoder;
+use crate::init;
+use crate::mask::padding_mask;
+use crate::position::PositionalEncoding;
+
+/// The encoder's output, which the decoder attends to.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    /// `[batch, source_seq, d_model]`
+    pub states: Tensor<3>,
+    /// `[batch, 1, 1, source_seq]`, `true` at padding
+    pub hidden: Tensor<4, Bool>,
+}
+
+/// The attention weights of one forward pass, a tensor per layer from the bottom up.
+#[derive(Clone, Debug, Default)]
+pub struct AttentionWeights {
+    /// Encoder self-attention: `[batch, n_heads, source_seq, source_seq]`
+    pub encoder: Vec<Tensor<4>>,
+    /// Decoder self-attention: `[batch, n_heads, target_seq, target_seq]`
+    pub decoder: Vec<Tensor<4>>,
+    /// Encoder-decoder attention: `[batch, n_heads, target_seq, source_seq]`
+    pub cross: Vec<Tensor<4>>,
+}
+
+/// Embedding matrices `[vocab_size, d_model]` besides the source's, where the three are not tied.
+#[derive(Module, Debug)]
+struct UntiedEmbeddings {
+    target: Embedding,
+    output: Embedding,
+}
+
+/// The encoder-decoder Transformer.
+#[derive(Module, Debug)]
+pub struct Transformer {
+    embedding: Embedding,
+    untied: Option<UntiedEmbeddings>,
+    source_positions: PositionalEncoding,
+    target_positions: PositionalEncoding,
+    embedding_dropout: Dropout,
+    encoder: Encoder,
+    decoder: Decoder,
+    pad_id: usize,
+}
+
+impl Transformer {
+    /// A network with initial weights, drawn from the device's random numbers.
+    ///
+    /// # Errors
+    ///
+    /// If `config` is not [valid](TransformerConfig::validate).
+    pub fn new(config: &TransformerConfig, device: &Device) -> Result<Self, ConfigError> {
+        config.validate()?;
+        let embedding = || init::embedding(config.vocab_size, config.d_model, device);
+        Ok(Self {
+            embedding: embedding(),
+            untied: (!config.tie_embeddings).then(|| UntiedEmbeddings {
+                target: embedding(),
+                output: embedding(),
+            }),
+            source_positions: PositionalEncoding::new(config, device),
+            target_positions: PositionalEncoding::new(config, device),
+            embedding_dropout: DropoutConfig::new(config.dropout).init(),
+            encoder: Encoder::new(config, device),
+            decoder: Decoder::new(config, device),
+            pad_id: config.pad_id,
+        })
+    }
+
+    /// Next-token logits at every target position, each seeing the target up to itself and the whole source.
+    ///
+    /// # Shapes
+    ///
+    /// - source: `[batch, source_seq]`, rows end with `</s>`, padded on the right
+    /// - target_input: `[batch, target_seq]`, rows start with `<s>`, padded on the right
+    /// - output: `[batch, target_seq, vocab_size]`
+    ///
+    /// # Panics
+    ///
+    /// As [`encode`](Self::encode).
+    pub fn forward(&self, source: Tensor<2, Int>, target_input: Tensor<2, Int>) -> Tensor<3> {
+        let mut state = self.start(self.encode(source));
+        self.decode(target_input, &mut state)
+    }
+
+    /// The attention weights of [`forward`](Self::forward) on the same input.
+    pub fn attention_weights(
+        &self,
+        source: Tensor<2, Int>,
+        target_input: Tensor<2, Int>,
+    ) -> AttentionWeights {
+        let mut weights = AttentionWeights::default();
+        let memory = self.encode_recording(source, Some(&mut weights.encoder));
+        let mut state = self.start(memory);
+        self.decode_recording(target_input, &mut state, Some(&mut weights));
+        weights
+    }
+
+    /// Encodes a batch of source sentences.
+    ///
+    /// # Shapes
+    ///
+    /// - source: `[batch, source_seq]`, rows end with `</s>`, padded on the right
+    ///
+    /// # Panics
+    ///
+    /// If a sequence is longer than the model's positions or a token is outside its vocabulary.
+    pub fn encode(&self, source: Tensor<2, Int>) -> Memory {
+        self.encode_recording(source, None)
+    }
+
+    /// The decoder's state before the first target token.
+    pub fn start(&self, memory: Memory) -> DecoderState {
+        self.decoder.start(memory)
+    }
+
+    /// Next-token logits after each of the given target tokens, which follow those already in `state`.
+    ///
+    /// # Shapes
+    ///
+    /// - target: `[batch, seq]`
+    /// - output: `[batch, seq, vocab_size]`
+    ///
+    /// # Panics
+    ///
+    /// As [`encode`](Self::encode).
+    pub fn decode(&self, target: Tensor<2, Int>, state: &mut DecoderState) -> Tensor<3> {
+        self.decode_recording(target, state, None)
+    }
+
+    /// Where the weights are, and where input must be.
+    pub fn device(&self) -> Device {
+        self.embedding.weight.device()
+    }
+
+    fn encode_recording(
+        &self,
+        source: Tensor<2, Int>,
+        weights: Option<&mut Vec<Tensor<4>>>,
+    ) -> Memory {
+        let hidden = padding_mask(source.clone(), self.pad_id);
+        let x = self.embed(&self.embedding, &self.source_positions, source, 0);
+        Memory {
+            states: self.encoder.forward(x, hidden.clone(), weights),
+            hidden,
+        }
+    }
+
+    fn decode_recording(
+        &self,
+        target: Tensor<2, Int>,
+        state: &mut DecoderState,
+        weights: Option<&mut AttentionWeights>,
+    ) -> Tensor<3> {
+        let (embedding, output) = match &self.untied {
+            Some(untied) => (&untied.target, &untied.output),
+            None => (&self.embedding, &self.embedding),
+        };
+        let x = self.embed(embedding, &self.target_positions, target, state.length);
+        let x = self.decoder.forward(x, state, weights);
+        x.matmul(output.weight.val().transpose().unsqueeze())
+    }
+
+    /// `dropout(embedding · sqrt(d_model) + position)` (sections 3.4, 3.5 and 5.4).
+    fn embed(
+        &self,
+        embedding: &Embedding,
+        positions: &PositionalEncoding,
+        ids: Tensor<2, Int>,
+        start: usize,
+    ) -> Tensor<3> {
+        let x = embedding.forward(ids);
+        let [_, _, d_model] = x.dims();
+        let x = x.mul_scalar((d_model as f64).sqrt());
+        self.embedding_dropout.forward(positions.forward(x, start))
+    }
+}

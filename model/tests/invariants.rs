@@ -1,0 +1,466 @@
+//! What must hold for any weights: caching, padding and company change no result, nobody looks ahead, and a file
+//! of weights brings back the same network.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use attend_model::decoder::Decoder;
+use attend_model::encoder::Encoder;
+use attend_model::mask::padding_mask;
+use attend_model::position::sinusoids;
+use attend_model::{
+    AttentionWeights, Memory, NormPlacement, PositionKind, Transformer, TransformerConfig,
+    label_smoothed_cross_entropy,
+};
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn_store::{BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, SafetensorsStore};
+use safetensors::SafeTensors;
+
+/// The last of the vocabulary, so that nothing rests on padding being 0.
+const PAD: usize = 10;
+
+/// Sentences of unequal length, source and target.
+const SOURCES: [&[i32]; 3] = [&[5, 6, 7, 2], &[8, 9, 0, 3, 4, 2], &[9, 2]];
+const TARGETS: [&[i32]; 3] = [&[1, 4, 8, 3, 7], &[1, 9], &[1, 6, 5]];
+
+/// Both norms, both kinds of position, tied and untied. Dropout is on, but must not act outside of training.
+fn variants() -> Vec<TransformerConfig> {
+    let mut variants = Vec::new();
+    for norm in [NormPlacement::Post, NormPlacement::Pre] {
+        for positions in [PositionKind::Sinusoidal, PositionKind::Learned] {
+            for tie_embeddings in [true, false] {
+                variants.push(TransformerConfig {
+                    vocab_size: 11,
+                    d_model: 16,
+                    d_ff: 24,
+                    n_heads: 4,
+                    encoder_layers: 3,
+                    decoder_layers: 2,
+                    dropout: 0.3,
+                    norm,
+                    positions,
+                    max_length: 8,
+                    tie_embeddings,
+                    pad_id: PAD,
+                });
+            }
+        }
+    }
+    variants
+}
+
+/// Fixed weights that leave no part trivial: at first, biases are zeros and norms do nothing.
+struct Spread(f64);
+
+impl ModuleMapper for Spread {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|tensor| {
+            let noise = (0..tensor.shape().num_elements())
+                .map(|_| {
+                    self.0 += 1.0;
+                    (0.4 * (self.0 * self.0).sin()) as f32
+                })
+                .collect::<Vec<_>>();
+            let noise = Tensor::from_data(TensorData::new(noise, tensor.shape()), &tensor.device());
+            // Matrices start random, biases and norms do not.
+            if D == 1 { tensor + noise } else { noise }
+        })
+    }
+}
+
+fn model(config: &TransformerConfig, device: &Device) -> Transformer {
+    Transformer::new(config, device)
+        .unwrap()
+        .map(&mut Spread(0.0))
+}
+
+/// Rows padded on the right to the longest.
+fn batch(rows: &[&[i32]], device: &Device) -> Tensor<2, Int> {
+    let seq = rows.iter().map(|row| row.len()).max().unwrap();
+    let ids: Vec<i32> = rows
+        .iter()
+        .flat_map(|row| {
+            let padding = std::iter::repeat_n(PAD as i32, seq - row.len());
+            row.iter().copied().chain(padding)
+        })
+        .collect();
+    Tensor::from_data(TensorData::new(ids, [rows.len(), seq]), device)
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_into_vec().unwrap()
+}
+
+/// `max |a - b|`, for logits of which the largest are near 5.
+fn difference<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> f32 {
+    assert_eq!(a.dims(), b.dims());
+    let difference = (a - b).abs().max().into_scalar::<f32>();
+    assert!(difference.is_finite());
+    difference
+}
+
+fn assert_close<const D: usize>(a: Tensor<D>, b: Tensor<D>) {
+    let difference = difference(a, b);
+    assert!(difference <= 1e-5, "the two differ by {difference:e}");
+}
+
+#[test]
+fn cached_steps_equal_the_full_pass() {
+    let device = Device::default();
+    for config in variants() {
+        let model = model(&config, &device);
+        let (source, target) = (batch(&SOURCES, &device), batch(&TARGETS, &device));
+        let full = model.forward(source.clone(), target.clone());
+        for steps in [vec![1, 1, 1, 1, 1], vec![2, 3], vec![1, 3, 1]] {
+            let mut state = model.start(model.encode(source.clone()));
+            for seq in steps {
+                let positions = state.length()..state.length() + seq;
+                let next = target.clone().slice([0..3, positions.clone()]);
+                let logits = model.decode(next, &mut state);
+                assert_eq!(state.length(), positions.end);
+                assert_close(logits, full.clone().slice([0..3, positions]));
+            }
+        }
+    }
+}
+
+#[test]
+fn selected_rows_continue_as_if_alone() {
+    let device = Device::default();
+    let prefixes: [&[i32]; 3] = [&[1, 4, 8], &[1, 9, 6], &[1, 6, 5]];
+    for config in variants() {
+        let model = model(&config, &device);
+        let mut state = model.start(model.encode(batch(&SOURCES, &device)));
+        model.decode(batch(&prefixes, &device), &mut state);
+        let mut rows: Vec<(&[i32], Vec<i32>)> = (0..3)
+            .map(|row| (SOURCES[row], prefixes[row].to_vec()))
+            .collect();
+        // Row 1 is dropped, row 2 doubled, the order changed. Then only the last row is kept.
+        for (selected, tokens) in [(vec![2, 0, 2], vec![3, 7, 8]), (vec![2], vec![4])] {
+            state.select(Tensor::from_ints(selected.as_slice(), &device));
+            rows = selected
+                .iter()
+                .map(|&row| rows[row as usize].clone())
+                .collect();
+            let next: Vec<&[i32]> = tokens.iter().map(std::slice::from_ref).collect();
+            let logits = model.decode(batch(&next, &device), &mut state);
+            for (row, ((source, target), token)) in rows.iter_mut().zip(&tokens).enumerate() {
+                target.push(*token);
+                let alone = model.forward(batch(&[source], &device), batch(&[target], &device));
+                assert_close(
+                    logits.clone().slice_dim(0, row..row + 1),
+                    alone.slice_dim(1, target.len() - 1..target.len()),
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn padding_and_company_change_no_logit() {
+    let device = Device::default();
+    for config in variants() {
+        let model = model(&config, &device);
+        let together = model.forward(batch(&SOURCES, &device), batch(&TARGETS, &device));
+        for (row, (source, target)) in SOURCES.into_iter().zip(TARGETS).enumerate() {
+            let alone = model.forward(batch(&[source], &device), batch(&[target], &device));
+            assert_close(
+                together.clone().slice([row..row + 1, 0..target.len()]),
+                alone,
+            );
+        }
+    }
+}
+
+#[test]
+fn a_target_token_changes_its_own_and_later_logits_only() {
+    let device = Device::default();
+    for config in variants() {
+        let model = model(&config, &device);
+        let source = batch(&SOURCES[..1], &device);
+        let logits = |target: &[i32]| model.forward(source.clone(), batch(&[target], &device));
+        let before = logits(TARGETS[0]);
+        for position in 0..5 {
+            let mut target = TARGETS[0].to_vec();
+            target[position] = 9;
+            let change = (logits(&target) - before.clone()).abs().max_dim(2);
+            let change = values(change);
+            assert!(change[..position].iter().all(|&change| change == 0.0));
+            assert!(change[position..].iter().all(|&change| change > 1e-3));
+        }
+    }
+}
+
+#[test]
+fn a_source_token_changes_every_logit() {
+    let device = Device::default();
+    for config in variants() {
+        let model = model(&config, &device);
+        let target = batch(&TARGETS[..1], &device);
+        let logits = |source: &[i32]| model.forward(batch(&[source], &device), target.clone());
+        let before = logits(SOURCES[0]);
+        for position in 0..4 {
+            let mut source = SOURCES[0].to_vec();
+            source[position] = 9;
+            let change = (logits(&source) - before.clone()).abs().max_dim(2);
+            assert!(values(change).iter().all(|&change| change > 1e-4));
+        }
+    }
+}
+
+/// Asserts that in `[batch, n_heads, queries, keys]`, exactly the keys that `hidden(row, query, key)` names have
+/// no weight, and that each query's weights sum to 1.
+fn check_weights(
+    weights: &Tensor<4>,
+    shape: [usize; 4],
+    hidden: impl Fn(usize, usize, usize) -> bool,
+) {
+    assert_eq!(weights.dims(), shape);
+    let [_, n_heads, queries, keys] = shape;
+    for (index, weights) in values(weights.clone()).chunks(keys).enumerate() {
+        let (row, query) = (index / queries / n_heads, index % queries);
+        assert!((weights.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+        for (key, &weight) in weights.iter().enumerate() {
+            assert_eq!(
+                weight == 0.0,
+                hidden(row, query, key),
+                "{row} {query} {key}: {weight}"
+            );
+        }
+    }
+}
+
+#[test]
+fn attention_weights_are_probabilities_of_visible_keys() {
+    let device = Device::default();
+    for config in variants() {
+        let model = model(&config, &device);
+        let weights = model.attention_weights(batch(&SOURCES, &device), batch(&TARGETS, &device));
+        assert_eq!(weights.encoder.len(), 3);
+        assert_eq!((weights.decoder.len(), weights.cross.len()), (2, 2));
+        let source_padding = |row: usize, _: usize, key: usize| key >= SOURCES[row].len();
+        for layer in &weights.encoder {
+            check_weights(layer, [3, 4, 6, 6], source_padding);
+        }
+        for layer in &weights.decoder {
+            check_weights(layer, [3, 4, 5, 5], |_, query, key| key > query);
+        }
+        for layer in &weights.cross {
+            check_weights(layer, [3, 4, 5, 6], source_padding);
+        }
+    }
+}
+
+#[test]
+fn recording_weights_changes_no_output() {
+    let device = Device::default();
+    let x = sinusoids(6, 16);
+    let x = Tensor::<3>::from_data(TensorData::new(x, [1, 6, 16]), &device);
+    let hidden = padding_mask(batch(&[SOURCES[1]], &device), PAD);
+    for config in variants() {
+        let encoder = Encoder::new(&config, &device);
+        let mut weights = Vec::new();
+        let recorded = encoder.forward(x.clone(), hidden.clone(), Some(&mut weights));
+        let plain = encoder.forward(x.clone(), hidden.clone(), None);
+        assert_eq!(values(recorded.clone()), values(plain));
+
+        let decoder = Decoder::new(&config, &device);
+        let memory = Memory {
+            states: recorded,
+            hidden: hidden.clone(),
+        };
+        let mut weights = AttentionWeights::default();
+        let recorded = decoder.forward(
+            x.clone(),
+            &mut decoder.start(memory.clone()),
+            Some(&mut weights),
+        );
+        let plain = decoder.forward(x.clone(), &mut decoder.start(memory), None);
+        assert_eq!(values(recorded), values(plain));
+        assert_eq!(weights.cross.len(), 2);
+    }
+}
+
+#[test]
+fn a_batch_loses_what_its_sentences_lose() {
+    let device = Device::default();
+    let model = model(&variants()[0], &device);
+    let logits = model.forward(batch(&SOURCES, &device), batch(&TARGETS, &device));
+    let targets: [&[i32]; 3] = [&[4, 8, 3, 7, 2], &[9, 2], &[6, 5, 2]];
+    for smoothing in [0.0, 0.1] {
+        let loss = |logits, target| -> f32 {
+            label_smoothed_cross_entropy(logits, target, PAD, smoothing).into_scalar()
+        };
+        let together = loss(logits.clone(), batch(&targets, &device));
+        let apart: f32 = (0..3)
+            .map(|row| {
+                let real = logits.clone().slice([row..row + 1, 0..targets[row].len()]);
+                loss(real, batch(&targets[row..row + 1], &device))
+            })
+            .sum();
+        assert!(
+            (together - apart).abs() < 1e-5 * together,
+            "{together} is not {apart}"
+        );
+    }
+}
+
+#[test]
+fn loss_is_cross_entropy_to_the_smoothed_target() {
+    let device = Device::default();
+    // Logits up to ±80, where a careless exponential overflows.
+    let logits: Vec<f32> = (0..2 * 3 * 11)
+        .map(|i| 80.0 * ((i * i) as f32).sin())
+        .collect();
+    let targets = [[4, 0, 2], [9, 2, PAD as i32]];
+    for smoothing in [0.0, 0.1, 0.7] {
+        let mut expected = 0.0;
+        for (logits, &target) in logits.chunks(11).zip(targets.as_flattened()) {
+            if target as usize == PAD {
+                continue;
+            }
+            let sum: f64 = logits.iter().map(|&logit| f64::from(logit).exp()).sum();
+            for (token, &logit) in logits.iter().enumerate() {
+                let one_hot = if token == target as usize {
+                    1.0 - smoothing
+                } else {
+                    0.0
+                };
+                expected -= (one_hot + smoothing / 11.0) * (f64::from(logit) - sum.ln());
+            }
+        }
+        let logits = Tensor::from_data(TensorData::new(logits.clone(), [2, 3, 11]), &device);
+        let target = Tensor::from_ints(targets, &device);
+        let loss: f32 = label_smoothed_cross_entropy(logits, target, PAD, smoothing).into_scalar();
+        assert!(
+            (f64::from(loss) / expected - 1.0).abs() < 1e-5,
+            "{loss} is not {expected}"
+        );
+    }
+}
+
+#[test]
+fn sinusoids_of_two_positions_agree_by_their_distance_alone() {
+    let (length, d_model) = (200, 64);
+    let table = sinusoids(length, d_model);
+    let row = |position: usize| &table[position * d_model..][..d_model];
+    for distance in [0, 1, 5, 50] {
+        // sin a sin b + cos a cos b = cos(a - b), summed over the wavelengths.
+        let expected: f64 = (0..d_model / 2)
+            .map(|i| (distance as f64 / 10_000f64.powf(2.0 * i as f64 / d_model as f64)).cos())
+            .sum();
+        for position in 0..length - distance {
+            let pairs = row(position).iter().zip(row(position + distance));
+            let product: f64 = pairs.map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
+            assert!((product - expected).abs() < 1e-5);
+        }
+    }
+}
+
+#[test]
+fn dropout_acts_in_training_only() {
+    let device = Device::default().autodiff();
+    for config in variants() {
+        let training = model(&config, &device);
+        let logits = |model: &Transformer| {
+            let device = &model.devices()[0];
+            values(model.forward(batch(&SOURCES, device), batch(&TARGETS, device)))
+        };
+        assert_ne!(logits(&training), logits(&training));
+        let valid = training.valid();
+        assert_eq!(logits(&valid), logits(&valid));
+        let none = TransformerConfig {
+            dropout: 0.0,
+            ..config
+        };
+        assert_eq!(logits(&valid), logits(&model(&none, &Device::default())));
+    }
+}
+
+#[test]
+fn sequences_fill_all_positions_and_no_more() {
+    let device = Device::default();
+    for config in variants() {
+        let model = model(&config, &device);
+        let longest = batch(&[&[5; 8]], &device);
+        assert_eq!(model.forward(longest.clone(), longest).dims(), [1, 8, 11]);
+        let too_long = catch_unwind(AssertUnwindSafe(|| {
+            model.encode(batch(&[&[5; 9]], &device))
+        }));
+        let message = too_long.unwrap_err().downcast::<String>().unwrap();
+        assert_eq!(
+            *message,
+            "a sequence of 9 tokens is longer than the model's 8 positions"
+        );
+    }
+}
+
+/// The names of all weights in a file, which are part of its format.
+fn expected_names(config: &TransformerConfig) -> BTreeSet<String> {
+    let mut modules = Vec::new();
+    let mut layers = |stack: &str, layers, attentions: &[&str]| {
+        for layer in (0..layers).map(|layer| format!("{stack}.layers.{layer}")) {
+            for attention in attentions {
+                for projection in ["query", "key", "value", "output"] {
+                    modules.push(format!("{layer}.{attention}.{projection}"));
+                }
+                modules.push(format!("{layer}.{attention}_norm.norm"));
+            }
+            for part in [
+                "feed_forward.inner",
+                "feed_forward.outer",
+                "feed_forward_norm.norm",
+            ] {
+                modules.push(format!("{layer}.{part}"));
+            }
+        }
+    };
+    layers("encoder", config.encoder_layers, &["self_attention"]);
+    layers(
+        "decoder",
+        config.decoder_layers,
+        &["self_attention", "cross_attention"],
+    );
+    if config.norm == NormPlacement::Pre {
+        modules.extend(["encoder.norm", "decoder.norm"].map(str::to_owned));
+    }
+    let mut names: BTreeSet<String> = modules
+        .iter()
+        .flat_map(|module| ["weight", "bias"].map(|part| format!("{module}.{part}")))
+        .collect();
+    names.insert("embedding.weight".to_owned());
+    if !config.tie_embeddings {
+        names.extend(["untied.target.weight", "untied.output.weight"].map(str::to_owned));
+    }
+    if config.positions == PositionKind::Learned {
+        names.extend(["source", "target"].map(|side| format!("{side}_positions.learned.weight")));
+    }
+    names
+}
+
+#[test]
+fn saved_weights_bring_back_the_same_network() {
+    let device = Device::default();
+    let folder = tempfile::tempdir().unwrap();
+    for (index, config) in variants().into_iter().enumerate() {
+        let path = folder.path().join(format!("{index}.safetensors"));
+        let logits = |model: &Transformer| {
+            values(model.forward(batch(&SOURCES, &device), batch(&TARGETS, &device)))
+        };
+        let saved = model(&config, &device);
+        let mut store = SafetensorsStore::from_file(&path).with_to_adapter(BurnToPyTorchAdapter);
+        saved.save_into(&mut store).unwrap();
+
+        let bytes = std::fs::read(&path).unwrap();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let names: BTreeSet<String> = file.names().into_iter().map(str::to_owned).collect();
+        assert_eq!(names, expected_names(&config));
+
+        let mut loaded = Transformer::new(&config, &device).unwrap();
+        assert_ne!(logits(&loaded), logits(&saved));
+        let mut store = SafetensorsStore::from_file(&path).with_from_adapter(PyTorchToBurnAdapter);
+        loaded.load_from(&mut store).unwrap();
+        assert_eq!(logits(&loaded), logits(&saved));
+    }
+}

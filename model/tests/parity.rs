@@ -1,0 +1,299 @@
+//! The network against PyTorch: same weights, same inputs, same outputs and gradients.
+//!
+//! "Relative" means `max |ours - PyTorch's| / max |PyTorch's|` over a tensor: the largest error, measured against
+//! the tensor's largest value.
+
+mod fixtures;
+
+use std::collections::BTreeMap;
+
+use attend_model::attention::{MultiHeadAttention, scaled_dot_product_attention};
+use attend_model::decoder::DecoderLayer;
+use attend_model::encoder::EncoderLayer;
+use attend_model::mask::causal_mask;
+use attend_model::{
+    NormPlacement, PositionKind, Transformer, TransformerConfig, label_smoothed_cross_entropy,
+};
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Device, Gradients, Tensor};
+
+use fixtures::Fixture;
+
+/// Bound on the relative difference of outputs.
+const OUTPUT: f64 = 1e-5;
+/// Bound on the relative difference of gradients.
+const GRADIENT: f64 = 1e-4;
+
+fn config() -> TransformerConfig {
+    TransformerConfig {
+        d_model: 12,
+        d_ff: 20,
+        n_heads: 3,
+        encoder_layers: 2,
+        decoder_layers: 2,
+        dropout: 0.0,
+        max_length: 9,
+        ..TransformerConfig::tiny(13)
+    }
+}
+
+fn largest(values: impl Iterator<Item = f32>) -> f64 {
+    values.fold(0.0, |largest, value| {
+        assert!(value.is_finite());
+        largest.max(f64::from(value.abs()))
+    })
+}
+
+fn relative_difference(ours: &[f32], theirs: &[f32]) -> f64 {
+    assert_eq!(ours.len(), theirs.len());
+    let difference = ours.iter().zip(theirs).map(|(a, b)| a - b);
+    largest(difference) / largest(theirs.iter().copied())
+}
+
+/// Asserts that `ours` is the fixture's tensor `name`.
+fn assert_output<const D: usize>(fixture: &Fixture, name: &str, ours: Tensor<D>) {
+    let (theirs, shape) = fixture.values(name);
+    assert_eq!(ours.dims().to_vec(), shape, "{name}");
+    let relative = relative_difference(&ours.into_data().try_into_vec::<f32>().unwrap(), &theirs);
+    println!("{name}: {relative:.1e}");
+    assert!(relative <= OUTPUT, "{name} differs by {relative:e}");
+}
+
+#[test]
+fn scaled_dot_product_attention_with_masks() {
+    let (device, fixture) = (Device::default(), Fixture::open("attention"));
+    let attention = |hidden| {
+        let input = |name| fixture.floats::<4>(name, &device);
+        scaled_dot_product_attention(
+            input("input/query"),
+            input("input/key"),
+            input("input/value"),
+            Some(hidden),
+        )
+        .0
+    };
+    assert_output(
+        &fixture,
+        "expected/scaled_padding",
+        attention(fixture.padding(&device)),
+    );
+    assert_output(
+        &fixture,
+        "expected/scaled_causal",
+        attention(causal_mask(5, 5, &device)),
+    );
+}
+
+#[test]
+fn multi_head_attention_and_its_weights() {
+    let (device, fixture) = (Device::default(), Fixture::open("attention"));
+    let mut heads = MultiHeadAttention::new(12, 3, &device);
+    fixture.load(&mut heads);
+    let queries = fixture.floats::<3>("input/queries", &device);
+    let sequence = fixture.floats::<3>("input/sequence", &device);
+
+    let mut weights = Vec::new();
+    let key_value = heads.project(sequence.clone());
+    let cross = heads.attend(
+        queries,
+        key_value.clone(),
+        Some(fixture.padding(&device)),
+        Some(&mut weights),
+    );
+    assert_output(&fixture, "expected/cross", cross);
+    assert_output(&fixture, "expected/cross_weights", weights.remove(0));
+
+    let own = heads.attend(
+        sequence,
+        key_value,
+        Some(causal_mask(5, 5, &device)),
+        Some(&mut weights),
+    );
+    assert_output(&fixture, "expected/self", own);
+    assert_output(&fixture, "expected/self_weights", weights.remove(0));
+}
+
+const PLACEMENTS: [(NormPlacement, &str); 2] =
+    [(NormPlacement::Post, "post"), (NormPlacement::Pre, "pre")];
+
+#[test]
+fn encoder_layer() {
+    let device = Device::default();
+    for (norm, name) in PLACEMENTS {
+        let fixture = Fixture::open(&format!("encoder_layer_{name}"));
+        let mut layer = EncoderLayer::new(&TransformerConfig { norm, ..config() }, &device);
+        fixture.load(&mut layer);
+        let output = layer.forward(
+            fixture.floats("input/x", &device),
+            fixture.padding(&device),
+            None,
+        );
+        assert_output(&fixture, "expected/output", output);
+    }
+}
+
+#[test]
+fn decoder_layer() {
+    let device = Device::default();
+    for (norm, name) in PLACEMENTS {
+        let fixture = Fixture::open(&format!("decoder_layer_{name}"));
+        let mut layer = DecoderLayer::new(&TransformerConfig { norm, ..config() }, &device);
+        fixture.load(&mut layer);
+        let mut cache = layer.start(fixture.floats("input/memory", &device));
+        let output = layer.forward(
+            fixture.floats("input/x", &device),
+            &mut cache,
+            Some(causal_mask(4, 4, &device)),
+            fixture.padding(&device),
+            None,
+        );
+        assert_output(&fixture, "expected/output", output);
+    }
+}
+
+#[test]
+fn tied_post_norm_model_with_sinusoids() {
+    check_model("model_tied_post_sinusoidal", &config());
+}
+
+#[test]
+fn untied_pre_norm_model_with_learned_positions() {
+    let config = TransformerConfig {
+        norm: NormPlacement::Pre,
+        positions: PositionKind::Learned,
+        tie_embeddings: false,
+        ..config()
+    };
+    check_model("model_untied_pre_learned", &config);
+}
+
+/// Logits, label-smoothed loss, and its gradient with respect to every parameter.
+fn check_model(name: &str, config: &TransformerConfig) {
+    let device = Device::default().autodiff();
+    let fixture = Fixture::open(name);
+    let mut model = Transformer::new(config, &device).unwrap();
+    fixture.load(&mut model);
+
+    let input = |name| fixture.integers(name, &device);
+    let target_input = input("input/target_input");
+    let logits = model.forward(input("input/source"), target_input.clone());
+    let loss = label_smoothed_cross_entropy(
+        logits.clone(),
+        input("input/target_output"),
+        config.pad_id,
+        0.1,
+    );
+    let gradients = loss.backward();
+
+    // PyTorch hides padding from the decoder's own attention, where ours relies on the causal mask. The two can
+    // differ in the rows of padding alone, which nobody reads.
+    let padding = target_input
+        .equal_elem(config.pad_id as i64)
+        .unsqueeze_dim::<3>(2);
+    let real = |logits: Tensor<3>| {
+        logits
+            .mask_fill(padding.clone(), 0.0)
+            .into_data()
+            .try_into_vec::<f32>()
+            .unwrap()
+    };
+    let relative = relative_difference(
+        &real(logits),
+        &real(fixture.floats("expected/logits", &device)),
+    );
+    println!("{name} logits: {relative:.1e}");
+    assert!(relative <= OUTPUT, "the logits differ by {relative:e}");
+    assert_output(&fixture, "expected/loss", loss);
+
+    check_gradients(&fixture, &PyTorchGradients::of(&model, &gradients));
+}
+
+fn check_gradients(fixture: &Fixture, ours: &BTreeMap<String, Vec<f32>>) {
+    assert!(
+        ours.keys().eq(&fixture.names("gradient")),
+        "not the same parameters: {:?}",
+        ours.keys()
+    );
+    let theirs: BTreeMap<_, _> = ours
+        .keys()
+        .map(|name| (name, fixture.values(&format!("gradient/{name}")).0))
+        .collect();
+    let scale = largest(theirs.values().flatten().copied());
+    let mut worst = (0.0, "");
+    for (name, ours) in ours {
+        if name.ends_with("key.bias") {
+            // It adds the same number to all scores of a query, which softmax ignores: its gradient is 0, and
+            // what either side computes is rounding.
+            for gradient in [ours, &theirs[name]] {
+                assert!(
+                    largest(gradient.iter().copied()) <= 1e-6 * scale,
+                    "{name} is not 0"
+                );
+            }
+            continue;
+        }
+        let relative = relative_difference(ours, &theirs[name]);
+        assert!(
+            relative <= GRADIENT,
+            "the gradient of {name} differs by {relative:e}"
+        );
+        if relative > worst.0 {
+            worst = (relative, name);
+        }
+    }
+    println!(
+        "{} gradients: at most {:.1e} ({})",
+        ours.len(),
+        worst.0,
+        worst.1
+    );
+}
+
+/// Collects gradients by parameter, named and laid out as in PyTorch.
+struct PyTorchGradients<'a> {
+    gradients: &'a Gradients,
+    /// Field names from the model down, each with the type of the module that it belongs to.
+    path: Vec<(String, String)>,
+    found: BTreeMap<String, Vec<f32>>,
+}
+
+impl<'a> PyTorchGradients<'a> {
+    fn of(model: &Transformer, gradients: &'a Gradients) -> BTreeMap<String, Vec<f32>> {
+        let mut visitor = Self {
+            gradients,
+            path: Vec::new(),
+            found: BTreeMap::new(),
+        };
+        model.visit(&mut visitor);
+        visitor.found
+    }
+}
+
+impl ModuleVisitor for PyTorchGradients<'_> {
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        self.path.push((name.to_owned(), container_type.to_owned()));
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let mut names: Vec<&str> = self.path.iter().map(|(name, _)| name.as_str()).collect();
+        let (parameter, module) = self.path.last().unwrap();
+        *names.last_mut().unwrap() = match (module.as_str(), parameter.as_str()) {
+            ("Struct:LayerNorm", "gamma") => "weight",
+            ("Struct:LayerNorm", "beta") => "bias",
+            (_, parameter) => parameter,
+        };
+        let name = names.join(".");
+        let gradient = param.val().grad(self.gradients);
+        let gradient = gradient.unwrap_or_else(|| panic!("{name} has no gradient"));
+        let gradient = match (module.as_str(), parameter.as_str()) {
+            ("Struct:Linear", "weight") => gradient.swap_dims(0, 1),
+            _ => gradient,
+        };
+        self.found
+            .insert(name, gradient.into_data().try_into_vec().unwrap());
+    }
+}

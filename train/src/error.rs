@@ -1,0 +1,95 @@
+//! What can go wrong in a training run.
+
+use std::path::PathBuf;
+
+use attend_data::DataError;
+use attend_infer::InferError;
+use attend_infer::metric::MetricError;
+
+/// An error of this crate. Its message is one sentence; [`TrainError::hint`] says what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// Text, a tokenizer or a file.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The model folder, or translating for validation.
+    #[error(transparent)]
+    Infer(#[from] InferError),
+    /// A recipe that is not what it should be.
+    #[error("{place}: {reason}")]
+    Recipe {
+        /// The file and the line where known, or the override on the command line.
+        place: String,
+        /// What is wrong, with the field's name.
+        reason: String,
+        /// A way on, where there is one to suggest.
+        hint: Option<String>,
+    },
+    /// The folder to write to holds something.
+    #[error("the output folder {} exists already", path.display())]
+    OutputExists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// There is nothing to go on from.
+    #[error("{} holds no checkpoint to resume from", path.display())]
+    NoCheckpoint {
+        /// The run's folder.
+        path: PathBuf,
+    },
+    /// The recipe is not that of the run to resume.
+    #[error("the recipe differs from that of the run in {}", path.display())]
+    ChangedRecipe {
+        /// The run's folder.
+        path: PathBuf,
+    },
+    /// A checkpoint that cannot be used.
+    #[error("the checkpoint {} is damaged: {reason}", path.display())]
+    InvalidCheckpoint {
+        /// The file.
+        path: PathBuf,
+        /// What the reader met.
+        reason: String,
+    },
+    /// Training went astray.
+    #[error("the loss became {loss} at update {update}")]
+    NotFinite {
+        /// The loss.
+        loss: f64,
+        /// The update, counted from one.
+        update: usize,
+    },
+    /// No pair is left to train on.
+    #[error("the filters dropped all {pairs} training pairs")]
+    NothingToTrain {
+        /// Number of pairs read.
+        pairs: usize,
+    },
+}
+
+impl From<MetricError> for TrainError {
+    fn from(error: MetricError) -> Self {
+        InferError::from(error).into()
+    }
+}
+
+impl TrainError {
+    /// What the user can do about the error, where there is something to say beyond the message.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Data(error) => return error.hint(),
+            Self::Infer(error) => return error.hint(),
+            Self::Recipe { hint, .. } => return hint.clone(),
+            Self::OutputExists { .. } => "go on with that run by --resume, or name another folder with --output",
+            Self::NoCheckpoint { .. } => "train without --resume into a new folder",
+            Self::ChangedRecipe { .. } => {
+                "resume with the recipe.toml of that folder (only training.updates may grow), or train into another"
+            }
+            Self::InvalidCheckpoint { .. } => "remove it and train anew; the model folder's weights are not affected",
+            Self::NotFinite { .. } => "lower training.learning_rate or lengthen training.warmup, then train anew",
+            Self::NothingToTrain { .. } => "raise data.max_length or data.max_ratio",
+        };
+        Some(hint.to_owned())
+    }
+}

@@ -1,0 +1,18 @@
+//! The visible training loop, its settings, checkpoints and reports.
+//!
+//! A run reads a recipe ([`recipe`]), prepares its data ([`dataset`]), takes updates and validates by translating
+//! ([`trainer`]), and leaves a model folder with `checkpoints/` and `metrics.jsonl` in it.
+
+#![forbid(unsafe_code)]
+
+pub mod checkpoint;
+pub mod dataset;
+pub mod error;
+pub mod model_card;
+pub mod recipe;
+pub mod report;
+pub mod schedule;
+pub mod trainer;
+
+pub use error::TrainError;
+pub use recipe::Recipe;

@@ -1,0 +1,387 @@
+//! Recipes: the one TOML file that says everything about a training run.
+
+use std::path::{Path, PathBuf};
+
+use attend_data::DataError;
+use attend_infer::search::SearchOptions;
+use attend_model::{NormPlacement, PositionKind, TransformerConfig};
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use crate::error::TrainError;
+
+/// All settings of a run. A key that a recipe leaves out takes the default given here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Seed of the initial weights, the order of batches and dropout: the same seed gives the same run. Default 1.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+    /// What to train on.
+    pub data: DataSettings,
+    /// The network's shape.
+    pub model: ModelSettings,
+    /// The updates.
+    pub training: TrainingSettings,
+    /// Search for the final test, and the model folder's defaults.
+    #[serde(default)]
+    pub search: SearchOptions,
+}
+
+/// What to train on: the embedded corpus, or files.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataSettings {
+    /// Name of the embedded corpus, `phrasebook`, in place of the three below.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embedded: Option<EmbeddedCorpus>,
+    /// Training pairs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train: Option<CorpusFiles>,
+    /// Validation pairs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub valid: Option<CorpusFiles>,
+    /// Test pairs, translated once at the end. The validation pairs where left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<CorpusFiles>,
+    /// Size of the joint subword vocabulary, at most. Default 8000.
+    #[serde(default = "default_vocab_size")]
+    pub vocab_size: usize,
+    /// Longest sentence of a training pair in tokens, `</s>` included; longer pairs are dropped and counted.
+    /// Default 100, and never more than the model's positions.
+    #[serde(default = "default_max_length")]
+    pub max_length: usize,
+    /// How many times longer than the other a side of a training pair may be. Default 4.
+    #[serde(default = "default_max_ratio")]
+    pub max_ratio: f32,
+}
+
+/// The corpora that come with the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EmbeddedCorpus {
+    /// English to German, from a grammar: [`attend_data::phrasebook`].
+    Phrasebook,
+}
+
+/// Parallel text: two files, or one of two columns. Paths are relative to the working folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CorpusFiles {
+    /// Source sentences, one a line (.gz is decompressed).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<PathBuf>,
+    /// Their translations, one a line (.gz is decompressed).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<PathBuf>,
+    /// Source, tab and target on each line, in place of the two files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tsv: Option<PathBuf>,
+}
+
+/// A preset, and what differs from it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSettings {
+    /// The preset to start from.
+    pub preset: Preset,
+    /// See [`TransformerConfig::d_model`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub d_model: Option<usize>,
+    /// See [`TransformerConfig::d_ff`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub d_ff: Option<usize>,
+    /// See [`TransformerConfig::n_heads`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub n_heads: Option<usize>,
+    /// See [`TransformerConfig::encoder_layers`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoder_layers: Option<usize>,
+    /// See [`TransformerConfig::decoder_layers`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decoder_layers: Option<usize>,
+    /// See [`TransformerConfig::dropout`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dropout: Option<f64>,
+    /// See [`TransformerConfig::norm`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub norm: Option<NormPlacement>,
+    /// See [`TransformerConfig::positions`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub positions: Option<PositionKind>,
+    /// See [`TransformerConfig::max_length`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_length: Option<usize>,
+    /// See [`TransformerConfig::tie_embeddings`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tie_embeddings: Option<bool>,
+}
+
+/// The named network shapes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Preset {
+    /// [`TransformerConfig::tiny`]
+    Tiny,
+    /// [`TransformerConfig::small`]
+    Small,
+    /// [`TransformerConfig::base`]
+    Base,
+    /// [`TransformerConfig::big`]
+    Big,
+}
+
+/// The updates of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingSettings {
+    /// Number of updates.
+    pub updates: usize,
+    /// Budget of a batch: sentences times the longest side's tokens, padding included. Default 4096.
+    #[serde(default = "default_batch_tokens")]
+    pub batch_tokens: usize,
+    /// Highest learning rate, reached at the end of the warm-up.
+    pub learning_rate: f64,
+    /// Updates over which the learning rate rises, before it falls as the inverse square root. Default 4000.
+    #[serde(default = "default_warmup")]
+    pub warmup: usize,
+    /// Label smoothing ε, in [0, 1). Default 0.1.
+    #[serde(default = "default_label_smoothing")]
+    pub label_smoothing: f64,
+    /// Gradients are scaled down to this global norm; 0 for no clipping. Default 1.
+    #[serde(default = "default_clip_norm")]
+    pub clip_norm: f64,
+    /// Updates between two validations, each of which writes a checkpoint. Default 500.
+    #[serde(default = "default_validate_every")]
+    pub validate_every: usize,
+    /// Updates between two records in `metrics.jsonl`. Default 50.
+    #[serde(default = "default_log_every")]
+    pub log_every: usize,
+}
+
+fn default_seed() -> u64 {
+    1
+}
+fn default_vocab_size() -> usize {
+    8_000
+}
+fn default_max_length() -> usize {
+    100
+}
+fn default_max_ratio() -> f32 {
+    4.0
+}
+fn default_batch_tokens() -> usize {
+    4_096
+}
+fn default_warmup() -> usize {
+    4_000
+}
+fn default_label_smoothing() -> f64 {
+    0.1
+}
+fn default_clip_norm() -> f64 {
+    1.0
+}
+fn default_validate_every() -> usize {
+    500
+}
+fn default_log_every() -> usize {
+    50
+}
+
+impl Recipe {
+    /// Reads a recipe and applies `overrides`, each written `section.key=value`.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, is no TOML, or has an unknown key or a value out of range; likewise for an
+    /// override.
+    pub fn load(path: &Path, overrides: &[String]) -> Result<Self, TrainError> {
+        let text = std::fs::read_to_string(path).map_err(|error| DataError::Read {
+            path: path.to_owned(),
+            error,
+        })?;
+        let recipe: Self = toml::from_str(&text).map_err(|error| file_error(path, &text, &error))?;
+        let recipe = overrides.iter().try_fold(recipe, |recipe, assignment| recipe.with(assignment))?;
+        recipe.validate().map_err(|OutOfRange { field, reason }| {
+            let key = field.rsplit('.').next().unwrap_or(field);
+            let overridden = overrides.iter().find(|assignment| assignment.starts_with(field));
+            let line = text.lines().position(|line| line.trim_start().starts_with(key));
+            let place = match (overridden, line) {
+                (Some(assignment), _) => format!("--set {assignment}"),
+                (None, Some(line)) => format!("{}, line {}", path.display(), line + 1),
+                (None, None) => path.display().to_string(),
+            };
+            TrainError::Recipe { place, reason, hint: None }
+        })?;
+        Ok(recipe)
+    }
+
+    /// This recipe with one setting changed, written `section.key=value`.
+    fn with(self, assignment: &str) -> Result<Self, TrainError> {
+        let error = |reason: String, hint| TrainError::Recipe {
+            place: format!("--set {assignment}"),
+            reason,
+            hint,
+        };
+        let Some((key, value)) = assignment.split_once('=') else {
+            return Err(error("there is no `=`".to_owned(), Some("write section.key=value".to_owned())));
+        };
+        // A value that is no TOML by itself, such as a path, is taken as a string.
+        let value: Value = toml::from_str::<Table>(&format!("value = {value}"))
+            .ok()
+            .and_then(|mut table| table.remove("value"))
+            .unwrap_or_else(|| Value::String(value.to_owned()));
+        let mut settings = Table::try_from(&self).map_err(|failure| error(failure.to_string(), None))?;
+        let mut parents: Vec<&str> = key.trim().split('.').collect();
+        let last = parents.pop().unwrap_or_default();
+        let mut section = &mut settings;
+        for parent in parents {
+            section = section
+                .entry(parent)
+                .or_insert_with(|| Value::Table(Table::new()))
+                .as_table_mut()
+                .ok_or_else(|| error(format!("`{parent}` is no section"), None))?;
+        }
+        section.insert(last.to_owned(), value);
+        settings.try_into().map_err(|failure: toml::de::Error| {
+            let reason = failure.message();
+            error(reason.to_owned(), nearest_key(reason))
+        })
+    }
+
+    /// The settings as the TOML that [`load`](Self::load) reads: what a run saves with its results.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).expect("numbers, paths and strings always serialize")
+    }
+
+    /// The network's shape for a tokenizer of `vocab_size` tokens whose padding is `pad_id`.
+    #[must_use]
+    pub fn transformer_config(&self, vocab_size: usize, pad_id: usize) -> TransformerConfig {
+        let model = &self.model;
+        let preset = match model.preset {
+            Preset::Tiny => TransformerConfig::tiny(vocab_size),
+            Preset::Small => TransformerConfig::small(vocab_size),
+            Preset::Base => TransformerConfig::base(vocab_size),
+            Preset::Big => TransformerConfig::big(vocab_size),
+        };
+        TransformerConfig {
+            vocab_size,
+            pad_id,
+            d_model: model.d_model.unwrap_or(preset.d_model),
+            d_ff: model.d_ff.unwrap_or(preset.d_ff),
+            n_heads: model.n_heads.unwrap_or(preset.n_heads),
+            encoder_layers: model.encoder_layers.unwrap_or(preset.encoder_layers),
+            decoder_layers: model.decoder_layers.unwrap_or(preset.decoder_layers),
+            dropout: model.dropout.unwrap_or(preset.dropout),
+            norm: model.norm.unwrap_or(preset.norm),
+            positions: model.positions.unwrap_or(preset.positions),
+            max_length: model.max_length.unwrap_or(preset.max_length),
+            tie_embeddings: model.tie_embeddings.unwrap_or(preset.tie_embeddings),
+        }
+    }
+
+    fn validate(&self) -> Result<(), OutOfRange> {
+        let out_of_range = |field, reason: &str| Err(OutOfRange { field, reason: format!("{field} {reason}") });
+        let training = &self.training;
+        let counts = [
+            ("training.updates", training.updates),
+            ("training.batch_tokens", training.batch_tokens),
+            ("training.warmup", training.warmup),
+            ("training.validate_every", training.validate_every),
+            ("training.log_every", training.log_every),
+            ("data.max_length", self.data.max_length),
+        ];
+        if let Some((field, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
+            return out_of_range(field, "is 0, but must be at least 1");
+        }
+        if !(training.learning_rate > 0.0 && training.learning_rate.is_finite()) {
+            return out_of_range("training.learning_rate", "must be a number above 0");
+        }
+        if !(0.0..1.0).contains(&training.label_smoothing) {
+            return out_of_range("training.label_smoothing", "must lie in [0, 1)");
+        }
+        if !(training.clip_norm >= 0.0 && training.clip_norm.is_finite()) {
+            return out_of_range("training.clip_norm", "must be a number of at least 0");
+        }
+        if self.data.max_ratio.is_nan() || self.data.max_ratio < 1.0 {
+            return out_of_range("data.max_ratio", "must be at least 1");
+        }
+        self.validate_corpora()?;
+        self.transformer_config(self.data.vocab_size, 0)
+            .validate()
+            .map_err(|error| {
+                let reason = error.to_string();
+                let fields = ["model.d_ff", "model.n_heads", "model.encoder_layers", "model.decoder_layers"];
+                let others = ["model.dropout", "model.max_length", "data.vocab_size"];
+                let is_named = |field: &&str| reason.starts_with(field.split_once('.').map_or("", |(_, key)| key));
+                let field = fields.into_iter().chain(others).find(is_named).unwrap_or("model.d_model");
+                OutOfRange { field, reason }
+            })?;
+        self.search.validate().map_err(|error| OutOfRange {
+            field: "search",
+            reason: error.to_string(),
+        })
+    }
+
+    fn validate_corpora(&self) -> Result<(), OutOfRange> {
+        let data = &self.data;
+        let reason = match (data.embedded, &data.train, &data.valid, &data.test) {
+            (Some(_), None, None, None) | (None, Some(_), Some(_), _) => None,
+            (Some(_), ..) => Some("names an embedded corpus, so it can have no train, valid or test files"),
+            (None, ..) => Some("needs train and valid files, or an embedded corpus"),
+        };
+        if let Some(reason) = reason {
+            return Err(OutOfRange { field: "data", reason: format!("[data] {reason}") });
+        }
+        let splits = [("data.train", &data.train), ("data.valid", &data.valid), ("data.test", &data.test)];
+        for (field, files) in splits {
+            let complete = files.as_ref().is_none_or(|files| {
+                matches!(
+                    (&files.source, &files.target, &files.tsv),
+                    (Some(_), Some(_), None) | (None, None, Some(_))
+                )
+            });
+            if !complete {
+                let reason = format!("{field} needs source and target, or tsv");
+                return Err(OutOfRange { field, reason });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A setting that no run can use.
+struct OutOfRange {
+    field: &'static str,
+    reason: String,
+}
+
+fn file_error(path: &Path, text: &str, error: &toml::de::Error) -> TrainError {
+    let place = match error.span() {
+        Some(span) => {
+            let line = text[..span.start].matches('\n').count() + 1;
+            format!("{}, line {line}", path.display())
+        }
+        None => path.display().to_string(),
+    };
+    TrainError::Recipe {
+        place,
+        reason: error.message().to_owned(),
+        hint: nearest_key(error.message()),
+    }
+}
+
+/// The known key most like an unknown one, from a message that names the unknown key and then all known ones in
+/// backquotes.
+fn nearest_key(message: &str) -> Option<String> {
+    if !message.starts_with("unknown ") {
+        return None;
+    }
+    let mut names = message.split('`').skip(1).step_by(2);
+    let unknown = names.next()?;
+    let nearest = names.min_by_key(|known| strsim::damerau_levenshtein(unknown, known))?;
+    Some(format!("did you mean `{nearest}`?"))
+}
