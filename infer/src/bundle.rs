@@ -14,10 +14,10 @@ use attend_data::DataError;
 use attend_data::file::write_file;
 use attend_data::tokenizer::Tokenizer;
 use attend_model::{Transformer, TransformerConfig};
-use burn::tensor::Device;
+use burn::tensor::{DType, Device};
 use burn_store::{
-    ApplyResult, BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, SafetensorsStore,
-    SafetensorsStoreError,
+    ApplyError, ApplyResult, BurnToPyTorchAdapter, FloatCastAdapter, ModuleAdapter, ModuleSnapshot,
+    PyTorchToBurnAdapter, SafetensorsStore, SafetensorsStoreError,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -53,15 +53,15 @@ impl ModelFolder {
         let folder = folder.as_ref();
         let config_path = folder.join(CONFIG);
         if !config_path.exists() {
-            return Err(InferError::NotAModel { path: folder.to_owned() });
+            return Err(InferError::NotAModel {
+                path: folder.to_owned(),
+            });
         }
         let config: TransformerConfig = read_json(&config_path)?;
         let mut model = Transformer::new(&config, device).map_err(|error| InferError::InvalidSettings {
-            path: config_path,
+            path: config_path.clone(),
             reason: error.to_string(),
         })?;
-        load_weights(&mut model, folder.join(WEIGHTS))?;
-
         let tokenizer_path = folder.join(TOKENIZER);
         let tokenizer = Tokenizer::load(&tokenizer_path)?;
         if tokenizer.vocab_size() != config.vocab_size {
@@ -71,8 +71,26 @@ impl ModelFolder {
                 vocab_size: config.vocab_size,
             });
         }
-        let generation: SearchOptions = read_json(&folder.join(GENERATION))?;
-        generation.validate()?;
+        if tokenizer.pad_id() != config.pad_id as u32 {
+            return Err(InferError::InvalidSettings {
+                path: config_path,
+                reason: format!(
+                    "pad_id = {}, but the tokenizer.json beside it pads with {}",
+                    config.pad_id,
+                    tokenizer.pad_id()
+                ),
+            });
+        }
+        load_weights(&mut model, folder.join(WEIGHTS))?;
+
+        let generation_path = folder.join(GENERATION);
+        let generation: SearchOptions = read_json(&generation_path)?;
+        generation
+            .validate()
+            .map_err(|error| InferError::InvalidSettings {
+                path: generation_path,
+                reason: error.to_string(),
+            })?;
         Ok(Self {
             config,
             model,
@@ -109,7 +127,12 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<(), InferError> {
 }
 
 fn save_weights(model: &Transformer, path: PathBuf) -> Result<(), InferError> {
-    let mut store = SafetensorsStore::from_bytes(None).with_to_adapter(BurnToPyTorchAdapter);
+    // One entry of metadata, the one that PyTorch's loaders ask for: the store writes several in random order, and the
+    // same weights would not give the same file.
+    let mut store = SafetensorsStore::from_bytes(None)
+        .clear_metadata()
+        .metadata("format", "pt")
+        .with_to_adapter(BurnToPyTorchAdapter);
     let bytes = model
         .save_into(&mut store)
         .and_then(|()| store.get_bytes())
@@ -119,17 +142,20 @@ fn save_weights(model: &Transformer, path: PathBuf) -> Result<(), InferError> {
 
 fn load_weights(model: &mut Transformer, path: PathBuf) -> Result<(), InferError> {
     let bytes = std::fs::read(&path).map_err(|error| read_error(&path, error))?;
+    // A half-precision file is widened: the network computes in 32 bits, and never with two widths at once.
     let mut store = SafetensorsStore::from_bytes(Some(bytes))
-        .with_from_adapter(PyTorchToBurnAdapter)
+        .with_from_adapter(PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32)))
         .validate(false)
         .allow_partial(true);
-    let applied = model.load_from(&mut store).map_err(|error| InferError::InvalidWeights {
-        path: path.clone(),
-        reason: match error {
-            SafetensorsStoreError::Safetensors(error) => error.to_string(),
-            error => error.to_string(),
-        },
-    })?;
+    let applied = model
+        .load_from(&mut store)
+        .map_err(|error| InferError::InvalidWeights {
+            path: path.clone(),
+            reason: match error {
+                SafetensorsStoreError::Safetensors(error) => error.to_string(),
+                error => error.to_string(),
+            },
+        })?;
     match first_mismatch(&applied) {
         Some(reason) => Err(InferError::WeightsMismatch { path, reason }),
         None => Ok(()),
@@ -137,9 +163,26 @@ fn load_weights(model: &mut Transformer, path: PathBuf) -> Result<(), InferError
 }
 
 fn first_mismatch(applied: &ApplyResult) -> Option<String> {
-    let wrong = applied.errors.iter().map(ToString::to_string);
-    let missing = applied.missing.iter().map(|(name, _)| format!("the tensor {name} is missing"));
-    let unused = applied.unused.iter().map(|name| format!("it has a tensor {name} that the model lacks"));
+    let wrong = applied.errors.iter().map(|error| match error {
+        ApplyError::ShapeMismatch {
+            path,
+            expected,
+            found,
+        } => format!(
+            "the tensor {path} has the shape {:?}, not {:?}",
+            found.as_slice(),
+            expected.as_slice()
+        ),
+        error => error.to_string(),
+    });
+    let missing = applied
+        .missing
+        .iter()
+        .map(|(name, _)| format!("the tensor {name} is missing"));
+    let unused = applied
+        .unused
+        .iter()
+        .map(|name| format!("it has a tensor {name} that the model lacks"));
     wrong.chain(missing).chain(unused).next()
 }
 

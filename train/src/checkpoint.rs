@@ -81,7 +81,10 @@ impl Checkpoints {
         state: &TrainingState,
     ) -> Result<(), TrainError> {
         let partial = self.folder.join(PARTIAL);
-        let write_error = |path: &Path, error: io::Error| DataError::Write { path: path.to_owned(), error };
+        let write_error = |path: &Path, error: io::Error| DataError::Write {
+            path: path.to_owned(),
+            error,
+        };
         let stale = self.numbered();
         if partial.exists() {
             fs::remove_dir_all(&partial).map_err(|error| write_error(&partial, error))?;
@@ -95,7 +98,8 @@ impl Checkpoints {
         write_file(partial.join(MODEL), &weights[..])?;
         let moments = to_bytes(optimizer.into_bytes(), OPTIMIZER)?;
         write_file(partial.join(OPTIMIZER), &moments[..])?;
-        let json = serde_json::to_string_pretty(state).map_err(|error| write_error(&partial.join(STATE), error.into()))?;
+        let json = serde_json::to_string_pretty(state)
+            .map_err(|error| write_error(&partial.join(STATE), error.into()))?;
         write_file(partial.join(STATE), json + "\n")?;
 
         let named = self.folder.join(format!("{:08}", state.update));
@@ -127,7 +131,8 @@ impl Checkpoints {
         };
         let read = |file: &str| fs::read(last.join(file)).map_err(|error| invalid(file, error.to_string()));
 
-        let state = serde_json::from_slice(&read(STATE)?).map_err(|error| invalid(STATE, error.to_string()))?;
+        let state =
+            serde_json::from_slice(&read(STATE)?).map_err(|error| invalid(STATE, error.to_string()))?;
         let weights = Bytes::from_bytes_vec(read(MODEL)?);
         let model = ModuleRecord::from_bytes(weights)
             .and_then(|record| model.try_load_record(record))

@@ -48,9 +48,11 @@ impl Corpora {
 fn read(files: Option<&CorpusFiles>) -> Result<Vec<SentencePair>, DataError> {
     let corpus = match files {
         Some(CorpusFiles { tsv: Some(tsv), .. }) => ParallelCorpus::read_tsv(tsv)?,
-        Some(CorpusFiles { source: Some(source), target: Some(target), .. }) => {
-            ParallelCorpus::read_files(source, target)?
-        }
+        Some(CorpusFiles {
+            source: Some(source),
+            target: Some(target),
+            ..
+        }) => ParallelCorpus::read_files(source, target)?,
         _ => return Ok(Vec::new()),
     };
     Ok(corpus.pairs)
@@ -83,7 +85,9 @@ impl Dataset {
         };
         let (train, filtered) = filter.apply(tokenizer.encode_pairs(&corpora.train));
         if train.is_empty() {
-            return Err(TrainError::NothingToTrain { pairs: corpora.train.len() });
+            return Err(TrainError::NothingToTrain {
+                pairs: corpora.train.len(),
+            });
         }
         let (valid_pairs, valid) = corpora
             .valid

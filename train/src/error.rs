@@ -59,6 +59,9 @@ pub enum TrainError {
         /// The update, counted from one.
         update: usize,
     },
+    /// The system refused a thread.
+    #[error("cannot start the training threads: {0}")]
+    Threads(#[from] rayon::ThreadPoolBuildError),
     /// No pair is left to train on.
     #[error("the filters dropped all {pairs} training pairs")]
     NothingToTrain {
@@ -81,13 +84,20 @@ impl TrainError {
             Self::Data(error) => return error.hint(),
             Self::Infer(error) => return error.hint(),
             Self::Recipe { hint, .. } => return hint.clone(),
-            Self::OutputExists { .. } => "go on with that run by --resume, or name another folder with --output",
+            Self::OutputExists { .. } => {
+                "go on with that run by --resume, or name another folder with --output"
+            }
             Self::NoCheckpoint { .. } => "train without --resume into a new folder",
             Self::ChangedRecipe { .. } => {
                 "resume with the recipe.toml of that folder (only training.updates may grow), or train into another"
             }
-            Self::InvalidCheckpoint { .. } => "remove it and train anew; the model folder's weights are not affected",
-            Self::NotFinite { .. } => "lower training.learning_rate or lengthen training.warmup, then train anew",
+            Self::InvalidCheckpoint { .. } => {
+                "remove it and train anew; the model folder's weights are not affected"
+            }
+            Self::NotFinite { .. } => {
+                "lower training.learning_rate or lengthen training.warmup, then train anew"
+            }
+            Self::Threads(_) => "ask for fewer by --workers",
             Self::NothingToTrain { .. } => "raise data.max_length or data.max_ratio",
         };
         Some(hint.to_owned())

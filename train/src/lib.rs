@@ -13,6 +13,7 @@ pub mod recipe;
 pub mod report;
 pub mod schedule;
 pub mod trainer;
+pub mod workers;
 
 pub use error::TrainError;
 pub use recipe::Recipe;

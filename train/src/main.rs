@@ -1,8 +1,10 @@
 //! `train`: a recipe in, a model folder out.
 
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::thread;
 
 use attend_data::DataError;
 use attend_data::cli::{report, write_stdout};
@@ -14,6 +16,7 @@ use attend_infer::{ModelFolder, Translator, device};
 use attend_train::dataset::{Corpora, Dataset};
 use attend_train::model_card::ModelCard;
 use attend_train::trainer::Trainer;
+use attend_train::workers::Workers;
 use attend_train::{Recipe, TrainError};
 use clap::Parser;
 
@@ -39,6 +42,9 @@ struct Options {
     /// Change a setting of the recipe, such as training.updates=1000; may be given several times.
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     overrides: Vec<String>,
+    /// Threads that share each batch. The same number repeats a run exactly. [default: the number of cores]
+    #[arg(long, value_name = "N")]
+    workers: Option<NonZeroUsize>,
     /// The device to compute on: flex or ndarray, if built in. [default: the first built in]
     #[arg(long, value_name = "NAME", env = "BURN_DEVICE")]
     device: Option<String>,
@@ -84,8 +90,21 @@ fn run(options: &Options) -> Result<(), TrainError> {
     })?;
     write_file(folder.join("recipe.toml"), recipe.to_toml())?;
     tokenizer.save(folder.join("tokenizer.json"))?;
-    let trainer = Trainer::new(recipe.clone(), tokenizer, dataset, folder.clone(), &device)?;
-    let trainer = if options.resume { trainer.resume()? } else { trainer };
+    let workers = options.workers.or_else(|| thread::available_parallelism().ok());
+    let workers = Workers::start(workers.map_or(1, NonZeroUsize::get))?;
+    let trainer = Trainer::new(
+        recipe.clone(),
+        tokenizer,
+        dataset,
+        folder.clone(),
+        &device,
+        workers,
+    )?;
+    let trainer = if options.resume {
+        trainer.resume()?
+    } else {
+        trainer
+    };
     let num_params = trainer.num_params();
     eprintln!("{name}: {num_params} weights, into {}", folder.display());
     let state = trainer.run()?;
@@ -112,7 +131,10 @@ fn run(options: &Options) -> Result<(), TrainError> {
         .map(|line| format!("\n  {}\n→ {}\n", sources[line], hypotheses[line]))
         .collect();
     let next = next_command(&folder, sources.first().unwrap_or(&"..."));
-    let summary = format!("{bleu}\n{chrf}\n{samples}\nThe model is in {}. Next:\n  {next}\n", folder.display());
+    let summary = format!(
+        "{bleu}\n{chrf}\n{samples}\nThe model is in {}. Next:\n  {next}\n",
+        folder.display()
+    );
     Ok(write_stdout(&summary).map_err(|error| DataError::Write {
         path: PathBuf::from("standard output"),
         error,
@@ -123,19 +145,25 @@ fn run(options: &Options) -> Result<(), TrainError> {
 fn check_folder(folder: &Path, recipe: &Recipe, resume: bool) -> Result<(), TrainError> {
     if !resume {
         return match folder.exists() {
-            true => Err(TrainError::OutputExists { path: folder.to_owned() }),
+            true => Err(TrainError::OutputExists {
+                path: folder.to_owned(),
+            }),
             false => Ok(()),
         };
     }
     let saved_path = folder.join("recipe.toml");
     if !saved_path.exists() {
-        return Err(TrainError::NoCheckpoint { path: folder.to_owned() });
+        return Err(TrainError::NoCheckpoint {
+            path: folder.to_owned(),
+        });
     }
     let mut saved = Recipe::load(&saved_path, &[])?;
     saved.training.updates = recipe.training.updates;
     match saved == *recipe {
         true => Ok(()),
-        false => Err(TrainError::ChangedRecipe { path: folder.to_owned() }),
+        false => Err(TrainError::ChangedRecipe {
+            path: folder.to_owned(),
+        }),
     }
 }
 
@@ -143,7 +171,10 @@ fn check_folder(folder: &Path, recipe: &Recipe, resume: bool) -> Result<(), Trai
 fn translatable<'a>(translator: &Translator, pairs: &'a [SentencePair]) -> (Vec<&'a str>, Vec<&'a str>) {
     let (fitting, too_long): (Vec<_>, Vec<_>) = pairs.iter().partition(|pair| translator.fits(&pair.source));
     if !too_long.is_empty() {
-        eprintln!("test pairs: left out {} longer than the model's positions", too_long.len());
+        eprintln!(
+            "test pairs: left out {} longer than the model's positions",
+            too_long.len()
+        );
     }
     fitting
         .iter()

@@ -32,7 +32,15 @@ impl ModelCard<'_> {
     /// The card as Markdown.
     #[must_use]
     pub fn to_markdown(&self) -> String {
-        let Self { name, command, recipe, state, bleu, chrf, .. } = self;
+        let Self {
+            name,
+            command,
+            recipe,
+            state,
+            bleu,
+            chrf,
+            ..
+        } = self;
         let best = state.best.map_or(state.update, |best| best.update);
         format!(
             "# {name}\n\n\

@@ -203,7 +203,9 @@ impl Recipe {
             error,
         })?;
         let recipe: Self = toml::from_str(&text).map_err(|error| file_error(path, &text, &error))?;
-        let recipe = overrides.iter().try_fold(recipe, |recipe, assignment| recipe.with(assignment))?;
+        let recipe = overrides
+            .iter()
+            .try_fold(recipe, |recipe, assignment| recipe.with(assignment))?;
         recipe.validate().map_err(|OutOfRange { field, reason }| {
             let key = field.rsplit('.').next().unwrap_or(field);
             let overridden = overrides.iter().find(|assignment| assignment.starts_with(field));
@@ -213,7 +215,11 @@ impl Recipe {
                 (None, Some(line)) => format!("{}, line {}", path.display(), line + 1),
                 (None, None) => path.display().to_string(),
             };
-            TrainError::Recipe { place, reason, hint: None }
+            TrainError::Recipe {
+                place,
+                reason,
+                hint: None,
+            }
         })?;
         Ok(recipe)
     }
@@ -226,7 +232,10 @@ impl Recipe {
             hint,
         };
         let Some((key, value)) = assignment.split_once('=') else {
-            return Err(error("there is no `=`".to_owned(), Some("write section.key=value".to_owned())));
+            return Err(error(
+                "there is no `=`".to_owned(),
+                Some("write section.key=value".to_owned()),
+            ));
         };
         // A value that is no TOML by itself, such as a path, is taken as a string.
         let value: Value = toml::from_str::<Table>(&format!("value = {value}"))
@@ -284,7 +293,12 @@ impl Recipe {
     }
 
     fn validate(&self) -> Result<(), OutOfRange> {
-        let out_of_range = |field, reason: &str| Err(OutOfRange { field, reason: format!("{field} {reason}") });
+        let out_of_range = |field, reason: &str| {
+            Err(OutOfRange {
+                field,
+                reason: format!("{field} {reason}"),
+            })
+        };
         let training = &self.training;
         let counts = [
             ("training.updates", training.updates),
@@ -314,10 +328,20 @@ impl Recipe {
             .validate()
             .map_err(|error| {
                 let reason = error.to_string();
-                let fields = ["model.d_ff", "model.n_heads", "model.encoder_layers", "model.decoder_layers"];
+                let fields = [
+                    "model.d_ff",
+                    "model.n_heads",
+                    "model.encoder_layers",
+                    "model.decoder_layers",
+                ];
                 let others = ["model.dropout", "model.max_length", "data.vocab_size"];
-                let is_named = |field: &&str| reason.starts_with(field.split_once('.').map_or("", |(_, key)| key));
-                let field = fields.into_iter().chain(others).find(is_named).unwrap_or("model.d_model");
+                let is_named =
+                    |field: &&str| reason.starts_with(field.split_once('.').map_or("", |(_, key)| key));
+                let field = fields
+                    .into_iter()
+                    .chain(others)
+                    .find(is_named)
+                    .unwrap_or("model.d_model");
                 OutOfRange { field, reason }
             })?;
         self.search.validate().map_err(|error| OutOfRange {
@@ -334,9 +358,16 @@ impl Recipe {
             (None, ..) => Some("needs train and valid files, or an embedded corpus"),
         };
         if let Some(reason) = reason {
-            return Err(OutOfRange { field: "data", reason: format!("[data] {reason}") });
+            return Err(OutOfRange {
+                field: "data",
+                reason: format!("[data] {reason}"),
+            });
         }
-        let splits = [("data.train", &data.train), ("data.valid", &data.valid), ("data.test", &data.test)];
+        let splits = [
+            ("data.train", &data.train),
+            ("data.valid", &data.valid),
+            ("data.test", &data.test),
+        ];
         for (field, files) in splits {
             let complete = files.as_ref().is_none_or(|files| {
                 matches!(

@@ -112,7 +112,12 @@ impl Report {
                 .flat_map(|line| [line, "\n"])
                 .collect(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(DataError::Read { path: metrics_path, error }),
+            Err(error) => {
+                return Err(DataError::Read {
+                    path: metrics_path,
+                    error,
+                });
+            }
         };
         write_file(&metrics_path, kept)?;
         let metrics = OpenOptions::new()
@@ -123,7 +128,9 @@ impl Report {
                 error,
             })?;
         Ok(Self {
-            bar: io::stderr().is_terminal().then(|| progress_bar(updates, state.update)),
+            bar: io::stderr()
+                .is_terminal()
+                .then(|| progress_bar(updates, state.update)),
             updates,
             metrics,
             metrics_path,
@@ -147,7 +154,10 @@ impl Report {
         if let Some(bar) = &self.bar {
             let loss = measure.loss_sum / measure.target_tokens as f64;
             let rate = self.tokens_per_second();
-            bar.set_message(format!("loss {loss:.3}  lr {:.1e}  {rate:.0} tokens/s", measure.learning_rate));
+            bar.set_message(format!(
+                "loss {loss:.3}  lr {:.1e}  {rate:.0} tokens/s",
+                measure.learning_rate
+            ));
             bar.inc(1);
         }
     }
@@ -194,10 +204,18 @@ impl Report {
     /// # Errors
     ///
     /// If `metrics.jsonl` cannot be written.
-    pub fn record_validation(&mut self, state: &TrainingState, loss: f64, bleu: f64) -> Result<(), DataError> {
+    pub fn record_validation(
+        &mut self,
+        state: &TrainingState,
+        loss: f64,
+        bleu: f64,
+    ) -> Result<(), DataError> {
         let is_best = state.best.is_some_and(|best| best.update == state.update);
         let best = if is_best { " (best so far)" } else { "" };
-        self.say(&format!("update {}: validation loss {loss:.3}, BLEU {bleu:.2}{best}", state.update));
+        self.say(&format!(
+            "update {}: validation loss {loss:.3}, BLEU {bleu:.2}{best}",
+            state.update
+        ));
         self.write(&Record::Validation {
             update: state.update,
             loss,

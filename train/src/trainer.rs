@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use attend_data::batch::{Batch, TokenMatrix, plan_batches};
+use attend_data::batch::{Batch, Example, TokenMatrix, plan_batches};
 use attend_data::corpus::SentencePair;
 use attend_data::tokenizer::Tokenizer;
 use attend_infer::metric::{BleuTokenizer, corpus_bleu};
@@ -20,6 +20,7 @@ use crate::error::TrainError;
 use crate::recipe::Recipe;
 use crate::report::{Report, UpdateMeasure};
 use crate::schedule::InverseSquareRoot;
+use crate::workers::{Gradients, Workers};
 
 /// A run between two updates.
 pub struct Trainer {
@@ -29,6 +30,7 @@ pub struct Trainer {
     dataset: Dataset,
     folder: PathBuf,
     device: Device,
+    workers: Workers,
     schedule: InverseSquareRoot,
     model: Transformer,
     optimizer: ModuleOptimizer,
@@ -47,6 +49,7 @@ impl Trainer {
         dataset: Dataset,
         folder: PathBuf,
         device: &Device,
+        workers: Workers,
     ) -> Result<Self, TrainError> {
         let config = recipe.transformer_config(tokenizer.vocab_size(), tokenizer.pad_id() as usize);
         let device = device.clone().autodiff();
@@ -74,6 +77,7 @@ impl Trainer {
             dataset,
             folder,
             device,
+            workers,
             model,
         })
     }
@@ -105,13 +109,17 @@ impl Trainer {
         let settings = self.recipe.training.clone();
         let mut report = Report::open(&self.folder, settings.updates, &self.state)?;
         let train = std::mem::take(&mut self.dataset.train);
-        let mut batches =
-            BatchSequence::starting_at(&train, settings.batch_tokens, self.recipe.seed, self.state.position);
+        let mut batches = BatchSequence::starting_at(
+            &train,
+            settings.batch_tokens,
+            self.recipe.seed,
+            self.state.position,
+        );
         let seconds_before = self.state.seconds;
         let start = Instant::now();
 
         while self.state.update < settings.updates {
-            let batch = Batch::new(batches.next_batch(), self.tokenizer.pad_id(), self.tokenizer.bos_id());
+            let batch = batches.next_batch();
             self.state.update += 1;
             self.state.position = batches.position();
             let measure = self.update(&batch)?;
@@ -133,34 +141,43 @@ impl Trainer {
         Ok(self.state)
     }
 
-    /// One update: forward, loss, backward, clip, step.
-    fn update(&mut self, batch: &Batch) -> Result<UpdateMeasure, TrainError> {
-        // Dropout's random numbers depend on the update alone, so a resumed run draws the same ones.
+    /// One update: forward, loss and backward by the workers, then clip and step.
+    fn update(&mut self, examples: &[&Example]) -> Result<UpdateMeasure, TrainError> {
         let update = self.state.update;
-        self.device.seed(self.recipe.seed ^ (update as u64).rotate_left(32));
-
-        let target_tokens = batch.target_tokens;
-        let loss = self.loss(&self.model, batch, &self.device) / target_tokens as f64;
-        let loss_value: f64 = loss.clone().into_scalar::<f32>().into();
-        if !loss_value.is_finite() {
-            return Err(TrainError::NotFinite { loss: loss_value, update });
+        let target_tokens: usize = examples.iter().map(|example| example.target.len()).sum();
+        let gradients_of = |model: &Transformer, examples: &[&Example]| {
+            let loss = self.loss(model, examples, &self.device) / target_tokens as f64;
+            Gradients {
+                loss: loss.clone().into_scalar::<f32>().into(),
+                gradients: GradientsParams::from_grads(loss.backward(), model),
+            }
+        };
+        // Dropout's random numbers depend on the update alone, so a resumed run draws the same ones.
+        let seed = self.recipe.seed ^ (update as u64).rotate_left(32);
+        let Gradients { loss, gradients } =
+            self.workers
+                .run(&self.model, &self.device, examples, seed, gradients_of);
+        if !loss.is_finite() {
+            return Err(TrainError::NotFinite { loss, update });
         }
-        let gradients = GradientsParams::from_grads(loss.backward(), &self.model);
         let (gradients, gradient_norm) = clip(&self.model, gradients, self.recipe.training.clip_norm);
         let learning_rate = self.schedule.learning_rate(update);
-        self.model = self
-            .optimizer
-            .step(learning_rate, self.model.clone(), gradients);
+        self.model = self.optimizer.step(learning_rate, self.model.clone(), gradients);
         Ok(UpdateMeasure {
-            loss_sum: loss_value * target_tokens as f64,
+            loss_sum: loss * target_tokens as f64,
             target_tokens,
             learning_rate,
             gradient_norm,
         })
     }
 
-    /// The label-smoothed cross-entropy of a batch, summed over its real target tokens: `[1]`.
-    fn loss(&self, model: &Transformer, batch: &Batch, device: &Device) -> Tensor<1> {
+    /// The label-smoothed cross-entropy of `examples`, summed over their target tokens: `[1]`.
+    fn loss(&self, model: &Transformer, examples: &[&Example], device: &Device) -> Tensor<1> {
+        let batch = Batch::new(
+            examples.iter().copied(),
+            self.tokenizer.pad_id(),
+            self.tokenizer.bos_id(),
+        );
         let logits = model.forward(
             to_tensor(&batch.source, device),
             to_tensor(&batch.target_input, device),
@@ -199,10 +216,9 @@ impl Trainer {
         let device = self.device.clone().without_autodiff();
         let (mut loss_sum, mut target_tokens) = (0.0, 0);
         for batch in plan_batches(examples, self.recipe.training.batch_tokens, 0, 0) {
-            let examples = batch.iter().map(|&index| &examples[index]);
-            let batch = Batch::new(examples, self.tokenizer.pad_id(), self.tokenizer.bos_id());
+            let batch: Vec<&Example> = batch.iter().map(|&index| &examples[index]).collect();
             loss_sum += f64::from(self.loss(model, &batch, &device).into_scalar::<f32>());
-            target_tokens += batch.target_tokens;
+            target_tokens += batch.iter().map(|example| example.target.len()).sum::<usize>();
         }
         loss_sum / target_tokens as f64
     }
@@ -232,13 +248,19 @@ fn bleu(translator: &Translator, pairs: &[SentencePair]) -> Result<f64, TrainErr
 /// Scales all gradients so that their global norm, over all weights at once, is at most `max_norm` (Pascanu et al.,
 /// 2013); 0 means no limit. Returns the norm before.
 fn clip(model: &Transformer, gradients: GradientsParams, max_norm: f64) -> (GradientsParams, f64) {
-    let mut squares = SumOfSquares { gradients: &gradients, sum: 0.0 };
+    let mut squares = SumOfSquares {
+        gradients: &gradients,
+        sum: 0.0,
+    };
     model.visit(&mut squares);
     let norm = squares.sum.sqrt();
     if max_norm == 0.0 || norm <= max_norm {
         return (gradients, norm);
     }
-    let mut scale = Scale { gradients, factor: max_norm / norm };
+    let mut scale = Scale {
+        gradients,
+        factor: max_norm / norm,
+    };
     model.visit(&mut scale);
     (scale.gradients, norm)
 }
