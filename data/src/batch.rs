@@ -69,14 +69,8 @@ impl Batch {
     #[must_use]
     pub fn new<'a>(examples: impl IntoIterator<Item = &'a Example>, pad: u32, bos: u32) -> Self {
         let examples: Vec<&Example> = examples.into_iter().collect();
-        let sources: Vec<&[u32]> = examples
-            .iter()
-            .map(|example| example.source.as_slice())
-            .collect();
-        let outputs: Vec<&[u32]> = examples
-            .iter()
-            .map(|example| example.target.as_slice())
-            .collect();
+        let sources: Vec<&[u32]> = examples.iter().map(|example| example.source.as_slice()).collect();
+        let outputs: Vec<&[u32]> = examples.iter().map(|example| example.target.as_slice()).collect();
         let inputs: Vec<Vec<u32>> = outputs
             .iter()
             .map(|output| {
@@ -101,12 +95,7 @@ impl Batch {
 /// Examples of equal lengths, and then the batches, come in an order drawn from `seed` and `epoch`: the same on
 /// every platform. Every example is in exactly one batch.
 #[must_use]
-pub fn plan_batches(
-    examples: &[Example],
-    max_tokens: usize,
-    seed: u64,
-    epoch: u64,
-) -> Vec<Vec<usize>> {
+pub fn plan_batches(examples: &[Example], max_tokens: usize, seed: u64, epoch: u64) -> Vec<Vec<usize>> {
     let mut random = epoch_random(seed, epoch);
     let mut by_length: Vec<(usize, usize, usize, u64, usize)> = examples
         .iter()

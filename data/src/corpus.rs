@@ -29,10 +29,7 @@ impl ParallelCorpus {
     ///
     /// # Errors
     /// A file cannot be read or is not UTF-8, the numbers of lines differ, or there are none.
-    pub fn read_files(
-        source: impl AsRef<Path>,
-        target: impl AsRef<Path>,
-    ) -> Result<Self, DataError> {
+    pub fn read_files(source: impl AsRef<Path>, target: impl AsRef<Path>) -> Result<Self, DataError> {
         let (source, target) = (source.as_ref(), target.as_ref());
         let source_lines = read_lines(source)?;
         let target_lines = read_lines(target)?;

@@ -128,20 +128,14 @@ impl DataError {
         let hint = match self {
             Self::Read { path, error } => return read_hint(path, error),
             Self::Write { .. } => "check that the folder exists, is writable and has free space",
-            Self::InvalidUtf8 { .. } => {
-                "convert the file to UTF-8, for example with `iconv -t UTF-8`"
-            }
+            Self::InvalidUtf8 { .. } => "convert the file to UTF-8, for example with `iconv -t UTF-8`",
             Self::Columns { .. } => "write one pair a line: source sentence, tab, target sentence",
             Self::UnequalLines { .. } => {
                 "look for a missing or an extra line; the two files must have one sentence a line, in the same order"
             }
             Self::EmptyCorpus { .. } => "check that the path names the right file",
-            Self::VocabularyTooSmall { .. } => {
-                "ask for a larger vocabulary; 4,000 to 32,000 is usual"
-            }
-            Self::InvalidTokenizer { .. } => {
-                "use the tokenizer.json of a model folder that Attend wrote"
-            }
+            Self::VocabularyTooSmall { .. } => "ask for a larger vocabulary; 4,000 to 32,000 is usual",
+            Self::InvalidTokenizer { .. } => "use the tokenizer.json of a model folder that Attend wrote",
             Self::NotInMirror { .. } => {
                 "a mirror holds each file under its repository, branch and path, as the public address does"
             }

@@ -89,9 +89,7 @@ fn fetch(source: &Source, options: Fetch) -> Result<(), DataError> {
         ..Downloader::default()
     };
     let mut display = Display::default();
-    downloader.fetch(source, &output, |file, progress| {
-        display.show(file, progress)
-    })?;
+    downloader.fetch(source, &output, |file, progress| display.show(file, progress))?;
     eprintln!("{} is in {}", source.name, output.display());
     Ok(())
 }
@@ -106,9 +104,7 @@ impl Display {
     fn show(&mut self, file: &SourceFile, progress: Progress) {
         match progress {
             Progress::Bytes(bytes) if io::stderr().is_terminal() => {
-                self.bar
-                    .get_or_insert_with(|| bar(file))
-                    .set_position(bytes);
+                self.bar.get_or_insert_with(|| bar(file)).set_position(bytes);
             }
             Progress::Bytes(_) => {}
             Progress::Present => eprintln!("{}: already there", file.name),
@@ -123,9 +119,8 @@ impl Display {
 }
 
 fn bar(file: &SourceFile) -> ProgressBar {
-    let style =
-        ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}")
-            .expect("the template is well formed");
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}")
+        .expect("the template is well formed");
     ProgressBar::new(file.size)
         .with_style(style)
         .with_message(file.name.clone())
@@ -148,10 +143,7 @@ fn write_phrasebook(output: &Path) -> Result<(), DataError> {
 }
 
 fn write_lines<'a>(path: &Path, lines: impl Iterator<Item = &'a str>) -> Result<(), DataError> {
-    write_file(
-        path,
-        lines.flat_map(|line| [line, "\n"]).collect::<String>(),
-    )
+    write_file(path, lines.flat_map(|line| [line, "\n"]).collect::<String>())
 }
 
 fn list() -> Result<(), DataError> {

@@ -79,13 +79,11 @@ impl FromStr for Mirror {
     type Err = std::convert::Infallible;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(
-            if text.starts_with("http://") || text.starts_with("https://") {
-                Self::Server(text.trim_end_matches('/').to_owned())
-            } else {
-                Self::Folder(text.into())
-            },
-        )
+        Ok(if text.starts_with("http://") || text.starts_with("https://") {
+            Self::Server(text.trim_end_matches('/').to_owned())
+        } else {
+            Self::Folder(text.into())
+        })
     }
 }
 
@@ -148,9 +146,7 @@ impl Downloader {
                 progress: &mut progress,
             };
             match &self.mirror {
-                Some(Mirror::Folder(folder)) => {
-                    transfer.copy(&folder.join(&source.folder).join(&file.name))
-                }
+                Some(Mirror::Folder(folder)) => transfer.copy(&folder.join(&source.folder).join(&file.name)),
                 Some(Mirror::Server(server)) => self.download(transfer, server, &source.folder),
                 None => self.download(transfer, &source.server, &source.folder),
             }?;
@@ -160,12 +156,7 @@ impl Downloader {
         Ok(())
     }
 
-    fn download(
-        &self,
-        transfer: Transfer<'_>,
-        server: &str,
-        folder: &str,
-    ) -> Result<(), DataError> {
+    fn download(&self, transfer: Transfer<'_>, server: &str, folder: &str) -> Result<(), DataError> {
         let url = format!("{server}/{folder}/{}", transfer.file.name);
         let agent: Agent = Agent::config_builder()
             .http_status_as_error(false)
@@ -247,9 +238,7 @@ impl Transfer<'_> {
             }
         };
         let mut reader = response.into_body().into_reader();
-        let received = self.receive(&mut reader, start, |error| {
-            download_error(error.to_string())
-        })?;
+        let received = self.receive(&mut reader, start, |error| download_error(error.to_string()))?;
         if received < self.file.size {
             let reason = format!("the server sent {received} of {} bytes", self.file.size);
             return Err(download_error(reason));
@@ -313,9 +302,7 @@ fn checksum(path: &Path) -> Result<String, DataError> {
     let mut file = File::open(path).map_err(|error| read_error(path, error))?;
     let mut buffer = vec![0; BUFFER];
     loop {
-        let count = file
-            .read(&mut buffer)
-            .map_err(|error| read_error(path, error))?;
+        let count = file.read(&mut buffer).map_err(|error| read_error(path, error))?;
         if count == 0 {
             break;
         }

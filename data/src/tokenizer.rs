@@ -24,8 +24,7 @@ pub const EOS: &str = "</s>";
 const TOTAL: &str = "a byte-level tokenizer handles any text";
 
 /// The parts are fixed by type, so that reading a file with another model, pre-tokenizer or decoder is an error.
-type ByteLevelBpe =
-    TokenizerImpl<BPE, NormalizerWrapper, ByteLevel, PostProcessorWrapper, ByteLevel>;
+type ByteLevelBpe = TokenizerImpl<BPE, NormalizerWrapper, ByteLevel, PostProcessorWrapper, ByteLevel>;
 
 /// A byte-level BPE tokenizer, one vocabulary for both languages.
 ///
@@ -54,10 +53,7 @@ impl Tokenizer {
     ) -> Result<Self, DataError> {
         let smallest = ByteLevel::alphabet().len() + special_tokens().len();
         if vocab_size < smallest {
-            return Err(DataError::VocabularyTooSmall {
-                vocab_size,
-                smallest,
-            });
+            return Err(DataError::VocabularyTooSmall { vocab_size, smallest });
         }
         let mut trainer = BpeTrainer::builder()
             .vocab_size(vocab_size)
@@ -104,13 +100,10 @@ impl Tokenizer {
     /// [`DataError::Write`].
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), DataError> {
         let path = path.as_ref();
-        let json = self
-            .inner
-            .to_string(true)
-            .map_err(|error| DataError::Write {
-                path: path.to_owned(),
-                error: std::io::Error::other(error),
-            })?;
+        let json = self.inner.to_string(true).map_err(|error| DataError::Write {
+            path: path.to_owned(),
+            error: std::io::Error::other(error),
+        })?;
         write_file(path, json)
     }
 
@@ -127,11 +120,7 @@ impl Tokenizer {
         // The library keeps each token's spelling until a call returns: chunks bound the memory.
         texts
             .chunks(10_000)
-            .flat_map(|chunk| {
-                self.inner
-                    .encode_batch_fast(chunk.to_vec(), false)
-                    .expect(TOTAL)
-            })
+            .flat_map(|chunk| self.inner.encode_batch_fast(chunk.to_vec(), false).expect(TOTAL))
             .map(|encoding| encoding.get_ids().to_vec())
             .collect()
     }
@@ -201,8 +190,7 @@ impl Tokenizer {
             .is_none_or(|split| split.add_prefix_space || !split.use_regex)
         {
             return Err(
-                "its pre_tokenizer must be ByteLevel with use_regex and without add_prefix_space"
-                    .to_owned(),
+                "its pre_tokenizer must be ByteLevel with use_regex and without add_prefix_space".to_owned(),
             );
         }
         if inner.get_decoder().is_none() {
@@ -234,17 +222,10 @@ impl Tokenizer {
             .map_err(|error| error.to_string())?;
         inner.with_padding(None);
         inner.set_encode_special_tokens(true);
-        Ok(Self {
-            inner,
-            pad,
-            bos,
-            eos,
-        })
+        Ok(Self { inner, pad, bos, eos })
     }
 }
 
 fn special_tokens() -> Vec<AddedToken> {
-    [PAD, BOS, EOS]
-        .map(|token| AddedToken::from(token, true))
-        .into()
+    [PAD, BOS, EOS].map(|token| AddedToken::from(token, true)).into()
 }

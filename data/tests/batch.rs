@@ -65,11 +65,7 @@ fn every_example_is_in_one_batch_and_batches_keep_the_budget() {
     for budget in [1, 30, 100, 2_048, 1_000_000] {
         let batches = plan_batches(&examples, budget, 3, 0);
         for batch in &batches {
-            let longest = batch
-                .iter()
-                .map(|&i| examples[i].longest_side())
-                .max()
-                .unwrap();
+            let longest = batch.iter().map(|&i| examples[i].longest_side()).max().unwrap();
             assert!(
                 batch.len() == 1 || batch.len() * longest <= budget,
                 "budget {budget}"
@@ -123,10 +119,7 @@ fn batches_do_not_come_in_the_order_of_length() {
     // As many steps up as down, about: no trend.
     let ups = lengths.windows(2).filter(|pair| pair[0] < pair[1]).count();
     let downs = lengths.windows(2).filter(|pair| pair[0] > pair[1]).count();
-    assert!(
-        ups.abs_diff(downs) < lengths.len() / 4,
-        "{ups} up, {downs} down"
-    );
+    assert!(ups.abs_diff(downs) < lengths.len() / 4, "{ups} up, {downs} down");
 }
 
 #[test]
@@ -136,11 +129,7 @@ fn little_of_a_batch_is_padding() {
     for indices in plan_batches(&examples, 2_048, 1, 0) {
         let batch = Batch::new(indices.iter().map(|&i| &examples[i]), PAD, BOS);
         cells += batch.source.ids.len() + batch.target_output.ids.len();
-        tokens += batch.target_tokens
-            + indices
-                .iter()
-                .map(|&i| examples[i].source.len())
-                .sum::<usize>();
+        tokens += batch.target_tokens + indices.iter().map(|&i| examples[i].source.len()).sum::<usize>();
     }
     let waste = 1.0 - tokens as f64 / cells as f64;
     assert!(waste < 0.1, "{:.1} percent padding", 100.0 * waste);
@@ -150,16 +139,7 @@ fn little_of_a_batch_is_padding() {
 /// Worked out apart from this crate, with ChaCha8 written after RFC 8439 and the sorting rules of `plan_batches`.
 #[test]
 fn the_order_of_a_seed_never_changes() {
-    let lengths = [
-        (2, 3),
-        (5, 4),
-        (3, 3),
-        (2, 3),
-        (3, 2),
-        (5, 5),
-        (3, 3),
-        (4, 1),
-    ];
+    let lengths = [(2, 3), (5, 4), (3, 3), (2, 3), (3, 2), (5, 5), (3, 3), (4, 1)];
     let examples: Vec<Example> = lengths
         .iter()
         .map(|&(source, target)| example(&vec![EOS; source], &vec![EOS; target]))

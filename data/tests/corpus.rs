@@ -53,11 +53,7 @@ fn only_line_feeds_end_lines() {
             "{text:?}"
         );
         let compressed = file(&folder, "text.gz", gzip(text.as_bytes()));
-        assert_eq!(
-            read_lines(compressed).unwrap(),
-            lines,
-            "{text:?} compressed"
-        );
+        assert_eq!(read_lines(compressed).unwrap(), lines, "{text:?} compressed");
     }
 }
 
@@ -71,11 +67,7 @@ fn spaces_and_inner_marks_stay_but_a_byte_order_mark_goes() {
 #[test]
 fn a_gz_file_may_have_several_members() {
     let folder = TempDir::new().unwrap();
-    let path = file(
-        &folder,
-        "text.gz",
-        [gzip(b"one\ntw"), gzip(b"o\n")].concat(),
-    );
+    let path = file(&folder, "text.gz", [gzip(b"one\ntw"), gzip(b"o\n")].concat());
     assert_eq!(read_lines(path).unwrap(), ["one", "two"]);
 }
 
@@ -147,10 +139,7 @@ fn tabs_separate_columns() {
     let expected = [pair("one", "eins"), pair(" two ", "")];
     assert_eq!(ParallelCorpus::read_tsv(&path).unwrap().pairs, expected);
     let compressed = file(&folder, "pairs.tsv.gz", gzip(&fs::read(&path).unwrap()));
-    assert_eq!(
-        ParallelCorpus::read_tsv(compressed).unwrap().pairs,
-        expected
-    );
+    assert_eq!(ParallelCorpus::read_tsv(compressed).unwrap().pairs, expected);
 }
 
 #[test]
@@ -162,10 +151,7 @@ fn a_line_with_no_tab_or_two_is_named() {
             "{}, line 2: expected two columns separated by one tab, found {columns}",
             path.display()
         );
-        assert_eq!(
-            ParallelCorpus::read_tsv(path).unwrap_err().to_string(),
-            expected
-        );
+        assert_eq!(ParallelCorpus::read_tsv(path).unwrap_err().to_string(), expected);
     }
 }
 

@@ -74,10 +74,7 @@ impl Server {
 
     fn ranges(&self) -> Vec<Option<String>> {
         let requests = self.requests.lock().unwrap();
-        requests
-            .iter()
-            .map(|request| request.range.clone())
-            .collect()
+        requests.iter().map(|request| request.range.clone()).collect()
     }
 }
 
@@ -85,12 +82,9 @@ fn read_request(stream: &TcpStream) -> Request {
     let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
     let line = lines.next().unwrap();
     let headers: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-    let range = headers.iter().find_map(|header| {
-        header
-            .to_lowercase()
-            .strip_prefix("range: ")
-            .map(str::to_owned)
-    });
+    let range = headers
+        .iter()
+        .find_map(|header| header.to_lowercase().strip_prefix("range: ").map(str::to_owned));
     Request { line, range }
 }
 
@@ -99,11 +93,7 @@ fn send(mut stream: &TcpStream, answer: &Answer, range: Option<&str>) -> std::io
         format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n{more}\r\n")
     };
     let start = range.map(|range| {
-        let start = range
-            .strip_prefix("bytes=")
-            .unwrap()
-            .strip_suffix('-')
-            .unwrap();
+        let start = range.strip_prefix("bytes=").unwrap().strip_suffix('-').unwrap();
         start.parse::<usize>().unwrap()
     });
     let partial = |bytes: &[u8], start: usize| {
@@ -119,9 +109,7 @@ fn send(mut stream: &TcpStream, answer: &Answer, range: Option<&str>) -> std::io
     let response = match (answer, start) {
         (Answer::Ranges(bytes), Some(start)) => partial(bytes, start),
         (Answer::OtherRange(bytes), Some(start)) => partial(bytes, start - 1),
-        (Answer::Ranges(bytes) | Answer::OtherRange(bytes) | Answer::Whole(bytes), _) => {
-            whole(bytes)
-        }
+        (Answer::Ranges(bytes) | Answer::OtherRange(bytes) | Answer::Whole(bytes), _) => whole(bytes),
         (Answer::Cut(bytes, after), _) => {
             let head = head("200 OK", bytes.len(), "");
             [head.as_bytes(), &bytes[..*after]].concat()
@@ -138,9 +126,7 @@ fn send(mut stream: &TcpStream, answer: &Answer, range: Option<&str>) -> std::io
         }
         (Answer::NotSatisfiable, _) => head("416 Range Not Satisfiable", 0, "").into_bytes(),
         (Answer::Status(status), _) => head(status, 0, "").into_bytes(),
-        (Answer::Redirect(to), _) => {
-            head("302 Found", 0, &format!("Location: {to}\r\n")).into_bytes()
-        }
+        (Answer::Redirect(to), _) => head("302 Found", 0, &format!("Location: {to}\r\n")).into_bytes(),
         (Answer::Silence, _) => {
             thread::sleep(Duration::from_secs(5));
             return Ok(());
@@ -303,10 +289,7 @@ fn a_download_that_cannot_go_on_starts_again() {
     for answers in [
         vec![Answer::Whole(bytes.clone())],
         vec![Answer::NotSatisfiable, Answer::Whole(bytes.clone())],
-        vec![
-            Answer::OtherRange(bytes.clone()),
-            Answer::Whole(bytes.clone()),
-        ],
+        vec![Answer::OtherRange(bytes.clone()), Answer::Whole(bytes.clone())],
     ] {
         let requests = answers.len();
         let server = Server::new(answers);
@@ -344,10 +327,7 @@ fn a_complete_part_needs_no_server() {
     let bytes = contents(6);
     let mut output = Output::new().with_part(&bytes);
     output
-        .fetch(
-            &Downloader::default(),
-            &source("http://127.0.0.1:9", &bytes),
-        )
+        .fetch(&Downloader::default(), &source("http://127.0.0.1:9", &bytes))
         .unwrap();
     output.assert_holds(&bytes);
 }
@@ -356,10 +336,7 @@ fn a_complete_part_needs_no_server() {
 fn wrong_bytes_are_an_error_with_both_sums_and_are_not_kept() {
     let (right, wrong) = (contents(7), contents(8));
     let longer = [right.clone(), vec![1; 100_000]].concat();
-    for (sent, found) in [
-        (&wrong, sum(&wrong)),
-        (&longer, sum(&longer[..right.len() + 1])),
-    ] {
+    for (sent, found) in [(&wrong, sum(&wrong)), (&longer, sum(&longer[..right.len() + 1]))] {
         let server = Server::new(vec![Answer::Whole(sent.clone())]);
         let mut output = Output::new();
         let error = output
@@ -391,10 +368,7 @@ fn an_error_of_the_server_is_named() {
             matches!(error, DataError::HttpStatus { status, .. } if status == expected),
             "{error:?}"
         );
-        assert!(
-            error.to_string().contains(&format!("{FOLDER}/{NAME}")),
-            "{error}"
-        );
+        assert!(error.to_string().contains(&format!("{FOLDER}/{NAME}")), "{error}");
     }
 }
 
@@ -402,19 +376,13 @@ fn an_error_of_the_server_is_named() {
 fn redirects_are_followed() {
     let bytes = contents(10);
     let target = Server::new(vec![Answer::Ranges(bytes.clone())]);
-    let server = Server::new(vec![Answer::Redirect(format!(
-        "{}/elsewhere",
-        target.address
-    ))]);
+    let server = Server::new(vec![Answer::Redirect(format!("{}/elsewhere", target.address))]);
     let mut output = Output::new();
     output
         .fetch(&Downloader::default(), &source(&server.address, &bytes))
         .unwrap();
     output.assert_holds(&bytes);
-    assert_eq!(
-        target.requests.lock().unwrap()[0].line,
-        "GET /elsewhere HTTP/1.1"
-    );
+    assert_eq!(target.requests.lock().unwrap()[0].line, "GET /elsewhere HTTP/1.1");
 }
 
 #[test]
@@ -494,11 +462,7 @@ fn the_sources_are_complete() {
     assert!(sources.iter().any(|source| source.name == "multi30k"));
     for source in sources {
         assert!(source.server.starts_with("https://") && !source.server.ends_with('/'));
-        assert!(
-            !source.description.is_empty()
-                && !source.license.is_empty()
-                && !source.files.is_empty()
-        );
+        assert!(!source.description.is_empty() && !source.license.is_empty() && !source.files.is_empty());
         for file in &source.files {
             assert!(file.size > 0 && !file.name.contains('/'), "{}", file.name);
             let digits = file.sha256.bytes();

@@ -52,10 +52,7 @@ fn special_tokens_come_first() {
         (tokenizer.pad_id(), tokenizer.bos_id(), tokenizer.eos_id()),
         (0, 1, 2)
     );
-    assert_eq!(
-        [0, 1, 2].map(|id| tokenizer.token(id)),
-        ["<pad>", "<s>", "</s>"]
-    );
+    assert_eq!([0, 1, 2].map(|id| tokenizer.token(id)), ["<pad>", "<s>", "</s>"]);
     assert_eq!(tokenizer.vocab_size(), 300);
 }
 
@@ -71,10 +68,7 @@ fn any_text_comes_back_unchanged() {
             let ids = tokenizer.encode(text);
             assert_eq!(tokenizer.decode(&ids), text, "{text:?} as {ids:?}");
             // Neither <pad>, <s> and </s>, nor an id without a token.
-            assert!(
-                ids.iter().all(|id| (3..300).contains(id)),
-                "{text:?} as {ids:?}"
-            );
+            assert!(ids.iter().all(|id| (3..300).contains(id)), "{text:?} as {ids:?}");
         }
         assert_eq!(trained.encode(text), loaded.encode(text), "{text:?}");
     };
@@ -139,9 +133,7 @@ fn frequent_pairs_are_merged_first() {
     let tokens = |vocab_size: usize| {
         let tokenizer = Tokenizer::train_bpe(["aaabdaaabac"].into_iter(), vocab_size).unwrap();
         let ids = tokenizer.encode("aaabdaaabac");
-        ids.into_iter()
-            .map(|id| tokenizer.token(id))
-            .collect::<Vec<_>>()
+        ids.into_iter().map(|id| tokenizer.token(id)).collect::<Vec<_>>()
     };
     assert_eq!(tokens(259).len(), 11);
     assert_eq!(tokens(260), ["aa", "a", "b", "d", "aa", "a", "b", "a", "c"]);
@@ -242,10 +234,7 @@ fn a_file_that_is_no_usable_tokenizer_is_an_error() {
             ),
             "normalizer",
         ),
-        (
-            changed(byte_level, "\"pre_tokenizer\": null"),
-            "pre_tokenizer",
-        ),
+        (changed(byte_level, "\"pre_tokenizer\": null"), "pre_tokenizer"),
         (
             changed(byte_level, "\"pre_tokenizer\": {\"type\": \"Whitespace\"}"),
             "",
@@ -264,10 +253,7 @@ fn a_file_that_is_no_usable_tokenizer_is_an_error() {
     for (contents, reason) in cases {
         fs::write(&path, &contents).unwrap();
         let error = Tokenizer::load(&path).expect_err(&contents);
-        assert!(
-            matches!(error, DataError::InvalidTokenizer { .. }),
-            "{error:?}"
-        );
+        assert!(matches!(error, DataError::InvalidTokenizer { .. }), "{error:?}");
         let message = error.to_string();
         assert!(message.contains("tokenizer.json"), "{message}");
         assert!(message.contains(reason), "{message}");
@@ -280,7 +266,8 @@ fn truncation_and_padding_of_a_file_do_not_apply() {
     let path = folder.path().join("tokenizer.json");
     tokenizer().save(&path).unwrap();
     let json = fs::read_to_string(&path).unwrap();
-    let truncation = r#""truncation": {"direction":"Right","max_length":2,"strategy":"LongestFirst","stride":0}"#;
+    let truncation =
+        r#""truncation": {"direction":"Right","max_length":2,"strategy":"LongestFirst","stride":0}"#;
     let padding = r#""padding": {"strategy":{"Fixed":50},"direction":"Right","pad_to_multiple_of":null,"pad_id":0,"pad_type_id":0,"pad_token":"<pad>"}"#;
     let changed = json
         .replace("\"truncation\": null", truncation)
@@ -288,10 +275,7 @@ fn truncation_and_padding_of_a_file_do_not_apply() {
     assert!(changed.contains(truncation) && changed.contains(padding));
     fs::write(&path, changed).unwrap();
     let tokenizer = Tokenizer::load(&path).unwrap();
-    assert_eq!(
-        tokenizer.encode(LINES[0]),
-        self::tokenizer().encode(LINES[0])
-    );
+    assert_eq!(tokenizer.encode(LINES[0]), self::tokenizer().encode(LINES[0]));
     assert_eq!(
         tokenizer.encode_batch(&LINES)[1],
         self::tokenizer().encode(LINES[1])

@@ -24,7 +24,11 @@ pub fn select(name: Option<&str>) -> Result<Device, InferError> {
             name: name.unwrap_or_default().to_owned(),
             available: match devices.as_slice() {
                 [] => "none".to_owned(),
-                devices => devices.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "),
+                devices => devices
+                    .iter()
+                    .map(|(name, _)| *name)
+                    .collect::<Vec<_>>()
+                    .join(", "),
             },
         }),
     }

@@ -60,7 +60,9 @@ pub enum InferError {
         vocab_size: usize,
     },
     /// A sentence that the model has no positions for.
-    #[error("line {line} has {tokens} tokens, but the model takes at most {limit} in a sentence")]
+    #[error(
+        "line {line} of the input has {tokens} tokens, but the model takes at most {limit} in a sentence"
+    )]
     TooLong {
         /// The line, counted from one.
         line: usize,
@@ -87,7 +89,9 @@ impl InferError {
             Self::Data(error) => return error.hint(),
             Self::Metric(_) => "give one hypothesis a line for each line of the reference",
             Self::Search(_) => return None,
-            Self::NotAModel { .. } => "train a model first, for example with `just train`, or name another folder",
+            Self::NotAModel { .. } => {
+                "train a model first, for example with `just train`, or name another folder"
+            }
             Self::InvalidSettings { .. } => "restore the file from the training run that wrote the folder",
             Self::InvalidWeights { .. } => "copy the file again from where it was trained",
             Self::WeightsMismatch { .. } | Self::VocabularyMismatch { .. } => {

@@ -10,8 +10,6 @@
 //! # Ok::<(), attend_infer::InferError>(())
 //! ```
 
-#![forbid(unsafe_code)]
-
 pub mod bundle;
 pub mod device;
 pub mod error;

@@ -39,11 +39,14 @@ impl Translator {
     pub fn new(bundle: ModelFolder) -> Self {
         let tokenizer = &bundle.tokenizer;
         let (bos, eos, pad) = (tokenizer.bos_id(), tokenizer.eos_id(), tokenizer.pad_id());
+        // A translation is one line, so what ends a line is no part of it.
+        let line_ends =
+            (0..tokenizer.vocab_size() as u32).filter(|&token| tokenizer.token(token).contains(['\n', '\r']));
         Self {
             special: SpecialTokens {
                 bos,
                 eos,
-                forbidden: vec![pad, bos],
+                forbidden: [pad, bos].into_iter().chain(line_ends).collect(),
             },
             device: bundle.model.device(),
             search: bundle.generation,
@@ -98,8 +101,11 @@ impl Translator {
     pub fn translate<S: AsRef<str>>(&self, lines: &[S]) -> Result<Vec<Vec<Translation>>, InferError> {
         let texts: Vec<&str> = lines.iter().map(AsRef::as_ref).collect();
         let sources = self.bundle.tokenizer.encode_batch(&texts);
+        let mut order: Vec<usize> = (0..lines.len())
+            .filter(|&line| !texts[line].trim().is_empty())
+            .collect();
         let limit = self.max_source_tokens();
-        if let Some(line) = sources.iter().position(|source| source.len() > limit) {
+        if let Some(&line) = order.iter().find(|&&line| sources[line].len() > limit) {
             return Err(InferError::TooLong {
                 line: line + 1,
                 tokens: sources[line].len(),
@@ -114,7 +120,6 @@ impl Translator {
         };
         let mut translations = vec![vec![empty]; lines.len()];
         // Sentences of similar lengths share a batch, so that little of it is padding.
-        let mut order: Vec<usize> = (0..lines.len()).filter(|&line| !texts[line].trim().is_empty()).collect();
         order.sort_by_key(|&line| sources[line].len());
         for batch in order.chunks(self.batch_size) {
             let batch_sources: Vec<&[u32]> = batch.iter().map(|&line| sources[line].as_slice()).collect();

@@ -97,10 +97,7 @@ fn corpora_of_unequal_size_are_refused() {
     assert_eq!(bleu, Err(error.clone()));
     assert_eq!(corpus_chrf(&["a", "b"], &["a"]), Err(error.clone()));
     let message = error.to_string();
-    assert!(
-        message.contains("2 hypotheses for 1 references"),
-        "{message}"
-    );
+    assert!(message.contains("2 hypotheses for 1 references"), "{message}");
 }
 
 #[test]

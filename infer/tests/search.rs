@@ -3,8 +3,7 @@
 use std::collections::HashSet;
 
 use attend_infer::search::{
-    Hypothesis, SearchError, SearchOptions, SpecialTokens, StepDecoder, beam, greedy,
-    length_penalty,
+    Hypothesis, SearchError, SearchOptions, SpecialTokens, StepDecoder, beam, greedy, length_penalty,
 };
 
 const BOS: u32 = 0;
@@ -128,18 +127,8 @@ impl StepDecoder for ToyDecoder {
     }
 }
 
-fn beam_search(
-    tables: &[Table],
-    max_lengths: &[usize],
-    options: SearchOptions,
-) -> Vec<Vec<Hypothesis>> {
-    beam(
-        &mut ToyDecoder::new(tables),
-        &special(),
-        max_lengths,
-        &options,
-    )
-    .expect("valid options")
+fn beam_search(tables: &[Table], max_lengths: &[usize], options: SearchOptions) -> Vec<Vec<Hypothesis>> {
+    beam(&mut ToyDecoder::new(tables), &special(), max_lengths, &options).expect("valid options")
 }
 
 fn greedy_search(tables: &[Table], max_lengths: &[usize], alpha: f32) -> Vec<Hypothesis> {
@@ -165,12 +154,7 @@ fn all_translations(table: &Table, max_length: usize, alpha: f64) -> Vec<(Vec<u3
 }
 
 /// Beam search as the textbook has it, without dropping or stopping before the maximum length.
-fn textbook_beam(
-    table: &Table,
-    max_length: usize,
-    beam_size: usize,
-    alpha: f64,
-) -> Vec<(Vec<u32>, f64)> {
+fn textbook_beam(table: &Table, max_length: usize, beam_size: usize, alpha: f64) -> Vec<(Vec<u32>, f64)> {
     let mut live: Vec<(Vec<u32>, f32)> = vec![(Vec::new(), 0.0)];
     let mut finished = Vec::new();
     for length in 0..=max_length {
@@ -232,11 +216,7 @@ fn a_wide_beam_finds_exactly_the_best_translations() {
 fn a_wide_beam_lists_every_translation_once() {
     let table = Table::random(3, 1.0);
     let found = &beam_search(std::slice::from_ref(&table), &[3], options(WIDE, WIDE, 0.6))[0];
-    assert_best(
-        found,
-        &all_translations(&table, 3, f64::from(0.6f32)),
-        &table,
-    );
+    assert_best(found, &all_translations(&table, 3, f64::from(0.6f32)), &table);
     assert_eq!(found.len(), 1 + 3 + 9 + 27);
 }
 
@@ -336,11 +316,7 @@ fn at_the_maximum_length_the_end_is_forced_and_paid_for() {
     let table = Table::random(1, 1e-6);
     for max_length in [0, 1, 5] {
         let greedily = &greedy_search(std::slice::from_ref(&table), &[max_length], 0.6)[0];
-        let beamed = &beam_search(
-            std::slice::from_ref(&table),
-            &[max_length],
-            options(2, 1, 0.6),
-        )[0];
+        let beamed = &beam_search(std::slice::from_ref(&table), &[max_length], options(2, 1, 0.6))[0];
         for hypothesis in [greedily, &beamed[0]] {
             assert_eq!(hypothesis.tokens.len(), max_length);
             assert_eq!(hypothesis.log_probability, table.total(&hypothesis.tokens));
@@ -369,13 +345,7 @@ fn a_search_ends_as_soon_as_nothing_can_win() {
     // `</s>` comes at once with a probability near 1.
     let tables = [Table::random(2, 1e6)];
     let mut decoder = ToyDecoder::new(&tables);
-    let found = beam(
-        &mut decoder,
-        &special(),
-        &[MAX_STEPS - 1],
-        &options(4, 1, 0.6),
-    )
-    .unwrap();
+    let found = beam(&mut decoder, &special(), &[MAX_STEPS - 1], &options(4, 1, 0.6)).unwrap();
     assert_eq!(found[0][0].tokens, Vec::<u32>::new());
     assert_eq!(decoder.rows_stepped, [1]);
 }
@@ -432,13 +402,7 @@ fn a_nan_counts_as_impossible() {
         for value in with_nan.0.iter_mut().skip(4).step_by(VOCAB_SIZE) {
             *value = f32::NAN;
         }
-        let impossible = Table(
-            with_nan
-                .0
-                .iter()
-                .map(|v| v.max(f32::NEG_INFINITY))
-                .collect(),
-        );
+        let impossible = Table(with_nan.0.iter().map(|v| v.max(f32::NEG_INFINITY)).collect());
         let (with_nan, impossible) = ([with_nan], [impossible]);
         let found = beam_search(&with_nan, &[6], options(2, 2, 0.6));
         assert_eq!(found, beam_search(&impossible, &[6], options(2, 2, 0.6)));
@@ -455,11 +419,7 @@ fn nothing_but_nan_still_ends() {
     let tables = [Table(vec![f32::NAN; Table::SIZE])];
     let found = beam_search(&tables, &[5], options(4, 2, 0.6));
     assert_eq!(found[0].len(), 2);
-    assert!(
-        found[0]
-            .iter()
-            .all(|h| h.log_probability == f32::NEG_INFINITY)
-    );
+    assert!(found[0].iter().all(|h| h.log_probability == f32::NEG_INFINITY));
     let best = beam_search(&tables, &[5], options(1, 1, 0.6));
     assert_eq!(best[0], greedy_search(&tables, &[5], 0.6));
 }

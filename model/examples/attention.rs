@@ -81,16 +81,10 @@ enum Labels {
 fn table(title: &str, matrix: &Matrix, decimals: usize, labels: Labels) -> String {
     let mut lines = vec![title.to_owned()];
     if labels == Labels::Both {
-        lines.push(format!(
-            "{:6}{:>8}{:>8}{:>8}",
-            "", WORDS[0], WORDS[1], WORDS[2]
-        ));
+        lines.push(format!("{:6}{:>8}{:>8}{:>8}", "", WORDS[0], WORDS[1], WORDS[2]));
     }
     for (word, row) in WORDS.iter().zip(matrix) {
-        let row: String = row
-            .iter()
-            .map(|value| format!("{value:8.decimals$}"))
-            .collect();
+        let row: String = row.iter().map(|value| format!("{value:8.decimals$}")).collect();
         let label = if labels == Labels::None { "" } else { word };
         lines.push(format!("{label:>6}{row}"));
     }
@@ -108,11 +102,22 @@ pub(crate) fn report() -> String {
         table("Queries Q = X W_Q", &all.queries, 0, Labels::Rows),
         table("Keys K = X W_K", &all.keys, 0, Labels::Rows),
         table("Values V = X W_V", &all.values, 0, Labels::Rows),
-        table("Scores Q Kᵀ: the row's query times the column's key", &all.scores, 0, Labels::Both),
+        table(
+            "Scores Q Kᵀ: the row's query times the column's key",
+            &all.scores,
+            0,
+            Labels::Both,
+        ),
         table("Scaled scores Q Kᵀ / √3", &all.scaled, 3, Labels::Both),
-        table("Weights softmax(Q Kᵀ / √3): each row sums to 1", &all.weights, 3, Labels::Both),
+        table(
+            "Weights softmax(Q Kᵀ / √3): each row sums to 1",
+            &all.weights,
+            3,
+            Labels::Both,
+        ),
         table("Output softmax(Q Kᵀ / √3) V", &all.output, 3, Labels::Rows),
-        "With a causal mask, no word sees a later one: those scores become -∞ and their weights 0.\n".to_owned(),
+        "With a causal mask, no word sees a later one: those scores become -∞ and their weights 0.\n"
+            .to_owned(),
         table("Weights", &causal.weights, 3, Labels::Both),
         table("Output", &causal.output, 3, Labels::Rows),
     ]

@@ -1,10 +1,11 @@
 //! The residual connection and layer normalization around each sub-layer: "Add & Norm" in the paper's figure 1.
 
 use burn::module::Module;
-use burn::nn::{Dropout, DropoutConfig, LayerNorm, LayerNormConfig};
+use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Tensor};
 
 use crate::config::{NormPlacement, TransformerConfig};
+use crate::dropout::Dropout;
 
 /// Wraps a sub-layer: `norm(x + dropout(f(x)))` in post-norm, `x + dropout(f(norm(x)))` in pre-norm
 /// (sections 3.1 and 5.4).
@@ -21,7 +22,7 @@ impl AddNorm {
     pub fn new(config: &TransformerConfig, device: &Device) -> Self {
         Self {
             norm: LayerNormConfig::new(config.d_model).init(device),
-            dropout: DropoutConfig::new(config.dropout).init(),
+            dropout: Dropout::new(config.dropout),
             placement: config.norm,
         }
     }

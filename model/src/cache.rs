@@ -16,10 +16,7 @@ pub struct LayerCache {
 impl LayerCache {
     /// A cache before the first step, over the projected encoder output.
     pub fn new(memory: KeyValue) -> Self {
-        Self {
-            target: None,
-            memory,
-        }
+        Self { target: None, memory }
     }
 }
 

@@ -94,13 +94,7 @@ pub enum ConfigError {
 }
 
 impl TransformerConfig {
-    fn preset(
-        vocab_size: usize,
-        layers: usize,
-        d_model: usize,
-        d_ff: usize,
-        n_heads: usize,
-    ) -> Self {
+    fn preset(vocab_size: usize, layers: usize, d_model: usize, d_ff: usize, n_heads: usize) -> Self {
         Self {
             vocab_size,
             d_model,
@@ -217,10 +211,7 @@ mod tests {
             n_heads: 3,
             ..valid.clone()
         };
-        assert_eq!(
-            width.validate(),
-            Err(ConfigError::OddWidth { d_model: 9 })
-        );
+        assert_eq!(width.validate(), Err(ConfigError::OddWidth { d_model: 9 }));
         let learned = TransformerConfig {
             positions: PositionKind::Learned,
             ..width
@@ -241,10 +232,7 @@ mod tests {
                 field: "decoder_layers"
             })
         );
-        let padding = TransformerConfig {
-            pad_id: 100,
-            ..valid
-        };
+        let padding = TransformerConfig { pad_id: 100, ..valid };
         assert!(padding.validate().is_err());
     }
 }

@@ -69,8 +69,7 @@ impl DecoderLayer {
                 None => next,
             };
             cache.target = Some(target.clone());
-            self.self_attention
-                .attend(x, target, later_hidden, self_weights)
+            self.self_attention.attend(x, target, later_hidden, self_weights)
         });
         let x = self.cross_attention_norm.forward(x, |x| {
             self.cross_attention

@@ -43,8 +43,7 @@ impl EncoderLayer {
     ) -> Tensor<3> {
         let x = self.self_attention_norm.forward(x, |x| {
             let sequence = self.self_attention.project(x.clone());
-            self.self_attention
-                .attend(x, sequence, Some(hidden), weights)
+            self.self_attention.attend(x, sequence, Some(hidden), weights)
         });
         self.feed_forward_norm
             .forward(x, |x| self.feed_forward.forward(x))

@@ -10,7 +10,7 @@
 //! | 3.3 position-wise feed-forward networks | [`feed_forward`] |
 //! | 3.4 embeddings and softmax | [`transformer`] |
 //! | 3.5 positional encoding | [`position`] |
-//! | 5.4 label smoothing | [`loss`] |
+//! | 5.4 dropout, label smoothing | [`dropout`], [`loss`] |
 //!
 //! Everywhere, shapes are written `[batch, seq, d_model]`, and a mask is `true` where a position is **hidden**.
 //!
@@ -30,6 +30,7 @@ pub mod attention;
 pub mod cache;
 pub mod config;
 pub mod decoder;
+pub mod dropout;
 pub mod encoder;
 pub mod feed_forward;
 mod init;
@@ -41,5 +42,6 @@ pub mod transformer;
 pub use attention::MultiHeadAttention;
 pub use cache::DecoderState;
 pub use config::{ConfigError, NormPlacement, PositionKind, TransformerConfig};
+pub use dropout::seed_dropout;
 pub use loss::label_smoothed_cross_entropy;
 pub use transformer::{AttentionWeights, Memory, Transformer};

@@ -41,10 +41,8 @@ mod tests {
     fn loss(smoothing: f64, target: [[i32; 2]; 1]) -> f32 {
         let device = Device::default();
         // Probabilities 1/2, 1/4, 1/8, 1/8 and then 1/4 each.
-        let logits = Tensor::<3>::from_data(
-            [[[0.0, -1.0, -2.0, -2.0], [1.0, 1.0, 1.0, 1.0]]],
-            &device,
-        ) * std::f32::consts::LN_2;
+        let logits = Tensor::<3>::from_data([[[0.0, -1.0, -2.0, -2.0], [1.0, 1.0, 1.0, 1.0]]], &device)
+            * std::f32::consts::LN_2;
         let target = Tensor::from_ints(target, &device);
         label_smoothed_cross_entropy(logits, target, 0, smoothing).into_scalar()
     }
@@ -57,10 +55,7 @@ mod tests {
         close(loss(0.0, [[1, 3]]), (2.0 + 2.0) * ln2);
         // The mean over the vocabulary is (1 + 2 + 3 + 3) / 4 bits, and 2.
         close(loss(1.0, [[1, 3]]), (9.0 / 4.0 + 2.0) * ln2);
-        close(
-            loss(0.1, [[1, 3]]),
-            (0.9 * 4.0 + 0.1 * (9.0 / 4.0 + 2.0)) * ln2,
-        );
+        close(loss(0.1, [[1, 3]]), (0.9 * 4.0 + 0.1 * (9.0 / 4.0 + 2.0)) * ln2);
         // Padding adds nothing.
         close(loss(0.0, [[1, 0]]), 2.0 * ln2);
     }

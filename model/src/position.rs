@@ -53,7 +53,7 @@ impl PositionalEncoding {
             self.max_length
         );
         let encoding: Tensor<2> = match (&self.learned, &self.sinusoids) {
-            (Some(learned), _) => learned.weight.val().slice([start..end]),
+            (Some(learned), _) => learned.weight.val().slice_dim(0, start..end),
             (None, Some(Sinusoids(table))) => Tensor::from_data(
                 TensorData::new(table[start * d_model..end * d_model].to_vec(), [seq, d_model]),
                 &x.device(),
@@ -72,7 +72,11 @@ pub fn sinusoids(length: usize, d_model: usize) -> Vec<f32> {
             (0..d_model).map(move |dimension| {
                 let pair = (dimension - dimension % 2) as f64;
                 let angle = position as f64 / 10_000f64.powf(pair / d_model as f64);
-                if dimension % 2 == 0 { angle.sin() as f32 } else { angle.cos() as f32 }
+                if dimension % 2 == 0 {
+                    angle.sin() as f32
+                } else {
+                    angle.cos() as f32
+                }
             })
         })
         .collect()

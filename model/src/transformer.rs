@@ -1,12 +1,13 @@
 //! The whole network: embeddings, encoder, decoder and output (figure 1).
 
 use burn::module::Module;
-use burn::nn::{Dropout, DropoutConfig, Embedding};
+use burn::nn::Embedding;
 use burn::tensor::{Bool, Device, Int, Tensor};
 
 use crate::cache::DecoderState;
 use crate::config::{ConfigError, TransformerConfig};
 use crate::decoder::Decoder;
+use crate::dropout::Dropout;
 use crate::encoder::Encoder;
 use crate::init;
 use crate::mask::padding_mask;
@@ -69,7 +70,7 @@ impl Transformer {
             }),
             source_positions: PositionalEncoding::new(config, device),
             target_positions: PositionalEncoding::new(config, device),
-            embedding_dropout: DropoutConfig::new(config.dropout).init(),
+            embedding_dropout: Dropout::new(config.dropout),
             encoder: Encoder::new(config, device),
             decoder: Decoder::new(config, device),
             pad_id: config.pad_id,
@@ -142,11 +143,7 @@ impl Transformer {
         self.embedding.weight.device()
     }
 
-    fn encode_recording(
-        &self,
-        source: Tensor<2, Int>,
-        weights: Option<&mut Vec<Tensor<4>>>,
-    ) -> Memory {
+    fn encode_recording(&self, source: Tensor<2, Int>, weights: Option<&mut Vec<Tensor<4>>>) -> Memory {
         let hidden = padding_mask(source.clone(), self.pad_id);
         let x = self.embed(&self.embedding, &self.source_positions, source, 0);
         Memory {

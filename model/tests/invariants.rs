@@ -70,9 +70,7 @@ impl ModuleMapper for Spread {
 }
 
 fn model(config: &TransformerConfig, device: &Device) -> Transformer {
-    Transformer::new(config, device)
-        .unwrap()
-        .map(&mut Spread(0.0))
+    Transformer::new(config, device).unwrap().map(&mut Spread(0.0))
 }
 
 /// Rows padded on the right to the longest.
@@ -133,16 +131,12 @@ fn selected_rows_continue_as_if_alone() {
         let model = model(&config, &device);
         let mut state = model.start(model.encode(batch(&SOURCES, &device)));
         model.decode(batch(&prefixes, &device), &mut state);
-        let mut rows: Vec<(&[i32], Vec<i32>)> = (0..3)
-            .map(|row| (SOURCES[row], prefixes[row].to_vec()))
-            .collect();
+        let mut rows: Vec<(&[i32], Vec<i32>)> =
+            (0..3).map(|row| (SOURCES[row], prefixes[row].to_vec())).collect();
         // Row 1 is dropped, row 2 doubled, the order changed. Then only the last row is kept.
         for (selected, tokens) in [(vec![2, 0, 2], vec![3, 7, 8]), (vec![2], vec![4])] {
             state.select(Tensor::from_ints(selected.as_slice(), &device));
-            rows = selected
-                .iter()
-                .map(|&row| rows[row as usize].clone())
-                .collect();
+            rows = selected.iter().map(|&row| rows[row as usize].clone()).collect();
             let next: Vec<&[i32]> = tokens.iter().map(std::slice::from_ref).collect();
             let logits = model.decode(batch(&next, &device), &mut state);
             for (row, ((source, target), token)) in rows.iter_mut().zip(&tokens).enumerate() {
@@ -165,10 +159,7 @@ fn padding_and_company_change_no_logit() {
         let together = model.forward(batch(&SOURCES, &device), batch(&TARGETS, &device));
         for (row, (source, target)) in SOURCES.into_iter().zip(TARGETS).enumerate() {
             let alone = model.forward(batch(&[source], &device), batch(&[target], &device));
-            assert_close(
-                together.clone().slice([row..row + 1, 0..target.len()]),
-                alone,
-            );
+            assert_close(together.clone().slice([row..row + 1, 0..target.len()]), alone);
         }
     }
 }
@@ -211,11 +202,7 @@ fn a_source_token_changes_every_logit() {
 
 /// Asserts that in `[batch, n_heads, queries, keys]`, exactly the keys that `hidden(row, query, key)` names have
 /// no weight, and that each query's weights sum to 1.
-fn check_weights(
-    weights: &Tensor<4>,
-    shape: [usize; 4],
-    hidden: impl Fn(usize, usize, usize) -> bool,
-) {
+fn check_weights(weights: &Tensor<4>, shape: [usize; 4], hidden: impl Fn(usize, usize, usize) -> bool) {
     assert_eq!(weights.dims(), shape);
     let [_, n_heads, queries, keys] = shape;
     for (index, weights) in values(weights.clone()).chunks(keys).enumerate() {
@@ -271,11 +258,7 @@ fn recording_weights_changes_no_output() {
             hidden: hidden.clone(),
         };
         let mut weights = AttentionWeights::default();
-        let recorded = decoder.forward(
-            x.clone(),
-            &mut decoder.start(memory.clone()),
-            Some(&mut weights),
-        );
+        let recorded = decoder.forward(x.clone(), &mut decoder.start(memory.clone()), Some(&mut weights));
         let plain = decoder.forward(x.clone(), &mut decoder.start(memory), None);
         assert_eq!(values(recorded), values(plain));
         assert_eq!(weights.cross.len(), 2);
@@ -310,9 +293,7 @@ fn a_batch_loses_what_its_sentences_lose() {
 fn loss_is_cross_entropy_to_the_smoothed_target() {
     let device = Device::default();
     // Logits up to ±80, where a careless exponential overflows.
-    let logits: Vec<f32> = (0..2 * 3 * 11)
-        .map(|i| 80.0 * ((i * i) as f32).sin())
-        .collect();
+    let logits: Vec<f32> = (0..2 * 3 * 11).map(|i| 80.0 * ((i * i) as f32).sin()).collect();
     let targets = [[4, 0, 2], [9, 2, PAD as i32]];
     for smoothing in [0.0, 0.1, 0.7] {
         let mut expected = 0.0;
@@ -385,9 +366,7 @@ fn sequences_fill_all_positions_and_no_more() {
         let model = model(&config, &device);
         let longest = batch(&[&[5; 8]], &device);
         assert_eq!(model.forward(longest.clone(), longest).dims(), [1, 8, 11]);
-        let too_long = catch_unwind(AssertUnwindSafe(|| {
-            model.encode(batch(&[&[5; 9]], &device))
-        }));
+        let too_long = catch_unwind(AssertUnwindSafe(|| model.encode(batch(&[&[5; 9]], &device))));
         let message = too_long.unwrap_err().downcast::<String>().unwrap();
         assert_eq!(
             *message,
@@ -445,9 +424,8 @@ fn saved_weights_bring_back_the_same_network() {
     let folder = tempfile::tempdir().unwrap();
     for (index, config) in variants().into_iter().enumerate() {
         let path = folder.path().join(format!("{index}.safetensors"));
-        let logits = |model: &Transformer| {
-            values(model.forward(batch(&SOURCES, &device), batch(&TARGETS, &device)))
-        };
+        let logits =
+            |model: &Transformer| values(model.forward(batch(&SOURCES, &device), batch(&TARGETS, &device)));
         let saved = model(&config, &device);
         let mut store = SafetensorsStore::from_file(&path).with_to_adapter(BurnToPyTorchAdapter);
         saved.save_into(&mut store).unwrap();

@@ -113,8 +113,7 @@ fn multi_head_attention_and_its_weights() {
     assert_output(&fixture, "expected/self_weights", weights.remove(0));
 }
 
-const PLACEMENTS: [(NormPlacement, &str); 2] =
-    [(NormPlacement::Post, "post"), (NormPlacement::Pre, "pre")];
+const PLACEMENTS: [(NormPlacement, &str); 2] = [(NormPlacement::Post, "post"), (NormPlacement::Pre, "pre")];
 
 #[test]
 fn encoder_layer() {
@@ -123,11 +122,7 @@ fn encoder_layer() {
         let fixture = Fixture::open(&format!("encoder_layer_{name}"));
         let mut layer = EncoderLayer::new(&TransformerConfig { norm, ..config() }, &device);
         fixture.load(&mut layer);
-        let output = layer.forward(
-            fixture.floats("input/x", &device),
-            fixture.padding(&device),
-            None,
-        );
+        let output = layer.forward(fixture.floats("input/x", &device), fixture.padding(&device), None);
         assert_output(&fixture, "expected/output", output);
     }
 }
@@ -177,12 +172,7 @@ fn check_model(name: &str, config: &TransformerConfig) {
     let input = |name| fixture.integers(name, &device);
     let target_input = input("input/target_input");
     let logits = model.forward(input("input/source"), target_input.clone());
-    let loss = label_smoothed_cross_entropy(
-        logits.clone(),
-        input("input/target_output"),
-        config.pad_id,
-        0.1,
-    );
+    let loss = label_smoothed_cross_entropy(logits.clone(), input("input/target_output"), config.pad_id, 0.1);
     let gradients = loss.backward();
 
     // PyTorch hides padding from the decoder's own attention, where ours relies on the causal mask. The two can
@@ -197,10 +187,7 @@ fn check_model(name: &str, config: &TransformerConfig) {
             .try_into_vec::<f32>()
             .unwrap()
     };
-    let relative = relative_difference(
-        &real(logits),
-        &real(fixture.floats("expected/logits", &device)),
-    );
+    let relative = relative_difference(&real(logits), &real(fixture.floats("expected/logits", &device)));
     println!("{name} logits: {relative:.1e}");
     assert!(relative <= OUTPUT, "the logits differ by {relative:e}");
     assert_output(&fixture, "expected/loss", loss);
@@ -241,12 +228,7 @@ fn check_gradients(fixture: &Fixture, ours: &BTreeMap<String, Vec<f32>>) {
             worst = (relative, name);
         }
     }
-    println!(
-        "{} gradients: at most {:.1e} ({})",
-        ours.len(),
-        worst.0,
-        worst.1
-    );
+    println!("{} gradients: at most {:.1e} ({})", ours.len(), worst.0, worst.1);
 }
 
 /// Collects gradients by parameter, named and laid out as in PyTorch.

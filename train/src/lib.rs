@@ -3,8 +3,6 @@
 //! A run reads a recipe ([`recipe`]), prepares its data ([`dataset`]), takes updates and validates by translating
 //! ([`trainer`]), and leaves a model folder with `checkpoints/` and `metrics.jsonl` in it.
 
-#![forbid(unsafe_code)]
-
 pub mod checkpoint;
 pub mod dataset;
 pub mod error;

@@ -24,11 +24,7 @@ impl Clock {
             0 => format!("{} o'clock", numbers::english(self.hour)),
             30 => format!("half past {}", numbers::english(self.hour)),
             minute @ 1..30 => format!("{} past {}", span(minute), numbers::english(self.hour)),
-            minute => format!(
-                "{} to {}",
-                span(60 - minute),
-                numbers::english(self.next_hour())
-            ),
+            minute => format!("{} to {}", span(60 - minute), numbers::english(self.next_hour())),
         }
     }
 
@@ -42,11 +38,7 @@ impl Clock {
             0 => format!("{} Uhr", numbers::german(self.hour)),
             30 => format!("halb {}", numbers::german(self.next_hour())),
             minute @ 1..30 => format!("{} nach {}", span(minute), numbers::german(self.hour)),
-            minute => format!(
-                "{} vor {}",
-                span(60 - minute),
-                numbers::german(self.next_hour())
-            ),
+            minute => format!("{} vor {}", span(60 - minute), numbers::german(self.next_hour())),
         }
     }
 

@@ -83,12 +83,8 @@ fn present(verb: &Verb, agreement: Agreement) -> String {
             Some(er) if !er.ends_with('t') => er.to_owned(),
             _ => format!("{stem}e"),
         },
-        (Person::Second, _) => verb
-            .german_du
-            .map_or_else(|| second_person(stem), str::to_owned),
-        (Person::Third, _) => verb
-            .german_er
-            .map_or_else(|| third_person(stem), str::to_owned),
+        (Person::Second, _) => verb.german_du.map_or_else(|| second_person(stem), str::to_owned),
+        (Person::Third, _) => verb.german_er.map_or_else(|| third_person(stem), str::to_owned),
     }
 }
 
@@ -152,11 +148,7 @@ mod tests {
                 "schließen",
                 ["schließe", "schließt", "schließt", "schließen"],
             ),
-            (
-                "feed",
-                "füttern",
-                ["füttere", "fütterst", "füttert", "füttern"],
-            ),
+            ("feed", "füttern", ["füttere", "fütterst", "füttert", "füttern"]),
             (
                 "repair",
                 "reparieren",
@@ -164,11 +156,7 @@ mod tests {
             ),
             ("read", "lesen", ["lese", "liest", "liest", "lesen"]),
             ("give", "geben", ["gebe", "gibst", "gibt", "geben"]),
-            (
-                "take|along",
-                "nehmen",
-                ["nehme", "nimmst", "nimmt", "nehmen"],
-            ),
+            ("take|along", "nehmen", ["nehme", "nimmst", "nimmt", "nehmen"]),
             ("invite", "laden", ["lade", "lädst", "lädt", "laden"]),
             ("run", "laufen", ["laufe", "läufst", "läuft", "laufen"]),
             ("know", "wissen", ["weiß", "weißt", "weiß", "wissen"]),

@@ -186,17 +186,10 @@ mod tests {
         );
         assert_eq!(
             dieser("woman", Number::Plural),
-            [
-                "diese alten Frauen",
-                "diese alten Frauen",
-                "diesen alten Frauen"
-            ]
+            ["diese alten Frauen", "diese alten Frauen", "diesen alten Frauen"]
         );
         let jeder = cases(Determiner::Every, "child", Number::Singular);
-        assert_eq!(
-            jeder,
-            ["jedes alte Kind", "jedes alte Kind", "jedem alten Kind"]
-        );
+        assert_eq!(jeder, ["jedes alte Kind", "jedes alte Kind", "jedem alten Kind"]);
     }
 
     #[test]
@@ -225,30 +218,15 @@ mod tests {
         );
         assert_eq!(
             kein("man", Number::Plural),
-            [
-                "keine alten Männer",
-                "keine alten Männer",
-                "keinen alten Männern"
-            ]
+            ["keine alten Männer", "keine alten Männer", "keinen alten Männern"]
         );
-        let unser = cases(
-            Determiner::Possessive(Pronoun::We),
-            "child",
-            Number::Singular,
-        );
+        let unser = cases(Determiner::Possessive(Pronoun::We), "child", Number::Singular);
         assert_eq!(
             unser,
             ["unser altes Kind", "unser altes Kind", "unserem alten Kind"]
         );
-        let ihr = cases(
-            Determiner::Possessive(Pronoun::She),
-            "woman",
-            Number::Singular,
-        );
-        assert_eq!(
-            ihr,
-            ["ihre alte Frau", "ihre alte Frau", "ihrer alten Frau"]
-        );
+        let ihr = cases(Determiner::Possessive(Pronoun::She), "woman", Number::Singular);
+        assert_eq!(ihr, ["ihre alte Frau", "ihre alte Frau", "ihrer alten Frau"]);
     }
 
     #[test]
@@ -276,10 +254,7 @@ mod tests {
             ["drei alte Frauen", "drei alte Frauen", "drei alten Frauen"]
         );
         let one = cases(Determiner::Count(1), "man", Number::Singular);
-        assert_eq!(
-            one,
-            ["ein alter Mann", "einen alten Mann", "einem alten Mann"]
-        );
+        assert_eq!(one, ["ein alter Mann", "einen alten Mann", "einem alten Mann"]);
     }
 
     #[test]

@@ -39,21 +39,12 @@ pub(super) fn sentence(tree: &Sentence) -> String {
             conjunction,
             second,
         } => capitalized(
-            &format!(
-                "{}{} {}",
-                statement(first),
-                conjunction.0,
-                statement(second)
-            ),
+            &format!("{}{} {}", statement(first), conjunction.0, statement(second)),
             ".",
         ),
         Sentence::Existence { place, thing } => {
             let (_, number) = thing.agreement();
-            let verb = if number == Number::Singular {
-                "is"
-            } else {
-                "are"
-            };
+            let verb = if number == Number::Singular { "is" } else { "are" };
             let thing = noun_phrase(thing, Role::Object);
             capitalized(&format!("{} there {verb} {thing}", phrase(place)), ".")
         }
@@ -111,11 +102,7 @@ fn helper(clause: &Clause, agreement: Agreement) -> Option<&'static str> {
 const THIRD_SINGULAR: Agreement = (Person::Third, Number::Singular);
 
 fn does(agreement: Agreement) -> &'static str {
-    if agreement == THIRD_SINGULAR {
-        "does"
-    } else {
-        "do"
-    }
+    if agreement == THIRD_SINGULAR { "does" } else { "do" }
 }
 
 /// The form of the first verb after the helper.
@@ -199,9 +186,9 @@ fn phrase(phrase: &Phrase) -> String {
         Phrase::Clock(clock) => format!("at {}", clock.english()),
         Phrase::Adjective(adjective) => adjective.english.to_owned(),
         Phrase::Age(years) => format!("{} years old", numbers::english(*years)),
-        Phrase::Prepositional {
-            english, object, ..
-        } => join([english.to_string(), noun_phrase(object, Role::Object)]),
+        Phrase::Prepositional { english, object, .. } => {
+            join([english.to_string(), noun_phrase(object, Role::Object)])
+        }
     }
 }
 
@@ -215,12 +202,8 @@ enum Role {
 fn noun_phrase(phrase: &NounPhrase, role: Role) -> String {
     match phrase {
         NounPhrase::Pronoun(pronoun) => personal(*pronoun, role).to_owned(),
-        NounPhrase::Relative {
-            is_person: true, ..
-        } => "who".to_owned(),
-        NounPhrase::Relative {
-            is_person: false, ..
-        } => "that".to_owned(),
+        NounPhrase::Relative { is_person: true, .. } => "who".to_owned(),
+        NounPhrase::Relative { is_person: false, .. } => "that".to_owned(),
         NounPhrase::Name(name) => name.name.to_owned(),
         NounPhrase::Noun {
             determiner,
@@ -238,9 +221,7 @@ fn noun_phrase(phrase: &NounPhrase, role: Role) -> String {
             let determiner = match determiner {
                 Determiner::Definite => "the".to_owned(),
                 Determiner::Indefinite if !counted => String::new(),
-                Determiner::Indefinite if described.starts_with(['a', 'e', 'i', 'o', 'u']) => {
-                    "an".to_owned()
-                }
+                Determiner::Indefinite if described.starts_with(['a', 'e', 'i', 'o', 'u']) => "an".to_owned(),
                 Determiner::Indefinite => "a".to_owned(),
                 Determiner::Negative => "no".to_owned(),
                 Determiner::Demonstrative if *number == Number::Plural => "these".to_owned(),

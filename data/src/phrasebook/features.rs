@@ -50,14 +50,7 @@ pub(super) enum Pronoun {
 
 impl Pronoun {
     /// The pronouns that can own something and need no antecedent.
-    pub(super) const PERSONAL: [Self; 6] = [
-        Self::I,
-        Self::You,
-        Self::He,
-        Self::She,
-        Self::We,
-        Self::They,
-    ];
+    pub(super) const PERSONAL: [Self; 6] = [Self::I, Self::You, Self::He, Self::She, Self::We, Self::They];
 
     pub(super) fn agreement(self) -> Agreement {
         match self {

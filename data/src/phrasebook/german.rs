@@ -10,10 +10,7 @@ use super::tree::{Clause, NounPhrase, Phrase, Sentence};
 /// The German sentence, capitalized and with its final mark.
 pub(super) fn sentence(tree: &Sentence) -> String {
     match tree {
-        Sentence::Statement {
-            front: None,
-            clause,
-        } => {
+        Sentence::Statement { front: None, clause } => {
             let mark = if matches!(clause.subject, NounPhrase::Pronoun(Pronoun::Who)) {
                 "?"
             } else {
@@ -100,11 +97,7 @@ fn clause(clause: &Clause, order: Order) -> String {
 /// The order: pronouns, the person in the dative, time, a definite object, "nicht", place, an indefinite object,
 /// complement. An indefinite object is negated with "kein", everything else with "nicht".
 fn middle_field(clause: &Clause) -> String {
-    let with_kein = clause.negated
-        && clause
-            .direct
-            .as_ref()
-            .is_some_and(NounPhrase::is_indefinite);
+    let with_kein = clause.negated && clause.direct.as_ref().is_some_and(NounPhrase::is_indefinite);
     let object = |object: &Option<NounPhrase>, case, belongs: fn(&NounPhrase) -> bool| match object
         .as_ref()
         .filter(|object| belongs(object))
@@ -170,10 +163,7 @@ fn phrase(phrase: &Phrase) -> String {
         Phrase::Adjective(adjective) => adjective.german.to_owned(),
         Phrase::Age(years) => format!("{} Jahre alt", numbers::german(*years)),
         Phrase::Prepositional {
-            german,
-            case,
-            object,
-            ..
+            german, case, object, ..
         } => {
             let phrase = noun_phrase(object, *case);
             match object {
@@ -190,9 +180,7 @@ fn phrase(phrase: &Phrase) -> String {
 fn noun_phrase(phrase: &NounPhrase, case: Case) -> String {
     match phrase {
         NounPhrase::Pronoun(word) => pronoun(*word, case).to_owned(),
-        NounPhrase::Relative { gender, number, .. } => {
-            relative_pronoun(*gender, *number).to_owned()
-        }
+        NounPhrase::Relative { gender, number, .. } => relative_pronoun(*gender, *number).to_owned(),
         NounPhrase::Name(name) => name.name.to_owned(),
         NounPhrase::Noun {
             determiner,

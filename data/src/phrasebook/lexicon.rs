@@ -185,11 +185,9 @@ impl Lexicon {
     pub(super) fn embedded() -> Self {
         Self {
             nouns: rows(include_str!("../../lexicon/nouns.tsv"), noun),
-            names: rows(include_str!("../../lexicon/names.tsv"), |[name, gender]| {
-                Name {
-                    name,
-                    gender: parse_gender(gender),
-                }
+            names: rows(include_str!("../../lexicon/names.tsv"), |[name, gender]| Name {
+                name,
+                gender: parse_gender(gender),
             }),
             adjectives: rows(include_str!("../../lexicon/adjectives.tsv"), adjective),
             verbs: rows(include_str!("../../lexicon/verbs.tsv"), verb),
@@ -208,10 +206,7 @@ impl Lexicon {
 
     /// The noun with this English singular.
     pub(super) fn noun(&self, english: &str) -> &Noun {
-        found(
-            self.nouns.iter().find(|noun| noun.english == english),
-            english,
-        )
+        found(self.nouns.iter().find(|noun| noun.english == english), english)
     }
 
     /// The adjective with this English form.
@@ -383,13 +378,9 @@ fn parse_frame(text: &'static str) -> Frame {
         "weather" => Frame::Weather,
         "own" => Frame::Own,
         other => match other.split_once('+') {
-            Some((preposition, "accusative")) => {
-                Frame::Prepositional(preposition, Case::Accusative)
-            }
+            Some((preposition, "accusative")) => Frame::Prepositional(preposition, Case::Accusative),
             Some((preposition, "dative")) => Frame::Prepositional(preposition, Case::Dative),
-            _ => panic!(
-                "the lexicon has a verb frame `{other}`; the table's header lists the frames"
-            ),
+            _ => panic!("the lexicon has a verb frame `{other}`; the table's header lists the frames"),
         },
     }
 }
@@ -422,9 +413,9 @@ fn adverbial([english, german, kind]: [&'static str; 3]) -> Adverbial {
             "future" => AdverbialKind::Future,
             "place" => AdverbialKind::Place,
             "goal" => AdverbialKind::Goal,
-            other => panic!(
-                "the lexicon has a kind of adverbial `{other}`; the table's header lists the kinds"
-            ),
+            other => {
+                panic!("the lexicon has a kind of adverbial `{other}`; the table's header lists the kinds")
+            }
         },
     }
 }

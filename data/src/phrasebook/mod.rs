@@ -63,9 +63,8 @@ impl Phrasebook {
         let train: Vec<_> = source.by_ref().take(TRAIN_PAIRS).collect();
         let vocabulary: HashSet<_> = train.iter().flat_map(words).map(str::to_owned).collect();
         let numerals: HashSet<_> = (1..10_000).map(numbers::german).collect();
-        let mut held_out = source.filter(|pair| {
-            words(pair).all(|word| vocabulary.contains(word) || numerals.contains(word))
-        });
+        let mut held_out = source
+            .filter(|pair| words(pair).all(|word| vocabulary.contains(word) || numerals.contains(word)));
         let valid = held_out.by_ref().take(HELD_OUT_PAIRS).collect();
         let test = std::iter::once(showcase)
             .chain(held_out)
@@ -133,8 +132,5 @@ fn showcase(lexicon: &Lexicon) -> Sentence<'_> {
     let mut clause = Clause::new(definite("old", "teacher"), lexicon.verb("buy", "kaufen"));
     clause.negated = true;
     clause.direct = Some(definite("red", "bicycle"));
-    Sentence::Statement {
-        front: None,
-        clause,
-    }
+    Sentence::Statement { front: None, clause }
 }

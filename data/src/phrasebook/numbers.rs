@@ -130,16 +130,8 @@ mod tests {
             (77, "seventy-seven", "siebenundsiebzig"),
             (100, "one hundred", "einhundert"),
             (101, "one hundred and one", "einhunderteins"),
-            (
-                231,
-                "two hundred and thirty-one",
-                "zweihunderteinunddreißig",
-            ),
-            (
-                999,
-                "nine hundred and ninety-nine",
-                "neunhundertneunundneunzig",
-            ),
+            (231, "two hundred and thirty-one", "zweihunderteinunddreißig"),
+            (999, "nine hundred and ninety-nine", "neunhundertneunundneunzig"),
             (1000, "one thousand", "eintausend"),
             (1016, "one thousand and sixteen", "eintausendsechzehn"),
             (1100, "one thousand one hundred", "eintausendeinhundert"),

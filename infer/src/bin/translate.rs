@@ -35,9 +35,9 @@ struct Options {
     /// Hypotheses kept at each step; 1 is greedy search. [default: the model's]
     #[arg(long, value_name = "N")]
     beam: Option<usize>,
-    /// Translations given for each line, best first; more than one needs --json. [default: 1]
-    #[arg(long, value_name = "N")]
-    nbest: Option<usize>,
+    /// Translations given for each line, best first; more than one needs --json.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    nbest: usize,
     /// Exponent alpha of the length penalty ((5 + length) / 6)^alpha that divides a log-probability (Wu et al.,
     /// 2016, equation 14): 0 ranks by probability, larger values favour longer translations. [default: the model's]
     #[arg(long, value_name = "ALPHA")]
@@ -62,7 +62,7 @@ struct TranslatedLine<'a> {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    if options.nbest.is_some_and(|nbest| nbest > 1) && !options.json {
+    if options.nbest > 1 && !options.json {
         usage_error("--nbest with more than one translation a line needs --json");
     }
     match run(&options) {
@@ -82,7 +82,7 @@ fn run(options: &Options) -> Result<(), InferError> {
     let bundle = ModelFolder::load(&options.model, &device::select(options.device.as_deref())?)?;
     let search = SearchOptions {
         beam_size: options.beam.unwrap_or(bundle.generation.beam_size),
-        nbest: options.nbest.unwrap_or(bundle.generation.nbest),
+        nbest: options.nbest,
         length_penalty: options.length_penalty.unwrap_or(bundle.generation.length_penalty),
     };
     let translator = Translator::new(bundle)

@@ -21,9 +21,7 @@ const VERSION: &str = concat!("attend-", env!("CARGO_PKG_VERSION"));
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MetricError {
     /// Some line has no partner.
-    #[error(
-        "{hypotheses} hypotheses for {references} references: both must have the same number of lines"
-    )]
+    #[error("{hypotheses} hypotheses for {references} references: both must have the same number of lines")]
     UnequalCounts {
         /// Number of hypotheses.
         hypotheses: usize,

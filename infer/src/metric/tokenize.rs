@@ -38,8 +38,7 @@ impl BleuTokenizer {
 /// The parts of a line between white space. Python's white space, which sacreBLEU splits on, has four separators
 /// (U+001C to U+001F) that Unicode's `White_Space` lacks.
 pub(super) fn words(line: &str) -> impl Iterator<Item = &str> {
-    line.split(is_python_whitespace)
-        .filter(|word| !word.is_empty())
+    line.split(is_python_whitespace).filter(|word| !word.is_empty())
 }
 
 fn is_python_whitespace(c: char) -> bool {

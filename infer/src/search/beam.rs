@@ -1,8 +1,8 @@
 //! Beam search: the few most probable hypotheses at every step.
 
 use super::{
-    Hypothesis, SearchError, SearchOptions, SpecialTokens, StepDecoder, best_tokens, forced_end,
-    keep_rows, penalised, step,
+    Hypothesis, SearchError, SearchOptions, SpecialTokens, StepDecoder, best_tokens, forced_end, keep_rows,
+    penalised, step,
 };
 
 /// Returns up to `nbest` different translations of each sentence, best score first.

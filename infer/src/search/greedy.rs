@@ -1,8 +1,6 @@
 //! Greedy search: the most probable token at every step.
 
-use super::{
-    Hypothesis, SpecialTokens, StepDecoder, best_tokens, forced_end, keep_rows, penalised, step,
-};
+use super::{Hypothesis, SpecialTokens, StepDecoder, best_tokens, forced_end, keep_rows, penalised, step};
 
 /// Follows the most probable token of each sentence until `</s>`, and returns one translation a sentence: the one
 /// that [`beam`](super::beam()) finds with a beam of 1.

@@ -20,11 +20,7 @@ impl<'l> Deriver<'l> {
         let kinds: &[AdverbialKind] = match mode {
             Mode::Perfect => &[AdverbialKind::Recent],
             Mode::Present if negated => &[AdverbialKind::Moment, AdverbialKind::Recent],
-            Mode::Present => &[
-                AdverbialKind::Moment,
-                AdverbialKind::Recent,
-                AdverbialKind::Habit,
-            ],
+            Mode::Present => &[AdverbialKind::Moment, AdverbialKind::Recent, AdverbialKind::Habit],
             Mode::Can | Mode::Must | Mode::Want => &[AdverbialKind::Moment, AdverbialKind::Future],
         };
         if mode != Mode::Perfect && self.dice.percent(40) {
@@ -46,8 +42,7 @@ impl<'l> Deriver<'l> {
 
     /// A place where something happens: "in the kitchen", "at home".
     pub(super) fn location(&mut self, classes: Classes) -> Phrase<'l> {
-        let noun =
-            self.noun(|noun| noun.classes.contains("place") && noun.classes.overlap(classes));
+        let noun = self.noun(|noun| noun.classes.contains("place") && noun.classes.overlap(classes));
         let (english, german) = self.lexicon.place(noun).at;
         let german = self.lexicon.preposition(german);
         self.at_noun(english, german, german.static_case, noun)
@@ -58,19 +53,14 @@ impl<'l> Deriver<'l> {
         if self.dice.percent(8) {
             return self.fixed(|kind| kind == AdverbialKind::Goal);
         }
-        let noun =
-            self.noun(|noun| noun.classes.contains("place") && noun.classes.overlap(classes));
+        let noun = self.noun(|noun| noun.classes.contains("place") && noun.classes.overlap(classes));
         let (english, german) = self.lexicon.place(noun).to;
         let german = self.lexicon.preposition(german);
         self.at_noun(english, german, german.goal_case, noun)
     }
 
     /// A place relative to furniture: "on the table", in the case that the verb asks for.
-    pub(super) fn relation(
-        &mut self,
-        classes: Classes,
-        case: impl Fn(&Preposition) -> Case,
-    ) -> Phrase<'l> {
+    pub(super) fn relation(&mut self, classes: Classes, case: impl Fn(&Preposition) -> Case) -> Phrase<'l> {
         let noun = self.noun(|noun| noun.classes.overlap(classes));
         let relates = |classes: Classes| classes.overlap(noun.classes);
         let choices: Vec<_> = self

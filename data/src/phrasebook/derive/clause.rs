@@ -24,20 +24,14 @@ impl<'l> Deriver<'l> {
     }
 
     pub(super) fn verb_where(&mut self, fits: impl Fn(&Verb) -> bool) -> &'l Verb {
-        let choices: Vec<_> = self
-            .lexicon
-            .verbs
-            .iter()
-            .filter(|verb| fits(verb))
-            .collect();
+        let choices: Vec<_> = self.lexicon.verbs.iter().filter(|verb| fits(verb)).collect();
         self.dice.pick(&choices)
     }
 
     /// A clause with any verb.
     pub(super) fn clause(&mut self, setting: Setting) -> Clause<'l> {
         let verb = self.verb();
-        let negated =
-            setting != Setting::Question && !verb.allows("positive") && self.dice.percent(24);
+        let negated = setting != Setting::Question && !verb.allows("positive") && self.dice.percent(24);
         let subject = self.subject(verb.subjects, negated);
         self.clause_of(verb, subject, setting, negated)
     }
@@ -97,13 +91,11 @@ impl<'l> Deriver<'l> {
             Frame::Motion => clause.complement = Some(self.goal(verb.places)),
             Frame::Stay => clause.complement = Some(self.location_or_adverb(verb.places)),
             Frame::Rest => {
-                clause.complement =
-                    Some(self.relation(verb.places, |preposition| preposition.static_case))
+                clause.complement = Some(self.relation(verb.places, |preposition| preposition.static_case))
             }
             Frame::Put => {
                 clause.direct = Some(self.object(verb.objects, clause, false));
-                clause.complement =
-                    Some(self.relation(verb.places, |preposition| preposition.goal_case));
+                clause.complement = Some(self.relation(verb.places, |preposition| preposition.goal_case));
             }
         }
     }
@@ -112,10 +104,7 @@ impl<'l> Deriver<'l> {
     fn add_addition(&mut self, clause: &mut Clause<'l>, setting: Setting) {
         let verb = clause.verb;
         let probability = if setting == Setting::Part { 15 } else { 35 };
-        let place_is_free = !matches!(
-            verb.frame,
-            Frame::Motion | Frame::Stay | Frame::Rest | Frame::Put
-        );
+        let place_is_free = !matches!(verb.frame, Frame::Motion | Frame::Stay | Frame::Rest | Frame::Put);
         let mut additions = Vec::new();
         if verb.allows("with") {
             additions.push("with");
@@ -168,9 +157,7 @@ impl<'l> Deriver<'l> {
                 }
             }
             (Setting::Alone, 10..50) => clause.time = Some(self.time(clause.mode, clause.negated)),
-            (Setting::Question, 10..35) => {
-                clause.time = Some(self.time(clause.mode, clause.negated))
-            }
+            (Setting::Question, 10..35) => clause.time = Some(self.time(clause.mode, clause.negated)),
             (Setting::Part, 10..18) if !clause.negated => {
                 clause.time = Some(self.time(clause.mode, clause.negated));
             }
@@ -233,9 +220,10 @@ impl<'l> Deriver<'l> {
     pub(super) fn remark_on(&mut self, main: &mut Clause<'l>) -> Option<Clause<'l>> {
         let prefers_thing = self.dice.percent(60);
         let denied = main.negated;
-        let thing = main.direct.as_mut().filter(|phrase| {
-            prefers_thing && is_thing(phrase) && !(denied && phrase.is_indefinite())
-        });
+        let thing = main
+            .direct
+            .as_mut()
+            .filter(|phrase| prefers_thing && is_thing(phrase) && !(denied && phrase.is_indefinite()));
         let topic = thing.unwrap_or(&mut main.subject);
         let pronoun = pronoun_for(topic)?;
         let has_other_thing = main.complement.is_some() || main.place.is_some();
@@ -243,9 +231,7 @@ impl<'l> Deriver<'l> {
             return None;
         }
         let classes = match topic {
-            NounPhrase::Noun {
-                noun, adjective, ..
-            } => {
+            NounPhrase::Noun { noun, adjective, .. } => {
                 *adjective = None;
                 noun.classes
             }
@@ -260,10 +246,7 @@ impl<'l> Deriver<'l> {
         if choices.is_empty() {
             return None;
         }
-        let mut remark = Clause::new(
-            NounPhrase::Pronoun(pronoun),
-            self.lexicon.verb("be", "sein"),
-        );
+        let mut remark = Clause::new(NounPhrase::Pronoun(pronoun), self.lexicon.verb("be", "sein"));
         remark.complement = Some(Phrase::Adjective(
             self.rarer(&choices, |adjective| adjective.english),
         ));
@@ -274,9 +257,7 @@ impl<'l> Deriver<'l> {
 
 fn is_thing(phrase: &NounPhrase) -> bool {
     match phrase {
-        NounPhrase::Noun { noun, .. } => {
-            !noun.classes.contains("person") && !noun.classes.contains("animal")
-        }
+        NounPhrase::Noun { noun, .. } => !noun.classes.contains("person") && !noun.classes.contains("animal"),
         _ => false,
     }
 }

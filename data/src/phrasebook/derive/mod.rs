@@ -73,10 +73,7 @@ impl<'l> Deriver<'l> {
             Shape::Statement => self.statement(),
             Shape::Description => {
                 let clause = self.description();
-                Sentence::Statement {
-                    front: None,
-                    clause,
-                }
+                Sentence::Statement { front: None, clause }
             }
             Shape::YesNoQuestion => {
                 let clause = self.question_clause();
@@ -86,18 +83,10 @@ impl<'l> Deriver<'l> {
             Shape::WhoQuestion => {
                 let verb = self.verb();
                 let clause = match verb.subjects.contains("person") {
-                    true => self.clause_of(
-                        verb,
-                        NounPhrase::Pronoun(Pronoun::Who),
-                        Setting::Question,
-                        false,
-                    ),
+                    true => self.clause_of(verb, NounPhrase::Pronoun(Pronoun::Who), Setting::Question, false),
                     false => return self.sentence(),
                 };
-                Sentence::Statement {
-                    front: None,
-                    clause,
-                }
+                Sentence::Statement { front: None, clause }
             }
             Shape::Reason => self.reason(),
             Shape::Condition => self.condition(),
@@ -123,11 +112,7 @@ impl<'l> Deriver<'l> {
     fn rarer<T>(&mut self, choices: &[&'l T], english: impl Fn(&T) -> &'static str) -> &'l T {
         let [first, second] = [(); 2].map(|()| self.dice.pick(choices));
         let uses = |word| self.uses.get(english(word)).copied().unwrap_or(0);
-        let choice = if uses(second) < uses(first) {
-            second
-        } else {
-            first
-        };
+        let choice = if uses(second) < uses(first) { second } else { first };
         *self.uses.entry(english(choice)).or_default() += 1;
         choice
     }
@@ -200,9 +185,7 @@ impl<'l> Deriver<'l> {
     /// because, although
     fn reason(&mut self) -> Sentence<'l> {
         let mut main = self.clause(Setting::Part);
-        let conjunction = self
-            .dice
-            .pick(&[("because", "weil"), ("although", "obwohl")]);
+        let conjunction = self.dice.pick(&[("because", "weil"), ("although", "obwohl")]);
         let subordinate = match self.dice.below(4) {
             0 => self.clause(Setting::Part),
             1 => self.weather_or_state(),
@@ -304,12 +287,9 @@ impl<'l> Deriver<'l> {
                 self.measured(subject, self.lexicon.verb("have", "haben"), count, unit)
             }
             _ => {
-                let (old, oldest) = self.dice.pick(&[
-                    ("person", 99),
-                    ("person", 99),
-                    ("building", 300),
-                    ("town", 2500),
-                ]);
+                let (old, oldest) =
+                    self.dice
+                        .pick(&[("person", 99), ("person", 99), ("building", 300), ("town", 2500)]);
                 let subject = self.known_thing(old.into());
                 let mut clause = Clause::new(subject, self.lexicon.verb("be", "sein"));
                 clause.complement = Some(Phrase::Age(self.dice.between(2, oldest)));
@@ -329,20 +309,11 @@ impl<'l> Deriver<'l> {
                     subordinate_first: false,
                 }
             }
-            _ => Sentence::Statement {
-                front: None,
-                clause,
-            },
+            _ => Sentence::Statement { front: None, clause },
         }
     }
 
-    fn measured(
-        &self,
-        subject: NounPhrase<'l>,
-        verb: &'l Verb,
-        count: u32,
-        unit: &str,
-    ) -> Clause<'l> {
+    fn measured(&self, subject: NounPhrase<'l>, verb: &'l Verb, count: u32, unit: &str) -> Clause<'l> {
         let mut clause = Clause::new(subject, verb);
         clause.direct = Some(NounPhrase::Noun {
             determiner: Determiner::Count(count),
@@ -428,10 +399,7 @@ impl<'l> Deriver<'l> {
         let mut clause = Clause::new(subject, self.lexicon.verb("be", "sein"));
         clause.complement = Some(Phrase::Adjective(adjective));
         clause.negated = self.dice.percent(20);
-        Sentence::Statement {
-            front: None,
-            clause,
-        }
+        Sentence::Statement { front: None, clause }
     }
 }
 

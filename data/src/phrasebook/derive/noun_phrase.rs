@@ -52,12 +52,8 @@ impl<'l> Deriver<'l> {
             _ if is_unique(noun) => Determiner::Definite,
             0..12 if !negated && number == Number::Singular => Determiner::Indefinite,
             0..4 if !negated => Determiner::Indefinite,
-            12..16 if !negated && number == Number::Singular && noun.is_counted() => {
-                Determiner::Every
-            }
-            4..16 if !negated && number == Number::Plural => {
-                Determiner::Count(self.dice.between(2, 12))
-            }
+            12..16 if !negated && number == Number::Singular && noun.is_counted() => Determiner::Every,
+            4..16 if !negated && number == Number::Plural => Determiner::Count(self.dice.between(2, 12)),
             _ => self.known_determiner(noun, None),
         };
         let adjective = self.adjective(noun, 25);
@@ -71,12 +67,7 @@ impl<'l> Deriver<'l> {
     }
 
     /// An object. `known` asks for one that both speakers know; a possessive mostly refers to the subject.
-    pub(super) fn object(
-        &mut self,
-        classes: Classes,
-        clause: &Clause<'l>,
-        known: bool,
-    ) -> NounPhrase<'l> {
+    pub(super) fn object(&mut self, classes: Classes, clause: &Clause<'l>, known: bool) -> NounPhrase<'l> {
         let subject = &clause.subject;
         if classes.contains("person") {
             match self.dice.below(100) {
@@ -91,9 +82,7 @@ impl<'l> Deriver<'l> {
             _ if is_unique(noun) => Determiner::Definite,
             0..33 if !known => Determiner::Indefinite,
             33..50 if !known && !noun.is_counted() => Determiner::Indefinite,
-            33..37 if !known && !clause.negated && number == Number::Singular => {
-                Determiner::Count(1)
-            }
+            33..37 if !known && !clause.negated && number == Number::Singular => Determiner::Count(1),
             33..46 if !known && !clause.negated && number == Number::Plural => {
                 Determiner::Count(self.dice.between(2, 12))
             }
@@ -129,11 +118,7 @@ impl<'l> Deriver<'l> {
     }
 
     /// the, this, my
-    pub(super) fn known_determiner(
-        &mut self,
-        noun: &Noun,
-        subject: Option<&NounPhrase<'l>>,
-    ) -> Determiner {
+    pub(super) fn known_determiner(&mut self, noun: &Noun, subject: Option<&NounPhrase<'l>>) -> Determiner {
         match self.dice.below(10) {
             0 => Determiner::Demonstrative,
             1 | 2 if !noun.classes.contains("unowned") => {
@@ -178,9 +163,7 @@ pub(super) fn pronoun_for(phrase: &NounPhrase) -> Option<Pronoun> {
             ..
         } => Some(Pronoun::They),
         NounPhrase::Noun { noun, .. } if !is_person(noun) => Some(Pronoun::It(noun.gender)),
-        NounPhrase::Noun { noun, .. } => {
-            (noun.gender != Gender::Neuter).then(|| natural(noun.gender))
-        }
+        NounPhrase::Noun { noun, .. } => (noun.gender != Gender::Neuter).then(|| natural(noun.gender)),
     }
 }
 

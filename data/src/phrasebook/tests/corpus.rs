@@ -30,25 +30,13 @@ fn the_lexicon_is_large_and_its_classes_meet() {
         .verbs
         .iter()
         .flat_map(|verb| [verb.subjects, verb.objects, verb.places])
-        .chain(
-            LEXICON
-                .prepositions
-                .iter()
-                .map(|preposition| preposition.classes),
-        )
+        .chain(LEXICON.prepositions.iter().map(|preposition| preposition.classes))
         .chain(LEXICON.adjectives.iter().map(|adjective| adjective.classes))
         .flat_map(|classes| classes.iter());
     for class in asked.filter(|class| *class != "mood") {
-        assert!(
-            noun_classes.contains(class),
-            "no noun has the class `{class}`"
-        );
+        assert!(noun_classes.contains(class), "no noun has the class `{class}`");
     }
-    for noun in LEXICON
-        .nouns
-        .iter()
-        .filter(|noun| noun.classes.contains("place"))
-    {
+    for noun in LEXICON.nouns.iter().filter(|noun| noun.classes.contains("place")) {
         assert_eq!(LEXICON.place(noun).noun, noun.english);
     }
     for verb in &LEXICON.verbs {
@@ -78,14 +66,8 @@ fn the_parts_have_their_sizes_and_share_no_sentence() {
 #[test]
 fn the_showcase_opens_the_test_part() {
     let first = &BOOK.test[0];
-    assert_eq!(
-        first.source,
-        "The old teacher does not buy the red bicycle."
-    );
-    assert_eq!(
-        first.target,
-        "Der alte Lehrer kauft das rote Fahrrad nicht."
-    );
+    assert_eq!(first.source, "The old teacher does not buy the red bicycle.");
+    assert_eq!(first.target, "Der alte Lehrer kauft das rote Fahrrad nicht.");
     for part in [
         "old teacher",
         "red bicycle",
@@ -116,11 +98,7 @@ fn the_corpus_is_always_the_same() {
             hash.update(format!("{}\t{}\n", pair.source, pair.target));
         }
     }
-    let hash: String = hash
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(
         hash,
         "803912b19561c51701509795a4c2173f373b30aa19c093630e32d9d1f8c0f41b"
@@ -133,11 +111,7 @@ fn sentences_are_short_and_well_formed() {
     let mut words = 0;
     for pair in all.clone() {
         words += pair.source.split(' ').count();
-        assert!(
-            pair.source.split(' ').count() <= MAX_WORDS,
-            "{}",
-            pair.source
-        );
+        assert!(pair.source.split(' ').count() <= MAX_WORDS, "{}", pair.source);
         for text in [&pair.source, &pair.target] {
             let is_mark = |character| ['.', '?'].contains(&character);
             assert!(
@@ -234,11 +208,9 @@ fn constructions_keep_their_shares() {
             .iter()
             .any(|unit| pair.source.contains(unit))
     };
-    let is_clock =
-        |pair: &SentencePair| pair.source.contains("o'clock") || pair.source.contains(" past ");
-    let has_word = |word: &'static str| {
-        move |pair: &SentencePair| words(pair).any(|own| own.starts_with(word))
-    };
+    let is_clock = |pair: &SentencePair| pair.source.contains("o'clock") || pair.source.contains(" past ");
+    let has_word =
+        |word: &'static str| move |pair: &SentencePair| words(pair).any(|own| own.starts_with(word));
     for (name, least, share) in [
         ("quantities", 6.0, share(&is_quantity)),
         ("clock times", 3.0, share(&is_clock)),

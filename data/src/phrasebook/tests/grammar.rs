@@ -8,12 +8,7 @@ use super::LEXICON;
 
 type Phrased = NounPhrase<'static>;
 
-fn described(
-    determiner: Determiner,
-    adjective: Option<&str>,
-    noun: &str,
-    number: Number,
-) -> Phrased {
+fn described(determiner: Determiner, adjective: Option<&str>, noun: &str, number: Number) -> Phrased {
     let adjective = adjective.map(|adjective| LEXICON.adjective(adjective));
     NounPhrase::Noun {
         determiner,
@@ -40,12 +35,7 @@ fn clause(subject: Phrased, english: &str, german: &str) -> Clause<'static> {
     Clause::new(subject, LEXICON.verb(english, german))
 }
 
-fn around(
-    english: &'static str,
-    german: &str,
-    case: Case,
-    object: Phrased,
-) -> Option<Phrase<'static>> {
+fn around(english: &'static str, german: &str, case: Case, object: Phrased) -> Option<Phrase<'static>> {
     Some(Phrase::Prepositional {
         english,
         german: LEXICON.preposition(german),
@@ -66,21 +56,11 @@ fn adverbial(english: &str) -> Phrase<'static> {
 
 fn says(tree: &Sentence, english: &str, german: &str) {
     let pair = pair(tree);
-    assert_eq!(
-        (pair.source.as_str(), pair.target.as_str()),
-        (english, german)
-    );
+    assert_eq!((pair.source.as_str(), pair.target.as_str()), (english, german));
 }
 
 fn states(clause: Clause, english: &str, german: &str) {
-    says(
-        &Sentence::Statement {
-            front: None,
-            clause,
-        },
-        english,
-        german,
-    );
+    says(&Sentence::Statement { front: None, clause }, english, german);
 }
 
 /// "The teacher calls the woman."
@@ -190,11 +170,7 @@ fn nicht_follows_definite_objects_and_precedes_the_rest() {
         complement: Some(Phrase::Adjective(LEXICON.adjective("expensive"))),
         ..clause(the("house"), "be", "sein")
     };
-    states(
-        house,
-        "The house is not expensive.",
-        "Das Haus ist nicht teuer.",
-    );
+    states(house, "The house is not expensive.", "Das Haus ist nicht teuer.");
     let helps = Clause {
         negated: true,
         mode: Mode::Can,
@@ -259,10 +235,7 @@ fn the_dative_precedes_the_accusative() {
     let offers = Clause {
         indirect: Some(NounPhrase::Pronoun(Pronoun::They)),
         direct: Some(a(None, "tea")),
-        time: Some(Phrase::Clock(Clock {
-            hour: 4,
-            minute: 30,
-        })),
+        time: Some(Phrase::Clock(Clock { hour: 4, minute: 30 })),
         ..clause(NounPhrase::Pronoun(Pronoun::You), "offer", "bieten")
     };
     states(
@@ -377,16 +350,8 @@ fn pronouns_agree_with_what_they_stand_for() {
             Feminine,
             "Der Junge kauft die Lampe, weil sie billig ist.",
         ),
-        (
-            "hat",
-            Masculine,
-            "Der Junge kauft den Hut, weil er billig ist.",
-        ),
-        (
-            "book",
-            Neuter,
-            "Der Junge kauft das Buch, weil es billig ist.",
-        ),
+        ("hat", Masculine, "Der Junge kauft den Hut, weil er billig ist."),
+        ("book", Neuter, "Der Junge kauft das Buch, weil es billig ist."),
     ] {
         let subordinate = Clause {
             complement: Some(Phrase::Adjective(LEXICON.adjective("cheap"))),

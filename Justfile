@@ -1,0 +1,53 @@
+# Every recipe builds the whole workspace in the release profile, so that Burn is compiled once for all of them:
+# a command with `-p` resolves other features, and compiles it again.
+
+# Arguments reach the programs as they were typed, with their quotes, `$` and spaces.
+set positional-arguments
+
+# The backend to build in: flex, or `just backend=ndarray …`.
+backend := "flex"
+features := if backend == "flex" { "" } else { "--no-default-features --features " + backend }
+
+# List the recipes.
+_default:
+    @just --list
+
+# Train a translator by a recipe file; without one, on the embedded phrasebook.
+[no-exit-message]
+train *ARGS: _build
+    @cargo run -q --release {{features}} --bin train -- "$@"
+
+# Translate sentences, --input FILE or standard input, a line each.
+[no-exit-message]
+translate *ARGS:
+    @cargo run -q --release {{features}} --bin translate -- "$@"
+
+# Score a model folder on a test set: BLEU and chrF.
+[no-exit-message]
+eval MODEL SOURCE REFERENCE *ARGS:
+    @cargo run -q --release {{features}} --bin evaluate -- "$@"
+
+# Fetch a corpus by its name, write the phrasebook to files, or list what there is.
+[no-exit-message]
+data *ARGS:
+    @cargo run -q --release {{features}} --bin data -- "$@"
+
+# Run the tests, all or those that `cargo test` finds by ARGS: `just test --test parity`, `just test beam`.
+test *ARGS:
+    cargo test --release --workspace {{features}} "$@"
+
+# Check format and lints.
+lint:
+    cargo fmt --all --check
+    cargo clippy --release --workspace --all-targets {{features}} -- -D warnings
+
+# Build the documentation into target/doc.
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps {{features}}
+
+# Everything that a change must pass.
+ci: lint test doc
+
+# Builds what `train` needs, and shows it: the first time it takes minutes.
+_build:
+    @cargo build --release {{features}} --bin train

@@ -1,0 +1,75 @@
+//! The program `evaluate`, run from outside on a small model with random weights.
+
+mod common;
+
+use attend_infer::metric::{BleuTokenizer, corpus_bleu, corpus_chrf};
+
+use common::{MAX_SOURCE_TOKENS, SENTENCES, Workspace, assert_error, assert_usage_error, stdout};
+
+const NOTHING: [&str; 0] = [];
+
+#[test]
+fn scores_are_those_of_the_translations() {
+    let workspace = Workspace::new();
+    let source = workspace.write("source.txt", SENTENCES.join("\n"));
+    for beam in ["1", "3"] {
+        let translated = workspace.translated(&["--beam", beam], SENTENCES.join("\n").as_bytes());
+        let hypotheses: Vec<&str> = translated.lines().collect();
+        // References that share words with the hypotheses, so that no score is zero.
+        let references = hypotheses.iter().map(|hypothesis| format!("1,5: {hypothesis}!"));
+        let references: Vec<String> = references.collect();
+        let reference = workspace.write("reference.txt", references.join("\n"));
+        let chrf = corpus_chrf(&hypotheses, &references).unwrap();
+        assert!(chrf.score > 1.0);
+        for (arguments, tokenizer) in [
+            (vec!["--beam", beam], BleuTokenizer::Mteval13a),
+            (
+                vec!["--beam", beam, "--tokenize", "13a"],
+                BleuTokenizer::Mteval13a,
+            ),
+            (vec!["--beam", beam, "--tokenize", "none"], BleuTokenizer::None),
+        ] {
+            let bleu = corpus_bleu(&hypotheses, &references, tokenizer).unwrap();
+            assert!(bleu.score > 1.0);
+            let output = stdout(&workspace.evaluate(&source, &reference, &arguments));
+            assert_eq!(output, format!("{bleu}\n{chrf}\n"));
+        }
+    }
+}
+
+#[test]
+fn files_that_cannot_be_scored_are_named() {
+    let workspace = Workspace::new();
+    let three = workspace.write("three.txt", "yes\nyes\nyes\n");
+    let two = workspace.write("two.txt", "ja\nja\n");
+    let empty = workspace.write("empty.txt", "");
+    let missing = workspace.path("missing.txt");
+    let latin1 = workspace.write("latin1.txt", b"yes\nM\xfcnchen\n");
+    let long = workspace.write(
+        "long.txt",
+        format!("yes\n{}\n", "~".repeat(MAX_SOURCE_TOKENS + 1)),
+    );
+    for (source, reference, parts) in [
+        (&three, &two, vec!["three.txt has 3 lines", "two.txt has 2"]),
+        (&two, &three, vec!["two.txt has 2 lines", "three.txt has 3"]),
+        (&empty, &empty, vec!["empty.txt is empty"]),
+        (&missing, &two, vec!["missing.txt"]),
+        (&two, &missing, vec!["missing.txt"]),
+        (&two, &latin1, vec!["latin1.txt", "line 2", "UTF-8"]),
+        (&long, &two, vec!["line 2", "100 tokens", "99"]),
+    ] {
+        assert_error(&workspace.evaluate(source, reference, &NOTHING), &parts);
+    }
+}
+
+#[test]
+fn unknown_settings_are_refused() {
+    let workspace = Workspace::new();
+    let lines = workspace.write("lines.txt", "yes\n");
+    let unknown = workspace.evaluate(&lines, &lines, &["--tokenize", "zh"]);
+    assert_usage_error(&unknown, "--tokenize");
+    let unknown = workspace.evaluate(&lines, &lines, &["--device", "abacus"]);
+    assert_error(&unknown, &["\"abacus\""]);
+    std::fs::remove_file(workspace.model().join("config.json")).unwrap();
+    assert_error(&workspace.evaluate(&lines, &lines, &NOTHING), &["config.json"]);
+}

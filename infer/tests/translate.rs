@@ -1,0 +1,309 @@
+//! The program `translate`, run from outside on a small model with random weights.
+
+mod common;
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::Stdio;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use common::{MAX_SOURCE_TOKENS, SENTENCES, Workspace, assert_error, assert_usage_error};
+
+const NOTHING: [&str; 0] = [];
+
+fn text() -> String {
+    SENTENCES.map(|sentence| format!("{sentence}\n")).concat()
+}
+
+fn argument(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+/// The same translations whichever way the sentences come and go, one a line, and nothing else.
+#[test]
+fn every_way_in_and_out_gives_the_same() {
+    let workspace = Workspace::new();
+    let expected = workspace.translated(&SENTENCES, b"");
+    assert_eq!(expected.lines().count(), SENTENCES.len());
+    let different: HashSet<&str> = expected.lines().collect();
+    assert!(different.len() > 4, "a random model shows mix-ups: {expected}");
+
+    assert_eq!(workspace.translated(&NOTHING, text().as_bytes()), expected);
+    let input = workspace.write("input.txt", text());
+    let from_file = ["--input", argument(&input)];
+    assert_eq!(workspace.translated(&from_file, b"not read"), expected);
+
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(text().as_bytes()).unwrap();
+    let compressed = workspace.write("input.txt.gz", gzip.finish().unwrap());
+    let from_gzip = ["--input", argument(&compressed)];
+    assert_eq!(workspace.translated(&from_gzip, b""), expected);
+
+    let output = workspace.write("output.txt", "an older file");
+    let to_file = ["--input", argument(&input), "--output", argument(&output)];
+    assert_eq!(workspace.translated(&to_file, b""), "");
+    assert_eq!(fs::read_to_string(&output).unwrap(), expected);
+    assert!(!workspace.path("output.txt.part").exists());
+}
+
+#[test]
+fn sentences_and_input_file_exclude_each_other() {
+    let workspace = Workspace::new();
+    let output = workspace.translate(&["yes", "--input", "lines.txt"], b"");
+    assert_usage_error(&output, "--input");
+}
+
+#[test]
+fn one_line_in_is_one_line_out() {
+    let workspace = Workspace::new();
+    let yes = workspace.translated(&["yes"], b"");
+    let house = workspace.translated(&["the house is small"], b"");
+    assert_ne!(yes, house);
+    let (yes, house) = (yes.trim_end_matches('\n'), house.trim_end_matches('\n'));
+    for (input, expected) in [
+        ("", vec![]),
+        ("\n", vec![""]),
+        ("\n\n", vec!["", ""]),
+        ("yes", vec![yes]),
+        ("yes\nthe house is small", vec![yes, house]),
+        ("\nyes\n\nthe house is small\n\n", vec!["", yes, "", house, ""]),
+        (" \t\nyes\n\u{3000}\n", vec!["", yes, ""]),
+        ("yes\r\n\r\nthe house is small\r\n", vec![yes, "", house]),
+        ("\u{feff}yes\n", vec![yes]),
+    ] {
+        let expected: String = expected.iter().map(|line| format!("{line}\n")).collect();
+        let output = workspace.translated(&NOTHING, input.as_bytes());
+        assert_eq!(output, expected, "input {input:?}");
+    }
+    let blank = " ".repeat(20 * MAX_SOURCE_TOKENS);
+    assert_eq!(
+        workspace.translated(&[blank.as_str(), "yes"], b""),
+        format!("\n{yes}\n")
+    );
+}
+
+#[test]
+fn the_batch_size_changes_no_translation() {
+    let workspace = Workspace::new();
+    for beam in ["1", "3"] {
+        let sizes = ["1", "3", "5", "100"].map(|size| {
+            let arguments = ["--beam", beam, "--batch-size", size];
+            workspace.translated(&arguments, text().as_bytes())
+        });
+        for size in &sizes[1..] {
+            assert_eq!(size, &sizes[0], "beam {beam}");
+        }
+    }
+}
+
+#[test]
+fn without_a_flag_the_model_says_how_to_search() {
+    let workspace = Workspace::new();
+    let greedy = workspace.translated(&["--beam", "1"], text().as_bytes());
+    let beam = workspace.translated(&["--beam", "3"], text().as_bytes());
+    assert_ne!(greedy, beam);
+    assert_eq!(workspace.translated(&NOTHING, text().as_bytes()), greedy);
+
+    let settings = r#"{"beam_size": 3, "nbest": 2}"#;
+    fs::write(workspace.model().join("generation.json"), settings).unwrap();
+    assert_eq!(workspace.translated(&NOTHING, text().as_bytes()), beam);
+    assert_eq!(workspace.translated(&["--beam", "1"], text().as_bytes()), greedy);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let workspace = Workspace::new();
+    // More than a pipe holds, so that the program still writes when its reader is gone.
+    let lines = text().repeat(150);
+    for lines_read in [0, 1] {
+        let mut child = workspace.translate_command(&["--json"]).spawn().unwrap();
+        let mut reader = BufReader::new(child.stdout.take().unwrap());
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(lines.as_bytes()).unwrap();
+        drop(stdin);
+        for _ in 0..lines_read {
+            reader.read_line(&mut String::new()).unwrap();
+        }
+        drop(reader);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+        assert_eq!(output.status.code(), Some(0));
+    }
+    let whole = workspace.translated(&["--json"], lines.as_bytes());
+    assert!(whole.len() > 1 << 17, "{} bytes fit into a pipe", whole.len());
+}
+
+/// Standard input may hold nothing, or be closed while the program starts.
+#[test]
+fn without_input_there_is_no_output() {
+    let workspace = Workspace::new();
+    for stdin in [Stdio::null(), Stdio::piped()] {
+        let mut command = workspace.translate_command(&NOTHING);
+        let mut child = command.stdin(stdin).spawn().unwrap();
+        drop(child.stdin.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(common::stdout(&output), "");
+    }
+}
+
+#[test]
+fn json_holds_source_and_translations() {
+    let workspace = Workspace::new();
+    let arguments = ["--beam", "4", "--nbest", "3", "--json"];
+    let output = workspace.translated(&arguments, b"good \"morning\"\n \nyes\n");
+    let lines: Vec<serde_json::Value> = output
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a JSON object a line"))
+        .collect();
+    let sources: Vec<&str> = lines
+        .iter()
+        .map(|line| line["source"].as_str().unwrap())
+        .collect();
+    assert_eq!(sources, ["good \"morning\"", " ", "yes"]);
+    let nothing = serde_json::json!([{"text": "", "score": 0.0, "log_probability": 0.0}]);
+    assert_eq!(lines[1]["translations"], nothing);
+
+    let best = workspace.translated(&["--beam", "4"], b"good \"morning\"\n \nyes\n");
+    for (line, best) in lines
+        .iter()
+        .zip(best.lines())
+        .filter(|(_, best)| !best.is_empty())
+    {
+        let translations = line["translations"].as_array().unwrap();
+        let number = |name: &str| -> Vec<f64> {
+            let values = translations.iter().map(|translation| translation[name].as_f64());
+            values.map(Option::unwrap).collect()
+        };
+        assert_eq!(translations.len(), 3);
+        assert_eq!(translations[0]["text"], best);
+        assert!(number("score").is_sorted_by(|better, worse| better >= worse));
+        assert!(number("log_probability").iter().all(|&log| log < 0.0));
+        // The texts of a random model may agree, as they are full of broken characters.
+        let different: HashSet<String> = translations.iter().map(ToString::to_string).collect();
+        assert_eq!(different.len(), 3);
+    }
+}
+
+#[test]
+fn the_length_penalty_ranks_translations() {
+    let workspace = Workspace::new();
+    let scores = |alpha: &str| -> (f64, f64) {
+        let arguments = ["--beam", "4", "--length-penalty", alpha, "--json", "yes"];
+        let line: serde_json::Value = serde_json::from_str(&workspace.translated(&arguments, b"")).unwrap();
+        let best = &line["translations"][0];
+        (
+            best["score"].as_f64().unwrap(),
+            best["log_probability"].as_f64().unwrap(),
+        )
+    };
+    let (score, log_probability) = scores("0");
+    assert_eq!(score, log_probability);
+    let (score, log_probability) = scores("1");
+    assert!(score > log_probability, "divided by more than 1");
+}
+
+#[test]
+fn settings_that_describe_no_search_are_refused() {
+    let workspace = Workspace::new();
+    for (arguments, part) in [
+        (["--nbest", "3", "--beam", "4"].as_slice(), "--json"),
+        (&["--beem", "4"], "--beem"),
+        (&["--beam", "many"], "--beam"),
+        (&["--batch-size", "-1"], "-1"),
+    ] {
+        assert_usage_error(&workspace.translate(arguments, b"yes\n"), part);
+    }
+    for (arguments, parts) in [
+        (
+            ["--json", "--nbest", "5", "--beam", "4"].as_slice(),
+            ["nbest", "5", "4"],
+        ),
+        (&["--json", "--nbest", "0"], ["nbest", "0", "1"]),
+        (&["--beam", "0"], ["beam", "0", "1"]),
+        (&["--length-penalty=-1"], ["length_penalty", "-1", "0"]),
+        (&["--length-penalty", "NaN"], ["length_penalty", "NaN", "0"]),
+    ] {
+        assert_error(&workspace.translate(arguments, b"yes\n"), &parts);
+    }
+}
+
+#[test]
+fn a_missing_model_gets_a_hint_to_train() {
+    let workspace = Workspace::new();
+    fs::remove_dir_all(workspace.model()).unwrap();
+    let complaints = assert_error(
+        &workspace.translate(&["yes"], b""),
+        &[argument(&workspace.model())],
+    );
+    assert!(complaints.contains("hint: train"), "{complaints}");
+}
+
+#[test]
+fn bad_input_is_named_and_nothing_written() {
+    let workspace = Workspace::new();
+    let missing = workspace.path("missing.txt");
+    let latin1 = workspace.write("latin1.txt", b"yes\nM\xfcnchen\n");
+    let cut = workspace.write("cut.txt.gz", &b"\x1f\x8b\x08\0\0\0\0\0"[..]);
+    let long = workspace.write(
+        "long.txt",
+        format!("yes\n\n{}\n", "~".repeat(MAX_SOURCE_TOKENS + 1)),
+    );
+    let output = workspace.write("output.txt", "an older file");
+    let limit = MAX_SOURCE_TOKENS.to_string();
+    for (input, parts) in [
+        (&missing, vec![argument(&missing)]),
+        (&latin1, vec![argument(&latin1), "line 2", "UTF-8"]),
+        (&cut, vec![argument(&cut)]),
+        (&long, vec!["line 3", "100 tokens", &limit]),
+    ] {
+        let from_file = ["--input", argument(input)];
+        assert_error(&workspace.translate(&from_file, b""), &parts);
+        let to_file = ["--input", argument(input), "--output", argument(&output)];
+        assert_error(&workspace.translate(&to_file, b""), &parts);
+        assert_eq!(fs::read_to_string(&output).unwrap(), "an older file");
+    }
+    assert!(!workspace.path("output.txt.part").exists());
+
+    let latin1 = workspace.translate(&NOTHING, b"yes\nM\xfcnchen\n");
+    assert_error(&latin1, &["standard input", "line 2", "UTF-8"]);
+    let long = workspace.translate(&["yes", &"~".repeat(MAX_SOURCE_TOKENS + 1)], b"");
+    assert_error(&long, &["line 2", "100 tokens", &limit]);
+    let fits = workspace.translated(&[&"~".repeat(MAX_SOURCE_TOKENS)], b"");
+    assert_eq!(fits.lines().count(), 1);
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_named() {
+    let workspace = Workspace::new();
+    let output = workspace.path("missing/output.txt");
+    let arguments = ["--output", argument(&output), "yes"];
+    assert_error(&workspace.translate(&arguments, b""), &[argument(&output)]);
+}
+
+#[test]
+fn a_device_is_chosen_by_name() {
+    let workspace = Workspace::new();
+    let unknown = workspace.translate(&["--device", "abacus", "yes"], b"");
+    assert_error(&unknown, &["\"abacus\""]);
+    let mut command = workspace.translate_command(&["yes"]);
+    command.env("BURN_DEVICE", "abacus");
+    assert_error(&common::run(command, b""), &["\"abacus\""]);
+    let default = workspace.translated(&["yes"], b"");
+    for (name, built_in) in [
+        ("flex", cfg!(feature = "flex")),
+        ("ndarray", cfg!(feature = "ndarray")),
+    ] {
+        let output = workspace.translate(&["--device", name, "yes"], b"");
+        if built_in {
+            assert_eq!(common::stdout(&output), default);
+        } else {
+            let complaints = assert_error(&output, &[name]);
+            let hint = format!("hint: build with `--features {name}`");
+            assert!(complaints.contains(&hint), "{complaints}");
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The library's translator on small models with random weights.
+
+mod common;
+
+use std::thread;
+
+use attend_infer::search::SearchOptions;
+use attend_infer::{InferError, ModelFolder, Translation, Translator};
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Int, Tensor, TensorData};
+
+use common::{MAX_SOURCE_TOKENS, SENTENCES, bundle, bundle_of, config, cpu};
+
+/// Sentences of one word up to what the model takes, blank ones among them, the same every time.
+fn random_sentences(count: usize) -> Vec<String> {
+    let words: Vec<&str> = SENTENCES
+        .iter()
+        .flat_map(|sentence| sentence.split(' '))
+        .collect();
+    let mut state = 7u64;
+    let mut random = |limit: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % limit
+    };
+    let translator = Translator::new(bundle());
+    let mut sentences = Vec::new();
+    while sentences.len() < count {
+        let length = random(12);
+        let sentence: Vec<&str> = (0..length).map(|_| words[random(words.len())]).collect();
+        let sentence = sentence.join(" ");
+        if translator.fits(&sentence) {
+            sentences.push(sentence);
+        }
+    }
+    sentences
+}
+
+fn assert_same(actual: &[Translation], expected: &[Translation], what: &str) {
+    let texts = |translations: &[Translation]| -> Vec<String> {
+        translations
+            .iter()
+            .map(|translation| translation.text.clone())
+            .collect()
+    };
+    assert_eq!(texts(actual), texts(expected), "{what}");
+    for (actual, expected) in actual.iter().zip(expected) {
+        for (actual, expected) in [
+            (actual.score, expected.score),
+            (actual.log_probability, expected.log_probability),
+        ] {
+            let difference = (actual - expected).abs();
+            assert!(
+                difference <= 1e-4 * expected.abs(),
+                "{what}: {actual} instead of {expected}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_sentence_translates_the_same_alone_and_in_any_batch() {
+    let sentences = random_sentences(40);
+    for options in [
+        SearchOptions {
+            beam_size: 1,
+            nbest: 1,
+            length_penalty: 0.6,
+        },
+        SearchOptions {
+            beam_size: 4,
+            nbest: 3,
+            length_penalty: 0.6,
+        },
+        SearchOptions {
+            beam_size: 5,
+            nbest: 2,
+            length_penalty: 0.0,
+        },
+    ] {
+        let translator = Translator::new(bundle()).with_search(options).unwrap();
+        let alone: Vec<Vec<Translation>> = sentences
+            .iter()
+            .map(|sentence| translator.translate(&[sentence]).unwrap().remove(0))
+            .collect();
+        for batch_size in [2, 7, 32, 100] {
+            let translator = translator.clone().with_batch_size(batch_size);
+            for stride in [1, 7, 39] {
+                let order: Vec<usize> = (0..40).map(|place| place * stride % 40).collect();
+                let lines: Vec<&String> = order.iter().map(|&line| &sentences[line]).collect();
+                let together = translator.translate(&lines).unwrap();
+                for (translations, line) in together.iter().zip(order) {
+                    let what = format!("{options:?}, {batch_size} a batch: {}", sentences[line]);
+                    assert_same(translations, &alone[line], &what);
+                }
+            }
+        }
+    }
+}
+
+/// Token by token through the whole network, without a cache or a batch.
+fn most_probable_tokens(bundle: &ModelFolder, sentence: &str) -> (Vec<u32>, f32) {
+    let tokenizer = &bundle.tokenizer;
+    let device = cpu();
+    let row = |ids: &[u32]| {
+        let ids: Vec<i32> = ids.iter().map(|&id| id as i32).collect();
+        let shape = [1, ids.len()];
+        Tensor::<2, Int>::from_data(TensorData::new(ids, shape), &device)
+    };
+    let mut source = tokenizer.encode(sentence);
+    let limit = (source.len() + 50).min(bundle.config.max_length - 1);
+    source.push(tokenizer.eos_id());
+    let mut target = vec![tokenizer.bos_id()];
+    let mut log_probability = 0.0;
+    loop {
+        let logits = bundle.model.forward(row(&source), row(&target));
+        let log_probabilities: Vec<f32> = log_softmax(logits, 2).try_into_vec_as().unwrap();
+        let last = &log_probabilities[(target.len() - 1) * bundle.config.vocab_size..];
+        let mut best = tokenizer.eos_id() as usize;
+        if target.len() <= limit {
+            for (token, &log) in last.iter().enumerate() {
+                let text = tokenizer.token(token as u32);
+                let may_follow = !["<pad>", "<s>", "\n", "\r"].contains(&text.as_str());
+                if may_follow && log > last[best] {
+                    best = token;
+                }
+            }
+        }
+        log_probability += last[best];
+        if best == tokenizer.eos_id() as usize {
+            return (target[1..].to_vec(), log_probability);
+        }
+        target.push(best as u32);
+    }
+}
+
+#[test]
+fn a_beam_of_one_follows_the_most_probable_token() {
+    let bundle = bundle();
+    let alpha = 0.6f32;
+    let options = SearchOptions {
+        beam_size: 1,
+        nbest: 1,
+        length_penalty: alpha,
+    };
+    let translator = Translator::new(bundle.clone()).with_search(options).unwrap();
+    for (sentence, translations) in SENTENCES.iter().zip(translator.translate(&SENTENCES).unwrap()) {
+        let (tokens, log_probability) = most_probable_tokens(&bundle, sentence);
+        let penalty = ((5.0 + tokens.len() as f32 + 1.0) / 6.0).powf(alpha);
+        let expected = Translation {
+            text: bundle.tokenizer.decode(&tokens),
+            score: log_probability / penalty,
+            log_probability,
+        };
+        assert_same(&translations, &[expected], sentence);
+    }
+}
+
+/// A model may find a line feed probable; the text of its translation would then take two lines of a file.
+#[test]
+fn a_translation_is_one_line() {
+    for seed in 0..8 {
+        let translator = Translator::new(bundle_of(config(), seed))
+            .with_search(SearchOptions {
+                beam_size: 16,
+                nbest: 16,
+                length_penalty: 2.0,
+            })
+            .unwrap();
+        for translation in translator.translate(&SENTENCES).unwrap().concat() {
+            assert!(!translation.text.contains(['\n', '\r']), "{:?}", translation.text);
+        }
+    }
+}
+
+#[test]
+fn a_line_beyond_the_models_positions_is_refused() {
+    let translator = Translator::new(bundle());
+    assert_eq!(translator.max_source_tokens(), MAX_SOURCE_TOKENS);
+    let (longest, too_long) = ("~".repeat(MAX_SOURCE_TOKENS), "~".repeat(MAX_SOURCE_TOKENS + 1));
+    assert!(translator.fits(&longest));
+    assert!(!translator.fits(&too_long));
+    assert_eq!(translator.translate_best(&[&longest]).unwrap().len(), 1);
+    let refused = translator.translate(&["yes", "", &too_long, &too_long]);
+    assert!(matches!(
+        refused,
+        Err(InferError::TooLong { line: 3, tokens, limit })
+            if tokens == MAX_SOURCE_TOKENS + 1 && limit == MAX_SOURCE_TOKENS
+    ));
+}
+
+#[test]
+fn the_best_translation_is_the_first() {
+    let options = SearchOptions {
+        beam_size: 4,
+        nbest: 3,
+        length_penalty: 0.6,
+    };
+    let translator = Translator::new(bundle()).with_search(options).unwrap();
+    let all = translator.translate(&SENTENCES).unwrap();
+    let best: Vec<String> = all
+        .iter()
+        .map(|translations| translations[0].text.clone())
+        .collect();
+    assert_eq!(translator.translate_best(&SENTENCES).unwrap(), best);
+    assert!(translator.translate_best::<&str>(&[]).unwrap().is_empty());
+}
+
+#[test]
+fn translators_work_side_by_side() {
+    fn can_be_shared<T: Send + Sync>(_: &T) {}
+    let translators = [3, 4].map(|seed| Translator::new(bundle_of(config(), seed)));
+    can_be_shared(&translators[0]);
+    let one_by_one = translators
+        .each_ref()
+        .map(|t| t.translate_best(&SENTENCES).unwrap());
+    assert_ne!(one_by_one[0], one_by_one[1]);
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..4)
+            .map(|number| {
+                let (translator, expected) = (&translators[number % 2], &one_by_one[number % 2]);
+                scope.spawn(move || {
+                    for _ in 0..5 {
+                        assert_eq!(&translator.translate_best(&SENTENCES).unwrap(), expected);
+                    }
+                })
+            })
+            .collect();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+    });
+}

@@ -1,0 +1,89 @@
+//! Dropout (section 5.4) whose random numbers belong to the thread that draws them.
+
+use std::cell::RefCell;
+
+use burn::module::Module;
+use burn::tensor::{Tensor, TensorData};
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+
+thread_local! {
+    static GENERATOR: RefCell<SmallRng> = RefCell::new(SmallRng::seed_from_u64(0));
+}
+
+/// Seeds the dropout of the calling thread: a forward pass after it always drops the same elements. Workers that
+/// train side by side repeat their run by it, where a device has one generator for all threads.
+pub fn seed_dropout(seed: u64) {
+    GENERATOR.with_borrow_mut(|generator| *generator = SmallRng::seed_from_u64(seed));
+}
+
+/// Zeroes each element with a probability while training, and scales the others so that the expectation stays
+/// (Srivastava et al., 2014). Does nothing on a device without autodiff.
+#[derive(Module, Debug)]
+pub struct Dropout {
+    probability: f64,
+}
+
+impl Dropout {
+    /// `probability` must lie in [0, 1).
+    #[must_use]
+    pub fn new(probability: f64) -> Self {
+        Self { probability }
+    }
+
+    /// Input and output have the same shape.
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        if self.probability == 0.0 || !x.device().is_autodiff() {
+            return x;
+        }
+        let kept = (1.0 / (1.0 - self.probability)) as f32;
+        let threshold = (self.probability * 2f64.powi(32)) as u32;
+        let shape = x.dims();
+        let mask: Vec<f32> = GENERATOR.with_borrow_mut(|generator| {
+            (0..shape.iter().product())
+                .map(|_| {
+                    if generator.next_u32() < threshold {
+                        0.0
+                    } else {
+                        kept
+                    }
+                })
+                .collect()
+        });
+        let mask = Tensor::from_data(TensorData::new(mask, shape), &x.device());
+        x * mask
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    fn drop(x: Tensor<2>, seed: u64) -> Vec<f32> {
+        seed_dropout(seed);
+        Dropout::new(0.3).forward(x).into_data().iter::<f32>().collect()
+    }
+
+    #[test]
+    fn it_drops_the_share_asked_for_and_keeps_the_expectation() {
+        let x = Tensor::<2>::ones([200, 500], &Device::default().autodiff());
+        let dropped = drop(x.clone(), 1);
+        let zeros = dropped.iter().filter(|value| **value == 0.0).count() as f64 / 1e5;
+        // Five standard deviations of the share of 100,000 draws.
+        assert!((zeros - 0.3).abs() < 5.0 * (0.3f64 * 0.7 / 1e5).sqrt(), "{zeros}");
+        assert!(
+            dropped
+                .iter()
+                .all(|value| *value == 0.0 || (value - 1.0 / 0.7).abs() < 1e-6)
+        );
+        assert_eq!(dropped, drop(x.clone(), 1));
+        assert_ne!(dropped, drop(x, 2));
+    }
+
+    #[test]
+    fn it_does_nothing_without_autodiff() {
+        let x = Tensor::<2>::ones([2, 3], &Device::default());
+        assert_eq!(drop(x, 1), [1.0; 6]);
+    }
+}
