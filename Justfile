@@ -4,6 +4,10 @@
 # Arguments reach the programs as they were typed, with their quotes, `$` and spaces.
 set positional-arguments
 
+# Training allocates and frees the same gigabyte every update. mimalloc gives memory back after one idle second, and the
+# kernel then zeroes it again: with ten seconds, Multi30k trains 1.25 times as fast.
+export MIMALLOC_PURGE_DELAY := env("MIMALLOC_PURGE_DELAY", "10000")
+
 # The backend to build in: flex, or `just backend=ndarray …`.
 backend := "flex"
 features := if backend == "flex" { "" } else { "--no-default-features --features " + backend }
