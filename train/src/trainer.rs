@@ -9,7 +9,7 @@ use attend_data::tokenizer::Tokenizer;
 use attend_infer::metric::{BleuTokenizer, corpus_bleu};
 use attend_infer::search::SearchOptions;
 use attend_infer::{ModelFolder, Translator};
-use attend_model::{Transformer, TransformerConfig, label_smoothed_cross_entropy};
+use attend_model::{Transformer, TransformerConfig};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -178,14 +178,10 @@ impl Trainer {
             self.tokenizer.pad_id(),
             self.tokenizer.bos_id(),
         );
-        let logits = model.forward(
+        model.loss(
             to_tensor(&batch.source, device),
             to_tensor(&batch.target_input, device),
-        );
-        label_smoothed_cross_entropy(
-            logits,
             to_tensor(&batch.target_output, device),
-            self.config.pad_id,
             self.recipe.training.label_smoothing,
         )
     }
