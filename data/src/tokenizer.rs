@@ -47,8 +47,8 @@ impl Tokenizer {
     ///
     /// # Errors
     /// [`DataError::VocabularyTooSmall`] below 259 tokens; [`DataError::TrainTokenizer`] when the library fails.
-    pub fn train_bpe<'a>(
-        lines: impl Iterator<Item = &'a str> + Send,
+    pub fn train_bpe<S: AsRef<str> + Send>(
+        lines: impl Iterator<Item = S> + Send,
         vocab_size: usize,
     ) -> Result<Self, DataError> {
         let smallest = ByteLevel::alphabet().len() + special_tokens().len();
@@ -99,12 +99,15 @@ impl Tokenizer {
     /// # Errors
     /// [`DataError::Write`].
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), DataError> {
-        let path = path.as_ref();
-        let json = self.inner.to_string(true).map_err(|error| DataError::Write {
-            path: path.to_owned(),
-            error: std::io::Error::other(error),
-        })?;
-        write_file(path, json)
+        write_file(path, self.to_json())
+    }
+
+    /// The contents of [`Tokenizer::save`]'s file.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        self.inner
+            .to_string(true)
+            .expect("tokens and numbers always serialize")
     }
 
     /// The ids of `text`, without special tokens.
