@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use rayon::prelude::*;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::normalizers::NormalizerWrapper;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
@@ -120,12 +121,9 @@ impl Tokenizer {
     /// [`Tokenizer::encode`] on all cores, in the order of `texts`.
     #[must_use]
     pub fn encode_batch(&self, texts: &[&str]) -> Vec<Vec<u32>> {
-        // The library keeps each token's spelling until a call returns: chunks bound the memory.
-        texts
-            .chunks(10_000)
-            .flat_map(|chunk| self.inner.encode_batch_fast(chunk.to_vec(), false).expect(TOTAL))
-            .map(|encoding| encoding.get_ids().to_vec())
-            .collect()
+        // Text by text: the library's own way over a batch keeps the spelling of every token until it returns, and
+        // takes longer.
+        texts.par_iter().map(|text| self.encode(text)).collect()
     }
 
     /// Encodes both sides of `pairs` and ends each with `</s>`, in the order of `pairs`.

@@ -5,6 +5,7 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use attend_data::batch::Example;
 use attend_data::corpus::{ParallelText, SentencePair};
@@ -115,6 +116,20 @@ fn runs_share_a_prepared_corpus() {
     assert_eq!(written(&folders[0]), before);
     workspace.train_well(&["small.toml", "--output", "three", "--set", "data.max_length=20"]);
     assert_eq!(prepared(&workspace).len(), 2);
+}
+
+#[test]
+fn two_runs_at_once_share_it_too() {
+    let workspace = small_workspace();
+    let runs = ["one", "two"];
+    thread::scope(|scope| {
+        for run in runs {
+            let workspace = &workspace;
+            scope.spawn(move || workspace.train_well(&["small.toml", "--output", run]));
+        }
+    });
+    assert_eq!(workspace.losses("one"), workspace.losses("two"));
+    assert_eq!(prepared(&workspace).len(), 1);
 }
 
 #[test]
