@@ -17,72 +17,6 @@ pub struct SentencePair {
     pub target: String,
 }
 
-/// Where sentence pairs come from. Reading takes them one by one, so a corpus may be larger than the memory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ParallelText {
-    /// Two files in which line n of one translates line n of the other; see [`Lines`].
-    Files {
-        /// The source sentences.
-        source: PathBuf,
-        /// Their translations.
-        target: PathBuf,
-    },
-    /// One file of two columns, source and target, separated by a tab; see [`Lines`].
-    Tsv(PathBuf),
-    /// Pairs in memory.
-    Pairs(Vec<SentencePair>),
-}
-
-/// Sentence pairs, one after the other. The first error should end the reading.
-pub type PairReader<'a> = Box<dyn Iterator<Item = Result<SentencePair, DataError>> + Send + 'a>;
-
-impl ParallelText {
-    /// Reads the pairs in their order. A side may be an empty sentence: [`Filter`](crate::filter::Filter) drops and
-    /// counts those.
-    ///
-    /// # Errors
-    /// A file cannot be opened. In place of a pair: it cannot be read or is not UTF-8, the numbers of lines differ, a
-    /// line does not have exactly one tab, or files have no pair at all.
-    pub fn pairs(&self) -> Result<PairReader<'_>, DataError> {
-        Ok(match self {
-            Self::Files { source, target } => Box::new(FilePairs {
-                source: Lines::open(source)?,
-                target: Lines::open(target)?,
-                read: 0,
-            }),
-            Self::Tsv(path) => Box::new(TsvPairs {
-                lines: Lines::open(path)?,
-                read: 0,
-            }),
-            Self::Pairs(pairs) => Box::new(pairs.iter().cloned().map(Ok)),
-        })
-    }
-}
-
-/// At most `limit` pairs of `texts`, taken one after the other and spread evenly over them; all, where there are no
-/// more. The texts are read once to count the pairs, and again to take them.
-///
-/// # Errors
-/// As for [`ParallelText::pairs`]; in place of a pair, too, where a file changes meanwhile.
-pub fn sample_pairs<'a>(
-    texts: &[&'a ParallelText],
-    limit: usize,
-) -> Result<impl Iterator<Item = Result<SentencePair, DataError>> + Send + 'a, DataError> {
-    let mut total = 0;
-    for text in texts {
-        for pair in text.pairs()? {
-            pair?;
-            total += 1;
-        }
-    }
-    let readers: Vec<PairReader<'a>> = texts.iter().map(|text| text.pairs()).collect::<Result<_, _>>()?;
-    // How many of the first n pairs are taken: it grows by one at most, and ends at the limit.
-    let taken = move |n: usize| (n as u128 * limit.min(total) as u128 / total.max(1) as u128) as usize;
-    let pairs = readers.into_iter().flatten().enumerate();
-    Ok(pairs
-        .filter_map(move |(index, pair)| (pair.is_err() || taken(index + 1) > taken(index)).then_some(pair)))
-}
-
 /// Sentence pairs in the order of their files; never empty when read from files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParallelCorpus {
@@ -91,107 +25,128 @@ pub struct ParallelCorpus {
 }
 
 impl ParallelCorpus {
-    /// Reads all pairs of `text` into memory.
+    /// Reads the pairs of [`SentencePairs::open_files`].
     ///
     /// # Errors
-    /// Those of [`ParallelText::pairs`].
-    pub fn read(text: &ParallelText) -> Result<Self, DataError> {
-        Ok(Self {
-            pairs: text.pairs()?.collect::<Result<_, _>>()?,
-        })
-    }
-
-    /// Reads [`ParallelText::Files`] into memory.
-    ///
-    /// # Errors
-    /// Those of [`ParallelText::pairs`].
+    /// Those of [`SentencePairs`].
     pub fn read_files(source: impl AsRef<Path>, target: impl AsRef<Path>) -> Result<Self, DataError> {
-        Self::read(&ParallelText::Files {
-            source: source.as_ref().to_owned(),
-            target: target.as_ref().to_owned(),
+        Ok(Self {
+            pairs: SentencePairs::open_files(source, target)?.collect::<Result<_, _>>()?,
         })
     }
 
-    /// Reads [`ParallelText::Tsv`] into memory.
+    /// Reads the pairs of [`SentencePairs::open_tsv`].
     ///
     /// # Errors
-    /// Those of [`ParallelText::pairs`].
+    /// Those of [`SentencePairs`].
     pub fn read_tsv(path: impl AsRef<Path>) -> Result<Self, DataError> {
-        Self::read(&ParallelText::Tsv(path.as_ref().to_owned()))
-    }
-}
-
-/// The pairs of two files.
-struct FilePairs {
-    source: Lines<FileReader>,
-    target: Lines<FileReader>,
-    read: usize,
-}
-
-impl Iterator for FilePairs {
-    type Item = Result<SentencePair, DataError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let (source, target) = match (self.source.next(), self.target.next()) {
-            (Some(source), Some(target)) => (source, target),
-            (None, None) => return no_more_pairs(self.read, &self.source.path),
-            (Some(Err(error)), None) | (None, Some(Err(error))) => return Some(Err(error)),
-            (source, target) => {
-                let source_lines = self.read + usize::from(source.is_some()) + self.source.by_ref().count();
-                let target_lines = self.read + usize::from(target.is_some()) + self.target.by_ref().count();
-                return Some(Err(DataError::UnequalLines {
-                    source_path: self.source.path.clone(),
-                    source_lines,
-                    target_path: self.target.path.clone(),
-                    target_lines,
-                }));
-            }
-        };
-        self.read += 1;
-        Some(source.and_then(|source| {
-            Ok(SentencePair {
-                source,
-                target: target?,
-            })
-        }))
-    }
-}
-
-/// The pairs of a file of two columns.
-struct TsvPairs {
-    lines: Lines<FileReader>,
-    read: usize,
-}
-
-impl Iterator for TsvPairs {
-    type Item = Result<SentencePair, DataError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let Some(line) = self.lines.next() else {
-            return no_more_pairs(self.read, &self.lines.path);
-        };
-        self.read += 1;
-        Some(line.and_then(|line| match line.split_once('\t') {
-            Some((source, target)) if !target.contains('\t') => Ok(SentencePair {
-                source: source.to_owned(),
-                target: target.to_owned(),
-            }),
-            _ => Err(DataError::Columns {
-                path: self.lines.path.clone(),
-                line: self.read,
-                columns: line.split('\t').count(),
-            }),
-        }))
-    }
-}
-
-/// What follows the last of `read` pairs: nothing, or an error where files have none.
-fn no_more_pairs(read: usize, path: &Path) -> Option<Result<SentencePair, DataError>> {
-    (read == 0).then(|| {
-        Err(DataError::EmptyCorpus {
-            path: path.to_owned(),
+        Ok(Self {
+            pairs: SentencePairs::open_tsv(path)?.collect::<Result<_, _>>()?,
         })
-    })
+    }
+}
+
+/// The pairs of files, one after the other. In place of a pair comes an error, after which reading should end: a file
+/// cannot be read or is not UTF-8, the numbers of lines differ, a line does not have exactly one tab, or there is no
+/// pair at all.
+pub struct SentencePairs {
+    files: Files,
+    read: usize,
+}
+
+enum Files {
+    Two {
+        source: Lines<FileReader>,
+        target: Lines<FileReader>,
+    },
+    Tsv(Lines<FileReader>),
+}
+
+impl SentencePairs {
+    /// Opens two files in which line n of `target` translates line n of `source`; see [`Lines`].
+    ///
+    /// # Errors
+    /// [`DataError::Read`].
+    pub fn open_files(source: impl AsRef<Path>, target: impl AsRef<Path>) -> Result<Self, DataError> {
+        Ok(Self {
+            files: Files::Two {
+                source: Lines::open(source)?,
+                target: Lines::open(target)?,
+            },
+            read: 0,
+        })
+    }
+
+    /// Opens one file of two columns, source and target, separated by a tab; see [`Lines`].
+    ///
+    /// # Errors
+    /// [`DataError::Read`].
+    pub fn open_tsv(path: impl AsRef<Path>) -> Result<Self, DataError> {
+        Ok(Self {
+            files: Files::Tsv(Lines::open(path)?),
+            read: 0,
+        })
+    }
+}
+
+impl Iterator for SentencePairs {
+    type Item = Result<SentencePair, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let pair = match &mut self.files {
+            Files::Two { source, target } => next_of_two(source, target),
+            Files::Tsv(lines) => next_of_tsv(lines),
+        };
+        let pair = match pair {
+            Ok(None) if self.read == 0 => Err(DataError::EmptyCorpus {
+                path: match &self.files {
+                    Files::Two { source: lines, .. } | Files::Tsv(lines) => lines.path.clone(),
+                },
+            }),
+            pair => pair,
+        };
+        self.read += 1;
+        pair.transpose()
+    }
+}
+
+fn next_of_two(
+    source: &mut Lines<FileReader>,
+    target: &mut Lines<FileReader>,
+) -> Result<Option<SentencePair>, DataError> {
+    match (source.next().transpose()?, target.next().transpose()?) {
+        (None, None) => Ok(None),
+        (Some(source), Some(target)) => Ok(Some(SentencePair { source, target })),
+        _ => {
+            let count_all = |lines: &mut Lines<FileReader>| {
+                lines.for_each(drop);
+                lines.read
+            };
+            Err(DataError::UnequalLines {
+                source_lines: count_all(source),
+                source_path: source.path.clone(),
+                target_lines: count_all(target),
+                target_path: target.path.clone(),
+            })
+        }
+    }
+}
+
+fn next_of_tsv(lines: &mut Lines<FileReader>) -> Result<Option<SentencePair>, DataError> {
+    let Some(line) = lines.next().transpose()? else {
+        return Ok(None);
+    };
+    match line.split_once('\t') {
+        Some((source, target)) if !target.contains('\t') => Ok(Some(SentencePair {
+            source: source.to_owned(),
+            target: target.to_owned(),
+        })),
+        _ => Err(DataError::Columns {
+            path: lines.path.clone(),
+            line: lines.read,
+            columns: line.split('\t').count(),
+        }),
+    }
 }
 
 /// The bytes of a text file, decompressed where need be.

@@ -8,6 +8,7 @@ pub mod error;
 pub mod file;
 pub mod filter;
 pub mod mixture;
+pub mod parallel_text;
 pub mod phrasebook;
 pub mod shard;
 pub mod source;

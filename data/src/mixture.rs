@@ -73,8 +73,9 @@ impl Mixture {
     #[must_use]
     pub fn plan(&self, max_tokens: usize, seed: u64, epoch: u64) -> BatchPlan {
         let sizes: Vec<usize> = self.corpora.iter().map(Examples::len).collect();
-        let numbers = epoch_numbers(&sizes, &self.weights, seed, epoch);
-        let examples = numbers.map(|number| {
+        // Collected first: a plan that knows how many are to come takes half the memory.
+        let numbers: Vec<u32> = epoch_numbers(&sizes, &self.weights, seed, epoch).collect();
+        let examples = numbers.into_iter().map(|number| {
             let (corpus, index) = self.locate(number);
             (number, corpus.lengths(index))
         });

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use attend_data::DataError;
-use attend_data::corpus::{ParallelCorpus, ParallelText, SentencePair, read_lines, sample_pairs};
+use attend_data::corpus::{ParallelCorpus, SentencePair, SentencePairs, read_lines};
 use attend_data::file::write_file;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -180,53 +180,12 @@ fn a_written_file_replaces_the_old_one_and_leaves_nothing_beside_it() {
     assert!(error.to_string().contains("no/such/folder"), "{error}");
 }
 
-/// `count` pairs in memory, whose sources are numbers from `first` on.
-fn numbered(first: usize, count: usize) -> ParallelText {
-    let pairs = (first..first + count).map(|number| pair(&number.to_string(), "x"));
-    ParallelText::Pairs(pairs.collect())
-}
-
-fn sample(texts: &[&ParallelText], limit: usize) -> Vec<usize> {
-    let pairs = sample_pairs(texts, limit).unwrap();
-    pairs.map(|pair| pair.unwrap().source.parse().unwrap()).collect()
-}
-
-#[test]
-fn a_sample_is_spread_evenly_over_all_texts() {
-    let (first, second) = (numbered(0, 70), numbered(70, 30));
-    let texts = [&first, &second];
-    for limit in [100, 101, usize::MAX] {
-        assert_eq!(sample(&texts, limit), (0..100).collect::<Vec<_>>());
-    }
-    let tens: Vec<usize> = sample(&texts, 10).iter().map(|number| number / 10).collect();
-    assert_eq!(tens, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
-    let steps = sample(&texts, 37);
-    assert_eq!(steps.len(), 37);
-    assert!(
-        steps
-            .windows(2)
-            .all(|pair| (2..=3).contains(&(pair[1] - pair[0]))),
-        "{steps:?}"
-    );
-    assert!(sample(&[&numbered(0, 0)], 10).is_empty());
-}
-
-#[test]
-fn a_sample_of_damaged_text_is_an_error() {
-    let folder = TempDir::new().unwrap();
-    let path = file(&folder, "pairs.tsv", "a\tb\nno tab\n");
-    let text = ParallelText::Tsv(path);
-    let error = sample_pairs(&[&text], 1).err().unwrap();
-    assert!(matches!(error, DataError::Columns { line: 2, .. }), "{error:?}");
-}
-
 #[test]
 fn what_is_wrong_at_the_end_is_told_where_it_is() {
     let folder = TempDir::new().unwrap();
     let source = file(&folder, "train.en", "one\ntwo\n");
     let target = file(&folder, "train.de", "eins\nzwei\ndrei\nvier\n");
-    let text = ParallelText::Files { source, target };
-    let mut pairs = text.pairs().unwrap();
+    let mut pairs = SentencePairs::open_files(source, target).unwrap();
     assert_eq!(pairs.next().unwrap().unwrap(), pair("one", "eins"));
     assert_eq!(pairs.next().unwrap().unwrap(), pair("two", "zwei"));
     let message = pairs.next().unwrap().unwrap_err().to_string();

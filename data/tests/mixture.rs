@@ -1,9 +1,10 @@
 //! Mixing corpora by weight.
 
 use attend_data::batch::Example;
-use attend_data::corpus::{ParallelText, SentencePair};
+use attend_data::corpus::SentencePair;
 use attend_data::filter::Filter;
 use attend_data::mixture::{Mixture, epoch_numbers};
+use attend_data::parallel_text::ParallelText;
 use attend_data::shard::{self, Examples};
 use attend_data::tokenizer::Tokenizer;
 use tempfile::TempDir;

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use attend_data::DataError;
-use attend_data::corpus::{ParallelText, SentencePair};
+use attend_data::corpus::SentencePair;
 use attend_data::filter::{Filter, FilterReport};
+use attend_data::parallel_text::ParallelText;
 use attend_data::shard::{self, Examples, Progress, fingerprint};
 use attend_data::tokenizer::Tokenizer;
 use rand_chacha::ChaCha8Rng;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use attend_data::DataError;
 use attend_data::batch::{BatchPlan, Example};
-use attend_data::corpus::{ParallelCorpus, ParallelText, SentencePair, sample_pairs};
+use attend_data::corpus::SentencePair;
 use attend_data::filter::Filter;
 use attend_data::mixture::Mixture;
+use attend_data::parallel_text::{ParallelText, sample_pairs};
 use attend_data::phrasebook::Phrasebook;
 use attend_data::shard::{self, Progress};
 use attend_data::tokenizer::Tokenizer;
@@ -54,7 +55,7 @@ impl Corpora {
         }
         let text = |files: &Option<CorpusFiles>| files.as_ref().and_then(CorpusFiles::text);
         let read = |files: &Option<CorpusFiles>| match text(files) {
-            Some(text) => Ok(ParallelCorpus::read(&text)?.pairs),
+            Some(text) => text.pairs()?.collect(),
             None => Ok(Vec::new()),
         };
         let valid = read(&settings.valid)?;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use attend_data::DataError;
-use attend_data::corpus::ParallelText;
+use attend_data::parallel_text::ParallelText;
 use attend_infer::search::SearchOptions;
 use attend_model::{NormPlacement, PositionKind, TransformerConfig};
 use serde::{Deserialize, Serialize};

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::thread;
 
 use attend_data::batch::Example;
-use attend_data::corpus::{ParallelText, SentencePair};
+use attend_data::corpus::SentencePair;
 use attend_data::filter::Filter;
 use attend_data::mixture::Mixture;
+use attend_data::parallel_text::ParallelText;
 use attend_data::phrasebook::Phrasebook;
 use attend_data::shard;
 use attend_data::tokenizer::Tokenizer;

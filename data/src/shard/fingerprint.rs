@@ -7,9 +7,9 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::format::FORMAT;
-use crate::corpus::ParallelText;
 use crate::error::DataError;
 use crate::filter::Filter;
+use crate::parallel_text::ParallelText;
 use crate::tokenizer::Tokenizer;
 
 /// The name of the prepared form of `text`: 32 hexadecimal digits of a SHA-256 sum over the content of its files (not

@@ -28,9 +28,10 @@ use std::thread;
 pub use examples::Examples;
 pub use fingerprint::fingerprint;
 
-use crate::corpus::{PairReader, ParallelText, SentencePair};
+use crate::corpus::SentencePair;
 use crate::error::DataError;
 use crate::filter::{Filter, FilterReport};
+use crate::parallel_text::{PairReader, ParallelText};
 use crate::tokenizer::Tokenizer;
 use format::Manifest;
 use writer::ShardWriter;
