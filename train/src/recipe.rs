@@ -49,7 +49,7 @@ pub struct DataSettings {
     #[serde(default = "default_vocab_size")]
     pub vocab_size: usize,
     /// Training pairs that the vocabulary is learnt from, at most, spread evenly over the corpus: what learning it takes
-    /// of memory does not grow with the corpus beyond them. Default 1000000.
+    /// of memory does not grow with the corpus beyond them. Default 500000.
     #[serde(default = "default_vocab_pairs")]
     pub vocab_pairs: usize,
     /// Longest sentence of a training pair in tokens, `</s>` included; longer pairs are dropped and counted.
@@ -186,7 +186,7 @@ fn default_vocab_size() -> usize {
     8_000
 }
 fn default_vocab_pairs() -> usize {
-    1_000_000
+    500_000
 }
 fn default_max_length() -> usize {
     100
