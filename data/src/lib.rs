@@ -1,4 +1,5 @@
-//! Text in, batches out: parallel corpora, subword tokenizers, token-budget batches and named corpora.
+//! Text in, batches out: parallel corpora, subword tokenizers, prepared corpora, token-budget batches and named
+//! corpora.
 
 pub mod batch;
 pub mod cli;
@@ -6,7 +7,10 @@ pub mod corpus;
 pub mod error;
 pub mod file;
 pub mod filter;
+pub mod mixture;
+pub mod parallel_text;
 pub mod phrasebook;
+pub mod shard;
 pub mod source;
 pub mod tokenizer;
 

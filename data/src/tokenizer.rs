@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use rayon::prelude::*;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::normalizers::NormalizerWrapper;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
@@ -47,8 +48,8 @@ impl Tokenizer {
     ///
     /// # Errors
     /// [`DataError::VocabularyTooSmall`] below 259 tokens; [`DataError::TrainTokenizer`] when the library fails.
-    pub fn train_bpe<'a>(
-        lines: impl Iterator<Item = &'a str> + Send,
+    pub fn train_bpe<S: AsRef<str> + Send>(
+        lines: impl Iterator<Item = S> + Send,
         vocab_size: usize,
     ) -> Result<Self, DataError> {
         let smallest = ByteLevel::alphabet().len() + special_tokens().len();
@@ -99,12 +100,15 @@ impl Tokenizer {
     /// # Errors
     /// [`DataError::Write`].
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), DataError> {
-        let path = path.as_ref();
-        let json = self.inner.to_string(true).map_err(|error| DataError::Write {
-            path: path.to_owned(),
-            error: std::io::Error::other(error),
-        })?;
-        write_file(path, json)
+        write_file(path, self.to_json())
+    }
+
+    /// The contents of [`Tokenizer::save`]'s file.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        self.inner
+            .to_string(true)
+            .expect("tokens and numbers always serialize")
     }
 
     /// The ids of `text`, without special tokens.
@@ -117,12 +121,9 @@ impl Tokenizer {
     /// [`Tokenizer::encode`] on all cores, in the order of `texts`.
     #[must_use]
     pub fn encode_batch(&self, texts: &[&str]) -> Vec<Vec<u32>> {
-        // The library keeps each token's spelling until a call returns: chunks bound the memory.
-        texts
-            .chunks(10_000)
-            .flat_map(|chunk| self.inner.encode_batch_fast(chunk.to_vec(), false).expect(TOTAL))
-            .map(|encoding| encoding.get_ids().to_vec())
-            .collect()
+        // Text by text: the library's own way over a batch keeps the spelling of every token until it returns, and
+        // takes longer.
+        texts.par_iter().map(|text| self.encode(text)).collect()
     }
 
     /// Encodes both sides of `pairs` and ends each with `</s>`, in the order of `pairs`.

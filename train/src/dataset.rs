@@ -1,10 +1,16 @@
 //! From a recipe's corpora to encoded examples and held-out text.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use attend_data::DataError;
-use attend_data::batch::{Example, plan_batches};
-use attend_data::corpus::{ParallelCorpus, SentencePair};
-use attend_data::filter::{Filter, FilterReport};
+use attend_data::batch::{BatchPlan, Example};
+use attend_data::corpus::SentencePair;
+use attend_data::filter::Filter;
+use attend_data::mixture::Mixture;
+use attend_data::parallel_text::{ParallelText, sample_pairs};
 use attend_data::phrasebook::Phrasebook;
+use attend_data::shard::{self, Progress};
 use attend_data::tokenizer::Tokenizer;
 use serde::{Deserialize, Serialize};
 
@@ -15,56 +21,76 @@ use crate::recipe::{CorpusFiles, DataSettings, EmbeddedCorpus, Recipe};
 #[derive(Clone, Debug)]
 pub struct Corpora {
     /// To train on.
-    pub train: Vec<SentencePair>,
+    pub train: Vec<TrainingText>,
     /// To choose the best weights by.
     pub valid: Vec<SentencePair>,
     /// To report on, once.
     pub test: Vec<SentencePair>,
 }
 
+/// A corpus to train on, which need not fit into memory.
+#[derive(Clone, Debug)]
+pub struct TrainingText {
+    /// Where its pairs are.
+    pub text: ParallelText,
+    /// How often an epoch takes each of them; see [`Mixture`].
+    pub weight: f64,
+}
+
 impl Corpora {
-    /// Reads or generates what `settings` name.
+    /// Reads the held-out text that `settings` name, or generates all text.
     ///
     /// # Errors
     ///
     /// If a file cannot be read or its lines do not pair.
     pub fn load(settings: &DataSettings) -> Result<Self, DataError> {
+        let alone = |text| vec![TrainingText { text, weight: 1.0 }];
         if let Some(EmbeddedCorpus::Phrasebook) = settings.embedded {
             let Phrasebook { train, valid, test } = Phrasebook::generate();
-            return Ok(Self { train, valid, test });
+            return Ok(Self {
+                train: alone(ParallelText::Pairs(train)),
+                valid,
+                test,
+            });
         }
-        let valid = read(settings.valid.as_ref())?;
+        let text = |files: &Option<CorpusFiles>| files.as_ref().and_then(CorpusFiles::text);
+        let read = |files: &Option<CorpusFiles>| match text(files) {
+            Some(text) => text.pairs()?.collect(),
+            None => Ok(Vec::new()),
+        };
+        let valid = read(&settings.valid)?;
         Ok(Self {
-            train: read(settings.train.as_ref())?,
-            test: match &settings.test {
-                Some(files) => read(Some(files))?,
+            train: text(&settings.train).map(alone).unwrap_or_default(),
+            test: match settings.test {
+                Some(_) => read(&settings.test)?,
                 None => valid.clone(),
             },
             valid,
         })
     }
-}
 
-fn read(files: Option<&CorpusFiles>) -> Result<Vec<SentencePair>, DataError> {
-    let corpus = match files {
-        Some(CorpusFiles { tsv: Some(tsv), .. }) => ParallelCorpus::read_tsv(tsv)?,
-        Some(CorpusFiles {
-            source: Some(source),
-            target: Some(target),
-            ..
-        }) => ParallelCorpus::read_files(source, target)?,
-        _ => return Ok(Vec::new()),
-    };
-    Ok(corpus.pairs)
+    /// Learns a tokenizer of at most `vocab_size` tokens from the training text: from `vocab_pairs` pairs spread over
+    /// it, or from all where there are no more.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read, its lines do not pair or the vocabulary is too small.
+    pub fn train_tokenizer(&self, settings: &DataSettings) -> Result<Tokenizer, DataError> {
+        let texts: Vec<&ParallelText> = self.train.iter().map(|corpus| &corpus.text).collect();
+        let mut failure = None;
+        let lines = sample_pairs(&texts, settings.vocab_pairs)?
+            .map_while(|pair| pair.map_err(|error| failure = Some(error)).ok())
+            .flat_map(|pair| [pair.source, pair.target]);
+        let tokenizer = Tokenizer::train_bpe(lines, settings.vocab_size)?;
+        failure.map_or(Ok(tokenizer), Err)
+    }
 }
 
 /// Encoded pairs to train and validate on.
 #[derive(Clone, Debug)]
 pub struct Dataset {
     /// Training examples that passed the filters.
-    pub train: Vec<Example>,
-    /// What the filters dropped.
-    pub filtered: FilterReport,
+    pub train: Arc<Mixture>,
     /// Validation pairs that the model has positions for.
     pub valid_pairs: Vec<SentencePair>,
     /// The same, encoded.
@@ -72,21 +98,36 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Encodes the training and validation pairs and filters the former.
+    /// Encodes the training and validation pairs and filters the former. They are prepared in the folder `prepared`,
+    /// unless they are there from an earlier run; see [`shard::prepare`].
     ///
     /// # Errors
     ///
-    /// If no training pair is left.
-    pub fn encode(corpora: &Corpora, tokenizer: &Tokenizer, recipe: &Recipe) -> Result<Self, TrainError> {
+    /// If the training text cannot be read, its prepared form cannot be written or is damaged, or no pair is left.
+    pub fn encode(
+        corpora: &Corpora,
+        tokenizer: &Tokenizer,
+        recipe: &Recipe,
+        prepared: &Path,
+        mut progress: impl FnMut(Progress),
+    ) -> Result<Self, TrainError> {
         let positions = recipe.transformer_config(tokenizer.vocab_size(), 0).max_length;
         let filter = Filter {
             max_length: recipe.data.max_length.min(positions),
             max_ratio: Some(recipe.data.max_ratio),
         };
-        let (train, filtered) = filter.apply(tokenizer.encode_pairs(&corpora.train));
+        let train = corpora
+            .train
+            .iter()
+            .map(|TrainingText { text, weight }| {
+                let examples = shard::prepare(prepared, text, tokenizer, &filter, &mut progress)?;
+                Ok((examples, *weight))
+            })
+            .collect::<Result<_, DataError>>()?;
+        let train = Mixture::new(train)?;
         if train.is_empty() {
             return Err(TrainError::NothingToTrain {
-                pairs: corpora.train.len(),
+                pairs: train.filtered().dropped(),
             });
         }
         let (valid_pairs, valid) = corpora
@@ -97,8 +138,7 @@ impl Dataset {
             .filter(|(_, example)| example.longest_side() <= positions)
             .unzip();
         Ok(Self {
-            train,
-            filtered,
+            train: Arc::new(train),
             valid_pairs,
             valid,
         })
@@ -114,23 +154,23 @@ pub struct Position {
     pub batch: usize,
 }
 
-/// The endless sequence of a run's batches, as indices into the training examples. Each epoch has an order of its
-/// own, which depends on the seed and the epoch alone.
+/// The endless sequence of a run's batches. Each epoch has an order of its own, which depends on the seed and the epoch
+/// alone.
 #[derive(Clone, Debug)]
-pub struct BatchSequence<'a> {
-    examples: &'a [Example],
+pub struct BatchSequence {
+    examples: Arc<Mixture>,
     batch_tokens: usize,
     seed: u64,
     position: Position,
-    epoch_batches: Vec<Vec<usize>>,
+    plan: BatchPlan,
 }
 
-impl<'a> BatchSequence<'a> {
+impl BatchSequence {
     /// The batches that follow `position`. There must be examples.
     #[must_use]
-    pub fn starting_at(examples: &'a [Example], batch_tokens: usize, seed: u64, position: Position) -> Self {
+    pub fn starting_at(examples: Arc<Mixture>, batch_tokens: usize, seed: u64, position: Position) -> Self {
         Self {
-            epoch_batches: plan_batches(examples, batch_tokens, seed, position.epoch),
+            plan: examples.plan(batch_tokens, seed, position.epoch),
             examples,
             batch_tokens,
             seed,
@@ -145,14 +185,15 @@ impl<'a> BatchSequence<'a> {
     }
 
     /// The next batch's examples.
-    pub fn next_batch(&mut self) -> Vec<&'a Example> {
-        if self.position.batch == self.epoch_batches.len() {
+    pub fn next_batch(&mut self) -> Vec<Example> {
+        loop {
+            if let Some(batch) = self.plan.batch(self.position.batch) {
+                self.position.batch += 1;
+                return batch.iter().map(|&number| self.examples.get(number)).collect();
+            }
             let epoch = self.position.epoch + 1;
             self.position = Position { epoch, batch: 0 };
-            self.epoch_batches = plan_batches(self.examples, self.batch_tokens, self.seed, epoch);
+            self.plan = self.examples.plan(self.batch_tokens, self.seed, epoch);
         }
-        let batch = &self.epoch_batches[self.position.batch];
-        self.position.batch += 1;
-        batch.iter().map(|&index| &self.examples[index]).collect()
     }
 }

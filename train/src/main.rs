@@ -10,6 +10,7 @@ use attend_data::DataError;
 use attend_data::cli::{report, write_stdout};
 use attend_data::corpus::SentencePair;
 use attend_data::file::write_file;
+use attend_data::shard::Progress;
 use attend_data::tokenizer::Tokenizer;
 use attend_infer::metric::{BleuTokenizer, corpus_bleu, corpus_chrf};
 use attend_infer::{ModelFolder, Translator, device};
@@ -19,9 +20,13 @@ use attend_train::trainer::Trainer;
 use attend_train::workers::Workers;
 use attend_train::{Recipe, TrainError};
 use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The folder of prepared corpora, which all runs share.
+const PREPARED: &str = "prepared";
 
 /// How many translations to show at the end.
 const SAMPLES: usize = 3;
@@ -70,14 +75,10 @@ fn run(options: &Options) -> Result<(), TrainError> {
     let corpora = Corpora::load(&recipe.data)?;
     let tokenizer = match options.resume {
         true => Tokenizer::load(folder.join("tokenizer.json"))?,
-        false => {
-            let pairs = corpora.train.iter();
-            let lines = pairs.flat_map(|pair| [pair.source.as_str(), pair.target.as_str()]);
-            Tokenizer::train_bpe(lines, recipe.data.vocab_size)?
-        }
+        false => corpora.train_tokenizer(&recipe.data)?,
     };
-    let dataset = Dataset::encode(&corpora, &tokenizer, &recipe)?;
-    eprintln!("training pairs: {}", dataset.filtered);
+    let dataset = encode(&corpora, &tokenizer, &recipe)?;
+    eprintln!("training pairs: {}", dataset.train.filtered());
     let too_long = corpora.valid.len() - dataset.valid_pairs.len();
     if too_long > 0 {
         eprintln!("validation pairs: left out {too_long} longer than the model's positions");
@@ -139,6 +140,25 @@ fn run(options: &Options) -> Result<(), TrainError> {
         path: PathBuf::from("standard output"),
         error,
     })?)
+}
+
+/// Encodes the corpora, and on a terminal shows how far that is: a large one takes minutes the first time.
+fn encode(corpora: &Corpora, tokenizer: &Tokenizer, recipe: &Recipe) -> Result<Dataset, TrainError> {
+    let style = ProgressStyle::with_template("{spinner} preparing the training pairs: {human_pos}")
+        .expect("the template is well formed");
+    let bar = ProgressBar::new_spinner().with_style(style);
+    let result = Dataset::encode(
+        corpora,
+        tokenizer,
+        recipe,
+        Path::new(PREPARED),
+        |progress| match progress {
+            Progress::Waiting => eprintln!("waiting for another run to prepare the same training pairs"),
+            Progress::Pairs(pairs) => bar.set_position(pairs as u64),
+        },
+    );
+    bar.finish_and_clear();
+    result
 }
 
 /// A new run needs a new folder, a resumed one the folder of the same recipe.

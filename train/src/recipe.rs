@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use attend_data::DataError;
+use attend_data::parallel_text::ParallelText;
 use attend_infer::search::SearchOptions;
 use attend_model::{NormPlacement, PositionKind, TransformerConfig};
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,10 @@ pub struct DataSettings {
     /// Size of the joint subword vocabulary, at most. Default 8000.
     #[serde(default = "default_vocab_size")]
     pub vocab_size: usize,
+    /// Training pairs that the vocabulary is learnt from, at most, spread evenly over the corpus: what learning it takes
+    /// of memory does not grow with the corpus beyond them. Default 500000.
+    #[serde(default = "default_vocab_pairs")]
+    pub vocab_pairs: usize,
     /// Longest sentence of a training pair in tokens, `</s>` included; longer pairs are dropped and counted.
     /// Default 100, and never more than the model's positions.
     #[serde(default = "default_max_length")]
@@ -77,6 +82,21 @@ pub struct CorpusFiles {
     /// Source, tab and target on each line, in place of the two files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tsv: Option<PathBuf>,
+}
+
+impl CorpusFiles {
+    /// The text in the files; `None` where the recipe names them incompletely, which [`Recipe::load`] refuses.
+    #[must_use]
+    pub fn text(&self) -> Option<ParallelText> {
+        match (&self.source, &self.target, &self.tsv) {
+            (Some(source), Some(target), None) => Some(ParallelText::Files {
+                source: source.clone(),
+                target: target.clone(),
+            }),
+            (None, None, Some(tsv)) => Some(ParallelText::Tsv(tsv.clone())),
+            _ => None,
+        }
+    }
 }
 
 /// A preset, and what differs from it.
@@ -164,6 +184,9 @@ fn default_seed() -> u64 {
 }
 fn default_vocab_size() -> usize {
     8_000
+}
+fn default_vocab_pairs() -> usize {
+    500_000
 }
 fn default_max_length() -> usize {
     100
@@ -306,6 +329,7 @@ impl Recipe {
             ("training.warmup", training.warmup),
             ("training.validate_every", training.validate_every),
             ("training.log_every", training.log_every),
+            ("data.vocab_pairs", self.data.vocab_pairs),
             ("data.max_length", self.data.max_length),
         ];
         if let Some((field, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
@@ -369,13 +393,7 @@ impl Recipe {
             ("data.test", &data.test),
         ];
         for (field, files) in splits {
-            let complete = files.as_ref().is_none_or(|files| {
-                matches!(
-                    (&files.source, &files.target, &files.tsv),
-                    (Some(_), Some(_), None) | (None, None, Some(_))
-                )
-            });
-            if !complete {
+            if files.as_ref().is_some_and(|files| files.text().is_none()) {
                 let reason = format!("{field} needs source and target, or tsv");
                 return Err(OutOfRange { field, reason });
             }

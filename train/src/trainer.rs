@@ -1,6 +1,7 @@
 //! The training loop.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use attend_data::batch::{Batch, Example, TokenMatrix, plan_batches};
@@ -108,9 +109,8 @@ impl Trainer {
     pub fn run(mut self) -> Result<TrainingState, TrainError> {
         let settings = self.recipe.training.clone();
         let mut report = Report::open(&self.folder, settings.updates, &self.state)?;
-        let train = std::mem::take(&mut self.dataset.train);
         let mut batches = BatchSequence::starting_at(
-            &train,
+            Arc::clone(&self.dataset.train),
             settings.batch_tokens,
             self.recipe.seed,
             self.state.position,
@@ -122,7 +122,7 @@ impl Trainer {
             let batch = batches.next_batch();
             self.state.update += 1;
             self.state.position = batches.position();
-            let measure = self.update(&batch)?;
+            let measure = self.update(&batch.iter().collect::<Vec<_>>())?;
             report.count(&measure);
             self.state.seconds = seconds_before + start.elapsed().as_secs_f64();
 
@@ -211,8 +211,9 @@ impl Trainer {
         let examples = &self.dataset.valid;
         let device = self.device.clone().without_autodiff();
         let (mut loss_sum, mut target_tokens) = (0.0, 0);
-        for batch in plan_batches(examples, self.recipe.training.batch_tokens, 0, 0) {
-            let batch: Vec<&Example> = batch.iter().map(|&index| &examples[index]).collect();
+        let lengths = (0..).zip(examples.iter().map(Example::lengths));
+        for batch in plan_batches(lengths, self.recipe.training.batch_tokens, 0, 0).iter() {
+            let batch: Vec<&Example> = batch.iter().map(|&index| &examples[index as usize]).collect();
             loss_sum += f64::from(self.loss(model, &batch, &device).into_scalar::<f32>());
             target_tokens += batch.iter().map(|example| example.target.len()).sum::<usize>();
         }
