@@ -1,6 +1,5 @@
 //! `train`: a recipe in, a model folder out.
 
-use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,8 +13,10 @@ use attend_data::tokenizer::Tokenizer;
 use attend_infer::metric::{BleuTokenizer, corpus_bleu, corpus_chrf};
 use attend_infer::{ModelFolder, Translator, device};
 use attend_train::dataset::{Corpora, Dataset};
+use attend_train::interrupt::Interrupt;
 use attend_train::model_card::ModelCard;
-use attend_train::trainer::Trainer;
+use attend_train::run_folder::RunFolder;
+use attend_train::trainer::{Ending, Trainer};
 use attend_train::workers::Workers;
 use attend_train::{Recipe, TrainError};
 use clap::Parser;
@@ -52,12 +53,12 @@ struct Options {
 
 fn main() -> ExitCode {
     match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(exit_code) => exit_code,
         Err(error) => report(&error, error.hint()),
     }
 }
 
-fn run(options: &Options) -> Result<(), TrainError> {
+fn run(options: &Options) -> Result<ExitCode, TrainError> {
     let recipe = Recipe::load(&options.recipe, &options.overrides)?;
     let device = device::select(options.device.as_deref())?;
     let name = options.recipe.file_stem().unwrap_or_default().to_string_lossy();
@@ -65,12 +66,22 @@ fn run(options: &Options) -> Result<(), TrainError> {
         Some(folder) => folder.clone(),
         None => Path::new("runs").join(&*name),
     };
-    check_folder(&folder, &recipe, options.resume)?;
-
-    let corpora = Corpora::load(&recipe.data)?;
-    let tokenizer = match options.resume {
-        true => Tokenizer::load(folder.join("tokenizer.json"))?,
+    let resumed = match options.resume {
+        true => Some(RunFolder::reopen(&folder)?),
         false => {
+            RunFolder::check_new(&folder)?;
+            None
+        }
+    };
+    let begun = resumed.as_ref().filter(|run_folder| run_folder.has_begun());
+    let tokenizer = begun.map(|run_folder| run_folder.resume(&recipe)).transpose()?;
+    let corpora = Corpora::load(&recipe.data)?;
+    if let Some(run_folder) = begun {
+        run_folder.check_text(&corpora)?;
+    }
+    let tokenizer = match tokenizer {
+        Some(tokenizer) => tokenizer,
+        None => {
             let pairs = corpora.train.iter();
             let lines = pairs.flat_map(|pair| [pair.source.as_str(), pair.target.as_str()]);
             Tokenizer::train_bpe(lines, recipe.data.vocab_size)?
@@ -84,12 +95,14 @@ fn run(options: &Options) -> Result<(), TrainError> {
     }
     let train_pairs = dataset.train.len();
 
-    fs::create_dir_all(&folder).map_err(|error| DataError::Write {
-        path: folder.clone(),
-        error,
-    })?;
-    write_file(folder.join("recipe.toml"), recipe.to_toml())?;
-    tokenizer.save(folder.join("tokenizer.json"))?;
+    let run_folder = match resumed {
+        Some(run_folder) => run_folder,
+        None => RunFolder::create(&folder)?,
+    };
+    match run_folder.has_begun() {
+        true => run_folder.save_recipe(&recipe)?,
+        false => run_folder.begin(&recipe, &corpora, &tokenizer)?,
+    }
     let workers = options.workers.or_else(|| thread::available_parallelism().ok());
     let workers = Workers::start(workers.map_or(1, NonZeroUsize::get))?;
     let trainer = Trainer::new(
@@ -100,14 +113,31 @@ fn run(options: &Options) -> Result<(), TrainError> {
         &device,
         workers,
     )?;
-    let trainer = if options.resume {
-        trainer.resume()?
-    } else {
-        trainer
+    let (trainer, damages) = match options.resume {
+        true => trainer.resume()?,
+        false => (trainer, Vec::new()),
     };
+    for damage in damages {
+        eprintln!("{damage}: going on from the one before");
+    }
+    if options.resume {
+        eprintln!("going on after update {}", trainer.state().update);
+    }
     let num_params = trainer.num_params();
     eprintln!("{name}: {num_params} weights, into {}", folder.display());
-    let state = trainer.run()?;
+    let interrupt = Interrupt::listen().map_err(TrainError::Signals)?;
+    let (state, ending) = trainer.run(interrupt)?;
+    let weights = match ending {
+        Ending::Finished { weights } => weights,
+        Ending::Interrupted { exit_status } => {
+            eprintln!(
+                "stopped after update {}; the same command with --resume goes on from the last checkpoint in {}",
+                state.update,
+                folder.display()
+            );
+            return Ok(ExitCode::from(exit_status));
+        }
+    };
 
     let translator = Translator::new(ModelFolder::load(&folder, &device)?);
     let (sources, references): (Vec<&str>, Vec<&str>) = translatable(&translator, &corpora.test);
@@ -119,6 +149,7 @@ fn run(options: &Options) -> Result<(), TrainError> {
         command: &command(options),
         recipe: &recipe,
         state: &state,
+        weights: &weights,
         num_params,
         train_pairs,
         test_pairs: sources.len(),
@@ -135,36 +166,11 @@ fn run(options: &Options) -> Result<(), TrainError> {
         "{bleu}\n{chrf}\n{samples}\nThe model is in {}. Next:\n  {next}\n",
         folder.display()
     );
-    Ok(write_stdout(&summary).map_err(|error| DataError::Write {
+    write_stdout(&summary).map_err(|error| DataError::Write {
         path: PathBuf::from("standard output"),
         error,
-    })?)
-}
-
-/// A new run needs a new folder, a resumed one the folder of the same recipe.
-fn check_folder(folder: &Path, recipe: &Recipe, resume: bool) -> Result<(), TrainError> {
-    if !resume {
-        return match folder.exists() {
-            true => Err(TrainError::OutputExists {
-                path: folder.to_owned(),
-            }),
-            false => Ok(()),
-        };
-    }
-    let saved_path = folder.join("recipe.toml");
-    if !saved_path.exists() {
-        return Err(TrainError::NoCheckpoint {
-            path: folder.to_owned(),
-        });
-    }
-    let mut saved = Recipe::load(&saved_path, &[])?;
-    saved.training.updates = recipe.training.updates;
-    match saved == *recipe {
-        true => Ok(()),
-        false => Err(TrainError::ChangedRecipe {
-            path: folder.to_owned(),
-        }),
-    }
+    })?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The pairs that the model has positions for; says how many it has none for.

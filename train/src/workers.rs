@@ -20,6 +20,17 @@ pub struct Gradients {
     pub gradients: GradientsParams,
 }
 
+impl Gradients {
+    /// The gradients of the sum of two losses of the same model.
+    #[must_use]
+    pub fn plus(self, other: Self, model: &Transformer) -> Self {
+        Self {
+            loss: self.loss + other.loss,
+            gradients: add(model, self.gradients, other.gradients),
+        }
+    }
+}
+
 /// A fixed number of threads, which share each batch.
 pub struct Workers {
     pools: Vec<ThreadPool>,
@@ -74,13 +85,9 @@ impl Workers {
             };
             threads.into_iter().map(join).collect()
         });
-        let sum = |total: Gradients, part: Gradients| Gradients {
-            loss: total.loss + part.loss,
-            gradients: add(model, total.gradients, part.gradients),
-        };
         parts
             .into_iter()
-            .reduce(sum)
+            .reduce(|total, part| total.plus(part, model))
             .expect("a batch has at least one example")
     }
 }

@@ -1,0 +1,181 @@
+//! Runs that are stopped, by a signal or by force, and go on as if nothing had happened.
+#![cfg(unix)]
+
+mod common;
+
+use std::fs;
+use std::process::{Child, Command};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use common::{Workspace, set, small_workspace, stderr};
+
+fn send(signal: &str, child: &Child) {
+    let sent = Command::new("kill")
+        .args([signal, &child.id().to_string()])
+        .status()
+        .expect("there is a `kill`");
+    assert!(sent.success(), "the program had ended before {signal}");
+}
+
+/// Every line of `metrics.jsonl` without what depends on the machine's speed.
+fn course(workspace: &Workspace, run: &str) -> Vec<serde_json::Value> {
+    let text =
+        fs::read_to_string(workspace.path(run).join("metrics.jsonl")).expect("the run wrote its metrics");
+    text.lines()
+        .map(|line| {
+            let mut record: serde_json::Value = serde_json::from_str(line).expect("every line is a record");
+            let fields = record.as_object_mut().expect("a record is an object");
+            fields.retain(|field, _| field != "seconds" && field != "tokens_per_second");
+            record
+        })
+        .collect()
+}
+
+fn assert_same_run(workspace: &Workspace, run: &str, whole: &str) {
+    assert_eq!(course(workspace, run), course(workspace, whole));
+    for file in ["model.safetensors", "tokenizer.json", "recipe.toml"] {
+        let bytes = |run: &str| fs::read(workspace.path(run).join(file)).expect("the run wrote it");
+        assert!(bytes(run) == bytes(whole), "{file} differs");
+    }
+}
+
+#[test]
+fn a_signal_saves_and_stops() {
+    let workspace = small_workspace();
+    let settings = set(&[
+        "training.updates=300",
+        "training.validate_every=150",
+        "training.log_every=40",
+    ]);
+    workspace.train_well(&[&["small.toml", "--output", "whole"], &settings[..]].concat());
+    for (signal, run, status) in [("-INT", "ctrl-c", 130), ("-TERM", "terminated", 143)] {
+        let child = workspace.start(&[&["--output", run], &settings[..]].concat());
+        workspace.wait_for(&format!("{run}/metrics.jsonl"));
+        sleep(Duration::from_millis(30));
+        send(signal, &child);
+        let output = child.wait_with_output().unwrap();
+        let message = stderr(&output);
+        assert_eq!(output.status.code(), Some(status), "{message}");
+        assert!(
+            message.contains("the same command with --resume goes on"),
+            "{message}"
+        );
+        let stopped = message
+            .lines()
+            .find_map(|line| line.strip_prefix("stopped after update "));
+        let stopped: usize = stopped
+            .and_then(|rest| rest.split(';').next()?.parse().ok())
+            .unwrap();
+        assert!((1..300).contains(&stopped));
+
+        let resume = ["small.toml", "--output", run, "--resume"];
+        let resumed = workspace.train(&[&resume[..], &settings].concat());
+        let message = stderr(&resumed);
+        assert!(resumed.status.success(), "{message}");
+        assert!(
+            message.contains(&format!("going on after update {stopped}\n")),
+            "{message}"
+        );
+        assert_same_run(&workspace, run, "whole");
+    }
+}
+
+#[test]
+fn a_second_signal_stops_at_once() {
+    let workspace = small_workspace();
+    // An update that takes minutes.
+    let mut child = workspace.start(&["--output", "run", "--set", "training.accumulate=1000000"]);
+    workspace.wait_for("run/metrics.jsonl");
+    sleep(Duration::from_millis(100));
+    send("-INT", &child);
+    sleep(Duration::from_millis(300));
+    assert!(
+        child.try_wait().unwrap().is_none(),
+        "it stopped before the update had ended"
+    );
+    send("-INT", &child);
+    let start = Instant::now();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(start.elapsed() < Duration::from_secs(2));
+    assert!(!workspace.path("run/checkpoints/00000001").exists());
+}
+
+/// Kills the program at random instants of the run's whole length, and resumes it until it ends by itself.
+fn assert_survives_kills(settings: &[&str], seed: u64) {
+    const KILLS: usize = 10;
+    let workspace = small_workspace();
+    let settings = [
+        settings,
+        // Half of the time goes into writing.
+        &[
+            "training.updates=60",
+            "training.validate_every=6",
+            "training.checkpoint_every=2",
+            "training.log_every=5",
+        ],
+    ]
+    .concat();
+    let settings = set(&settings);
+    let start = Instant::now();
+    workspace.train_well(&[&["small.toml", "--output", "whole"], &settings[..]].concat());
+    let whole = start.elapsed();
+
+    let mut state = seed;
+    let (mut kills, mut runs) = (0, 0);
+    loop {
+        let has_begun = fs::read_dir(workspace.path("run")).is_ok_and(|mut files| files.next().is_some());
+        let resume: &[&str] = if has_begun { &["--resume"] } else { &[] };
+        let mut child = workspace.start(&[&["--output", "run"], resume, &settings[..]].concat());
+        runs += 1;
+        assert!(runs < 100, "the run makes no progress");
+        // Knuth's MMIX constants; the upper bits are the random ones.
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        if kills < KILLS {
+            // Short enough that the run does not end before it is killed so often.
+            sleep(whole.mul_f64((state >> 33) as f64 / 2f64.powi(31) * 0.4));
+            if child.try_wait().unwrap().is_none() {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                kills += 1;
+                continue;
+            }
+        }
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        if kills == KILLS {
+            break;
+        }
+    }
+    assert_same_run(&workspace, "run", "whole");
+}
+
+#[test]
+fn ten_kills_change_nothing() {
+    assert_survives_kills(&[], 1);
+}
+
+#[test]
+fn ten_kills_change_no_average_of_the_last() {
+    assert_survives_kills(&["training.average_last=5", "training.metric=loss"], 2);
+}
+
+#[test]
+fn ten_kills_change_no_average_of_the_best() {
+    assert_survives_kills(&["training.average_best=3", "training.metric=chrf"], 3);
+}
+
+#[test]
+fn ten_kills_change_no_moving_average_nor_patience() {
+    let settings = [
+        "training.ema=0.9",
+        "training.optimizer=adamw",
+        "training.weight_decay=0.01",
+    ];
+    assert_survives_kills(
+        &[&settings[..], &["training.patience=100", "training.accumulate=2"]].concat(),
+        4,
+    );
+}
