@@ -71,7 +71,7 @@ impl RunFolder {
     ///
     /// If no run has begun there, or one is under way.
     pub fn reopen(path: &Path) -> Result<Self, TrainError> {
-        if !path.join(CHECKPOINTS).join(LOCK).exists() {
+        if !path.join(CHECKPOINTS).is_dir() {
             return Err(TrainError::NoCheckpoint {
                 path: path.to_owned(),
             });
