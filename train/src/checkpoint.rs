@@ -60,6 +60,8 @@ pub struct TrainingState {
     pub update: usize,
     /// Updates skipped, because the loss or a gradient was not finite.
     pub skipped: usize,
+    /// Workers that shared each batch: they decide how dropout falls, and how sums are rounded.
+    pub workers: usize,
     /// Seconds spent, pauses between resumed parts left out.
     pub seconds: f64,
     /// Validations in a row that were no better than the best before them.

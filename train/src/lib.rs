@@ -1,7 +1,7 @@
 //! The visible training loop, its settings, checkpoints and reports.
 //!
-//! A run reads a recipe ([`recipe`]), prepares its data ([`dataset`]), takes updates and validates by translating
-//! ([`trainer`]), and leaves a model folder with `checkpoints/` and `metrics.jsonl` in it.
+//! A run reads a recipe ([`recipe`]), prepares its data ([`dataset`]), takes updates ([`trainer`]) and validates by
+//! translating ([`validation`]), and leaves a model folder with `checkpoints/` and `metrics.jsonl` in it.
 
 pub mod average;
 pub mod checkpoint;

@@ -40,6 +40,9 @@ struct Options {
     /// Go on with the run in the output folder from its last checkpoint.
     #[arg(long)]
     resume: bool,
+    /// Show what the run would do, and write nothing.
+    #[arg(long, conflicts_with_all = ["output", "resume"])]
+    dry_run: bool,
     /// Change a setting of the recipe, such as training.updates=1000; may be given several times.
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     overrides: Vec<String>,
@@ -68,6 +71,7 @@ fn run(options: &Options) -> Result<ExitCode, TrainError> {
     };
     let resumed = match options.resume {
         true => Some(RunFolder::reopen(&folder)?),
+        false if options.dry_run => None,
         false => {
             RunFolder::check_new(&folder)?;
             None
@@ -95,6 +99,22 @@ fn run(options: &Options) -> Result<ExitCode, TrainError> {
     }
     let train_pairs = dataset.train.len();
 
+    let workers = options.workers.or_else(|| thread::available_parallelism().ok());
+    let workers = Workers::start(workers.map_or(1, NonZeroUsize::get))?;
+    let trainer = Trainer::new(
+        recipe.clone(),
+        tokenizer.clone(),
+        dataset,
+        folder.clone(),
+        &device,
+        workers,
+    )?;
+    if options.dry_run {
+        print(&trainer.dry_run())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+
+    // Locked until the end of this function.
     let run_folder = match resumed {
         Some(run_folder) => run_folder,
         None => RunFolder::create(&folder)?,
@@ -103,25 +123,12 @@ fn run(options: &Options) -> Result<ExitCode, TrainError> {
         true => run_folder.save_recipe(&recipe)?,
         false => run_folder.begin(&recipe, &corpora, &tokenizer)?,
     }
-    let workers = options.workers.or_else(|| thread::available_parallelism().ok());
-    let workers = Workers::start(workers.map_or(1, NonZeroUsize::get))?;
-    let trainer = Trainer::new(
-        recipe.clone(),
-        tokenizer,
-        dataset,
-        folder.clone(),
-        &device,
-        workers,
-    )?;
-    let (trainer, damages) = match options.resume {
+    let (trainer, notes) = match options.resume {
         true => trainer.resume()?,
         false => (trainer, Vec::new()),
     };
-    for damage in damages {
-        eprintln!("{damage}: going on from the one before");
-    }
-    if options.resume {
-        eprintln!("going on after update {}", trainer.state().update);
+    for note in notes {
+        eprintln!("{note}");
     }
     let num_params = trainer.num_params();
     eprintln!("{name}: {num_params} weights, into {}", folder.display());
@@ -166,11 +173,15 @@ fn run(options: &Options) -> Result<ExitCode, TrainError> {
         "{bleu}\n{chrf}\n{samples}\nThe model is in {}. Next:\n  {next}\n",
         folder.display()
     );
-    write_stdout(&summary).map_err(|error| DataError::Write {
+    print(&summary)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(text: &str) -> Result<(), DataError> {
+    write_stdout(text).map_err(|error| DataError::Write {
         path: PathBuf::from("standard output"),
         error,
-    })?;
-    Ok(ExitCode::SUCCESS)
+    })
 }
 
 /// The pairs that the model has positions for; says how many it has none for.

@@ -1,5 +1,7 @@
 //! The training loop.
 
+mod dry_run;
+
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -83,7 +85,10 @@ impl Trainer {
                 optimizer: optimizer(&recipe.training),
                 moving_average: recipe.training.ema.map(|_| model.valid()),
                 model,
-                state: TrainingState::default(),
+                state: TrainingState {
+                    workers: workers.count(),
+                    ..TrainingState::default()
+                },
             },
             recipe,
             config,
@@ -96,24 +101,32 @@ impl Trainer {
         })
     }
 
-    /// Goes on from the last whole checkpoint in the run's folder, and returns what was wrong with later ones. A run
-    /// that had not come to its first checkpoint begins anew.
+    /// Goes on from the last whole checkpoint in the run's folder, and returns what the user should know of it, a line
+    /// each. A run that had not come to its first checkpoint begins anew.
     ///
     /// # Errors
     ///
     /// If all checkpoints are damaged.
-    pub fn resume(mut self) -> Result<(Self, Vec<TrainError>), TrainError> {
-        let Some((snapshot, damages)) = Checkpoints::of(&self.folder).load(&self.now)? else {
-            return Ok((self, Vec::new()));
-        };
-        self.now = snapshot;
-        Ok((self, damages))
-    }
-
-    /// How far the run has come.
-    #[must_use]
-    pub fn state(&self) -> &TrainingState {
-        &self.now.state
+    pub fn resume(mut self) -> Result<(Self, Vec<String>), TrainError> {
+        let mut notes = Vec::new();
+        if let Some((snapshot, damages)) = Checkpoints::of(&self.folder).load(&self.now)? {
+            let workers = self.workers.count();
+            notes.extend(
+                damages
+                    .iter()
+                    .map(|damage| format!("{damage}: going on from the one before")),
+            );
+            if snapshot.state.workers != workers {
+                notes.push(format!(
+                    "{workers} workers in the place of {}: the run goes on, but not as it would have with as many as before",
+                    snapshot.state.workers
+                ));
+            }
+            self.now = snapshot;
+            self.now.state.workers = workers;
+        }
+        notes.push(format!("going on after update {}", self.now.state.update));
+        Ok((self, notes))
     }
 
     /// Number of trained weights.
@@ -493,3 +506,6 @@ impl ModuleVisitor for Scale {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

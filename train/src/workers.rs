@@ -49,6 +49,12 @@ impl Workers {
         })
     }
 
+    /// Their number.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.pools.len()
+    }
+
     /// Divides a batch among the workers and adds up what they find.
     ///
     /// `gradients` computes loss and gradients of a part of the batch on the model it is given: those of a sum over

@@ -142,6 +142,15 @@ fn a_checkpoint_cut_short_gives_way_to_the_one_before() {
 }
 
 #[test]
+fn another_number_of_workers_is_said() {
+    let workspace = small_workspace();
+    workspace.train_well(&["small.toml", "--output", "run", "--workers", "1"]);
+    let output = workspace.train(&[&RESUME[..], &["--workers", "2"]].concat());
+    assert!(output.status.success());
+    assert_contains(&stderr(&output), &["2 workers in the place of 1"]);
+}
+
+#[test]
 fn two_trainings_in_one_folder_are_refused() {
     let workspace = small_workspace();
     let mut first = workspace.start(&["--output", "run", "--set", "training.updates=1000000"]);
