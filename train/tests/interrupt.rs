@@ -132,6 +132,11 @@ fn assert_survives_kills(settings: &[&str], seed: u64) {
             .wrapping_add(1_442_695_040_888_963_407);
         // So short that a run rarely ends before it was killed ten times.
         sleep(whole.mul_f64((state >> 33) as f64 / 2f64.powi(31) * 0.2));
+        // Every other time in the middle of a checkpoint.
+        let partial = workspace.path("run/checkpoints/partial");
+        while kills % 2 == 1 && !partial.exists() && child.try_wait().unwrap().is_none() {
+            sleep(Duration::from_micros(200));
+        }
         if child.try_wait().unwrap().is_none() {
             child.kill().unwrap();
             child.wait().unwrap();

@@ -1,6 +1,5 @@
 //! `train --dry-run`: what a run would do.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 use std::time::{Duration, Instant};
@@ -76,11 +75,11 @@ impl Trainer {
     }
 
     /// The number of weights in each part of the network.
-    fn parts(&self) -> BTreeMap<String, usize> {
+    fn parts(&self) -> Vec<(String, usize)> {
         #[derive(Default)]
         struct Parts {
             path: Vec<String>,
-            weights: BTreeMap<String, usize>,
+            weights: Vec<(String, usize)>,
         }
         impl ModuleVisitor for Parts {
             fn enter_module(&mut self, name: &str, _: &str) {
@@ -91,7 +90,11 @@ impl Trainer {
             }
             fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
                 let part = self.path.first().cloned().unwrap_or_default();
-                *self.weights.entry(part).or_default() += param.val().dims().iter().product::<usize>();
+                let weights: usize = param.val().dims().iter().product();
+                match self.weights.last_mut() {
+                    Some((last, sum)) if *last == part => *sum += weights,
+                    _ => self.weights.push((part, weights)),
+                }
             }
         }
         let mut parts = Parts::default();
