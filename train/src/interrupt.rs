@@ -2,16 +2,21 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::thread;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
+use signal_hook::iterator::Signals;
+use signal_hook::low_level;
+
+/// What an [`Interrupt`] holds that no longer wants to be asked.
+const NOT_LISTENING: i32 = -1;
 
 /// The user's wish to stop. When it is dropped, the next signal ends the program at once.
 #[derive(Debug)]
 pub struct Interrupt {
-    requested: Arc<AtomicBool>,
-    signal: Arc<AtomicUsize>,
+    /// The first signal that came, or 0.
+    signal: Arc<AtomicI32>,
 }
 
 impl Interrupt {
@@ -21,15 +26,21 @@ impl Interrupt {
     ///
     /// If the system refuses.
     pub fn listen() -> io::Result<Self> {
-        let requested = Arc::new(AtomicBool::new(false));
-        let signal = Arc::new(AtomicUsize::new(0));
-        for number in [SIGINT, SIGTERM] {
-            // Asked before the line below sets the flag, so the first signal passes.
-            flag::register_conditional_shutdown(number, exit_status(number).into(), requested.clone())?;
-            flag::register(number, requested.clone())?;
-            flag::register_usize(number, signal.clone(), number as usize)?;
-        }
-        Ok(Self { requested, signal })
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let signal = Arc::new(AtomicI32::new(0));
+        let first = signal.clone();
+        thread::Builder::new().spawn(move || {
+            for number in signals.forever() {
+                if first
+                    .compare_exchange(0, number, Ordering::SeqCst, Ordering::SeqCst)
+                    .is_err()
+                {
+                    low_level::exit(exit_status(number).into());
+                }
+                eprintln!("stopping after this update, with a checkpoint; Ctrl-C again stops at once");
+            }
+        })?;
+        Ok(Self { signal })
     }
 
     /// The exit status that tells of the signal, once one has come.
@@ -37,14 +48,14 @@ impl Interrupt {
     pub fn exit_status(&self) -> Option<u8> {
         match self.signal.load(Ordering::SeqCst) {
             0 => None,
-            signal => Some(exit_status(signal as i32)),
+            signal => Some(exit_status(signal)),
         }
     }
 }
 
 impl Drop for Interrupt {
     fn drop(&mut self) {
-        self.requested.store(true, Ordering::SeqCst);
+        self.signal.store(NOT_LISTENING, Ordering::SeqCst);
     }
 }
 

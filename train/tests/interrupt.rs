@@ -43,9 +43,13 @@ fn assert_same_run(workspace: &Workspace, run: &str, whole: &str) {
 #[test]
 fn a_signal_saves_and_stops() {
     let workspace = small_workspace();
+    // The checkpoint of a signal has no part in the average.
     let settings = set(&[
         "training.updates=300",
         "training.validate_every=150",
+        "training.checkpoint_every=50",
+        "training.average_last=4",
+        "training.metric=loss",
         "training.log_every=40",
     ]);
     workspace.train_well(&[&["small.toml", "--output", "whole"], &settings[..]].concat());
@@ -99,6 +103,21 @@ fn a_second_signal_stops_at_once() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(start.elapsed() < Duration::from_secs(2));
     assert!(!workspace.path("run/checkpoints/00000001").exists());
+}
+
+#[test]
+fn a_run_killed_before_its_first_checkpoint_begins_anew() {
+    let workspace = small_workspace();
+    workspace.train_well(&["small.toml", "--output", "whole"]);
+    // Without --resume the folder is refused, whatever little it holds.
+    fs::create_dir_all(workspace.path("run/checkpoints")).unwrap();
+    let new = workspace.failure(&["small.toml", "--output", "run"]);
+    assert!(new.contains("run exists already"), "{new}");
+    let output = workspace.train(&["small.toml", "--output", "run", "--resume"]);
+    let message = stderr(&output);
+    assert!(output.status.success(), "{message}");
+    assert!(message.contains("going on after update 0"), "{message}");
+    assert_same_run(&workspace, "run", "whole");
 }
 
 /// Kills the program at ten random instants, and resumes it each time until it ends by itself.
