@@ -64,6 +64,8 @@ pub struct TrainingState {
     pub workers: usize,
     /// Seconds spent, pauses between resumed parts left out.
     pub seconds: f64,
+    /// The update of the last validation.
+    pub validated: usize,
     /// Validations in a row that were no better than the best before them.
     pub validations_since_best: usize,
     /// Where the next batch stands.

@@ -75,6 +75,9 @@ pub enum TrainError {
         /// The last of them, counted from one.
         update: usize,
     },
+    /// No weights were worth keeping.
+    #[error("no validation had a finite loss, so there is no model to keep")]
+    NoModel,
     /// The system refused to tell of Ctrl-C.
     #[error("cannot listen for Ctrl-C: {0}")]
     Signals(#[source] std::io::Error),
@@ -120,6 +123,7 @@ impl TrainError {
                 "lower training.learning_rate or lengthen training.warmup, then train anew; the last good checkpoint \
                  is intact"
             }
+            Self::NoModel => "lower training.learning_rate or lengthen training.warmup, then train anew",
             Self::Signals(_) => "check the limits of this system",
             Self::Threads(_) => "ask for fewer by --workers",
             Self::NothingToTrain { .. } => "raise data.max_length or data.max_ratio",

@@ -135,26 +135,25 @@ impl Trainer {
         self.now.model.num_params()
     }
 
-    /// Trains until a limit of the recipe, or a signal. At every validation a checkpoint is written, and where its
-    /// score is the best so far, the model folder.
+    /// Trains until a limit of the recipe, and then validates, or until a signal. At every validation a checkpoint is
+    /// written, and where its score is the best so far, the model folder.
     ///
     /// # Errors
     ///
     /// If the loss stays not finite, or a file cannot be written. The last checkpoint is whole then.
     pub fn run(mut self, interrupt: Interrupt) -> Result<(TrainingState, Ending), TrainError> {
         let settings = self.recipe.training.clone();
-        let checkpoints = Checkpoints::of(&self.folder);
         let mut report = Report::open(&self.folder, &self.now.state)?;
         let train = std::mem::take(&mut self.dataset.train);
         let position = self.now.state.position;
         let mut batches =
             BatchSequence::starting_at(&train, settings.batch_tokens, self.recipe.seed, position);
-        let seconds_before = self.now.state.seconds;
-        let start = Instant::now();
+        let (seconds_before, start) = (self.now.state.seconds, Instant::now());
+        let seconds = || seconds_before + start.elapsed().as_secs_f64();
 
         while !self.is_finished(&batches) {
             let measure = self.update(&mut batches);
-            self.now.state.seconds = seconds_before + start.elapsed().as_secs_f64();
+            self.now.state.seconds = seconds();
             let update = self.now.state.update;
             match measure {
                 Some(measure) => report.count(&measure, &self.now.state, self.done(&batches)),
@@ -169,39 +168,62 @@ impl Trainer {
                 });
             }
 
-            let validate = self.is_finished(&batches) || update.is_multiple_of(settings.validate_every);
-            if (validate || update.is_multiple_of(settings.log_every))
-                && self.now.state.span.target_tokens > 0
-            {
-                report.record_updates(&self.now.state, self.done(&batches))?;
-                self.now.state.span = Span::default();
+            let validate = update.is_multiple_of(settings.validate_every);
+            if validate || update.is_multiple_of(settings.log_every) {
+                self.record_updates(&mut report, &batches)?;
             }
-            // Weights that give no finite loss may be ruined: the checkpoints before them stay.
-            let is_sound = self.skipped_in_a_row == 0;
             let is_checkpoint = update.is_multiple_of(settings.checkpoint_every());
-            if is_sound
+            if let Some(count) = settings.average_last
                 && is_checkpoint
-                && let Some(count) = settings.average_last
+                && self.is_sound()
             {
                 self.average_also(None, count);
             }
             if validate {
-                self.validate(&mut report, is_sound)?;
+                self.validate(&mut report)?;
+                self.now.state.seconds = seconds();
             }
             let exit_status = interrupt.exit_status();
-            if is_sound && (validate || is_checkpoint || exit_status.is_some()) {
-                self.now.state.seconds = seconds_before + start.elapsed().as_secs_f64();
-                report.sync()?;
-                checkpoints.save(&self.now)?;
+            if validate || is_checkpoint || exit_status.is_some() {
+                self.save(&report)?;
             }
             if let Some(exit_status) = exit_status {
                 report.finish();
                 return Ok((self.now.state, Ending::Interrupted { exit_status }));
             }
         }
+        if self.now.state.validated != self.now.state.update {
+            self.record_updates(&mut report, &batches)?;
+            self.validate(&mut report)?;
+            self.now.state.seconds = seconds();
+            self.save(&report)?;
+        }
         report.finish();
         let weights = self.finish(&report)?;
         Ok((self.now.state, Ending::Finished { weights }))
+    }
+
+    /// Records the updates since the last record, if one was taken.
+    fn record_updates(&mut self, report: &mut Report, batches: &BatchSequence) -> Result<(), TrainError> {
+        if self.now.state.span.target_tokens > 0 {
+            report.record_updates(&self.now.state, self.done(batches))?;
+            self.now.state.span = Span::default();
+        }
+        Ok(())
+    }
+
+    /// Writes a checkpoint, if the weights are sound: where they may be ruined, the checkpoints before them stay.
+    fn save(&self, report: &Report) -> Result<(), TrainError> {
+        if self.is_sound() {
+            report.sync()?;
+            Checkpoints::of(&self.folder).save(&self.now)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the weights gave finite gradients in the last update.
+    fn is_sound(&self) -> bool {
+        self.skipped_in_a_row == 0
     }
 
     /// The share of the run that is behind it, by the limit that it is nearest to; 1 and more at the end.
@@ -306,7 +328,8 @@ impl Trainer {
 
     /// Scores the weights, or their average, on the validation pairs; the best so far become the model folder. Of the
     /// weights themselves, if they are sound, the best are kept to be averaged in the end, where that is asked for.
-    fn validate(&mut self, report: &mut Report, is_sound: bool) -> Result<(), TrainError> {
+    fn validate(&mut self, report: &mut Report) -> Result<(), TrainError> {
+        self.now.state.validated = self.now.state.update;
         let metric = self.recipe.training.metric;
         let bundle = self.bundle(self.weights()?);
         let scores = self.score(&bundle)?;
@@ -335,7 +358,9 @@ impl Trainer {
             true => 0,
             false => self.now.state.validations_since_best + 1,
         };
-        if is_sound && let Some(count) = self.recipe.training.average_best {
+        if let Some(count) = self.recipe.training.average_best
+            && self.is_sound()
+        {
             self.average_also(Some(score), count);
         }
         report.record_validation(&self.now.state, &scores)?;
@@ -404,10 +429,7 @@ impl Trainer {
         let settings = &self.recipe.training;
         let metric = settings.metric;
         let Some(best) = &self.now.state.best else {
-            return Err(TrainError::NotFinite {
-                updates: self.skipped_in_a_row,
-                update: self.now.state.update,
-            });
+            return Err(TrainError::NoModel);
         };
         if settings.average_best.is_some()
             && let Some(average) = self.mean_of_checkpoints()?

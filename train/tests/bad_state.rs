@@ -193,6 +193,19 @@ fn losses_that_are_no_numbers_stop_the_run_and_leave_its_checkpoint() {
 }
 
 #[test]
+fn a_run_without_a_finite_validation_has_no_model() {
+    let workspace = small_workspace();
+    let settings = set(&[
+        "training.learning_rate=1e30",
+        "training.clip_norm=0",
+        "training.updates=3",
+    ]);
+    let message = workspace.failure(&[&["small.toml", "--output", "run"], &settings[..]].concat());
+    assert_contains(&message, &["no validation had a finite loss", "hint: lower"]);
+    assert!(!workspace.path("run/model.safetensors").exists());
+}
+
+#[test]
 fn a_full_disk_leaves_the_last_checkpoint_to_go_on_from() {
     let workspace = workspace_with_run();
     workspace.train_well(&["small.toml", "--output", "whole", "--set", "training.updates=40"]);

@@ -85,11 +85,38 @@ fn a_signal_saves_and_stops() {
     }
 }
 
+/// With the limit drawn in to where Ctrl-C stopped it, a run still ends with a validation and a model.
+#[test]
+fn an_interrupted_run_can_be_ended() {
+    let workspace = small_workspace();
+    let child = workspace.start(&[
+        "--output",
+        "run",
+        "--set",
+        "training.updates=1000000",
+        "--set",
+        "training.validate_every=1000000",
+    ]);
+    workspace.wait_for("run/metrics.jsonl");
+    sleep(Duration::from_millis(100));
+    send("-INT", &child);
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
+    assert!(!workspace.path("run/model.safetensors").exists());
+    let end = [
+        "--set",
+        "training.updates=1",
+        "--set",
+        "training.validate_every=1000000",
+    ];
+    workspace.train_well(&[&["small.toml", "--output", "run", "--resume"], &end[..]].concat());
+    assert!(workspace.path("run/model.safetensors").exists());
+}
+
 #[test]
 fn a_second_signal_stops_at_once() {
     let workspace = small_workspace();
     // An update that takes minutes.
-    let mut child = workspace.start(&["--output", "run", "--set", "training.accumulate=1000000"]);
+    let mut child = workspace.start(&["--output", "run", "--set", "training.accumulate=20000"]);
     workspace.wait_for("run/metrics.jsonl");
     sleep(Duration::from_millis(100));
     send("-INT", &child);
