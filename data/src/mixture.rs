@@ -2,7 +2,7 @@
 
 use rand_chacha::rand_core::Rng;
 
-use crate::batch::{BatchPlan, Example, epoch_random, plan_batches};
+use crate::batch::{BatchPlan, Example, Lengths, epoch_random, plan_batches};
 use crate::error::DataError;
 use crate::filter::FilterReport;
 use crate::shard::Examples;
@@ -48,6 +48,23 @@ impl Mixture {
         self.len() == 0
     }
 
+    /// What tells these examples from others: the [fingerprints](Examples::fingerprint) of all corpora.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let fingerprints: Vec<&str> = self.corpora.iter().map(Examples::fingerprint).collect();
+        fingerprints.join(" ")
+    }
+
+    /// The lengths of the example of this number, its tokens unread.
+    ///
+    /// # Panics
+    /// If `number` is not below [`Mixture::len`].
+    #[must_use]
+    pub fn lengths(&self, number: u32) -> Lengths {
+        let (corpus, index) = self.locate(number);
+        corpus.lengths(index)
+    }
+
     /// What the filter dropped from all corpora together.
     #[must_use]
     pub fn filtered(&self) -> FilterReport {
@@ -75,10 +92,7 @@ impl Mixture {
         let sizes: Vec<usize> = self.corpora.iter().map(Examples::len).collect();
         // Collected first: a plan that knows how many are to come takes half the memory.
         let numbers: Vec<u32> = epoch_numbers(&sizes, &self.weights, seed, epoch).collect();
-        let examples = numbers.into_iter().map(|number| {
-            let (corpus, index) = self.locate(number);
-            (number, corpus.lengths(index))
-        });
+        let examples = numbers.into_iter().map(|number| (number, self.lengths(number)));
         plan_batches(examples, max_tokens, seed, epoch)
     }
 

@@ -184,6 +184,12 @@ impl BatchSequence {
         self.position
     }
 
+    /// Passes through the data so far, the one under way as a fraction.
+    #[must_use]
+    pub fn epochs(&self) -> f64 {
+        self.position.epoch as f64 + self.position.batch as f64 / self.plan.len() as f64
+    }
+
     /// The next batch's examples.
     pub fn next_batch(&mut self) -> Vec<Example> {
         loop {

@@ -1,5 +1,8 @@
 //! Recipes: the one TOML file that says everything about a training run.
 
+mod training;
+
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use attend_data::DataError;
@@ -10,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::error::TrainError;
+
+pub use training::{OptimizerKind, ScheduleKind, TrainingSettings};
 
 /// All settings of a run. A key that a recipe leaves out takes the default given here.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -151,34 +156,6 @@ pub enum Preset {
     Big,
 }
 
-/// The updates of a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TrainingSettings {
-    /// Number of updates.
-    pub updates: usize,
-    /// Budget of a batch: sentences times the longest side's tokens, padding included. Default 4096.
-    #[serde(default = "default_batch_tokens")]
-    pub batch_tokens: usize,
-    /// Highest learning rate, reached at the end of the warm-up.
-    pub learning_rate: f64,
-    /// Updates over which the learning rate rises, before it falls as the inverse square root. Default 4000.
-    #[serde(default = "default_warmup")]
-    pub warmup: usize,
-    /// Label smoothing ε, in [0, 1). Default 0.1.
-    #[serde(default = "default_label_smoothing")]
-    pub label_smoothing: f64,
-    /// Gradients are scaled down to this global norm; 0 for no clipping. Default 1.
-    #[serde(default = "default_clip_norm")]
-    pub clip_norm: f64,
-    /// Updates between two validations, each of which writes a checkpoint. Default 500.
-    #[serde(default = "default_validate_every")]
-    pub validate_every: usize,
-    /// Updates between two records in `metrics.jsonl`. Default 50.
-    #[serde(default = "default_log_every")]
-    pub log_every: usize,
-}
-
 fn default_seed() -> u64 {
     1
 }
@@ -193,24 +170,6 @@ fn default_max_length() -> usize {
 }
 fn default_max_ratio() -> f32 {
     4.0
-}
-fn default_batch_tokens() -> usize {
-    4_096
-}
-fn default_warmup() -> usize {
-    4_000
-}
-fn default_label_smoothing() -> f64 {
-    0.1
-}
-fn default_clip_norm() -> f64 {
-    1.0
-}
-fn default_validate_every() -> usize {
-    500
-}
-fn default_log_every() -> usize {
-    50
 }
 
 impl Recipe {
@@ -289,6 +248,28 @@ impl Recipe {
         toml::to_string_pretty(self).expect("numbers, paths and strings always serialize")
     }
 
+    /// The keys whose values are not those of `saved`, the recipe of a run to resume, each with both values. When a run
+    /// ends may differ.
+    #[must_use]
+    pub fn changes_since(&self, saved: &Self) -> Vec<String> {
+        let mut keys = Vec::new();
+        collect_changes("", &self.table(), &saved.table(), &mut keys);
+        // Where the cosine ends, every learning rate before depends on it.
+        let is_limit = |key: &str| {
+            let limit = key.strip_prefix("training.").unwrap_or_default();
+            let shapes_the_rates = limit == "updates" && self.training.schedule == ScheduleKind::Cosine;
+            TrainingSettings::LIMITS.contains(&limit) && !shapes_the_rates
+        };
+        keys.retain(|(key, _)| !is_limit(key));
+        keys.into_iter()
+            .map(|(key, change)| format!("{key} {change}"))
+            .collect()
+    }
+
+    fn table(&self) -> Table {
+        Table::try_from(self).expect("numbers, paths and strings always serialize")
+    }
+
     /// The network's shape for a tokenizer of `vocab_size` tokens whose padding is `pad_id`.
     #[must_use]
     pub fn transformer_config(&self, vocab_size: usize, pad_id: usize) -> TransformerConfig {
@@ -316,36 +297,16 @@ impl Recipe {
     }
 
     fn validate(&self) -> Result<(), OutOfRange> {
-        let out_of_range = |field, reason: &str| {
-            Err(OutOfRange {
-                field,
-                reason: format!("{field} {reason}"),
-            })
-        };
-        let training = &self.training;
+        self.training.validate()?;
         let counts = [
-            ("training.updates", training.updates),
-            ("training.batch_tokens", training.batch_tokens),
-            ("training.warmup", training.warmup),
-            ("training.validate_every", training.validate_every),
-            ("training.log_every", training.log_every),
-            ("data.vocab_pairs", self.data.vocab_pairs),
             ("data.max_length", self.data.max_length),
+            ("data.vocab_pairs", self.data.vocab_pairs),
         ];
         if let Some((field, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
-            return out_of_range(field, "is 0, but must be at least 1");
-        }
-        if !(training.learning_rate > 0.0 && training.learning_rate.is_finite()) {
-            return out_of_range("training.learning_rate", "must be a number above 0");
-        }
-        if !(0.0..1.0).contains(&training.label_smoothing) {
-            return out_of_range("training.label_smoothing", "must lie in [0, 1)");
-        }
-        if !(training.clip_norm >= 0.0 && training.clip_norm.is_finite()) {
-            return out_of_range("training.clip_norm", "must be a number of at least 0");
+            return OutOfRange::of(field, "is 0, but must be at least 1");
         }
         if self.data.max_ratio.is_nan() || self.data.max_ratio < 1.0 {
-            return out_of_range("data.max_ratio", "must be at least 1");
+            return OutOfRange::of("data.max_ratio", "must be at least 1");
         }
         self.validate_corpora()?;
         self.transformer_config(self.data.vocab_size, 0)
@@ -402,10 +363,38 @@ impl Recipe {
     }
 }
 
+/// Lists the dotted keys that differ between two tables, each with what it is and was.
+fn collect_changes(prefix: &str, new: &Table, old: &Table, changes: &mut Vec<(String, String)>) {
+    let keys: BTreeSet<&String> = new.keys().chain(old.keys()).collect();
+    for key in keys {
+        let path = format!("{prefix}{key}");
+        match (new.get(key), old.get(key)) {
+            (Some(Value::Table(new)), Some(Value::Table(old))) => {
+                collect_changes(&format!("{path}."), new, old, changes);
+            }
+            (new, old) if new != old => {
+                let shown = |value: Option<&Value>| value.map_or("left out".to_owned(), Value::to_string);
+                changes.push((path, format!("is {}, was {}", shown(new), shown(old))));
+            }
+            _ => {}
+        }
+    }
+}
+
 /// A setting that no run can use.
 struct OutOfRange {
     field: &'static str,
     reason: String,
+}
+
+impl OutOfRange {
+    /// The error that a field is what `reason` says of it.
+    fn of(field: &'static str, reason: &str) -> Result<(), Self> {
+        Err(Self {
+            field,
+            reason: format!("{field} {reason}"),
+        })
+    }
 }
 
 fn file_error(path: &Path, text: &str, error: &toml::de::Error) -> TrainError {
