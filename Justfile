@@ -36,6 +36,11 @@ eval MODEL SOURCE REFERENCE *ARGS:
 data *ARGS:
     @cargo run -q --release {{features}} --bin data -- "$@"
 
+# Measure speed and memory, beside PyTorch's where a Python with torch is given: `just bench train --python PATH`.
+[no-exit-message]
+bench *ARGS:
+    @cargo run -q --release {{features}} --bin bench -- "$@"
+
 # Run the tests, all or those that `cargo test` finds by ARGS: `just test --test parity`, `just test beam`.
 test *ARGS:
     cargo test --release --workspace {{features}} "$@"

@@ -8,6 +8,7 @@ pub mod checkpoint;
 pub mod dataset;
 pub mod error;
 pub mod interrupt;
+pub mod memory;
 pub mod model_card;
 pub mod optimizer;
 pub mod recipe;

@@ -247,19 +247,24 @@ impl Trainer {
         is_out_of_patience || self.done(batches) >= 1.0
     }
 
-    /// One update: forward, loss and backward by the workers, batch after batch, then clip and step. `None` where it
-    /// was skipped.
+    /// One update on the next batches; see [`update_on`](Self::update_on).
     fn update(&mut self, batches: &mut BatchSequence) -> Option<UpdateMeasure> {
         let accumulate = self.recipe.training.accumulate;
-        let first_batch = self.now.state.update * accumulate + 1;
-        let examples: Vec<Vec<Example>> = (0..accumulate).map(|_| batches.next_batch()).collect();
-        self.now.state.update += 1;
+        let next: Vec<Vec<Example>> = (0..accumulate).map(|_| batches.next_batch()).collect();
         self.now.state.position = batches.position();
-        let target_tokens: usize = examples
-            .iter()
-            .flatten()
-            .map(|example| example.target.len())
-            .sum();
+        self.update_on(&next)
+    }
+
+    /// One update: forward, loss and backward by the workers, batch after batch, then clip and step. `None` where loss or
+    /// gradients were not finite, and the weights stay.
+    ///
+    /// # Panics
+    ///
+    /// If there is no batch, or one is empty.
+    pub fn update_on(&mut self, batches: &[Vec<Example>]) -> Option<UpdateMeasure> {
+        let first_batch = self.now.state.update * batches.len() + 1;
+        self.now.state.update += 1;
+        let target_tokens: usize = batches.iter().flatten().map(|example| example.target.len()).sum();
 
         let gradients_of = |model: &Transformer, examples: &[Example]| {
             let loss = self.loss(model, examples, &self.device) / target_tokens as f64;
@@ -269,7 +274,7 @@ impl Trainer {
             }
         };
         let model = &self.now.model;
-        let gradients = examples
+        let gradients = batches
             .iter()
             .zip(first_batch..)
             .map(|(examples, batch)| {

@@ -25,6 +25,7 @@ max_length = 64
 updates = 1500
 batch_tokens = 1024
 learning_rate = 0.003
+schedule = "cosine"
 warmup = 200
 label_smoothing = 0.0
 validate_every = 300

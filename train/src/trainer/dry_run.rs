@@ -1,7 +1,6 @@
 //! `train --dry-run`: what a run would do.
 
 use std::fmt::Write;
-use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +11,7 @@ use indicatif::HumanDuration;
 
 use super::Trainer;
 use crate::dataset::{BatchSequence, Position};
+use crate::memory::peak_memory;
 
 /// Updates whose time is measured, after one to warm up.
 const MEASURED: u32 = 2;
@@ -69,7 +69,7 @@ impl Trainer {
         line(&mut text, "an epoch", duration(epoch_seconds));
         line(&mut text, "the run", format!("{} at most", duration(run_seconds)));
         if let Some(peak) = peak_memory() {
-            line(&mut text, "memory", peak);
+            line(&mut text, "memory", format!("{} MiB", peak >> 20));
         }
 
         let first = batches.batch(0).unwrap_or_default();
@@ -138,12 +138,4 @@ fn line(text: &mut String, name: &str, value: impl std::fmt::Display) {
 fn duration(seconds: f64) -> String {
     let duration = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
     HumanDuration(duration).to_string()
-}
-
-/// The most memory that this program has had so far, where the system tells.
-fn peak_memory() -> Option<String> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kibibytes: f64 = peak.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(format!("{:.0} MiB", kibibytes / 1024.0))
 }

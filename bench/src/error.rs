@@ -1,0 +1,40 @@
+//! What can go wrong in a measurement.
+
+use std::path::PathBuf;
+use std::process::ExitStatus;
+
+use attend_data::DataError;
+use attend_infer::InferError;
+use attend_train::TrainError;
+
+/// An error of this program; [`BenchError::hint`] says what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BenchError {
+    #[error(transparent)]
+    Data(#[from] DataError),
+    #[error(transparent)]
+    Infer(#[from] InferError),
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    #[error("cannot run {}: {error}", program.display())]
+    Start { program: PathBuf, error: std::io::Error },
+    #[error("{} ended with {status} and printed {output:?}, no measurement", program.display())]
+    NoMeasurement {
+        program: PathBuf,
+        status: ExitStatus,
+        output: String,
+    },
+}
+
+impl BenchError {
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Data(error) => error.hint(),
+            Self::Infer(error) => error.hint(),
+            Self::Train(error) => error.hint(),
+            Self::Start { .. } | Self::NoMeasurement { .. } => {
+                Some("name a Python that has torch: --python PATH".to_owned())
+            }
+        }
+    }
+}

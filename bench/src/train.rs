@@ -1,0 +1,253 @@
+//! Training, beside PyTorch.
+
+use std::fmt::Write;
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+
+use attend_data::DataError;
+use attend_data::cli::write_stdout;
+use attend_data::mixture::Mixture;
+use attend_data::tokenizer::Tokenizer;
+use attend_infer::device;
+use attend_train::Recipe;
+use attend_train::dataset::Dataset;
+use attend_train::memory::peak_memory;
+use attend_train::trainer::Trainer;
+use attend_train::workers::Workers;
+use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
+
+use crate::error::BenchError;
+use crate::workload::{SPECIAL_TOKENS, Size, VOCAB_SIZE, Workload};
+
+/// Updates that only warm up: allocators, thread pools, the peer's choice of kernels.
+const WARMUP: usize = 3;
+const GIBIBYTE: f64 = (1u64 << 30) as f64;
+const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/torch_train.py");
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// A Python with torch, to run the peer. [default: measure Attend alone]
+    #[arg(long, value_name = "PATH")]
+    python: Option<PathBuf>,
+    /// The network's size; may be given several times. [default: all]
+    #[arg(long = "size", value_name = "SIZE")]
+    sizes: Vec<Size>,
+    /// How often both sides run, in turn.
+    #[arg(long, value_name = "N", default_value = "3")]
+    pairs: NonZeroUsize,
+    /// Updates that count in each run, after three to warm up.
+    #[arg(long, value_name = "N", default_value = "9")]
+    updates: NonZeroUsize,
+    /// Budget of a batch in tokens a side, padding included.
+    #[arg(long, value_name = "N", default_value = "4096")]
+    batch_tokens: NonZeroUsize,
+    /// Attend's workers, and the peer's threads. [default: the number of cores]
+    #[arg(long, value_name = "N")]
+    workers: Option<NonZeroUsize>,
+    /// Let the peer compute in bfloat16 where PyTorch's autocast does.
+    #[arg(long, requires = "python")]
+    bf16: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct TrainerOptions {
+    size: Size,
+    batches: PathBuf,
+    workers: usize,
+}
+
+/// What one run found; the peer prints the same.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Measurement {
+    /// Median over the updates.
+    tokens_per_second: f64,
+    /// 0 where the system does not tell.
+    peak_bytes: u64,
+}
+
+/// Runs both sides in turn and prints a table, a row a pair and the medians below.
+pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
+    let sizes = match options.sizes.as_slice() {
+        [] => Size::value_variants(),
+        sizes => sizes,
+    };
+    let workers = options.workers.or_else(|| thread::available_parallelism().ok());
+    let workers = workers.map_or(1, NonZeroUsize::get);
+    let workload = Workload::generate(WARMUP + options.updates.get(), options.batch_tokens.get());
+    let folder = tempfile::tempdir().map_err(|error| write_error(Path::new("a temporary folder"), error))?;
+    let batches = folder.path().join("batches.json");
+    let json = serde_json::to_vec(&workload).expect("numbers always serialize");
+    fs::write(&batches, json).map_err(|error| write_error(&batches, error))?;
+
+    print("size   pair    Attend tokens/s  GiB   PyTorch tokens/s  GiB   ratio\n")?;
+    for &size in sizes {
+        let mut rows = Vec::new();
+        for pair in 1..=options.pairs.get() {
+            let ours = run(ours(size, &batches, workers)?)?;
+            let peer = match &options.python {
+                Some(python) => Some(run(peer(python, size, &batches, workers, options.bf16))?),
+                None => None,
+            };
+            rows.push((ours, peer));
+            print(&row(size, &pair.to_string(), ours, peer))?;
+        }
+        let ours = median(rows.iter().map(|(ours, _)| *ours).collect());
+        let peers: Vec<Measurement> = rows.iter().filter_map(|(_, peer)| *peer).collect();
+        let peer = (!peers.is_empty()).then(|| median(peers));
+        print(&row(size, "median", ours, peer))?;
+    }
+    Ok(())
+}
+
+fn row(size: Size, name: &str, ours: Measurement, peer: Option<Measurement>) -> String {
+    let size = format!("{size:?}").to_lowercase();
+    let mut row = format!("{size:<6} {name:<6} ");
+    let gibibytes = |measurement: Measurement| measurement.peak_bytes as f64 / GIBIBYTE;
+    let _ = write!(row, "{:>16.0} {:>4.1}", ours.tokens_per_second, gibibytes(ours));
+    if let Some(peer) = peer {
+        let ratio = ours.tokens_per_second / peer.tokens_per_second;
+        let _ = write!(
+            row,
+            " {:>18.0} {:>4.1} {ratio:>7.2}",
+            peer.tokens_per_second,
+            gibibytes(peer)
+        );
+    }
+    row + "\n"
+}
+
+/// The median of each figure.
+fn median(measurements: Vec<Measurement>) -> Measurement {
+    let middle = |mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        let (low, high) = ((values.len() - 1) / 2, values.len() / 2);
+        (values[low] + values[high]) / 2.0
+    };
+    Measurement {
+        tokens_per_second: middle(measurements.iter().map(|one| one.tokens_per_second).collect()),
+        peak_bytes: middle(measurements.iter().map(|one| one.peak_bytes as f64).collect()) as u64,
+    }
+}
+
+/// This program again: memory is measured a process.
+fn ours(size: Size, batches: &Path, workers: usize) -> Result<Command, BenchError> {
+    let program = std::env::current_exe().map_err(|error| BenchError::Start {
+        program: PathBuf::from("bench"),
+        error,
+    })?;
+    let mut command = Command::new(program);
+    command
+        .arg("trainer")
+        .arg(size.to_possible_value().expect("no size is hidden").get_name())
+        .arg(batches)
+        .arg(workers.to_string());
+    Ok(command)
+}
+
+fn peer(python: &Path, size: Size, batches: &Path, threads: usize, bf16: bool) -> Command {
+    let config = recipe(size).transformer_config(VOCAB_SIZE, 0);
+    let mut command = Command::new(python);
+    command.arg(PEER).arg(batches);
+    let settings = [
+        ("--d-model", config.d_model),
+        ("--d-ff", config.d_ff),
+        ("--heads", config.n_heads),
+        ("--layers", config.encoder_layers),
+        ("--threads", threads),
+    ];
+    for (name, value) in settings {
+        command.args([name, &value.to_string()]);
+    }
+    command.args(["--dropout", &config.dropout.to_string()]);
+    if bf16 {
+        command.arg("--bf16");
+    }
+    command
+}
+
+/// Runs one side, which prints its measurement.
+fn run(mut command: Command) -> Result<Measurement, BenchError> {
+    let program = PathBuf::from(command.get_program());
+    let output = command
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .map_err(|error| BenchError::Start {
+            program: program.clone(),
+            error,
+        })?;
+    serde_json::from_slice(&output.stdout).map_err(|_| BenchError::NoMeasurement {
+        program,
+        status: output.status,
+        output: String::from_utf8_lossy(&output.stdout).into_owned(),
+    })
+}
+
+/// Trains on the batches of a file and prints the measurement.
+pub(crate) fn measure(options: &TrainerOptions) -> Result<(), BenchError> {
+    let path = &options.batches;
+    let json = fs::read(path).map_err(|error| read_error(path, error))?;
+    let workload: Workload = serde_json::from_slice(&json).map_err(|error| read_error(path, error.into()))?;
+    let words: Vec<String> = (SPECIAL_TOKENS..workload.vocab_size)
+        .map(|word| format!("w{word}"))
+        .collect();
+    let dataset = Dataset {
+        train: Arc::new(Mixture::new(Vec::new())?),
+        valid_pairs: Vec::new(),
+        valid: Vec::new(),
+    };
+    let workers = Workers::start(options.workers).map_err(attend_train::TrainError::from)?;
+    let mut trainer = Trainer::new(
+        recipe(options.size),
+        Tokenizer::train_bpe(words.iter().map(String::as_str), VOCAB_SIZE)?,
+        dataset,
+        PathBuf::new(),
+        &device::select(None)?,
+        workers,
+    )?;
+    let mut rates = Vec::new();
+    for batch in workload.batches {
+        let batch = [batch.examples()];
+        let start = Instant::now();
+        if let Some(measure) = trainer.update_on(&batch) {
+            rates.push(measure.target_tokens as f64 / start.elapsed().as_secs_f64());
+        }
+    }
+    let measurements = rates
+        .into_iter()
+        .skip(WARMUP)
+        .map(|tokens_per_second| Measurement {
+            tokens_per_second,
+            peak_bytes: peak_memory().unwrap_or(0),
+        });
+    let json = serde_json::to_string(&median(measurements.collect())).expect("numbers always serialize");
+    print(&(json + "\n"))
+}
+
+/// A run of a preset as the paper trains it, but for the learning rate.
+fn recipe(size: Size) -> Recipe {
+    let preset = format!("{size:?}").to_lowercase();
+    let text = format!(
+        "data.embedded = \"phrasebook\"\nmodel.preset = \"{preset}\"\ntraining = {{ updates = 1, learning_rate = 1e-3 }}"
+    );
+    toml::from_str(&text).expect("the recipe is well formed")
+}
+
+fn print(text: &str) -> Result<(), BenchError> {
+    Ok(write_stdout(text).map_err(|error| write_error(Path::new("standard output"), error))?)
+}
+
+fn read_error(path: &Path, error: std::io::Error) -> DataError {
+    let path = path.to_owned();
+    DataError::Read { path, error }
+}
+
+fn write_error(path: &Path, error: std::io::Error) -> DataError {
+    let path = path.to_owned();
+    DataError::Write { path, error }
+}

@@ -1,0 +1,127 @@
+//! The program `bench`, run from outside with a stand-in for Python.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// A script that does as `torch_train.py` is told to: `print` is what it prints.
+fn stand_in(folder: &TempDir, print: &str) -> PathBuf {
+    let path = folder.path().join("python");
+    let copied = folder.path().join("batches.json");
+    let arguments = folder.path().join("arguments");
+    let script = format!(
+        "#!/bin/sh\ncp \"$2\" '{}'\necho \"$@\" > '{}'\necho '{print}'\n",
+        copied.display(),
+        arguments.display()
+    );
+    fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+fn bench(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_bench"))
+        .args([
+            "train",
+            "--size",
+            "tiny",
+            "--updates",
+            "2",
+            "--pairs",
+            "2",
+            "--batch-tokens",
+            "200",
+        ])
+        .args(["--workers", "1"])
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+/// The fields of the table's rows, without its head.
+fn rows(output: &Output) -> Vec<Vec<String>> {
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    let fields = |line: &str| line.split_whitespace().map(str::to_owned).collect();
+    text.lines().skip(1).map(fields).collect()
+}
+
+#[test]
+fn both_sides_run_in_turn_on_the_same_batches() {
+    let folder = tempfile::tempdir().unwrap();
+    let python = stand_in(
+        &folder,
+        r#"{"tokens_per_second": 100.0, "peak_bytes": 2147483648}"#,
+    );
+    let rows = rows(&bench(&["--python", python.to_str().unwrap(), "--bf16"]));
+    let names: Vec<&str> = rows.iter().map(|row| row[1].as_str()).collect();
+    assert_eq!(names, ["1", "2", "median"]);
+    for row in &rows {
+        let number = |field: usize| row[field].parse::<f64>().unwrap();
+        assert_eq!((number(4), number(5)), (100.0, 2.0));
+        // Both are rounded for the table.
+        assert!(
+            (number(6) - number(2) / 100.0).abs() <= 0.01 + 0.5 / 100.0,
+            "{row:?}"
+        );
+    }
+    let arguments = fs::read_to_string(folder.path().join("arguments")).unwrap();
+    let expected = "--d-model 128 --d-ff 256 --heads 4 --layers 4 --threads 1 --dropout 0.1 --bf16";
+    assert!(arguments.trim_end().ends_with(expected), "{arguments}");
+
+    let batches = fs::read_to_string(folder.path().join("batches.json")).unwrap();
+    let batches: serde_json::Value = serde_json::from_str(&batches).unwrap();
+    let list = batches["batches"].as_array().unwrap();
+    assert_eq!(list.len(), 3 + 2);
+    for batch in list {
+        for side in ["source", "target"] {
+            let rows = batch[side].as_array().unwrap();
+            let longest = rows
+                .iter()
+                .map(|row| row.as_array().unwrap().len())
+                .max()
+                .unwrap();
+            assert!(rows.len() * longest <= 200);
+            assert!(
+                rows.iter()
+                    .all(|row| row.as_array().unwrap().last().unwrap() == 2)
+            );
+        }
+    }
+}
+
+#[test]
+fn without_a_peer_attend_is_measured_alone() {
+    let rows = rows(&bench(&[]));
+    assert_eq!(rows.len(), 3);
+    assert!(
+        rows.iter()
+            .all(|row| row.len() == 4 && row[2].parse::<f64>().unwrap() > 0.0)
+    );
+}
+
+#[test]
+fn a_peer_that_fails_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let python = stand_in(&folder, "no torch");
+    for (python, part) in [
+        (python.to_str().unwrap(), "no torch"),
+        ("/missing/python", "/missing/python"),
+    ] {
+        let output = bench(&["--python", python]);
+        assert_eq!(output.status.code(), Some(1));
+        let complaints = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            complaints.contains("error: ") && complaints.contains(part),
+            "{complaints}"
+        );
+        assert!(complaints.contains("hint: name a Python"), "{complaints}");
+    }
+}
