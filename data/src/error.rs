@@ -121,6 +121,14 @@ pub enum DataError {
         /// Where the file was looked for.
         path: PathBuf,
     },
+    /// An archive lacks a file that is wanted of it.
+    #[error("the archive {} has no file {member}", path.display())]
+    NotInArchive {
+        /// The archive.
+        path: PathBuf,
+        /// The file's path in it.
+        member: String,
+    },
     /// A server could not be reached, or stopped answering.
     #[error("cannot download {url}: {reason}")]
     Download {
@@ -171,6 +179,7 @@ impl DataError {
             Self::NotInMirror { .. } => {
                 "a mirror holds each file under its repository, branch and path, as the public address does"
             }
+            Self::NotInArchive { .. } => "correct the members of this file in data/sources.toml",
             Self::Download { .. } => {
                 "check the network and run the command again: it goes on where it stopped"
             }

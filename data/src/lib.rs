@@ -1,12 +1,15 @@
 //! Text in, batches out: parallel corpora, subword tokenizers, token-budget batches and named corpora.
 
+mod archive;
 pub mod batch;
+pub mod clean;
 pub mod cli;
 pub mod corpus;
 pub mod error;
 pub mod file;
 pub mod filter;
 pub mod phrasebook;
+pub mod report;
 pub mod source;
 pub mod tokenizer;
 

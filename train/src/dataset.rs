@@ -2,9 +2,11 @@
 
 use attend_data::DataError;
 use attend_data::batch::{Example, plan_batches};
-use attend_data::corpus::{ParallelCorpus, SentencePair};
-use attend_data::filter::{Filter, FilterReport};
+use attend_data::clean::{Cleaning, CleaningReport};
+use attend_data::corpus::SentencePair;
+use attend_data::filter::Filter;
 use attend_data::phrasebook::Phrasebook;
+use attend_data::report::{CorpusReport, CorpusReports};
 use attend_data::tokenizer::Tokenizer;
 use serde::{Deserialize, Serialize};
 
@@ -15,15 +17,45 @@ use crate::recipe::{CorpusFiles, DataSettings, EmbeddedCorpus, Recipe};
 #[derive(Clone, Debug)]
 pub struct Corpora {
     /// To train on.
-    pub train: Vec<SentencePair>,
+    pub train: Vec<TrainingCorpus>,
     /// To choose the best weights by.
     pub valid: Vec<SentencePair>,
     /// To report on, once.
     pub test: Vec<SentencePair>,
 }
 
+/// One of the corpora to train on.
+#[derive(Clone, Debug)]
+pub struct TrainingCorpus {
+    /// What a report calls it.
+    pub name: String,
+    /// How often each pair is drawn in an epoch, on average.
+    pub weight: f64,
+    /// The pairs that cleaning kept.
+    pub pairs: Vec<SentencePair>,
+    /// What cleaning dropped.
+    pub cleaned: CleaningReport,
+}
+
+impl TrainingCorpus {
+    fn read(
+        name: String,
+        weight: f64,
+        pairs: impl IntoIterator<Item = Result<SentencePair, DataError>>,
+        cleaning: &Cleaning,
+    ) -> Result<Self, DataError> {
+        let mut cleaned = cleaning.clean(pairs);
+        Ok(Self {
+            name,
+            weight,
+            pairs: cleaned.by_ref().collect::<Result<_, _>>()?,
+            cleaned: cleaned.report(),
+        })
+    }
+}
+
 impl Corpora {
-    /// Reads or generates what `settings` name.
+    /// Reads or generates what `settings` name, and cleans the training pairs.
     ///
     /// # Errors
     ///
@@ -31,11 +63,22 @@ impl Corpora {
     pub fn load(settings: &DataSettings) -> Result<Self, DataError> {
         if let Some(EmbeddedCorpus::Phrasebook) = settings.embedded {
             let Phrasebook { train, valid, test } = Phrasebook::generate();
-            return Ok(Self { train, valid, test });
+            let pairs = train.into_iter().map(Ok);
+            let train = TrainingCorpus::read("phrasebook".to_owned(), 1.0, pairs, &settings.clean)?;
+            return Ok(Self {
+                train: vec![train],
+                valid,
+                test,
+            });
         }
+        let train = settings.train.iter().map(|files| {
+            let weight = files.weight.unwrap_or(1.0);
+            TrainingCorpus::read(files.name(), weight, files.open()?, &settings.clean)
+        });
+        let train = train.collect::<Result<_, _>>()?;
         let valid = read(settings.valid.as_ref())?;
         Ok(Self {
-            train: read(settings.train.as_ref())?,
+            train,
             test: match &settings.test {
                 Some(files) => read(Some(files))?,
                 None => valid.clone(),
@@ -43,19 +86,19 @@ impl Corpora {
             valid,
         })
     }
+
+    /// The sentences of both languages to train on.
+    pub fn training_lines(&self) -> impl Iterator<Item = &str> {
+        let pairs = self.train.iter().flat_map(|corpus| &corpus.pairs);
+        pairs.flat_map(|pair| [pair.source.as_str(), pair.target.as_str()])
+    }
 }
 
 fn read(files: Option<&CorpusFiles>) -> Result<Vec<SentencePair>, DataError> {
-    let corpus = match files {
-        Some(CorpusFiles { tsv: Some(tsv), .. }) => ParallelCorpus::read_tsv(tsv)?,
-        Some(CorpusFiles {
-            source: Some(source),
-            target: Some(target),
-            ..
-        }) => ParallelCorpus::read_files(source, target)?,
-        _ => return Ok(Vec::new()),
-    };
-    Ok(corpus.pairs)
+    match files {
+        Some(files) => files.open()?.collect(),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// Encoded pairs to train and validate on.
@@ -63,9 +106,10 @@ fn read(files: Option<&CorpusFiles>) -> Result<Vec<SentencePair>, DataError> {
 pub struct Dataset {
     /// Training examples that passed the filters.
     pub train: Vec<Example>,
-    /// What the filters dropped.
-    pub filtered: FilterReport,
-    /// Validation pairs that the model has positions for.
+    /// What became of each training corpus.
+    pub reports: CorpusReports,
+    /// Validation pairs that the model has positions for, the targets as plain text: what translations are compared
+    /// with.
     pub valid_pairs: Vec<SentencePair>,
     /// The same, encoded.
     pub valid: Vec<Example>,
@@ -83,22 +127,35 @@ impl Dataset {
             max_length: recipe.data.max_length.min(positions),
             max_ratio: Some(recipe.data.max_ratio),
         };
-        let (train, filtered) = filter.apply(tokenizer.encode_pairs(&corpora.train));
+        let mut train = Vec::new();
+        let mut reports = CorpusReports::default();
+        for corpus in &corpora.train {
+            let (kept, filtered) = filter.apply(tokenizer.encode_pairs(&corpus.pairs));
+            train.extend(kept);
+            reports.0.push(CorpusReport {
+                name: corpus.name.clone(),
+                cleaned: corpus.cleaned,
+                filtered,
+            });
+        }
         if train.is_empty() {
             return Err(TrainError::NothingToTrain {
-                pairs: corpora.train.len(),
+                pairs: reports.read(),
             });
         }
         let (valid_pairs, valid) = corpora
             .valid
             .iter()
-            .cloned()
+            .map(|pair| SentencePair {
+                source: pair.source.clone(),
+                target: tokenizer.plain_text(&pair.target),
+            })
             .zip(tokenizer.encode_pairs(&corpora.valid))
             .filter(|(_, example)| example.longest_side() <= positions)
             .unzip();
         Ok(Self {
             train,
-            filtered,
+            reports,
             valid_pairs,
             valid,
         })

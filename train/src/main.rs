@@ -11,7 +11,7 @@ use attend_data::cli::{report, write_stdout};
 use attend_data::corpus::SentencePair;
 use attend_data::file::write_file;
 use attend_data::tokenizer::Tokenizer;
-use attend_infer::metric::{BleuTokenizer, corpus_bleu, corpus_chrf};
+use attend_infer::metric::{corpus_bleu, corpus_chrf};
 use attend_infer::{ModelFolder, Translator, device};
 use attend_train::dataset::{Corpora, Dataset};
 use attend_train::model_card::ModelCard;
@@ -71,13 +71,12 @@ fn run(options: &Options) -> Result<(), TrainError> {
     let tokenizer = match options.resume {
         true => Tokenizer::load(folder.join("tokenizer.json"))?,
         false => {
-            let pairs = corpora.train.iter();
-            let lines = pairs.flat_map(|pair| [pair.source.as_str(), pair.target.as_str()]);
-            Tokenizer::train_bpe(lines, recipe.data.vocab_size)?
+            let lines = corpora.training_lines();
+            Tokenizer::train(recipe.data.tokenizer, lines, recipe.data.vocab_size)?
         }
     };
     let dataset = Dataset::encode(&corpora, &tokenizer, &recipe)?;
-    eprintln!("training pairs: {}", dataset.filtered);
+    eprintln!("{}", dataset.reports);
     let too_long = corpora.valid.len() - dataset.valid_pairs.len();
     if too_long > 0 {
         eprintln!("validation pairs: left out {too_long} longer than the model's positions");
@@ -94,7 +93,7 @@ fn run(options: &Options) -> Result<(), TrainError> {
     let workers = Workers::start(workers.map_or(1, NonZeroUsize::get))?;
     let trainer = Trainer::new(
         recipe.clone(),
-        tokenizer,
+        tokenizer.clone(),
         dataset,
         folder.clone(),
         &device,
@@ -110,9 +109,13 @@ fn run(options: &Options) -> Result<(), TrainError> {
     let state = trainer.run()?;
 
     let translator = Translator::new(ModelFolder::load(&folder, &device)?);
-    let (sources, references): (Vec<&str>, Vec<&str>) = translatable(&translator, &corpora.test);
+    let (sources, targets) = translatable(&translator, &corpora.test);
+    let references: Vec<String> = targets
+        .iter()
+        .map(|target| tokenizer.plain_text(target))
+        .collect();
     let hypotheses = translator.translate_best(&sources)?;
-    let bleu = corpus_bleu(&hypotheses, &references, BleuTokenizer::default())?;
+    let bleu = corpus_bleu(&hypotheses, &references, recipe.data.bleu)?;
     let chrf = corpus_chrf(&hypotheses, &references)?;
     let card = ModelCard {
         name: &name,

@@ -3,6 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use attend_data::DataError;
+use attend_data::clean::Cleaning;
+use attend_data::corpus::{SentencePairs, corpus_name};
+use attend_data::tokenizer::{DEFAULT_VOCAB_SIZE, TokenizerKind};
+use attend_infer::metric::BleuTokenizer;
 use attend_infer::search::SearchOptions;
 use attend_model::{NormPlacement, PositionKind, TransformerConfig};
 use serde::{Deserialize, Serialize};
@@ -35,18 +39,26 @@ pub struct DataSettings {
     /// Name of the embedded corpus, `phrasebook`, in place of the three below.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub embedded: Option<EmbeddedCorpus>,
-    /// Training pairs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub train: Option<CorpusFiles>,
+    /// Training pairs: one table, or a list of tables whose corpora are mixed by their weights.
+    #[serde(default, with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
+    pub train: Vec<CorpusFiles>,
     /// Validation pairs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub valid: Option<CorpusFiles>,
     /// Test pairs, translated once at the end. The validation pairs where left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test: Option<CorpusFiles>,
-    /// Size of the joint subword vocabulary, at most. Default 8000.
-    #[serde(default = "default_vocab_size")]
-    pub vocab_size: usize,
+    /// How text is cut into tokens: `bpe`, `unigram`, or `whitespace` for text that is segmented already, whose marks
+    /// (`@@ `) translations then lack. Default bpe.
+    #[serde(default)]
+    pub tokenizer: TokenizerKind,
+    /// Size of the joint vocabulary, at most. Default 8000 subwords, or all words of the training text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vocab_size: Option<usize>,
+    /// BPE-dropout: the probability, in [0, 1], that a merge of a training sentence is left out, drawn anew each epoch.
+    /// Default 0, for none.
+    #[serde(default)]
+    pub bpe_dropout: f64,
     /// Longest sentence of a training pair in tokens, `</s>` included; longer pairs are dropped and counted.
     /// Default 100, and never more than the model's positions.
     #[serde(default = "default_max_length")]
@@ -54,6 +66,13 @@ pub struct DataSettings {
     /// How many times longer than the other a side of a training pair may be. Default 4.
     #[serde(default = "default_max_ratio")]
     pub max_ratio: f32,
+    /// How BLEU finds words: `13a`, for text as people write it, or `none`, for text whose words and punctuation are
+    /// separated already. Default 13a.
+    #[serde(default)]
+    pub bleu: BleuTokenizer,
+    /// Which training pairs are dropped as text, before lengths are judged.
+    #[serde(default)]
+    pub clean: Cleaning,
 }
 
 /// The corpora that come with the program.
@@ -64,19 +83,47 @@ pub enum EmbeddedCorpus {
     Phrasebook,
 }
 
-/// Parallel text: two files, or one of two columns. Paths are relative to the working folder.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Parallel text: two files, or one of two columns. Paths are relative to the working folder. Files whose names end in
+/// .gz, .xz or .zst are decompressed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CorpusFiles {
-    /// Source sentences, one a line (.gz is decompressed).
+    /// Source sentences, one a line, or a `<seg>` each in a file named .sgm.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<PathBuf>,
-    /// Their translations, one a line (.gz is decompressed).
+    /// Their translations, likewise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<PathBuf>,
     /// Source, tab and target on each line, in place of the two files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tsv: Option<PathBuf>,
+    /// For training pairs: how often each is drawn in an epoch, on average. Default 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight: Option<f64>,
+}
+
+impl CorpusFiles {
+    /// Opens the files.
+    ///
+    /// # Errors
+    ///
+    /// If one cannot be opened. A recipe whose corpora lack files is refused when it is loaded.
+    pub fn open(&self) -> Result<SentencePairs, DataError> {
+        match (&self.tsv, &self.source, &self.target) {
+            (Some(tsv), _, _) => SentencePairs::open_tsv(tsv),
+            (None, source, target) => {
+                let path = |side: &Option<PathBuf>| side.clone().unwrap_or_default();
+                SentencePairs::open_files(path(source), path(target))
+            }
+        }
+    }
+
+    /// What a report calls the corpus: its files' name without their endings.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let path = self.tsv.as_ref().or(self.source.as_ref());
+        path.map_or_else(String::new, |path| corpus_name(path))
+    }
 }
 
 /// A preset, and what differs from it.
@@ -161,9 +208,6 @@ pub struct TrainingSettings {
 
 fn default_seed() -> u64 {
     1
-}
-fn default_vocab_size() -> usize {
-    8_000
 }
 fn default_max_length() -> usize {
     100
@@ -324,7 +368,8 @@ impl Recipe {
             return out_of_range("data.max_ratio", "must be at least 1");
         }
         self.validate_corpora()?;
-        self.transformer_config(self.data.vocab_size, 0)
+        self.validate_tokenizer()?;
+        self.transformer_config(self.data.vocab_size.unwrap_or(DEFAULT_VOCAB_SIZE), 0)
             .validate()
             .map_err(|error| {
                 let reason = error.to_string();
@@ -350,10 +395,25 @@ impl Recipe {
         })
     }
 
+    fn validate_tokenizer(&self) -> Result<(), OutOfRange> {
+        let data = &self.data;
+        let reason = if !(0.0..=1.0).contains(&data.bpe_dropout) {
+            "must lie in [0, 1]".to_owned()
+        } else if data.bpe_dropout > 0.0 && data.tokenizer != TokenizerKind::Bpe {
+            format!("needs data.tokenizer = \"bpe\", not \"{}\"", data.tokenizer)
+        } else {
+            return Ok(());
+        };
+        Err(OutOfRange {
+            field: "data.bpe_dropout",
+            reason: format!("data.bpe_dropout {reason}"),
+        })
+    }
+
     fn validate_corpora(&self) -> Result<(), OutOfRange> {
         let data = &self.data;
-        let reason = match (data.embedded, &data.train, &data.valid, &data.test) {
-            (Some(_), None, None, None) | (None, Some(_), Some(_), _) => None,
+        let reason = match (data.embedded, data.train.as_slice(), &data.valid, &data.test) {
+            (Some(_), [], None, None) | (None, [_, ..], Some(_), _) => None,
             (Some(_), ..) => Some("names an embedded corpus, so it can have no train, valid or test files"),
             (None, ..) => Some("needs train and valid files, or an embedded corpus"),
         };
@@ -363,24 +423,75 @@ impl Recipe {
                 reason: format!("[data] {reason}"),
             });
         }
-        let splits = [
-            ("data.train", &data.train),
-            ("data.valid", &data.valid),
-            ("data.test", &data.test),
-        ];
-        for (field, files) in splits {
-            let complete = files.as_ref().is_none_or(|files| {
-                matches!(
-                    (&files.source, &files.target, &files.tsv),
-                    (Some(_), Some(_), None) | (None, None, Some(_))
-                )
-            });
-            if !complete {
-                let reason = format!("{field} needs source and target, or tsv");
-                return Err(OutOfRange { field, reason });
-            }
+        let splits = data.train.iter().map(|files| ("data.train", files));
+        let held_out = [("data.valid", &data.valid), ("data.test", &data.test)];
+        let held_out = held_out
+            .into_iter()
+            .filter_map(|(field, files)| Some((field, files.as_ref()?)));
+        for (field, files) in splits.chain(held_out) {
+            let is_complete = matches!(
+                (&files.source, &files.target, &files.tsv),
+                (Some(_), Some(_), None) | (None, None, Some(_))
+            );
+            let problem = match files.weight {
+                _ if !is_complete => "needs source and target, or tsv",
+                Some(_) if field != "data.train" => "has a weight, which only training corpora have",
+                Some(weight) if !(weight > 0.0 && weight.is_finite()) => {
+                    "has a weight that is no number above 0"
+                }
+                _ => continue,
+            };
+            let reason = format!("{field} {problem}");
+            return Err(OutOfRange { field, reason });
         }
         Ok(())
+    }
+}
+
+mod one_or_many {
+    //! A list that is written as its only item where it has one: `train = { … }`, or `[[data.train]]` several times.
+
+    use std::fmt;
+
+    use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+    use serde::de::{MapAccess, SeqAccess, Visitor};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::CorpusFiles;
+
+    pub(super) fn serialize<S: Serializer>(
+        corpora: &[CorpusFiles],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match corpora {
+            [corpus] => corpus.serialize(serializer),
+            corpora => corpora.serialize(serializer),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<CorpusFiles>, D::Error> {
+        // Not an untagged enum, whose errors do not say which key is wrong.
+        struct OneOrMany;
+
+        impl<'de> Visitor<'de> for OneOrMany {
+            type Value = Vec<CorpusFiles>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table of corpus files, or a list of them")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                CorpusFiles::deserialize(MapAccessDeserializer::new(map)).map(|corpus| vec![corpus])
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list))
+            }
+        }
+
+        deserializer.deserialize_any(OneOrMany)
     }
 }
 

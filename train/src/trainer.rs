@@ -201,7 +201,7 @@ impl Trainer {
             ..self.recipe.search
         };
         let translator = Translator::new(bundle.clone()).with_search(greedy)?;
-        let bleu = bleu(&translator, &self.dataset.valid_pairs)?;
+        let bleu = bleu(&translator, &self.dataset.valid_pairs, self.recipe.data.bleu)?;
         if self.state.best.is_none_or(|best| bleu >= best.bleu) {
             let update = self.state.update;
             self.state.best = Some(Best { update, bleu });
@@ -238,11 +238,15 @@ fn to_tensor(matrix: &TokenMatrix, device: &Device) -> Tensor<2, Int> {
     Tensor::from_data(TensorData::new(matrix.ids.clone(), shape), device)
 }
 
-fn bleu(translator: &Translator, pairs: &[SentencePair]) -> Result<f64, TrainError> {
+fn bleu(
+    translator: &Translator,
+    pairs: &[SentencePair],
+    tokenizer: BleuTokenizer,
+) -> Result<f64, TrainError> {
     let sources: Vec<&str> = pairs.iter().map(|pair| pair.source.as_str()).collect();
     let references: Vec<&str> = pairs.iter().map(|pair| pair.target.as_str()).collect();
     let hypotheses = translator.translate_best(&sources)?;
-    Ok(corpus_bleu(&hypotheses, &references, BleuTokenizer::default())?.score)
+    Ok(corpus_bleu(&hypotheses, &references, tokenizer)?.score)
 }
 
 /// Scales all gradients so that their global norm, over all weights at once, is at most `max_norm` (Pascanu et al.,

@@ -23,6 +23,7 @@ use crate::error::DataError;
 use crate::file::write_file;
 
 pub use bpe_dropout::dropout_random;
+pub use train::DEFAULT_VOCAB_SIZE;
 
 use bpe_dropout::Merges;
 

@@ -18,7 +18,7 @@ use super::{BOS, EOS, Inner, PAD, Tokenizer, TokenizerKind, UNK, whitespace_deco
 use crate::error::DataError;
 
 /// The size of a subword vocabulary where none is asked for.
-pub(super) const DEFAULT_VOCAB_SIZE: usize = 8_000;
+pub const DEFAULT_VOCAB_SIZE: usize = 8_000;
 
 /// Longer words teach [`Tokenizer::train_unigram`] nothing, and cost it time and memory by their length squared.
 const MAX_WORD_LENGTH: usize = 1_000;
