@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 
-use common::{SMALL_RECIPE, Workspace, small_workspace, stderr};
+use common::{SMALL_RECIPE, Workspace, counts, small_workspace, stderr};
 
 /// Runs `train`, which must fail as a program and not as a bug, and returns what it said.
 fn failure(workspace: &Workspace, arguments: &[&str]) -> String {
@@ -14,14 +14,6 @@ fn failure(workspace: &Workspace, arguments: &[&str]) -> String {
     assert!(message.contains("error: "), "{message}");
     assert!(!message.contains("panicked"), "{message}");
     message
-}
-
-/// The last number in the row of the table that begins with `title`.
-fn count(message: &str, title: &str) -> usize {
-    let row = message.lines().find(|line| line.starts_with(title));
-    let row = row.unwrap_or_else(|| panic!("no row {title} in:\n{message}"));
-    let number = row.split_whitespace().last().unwrap().replace(',', "");
-    number.parse().unwrap()
 }
 
 /// Checks that `train small.toml` fails with a message of these parts and writes no output folder.
@@ -137,9 +129,9 @@ fn sentences_beyond_the_models_positions_are_dropped_and_counted() {
     let output = workspace.train(&["small.toml"]);
     let message = stderr(&output);
     assert!(output.status.success(), "{message}");
-    assert_eq!(count(&message, "pairs read"), 301);
-    assert_eq!(count(&message, "- too long"), 1);
-    assert_eq!(count(&message, "pairs kept"), 300);
+    assert_eq!(counts(&message, "pairs read"), [301]);
+    assert_eq!(counts(&message, "- too long"), [1]);
+    assert_eq!(counts(&message, "pairs kept"), [300]);
     assert!(
         message.contains("validation pairs: left out 1 longer"),
         "{message}"
