@@ -26,6 +26,7 @@ fn tokens(tokenizer: &Tokenizer, text: &str) -> Vec<String> {
 fn every_word_of_the_text_is_a_token_the_most_frequent_first() {
     let tokenizer = tokenizer();
     assert_eq!(tokenizer.kind(), TokenizerKind::Whitespace);
+    assert_eq!(tokenizer.unk_id(), Some(3));
     let first = [0, 1, 2, 3, 4, 5, 6].map(|id| tokenizer.token(id));
     // "." four times, "a" three times, "ein" twice; equally frequent words by their names.
     assert_eq!(first, ["<pad>", "<s>", "</s>", "<unk>", ".", "a", "ein"]);

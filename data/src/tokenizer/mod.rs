@@ -221,6 +221,12 @@ impl Tokenizer {
         self.eos
     }
 
+    /// The id of `<unk>`, which [`TokenizerKind::Whitespace`] has.
+    #[must_use]
+    pub fn unk_id(&self) -> Option<u32> {
+        self.unk
+    }
+
     /// A word spelt like a special token is a word: an unknown one.
     fn without_special(&self, ids: &[u32]) -> Vec<u32> {
         match self.unk {
