@@ -24,7 +24,7 @@ pub struct SentencePair {
 /// Sentence pairs in the order of their files; never empty when read from files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParallelCorpus {
-    /// The pairs. A side may be an empty sentence: [`Cleaner`](crate::clean::Cleaner) drops and counts those.
+    /// The pairs. A side may be an empty sentence: [`Cleaning`](crate::clean::Cleaning) drops and counts those.
     pub pairs: Vec<SentencePair>,
 }
 
