@@ -1,5 +1,7 @@
 //! Encoded examples, and batches of them under a budget of tokens.
 
+use std::ops::Range;
+
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -18,6 +20,24 @@ impl Example {
     pub fn longest_side(&self) -> usize {
         self.source.len().max(self.target.len())
     }
+
+    /// The numbers of tokens of both sides.
+    #[must_use]
+    pub fn lengths(&self) -> Lengths {
+        Lengths {
+            source: self.source.len() as u32,
+            target: self.target.len() as u32,
+        }
+    }
+}
+
+/// The numbers of tokens of an [`Example`], `</s>` included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lengths {
+    /// Of the source sentence.
+    pub source: u32,
+    /// Of the target sentence.
+    pub target: u32,
 }
 
 /// Rows of token ids, `[rows, width]`, padded on the right to the longest row.
@@ -87,51 +107,95 @@ impl Batch {
     }
 }
 
-/// Divides `examples` into batches for one epoch and returns their indices, batch by batch.
+/// The batches of an epoch, in their order. A batch is the numbers of its examples.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchPlan {
+    /// The examples of all batches.
+    examples: Vec<u32>,
+    /// Where each batch is among them.
+    batches: Vec<Range<u32>>,
+}
+
+impl BatchPlan {
+    /// The number of batches.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.batches.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.batches.is_empty()
+    }
+
+    /// The examples of a batch, where there are so many.
+    #[must_use]
+    pub fn batch(&self, number: usize) -> Option<&[u32]> {
+        let Range { start, end } = self.batches.get(number)?.clone();
+        Some(&self.examples[start as usize..end as usize])
+    }
+
+    /// All batches.
+    pub fn iter(&self) -> impl Iterator<Item = &[u32]> {
+        (0..self.len()).filter_map(|number| self.batch(number))
+    }
+}
+
+/// Divides the examples of one epoch, given by number and lengths, into batches.
 ///
 /// Each batch keeps `rows × longest side ≤ max_tokens`, where the longest side is the longest source or target
 /// sentence of the batch, padding included; an example that is longer by itself forms a batch of its own. Examples
 /// of similar lengths share a batch, so that little of it is padding (section 5.1 of "Attention Is All You Need").
 /// Examples of equal lengths, and then the batches, come in an order drawn from `seed` and `epoch`: the same on
-/// every platform. Every example is in exactly one batch.
+/// every platform. An example is in as many batches as it is given times: in exactly one, if each is given once.
+///
+/// Planning takes 24 bytes for an example, of which 4 stay, and there may be as many as `u32` counts.
 #[must_use]
-pub fn plan_batches(examples: &[Example], max_tokens: usize, seed: u64, epoch: u64) -> Vec<Vec<usize>> {
-    let mut random = epoch_random(seed, epoch);
-    let mut by_length: Vec<(usize, usize, usize, u64, usize)> = examples
-        .iter()
-        .enumerate()
-        .map(|(index, example)| {
-            let (source, target) = (example.source.len(), example.target.len());
-            (source.max(target), source, target, random.next_u64(), index)
+pub fn plan_batches(
+    examples: impl IntoIterator<Item = (u32, Lengths)>,
+    max_tokens: usize,
+    seed: u64,
+    epoch: u64,
+) -> BatchPlan {
+    let mut random = epoch_random(seed, epoch, 0);
+    let mut by_length: Vec<(u32, u32, u32, u64, u32)> = examples
+        .into_iter()
+        .map(|(number, Lengths { source, target })| {
+            (source.max(target), source, target, random.next_u64(), number)
         })
         .collect();
     by_length.sort_unstable();
 
-    let mut batches: Vec<Vec<usize>> = Vec::new();
-    let mut batch: Vec<usize> = Vec::new();
-    for (longest, _, _, _, index) in by_length {
-        if !batch.is_empty() && (batch.len() + 1) * longest > max_tokens {
-            batches.push(std::mem::take(&mut batch));
+    let mut batches: Vec<Range<u32>> = Vec::new();
+    let mut start = 0;
+    for (end, (longest, ..)) in (0..).zip(&by_length) {
+        if end > start && (end - start + 1) as usize * *longest as usize > max_tokens {
+            batches.push(start..end);
+            start = end;
         }
-        batch.push(index);
     }
-    if !batch.is_empty() {
-        batches.push(batch);
+    if !by_length.is_empty() {
+        batches.push(start..by_length.len() as u32);
     }
 
     // Sorting by random keys, because the order of a library's `shuffle` may change with its release.
-    let mut shuffled: Vec<(u64, Vec<usize>)> = batches
+    let mut shuffled: Vec<(u64, Range<u32>)> = batches
         .into_iter()
         .map(|batch| (random.next_u64(), batch))
         .collect();
-    shuffled.sort_unstable();
-    shuffled.into_iter().map(|(_, batch)| batch).collect()
+    shuffled.sort_unstable_by_key(|(key, batch)| (*key, batch.start));
+    BatchPlan {
+        examples: by_length.into_iter().map(|(.., number)| number).collect(),
+        batches: shuffled.into_iter().map(|(_, batch)| batch).collect(),
+    }
 }
 
-/// The stream of random numbers that belongs to an epoch of a run.
-fn epoch_random(seed: u64, epoch: u64) -> ChaCha8Rng {
+/// The random numbers of an epoch of a run, in several streams that have nothing to do with each other.
+pub(crate) fn epoch_random(seed: u64, epoch: u64, stream: u64) -> ChaCha8Rng {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
     key[8..16].copy_from_slice(&epoch.to_le_bytes());
+    key[16..24].copy_from_slice(&stream.to_le_bytes());
     ChaCha8Rng::from_seed(key)
 }

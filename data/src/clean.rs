@@ -44,7 +44,8 @@ impl Default for Cleaning {
 
 /// How many pairs [`Cleaned`] has kept, and how many it has dropped for which reason. A pair counts once, under the
 /// first reason that applies, in the order of the fields.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CleaningReport {
     /// Kept.
     pub kept: usize,

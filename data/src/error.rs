@@ -155,14 +155,50 @@ pub enum DataError {
         /// The sum of what came.
         found: String,
     },
+    /// A file of a prepared corpus is damaged, missing or of another version.
+    #[error("the prepared corpus file {} cannot be used: {reason}", path.display())]
+    InvalidPrepared {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Corpora cannot be mixed as asked for.
+    #[error("cannot mix the training corpora: {reason}")]
+    Mixture {
+        /// Why not.
+        reason: String,
+    },
 }
 
 impl DataError {
+    /// [`DataError::Read`].
+    pub(crate) fn read(path: &Path, error: io::Error) -> Self {
+        Self::Read {
+            path: path.to_owned(),
+            error,
+        }
+    }
+
+    /// [`DataError::Write`].
+    pub(crate) fn write(path: &Path, error: io::Error) -> Self {
+        Self::Write {
+            path: path.to_owned(),
+            error,
+        }
+    }
+
     /// What the user can do about the error, where there is something to say beyond the message.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Read { path, error } => return read_hint(path, error),
+            Self::InvalidPrepared { path, .. } => {
+                let folder = path.parent().unwrap_or(path).display();
+                return Some(format!(
+                    "remove the folder {folder}: the next run prepares the corpus anew"
+                ));
+            }
             Self::Write { .. } => "check that the folder exists, is writable and has free space",
             Self::InvalidUtf8 { .. } => "convert the file to UTF-8, for example with `iconv -t UTF-8`",
             Self::Columns { .. } => "write one pair a line: source sentence, tab, target sentence",
@@ -187,7 +223,7 @@ impl DataError {
             Self::WrongChecksum { .. } => {
                 "the file is damaged or has changed at its source; run the command again, or try another --mirror"
             }
-            Self::TrainTokenizer { .. } => return None,
+            Self::TrainTokenizer { .. } | Self::Mixture { .. } => return None,
         };
         Some(hint.to_owned())
     }

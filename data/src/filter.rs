@@ -1,11 +1,14 @@
 //! Leaving out examples that would harm or break training.
 
 use std::fmt;
+use std::ops::AddAssign;
+
+use serde::{Deserialize, Serialize};
 
 use crate::batch::Example;
 
 /// Which examples to keep. Lengths are in tokens, with the final `</s>`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Filter {
     /// The most tokens on either side.
     pub max_length: usize,
@@ -15,7 +18,7 @@ pub struct Filter {
 
 /// How many examples a [`Filter`] kept, and how many it dropped for which reason. An example counts once, under the
 /// first reason that applies, in the order of the fields.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilterReport {
     /// Kept.
     pub kept: usize,
@@ -60,6 +63,15 @@ impl FilterReport {
     #[must_use]
     pub fn dropped(&self) -> usize {
         self.empty + self.too_long + self.ratio
+    }
+}
+
+impl AddAssign for FilterReport {
+    fn add_assign(&mut self, other: Self) {
+        self.kept += other.kept;
+        self.empty += other.empty;
+        self.too_long += other.too_long;
+        self.ratio += other.ratio;
     }
 }
 

@@ -1,4 +1,5 @@
-//! Text in, batches out: parallel corpora, subword tokenizers, token-budget batches and named corpora.
+//! Text in, batches out: parallel corpora, subword tokenizers, prepared corpora, token-budget batches and named
+//! corpora.
 
 mod archive;
 pub mod batch;
@@ -8,8 +9,11 @@ pub mod corpus;
 pub mod error;
 pub mod file;
 pub mod filter;
+pub mod mixture;
+pub mod parallel_text;
 pub mod phrasebook;
 pub mod report;
+pub mod shard;
 pub mod source;
 pub mod tokenizer;
 

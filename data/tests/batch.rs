@@ -1,6 +1,6 @@
 //! Batches: what they must keep for any examples, and exact small ones.
 
-use attend_data::batch::{Batch, Example, TokenMatrix, plan_batches};
+use attend_data::batch::{self, Batch, Example, TokenMatrix};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -13,6 +13,17 @@ fn example(source: &[u32], target: &[u32]) -> Example {
         source: source.to_vec(),
         target: target.to_vec(),
     }
+}
+
+/// The batches of all `examples` as lists of their indices.
+fn plan_batches(examples: &[Example], max_tokens: usize, seed: u64, epoch: u64) -> Vec<Vec<usize>> {
+    let lengths = (0..).zip(examples.iter().map(Example::lengths));
+    let plan = batch::plan_batches(lengths, max_tokens, seed, epoch);
+    let to_indices = |batch: &[u32]| batch.iter().map(|&number| number as usize).collect();
+    let batches: Vec<Vec<usize>> = plan.iter().map(to_indices).collect();
+    assert_eq!((batches.len(), batches.is_empty()), (plan.len(), plan.is_empty()));
+    assert_eq!(plan.batch(plan.len()), None);
+    batches
 }
 
 /// Examples whose source lengths are spread as in a corpus of captions, with targets of about the same length.

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use attend_data::DataError;
-use attend_data::corpus::{ParallelCorpus, SentencePair, read_lines};
+use attend_data::corpus::{ParallelCorpus, SentencePair, SentencePairs, read_lines};
 use attend_data::file::write_file;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -178,4 +178,16 @@ fn a_written_file_replaces_the_old_one_and_leaves_nothing_beside_it() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     let error = write_file(folder.path().join("no/such/folder"), "").unwrap_err();
     assert!(error.to_string().contains("no/such/folder"), "{error}");
+}
+
+#[test]
+fn what_is_wrong_at_the_end_is_told_where_it_is() {
+    let folder = TempDir::new().unwrap();
+    let source = file(&folder, "train.en", "one\ntwo\n");
+    let target = file(&folder, "train.de", "eins\nzwei\ndrei\nvier\n");
+    let mut pairs = SentencePairs::open_files(source, target).unwrap();
+    assert_eq!(pairs.next().unwrap().unwrap(), pair("one", "eins"));
+    assert_eq!(pairs.next().unwrap().unwrap(), pair("two", "zwei"));
+    let message = pairs.next().unwrap().unwrap_err().to_string();
+    assert!(message.contains("train.de has 4"), "{message}");
 }

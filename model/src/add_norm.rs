@@ -1,11 +1,15 @@
 //! The residual connection and layer normalization around each sub-layer: "Add & Norm" in the paper's figure 1.
 
+use attend_ops::layer_norm;
 use burn::module::Module;
 use burn::nn::{LayerNorm, LayerNormConfig};
 use burn::tensor::{Device, Tensor};
 
 use crate::config::{NormPlacement, TransformerConfig};
 use crate::dropout::Dropout;
+
+/// Keeps the deviation of a constant row from being zero: PyTorch's default.
+const EPSILON: f64 = 1e-5;
 
 /// Wraps a sub-layer: `norm(x + dropout(f(x)))` in post-norm, `x + dropout(f(norm(x)))` in pre-norm
 /// (sections 3.1 and 5.4).
@@ -32,14 +36,20 @@ impl AddNorm {
         match self.placement {
             NormPlacement::Post => {
                 let update = self.dropout.forward(f(x.clone()));
-                self.norm.forward(x + update)
+                normalize(&self.norm, x + update)
             }
             NormPlacement::Pre => {
-                let update = f(self.norm.forward(x.clone()));
+                let update = f(normalize(&self.norm, x.clone()));
                 x + self.dropout.forward(update)
             }
         }
     }
+}
+
+/// Normalizes each position of `[batch, seq, d_model]`.
+pub(crate) fn normalize(norm: &LayerNorm, x: Tensor<3>) -> Tensor<3> {
+    let beta = norm.beta.as_ref().expect("every norm has a bias");
+    layer_norm(x, norm.gamma.val(), beta.val(), EPSILON)
 }
 
 /// The norm after a whole stack: pre-norm leaves the stack's output unnormalised, post-norm needs none.

@@ -1,63 +1,36 @@
-//! Scaled dot-product and multi-head attention (section 3.2), the only place that knows heads.
+//! Multi-head attention (section 3.2).
 
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, Device, Tensor};
 
-use crate::init;
+use attend_ops::{attention, attention_with_weights};
 
-/// `softmax(Q Kᵀ / sqrt(d_head)) V` (section 3.2.1, equation 1).
-///
-/// Returns the attended values and the weights, each row of which sums to 1. A query from which every key is
-/// hidden has no defined answer: each must see at least one.
-///
-/// # Shapes
-///
-/// - query: `[batch, n_heads, queries, d_head]`
-/// - key, value: `[batch, n_heads, keys, d_head]`
-/// - hidden: broadcastable to `[batch, n_heads, queries, keys]`, `true` where a key is hidden
-/// - output: `[batch, n_heads, queries, d_head]` and `[batch, n_heads, queries, keys]`
-pub fn scaled_dot_product_attention(
-    query: Tensor<4>,
-    key: Tensor<4>,
-    value: Tensor<4>,
-    hidden: Option<Tensor<4, Bool>>,
-) -> (Tensor<4>, Tensor<4>) {
-    let [_, _, _, d_head] = query.dims();
-    // Scaling the query is the same as scaling the scores, on a smaller tensor.
-    let scores = query
-        .mul_scalar((d_head as f64).powf(-0.5))
-        .matmul(key.swap_dims(2, 3));
-    let scores = match hidden {
-        Some(hidden) => scores.mask_fill(hidden, f32::NEG_INFINITY),
-        None => scores,
-    };
-    let weights = softmax(scores, 3);
-    (weights.clone().matmul(value), weights)
-}
+use crate::linear;
 
-/// Keys and values of a sequence, split into heads.
+pub use attend_ops::scaled_dot_product_attention;
+
+/// Keys and values of a sequence, those of the heads side by side.
 #[derive(Clone, Debug)]
 pub struct KeyValue {
-    /// `[batch, n_heads, seq, d_head]`
-    pub key: Tensor<4>,
-    /// `[batch, n_heads, seq, d_head]`
-    pub value: Tensor<4>,
+    /// `[batch, seq, d_model]`
+    pub key: Tensor<3>,
+    /// `[batch, seq, d_model]`
+    pub value: Tensor<3>,
 }
 
 impl KeyValue {
     /// Puts `next` behind this sequence.
     pub fn append(self, next: Self) -> Self {
         Self {
-            key: Tensor::cat(vec![self.key, next.key], 2),
-            value: Tensor::cat(vec![self.value, next.value], 2),
+            key: Tensor::cat(vec![self.key, next.key], 1),
+            value: Tensor::cat(vec![self.value, next.value], 1),
         }
     }
 
     /// Number of positions.
     pub fn length(&self) -> usize {
-        self.key.dims()[2]
+        self.key.dims()[1]
     }
 }
 
@@ -77,7 +50,7 @@ pub struct MultiHeadAttention {
 impl MultiHeadAttention {
     /// Xavier-initialised projections of width `d_model`, which `n_heads` must divide.
     pub fn new(d_model: usize, n_heads: usize, device: &Device) -> Self {
-        let projection = || init::linear(d_model, d_model, device);
+        let projection = || linear::init(d_model, d_model, device);
         Self {
             query: projection(),
             key: projection(),
@@ -90,8 +63,8 @@ impl MultiHeadAttention {
     /// Keys and values of a sequence `[batch, keys, d_model]`, for [`attend`](Self::attend).
     pub fn project(&self, sequence: Tensor<3>) -> KeyValue {
         KeyValue {
-            key: self.split_heads(self.key.forward(sequence.clone())),
-            value: self.split_heads(self.value.forward(sequence)),
+            key: linear::forward(&self.key, sequence.clone()),
+            value: linear::forward(&self.value, sequence),
         }
     }
 
@@ -102,34 +75,25 @@ impl MultiHeadAttention {
     /// # Shapes
     ///
     /// - queries: `[batch, queries, d_model]`
-    /// - hidden: broadcastable to `[batch, n_heads, queries, keys]`, `true` where a key is hidden
+    /// - hidden: `[batch or 1, 1, queries or 1, keys]`, `true` where a key is hidden
     /// - output: `[batch, queries, d_model]`
     pub fn attend(
         &self,
         queries: Tensor<3>,
         sequence: KeyValue,
-        hidden: Option<Tensor<4, Bool>>,
+        hidden: Tensor<4, Bool>,
         weights: Option<&mut Vec<Tensor<4>>>,
     ) -> Tensor<3> {
-        let query = self.split_heads(self.query.forward(queries));
-        let (attended, head_weights) =
-            scaled_dot_product_attention(query, sequence.key, sequence.value, hidden);
-        if let Some(weights) = weights {
-            weights.push(head_weights);
-        }
-        self.output.forward(merge_heads(attended))
+        let query = linear::forward(&self.query, queries);
+        let KeyValue { key, value } = sequence;
+        let attended = match weights {
+            None => attention(query, key, value, hidden, self.n_heads),
+            Some(weights) => {
+                let (attended, of_heads) = attention_with_weights(query, key, value, hidden, self.n_heads);
+                weights.push(of_heads);
+                attended
+            }
+        };
+        linear::forward(&self.output, attended)
     }
-
-    /// `[batch, seq, d_model]` → `[batch, n_heads, seq, d_head]`
-    fn split_heads(&self, x: Tensor<3>) -> Tensor<4> {
-        let [batch, seq, d_model] = x.dims();
-        x.reshape([batch, seq, self.n_heads, d_model / self.n_heads])
-            .swap_dims(1, 2)
-    }
-}
-
-/// `[batch, n_heads, seq, d_head]` → `[batch, seq, d_model]`
-fn merge_heads(x: Tensor<4>) -> Tensor<3> {
-    let [batch, n_heads, seq, d_head] = x.dims();
-    x.swap_dims(1, 2).reshape([batch, seq, n_heads * d_head])
 }

@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::nn::LayerNorm;
 use burn::tensor::{Bool, Device, Tensor};
 
-use crate::add_norm::{AddNorm, final_norm};
+use crate::add_norm::{AddNorm, final_norm, normalize};
 use crate::attention::MultiHeadAttention;
 use crate::cache::{DecoderState, LayerCache};
 use crate::config::TransformerConfig;
@@ -48,13 +48,13 @@ impl DecoderLayer {
     /// # Shapes
     ///
     /// - x and output: `[batch, seq, d_model]`, the `seq` positions after those in the cache
-    /// - later_hidden: broadcastable to `[batch, n_heads, seq, cached + seq]`, `true` at later positions
+    /// - later_hidden: `[1, 1, seq, cached + seq]`, `true` at later positions
     /// - memory_hidden: `[batch, 1, 1, source_seq]`, `true` at source padding
     pub fn forward(
         &self,
         x: Tensor<3>,
         cache: &mut LayerCache,
-        later_hidden: Option<Tensor<4, Bool>>,
+        later_hidden: Tensor<4, Bool>,
         memory_hidden: Tensor<4, Bool>,
         weights: Option<&mut AttentionWeights>,
     ) -> Tensor<3> {
@@ -73,7 +73,7 @@ impl DecoderLayer {
         });
         let x = self.cross_attention_norm.forward(x, |x| {
             self.cross_attention
-                .attend(x, cache.memory.clone(), Some(memory_hidden), cross_weights)
+                .attend(x, cache.memory.clone(), memory_hidden, cross_weights)
         });
         self.feed_forward_norm
             .forward(x, |x| self.feed_forward.forward(x))
@@ -125,8 +125,7 @@ impl Decoder {
     ) -> Tensor<3> {
         let [_, seq, _] = x.dims();
         state.length += seq;
-        // A single query is the latest position, from which nothing is hidden.
-        let later_hidden = (seq > 1).then(|| causal_mask(seq, state.length, &x.device()));
+        let later_hidden = causal_mask(seq, state.length, &x.device());
         let x = self
             .layers
             .iter()
@@ -141,7 +140,7 @@ impl Decoder {
                 )
             });
         match &self.norm {
-            Some(norm) => norm.forward(x),
+            Some(norm) => normalize(norm, x),
             None => x,
         }
     }

@@ -2,8 +2,9 @@
 
 use std::cell::RefCell;
 
+use attend_ops::dropout;
 use burn::module::Module;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
@@ -36,22 +37,8 @@ impl Dropout {
         if self.probability == 0.0 || !x.device().is_autodiff() {
             return x;
         }
-        let kept = (1.0 / (1.0 - self.probability)) as f32;
-        let threshold = (self.probability * 2f64.powi(32)) as u32;
-        let shape = x.dims();
-        let mask: Vec<f32> = GENERATOR.with_borrow_mut(|generator| {
-            (0..shape.iter().product())
-                .map(|_| {
-                    if generator.next_u32() < threshold {
-                        0.0
-                    } else {
-                        kept
-                    }
-                })
-                .collect()
-        });
-        let mask = Tensor::from_data(TensorData::new(mask, shape), &x.device());
-        x * mask
+        let seed = GENERATOR.with_borrow_mut(SmallRng::next_u64);
+        dropout(x, self.probability, seed)
     }
 }
 

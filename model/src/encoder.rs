@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::nn::LayerNorm;
 use burn::tensor::{Bool, Device, Tensor};
 
-use crate::add_norm::{AddNorm, final_norm};
+use crate::add_norm::{AddNorm, final_norm, normalize};
 use crate::attention::MultiHeadAttention;
 use crate::config::TransformerConfig;
 use crate::feed_forward::FeedForward;
@@ -43,7 +43,7 @@ impl EncoderLayer {
     ) -> Tensor<3> {
         let x = self.self_attention_norm.forward(x, |x| {
             let sequence = self.self_attention.project(x.clone());
-            self.self_attention.attend(x, sequence, Some(hidden), weights)
+            self.self_attention.attend(x, sequence, hidden, weights)
         });
         self.feed_forward_norm
             .forward(x, |x| self.feed_forward.forward(x))
@@ -84,7 +84,7 @@ impl Encoder {
             layer.forward(x, hidden.clone(), weights.as_deref_mut())
         });
         match &self.norm {
-            Some(norm) => norm.forward(x),
+            Some(norm) => normalize(norm, x),
             None => x,
         }
     }

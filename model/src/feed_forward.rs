@@ -2,11 +2,10 @@
 
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
 use crate::config::TransformerConfig;
-use crate::init;
+use crate::linear;
 
 /// `FFN(x) = max(0, x W_1 + b_1) W_2 + b_2` (equation 2), the same for every position.
 #[derive(Module, Debug)]
@@ -19,8 +18,8 @@ impl FeedForward {
     /// Xavier-initialised layers `d_model → d_ff → d_model`.
     pub fn new(config: &TransformerConfig, device: &Device) -> Self {
         Self {
-            inner: init::linear(config.d_model, config.d_ff, device),
-            outer: init::linear(config.d_ff, config.d_model, device),
+            inner: linear::init(config.d_model, config.d_ff, device),
+            outer: linear::init(config.d_ff, config.d_model, device),
         }
     }
 
@@ -28,6 +27,6 @@ impl FeedForward {
     ///
     /// - x and output: `[batch, seq, d_model]`
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.outer.forward(relu(self.inner.forward(x)))
+        linear::forward(&self.outer, linear::forward_relu(&self.inner, x))
     }
 }

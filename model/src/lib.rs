@@ -10,7 +10,7 @@
 //! | 3.3 position-wise feed-forward networks | [`feed_forward`] |
 //! | 3.4 embeddings and softmax | [`transformer`] |
 //! | 3.5 positional encoding | [`position`] |
-//! | 5.4 dropout, label smoothing | [`dropout`], [`loss`] |
+//! | 5.4 dropout, label smoothing | [`dropout`], [`Transformer::loss`] |
 //!
 //! Everywhere, shapes are written `[batch, seq, d_model]`, and a mask is `true` where a position is **hidden**.
 //!
@@ -34,7 +34,7 @@ pub mod dropout;
 pub mod encoder;
 pub mod feed_forward;
 mod init;
-pub mod loss;
+mod linear;
 pub mod mask;
 pub mod position;
 pub mod transformer;
@@ -43,5 +43,4 @@ pub use attention::MultiHeadAttention;
 pub use cache::DecoderState;
 pub use config::{ConfigError, NormPlacement, PositionKind, TransformerConfig};
 pub use dropout::seed_dropout;
-pub use loss::label_smoothed_cross_entropy;
 pub use transformer::{AttentionWeights, Memory, Transformer};

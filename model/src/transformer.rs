@@ -1,5 +1,6 @@
 //! The whole network: embeddings, encoder, decoder and output (figure 1).
 
+use attend_ops::linear_cross_entropy;
 use burn::module::Module;
 use burn::nn::Embedding;
 use burn::tensor::{Bool, Device, Int, Tensor};
@@ -106,6 +107,30 @@ impl Transformer {
         weights
     }
 
+    /// The training loss: the [label-smoothed cross-entropy](linear_cross_entropy) of each target token, in nats, summed
+    /// over those that are no padding.
+    ///
+    /// # Shapes
+    ///
+    /// - source, target_input: as for [`forward`](Self::forward)
+    /// - target_output: `[batch, target_seq]`, rows end with `</s>`, padded on the right
+    /// - output: `[1]`
+    ///
+    /// # Panics
+    ///
+    /// As [`encode`](Self::encode).
+    pub fn loss(
+        &self,
+        source: Tensor<2, Int>,
+        target_input: Tensor<2, Int>,
+        target_output: Tensor<2, Int>,
+        smoothing: f64,
+    ) -> Tensor<1> {
+        let mut state = self.start(self.encode(source));
+        let x = self.decode_recording(target_input, &mut state, None);
+        linear_cross_entropy(x, self.output_weight(), target_output, self.pad_id, smoothing)
+    }
+
     /// Encodes a batch of source sentences.
     ///
     /// # Shapes
@@ -135,7 +160,14 @@ impl Transformer {
     ///
     /// As [`encode`](Self::encode).
     pub fn decode(&self, target: Tensor<2, Int>, state: &mut DecoderState) -> Tensor<3> {
-        self.decode_recording(target, state, None)
+        let x = self.decode_recording(target, state, None);
+        let [batch, seq, d_model] = x.dims();
+        // As a product of two matrices: Burn would copy a transposed weight that is broadcast over a batch.
+        let logits = x
+            .reshape([batch * seq, d_model])
+            .matmul(self.output_weight().transpose());
+        let vocab_size = logits.dims()[1];
+        logits.reshape([batch, seq, vocab_size])
     }
 
     /// Where the weights are, and where input must be.
@@ -152,19 +184,27 @@ impl Transformer {
         }
     }
 
+    /// The decoder's output `[batch, seq, d_model]` for the next positions of the target.
     fn decode_recording(
         &self,
         target: Tensor<2, Int>,
         state: &mut DecoderState,
         weights: Option<&mut AttentionWeights>,
     ) -> Tensor<3> {
-        let (embedding, output) = match &self.untied {
-            Some(untied) => (&untied.target, &untied.output),
-            None => (&self.embedding, &self.embedding),
+        let embedding = match &self.untied {
+            Some(untied) => &untied.target,
+            None => &self.embedding,
         };
         let x = self.embed(embedding, &self.target_positions, target, state.length);
-        let x = self.decoder.forward(x, state, weights);
-        x.matmul(output.weight.val().transpose().unsqueeze())
+        self.decoder.forward(x, state, weights)
+    }
+
+    /// The output layer's weight, `[vocab_size, d_model]`.
+    fn output_weight(&self) -> Tensor<2> {
+        match &self.untied {
+            Some(untied) => untied.output.weight.val(),
+            None => self.embedding.weight.val(),
+        }
     }
 
     /// `dropout(embedding · sqrt(d_model) + position)` (sections 3.4, 3.5 and 5.4).

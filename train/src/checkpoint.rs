@@ -1,21 +1,23 @@
 //! Checkpoints: everything that going on with a run needs.
 //!
-//! A run keeps its last checkpoint, in a folder named by its number of updates:
+//! A run keeps its last two checkpoints, each in a folder named by its number of updates:
 //!
 //! | file | content |
 //! |---|---|
 //! | `model.bpk` | the weights, with the identities that the optimizer knows them by |
 //! | `optimizer.bpk` | Adam's moments |
-//! | `state.json` | [`TrainingState`] |
+//! | `average.bpk` | the moving average of the weights, where one is asked for |
+//! | `state.toml` | [`TrainingState`] |
 //!
-//! The best weights so far are the model folder's own `model.safetensors`.
+//! Of older ones that an average of checkpoints needs, `model.bpk` alone stays. The best weights so far are the model
+//! folder's own `model.safetensors`.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use attend_data::DataError;
-use attend_data::file::write_file;
+use attend_data::file::{sync_folder, write_file};
 use attend_model::Transformer;
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
@@ -26,32 +28,89 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::Position;
 use crate::error::TrainError;
 
+/// The folder in a run's folder that holds the checkpoints.
+pub const CHECKPOINTS: &str = "checkpoints";
 const MODEL: &str = "model.bpk";
 const OPTIMIZER: &str = "optimizer.bpk";
-const STATE: &str = "state.json";
+const AVERAGE: &str = "average.bpk";
+const STATE: &str = "state.toml";
 /// The name that a checkpoint is built under; the others are numbers.
 const PARTIAL: &str = "partial";
+/// How many checkpoints to go on from stay: should the last be damaged, there is the one before.
+const KEPT: usize = 2;
+
+/// All that changes in the course of a run.
+#[derive(Clone)]
+pub struct Snapshot {
+    /// The network.
+    pub model: Transformer,
+    /// The optimizer with its moments.
+    pub optimizer: ModuleOptimizer,
+    /// The moving average of the weights, on a device without autodiff, where one is asked for.
+    pub moving_average: Option<Transformer>,
+    /// The rest.
+    pub state: TrainingState,
+}
 
 /// How far a run has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+// TOML, since it gives back every number exactly as it was.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TrainingState {
-    /// Updates taken.
+    /// Updates taken or skipped.
     pub update: usize,
-    /// Where the next batch stands.
-    pub position: Position,
+    /// Updates skipped, because the loss or a gradient was not finite.
+    pub skipped: usize,
+    /// Workers that shared each batch: they decide how dropout falls, and how sums are rounded.
+    pub workers: usize,
     /// Seconds spent, pauses between resumed parts left out.
     pub seconds: f64,
+    /// The update of the last validation.
+    pub validated: usize,
+    /// Validations in a row that were no better than the best before them.
+    pub validations_since_best: usize,
+    /// Where the next batch stands.
+    pub position: Position,
+    /// The updates since the last record in `metrics.jsonl`.
+    pub span: Span,
     /// The validation whose weights the model folder holds.
     pub best: Option<Best>,
+    /// The checkpoints whose weights are averaged, in the order of their updates.
+    #[serde(default)]
+    pub averaged: Vec<Averaged>,
+}
+
+/// Some updates in a row, as the trainer measured them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Span {
+    /// Label-smoothed cross-entropy, in nats, summed over the real target tokens.
+    pub loss_sum: f64,
+    /// Number of real target tokens.
+    pub target_tokens: usize,
+    /// Learning rate of the last update.
+    pub learning_rate: f64,
+    /// Global norm of the last update's gradients before clipping.
+    pub gradient_norm: f64,
 }
 
 /// The best validation so far.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Best {
     /// The update it was made at.
     pub update: usize,
-    /// Its BLEU.
-    pub bleu: f64,
+    /// Its score by the run's metric.
+    pub score: f64,
+    /// The updates whose weights were averaged; none where the weights were those of one update.
+    pub averaged: Vec<usize>,
+}
+
+/// A checkpoint whose weights are averaged.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Averaged {
+    /// Its update.
+    pub update: usize,
+    /// Its validation score, where the best are averaged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
 }
 
 /// The checkpoints of a run.
@@ -65,93 +124,169 @@ impl Checkpoints {
     #[must_use]
     pub fn of(run_folder: &Path) -> Self {
         Self {
-            folder: run_folder.join("checkpoints"),
+            folder: run_folder.join(CHECKPOINTS),
         }
     }
 
-    /// Writes a checkpoint and then removes older ones: at every moment a whole one is there.
+    /// Writes a checkpoint and then removes what is no longer needed: at every moment a whole one is there.
     ///
     /// # Errors
     ///
-    /// If a file cannot be written; the older checkpoint stays then.
-    pub fn save(
-        &self,
-        model: &Transformer,
-        optimizer: &ModuleOptimizer,
-        state: &TrainingState,
-    ) -> Result<(), TrainError> {
+    /// If a file cannot be written; the older checkpoints stay then.
+    pub fn save(&self, snapshot: &Snapshot) -> Result<(), TrainError> {
         let partial = self.folder.join(PARTIAL);
-        let write_error = |path: &Path, error: io::Error| DataError::Write {
-            path: path.to_owned(),
-            error,
+        remove(&partial)?;
+        // Not with its parents: where the run's folder is gone, nobody would look for the checkpoint.
+        fs::create_dir(&partial).map_err(|error| write_error(&partial, error))?;
+
+        let write = |file: &str, bytes: Result<Bytes, _>| {
+            let path = partial.join(file);
+            let bytes: Bytes = bytes.map_err(|error| write_error(&path, io::Error::other(error)))?;
+            Ok::<_, TrainError>(write_file(path, &bytes[..])?)
         };
-        let stale = self.numbered();
-        if partial.exists() {
-            fs::remove_dir_all(&partial).map_err(|error| write_error(&partial, error))?;
+        write(MODEL, snapshot.model.clone().into_record().into_bytes())?;
+        write(OPTIMIZER, snapshot.optimizer.into_bytes())?;
+        if let Some(average) = &snapshot.moving_average {
+            write(AVERAGE, average.clone().into_record().into_bytes())?;
         }
-        fs::create_dir_all(&partial).map_err(|error| write_error(&partial, error))?;
+        let state = toml::to_string_pretty(&snapshot.state).expect("numbers always serialize");
+        write_file(partial.join(STATE), state)?;
 
-        let to_bytes = |bytes: Result<Bytes, _>, file: &str| {
-            bytes.map_err(|error| write_error(&partial.join(file), io::Error::other(error)))
-        };
-        let weights = to_bytes(model.clone().into_record().into_bytes(), MODEL)?;
-        write_file(partial.join(MODEL), &weights[..])?;
-        let moments = to_bytes(optimizer.into_bytes(), OPTIMIZER)?;
-        write_file(partial.join(OPTIMIZER), &moments[..])?;
-        let json = serde_json::to_string_pretty(state)
-            .map_err(|error| write_error(&partial.join(STATE), error.into()))?;
-        write_file(partial.join(STATE), json + "\n")?;
+        let named = self.numbered(snapshot.state.update);
+        // There is one only if it was too damaged to go on from.
+        remove(&named)?;
+        fs::rename(&partial, &named)
+            .and_then(|()| sync_folder(&self.folder))
+            .map_err(|error| write_error(&named, error))?;
+        self.prune(snapshot.state.update)
+    }
 
-        let named = self.folder.join(format!("{:08}", state.update));
-        fs::rename(&partial, &named).map_err(|error| write_error(&named, error))?;
-        for older in stale {
-            fs::remove_dir_all(&older).map_err(|error| write_error(&older, error))?;
+    /// Reads the last whole checkpoint of a run that began as `start`, and what was wrong with later ones. `None`
+    /// where the run has not come to its first.
+    ///
+    /// # Errors
+    ///
+    /// If there are checkpoints, and all are damaged.
+    pub fn load(&self, start: &Snapshot) -> Result<Option<(Snapshot, Vec<TrainError>)>, TrainError> {
+        let mut damages = Vec::new();
+        for update in self.updates().into_iter().rev() {
+            match self.read(update, start.clone()) {
+                Ok(snapshot) => return Ok(Some((snapshot, damages))),
+                Err(damage) => damages.push(damage),
+            }
+        }
+        match damages.into_iter().next() {
+            Some(newest) => Err(newest),
+            None => Ok(None),
+        }
+    }
+
+    /// The weights of a checkpoint, read into a model of the same settings.
+    ///
+    /// # Errors
+    ///
+    /// If they are missing or damaged.
+    pub fn weights(&self, update: usize, model: Transformer) -> Result<Transformer, TrainError> {
+        read_weights(&self.numbered(update).join(MODEL), model)
+    }
+
+    fn read(&self, update: usize, start: Snapshot) -> Result<Snapshot, TrainError> {
+        let folder = self.numbered(update);
+        let state = self.state(update)?;
+        let path = folder.join(OPTIMIZER);
+        let optimizer = start
+            .optimizer
+            .from_bytes(read_bytes(&path)?)
+            .map_err(|error| damaged(&path, error))?;
+        let moving_average = start.moving_average;
+        Ok(Snapshot {
+            model: read_weights(&folder.join(MODEL), start.model)?,
+            optimizer,
+            moving_average: moving_average
+                .map(|average| read_weights(&folder.join(AVERAGE), average))
+                .transpose()?,
+            state,
+        })
+    }
+
+    fn state(&self, update: usize) -> Result<TrainingState, TrainError> {
+        let path = self.numbered(update).join(STATE);
+        let text = fs::read_to_string(&path).map_err(|error| damaged(&path, error))?;
+        toml::from_str(&text).map_err(|error| damaged(&path, error.message()))
+    }
+
+    /// Removes what neither the checkpoint at `update` nor the one before it needs.
+    fn prune(&self, update: usize) -> Result<(), TrainError> {
+        let mut whole = self.updates();
+        whole.retain(|&other| other <= update && self.numbered(other).join(STATE).exists());
+        let kept = whole.split_off(whole.len().saturating_sub(KEPT));
+        let mut averaged = Vec::new();
+        for &update in &kept {
+            // One that is damaged, and needs nothing, will be followed by a whole one.
+            let state = self.state(update).unwrap_or_default();
+            averaged.extend(state.averaged.into_iter().map(|averaged| averaged.update));
+        }
+        for update in self.updates() {
+            let folder = self.numbered(update);
+            if averaged.contains(&update) && !kept.contains(&update) {
+                for file in [STATE, OPTIMIZER, AVERAGE] {
+                    remove(&folder.join(file))?;
+                }
+            } else if !kept.contains(&update) {
+                // First the state: what is left of a removal cut short is no checkpoint.
+                remove(&folder.join(STATE))?;
+                remove(&folder)?;
+            }
         }
         Ok(())
     }
 
-    /// Reads the last checkpoint into a model and an optimizer of the same settings.
-    ///
-    /// # Errors
-    ///
-    /// If there is none, or it is damaged.
-    pub fn load(
-        &self,
-        model: Transformer,
-        optimizer: ModuleOptimizer,
-    ) -> Result<(Transformer, ModuleOptimizer, TrainingState), TrainError> {
-        let Some(last) = self.numbered().pop() else {
-            return Err(TrainError::NoCheckpoint {
-                path: self.folder.clone(),
-            });
-        };
-        let invalid = |file: &str, reason: String| TrainError::InvalidCheckpoint {
-            path: last.join(file),
-            reason,
-        };
-        let read = |file: &str| fs::read(last.join(file)).map_err(|error| invalid(file, error.to_string()));
-
-        let state =
-            serde_json::from_slice(&read(STATE)?).map_err(|error| invalid(STATE, error.to_string()))?;
-        let weights = Bytes::from_bytes_vec(read(MODEL)?);
-        let model = ModuleRecord::from_bytes(weights)
-            .and_then(|record| model.try_load_record(record))
-            .map_err(|error| invalid(MODEL, error.to_string()))?;
-        let moments = Bytes::from_bytes_vec(read(OPTIMIZER)?);
-        let optimizer = optimizer
-            .from_bytes(moments)
-            .map_err(|error| invalid(OPTIMIZER, error.to_string()))?;
-        Ok((model, optimizer, state))
+    /// The updates that there are checkpoints of, or weights of former ones, in their order.
+    fn updates(&self) -> Vec<usize> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let mut updates: Vec<usize> = entries
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .collect();
+        updates.sort_unstable();
+        updates
     }
 
-    /// The folders of whole checkpoints, oldest first.
-    fn numbered(&self) -> Vec<PathBuf> {
-        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        let mut folders: Vec<PathBuf> = entries
-            .map(|entry| entry.path())
-            .filter(|path| path.file_name().is_some_and(|name| name != PARTIAL))
-            .collect();
-        folders.sort();
-        folders
+    fn numbered(&self, update: usize) -> PathBuf {
+        self.folder.join(format!("{update:08}"))
+    }
+}
+
+fn read_weights(path: &Path, model: Transformer) -> Result<Transformer, TrainError> {
+    ModuleRecord::from_bytes(read_bytes(path)?)
+        .and_then(|record| model.try_load_record(record))
+        .map_err(|error| damaged(path, error))
+}
+
+fn read_bytes(path: &Path) -> Result<Bytes, TrainError> {
+    let bytes = fs::read(path).map_err(|error| damaged(path, error))?;
+    Ok(Bytes::from_bytes_vec(bytes))
+}
+
+/// Removes a file or a folder, if it is there.
+fn remove(path: &Path) -> Result<(), TrainError> {
+    let removed = match path.is_dir() {
+        true => fs::remove_dir_all(path),
+        false => fs::remove_file(path),
+    };
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(write_error(path, error)),
+        _ => Ok(()),
+    }
+}
+
+fn write_error(path: &Path, error: io::Error) -> TrainError {
+    let path = path.to_owned();
+    DataError::Write { path, error }.into()
+}
+
+fn damaged(path: &Path, reason: impl ToString) -> TrainError {
+    TrainError::InvalidCheckpoint {
+        path: path.to_owned(),
+        reason: reason.to_string(),
     }
 }

@@ -1,13 +1,19 @@
 //! From a recipe's corpora to encoded examples and held-out text.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use attend_data::DataError;
-use attend_data::batch::{Example, plan_batches};
-use attend_data::clean::{Cleaning, CleaningReport};
+use attend_data::batch::{BatchPlan, Example};
+use attend_data::clean::Cleaning;
 use attend_data::corpus::SentencePair;
 use attend_data::filter::Filter;
+use attend_data::mixture::Mixture;
+use attend_data::parallel_text::{ParallelText, sample_pairs};
 use attend_data::phrasebook::Phrasebook;
 use attend_data::report::{CorpusReport, CorpusReports};
-use attend_data::tokenizer::Tokenizer;
+use attend_data::shard::{self, Progress};
+use attend_data::tokenizer::{Tokenizer, TokenizerKind, dropout_random};
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
@@ -17,45 +23,26 @@ use crate::recipe::{CorpusFiles, DataSettings, EmbeddedCorpus, Recipe};
 #[derive(Clone, Debug)]
 pub struct Corpora {
     /// To train on.
-    pub train: Vec<TrainingCorpus>,
+    pub train: Vec<TrainingText>,
     /// To choose the best weights by.
     pub valid: Vec<SentencePair>,
     /// To report on, once.
     pub test: Vec<SentencePair>,
 }
 
-/// One of the corpora to train on.
+/// A corpus to train on, which need not fit into memory.
 #[derive(Clone, Debug)]
-pub struct TrainingCorpus {
+pub struct TrainingText {
     /// What a report calls it.
     pub name: String,
-    /// How often each pair is drawn in an epoch, on average.
+    /// Where its pairs are.
+    pub text: ParallelText,
+    /// How often an epoch takes each of them; see [`Mixture`].
     pub weight: f64,
-    /// The pairs that cleaning kept.
-    pub pairs: Vec<SentencePair>,
-    /// What cleaning dropped.
-    pub cleaned: CleaningReport,
-}
-
-impl TrainingCorpus {
-    fn read(
-        name: String,
-        weight: f64,
-        pairs: impl IntoIterator<Item = Result<SentencePair, DataError>>,
-        cleaning: &Cleaning,
-    ) -> Result<Self, DataError> {
-        let mut cleaned = cleaning.clean(pairs);
-        Ok(Self {
-            name,
-            weight,
-            pairs: cleaned.by_ref().collect::<Result<_, _>>()?,
-            cleaned: cleaned.report(),
-        })
-    }
 }
 
 impl Corpora {
-    /// Reads or generates what `settings` name, and cleans the training pairs.
+    /// Reads the held-out text that `settings` name, or generates all text.
     ///
     /// # Errors
     ///
@@ -63,41 +50,57 @@ impl Corpora {
     pub fn load(settings: &DataSettings) -> Result<Self, DataError> {
         if let Some(EmbeddedCorpus::Phrasebook) = settings.embedded {
             let Phrasebook { train, valid, test } = Phrasebook::generate();
-            let pairs = train.into_iter().map(Ok);
-            let train = TrainingCorpus::read("phrasebook".to_owned(), 1.0, pairs, &settings.clean)?;
+            let train = TrainingText {
+                name: "phrasebook".to_owned(),
+                text: ParallelText::Pairs(train),
+                weight: 1.0,
+            };
             return Ok(Self {
                 train: vec![train],
                 valid,
                 test,
             });
         }
-        let train = settings.train.iter().map(|files| {
-            let weight = files.weight.unwrap_or(1.0);
-            TrainingCorpus::read(files.name(), weight, files.open()?, &settings.clean)
+        let train = settings.train.iter().filter_map(|files| {
+            Some(TrainingText {
+                name: files.name(),
+                text: files.text()?,
+                weight: files.weight.unwrap_or(1.0),
+            })
         });
-        let train = train.collect::<Result<_, _>>()?;
-        let valid = read(settings.valid.as_ref())?;
+        let read = |files: &Option<CorpusFiles>| match files.as_ref().and_then(CorpusFiles::text) {
+            Some(text) => text.pairs()?.collect(),
+            None => Ok(Vec::new()),
+        };
+        let valid = read(&settings.valid)?;
         Ok(Self {
-            train,
-            test: match &settings.test {
-                Some(files) => read(Some(files))?,
+            train: train.collect(),
+            test: match settings.test {
+                Some(_) => read(&settings.test)?,
                 None => valid.clone(),
             },
             valid,
         })
     }
 
-    /// The sentences of both languages to train on.
-    pub fn training_lines(&self) -> impl Iterator<Item = &str> {
-        let pairs = self.train.iter().flat_map(|corpus| &corpus.pairs);
-        pairs.flat_map(|pair| [pair.source.as_str(), pair.target.as_str()])
-    }
-}
-
-fn read(files: Option<&CorpusFiles>) -> Result<Vec<SentencePair>, DataError> {
-    match files {
-        Some(files) => files.open()?.collect(),
-        None => Ok(Vec::new()),
+    /// Learns the recipe's kind of tokenizer from what cleaning leaves of the training text: subwords from at most
+    /// [`DataSettings::vocab_pairs`] pairs spread over it, words from all.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read, its lines do not pair or the vocabulary is too small.
+    pub fn train_tokenizer(&self, settings: &DataSettings) -> Result<Tokenizer, DataError> {
+        let texts: Vec<&ParallelText> = self.train.iter().map(|corpus| &corpus.text).collect();
+        let limit = match settings.tokenizer {
+            TokenizerKind::Bpe | TokenizerKind::Unigram => settings.vocab_pairs,
+            TokenizerKind::Whitespace => usize::MAX,
+        };
+        let mut failure = None;
+        let lines = sample_pairs(&texts, &settings.clean, limit)?
+            .map_while(|pair| pair.map_err(|error| failure = Some(error)).ok())
+            .flat_map(|pair| [pair.source, pair.target]);
+        let tokenizer = Tokenizer::train(settings.tokenizer, lines, settings.vocab_size)?;
+        failure.map_or(Ok(tokenizer), Err)
     }
 }
 
@@ -105,9 +108,11 @@ fn read(files: Option<&CorpusFiles>) -> Result<Vec<SentencePair>, DataError> {
 #[derive(Clone, Debug)]
 pub struct Dataset {
     /// Training examples that passed the filters.
-    pub train: Vec<Example>,
+    pub train: Arc<Mixture>,
     /// What became of each training corpus.
     pub reports: CorpusReports,
+    /// How training sentences are cut anew each epoch, where the recipe wants that.
+    pub bpe_dropout: Option<BpeDropout>,
     /// Validation pairs that the model has positions for, the targets as plain text: what translations are compared
     /// with.
     pub valid_pairs: Vec<SentencePair>,
@@ -116,28 +121,37 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Encodes the training and validation pairs and filters the former.
+    /// Cleans, encodes and filters the training pairs, and encodes the validation pairs. The former are prepared in the
+    /// folder `prepared`, unless they are there from an earlier run; see [`shard::prepare`].
     ///
     /// # Errors
     ///
-    /// If no training pair is left.
-    pub fn encode(corpora: &Corpora, tokenizer: &Tokenizer, recipe: &Recipe) -> Result<Self, TrainError> {
+    /// If the training text cannot be read, its prepared form cannot be written or is damaged, or no pair is left.
+    pub fn encode(
+        corpora: &Corpora,
+        tokenizer: &Tokenizer,
+        recipe: &Recipe,
+        prepared: &Path,
+        mut progress: impl FnMut(Progress),
+    ) -> Result<Self, TrainError> {
         let positions = recipe.transformer_config(tokenizer.vocab_size(), 0).max_length;
         let filter = Filter {
             max_length: recipe.data.max_length.min(positions),
             max_ratio: Some(recipe.data.max_ratio),
         };
+        let cleaning: &Cleaning = &recipe.data.clean;
         let mut train = Vec::new();
         let mut reports = CorpusReports::default();
-        for corpus in &corpora.train {
-            let (kept, filtered) = filter.apply(tokenizer.encode_pairs(&corpus.pairs));
-            train.extend(kept);
+        for TrainingText { name, text, weight } in &corpora.train {
+            let examples = shard::prepare(prepared, text, cleaning, tokenizer, &filter, &mut progress)?;
             reports.0.push(CorpusReport {
-                name: corpus.name.clone(),
-                cleaned: corpus.cleaned,
-                filtered,
+                name: name.clone(),
+                cleaned: examples.cleaned(),
+                filtered: examples.filtered(),
             });
+            train.push((examples, *weight));
         }
+        let train = Mixture::new(train)?;
         if train.is_empty() {
             return Err(TrainError::NothingToTrain {
                 pairs: reports.read(),
@@ -153,12 +167,62 @@ impl Dataset {
             .zip(tokenizer.encode_pairs(&corpora.valid))
             .filter(|(_, example)| example.longest_side() <= positions)
             .unzip();
+        let bpe_dropout = (recipe.data.bpe_dropout > 0.0).then(|| BpeDropout {
+            tokenizer: tokenizer.clone(),
+            probability: recipe.data.bpe_dropout,
+            max_length: positions,
+        });
         Ok(Self {
-            train,
+            train: Arc::new(train),
             reports,
+            bpe_dropout,
             valid_pairs,
             valid,
         })
+    }
+
+    /// The batches of a run by `recipe` that follow `position`.
+    #[must_use]
+    pub fn batches(&self, recipe: &Recipe, position: Position) -> BatchSequence {
+        let train = Arc::clone(&self.train);
+        let batches = BatchSequence::starting_at(train, recipe.training.batch_tokens, recipe.seed, position);
+        match &self.bpe_dropout {
+            Some(dropout) => batches.with_bpe_dropout(dropout.clone()),
+            None => batches,
+        }
+    }
+}
+
+/// BPE-dropout: how a sentence is cut anew each time it is trained on; see [`Tokenizer::encode_with_dropout`].
+#[derive(Clone, Debug)]
+pub struct BpeDropout {
+    /// What the sentences were encoded by.
+    pub tokenizer: Tokenizer,
+    /// The probability that a merge is left out.
+    pub probability: f64,
+    /// The most tokens of a sentence, `</s>` included. One that would become longer keeps its plain encoding.
+    pub max_length: usize,
+}
+
+impl BpeDropout {
+    /// The example of this number, cut as `seed` and `epoch` decide.
+    fn cut(&self, example: Example, seed: u64, epoch: u64, number: u32) -> Example {
+        let mut random = dropout_random(seed, epoch, number.into());
+        let mut cut_side = |ids: Vec<u32>| {
+            let text = self.tokenizer.decode(&ids);
+            let mut cut = self
+                .tokenizer
+                .encode_with_dropout(&text, self.probability, &mut random);
+            cut.push(self.tokenizer.eos_id());
+            match cut.len() <= self.max_length {
+                true => cut,
+                false => ids,
+            }
+        };
+        Example {
+            source: cut_side(example.source),
+            target: cut_side(example.target),
+        }
     }
 }
 
@@ -171,27 +235,39 @@ pub struct Position {
     pub batch: usize,
 }
 
-/// The endless sequence of a run's batches, as indices into the training examples. Each epoch has an order of its
-/// own, which depends on the seed and the epoch alone.
+/// The endless sequence of a run's batches. Each epoch has an order of its own, which depends on the seed and the epoch
+/// alone.
 #[derive(Clone, Debug)]
-pub struct BatchSequence<'a> {
-    examples: &'a [Example],
+pub struct BatchSequence {
+    examples: Arc<Mixture>,
+    bpe_dropout: Option<BpeDropout>,
     batch_tokens: usize,
     seed: u64,
     position: Position,
-    epoch_batches: Vec<Vec<usize>>,
+    plan: BatchPlan,
 }
 
-impl<'a> BatchSequence<'a> {
+impl BatchSequence {
     /// The batches that follow `position`. There must be examples.
     #[must_use]
-    pub fn starting_at(examples: &'a [Example], batch_tokens: usize, seed: u64, position: Position) -> Self {
+    pub fn starting_at(examples: Arc<Mixture>, batch_tokens: usize, seed: u64, position: Position) -> Self {
         Self {
-            epoch_batches: plan_batches(examples, batch_tokens, seed, position.epoch),
+            plan: examples.plan(batch_tokens, seed, position.epoch),
             examples,
+            bpe_dropout: None,
             batch_tokens,
             seed,
             position,
+        }
+    }
+
+    /// The same batches, each sentence cut anew every epoch. Batches are planned before that: of more tokens, one may
+    /// exceed the budget.
+    #[must_use]
+    pub fn with_bpe_dropout(self, dropout: BpeDropout) -> Self {
+        Self {
+            bpe_dropout: Some(dropout),
+            ..self
         }
     }
 
@@ -201,15 +277,31 @@ impl<'a> BatchSequence<'a> {
         self.position
     }
 
+    /// Passes through the data so far, the one under way as a fraction.
+    #[must_use]
+    pub fn epochs(&self) -> f64 {
+        self.position.epoch as f64 + self.position.batch as f64 / self.plan.len() as f64
+    }
+
     /// The next batch's examples.
-    pub fn next_batch(&mut self) -> Vec<&'a Example> {
-        if self.position.batch == self.epoch_batches.len() {
+    pub fn next_batch(&mut self) -> Vec<Example> {
+        loop {
+            if let Some(batch) = self.plan.batch(self.position.batch) {
+                self.position.batch += 1;
+                return batch.iter().map(|&number| self.example(number)).collect();
+            }
             let epoch = self.position.epoch + 1;
             self.position = Position { epoch, batch: 0 };
-            self.epoch_batches = plan_batches(self.examples, self.batch_tokens, self.seed, epoch);
+            self.plan = self.examples.plan(self.batch_tokens, self.seed, epoch);
         }
-        let batch = &self.epoch_batches[self.position.batch];
-        self.position.batch += 1;
-        batch.iter().map(|&index| &self.examples[index]).collect()
+    }
+
+    /// An example as the present epoch has it.
+    fn example(&self, number: u32) -> Example {
+        let example = self.examples.get(number);
+        match &self.bpe_dropout {
+            Some(dropout) => dropout.cut(example, self.seed, self.position.epoch, number),
+            None => example,
+        }
     }
 }

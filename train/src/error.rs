@@ -37,9 +37,25 @@ pub enum TrainError {
         /// The run's folder.
         path: PathBuf,
     },
+    /// Another program trains there.
+    #[error("another training is running in {}", path.display())]
+    Busy {
+        /// The run's folder.
+        path: PathBuf,
+    },
     /// The recipe is not that of the run to resume.
-    #[error("the recipe differs from that of the run in {}", path.display())]
+    #[error("the recipe differs from that of the run in {}: {changes}", path.display())]
     ChangedRecipe {
+        /// The run's folder.
+        path: PathBuf,
+        /// The keys that differ, with both values.
+        changes: String,
+    },
+    /// Text or tokenizer are not those of the run to resume.
+    #[error("{what} changed since the run in {} began", path.display())]
+    ChangedInput {
+        /// What is different.
+        what: String,
         /// The run's folder.
         path: PathBuf,
     },
@@ -52,13 +68,19 @@ pub enum TrainError {
         reason: String,
     },
     /// Training went astray.
-    #[error("the loss became {loss} at update {update}")]
+    #[error("loss or gradients were not finite in {updates} updates in a row, up to update {update}")]
     NotFinite {
-        /// The loss.
-        loss: f64,
-        /// The update, counted from one.
+        /// How many updates.
+        updates: usize,
+        /// The last of them, counted from one.
         update: usize,
     },
+    /// No weights were worth keeping.
+    #[error("no validation had a finite loss, so there is no model to keep")]
+    NoModel,
+    /// The system refused to tell of Ctrl-C.
+    #[error("cannot listen for Ctrl-C: {0}")]
+    Signals(#[source] std::io::Error),
     /// The system refused a thread.
     #[error("cannot start the training threads: {0}")]
     Threads(#[from] rayon::ThreadPoolBuildError),
@@ -89,14 +111,20 @@ impl TrainError {
             }
             Self::NoCheckpoint { .. } => "train without --resume into a new folder",
             Self::ChangedRecipe { .. } => {
-                "resume with the recipe.toml of that folder (only training.updates may grow), or train into another"
+                "resume with the recipe.toml of that folder (only when a run ends may change: training.updates, epochs, \
+                 minutes and patience), or train into another folder by --output"
             }
+            Self::ChangedInput { .. } => "put it back as it was, or train into another folder by --output",
+            Self::Busy { .. } => "wait until it has ended, or train into another folder by --output",
             Self::InvalidCheckpoint { .. } => {
-                "remove it and train anew; the model folder's weights are not affected"
+                "train anew into another folder by --output; the model folder's weights are not affected"
             }
             Self::NotFinite { .. } => {
-                "lower training.learning_rate or lengthen training.warmup, then train anew"
+                "lower training.learning_rate or lengthen training.warmup, then train anew; the last good checkpoint \
+                 is intact"
             }
+            Self::NoModel => "lower training.learning_rate or lengthen training.warmup, then train anew",
+            Self::Signals(_) => "check the limits of this system",
             Self::Threads(_) => "ask for fewer by --workers",
             Self::NothingToTrain { .. } => "raise data.max_length or data.max_ratio, or change data.clean",
         };

@@ -1,16 +1,21 @@
 //! The visible training loop, its settings, checkpoints and reports.
 //!
-//! A run reads a recipe ([`recipe`]), prepares its data ([`dataset`]), takes updates and validates by translating
-//! ([`trainer`]), and leaves a model folder with `checkpoints/` and `metrics.jsonl` in it.
+//! A run reads a recipe ([`recipe`]), prepares its data ([`dataset`]), takes updates ([`trainer`]) and validates by
+//! translating ([`validation`]), and leaves a model folder with `checkpoints/` and `metrics.jsonl` in it.
 
+pub mod average;
 pub mod checkpoint;
 pub mod dataset;
 pub mod error;
+pub mod interrupt;
 pub mod model_card;
+pub mod optimizer;
 pub mod recipe;
 pub mod report;
+pub mod run_folder;
 pub mod schedule;
 pub mod trainer;
+pub mod validation;
 pub mod workers;
 
 pub use error::TrainError;

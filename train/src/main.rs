@@ -1,6 +1,5 @@
 //! `train`: a recipe in, a model folder out.
 
-use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,18 +9,25 @@ use attend_data::DataError;
 use attend_data::cli::{report, write_stdout};
 use attend_data::corpus::SentencePair;
 use attend_data::file::write_file;
+use attend_data::shard::Progress;
 use attend_data::tokenizer::Tokenizer;
 use attend_infer::metric::{corpus_bleu, corpus_chrf};
 use attend_infer::{ModelFolder, Translator, device};
 use attend_train::dataset::{Corpora, Dataset};
+use attend_train::interrupt::Interrupt;
 use attend_train::model_card::ModelCard;
-use attend_train::trainer::Trainer;
+use attend_train::run_folder::{Inputs, RunFolder};
+use attend_train::trainer::{Ending, Trainer};
 use attend_train::workers::Workers;
 use attend_train::{Recipe, TrainError};
 use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The folder of prepared corpora, which all runs share.
+const PREPARED: &str = "prepared";
 
 /// How many translations to show at the end.
 const SAMPLES: usize = 3;
@@ -39,6 +45,9 @@ struct Options {
     /// Go on with the run in the output folder from its last checkpoint.
     #[arg(long)]
     resume: bool,
+    /// Show what the run would do; nothing is written but the prepared corpus.
+    #[arg(long, conflicts_with_all = ["output", "resume"])]
+    dry_run: bool,
     /// Change a setting of the recipe, such as training.updates=1000; may be given several times.
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     overrides: Vec<String>,
@@ -52,12 +61,12 @@ struct Options {
 
 fn main() -> ExitCode {
     match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(exit_code) => exit_code,
         Err(error) => report(&error, error.hint()),
     }
 }
 
-fn run(options: &Options) -> Result<(), TrainError> {
+fn run(options: &Options) -> Result<ExitCode, TrainError> {
     let recipe = Recipe::load(&options.recipe, &options.overrides)?;
     let device = device::select(options.device.as_deref())?;
     let name = options.recipe.file_stem().unwrap_or_default().to_string_lossy();
@@ -65,17 +74,26 @@ fn run(options: &Options) -> Result<(), TrainError> {
         Some(folder) => folder.clone(),
         None => Path::new("runs").join(&*name),
     };
-    check_folder(&folder, &recipe, options.resume)?;
-
-    let corpora = Corpora::load(&recipe.data)?;
-    let tokenizer = match options.resume {
-        true => Tokenizer::load(folder.join("tokenizer.json"))?,
+    let resumed = match options.resume {
+        true => Some(RunFolder::reopen(&folder)?),
+        false if options.dry_run => None,
         false => {
-            let lines = corpora.training_lines();
-            Tokenizer::train(recipe.data.tokenizer, lines, recipe.data.vocab_size)?
+            RunFolder::check_new(&folder)?;
+            None
         }
     };
-    let dataset = Dataset::encode(&corpora, &tokenizer, &recipe)?;
+    let begun = resumed.as_ref().filter(|run_folder| run_folder.has_begun());
+    let tokenizer = begun.map(|run_folder| run_folder.resume(&recipe)).transpose()?;
+    let corpora = Corpora::load(&recipe.data)?;
+    let tokenizer = match tokenizer {
+        Some(tokenizer) => tokenizer,
+        None => corpora.train_tokenizer(&recipe.data)?,
+    };
+    let dataset = encode(&corpora, &tokenizer, &recipe)?;
+    let inputs = Inputs::new(&dataset.train, &corpora.valid, &tokenizer);
+    if let Some(run_folder) = begun {
+        run_folder.check_inputs(&inputs)?;
+    }
     eprintln!("{}", dataset.reports);
     let too_long = corpora.valid.len() - dataset.valid_pairs.len();
     if too_long > 0 {
@@ -83,12 +101,6 @@ fn run(options: &Options) -> Result<(), TrainError> {
     }
     let train_pairs = dataset.train.len();
 
-    fs::create_dir_all(&folder).map_err(|error| DataError::Write {
-        path: folder.clone(),
-        error,
-    })?;
-    write_file(folder.join("recipe.toml"), recipe.to_toml())?;
-    tokenizer.save(folder.join("tokenizer.json"))?;
     let workers = options.workers.or_else(|| thread::available_parallelism().ok());
     let workers = Workers::start(workers.map_or(1, NonZeroUsize::get))?;
     let trainer = Trainer::new(
@@ -99,14 +111,42 @@ fn run(options: &Options) -> Result<(), TrainError> {
         &device,
         workers,
     )?;
-    let trainer = if options.resume {
-        trainer.resume()?
-    } else {
-        trainer
+    if options.dry_run {
+        print(&trainer.dry_run())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+
+    // Locked until the end of this function.
+    let run_folder = match resumed {
+        Some(run_folder) => run_folder,
+        None => RunFolder::create(&folder)?,
     };
+    match run_folder.has_begun() {
+        true => run_folder.save_recipe(&recipe)?,
+        false => run_folder.begin(&recipe, &inputs, &tokenizer)?,
+    }
+    let (trainer, notes) = match options.resume {
+        true => trainer.resume()?,
+        false => (trainer, Vec::new()),
+    };
+    for note in notes {
+        eprintln!("{note}");
+    }
     let num_params = trainer.num_params();
     eprintln!("{name}: {num_params} weights, into {}", folder.display());
-    let state = trainer.run()?;
+    let interrupt = Interrupt::listen().map_err(TrainError::Signals)?;
+    let (state, ending) = trainer.run(interrupt)?;
+    let weights = match ending {
+        Ending::Finished { weights } => weights,
+        Ending::Interrupted { exit_status } => {
+            eprintln!(
+                "stopped after update {}; the same command with --resume goes on from the last checkpoint in {}",
+                state.update,
+                folder.display()
+            );
+            return Ok(ExitCode::from(exit_status));
+        }
+    };
 
     let translator = Translator::new(ModelFolder::load(&folder, &device)?);
     let (sources, targets) = translatable(&translator, &corpora.test);
@@ -122,6 +162,7 @@ fn run(options: &Options) -> Result<(), TrainError> {
         command: &command(options),
         recipe: &recipe,
         state: &state,
+        weights: &weights,
         num_params,
         train_pairs,
         test_pairs: sources.len(),
@@ -138,36 +179,34 @@ fn run(options: &Options) -> Result<(), TrainError> {
         "{bleu}\n{chrf}\n{samples}\nThe model is in {}. Next:\n  {next}\n",
         folder.display()
     );
-    Ok(write_stdout(&summary).map_err(|error| DataError::Write {
-        path: PathBuf::from("standard output"),
-        error,
-    })?)
+    print(&summary)?;
+    Ok(ExitCode::SUCCESS)
 }
 
-/// A new run needs a new folder, a resumed one the folder of the same recipe.
-fn check_folder(folder: &Path, recipe: &Recipe, resume: bool) -> Result<(), TrainError> {
-    if !resume {
-        return match folder.exists() {
-            true => Err(TrainError::OutputExists {
-                path: folder.to_owned(),
-            }),
-            false => Ok(()),
-        };
-    }
-    let saved_path = folder.join("recipe.toml");
-    if !saved_path.exists() {
-        return Err(TrainError::NoCheckpoint {
-            path: folder.to_owned(),
-        });
-    }
-    let mut saved = Recipe::load(&saved_path, &[])?;
-    saved.training.updates = recipe.training.updates;
-    match saved == *recipe {
-        true => Ok(()),
-        false => Err(TrainError::ChangedRecipe {
-            path: folder.to_owned(),
-        }),
-    }
+/// Encodes the corpora, and on a terminal shows how far that is: a large one takes minutes the first time.
+fn encode(corpora: &Corpora, tokenizer: &Tokenizer, recipe: &Recipe) -> Result<Dataset, TrainError> {
+    let style = ProgressStyle::with_template("{spinner} preparing the training pairs: {human_pos}")
+        .expect("the template is well formed");
+    let bar = ProgressBar::new_spinner().with_style(style);
+    let result = Dataset::encode(
+        corpora,
+        tokenizer,
+        recipe,
+        Path::new(PREPARED),
+        |progress| match progress {
+            Progress::Waiting => eprintln!("waiting for another run to prepare the same training pairs"),
+            Progress::Pairs(pairs) => bar.set_position(pairs as u64),
+        },
+    );
+    bar.finish_and_clear();
+    result
+}
+
+fn print(text: &str) -> Result<(), DataError> {
+    write_stdout(text).map_err(|error| DataError::Write {
+        path: PathBuf::from("standard output"),
+        error,
+    })
 }
 
 /// The pairs that the model has positions for; says how many it has none for.

@@ -16,6 +16,8 @@ pub struct ModelCard<'a> {
     pub recipe: &'a Recipe,
     /// How far it came.
     pub state: &'a TrainingState,
+    /// Which weights these are.
+    pub weights: &'a str,
     /// Number of trained weights.
     pub num_params: usize,
     /// Number of training pairs.
@@ -37,16 +39,15 @@ impl ModelCard<'_> {
             command,
             recipe,
             state,
+            weights,
             bleu,
             chrf,
             ..
         } = self;
-        let best = state.best.map_or(state.update, |best| best.update);
         format!(
             "# {name}\n\n\
              A translation Transformer of {params} weights, trained with Attend on {train} sentence pairs: {updates} \
-             updates in {minutes:.1} minutes. These are the weights after update {best}, the best on the validation \
-             pairs.\n\n\
+             updates in {minutes:.1} minutes. {weights}\n\n\
              ## Scores\n\n\
              {test} test pairs, beam {beam}, length penalty {penalty}:\n\n\
              ```text\n{bleu}\n{chrf}\n```\n\n\

@@ -1,18 +1,22 @@
 //! Recipes: the one TOML file that says everything about a training run.
 
-use std::path::{Path, PathBuf};
+mod data;
+mod training;
+
+use std::collections::BTreeSet;
+use std::path::Path;
 
 use attend_data::DataError;
-use attend_data::clean::Cleaning;
-use attend_data::corpus::{SentencePairs, corpus_name};
-use attend_data::tokenizer::{DEFAULT_VOCAB_SIZE, TokenizerKind};
-use attend_infer::metric::BleuTokenizer;
+use attend_data::tokenizer::DEFAULT_VOCAB_SIZE;
 use attend_infer::search::SearchOptions;
 use attend_model::{NormPlacement, PositionKind, TransformerConfig};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::error::TrainError;
+
+pub use data::{CorpusFiles, DataSettings, EmbeddedCorpus};
+pub use training::{OptimizerKind, ScheduleKind, TrainingSettings};
 
 /// All settings of a run. A key that a recipe leaves out takes the default given here.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,100 +34,6 @@ pub struct Recipe {
     /// Search for the final test, and the model folder's defaults.
     #[serde(default)]
     pub search: SearchOptions,
-}
-
-/// What to train on: the embedded corpus, or files.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DataSettings {
-    /// Name of the embedded corpus, `phrasebook`, in place of the three below.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub embedded: Option<EmbeddedCorpus>,
-    /// Training pairs: one table, or a list of tables whose corpora are mixed by their weights.
-    #[serde(default, with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
-    pub train: Vec<CorpusFiles>,
-    /// Validation pairs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub valid: Option<CorpusFiles>,
-    /// Test pairs, translated once at the end. The validation pairs where left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub test: Option<CorpusFiles>,
-    /// How text is cut into tokens: `bpe`, `unigram`, or `whitespace` for text that is segmented already, whose marks
-    /// (`@@ `) translations then lack. Default bpe.
-    #[serde(default)]
-    pub tokenizer: TokenizerKind,
-    /// Size of the joint vocabulary, at most. Default 8000 subwords, or all words of the training text.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub vocab_size: Option<usize>,
-    /// BPE-dropout: the probability, in [0, 1], that a merge of a training sentence is left out, drawn anew each epoch.
-    /// Default 0, for none.
-    #[serde(default)]
-    pub bpe_dropout: f64,
-    /// Longest sentence of a training pair in tokens, `</s>` included; longer pairs are dropped and counted.
-    /// Default 100, and never more than the model's positions.
-    #[serde(default = "default_max_length")]
-    pub max_length: usize,
-    /// How many times longer than the other a side of a training pair may be. Default 4.
-    #[serde(default = "default_max_ratio")]
-    pub max_ratio: f32,
-    /// How BLEU finds words: `13a`, for text as people write it, or `none`, for text whose words and punctuation are
-    /// separated already. Default 13a.
-    #[serde(default)]
-    pub bleu: BleuTokenizer,
-    /// Which training pairs are dropped as text, before lengths are judged.
-    #[serde(default)]
-    pub clean: Cleaning,
-}
-
-/// The corpora that come with the program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum EmbeddedCorpus {
-    /// English to German, from a grammar: [`attend_data::phrasebook`].
-    Phrasebook,
-}
-
-/// Parallel text: two files, or one of two columns. Paths are relative to the working folder. Files whose names end in
-/// .gz, .xz or .zst are decompressed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CorpusFiles {
-    /// Source sentences, one a line, or a `<seg>` each in a file named .sgm.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub source: Option<PathBuf>,
-    /// Their translations, likewise.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub target: Option<PathBuf>,
-    /// Source, tab and target on each line, in place of the two files.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tsv: Option<PathBuf>,
-    /// For training pairs: how often each is drawn in an epoch, on average. Default 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub weight: Option<f64>,
-}
-
-impl CorpusFiles {
-    /// Opens the files.
-    ///
-    /// # Errors
-    ///
-    /// If one cannot be opened. A recipe whose corpora lack files is refused when it is loaded.
-    pub fn open(&self) -> Result<SentencePairs, DataError> {
-        match (&self.tsv, &self.source, &self.target) {
-            (Some(tsv), _, _) => SentencePairs::open_tsv(tsv),
-            (None, source, target) => {
-                let path = |side: &Option<PathBuf>| side.clone().unwrap_or_default();
-                SentencePairs::open_files(path(source), path(target))
-            }
-        }
-    }
-
-    /// What a report calls the corpus: its files' name without their endings.
-    #[must_use]
-    pub fn name(&self) -> String {
-        let path = self.tsv.as_ref().or(self.source.as_ref());
-        path.map_or_else(String::new, |path| corpus_name(path))
-    }
 }
 
 /// A preset, and what differs from it.
@@ -178,60 +88,8 @@ pub enum Preset {
     Big,
 }
 
-/// The updates of a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TrainingSettings {
-    /// Number of updates.
-    pub updates: usize,
-    /// Budget of a batch: sentences times the longest side's tokens, padding included. Default 4096.
-    #[serde(default = "default_batch_tokens")]
-    pub batch_tokens: usize,
-    /// Highest learning rate, reached at the end of the warm-up.
-    pub learning_rate: f64,
-    /// Updates over which the learning rate rises, before it falls as the inverse square root. Default 4000.
-    #[serde(default = "default_warmup")]
-    pub warmup: usize,
-    /// Label smoothing ε, in [0, 1). Default 0.1.
-    #[serde(default = "default_label_smoothing")]
-    pub label_smoothing: f64,
-    /// Gradients are scaled down to this global norm; 0 for no clipping. Default 1.
-    #[serde(default = "default_clip_norm")]
-    pub clip_norm: f64,
-    /// Updates between two validations, each of which writes a checkpoint. Default 500.
-    #[serde(default = "default_validate_every")]
-    pub validate_every: usize,
-    /// Updates between two records in `metrics.jsonl`. Default 50.
-    #[serde(default = "default_log_every")]
-    pub log_every: usize,
-}
-
 fn default_seed() -> u64 {
     1
-}
-fn default_max_length() -> usize {
-    100
-}
-fn default_max_ratio() -> f32 {
-    4.0
-}
-fn default_batch_tokens() -> usize {
-    4_096
-}
-fn default_warmup() -> usize {
-    4_000
-}
-fn default_label_smoothing() -> f64 {
-    0.1
-}
-fn default_clip_norm() -> f64 {
-    1.0
-}
-fn default_validate_every() -> usize {
-    500
-}
-fn default_log_every() -> usize {
-    50
 }
 
 impl Recipe {
@@ -310,6 +168,28 @@ impl Recipe {
         toml::to_string_pretty(self).expect("numbers, paths and strings always serialize")
     }
 
+    /// The keys whose values are not those of `saved`, the recipe of a run to resume, each with both values. When a run
+    /// ends may differ.
+    #[must_use]
+    pub fn changes_since(&self, saved: &Self) -> Vec<String> {
+        let mut keys = Vec::new();
+        collect_changes("", &self.table(), &saved.table(), &mut keys);
+        // Where the cosine ends, every learning rate before depends on it.
+        let is_limit = |key: &str| {
+            let limit = key.strip_prefix("training.").unwrap_or_default();
+            let shapes_the_rates = limit == "updates" && self.training.schedule == ScheduleKind::Cosine;
+            TrainingSettings::LIMITS.contains(&limit) && !shapes_the_rates
+        };
+        keys.retain(|(key, _)| !is_limit(key));
+        keys.into_iter()
+            .map(|(key, change)| format!("{key} {change}"))
+            .collect()
+    }
+
+    fn table(&self) -> Table {
+        Table::try_from(self).expect("numbers, paths and strings always serialize")
+    }
+
     /// The network's shape for a tokenizer of `vocab_size` tokens whose padding is `pad_id`.
     #[must_use]
     pub fn transformer_config(&self, vocab_size: usize, pad_id: usize) -> TransformerConfig {
@@ -337,38 +217,8 @@ impl Recipe {
     }
 
     fn validate(&self) -> Result<(), OutOfRange> {
-        let out_of_range = |field, reason: &str| {
-            Err(OutOfRange {
-                field,
-                reason: format!("{field} {reason}"),
-            })
-        };
-        let training = &self.training;
-        let counts = [
-            ("training.updates", training.updates),
-            ("training.batch_tokens", training.batch_tokens),
-            ("training.warmup", training.warmup),
-            ("training.validate_every", training.validate_every),
-            ("training.log_every", training.log_every),
-            ("data.max_length", self.data.max_length),
-        ];
-        if let Some((field, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
-            return out_of_range(field, "is 0, but must be at least 1");
-        }
-        if !(training.learning_rate > 0.0 && training.learning_rate.is_finite()) {
-            return out_of_range("training.learning_rate", "must be a number above 0");
-        }
-        if !(0.0..1.0).contains(&training.label_smoothing) {
-            return out_of_range("training.label_smoothing", "must lie in [0, 1)");
-        }
-        if !(training.clip_norm >= 0.0 && training.clip_norm.is_finite()) {
-            return out_of_range("training.clip_norm", "must be a number of at least 0");
-        }
-        if self.data.max_ratio.is_nan() || self.data.max_ratio < 1.0 {
-            return out_of_range("data.max_ratio", "must be at least 1");
-        }
-        self.validate_corpora()?;
-        self.validate_tokenizer()?;
+        self.training.validate()?;
+        self.data.validate()?;
         self.transformer_config(self.data.vocab_size.unwrap_or(DEFAULT_VOCAB_SIZE), 0)
             .validate()
             .map_err(|error| {
@@ -394,104 +244,23 @@ impl Recipe {
             reason: error.to_string(),
         })
     }
-
-    fn validate_tokenizer(&self) -> Result<(), OutOfRange> {
-        let data = &self.data;
-        let reason = if !(0.0..=1.0).contains(&data.bpe_dropout) {
-            "must lie in [0, 1]".to_owned()
-        } else if data.bpe_dropout > 0.0 && data.tokenizer != TokenizerKind::Bpe {
-            format!("needs data.tokenizer = \"bpe\", not \"{}\"", data.tokenizer)
-        } else {
-            return Ok(());
-        };
-        Err(OutOfRange {
-            field: "data.bpe_dropout",
-            reason: format!("data.bpe_dropout {reason}"),
-        })
-    }
-
-    fn validate_corpora(&self) -> Result<(), OutOfRange> {
-        let data = &self.data;
-        let reason = match (data.embedded, data.train.as_slice(), &data.valid, &data.test) {
-            (Some(_), [], None, None) | (None, [_, ..], Some(_), _) => None,
-            (Some(_), ..) => Some("names an embedded corpus, so it can have no train, valid or test files"),
-            (None, ..) => Some("needs train and valid files, or an embedded corpus"),
-        };
-        if let Some(reason) = reason {
-            return Err(OutOfRange {
-                field: "data",
-                reason: format!("[data] {reason}"),
-            });
-        }
-        let splits = data.train.iter().map(|files| ("data.train", files));
-        let held_out = [("data.valid", &data.valid), ("data.test", &data.test)];
-        let held_out = held_out
-            .into_iter()
-            .filter_map(|(field, files)| Some((field, files.as_ref()?)));
-        for (field, files) in splits.chain(held_out) {
-            let is_complete = matches!(
-                (&files.source, &files.target, &files.tsv),
-                (Some(_), Some(_), None) | (None, None, Some(_))
-            );
-            let problem = match files.weight {
-                _ if !is_complete => "needs source and target, or tsv",
-                Some(_) if field != "data.train" => "has a weight, which only training corpora have",
-                Some(weight) if !(weight > 0.0 && weight.is_finite()) => {
-                    "has a weight that is no number above 0"
-                }
-                _ => continue,
-            };
-            let reason = format!("{field} {problem}");
-            return Err(OutOfRange { field, reason });
-        }
-        Ok(())
-    }
 }
 
-mod one_or_many {
-    //! A list that is written as its only item where it has one: `train = { … }`, or `[[data.train]]` several times.
-
-    use std::fmt;
-
-    use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-    use serde::de::{MapAccess, SeqAccess, Visitor};
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use super::CorpusFiles;
-
-    pub(super) fn serialize<S: Serializer>(
-        corpora: &[CorpusFiles],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        match corpora {
-            [corpus] => corpus.serialize(serializer),
-            corpora => corpora.serialize(serializer),
+/// Lists the dotted keys that differ between two tables, each with what it is and was.
+fn collect_changes(prefix: &str, new: &Table, old: &Table, changes: &mut Vec<(String, String)>) {
+    let keys: BTreeSet<&String> = new.keys().chain(old.keys()).collect();
+    for key in keys {
+        let path = format!("{prefix}{key}");
+        match (new.get(key), old.get(key)) {
+            (Some(Value::Table(new)), Some(Value::Table(old))) => {
+                collect_changes(&format!("{path}."), new, old, changes);
+            }
+            (new, old) if new != old => {
+                let shown = |value: Option<&Value>| value.map_or("left out".to_owned(), Value::to_string);
+                changes.push((path, format!("is {}, was {}", shown(new), shown(old))));
+            }
+            _ => {}
         }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Vec<CorpusFiles>, D::Error> {
-        // Not an untagged enum, whose errors do not say which key is wrong.
-        struct OneOrMany;
-
-        impl<'de> Visitor<'de> for OneOrMany {
-            type Value = Vec<CorpusFiles>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a table of corpus files, or a list of them")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                CorpusFiles::deserialize(MapAccessDeserializer::new(map)).map(|corpus| vec![corpus])
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
-                Vec::deserialize(SeqAccessDeserializer::new(list))
-            }
-        }
-
-        deserializer.deserialize_any(OneOrMany)
     }
 }
 
@@ -499,6 +268,16 @@ mod one_or_many {
 struct OutOfRange {
     field: &'static str,
     reason: String,
+}
+
+impl OutOfRange {
+    /// The error that a field is what `reason` says of it.
+    fn of(field: &'static str, reason: &str) -> Result<(), Self> {
+        Err(Self {
+            field,
+            reason: format!("{field} {reason}"),
+        })
+    }
 }
 
 fn file_error(path: &Path, text: &str, error: &toml::de::Error) -> TrainError {

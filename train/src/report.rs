@@ -11,6 +11,10 @@ use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::TrainingState;
+use crate::validation::Scores;
+
+/// How finely the bar shows a run.
+const BAR_STEPS: u64 = 1_000;
 
 /// One update, as the trainer measured it.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +45,8 @@ pub enum Record {
         learning_rate: f64,
         /// Global gradient norm of the last update, before clipping.
         gradient_norm: f64,
+        /// Updates skipped so far, because the loss or a gradient was not finite.
+        skipped: usize,
         /// Real target tokens a second over the span, validation left out.
         tokens_per_second: f64,
         /// Seconds since the run began.
@@ -52,8 +58,12 @@ pub enum Record {
         update: usize,
         /// Label-smoothed cross-entropy on the validation pairs, nats a target token.
         loss: f64,
+        /// The exponential of the cross-entropy without smoothing.
+        perplexity: f64,
         /// BLEU of greedy translations of the validation pairs.
         bleu: f64,
+        /// chrF2 of the same.
+        chrf: f64,
         /// Seconds since the run began.
         seconds: f64,
     },
@@ -70,24 +80,21 @@ impl Record {
 /// Shows progress on standard error, a bar on a terminal and plain lines elsewhere, and writes the records.
 pub struct Report {
     bar: Option<ProgressBar>,
-    updates: usize,
     metrics: File,
     metrics_path: PathBuf,
-    span: Span,
+    speed: Speed,
 }
 
-/// The updates since the last record.
-struct Span {
-    loss_sum: f64,
+/// Target tokens, and the time they took.
+struct Speed {
     target_tokens: usize,
     busy: Duration,
     busy_since: Instant,
 }
 
-impl Span {
+impl Speed {
     fn start() -> Self {
         Self {
-            loss_sum: 0.0,
             target_tokens: 0,
             busy: Duration::ZERO,
             busy_since: Instant::now(),
@@ -101,7 +108,7 @@ impl Report {
     /// # Errors
     ///
     /// If `metrics.jsonl` cannot be read or written.
-    pub fn open(run_folder: &Path, updates: usize, state: &TrainingState) -> Result<Self, DataError> {
+    pub fn open(run_folder: &Path, state: &TrainingState) -> Result<Self, DataError> {
         let metrics_path = run_folder.join("metrics.jsonl");
         let kept: String = match std::fs::read_to_string(&metrics_path) {
             Ok(text) => text
@@ -128,13 +135,10 @@ impl Report {
                 error,
             })?;
         Ok(Self {
-            bar: io::stderr()
-                .is_terminal()
-                .then(|| progress_bar(updates, state.update)),
-            updates,
+            bar: io::stderr().is_terminal().then(progress_bar),
             metrics,
             metrics_path,
-            span: Span::start(),
+            speed: Speed::start(),
         })
     }
 
@@ -146,56 +150,57 @@ impl Report {
         }
     }
 
-    /// Counts an update that has just ended.
-    pub fn count(&mut self, measure: &UpdateMeasure) {
-        self.span.loss_sum += measure.loss_sum;
-        self.span.target_tokens += measure.target_tokens;
-        self.span.busy = self.span.busy_since.elapsed();
+    /// Counts an update that has just ended; `done` is the share of the run behind it.
+    pub fn count(&mut self, measure: &UpdateMeasure, state: &TrainingState, done: f64) {
+        self.speed.target_tokens += measure.target_tokens;
+        self.speed.busy = self.speed.busy_since.elapsed();
         if let Some(bar) = &self.bar {
             let loss = measure.loss_sum / measure.target_tokens as f64;
-            let rate = self.tokens_per_second();
             bar.set_message(format!(
-                "loss {loss:.3}  lr {:.1e}  {rate:.0} tokens/s",
-                measure.learning_rate
+                "update {}  loss {loss:.3}  lr {:.1e}  {:.0} tokens/s  {} left",
+                state.update,
+                measure.learning_rate,
+                self.tokens_per_second(),
+                HumanDuration(time_left(state, done)),
             ));
-            bar.inc(1);
+            bar.set_position((done * BAR_STEPS as f64) as u64);
         }
     }
 
     fn tokens_per_second(&self) -> f64 {
-        self.span.target_tokens as f64 / self.span.busy.as_secs_f64().max(f64::EPSILON)
+        self.speed.target_tokens as f64 / self.speed.busy.as_secs_f64().max(f64::EPSILON)
     }
 
-    /// Records the updates since the record before; `last` is the latest of them.
+    /// Records the updates of `state.span`; `done` is the share of the run behind them.
     ///
     /// # Errors
     ///
     /// If `metrics.jsonl` cannot be written.
-    pub fn record_updates(&mut self, state: &TrainingState, last: &UpdateMeasure) -> Result<(), DataError> {
-        let loss = self.span.loss_sum / self.span.target_tokens as f64;
+    pub fn record_updates(&mut self, state: &TrainingState, done: f64) -> Result<(), DataError> {
+        let span = &state.span;
+        let loss = span.loss_sum / span.target_tokens as f64;
         let tokens_per_second = self.tokens_per_second();
         if self.bar.is_none() {
-            let done = state.update as f64 / self.updates as f64;
-            let left = Duration::from_secs_f64(state.seconds * (1.0 / done - 1.0));
             eprintln!(
-                "update {}/{}  epoch {}  loss {loss:.3}  lr {:.1e}  {tokens_per_second:.0} tokens/s  {} left",
+                "{:3.0}%  update {}  epoch {}  loss {loss:.3}  lr {:.1e}  {tokens_per_second:.0} tokens/s  {} left",
+                100.0 * done,
                 state.update,
-                self.updates,
                 state.position.epoch,
-                last.learning_rate,
-                HumanDuration(left),
+                span.learning_rate,
+                HumanDuration(time_left(state, done)),
             );
         }
         self.write(&Record::Update {
             update: state.update,
             epoch: state.position.epoch,
             loss,
-            learning_rate: last.learning_rate,
-            gradient_norm: last.gradient_norm,
+            learning_rate: span.learning_rate,
+            gradient_norm: span.gradient_norm,
+            skipped: state.skipped,
             tokens_per_second,
             seconds: state.seconds,
         })?;
-        self.span = Span::start();
+        self.speed = Speed::start();
         Ok(())
     }
 
@@ -204,26 +209,35 @@ impl Report {
     /// # Errors
     ///
     /// If `metrics.jsonl` cannot be written.
-    pub fn record_validation(
-        &mut self,
-        state: &TrainingState,
-        loss: f64,
-        bleu: f64,
-    ) -> Result<(), DataError> {
-        let is_best = state.best.is_some_and(|best| best.update == state.update);
+    pub fn record_validation(&mut self, state: &TrainingState, scores: &Scores) -> Result<(), DataError> {
+        let is_best = state
+            .best
+            .as_ref()
+            .is_some_and(|best| best.update == state.update);
         let best = if is_best { " (best so far)" } else { "" };
-        self.say(&format!(
-            "update {}: validation loss {loss:.3}, BLEU {bleu:.2}{best}",
-            state.update
-        ));
+        self.say(&format!("update {}: validation {scores}{best}", state.update));
         self.write(&Record::Validation {
             update: state.update,
-            loss,
-            bleu,
+            loss: scores.loss,
+            perplexity: scores.perplexity,
+            bleu: scores.bleu,
+            chrf: scores.chrf,
             seconds: state.seconds,
         })?;
-        self.span = Span::start();
+        self.speed = Speed::start();
         Ok(())
+    }
+
+    /// Flushes the records to disk: a checkpoint that follows them relies on it.
+    ///
+    /// # Errors
+    ///
+    /// If the disk fails.
+    pub fn sync(&self) -> Result<(), DataError> {
+        self.metrics.sync_data().map_err(|error| DataError::Write {
+            path: self.metrics_path.clone(),
+            error,
+        })
     }
 
     /// Ends the progress bar.
@@ -244,10 +258,13 @@ impl Report {
     }
 }
 
-fn progress_bar(updates: usize, done: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:24} {pos}/{len} updates  {msg}  {eta} left")
-        .expect("the template is well formed");
-    ProgressBar::new(updates as u64)
-        .with_position(done as u64)
-        .with_style(style)
+/// How long a run will go on at the pace so far.
+fn time_left(state: &TrainingState, done: f64) -> Duration {
+    Duration::try_from_secs_f64(state.seconds * (1.0 / done - 1.0)).unwrap_or_default()
+}
+
+fn progress_bar() -> ProgressBar {
+    let style =
+        ProgressStyle::with_template("{bar:24} {percent}%  {msg}").expect("the template is well formed");
+    ProgressBar::new(BAR_STEPS).with_style(style)
 }

@@ -1,21 +1,73 @@
 //! The learning rate over a run.
 
-/// Linear warm-up, then decay with the inverse square root of the update (section 5.3, equation 3), scaled so that
-/// the highest rate is `peak`.
-#[derive(Clone, Copy, Debug)]
-pub struct InverseSquareRoot {
-    /// Learning rate at the end of the warm-up.
-    pub peak: f64,
-    /// Number of updates over which the rate rises.
-    pub warmup: usize,
+use std::f64::consts::PI;
+
+/// How the learning rate goes, from a linear warm-up on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Schedule {
+    /// The paper's own: section 5.3, equation 3, times a factor.
+    Noam {
+        /// The factor; the paper has 1.
+        scale: f64,
+        /// Width of the model.
+        d_model: usize,
+        /// Updates over which the rate rises.
+        warmup: usize,
+    },
+    /// The same curve, scaled so that its highest value is `peak`.
+    InverseSquareRoot {
+        /// Learning rate at the end of the warm-up.
+        peak: f64,
+        /// Updates over which the rate rises.
+        warmup: usize,
+    },
+    /// Half a cosine wave from `peak` down to 0 at the last update (Loshchilov and Hutter, 2017).
+    Cosine {
+        /// Learning rate at the end of the warm-up.
+        peak: f64,
+        /// Updates over which the rate rises.
+        warmup: usize,
+        /// Updates of the whole run.
+        updates: usize,
+    },
+    /// `peak` for good.
+    Constant {
+        /// Learning rate at the end of the warm-up.
+        peak: f64,
+        /// Updates over which the rate rises.
+        warmup: usize,
+    },
 }
 
-impl InverseSquareRoot {
+impl Schedule {
     /// The learning rate of an update, counted from one.
     #[must_use]
     pub fn learning_rate(&self, update: usize) -> f64 {
-        let (update, warmup) = (update as f64, self.warmup as f64);
-        self.peak * (update / warmup).min((warmup / update).sqrt())
+        let step = update as f64;
+        match *self {
+            Self::Noam {
+                scale,
+                d_model,
+                warmup,
+            } => {
+                let rising = step * (warmup as f64).powf(-1.5);
+                scale * (d_model as f64).powf(-0.5) * step.powf(-0.5).min(rising)
+            }
+            Self::InverseSquareRoot { peak, warmup } => {
+                let warmup = warmup as f64;
+                peak * (step / warmup).min((warmup / step).sqrt())
+            }
+            Self::Cosine { peak, warmup, .. } if update <= warmup => peak * step / warmup as f64,
+            Self::Cosine {
+                peak,
+                warmup,
+                updates,
+            } => {
+                let done = (update - warmup) as f64 / updates.saturating_sub(warmup).max(1) as f64;
+                peak * 0.5 * (1.0 + (PI * done.min(1.0)).cos())
+            }
+            Self::Constant { peak, warmup } => peak * (step / warmup as f64).min(1.0),
+        }
     }
 }
 
@@ -23,18 +75,65 @@ impl InverseSquareRoot {
 mod tests {
     use super::*;
 
+    /// lrate = d_model^-0.5 · min(step^-0.5, step · warmup^-1.5), whose highest value is (d_model · warmup)^-0.5.
     #[test]
-    fn it_is_the_papers_schedule() {
-        // lrate = d_model^-0.5 · min(step^-0.5, step · warmup^-1.5), whose highest value is (d_model · warmup)^-0.5.
-        let (d_model, warmup) = (512f64, 4000f64);
-        let schedule = InverseSquareRoot {
-            peak: (d_model * warmup).powf(-0.5),
-            warmup: 4000,
+    fn noam_and_the_inverse_square_root_are_the_papers_schedule() {
+        // The formula worked out for d_model = 512 and 4000 updates of warm-up.
+        let figures = [
+            (1, 1.746_928_107_421_711e-7),
+            (100, 1.746_928_107_421_711e-5),
+            (4_000, 6.987_712_429_686_843e-4),
+            (16_000, 3.493_856_214_843_421_4e-4),
+            (100_000, 1.397_542_485_937_368_7e-4),
+        ];
+        let noam = Schedule::Noam {
+            scale: 2.0,
+            d_model: 512,
+            warmup: 4_000,
         };
-        for update in [1, 7, 3999, 4000, 4001, 100_000] {
-            let step = update as f64;
-            let paper = d_model.powf(-0.5) * step.powf(-0.5).min(step * warmup.powf(-1.5));
-            assert!((schedule.learning_rate(update) / paper - 1.0).abs() < 1e-12);
+        let inverse_square_root = Schedule::InverseSquareRoot {
+            peak: 6.987_712_429_686_843e-4,
+            warmup: 4_000,
+        };
+        for (update, rate) in figures {
+            assert!(
+                (noam.learning_rate(update) / (2.0 * rate) - 1.0).abs() < 1e-12,
+                "{update}"
+            );
+            assert!(
+                (inverse_square_root.learning_rate(update) / rate - 1.0).abs() < 1e-12,
+                "{update}"
+            );
         }
+    }
+
+    #[test]
+    fn cosine_rises_to_its_peak_and_ends_at_zero() {
+        let schedule = Schedule::Cosine {
+            peak: 0.4,
+            warmup: 10,
+            updates: 110,
+        };
+        // cos(π/3) = 1/2, cos(π/2) = 0, cos(2π/3) = -1/2.
+        let figures = [(1, 0.04), (5, 0.2), (10, 0.4), (60, 0.2), (110, 0.0), (200, 0.0)];
+        for (update, rate) in figures {
+            assert!((schedule.learning_rate(update) - rate).abs() < 1e-15, "{update}");
+        }
+        let thirds = Schedule::Cosine {
+            peak: 0.4,
+            warmup: 1,
+            updates: 301,
+        };
+        assert!((thirds.learning_rate(101) - 0.3).abs() < 1e-15);
+        assert!((thirds.learning_rate(201) - 0.1).abs() < 1e-15);
+    }
+
+    #[test]
+    fn constant_stays_at_its_peak() {
+        let schedule = Schedule::Constant { peak: 0.4, warmup: 4 };
+        let rates: Vec<f64> = [1, 2, 4, 5, 1_000_000]
+            .map(|update| schedule.learning_rate(update))
+            .into();
+        assert_eq!(rates, [0.1, 0.2, 0.4, 0.4, 0.4]);
     }
 }

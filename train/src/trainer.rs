@@ -1,26 +1,32 @@
 //! The training loop.
 
+mod dry_run;
+
 use std::path::PathBuf;
 use std::time::Instant;
 
-use attend_data::batch::{Batch, Example, TokenMatrix, plan_batches};
-use attend_data::corpus::SentencePair;
+use attend_data::batch::{Batch, Example, TokenMatrix};
 use attend_data::tokenizer::Tokenizer;
-use attend_infer::metric::{BleuTokenizer, corpus_bleu};
-use attend_infer::search::SearchOptions;
-use attend_infer::{ModelFolder, Translator};
-use attend_model::{Transformer, TransformerConfig, label_smoothed_cross_entropy};
+use attend_infer::ModelFolder;
+use attend_model::{Transformer, TransformerConfig};
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::checkpoint::{Best, Checkpoints, TrainingState};
+use crate::average::{mean, moving_average};
+use crate::checkpoint::{Averaged, Best, Checkpoints, Snapshot, Span, TrainingState};
 use crate::dataset::{BatchSequence, Dataset};
 use crate::error::TrainError;
+use crate::interrupt::Interrupt;
+use crate::optimizer::optimizer;
 use crate::recipe::Recipe;
 use crate::report::{Report, UpdateMeasure};
-use crate::schedule::InverseSquareRoot;
+use crate::schedule::Schedule;
+use crate::validation::{Scores, batch_loss};
 use crate::workers::{Gradients, Workers};
+
+/// After so many updates in a row whose loss or gradients are not finite, a run ends.
+const MAX_SKIPPED_IN_A_ROW: usize = 10;
 
 /// A run between two updates.
 pub struct Trainer {
@@ -31,10 +37,24 @@ pub struct Trainer {
     folder: PathBuf,
     device: Device,
     workers: Workers,
-    schedule: InverseSquareRoot,
-    model: Transformer,
-    optimizer: ModuleOptimizer,
-    state: TrainingState,
+    schedule: Schedule,
+    now: Snapshot,
+    skipped_in_a_row: usize,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ending {
+    /// At one of the recipe's limits, or out of patience. The model folder is complete.
+    Finished {
+        /// Which weights are in the model folder: a sentence.
+        weights: String,
+    },
+    /// By a signal, after a checkpoint.
+    Interrupted {
+        /// The exit status that tells of the signal.
+        exit_status: u8,
+    },
 }
 
 impl Trainer {
@@ -60,17 +80,16 @@ impl Trainer {
             hint: None,
         })?;
         Ok(Self {
-            schedule: InverseSquareRoot {
-                peak: recipe.training.learning_rate,
-                warmup: recipe.training.warmup,
+            schedule: recipe.training.schedule(config.d_model),
+            now: Snapshot {
+                optimizer: optimizer(&recipe.training),
+                moving_average: recipe.training.ema.map(|_| model.valid()),
+                model,
+                state: TrainingState {
+                    workers: workers.count(),
+                    ..TrainingState::default()
+                },
             },
-            // β₁, β₂ and ε of section 5.3.
-            optimizer: AdamConfig::new()
-                .with_beta_1(0.9)
-                .with_beta_2(0.98)
-                .with_epsilon(1e-9)
-                .init(),
-            state: TrainingState::default(),
             recipe,
             config,
             tokenizer,
@@ -78,93 +97,214 @@ impl Trainer {
             folder,
             device,
             workers,
-            model,
+            skipped_in_a_row: 0,
         })
     }
 
-    /// Goes on from the last checkpoint in the run's folder.
+    /// Goes on from the last whole checkpoint in the run's folder, and returns what the user should know of it, a line
+    /// each. A run that had not come to its first checkpoint begins anew.
     ///
     /// # Errors
     ///
-    /// If there is none, or it is damaged.
-    pub fn resume(mut self) -> Result<Self, TrainError> {
-        (self.model, self.optimizer, self.state) =
-            Checkpoints::of(&self.folder).load(self.model, self.optimizer)?;
-        Ok(self)
+    /// If all checkpoints are damaged.
+    pub fn resume(mut self) -> Result<(Self, Vec<String>), TrainError> {
+        let mut notes = Vec::new();
+        if let Some((snapshot, damages)) = Checkpoints::of(&self.folder).load(&self.now)? {
+            let workers = self.workers.count();
+            notes.extend(
+                damages
+                    .iter()
+                    .map(|damage| format!("{damage}: going on from the one before")),
+            );
+            if snapshot.state.workers != workers {
+                notes.push(format!(
+                    "{workers} workers in the place of {}: the run goes on, but not as it would have with as many as before",
+                    snapshot.state.workers
+                ));
+            }
+            self.now = snapshot;
+            self.now.state.workers = workers;
+        }
+        notes.push(format!("going on after update {}", self.now.state.update));
+        Ok((self, notes))
     }
 
     /// Number of trained weights.
     #[must_use]
     pub fn num_params(&self) -> usize {
-        self.model.num_params()
+        self.now.model.num_params()
     }
 
-    /// Trains until the recipe's number of updates. At every validation a checkpoint is written, and where its BLEU
-    /// is the best so far, the model folder.
+    /// Trains until a limit of the recipe, and then validates, or until a signal. At every validation a checkpoint is
+    /// written, and where its score is the best so far, the model folder.
     ///
     /// # Errors
     ///
-    /// If the loss is no longer finite, or a file cannot be written.
-    pub fn run(mut self) -> Result<TrainingState, TrainError> {
+    /// If the loss stays not finite, or a file cannot be written. The last checkpoint is whole then.
+    pub fn run(mut self, interrupt: Interrupt) -> Result<(TrainingState, Ending), TrainError> {
         let settings = self.recipe.training.clone();
-        let mut report = Report::open(&self.folder, settings.updates, &self.state)?;
-        let train = std::mem::take(&mut self.dataset.train);
-        let mut batches = BatchSequence::starting_at(
-            &train,
-            settings.batch_tokens,
-            self.recipe.seed,
-            self.state.position,
-        );
-        let seconds_before = self.state.seconds;
-        let start = Instant::now();
+        let mut report = Report::open(&self.folder, &self.now.state)?;
+        let mut batches = self.dataset.batches(&self.recipe, self.now.state.position);
+        let (seconds_before, start) = (self.now.state.seconds, Instant::now());
+        let seconds = || seconds_before + start.elapsed().as_secs_f64();
 
-        while self.state.update < settings.updates {
-            let batch = batches.next_batch();
-            self.state.update += 1;
-            self.state.position = batches.position();
-            let measure = self.update(&batch)?;
-            report.count(&measure);
-            self.state.seconds = seconds_before + start.elapsed().as_secs_f64();
+        while !self.is_finished(&batches) {
+            let measure = self.update(&mut batches);
+            self.now.state.seconds = seconds();
+            let update = self.now.state.update;
+            match measure {
+                Some(measure) => report.count(&measure, &self.now.state, self.done(&batches)),
+                None => report.say(&format!(
+                    "update {update}: loss or gradients are not finite; skipped"
+                )),
+            }
+            if self.skipped_in_a_row == MAX_SKIPPED_IN_A_ROW {
+                return Err(TrainError::NotFinite {
+                    updates: self.skipped_in_a_row,
+                    update,
+                });
+            }
 
-            let is_last = self.state.update == settings.updates;
-            let validate = is_last || self.state.update.is_multiple_of(settings.validate_every);
-            if validate || self.state.update.is_multiple_of(settings.log_every) {
-                report.record_updates(&self.state, &measure)?;
+            let validate = update.is_multiple_of(settings.validate_every);
+            if validate || update.is_multiple_of(settings.log_every) {
+                self.record_updates(&mut report, &batches)?;
+            }
+            let is_checkpoint = update.is_multiple_of(settings.checkpoint_every());
+            if let Some(count) = settings.average_last
+                && is_checkpoint
+                && self.is_sound()
+            {
+                self.average_also(None, count);
             }
             if validate {
                 self.validate(&mut report)?;
-                self.state.seconds = seconds_before + start.elapsed().as_secs_f64();
-                Checkpoints::of(&self.folder).save(&self.model, &self.optimizer, &self.state)?;
+                self.now.state.seconds = seconds();
+            }
+            let exit_status = interrupt.exit_status();
+            if validate || is_checkpoint || exit_status.is_some() {
+                self.save(&report)?;
+            }
+            if let Some(exit_status) = exit_status {
+                report.finish();
+                return Ok((self.now.state, Ending::Interrupted { exit_status }));
             }
         }
+        if self.now.state.validated != self.now.state.update {
+            self.record_updates(&mut report, &batches)?;
+            self.validate(&mut report)?;
+            self.now.state.seconds = seconds();
+            self.save(&report)?;
+        }
         report.finish();
-        Ok(self.state)
+        let weights = self.finish(&report)?;
+        Ok((self.now.state, Ending::Finished { weights }))
     }
 
-    /// One update: forward, loss and backward by the workers, then clip and step.
-    fn update(&mut self, examples: &[&Example]) -> Result<UpdateMeasure, TrainError> {
-        let update = self.state.update;
-        let target_tokens: usize = examples.iter().map(|example| example.target.len()).sum();
-        let gradients_of = |model: &Transformer, examples: &[&Example]| {
+    /// Records the updates since the last record, if one was taken.
+    fn record_updates(&mut self, report: &mut Report, batches: &BatchSequence) -> Result<(), TrainError> {
+        if self.now.state.span.target_tokens > 0 {
+            report.record_updates(&self.now.state, self.done(batches))?;
+            self.now.state.span = Span::default();
+        }
+        Ok(())
+    }
+
+    /// Writes a checkpoint, if the weights are sound: where they may be ruined, the checkpoints before them stay.
+    fn save(&self, report: &Report) -> Result<(), TrainError> {
+        if self.is_sound() {
+            report.sync()?;
+            Checkpoints::of(&self.folder).save(&self.now)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the weights gave finite gradients in the last update.
+    fn is_sound(&self) -> bool {
+        self.skipped_in_a_row == 0
+    }
+
+    /// The share of the run that is behind it, by the limit that it is nearest to; 1 and more at the end.
+    fn done(&self, batches: &BatchSequence) -> f64 {
+        let settings = &self.recipe.training;
+        let share = |done: f64, limit: Option<f64>| limit.map_or(0.0, |limit| done / limit);
+        let updates = settings.updates.map(|updates| updates as f64);
+        let epochs = settings.epochs.map(|epochs| epochs as f64);
+        share(self.now.state.update as f64, updates)
+            .max(share(batches.epochs(), epochs))
+            .max(share(self.now.state.seconds / 60.0, settings.minutes))
+    }
+
+    fn is_finished(&self, batches: &BatchSequence) -> bool {
+        let patience = self.recipe.training.patience;
+        let is_out_of_patience =
+            patience.is_some_and(|patience| self.now.state.validations_since_best >= patience);
+        is_out_of_patience || self.done(batches) >= 1.0
+    }
+
+    /// One update: forward, loss and backward by the workers, batch after batch, then clip and step. `None` where it
+    /// was skipped.
+    fn update(&mut self, batches: &mut BatchSequence) -> Option<UpdateMeasure> {
+        let accumulate = self.recipe.training.accumulate;
+        let first_batch = self.now.state.update * accumulate + 1;
+        let examples: Vec<Vec<Example>> = (0..accumulate).map(|_| batches.next_batch()).collect();
+        self.now.state.update += 1;
+        self.now.state.position = batches.position();
+        let target_tokens: usize = examples
+            .iter()
+            .flatten()
+            .map(|example| example.target.len())
+            .sum();
+
+        let gradients_of = |model: &Transformer, examples: &[Example]| {
             let loss = self.loss(model, examples, &self.device) / target_tokens as f64;
             Gradients {
                 loss: loss.clone().into_scalar::<f32>().into(),
                 gradients: GradientsParams::from_grads(loss.backward(), model),
             }
         };
-        // Dropout's random numbers depend on the update alone, so a resumed run draws the same ones.
-        let seed = self.recipe.seed ^ (update as u64).rotate_left(32);
-        let Gradients { loss, gradients } =
-            self.workers
-                .run(&self.model, &self.device, examples, seed, gradients_of);
-        if !loss.is_finite() {
-            return Err(TrainError::NotFinite { loss, update });
+        let model = &self.now.model;
+        let gradients = examples
+            .iter()
+            .zip(first_batch..)
+            .map(|(examples, batch)| {
+                // Dropout's random numbers depend on the batch alone, so a resumed run draws the same ones.
+                let seed = self.recipe.seed ^ (batch as u64).rotate_left(32);
+                self.workers
+                    .run(model, &self.device, examples, seed, gradients_of)
+            })
+            .reduce(|total, part| total.plus(part, model))
+            .expect("an update has at least one batch");
+        self.step(gradients, target_tokens)
+    }
+
+    /// Clips the gradients and takes the step. If they or the loss are not finite, the weights stay, and `None` says
+    /// so.
+    fn step(&mut self, gradients: Gradients, target_tokens: usize) -> Option<UpdateMeasure> {
+        let settings = &self.recipe.training;
+        let now = &mut self.now;
+        let update = now.state.update;
+        let Gradients { loss, gradients } = gradients;
+        let (gradients, gradient_norm) = clip(&now.model, gradients, settings.clip_norm);
+        if !(loss.is_finite() && gradient_norm.is_finite()) {
+            now.state.skipped += 1;
+            self.skipped_in_a_row += 1;
+            return None;
         }
-        let (gradients, gradient_norm) = clip(&self.model, gradients, self.recipe.training.clip_norm);
+        self.skipped_in_a_row = 0;
         let learning_rate = self.schedule.learning_rate(update);
-        self.model = self.optimizer.step(learning_rate, self.model.clone(), gradients);
-        Ok(UpdateMeasure {
-            loss_sum: loss * target_tokens as f64,
+        now.model = now.optimizer.step(learning_rate, now.model.clone(), gradients);
+        if let (Some(decay), Some(average)) = (settings.ema, now.moving_average.take()) {
+            now.moving_average = Some(moving_average(average, &now.model.valid(), decay, update));
+        }
+        let loss_sum = loss * target_tokens as f64;
+        now.state.span = Span {
+            loss_sum: now.state.span.loss_sum + loss_sum,
+            target_tokens: now.state.span.target_tokens + target_tokens,
+            learning_rate,
+            gradient_norm,
+        };
+        Some(UpdateMeasure {
+            loss_sum,
             target_tokens,
             learning_rate,
             gradient_norm,
@@ -172,55 +312,146 @@ impl Trainer {
     }
 
     /// The label-smoothed cross-entropy of `examples`, summed over their target tokens: `[1]`.
-    fn loss(&self, model: &Transformer, examples: &[&Example], device: &Device) -> Tensor<1> {
-        let batch = Batch::new(
-            examples.iter().copied(),
-            self.tokenizer.pad_id(),
-            self.tokenizer.bos_id(),
-        );
-        let logits = model.forward(
-            to_tensor(&batch.source, device),
-            to_tensor(&batch.target_input, device),
-        );
-        label_smoothed_cross_entropy(
-            logits,
-            to_tensor(&batch.target_output, device),
-            self.config.pad_id,
-            self.recipe.training.label_smoothing,
-        )
+    fn loss(&self, model: &Transformer, examples: &[Example], device: &Device) -> Tensor<1> {
+        let batch = Batch::new(examples, self.tokenizer.pad_id(), self.tokenizer.bos_id());
+        batch_loss(model, &batch, device, self.recipe.training.label_smoothing)
     }
 
-    /// Measures loss and BLEU on the validation pairs; the best weights so far become the model folder.
+    /// Scores the weights, or their average, on the validation pairs; the best so far become the model folder. Of the
+    /// weights themselves, if they are sound, the best are kept to be averaged in the end, where that is asked for.
     fn validate(&mut self, report: &mut Report) -> Result<(), TrainError> {
-        let model = self.model.valid();
-        let loss = self.validation_loss(&model);
-        let bundle = self.bundle(model);
-        let greedy = SearchOptions {
-            beam_size: 1,
-            nbest: 1,
-            ..self.recipe.search
-        };
-        let translator = Translator::new(bundle.clone()).with_search(greedy)?;
-        let bleu = bleu(&translator, &self.dataset.valid_pairs, self.recipe.data.bleu)?;
-        if self.state.best.is_none_or(|best| bleu >= best.bleu) {
-            let update = self.state.update;
-            self.state.best = Some(Best { update, bleu });
-            bundle.save(&self.folder)?;
+        self.now.state.validated = self.now.state.update;
+        let metric = self.recipe.training.metric;
+        let bundle = self.bundle(self.weights()?);
+        let scores = self.score(&bundle)?;
+        if !scores.loss.is_finite() {
+            let update = self.now.state.update;
+            report.say(&format!("update {update}: the validation loss is not finite"));
+            return Ok(());
         }
-        report.record_validation(&self.state, loss, bleu)?;
+        let score = scores.get(metric);
+        let best = self.now.state.best.as_ref().map(|best| best.score);
+        let improved = best.is_none_or(|best| metric.is_better(score, best));
+        // Of equals the later one is kept, but patience ends on a plateau.
+        if improved || best == Some(score) {
+            let averaged = match self.recipe.training.average_last {
+                Some(_) => self.averaged_updates(),
+                None => Vec::new(),
+            };
+            bundle.save(&self.folder)?;
+            self.now.state.best = Some(Best {
+                update: self.now.state.update,
+                score,
+                averaged,
+            });
+        }
+        self.now.state.validations_since_best = match improved {
+            true => 0,
+            false => self.now.state.validations_since_best + 1,
+        };
+        if let Some(count) = self.recipe.training.average_best
+            && self.is_sound()
+        {
+            self.average_also(Some(score), count);
+        }
+        report.record_validation(&self.now.state, &scores)?;
         Ok(())
     }
 
-    fn validation_loss(&self, model: &Transformer) -> f64 {
-        let examples = &self.dataset.valid;
+    fn score(&self, bundle: &ModelFolder) -> Result<Scores, TrainError> {
         let device = self.device.clone().without_autodiff();
-        let (mut loss_sum, mut target_tokens) = (0.0, 0);
-        for batch in plan_batches(examples, self.recipe.training.batch_tokens, 0, 0) {
-            let batch: Vec<&Example> = batch.iter().map(|&index| &examples[index]).collect();
-            loss_sum += f64::from(self.loss(model, &batch, &device).into_scalar::<f32>());
-            target_tokens += batch.iter().map(|example| example.target.len()).sum::<usize>();
+        Scores::measure(bundle, &self.dataset, &self.recipe, &device)
+    }
+
+    /// What is validated: the weights, or their average where it is kept up during the run.
+    fn weights(&self) -> Result<Transformer, TrainError> {
+        let average = match (&self.now.moving_average, self.recipe.training.average_last) {
+            (Some(average), _) => Some(average.clone()),
+            (None, Some(_)) => self.mean_of_checkpoints()?,
+            (None, None) => None,
+        };
+        Ok(average.unwrap_or_else(|| self.now.model.valid()))
+    }
+
+    /// Adds the weights of this update to the `count` that are averaged: in the place of the worst where they have
+    /// scores, else of the oldest.
+    fn average_also(&mut self, score: Option<f64>, count: usize) {
+        let metric = self.recipe.training.metric;
+        let state = &mut self.now.state;
+        let update = state.update;
+        state.averaged.push(Averaged { update, score });
+        if state.averaged.len() > count {
+            let is_worse = |one: &Averaged, other: &Averaged| {
+                let scores = one.score.zip(other.score);
+                scores.is_some_and(|(one, other)| metric.is_better(other, one))
+            };
+            let averaged = &state.averaged;
+            let dropped = (1..averaged.len()).fold(0, |worst, index| {
+                match is_worse(&averaged[index], &averaged[worst]) {
+                    true => index,
+                    false => worst,
+                }
+            });
+            state.averaged.remove(dropped);
         }
-        loss_sum / target_tokens as f64
+    }
+
+    fn averaged_updates(&self) -> Vec<usize> {
+        let averaged = self.now.state.averaged.iter();
+        averaged.map(|averaged| averaged.update).collect()
+    }
+
+    fn mean_of_checkpoints(&self) -> Result<Option<Transformer>, TrainError> {
+        let checkpoints = Checkpoints::of(&self.folder);
+        let current = self.now.model.valid();
+        mean(
+            self.averaged_updates()
+                .into_iter()
+                .map(|update| match update == self.now.state.update {
+                    true => Ok(current.clone()),
+                    false => checkpoints.weights(update, current.clone()),
+                }),
+        )
+    }
+
+    /// The last step of a run: the average of the best weights, where it is asked for, becomes the model. Returns a
+    /// sentence about the model's weights.
+    fn finish(&self, report: &Report) -> Result<String, TrainError> {
+        let settings = &self.recipe.training;
+        let metric = settings.metric;
+        let Some(best) = &self.now.state.best else {
+            return Err(TrainError::NoModel);
+        };
+        if settings.average_best.is_some()
+            && let Some(average) = self.mean_of_checkpoints()?
+        {
+            let bundle = self.bundle(average);
+            let scores = self.score(&bundle)?;
+            bundle.save(&self.folder)?;
+            let updates = list(&self.averaged_updates());
+            report.say(&format!("average of updates {updates}: validation {scores}"));
+            return Ok(format!(
+                "These are the average of the weights after updates {updates}, the best on the validation pairs by \
+                 {metric}; the average's {metric} there is {average:.2}, that of the best alone {best:.2}.",
+                average = scores.get(metric),
+                best = best.score,
+            ));
+        }
+        let update = best.update;
+        let weights = match settings.ema {
+            Some(decay) => {
+                format!("the exponential moving average, decay {decay}, of the weights up to update {update}")
+            }
+            None if best.averaged.is_empty() => format!("the weights after update {update}"),
+            None => format!(
+                "the average of the weights after updates {}",
+                list(&best.averaged)
+            ),
+        };
+        let score = best.score;
+        Ok(format!(
+            "These are {weights}, the best on the validation pairs: {metric} {score:.2}."
+        ))
     }
 
     fn bundle(&self, model: Transformer) -> ModelFolder {
@@ -233,20 +464,14 @@ impl Trainer {
     }
 }
 
-fn to_tensor(matrix: &TokenMatrix, device: &Device) -> Tensor<2, Int> {
-    let shape = [matrix.rows, matrix.width];
-    Tensor::from_data(TensorData::new(matrix.ids.clone(), shape), device)
+fn list(updates: &[usize]) -> String {
+    let updates: Vec<String> = updates.iter().map(usize::to_string).collect();
+    updates.join(", ")
 }
 
-fn bleu(
-    translator: &Translator,
-    pairs: &[SentencePair],
-    tokenizer: BleuTokenizer,
-) -> Result<f64, TrainError> {
-    let sources: Vec<&str> = pairs.iter().map(|pair| pair.source.as_str()).collect();
-    let references: Vec<&str> = pairs.iter().map(|pair| pair.target.as_str()).collect();
-    let hypotheses = translator.translate_best(&sources)?;
-    Ok(corpus_bleu(&hypotheses, &references, tokenizer)?.score)
+pub(crate) fn to_tensor(matrix: &TokenMatrix, device: &Device) -> Tensor<2, Int> {
+    let shape = [matrix.rows, matrix.width];
+    Tensor::from_data(TensorData::new(matrix.ids.clone(), shape), device)
 }
 
 /// Scales all gradients so that their global norm, over all weights at once, is at most `max_norm` (Pascanu et al.,
@@ -294,3 +519,6 @@ impl ModuleVisitor for Scale {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,17 @@ pub struct Gradients {
     pub gradients: GradientsParams,
 }
 
+impl Gradients {
+    /// The gradients of the sum of two losses of the same model.
+    #[must_use]
+    pub fn plus(self, other: Self, model: &Transformer) -> Self {
+        Self {
+            loss: self.loss + other.loss,
+            gradients: add(model, self.gradients, other.gradients),
+        }
+    }
+}
+
 /// A fixed number of threads, which share each batch.
 pub struct Workers {
     pools: Vec<ThreadPool>,
@@ -38,6 +49,12 @@ impl Workers {
         })
     }
 
+    /// Their number.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.pools.len()
+    }
+
     /// Divides a batch among the workers and adds up what they find.
     ///
     /// `gradients` computes loss and gradients of a part of the batch on the model it is given: those of a sum over
@@ -46,9 +63,9 @@ impl Workers {
         &self,
         model: &Transformer,
         device: &Device,
-        batch: &[&Example],
+        batch: &[Example],
         seed: u64,
-        gradients: impl Fn(&Transformer, &[&Example]) -> Gradients + Sync,
+        gradients: impl Fn(&Transformer, &[Example]) -> Gradients + Sync,
     ) -> Gradients {
         let part_size = batch.len().div_ceil(self.pools.len());
         let gradients = &gradients;
@@ -74,13 +91,9 @@ impl Workers {
             };
             threads.into_iter().map(join).collect()
         });
-        let sum = |total: Gradients, part: Gradients| Gradients {
-            loss: total.loss + part.loss,
-            gradients: add(model, total.gradients, part.gradients),
-        };
         parts
             .into_iter()
-            .reduce(sum)
+            .reduce(|total, part| total.plus(part, model))
             .expect("a batch has at least one example")
     }
 }

@@ -4,21 +4,12 @@ mod common;
 
 use std::fs;
 
-use common::{SMALL_RECIPE, Workspace, counts, small_workspace, stderr};
-
-/// Runs `train`, which must fail as a program and not as a bug, and returns what it said.
-fn failure(workspace: &Workspace, arguments: &[&str]) -> String {
-    let output = workspace.train(arguments);
-    let message = stderr(&output);
-    assert_eq!(output.status.code(), Some(1), "{message}");
-    assert!(message.contains("error: "), "{message}");
-    assert!(!message.contains("panicked"), "{message}");
-    message
-}
+use attend_train::report::Record;
+use common::{SMALL_RECIPE, Workspace, counts, records, small_workspace, stderr};
 
 /// Checks that `train small.toml` fails with a message of these parts and writes no output folder.
 fn assert_refused(workspace: &Workspace, arguments: &[&str], parts: &[&str]) {
-    let message = failure(workspace, &[&["small.toml"], arguments].concat());
+    let message = workspace.failure(&[&["small.toml"], arguments].concat());
     for part in parts {
         assert!(message.contains(part), "{part:?} is not in:\n{message}");
     }
@@ -48,10 +39,16 @@ fn a_whole_run_leaves_a_model_folder() {
         "tokenizer.json",
     ];
     assert_eq!(files, expected);
-    let checkpoints: Vec<_> = fs::read_dir(workspace.path("runs/small/checkpoints"))
+    let mut checkpoints: Vec<_> = fs::read_dir(workspace.path("runs/small/checkpoints"))
         .unwrap()
+        .map(|entry| entry.unwrap().file_name())
         .collect();
-    assert_eq!(checkpoints.len(), 1, "only the last checkpoint stays");
+    checkpoints.sort();
+    assert_eq!(
+        checkpoints,
+        ["00000010", "00000020", "inputs.toml", "lock"],
+        "the last two checkpoints stay"
+    );
     let card = fs::read_to_string(workspace.path("runs/small/README.md")).unwrap();
     assert!(
         card.contains("BLEU|nrefs:1|") && card.contains("just train small.toml"),
@@ -62,7 +59,7 @@ fn a_whole_run_leaves_a_model_folder() {
 #[test]
 fn a_missing_recipe_or_corpus_is_named() {
     let workspace = small_workspace();
-    assert!(failure(&workspace, &["absent.toml"]).contains("absent.toml"));
+    assert!(workspace.failure(&["absent.toml"]).contains("absent.toml"));
     fs::remove_file(workspace.path("valid.tgt")).unwrap();
     assert_refused(&workspace, &[], &["valid.tgt"]);
 }
@@ -140,7 +137,7 @@ fn sentences_beyond_the_models_positions_are_dropped_and_counted() {
 
     workspace.write("train.src", long("a") + &long("b"));
     workspace.write("train.tgt", long("b") + &long("a"));
-    let message = failure(&workspace, &["small.toml", "--output", "none-left"]);
+    let message = workspace.failure(&["small.toml", "--output", "none-left"]);
     assert!(message.contains("dropped all 2 training pairs"), "{message}");
 }
 
@@ -190,6 +187,22 @@ fn a_value_out_of_range_is_named_with_its_place() {
     let cases = [
         ("model.dropout=1.0", "dropout"),
         ("training.updates=0", "training.updates is 0"),
+        ("training.epochs=0", "training.epochs is 0"),
+        ("training.minutes=0", "training.minutes must be"),
+        ("training.accumulate=0", "training.accumulate is 0"),
+        ("training.patience=0", "training.patience is 0"),
+        ("training.metric=ter", "`ter`"),
+        ("training.schedule=linear", "`linear`"),
+        ("training.optimizer=sgd", "`sgd`"),
+        ("training.weight_decay=-1", "training.weight_decay must be"),
+        (
+            "training.weight_decay=0.1",
+            "needs training.optimizer = \"adamw\"",
+        ),
+        ("training.checkpoint_every=0", "training.checkpoint_every is 0"),
+        ("training.average_last=0", "training.average_last is 0"),
+        ("training.average_best=0", "training.average_best is 0"),
+        ("training.ema=1", "training.ema must lie between 0 and 1"),
         ("training.learning_rate=-1", "training.learning_rate"),
         ("training.label_smoothing=1", "training.label_smoothing"),
         ("training.clip_norm=-1", "training.clip_norm"),
@@ -208,11 +221,71 @@ fn a_value_out_of_range_is_named_with_its_place() {
 }
 
 #[test]
+fn settings_that_need_or_exclude_others_say_so() {
+    let workspace = small_workspace();
+    let two = ["--set", "training.ema=0.9", "--set", "training.average_last=2"];
+    assert_refused(
+        &workspace,
+        &two,
+        &["training.average_last and training.ema exclude each other"],
+    );
+    let cosine = ["--set", "training.schedule=cosine", "--set", "training.warmup=20"];
+    assert_refused(
+        &workspace,
+        &cosine,
+        &["\"cosine\" needs training.updates above training.warmup"],
+    );
+    workspace.write("small.toml", SMALL_RECIPE.replace("updates = 20", ""));
+    assert_refused(
+        &workspace,
+        &[],
+        &[
+            "training.updates is missing",
+            "training.epochs or training.minutes",
+        ],
+    );
+}
+
+#[test]
+fn each_schedule_gives_its_learning_rates() {
+    let workspace = small_workspace();
+    let cosine_at_15 = 0.003 * 0.5;
+    for (schedule, at_5, at_15) in [
+        ("inverse-square-root", 0.0015, 0.003 * (10.0f64 / 15.0).sqrt()),
+        ("cosine", 0.0015, cosine_at_15),
+        ("constant", 0.0015, 0.003),
+        // The factor is 0.003, and the width 32.
+        (
+            "noam",
+            0.003 / 32f64.sqrt() * 5.0 / 10f64.powf(1.5),
+            0.003 / (32.0f64 * 15.0).sqrt(),
+        ),
+    ] {
+        let schedule_is = format!("training.schedule={schedule}");
+        workspace.train_well(&["small.toml", "--output", schedule, "--set", &schedule_is]);
+        for record in records(&workspace.path(schedule)) {
+            if let Record::Update {
+                update,
+                learning_rate,
+                ..
+            } = record
+                && let Some(expected) = [(5, at_5), (15, at_15)].iter().find(|(at, _)| *at == update)
+            {
+                assert!(
+                    (learning_rate / expected.1 - 1.0).abs() < 1e-12,
+                    "{schedule} {update}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn an_output_folder_that_exists_is_left_alone() {
     let workspace = small_workspace();
     fs::create_dir(workspace.path("mine")).unwrap();
     workspace.write("mine/notes.txt", "keep");
-    let message = failure(&workspace, &["small.toml", "--output", "mine"]);
+    let message = workspace.failure(&["small.toml", "--output", "mine"]);
     assert!(
         message.contains("mine exists already") && message.contains("--resume"),
         "{message}"
@@ -222,48 +295,6 @@ fn an_output_folder_that_exists_is_left_alone() {
         "keep"
     );
     assert_eq!(fs::read_dir(workspace.path("mine")).unwrap().count(), 1);
-}
-
-#[test]
-fn resuming_needs_a_whole_checkpoint_of_the_same_recipe() {
-    let workspace = small_workspace();
-    assert_refused(&workspace, &["--resume"], &["no checkpoint"]);
-    workspace.train_well(&["small.toml", "--output", "run"]);
-    let resume = ["small.toml", "--output", "run", "--resume"];
-    let message = failure(
-        &workspace,
-        &[&resume[..], &["--set", "training.warmup=11"]].concat(),
-    );
-    assert!(message.contains("the recipe differs"), "{message}");
-
-    let model = workspace.path("run/checkpoints/00000020/model.bpk");
-    let bytes = fs::read(&model).unwrap();
-    for length in [0, 10, bytes.len() / 2, bytes.len() - 1] {
-        fs::write(&model, &bytes[..length]).unwrap();
-        let message = failure(&workspace, &resume);
-        assert!(message.contains("model.bpk is damaged"), "{message}");
-    }
-    fs::write(&model, &bytes).unwrap();
-    workspace.train_well(&resume);
-}
-
-#[test]
-fn a_loss_that_is_no_number_stops_the_run() {
-    let workspace = small_workspace();
-    let rate = [
-        "--set",
-        "training.learning_rate=1e30",
-        "--set",
-        "training.clip_norm=0",
-    ];
-    let message = failure(
-        &workspace,
-        &[&["small.toml", "--output", "run"][..], &rate].concat(),
-    );
-    assert!(
-        message.contains("the loss became") && message.contains("hint: lower"),
-        "{message}"
-    );
 }
 
 #[test]

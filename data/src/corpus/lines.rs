@@ -34,10 +34,7 @@ impl Lines {
     /// [`DataError::Read`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, DataError> {
         let path = path.as_ref();
-        let reader = open(path).map_err(|error| DataError::Read {
-            path: path.to_owned(),
-            error,
-        })?;
+        let reader = open(path).map_err(|error| DataError::read(path, error))?;
         Ok(Self::new(reader, path))
     }
 
@@ -71,8 +68,7 @@ impl Iterator for Lines {
     fn next(&mut self) -> Option<Self::Item> {
         self.bytes.clear();
         if let Err(error) = self.reader.read_until(b'\n', &mut self.bytes) {
-            let path = self.path.clone();
-            return Some(Err(DataError::Read { path, error }));
+            return Some(Err(DataError::read(&self.path, error)));
         }
         let mut line = self.bytes.as_slice();
         if self.line == 0 {

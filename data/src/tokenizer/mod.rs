@@ -6,6 +6,7 @@ mod train;
 use std::fmt;
 use std::path::Path;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use tokenizers::decoders::fuse::Fuse;
 use tokenizers::decoders::sequence::Sequence;
@@ -99,10 +100,7 @@ impl Tokenizer {
     /// the kinds, or lacks a byte or a special token.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, DataError> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|error| DataError::Read {
-            path: path.to_owned(),
-            error,
-        })?;
+        let bytes = std::fs::read(path).map_err(|error| DataError::read(path, error))?;
         // By way of a value: reading its parts directly, the library panics where a file is cut short.
         let tokenizer = serde_json::from_slice::<serde_json::Value>(&bytes)
             .and_then(serde_json::from_value::<Inner>)
@@ -119,12 +117,15 @@ impl Tokenizer {
     /// # Errors
     /// [`DataError::Write`].
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), DataError> {
-        let path = path.as_ref();
-        let json = self.inner.to_string(true).map_err(|error| DataError::Write {
-            path: path.to_owned(),
-            error: std::io::Error::other(error),
-        })?;
-        write_file(path, json)
+        write_file(path, self.to_json())
+    }
+
+    /// The contents of [`Tokenizer::save`]'s file.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        self.inner
+            .to_string(true)
+            .expect("tokens and numbers always serialize")
     }
 
     /// The ids of `text`, without special tokens.
@@ -137,12 +138,9 @@ impl Tokenizer {
     /// [`Tokenizer::encode`] on all cores, in the order of `texts`.
     #[must_use]
     pub fn encode_batch(&self, texts: &[&str]) -> Vec<Vec<u32>> {
-        // The library keeps each token's spelling until a call returns: chunks bound the memory.
-        texts
-            .chunks(10_000)
-            .flat_map(|chunk| self.inner.encode_batch_fast(chunk.to_vec(), false).expect(TOTAL))
-            .map(|encoding| self.without_special(encoding.get_ids()))
-            .collect()
+        // Text by text: the library's own way over a batch keeps the spelling of every token until it returns, and
+        // takes longer.
+        texts.par_iter().map(|text| self.encode(text)).collect()
     }
 
     /// Encodes both sides of `pairs` and ends each with `</s>`, in the order of `pairs`.

@@ -29,9 +29,9 @@ impl Tokenizer {
     ///
     /// # Errors
     /// As [`Tokenizer::train_bpe`], [`Tokenizer::train_unigram`] and [`Tokenizer::train_whitespace`].
-    pub fn train<'a>(
+    pub fn train<S: AsRef<str> + Send>(
         kind: TokenizerKind,
-        lines: impl Iterator<Item = &'a str> + Send,
+        lines: impl Iterator<Item = S> + Send,
         vocab_size: Option<usize>,
     ) -> Result<Self, DataError> {
         match kind {
@@ -46,8 +46,8 @@ impl Tokenizer {
     ///
     /// # Errors
     /// [`DataError::VocabularyTooSmall`] below 259 tokens; [`DataError::TrainTokenizer`] when the library fails.
-    pub fn train_bpe<'a>(
-        lines: impl Iterator<Item = &'a str> + Send,
+    pub fn train_bpe<S: AsRef<str> + Send>(
+        lines: impl Iterator<Item = S> + Send,
         vocab_size: usize,
     ) -> Result<Self, DataError> {
         check_vocab_size(vocab_size, ByteLevel::alphabet().len() + 3)?;
@@ -70,8 +70,8 @@ impl Tokenizer {
     ///
     /// # Errors
     /// [`DataError::VocabularyTooSmall`] below 259 tokens; [`DataError::TrainTokenizer`] when the library fails.
-    pub fn train_unigram<'a>(
-        lines: impl Iterator<Item = &'a str> + Send,
+    pub fn train_unigram<S: AsRef<str> + Send>(
+        lines: impl Iterator<Item = S> + Send,
         vocab_size: usize,
     ) -> Result<Self, DataError> {
         let bytes = ByteLevel::alphabet();
@@ -125,8 +125,8 @@ impl Tokenizer {
     ///
     /// # Errors
     /// [`DataError::VocabularyTooSmall`] below 5 tokens; [`DataError::TrainTokenizer`] when the library fails.
-    pub fn train_whitespace<'a>(
-        lines: impl Iterator<Item = &'a str> + Send,
+    pub fn train_whitespace<S: AsRef<str> + Send>(
+        lines: impl Iterator<Item = S> + Send,
         vocab_size: Option<usize>,
     ) -> Result<Self, DataError> {
         let special = [PAD, BOS, EOS, UNK];
@@ -183,14 +183,14 @@ pub(super) fn byte_level_words() -> PreTokenizerWrapper {
 }
 
 /// How often each word occurs that `split` finds.
-fn word_counts<'a>(
+fn word_counts<S: AsRef<str> + Send>(
     split: &PreTokenizerWrapper,
-    lines: impl Iterator<Item = &'a str> + Send,
+    lines: impl Iterator<Item = S> + Send,
 ) -> Result<HashMap<String, u64>, DataError> {
     lines
         .par_bridge()
         .try_fold(HashMap::new, |mut counts, line| {
-            for_each_word(split, line, |word| {
+            for_each_word(split, line.as_ref(), |word| {
                 *counts.entry(word.to_owned()).or_default() += 1
             })?;
             Ok(counts)

@@ -4,9 +4,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use attend_train::report::Record;
+use safetensors::SafeTensors;
 use tempfile::TempDir;
 
 /// A folder for one test, which is the program's working folder.
@@ -41,14 +43,61 @@ impl Workspace {
         self.write(&format!("{name}.tgt"), side(|pair| &pair.1));
     }
 
-    /// Runs `train` with these arguments.
-    pub(crate) fn train(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_train"))
+    /// `train` with these arguments, to be run in this folder.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_train"));
+        command
             .args(arguments)
             .current_dir(self.folder.path())
-            .env_remove("BURN_DEVICE")
-            .output()
+            .env_remove("BURN_DEVICE");
+        command
+    }
+
+    /// Runs `train` with these arguments.
+    pub(crate) fn train(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("the program starts")
+    }
+
+    /// Starts `train small.toml` with these arguments in the background; the test must end it.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        self.command(&[&["small.toml"], arguments].concat())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
             .expect("the program starts")
+    }
+
+    /// Runs `train`, which must fail as a program and not as a bug, and returns what it said.
+    pub(crate) fn failure(&self, arguments: &[&str]) -> String {
+        let output = self.train(arguments);
+        let message = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        assert!(message.contains("error: "), "{message}");
+        assert!(!message.contains("panicked"), "{message}");
+        message
+    }
+
+    /// Waits until a file or folder is there.
+    pub(crate) fn wait_for(&self, name: &str) {
+        let start = Instant::now();
+        while !self.path(name).exists() {
+            assert!(start.elapsed() < Duration::from_secs(60), "no {name} in a minute");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// The tensors of a run's model, in one list.
+    pub(crate) fn weights(&self, run: &str) -> Vec<f32> {
+        let bytes = fs::read(self.path(run).join("model.safetensors")).expect("the model was saved");
+        let tensors = SafeTensors::deserialize(&bytes).expect("it is a safetensors file");
+        let mut tensors = tensors.tensors();
+        tensors.sort_by(|one, other| one.0.cmp(&other.0));
+        let bytes = tensors
+            .iter()
+            .flat_map(|(_, tensor)| tensor.data().chunks_exact(4));
+        bytes
+            .map(|bytes| f32::from_le_bytes(bytes.try_into().expect("a number has four bytes")))
+            .collect()
     }
 
     /// Runs `train`, which must succeed, and returns its standard output.
@@ -160,4 +209,12 @@ pub(crate) fn small_workspace() -> Workspace {
     workspace.write_pairs("test", &pairs[330..]);
     workspace.write("small.toml", SMALL_RECIPE);
     workspace
+}
+
+/// The arguments that change settings of the recipe.
+pub(crate) fn set<'a>(assignments: &[&'a str]) -> Vec<&'a str> {
+    assignments
+        .iter()
+        .flat_map(|assignment| ["--set", assignment])
+        .collect()
 }

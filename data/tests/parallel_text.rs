@@ -1,0 +1,68 @@
+//! Samples of corpora that need not fit into memory.
+
+use std::fs;
+
+use attend_data::DataError;
+use attend_data::clean::Cleaning;
+use attend_data::corpus::SentencePair;
+use attend_data::parallel_text::{ParallelText, sample_pairs};
+use tempfile::TempDir;
+
+/// `count` pairs in memory, whose sources are numbers from `first` on.
+fn numbered(first: usize, count: usize) -> ParallelText {
+    let pairs = (first..first + count).map(|number| SentencePair {
+        source: number.to_string(),
+        target: format!("x{number}"),
+    });
+    ParallelText::Pairs(pairs.collect())
+}
+
+fn sample(texts: &[&ParallelText], limit: usize) -> Vec<usize> {
+    let pairs = sample_pairs(texts, &Cleaning::default(), limit).unwrap();
+    pairs.map(|pair| pair.unwrap().source.parse().unwrap()).collect()
+}
+
+#[test]
+fn a_sample_is_spread_evenly_over_all_texts() {
+    let (first, second) = (numbered(0, 70), numbered(70, 30));
+    let texts = [&first, &second];
+    for limit in [100, 101, usize::MAX] {
+        assert_eq!(sample(&texts, limit), (0..100).collect::<Vec<_>>());
+    }
+    let tens: Vec<usize> = sample(&texts, 10).iter().map(|number| number / 10).collect();
+    assert_eq!(tens, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    let steps = sample(&texts, 37);
+    assert_eq!(steps.len(), 37);
+    assert!(
+        steps
+            .windows(2)
+            .all(|pair| (2..=3).contains(&(pair[1] - pair[0]))),
+        "{steps:?}"
+    );
+    assert!(sample(&[&numbered(0, 0)], 10).is_empty());
+}
+
+#[test]
+fn what_cleaning_drops_is_not_sampled() {
+    let pairs = |sources: [&str; 4]| {
+        let pairs = sources.map(|source| SentencePair {
+            source: source.to_owned(),
+            target: "1".to_owned(),
+        });
+        ParallelText::Pairs(pairs.into())
+    };
+    // A copy, an empty side and a duplicate; a pair that another text has, too, is no duplicate there.
+    let (first, second) = (pairs(["1", "2", " ", "2"]), pairs(["2", "3", "4", "5"]));
+    assert_eq!(sample(&[&first, &second], 100), [2, 2, 3, 4, 5]);
+    assert_eq!(sample(&[&first, &second], 1), [5]);
+}
+
+#[test]
+fn a_sample_of_damaged_text_is_an_error() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("pairs.tsv");
+    fs::write(&path, "a\tb\nno tab\n").unwrap();
+    let text = ParallelText::Tsv(path);
+    let error = sample_pairs(&[&text], &Cleaning::default(), 1).err().unwrap();
+    assert!(matches!(error, DataError::Columns { line: 2, .. }), "{error:?}");
+}

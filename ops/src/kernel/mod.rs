@@ -1,0 +1,15 @@
+//! What the kernels of the CPU backend share: matrix products, vector loops, and the way from tensors to slices.
+//!
+//! A kernel runs on the thread that calls it, one of the workers that share a batch.
+
+pub(crate) mod gemm;
+pub(crate) mod lanes;
+pub(crate) mod small_product;
+pub(crate) mod tensor;
+
+/// Runs `loops` compiled for the widest vectors that the processor has. It and all that it calls must be `#[inline(always)]`:
+/// what is not inlined is compiled for the oldest processor.
+#[inline(always)]
+pub(crate) fn vectorized<R>(loops: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(loops)
+}

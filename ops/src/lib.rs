@@ -1,0 +1,43 @@
+//! The network's operations, each a function on tensors.
+//!
+//! On the CPU backend `flex` an operation runs a kernel of its own, forward and backward: one pass where a chain of
+//! tensor operations takes many, and no memory for what lies between. On every other backend, and in the kernels' tests,
+//! it is the plain chain. Who calls the function does not know which ran.
+//!
+//! | operation | where in the paper |
+//! |---|---|
+//! | [`linear`] | 3.2.2, 3.3: the projections and both feed-forward layers |
+//! | [`attention`] | 3.2.1: scaled dot-product attention of all heads |
+//! | [`layer_norm`] | 3.1 |
+//! | [`dropout`] | 5.4 |
+//! | [`linear_cross_entropy`] | 3.4 and 5.4: output layer, softmax and label-smoothed loss |
+
+pub mod attention;
+pub mod cross_entropy;
+pub mod dropout;
+#[cfg(feature = "flex")]
+mod kernel;
+pub mod layer_norm;
+pub mod linear;
+
+pub use attention::{attention, attention_with_weights, scaled_dot_product_attention};
+pub use cross_entropy::{label_smoothed_cross_entropy, linear_cross_entropy};
+pub use dropout::dropout;
+pub use layer_norm::layer_norm;
+pub use linear::{Activation, linear};
+
+use burn::tensor::Tensor;
+
+/// Whether the kernels compute on `tensor`: single precision on flex, with or without autodiff.
+fn has_kernels<const D: usize>(tensor: &Tensor<D>) -> bool {
+    #[cfg(feature = "flex")]
+    {
+        use burn::tensor::{DType, Device};
+        tensor.device().without_autodiff() == Device::flex() && tensor.dtype() == DType::F32
+    }
+    #[cfg(not(feature = "flex"))]
+    {
+        let _ = tensor;
+        false
+    }
+}

@@ -1,0 +1,268 @@
+//! Each kernel computes what the plain chain of tensor operations does, forward and backward.
+
+use attend_ops::{Activation, attention, dropout, layer_norm, linear};
+use attend_ops::{label_smoothed_cross_entropy, linear_cross_entropy};
+use burn::tensor::{Bool, Device, Distribution, Int, Tensor, TensorData};
+
+fn device() -> Device {
+    Device::flex().autodiff()
+}
+
+/// Values that are the same in every run, between -1 and 1.
+fn values<const D: usize>(shape: [usize; D], seed: u32) -> Tensor<D> {
+    let value = |index: usize| ((index as u32 * 7 + seed * 13) as f32 * 0.37).sin();
+    let values: Vec<f32> = (0..shape.iter().product()).map(value).collect();
+    Tensor::from_data(TensorData::new(values, shape), &device()).require_grad()
+}
+
+/// The largest difference of two tensors over the largest value of either.
+fn relative_error<const D: usize>(actual: Tensor<D>, expected: Tensor<D>) -> f64 {
+    assert_eq!(actual.dims(), expected.dims());
+    let difference: f32 = (actual - expected.clone()).abs().max().into_scalar();
+    let largest: f32 = expected.abs().max().into_scalar();
+    f64::from(difference) / f64::from(largest.max(f32::MIN_POSITIVE))
+}
+
+/// Asserts that two outputs agree, and their gradients of each input when the output's gradient has no pattern.
+fn assert_same<const D: usize>(
+    actual: Tensor<D>,
+    expected: Tensor<D>,
+    matrices: &[&Tensor<3>],
+    tables: &[&Tensor<2>],
+    vectors: &[&Tensor<1>],
+) {
+    const TOLERANCE: f64 = 2e-6;
+    let output = relative_error(actual.clone(), expected.clone());
+    assert!(output < TOLERANCE, "output: {output}");
+    let gradient = values(actual.dims(), 99).detach();
+    let actual = (actual * gradient.clone()).sum().backward();
+    let expected = (expected * gradient).sum().backward();
+    macro_rules! compare {
+        ($inputs:expr, $kind:literal) => {
+            for (index, input) in $inputs.iter().enumerate() {
+                let error = relative_error(input.grad(&actual).unwrap(), input.grad(&expected).unwrap());
+                assert!(error < TOLERANCE, "gradient of {} {index}: {error}", $kind);
+            }
+        };
+    }
+    compare!(matrices, "input");
+    compare!(tables, "table");
+    compare!(vectors, "vector");
+}
+
+#[test]
+fn linear_is_a_product_a_bias_and_an_activation() {
+    for (batch, seq, d_input, d_output) in [(1, 1, 1, 1), (2, 3, 5, 7), (3, 40, 64, 96)] {
+        for activation in [Activation::Identity, Activation::Relu] {
+            let x = values([batch, seq, d_input], 1);
+            let weight = values([d_input, d_output], 2);
+            let bias = values([d_output], 3);
+            assert_same(
+                linear::linear(x.clone(), weight.clone(), bias.clone(), activation),
+                linear::plain(x.clone(), weight.clone(), bias.clone(), activation),
+                &[&x],
+                &[&weight],
+                &[&bias],
+            );
+        }
+    }
+}
+
+#[test]
+fn layer_norm_is_its_formula() {
+    for (batch, seq, d_model) in [(1, 1, 5), (2, 3, 33), (2, 5, 128)] {
+        let x = values([batch, seq, d_model], 1);
+        let (gamma, beta) = (values([d_model], 2), values([d_model], 3));
+        assert_same(
+            layer_norm::layer_norm(x.clone(), gamma.clone(), beta.clone(), 1e-5),
+            layer_norm::plain(x.clone(), gamma.clone(), beta.clone(), 1e-5),
+            &[&x],
+            &[],
+            &[&gamma, &beta],
+        );
+    }
+}
+
+#[test]
+fn dropout_drops_the_same_elements_on_every_path() {
+    let x = values([3, 50, 40], 1);
+    for seed in [0, 1, u64::MAX] {
+        assert_same(
+            dropout::dropout(x.clone(), 0.3, seed),
+            dropout::plain(x.clone(), 0.3, seed),
+            &[&x],
+            &[],
+            &[],
+        );
+    }
+}
+
+/// The share of dropped elements, and of neighbours that are both dropped, lie within five standard deviations of what
+/// independent draws give; seeds that differ in one bit are unrelated.
+#[test]
+fn dropout_draws_independently() {
+    let draws = 1_000_000;
+    let probability = 0.3;
+    let near = |share: f64, expected: f64| {
+        let deviation = (expected * (1.0 - expected) / f64::from(draws)).sqrt();
+        assert!(
+            (share - expected).abs() < 5.0 * deviation,
+            "{share} instead of {expected}"
+        );
+    };
+    let dropped = |seed: u64| -> Vec<bool> {
+        let ones = Tensor::<1>::ones([draws as usize], &Device::flex());
+        let output: Vec<f32> = dropout::dropout(ones, probability, seed)
+            .try_into_vec_as()
+            .unwrap();
+        for value in &output {
+            assert!(*value == 0.0 || (f64::from(*value) - 1.0 / (1.0 - probability)).abs() < 1e-6);
+        }
+        output.iter().map(|value| *value == 0.0).collect()
+    };
+    let share =
+        |both: &mut dyn Iterator<Item = bool>| both.filter(|both| *both).count() as f64 / f64::from(draws);
+    for seed in [0, 5, 1 << 40] {
+        let first = dropped(seed);
+        near(share(&mut first.iter().copied()), probability);
+        for distance in [1, 2, 64, 128, 4096] {
+            let pairs = first.iter().zip(first.iter().cycle().skip(distance));
+            near(
+                share(&mut pairs.map(|(one, other)| *one && *other)),
+                probability * probability,
+            );
+        }
+        for bit in [0, 1, 31, 32, 63] {
+            let second = dropped(seed ^ (1 << bit));
+            let pairs = first.iter().zip(&second);
+            near(
+                share(&mut pairs.map(|(one, other)| *one && *other)),
+                probability * probability,
+            );
+        }
+    }
+}
+
+fn padding(lengths: &[usize], keys: usize) -> Tensor<4, Bool> {
+    let hidden: Vec<bool> = lengths
+        .iter()
+        .flat_map(|&length| (0..keys).map(move |key| key >= length))
+        .collect();
+    Tensor::from_data(TensorData::new(hidden, [lengths.len(), 1, 1, keys]), &device())
+}
+
+fn causal(queries: usize, keys: usize) -> Tensor<4, Bool> {
+    let hidden: Vec<bool> = (0..queries)
+        .flat_map(|query| (0..keys).map(move |key| key > query + keys - queries))
+        .collect();
+    Tensor::from_data(TensorData::new(hidden, [1, 1, queries, keys]), &device())
+}
+
+#[test]
+fn attention_is_its_formula_under_every_mask() {
+    for (queries, keys, d_model, n_heads) in [
+        (1usize, 1usize, 2, 1),
+        (3, 5, 12, 3),
+        (7, 17, 64, 2),
+        (33, 33, 128, 4),
+    ] {
+        let lengths = [keys, keys.div_ceil(2)];
+        let none = Tensor::zeros([1, 1, 1, keys], &device());
+        let mut masks = vec![none, padding(&lengths, keys)];
+        if queries <= keys {
+            masks.push(causal(queries, keys));
+        }
+        for hidden in masks {
+            let query = values([2, queries, d_model], 1);
+            let (key, value) = (values([2, keys, d_model], 2), values([2, keys, d_model], 3));
+            assert_same(
+                attention::attention(query.clone(), key.clone(), value.clone(), hidden.clone(), n_heads),
+                attention::attention_with_weights(query.clone(), key.clone(), value.clone(), hidden, n_heads)
+                    .0,
+                &[&query, &key, &value],
+                &[],
+                &[],
+            );
+        }
+    }
+}
+
+/// Also with more rows than the kernel takes at a time, and a batch of padding alone.
+#[test]
+fn linear_cross_entropy_is_its_formula() {
+    for (batch, seq, d_model, vocab_size) in [(1, 1, 2, 3), (2, 5, 8, 50), (12, 40, 16, 300)] {
+        for smoothing in [0.0, 0.1] {
+            let x = values([batch, seq, d_model], 1);
+            let weight = values([vocab_size, d_model], 2);
+            let ids: Vec<i32> = (0..batch * seq).map(|i| (i * 17 % vocab_size) as i32).collect();
+            let target = Tensor::<2, Int>::from_data(TensorData::new(ids, [batch, seq]), &device());
+            for target in [target.clone(), target.ones_like()] {
+                assert_same(
+                    linear_cross_entropy(x.clone(), weight.clone(), target.clone(), 0, smoothing),
+                    label_smoothed_cross_entropy(
+                        x.clone().matmul(weight.clone().transpose().unsqueeze()),
+                        target,
+                        0,
+                        smoothing,
+                    ),
+                    &[&x],
+                    &[&weight],
+                    &[],
+                );
+            }
+        }
+    }
+    let x = values([1, 2, 4], 1);
+    let padding = Tensor::<2, Int>::zeros([1, 2], &device());
+    let loss = linear_cross_entropy(x, values([5, 4], 2), padding, 0, 0.1);
+    assert_eq!(loss.into_scalar::<f32>(), 0.0);
+}
+
+#[test]
+fn linear_cross_entropy_is_that_to_the_smoothed_target() {
+    const VOCAB: usize = 11;
+    // Logits up to ±80, where a careless exponential overflows.
+    let logits: Vec<f32> = (0..2 * 3 * VOCAB)
+        .map(|i| 80.0 * ((i * i) as f32).sin())
+        .collect();
+    let targets = [[4, 0, 2], [9, 2, 0]];
+    for smoothing in [0.0, 0.1, 0.7] {
+        let mut expected = 0.0;
+        for (logits, &target) in logits.chunks(VOCAB).zip(targets.as_flattened()) {
+            if target == 0 {
+                continue;
+            }
+            let sum: f64 = logits.iter().map(|&logit| f64::from(logit).exp()).sum();
+            for (token, &logit) in logits.iter().enumerate() {
+                let one_hot = if token == target { 1.0 - smoothing } else { 0.0 };
+                expected -= (one_hot + smoothing / VOCAB as f64) * (f64::from(logit) - sum.ln());
+            }
+        }
+        let logits = Tensor::<3>::from_data(TensorData::new(logits.clone(), [2, 3, VOCAB]), &device());
+        let identity = Tensor::<2>::eye(VOCAB, &device());
+        let ids = targets.map(|row| row.map(|id| id as i32));
+        let target = Tensor::<2, Int>::from_ints(ids, &device());
+        let by_formula = label_smoothed_cross_entropy(logits.clone(), target.clone(), 0, smoothing);
+        for loss in [
+            by_formula,
+            linear_cross_entropy(logits, identity, target, 0, smoothing),
+        ] {
+            let loss: f32 = loss.into_scalar();
+            assert!(
+                (f64::from(loss) / expected - 1.0).abs() < 1e-5,
+                "{loss} is not {expected}"
+            );
+        }
+    }
+}
+
+/// Without autodiff the same output, and no graph.
+#[test]
+fn inference_computes_the_same() {
+    let device = Device::flex();
+    let x = Tensor::<3>::random([2, 3, 8], Distribution::Default, &device);
+    let weight = Tensor::<2>::random([8, 8], Distribution::Default, &device);
+    let bias = Tensor::<1>::random([8], Distribution::Default, &device);
+    let actual = linear::linear(x.clone(), weight.clone(), bias.clone(), Activation::Relu);
+    assert!(relative_error(actual, linear::plain(x, weight, bias, Activation::Relu)) < 2e-6);
+}

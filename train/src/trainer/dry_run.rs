@@ -1,0 +1,142 @@
+//! `train --dry-run`: what a run would do.
+
+use std::fmt::Write;
+use std::fs;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use attend_data::batch::Example;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::Tensor;
+use indicatif::HumanDuration;
+
+use super::Trainer;
+use crate::dataset::Position;
+
+/// Updates whose time is measured, after one to warm up.
+const MEASURED: u32 = 2;
+/// Pairs of the first batch that are shown.
+const SHOWN: usize = 5;
+
+impl Trainer {
+    /// The network's weights by part, an epoch's batches and tokens, time and memory as its first updates need them,
+    /// and the beginning of the first batch. Nothing is written.
+    #[must_use]
+    pub fn dry_run(mut self) -> String {
+        let train = Arc::clone(&self.dataset.train);
+        let mut text = String::from("weights\n");
+        for (part, weights) in self.parts() {
+            line(&mut text, &part, weights);
+        }
+        line(&mut text, "together", self.num_params());
+
+        let settings = self.recipe.training.clone();
+        let batches = train.plan(settings.batch_tokens, self.recipe.seed, 0);
+        let (mut pairs, mut source_tokens, mut target_tokens, mut padded) = (0, 0, 0, 0);
+        for batch in batches.iter() {
+            let lengths = || batch.iter().map(|&number| train.lengths(number));
+            let source = lengths().map(|lengths| lengths.source);
+            let target = lengths().map(|lengths| lengths.target);
+            let longest = source.clone().max().unwrap_or(0) + target.clone().max().unwrap_or(0);
+            pairs += batch.len();
+            source_tokens += source.sum::<u32>();
+            target_tokens += target.sum::<u32>();
+            padded += batch.len() * longest as usize;
+        }
+        text += "\nan epoch\n";
+        line(&mut text, "pairs", pairs);
+        line(&mut text, "batches", batches.len());
+        line(&mut text, "source tokens", source_tokens);
+        line(&mut text, "target tokens", target_tokens);
+        let padding = 100.0 - 100.0 * f64::from(source_tokens + target_tokens) / padded as f64;
+        line(&mut text, "padding", format!("{padding:.1}%"));
+
+        let (update_seconds, tokens_per_second) = self.measure();
+        let epoch_seconds = update_seconds * batches.len() as f64 / settings.accumulate as f64;
+        let limits = [
+            settings.updates.map(|updates| update_seconds * updates as f64),
+            settings.epochs.map(|epochs| epoch_seconds * epochs as f64),
+            settings.minutes.map(|minutes| 60.0 * minutes),
+        ];
+        let run_seconds = limits.into_iter().flatten().fold(f64::INFINITY, f64::min);
+        text += "\nexpected, as the first updates went, validations left out\n";
+        line(&mut text, "an update", format!("{update_seconds:.3} seconds"));
+        line(
+            &mut text,
+            "target tokens",
+            format!("{tokens_per_second:.0} a second"),
+        );
+        line(&mut text, "an epoch", duration(epoch_seconds));
+        line(&mut text, "the run", format!("{} at most", duration(run_seconds)));
+        if let Some(peak) = peak_memory() {
+            line(&mut text, "memory", peak);
+        }
+
+        let first = batches.batch(0).unwrap_or_default();
+        let _ = writeln!(text, "\nthe first batch, {} pairs", first.len());
+        for &number in first.iter().take(SHOWN) {
+            let Example { source, target } = train.get(number);
+            for ids in [source, target] {
+                let _ = writeln!(text, "  {}", self.tokenizer.decode(&ids));
+            }
+            text.push('\n');
+        }
+        text
+    }
+
+    /// The number of weights in each part of the network.
+    fn parts(&self) -> Vec<(String, usize)> {
+        #[derive(Default)]
+        struct Parts {
+            path: Vec<String>,
+            weights: Vec<(String, usize)>,
+        }
+        impl ModuleVisitor for Parts {
+            fn enter_module(&mut self, name: &str, _: &str) {
+                self.path.push(name.to_owned());
+            }
+            fn exit_module(&mut self, _: &str, _: &str) {
+                self.path.pop();
+            }
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                let part = self.path.first().cloned().unwrap_or_default();
+                let weights: usize = param.val().dims().iter().product();
+                match self.weights.last_mut() {
+                    Some((last, sum)) if *last == part => *sum += weights,
+                    _ => self.weights.push((part, weights)),
+                }
+            }
+        }
+        let mut parts = Parts::default();
+        self.now.model.visit(&mut parts);
+        parts.weights
+    }
+
+    /// Seconds an update, and target tokens a second.
+    fn measure(&mut self) -> (f64, f64) {
+        let mut batches = self.dataset.batches(&self.recipe, Position::default());
+        self.update(&mut batches);
+        let start = Instant::now();
+        let updates = (0..MEASURED).filter_map(|_| self.update(&mut batches));
+        let target_tokens: usize = updates.map(|measure| measure.target_tokens).sum();
+        let seconds = start.elapsed().as_secs_f64();
+        (seconds / f64::from(MEASURED), target_tokens as f64 / seconds)
+    }
+}
+
+fn line(text: &mut String, name: &str, value: impl std::fmt::Display) {
+    let _ = writeln!(text, "  {name:<20} {value}");
+}
+
+fn duration(seconds: f64) -> String {
+    let duration = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+    HumanDuration(duration).to_string()
+}
+
+/// The most memory that this program has had so far, where the system tells.
+fn peak_memory() -> Option<String> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: f64 = peak.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(format!("{:.0} MiB", kibibytes / 1024.0))
+}

@@ -1,0 +1,159 @@
+//! How well weights do on the validation pairs.
+
+use std::fmt;
+
+use attend_data::batch::{Batch, Example, plan_batches};
+use attend_infer::metric::{corpus_bleu, corpus_chrf};
+use attend_infer::search::SearchOptions;
+use attend_infer::{ModelFolder, Translator};
+use attend_model::Transformer;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::dataset::Dataset;
+use crate::error::TrainError;
+use crate::recipe::{Recipe, TrainingSettings};
+use crate::trainer::to_tensor;
+
+/// What the best weights are chosen by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Metric {
+    /// [`Scores::bleu`], the higher the better
+    #[default]
+    Bleu,
+    /// [`Scores::chrf`], the higher the better
+    Chrf,
+    /// [`Scores::perplexity`], the lower the better
+    Perplexity,
+    /// [`Scores::loss`], the lower the better
+    Loss,
+}
+
+impl Metric {
+    /// Whether one score is better than another. One that is no number is not.
+    #[must_use]
+    pub fn is_better(self, score: f64, other: f64) -> bool {
+        match self {
+            Self::Bleu | Self::Chrf => score > other,
+            Self::Perplexity | Self::Loss => score < other,
+        }
+    }
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bleu => "BLEU",
+            Self::Chrf => "chrF",
+            Self::Perplexity => "perplexity",
+            Self::Loss => "loss",
+        })
+    }
+}
+
+/// A validation's results.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scores {
+    /// Label-smoothed cross-entropy, nats a target token.
+    pub loss: f64,
+    /// The exponential of the cross-entropy without smoothing.
+    pub perplexity: f64,
+    /// BLEU of greedy translations.
+    pub bleu: f64,
+    /// chrF2 of the same.
+    pub chrf: f64,
+}
+
+impl Scores {
+    /// Scores a model on the validation pairs, in batches of the recipe's size and with its BLEU. `device` is the model's.
+    ///
+    /// # Errors
+    ///
+    /// If the pairs cannot be translated.
+    pub fn measure(
+        bundle: &ModelFolder,
+        dataset: &Dataset,
+        recipe: &Recipe,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
+        let (loss, perplexity) = losses(bundle, &dataset.valid, &recipe.training, device);
+        let greedy = SearchOptions {
+            beam_size: 1,
+            nbest: 1,
+            ..bundle.generation
+        };
+        let translator = Translator::new(bundle.clone()).with_search(greedy)?;
+        let pairs = &dataset.valid_pairs;
+        let sources: Vec<&str> = pairs.iter().map(|pair| pair.source.as_str()).collect();
+        let references: Vec<&str> = pairs.iter().map(|pair| pair.target.as_str()).collect();
+        let hypotheses = translator.translate_best(&sources)?;
+        Ok(Self {
+            loss,
+            perplexity,
+            bleu: corpus_bleu(&hypotheses, &references, recipe.data.bleu)?.score,
+            chrf: corpus_chrf(&hypotheses, &references)?.score,
+        })
+    }
+
+    /// The one that `metric` names.
+    #[must_use]
+    pub fn get(&self, metric: Metric) -> f64 {
+        match metric {
+            Metric::Bleu => self.bleu,
+            Metric::Chrf => self.chrf,
+            Metric::Perplexity => self.perplexity,
+            Metric::Loss => self.loss,
+        }
+    }
+}
+
+impl fmt::Display for Scores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            loss,
+            perplexity,
+            bleu,
+            chrf,
+        } = self;
+        write!(
+            f,
+            "loss {loss:.3}, perplexity {perplexity:.2}, BLEU {bleu:.2}, chrF {chrf:.2}"
+        )
+    }
+}
+
+/// Label-smoothed cross-entropy and perplexity of `examples`.
+fn losses(
+    bundle: &ModelFolder,
+    examples: &[Example],
+    settings: &TrainingSettings,
+    device: &Device,
+) -> (f64, f64) {
+    let tokenizer = &bundle.tokenizer;
+    let (mut smoothed, mut plain, mut target_tokens) = (0.0, 0.0, 0);
+    let lengths = (0..).zip(examples.iter().map(Example::lengths));
+    for indices in plan_batches(lengths, settings.batch_tokens, 0, 0).iter() {
+        let batch = indices.iter().map(|&index| &examples[index as usize]);
+        let batch = Batch::new(batch, tokenizer.pad_id(), tokenizer.bos_id());
+        let loss = |smoothing| {
+            let sum = batch_loss(&bundle.model, &batch, device, smoothing);
+            f64::from(sum.into_scalar::<f32>())
+        };
+        smoothed += loss(settings.label_smoothing);
+        plain += loss(0.0);
+        target_tokens += batch.target_tokens;
+    }
+    let target_tokens = target_tokens as f64;
+    (smoothed / target_tokens, (plain / target_tokens).exp())
+}
+
+/// The label-smoothed cross-entropy of a batch, summed over its target tokens: `[1]`.
+pub(crate) fn batch_loss(model: &Transformer, batch: &Batch, device: &Device, smoothing: f64) -> Tensor<1> {
+    model.loss(
+        to_tensor(&batch.source, device),
+        to_tensor(&batch.target_input, device),
+        to_tensor(&batch.target_output, device),
+        smoothing,
+    )
+}

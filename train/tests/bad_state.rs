@@ -1,0 +1,266 @@
+//! What `train` says where a run cannot go on, and that nothing is lost by it.
+
+mod common;
+
+use std::fs;
+use std::process::Command;
+
+use common::{Workspace, set, small_workspace, stderr};
+
+const RESUME: [&str; 4] = ["small.toml", "--output", "run", "--resume"];
+
+/// A workspace with a run that has ended after the 20 updates of its recipe.
+fn workspace_with_run() -> Workspace {
+    let workspace = small_workspace();
+    workspace.train_well(&["small.toml", "--output", "run"]);
+    workspace
+}
+
+fn assert_contains(message: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(message.contains(part), "{part:?} is not in:\n{message}");
+    }
+}
+
+#[test]
+fn a_changed_recipe_is_refused_with_its_keys() {
+    let workspace = workspace_with_run();
+    let changes = set(&["training.warmup=11", "training.ema=0.9", "data.vocab_size=310"]);
+    let message = workspace.failure(&[&RESUME[..], &changes].concat());
+    assert_contains(
+        &message,
+        &[
+            "the recipe differs from that of the run in run",
+            "data.vocab_size is 310, was 300",
+            "training.ema is 0.9, was left out",
+            "training.warmup is 11, was 10",
+            "hint: resume with the recipe.toml",
+        ],
+    );
+    assert!(!message.contains("training.updates is"), "{message}");
+    let limits = set(&[
+        "training.updates=22",
+        "training.minutes=60",
+        "training.patience=9",
+    ]);
+    workspace.train_well(&[&RESUME[..], &limits].concat());
+}
+
+#[test]
+fn the_end_of_a_cosine_cannot_change() {
+    let workspace = small_workspace();
+    let cosine = set(&["training.schedule=cosine"]);
+    workspace.train_well(&[&["small.toml", "--output", "run"], &cosine[..]].concat());
+    let longer = set(&["training.updates=30"]);
+    let message = workspace.failure(&[&RESUME[..], &cosine, &longer].concat());
+    assert_contains(&message, &["training.updates is 30, was 20"]);
+}
+
+#[test]
+fn a_changed_corpus_is_refused() {
+    let workspace = workspace_with_run();
+    for (file, name) in [
+        ("train.tgt", "training pairs (data.train)"),
+        ("valid.src", "validation pairs (data.valid)"),
+    ] {
+        let text = fs::read_to_string(workspace.path(file)).unwrap();
+        workspace.write(file, text.replacen(" a", " b", 1));
+        let message = workspace.failure(&RESUME);
+        assert_contains(
+            &message,
+            &[name, "changed since the run in run began", "put it back"],
+        );
+        workspace.write(file, text);
+    }
+    workspace.train_well(&RESUME);
+}
+
+#[test]
+fn a_changed_tokenizer_is_refused() {
+    let workspace = workspace_with_run();
+    workspace.train_well(&["small.toml", "--output", "other", "--set", "data.vocab_size=262"]);
+    let tokenizer = fs::read(workspace.path("run/tokenizer.json")).unwrap();
+    fs::copy(
+        workspace.path("other/tokenizer.json"),
+        workspace.path("run/tokenizer.json"),
+    )
+    .unwrap();
+    let message = workspace.failure(&RESUME);
+    assert_contains(
+        &message,
+        &["the tokenizer run/tokenizer.json changed", "put it back"],
+    );
+    workspace.write("run/tokenizer.json", tokenizer);
+    workspace.train_well(&RESUME);
+}
+
+#[test]
+fn a_folder_without_a_run_is_not_resumed() {
+    let workspace = small_workspace();
+    assert_contains(
+        &workspace.failure(&RESUME),
+        &["run holds no checkpoint", "hint: "],
+    );
+    assert!(!workspace.path("run").exists());
+}
+
+#[test]
+fn a_checkpoint_cut_short_gives_way_to_the_one_before() {
+    let workspace = workspace_with_run();
+    workspace.train_well(&["small.toml", "--output", "whole", "--set", "training.updates=30"]);
+    let longer = [&RESUME[..], &["--set", "training.updates=30"]].concat();
+    let file = |update: usize, name: &str| workspace.path(&format!("run/checkpoints/{update:08}/{name}"));
+
+    for name in ["model.bpk", "optimizer.bpk", "state.toml"] {
+        let bytes = fs::read(file(20, name)).unwrap();
+        for length in [0, 10, bytes.len() / 2, bytes.len() - 2] {
+            fs::write(file(20, name), &bytes[..length]).unwrap();
+            let earlier = fs::read(file(10, name)).unwrap();
+            fs::write(file(10, name), &earlier[..length]).unwrap();
+            let message = workspace.failure(&RESUME);
+            assert_contains(&message, &[&format!("00000020/{name} is damaged"), "hint: "]);
+            fs::write(file(10, name), earlier).unwrap();
+        }
+        fs::write(file(20, name), bytes).unwrap();
+    }
+
+    let bytes = fs::read(file(20, "optimizer.bpk")).unwrap();
+    fs::write(file(20, "optimizer.bpk"), &bytes[..bytes.len() / 2]).unwrap();
+    let output = workspace.train(&longer);
+    let message = stderr(&output);
+    assert!(output.status.success(), "{message}");
+    assert_contains(
+        &message,
+        &[
+            "00000020/optimizer.bpk is damaged",
+            "going on from the one before",
+            "going on after update 10",
+        ],
+    );
+    assert_eq!(workspace.losses("run"), workspace.losses("whole"));
+    assert_eq!(workspace.weights("run"), workspace.weights("whole"));
+}
+
+#[test]
+fn another_number_of_workers_is_said() {
+    let workspace = small_workspace();
+    workspace.train_well(&["small.toml", "--output", "run", "--workers", "1"]);
+    let output = workspace.train(&[&RESUME[..], &["--workers", "2"]].concat());
+    assert!(output.status.success());
+    assert_contains(&stderr(&output), &["2 workers in the place of 1"]);
+}
+
+#[test]
+fn two_trainings_in_one_folder_are_refused() {
+    let workspace = small_workspace();
+    let mut first = workspace.start(&["--output", "run", "--set", "training.updates=1000000"]);
+    workspace.wait_for("run/checkpoints/00000010/state.toml");
+    let second = workspace.train(&RESUME);
+    let new = workspace.train(&["small.toml", "--output", "run"]);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    assert_contains(
+        &stderr(&second),
+        &["error: another training is running in run", "hint: wait"],
+    );
+    assert_contains(&stderr(&new), &["error: the output folder run exists already"]);
+
+    // The lock does not outlive its program.
+    workspace.train_well(&RESUME);
+}
+
+#[test]
+fn losses_that_are_no_numbers_stop_the_run_and_leave_its_checkpoint() {
+    let workspace = small_workspace();
+    let settings = set(&[
+        "training.learning_rate=1e30",
+        "training.clip_norm=0",
+        "training.checkpoint_every=1",
+    ]);
+    let message = workspace.failure(&[&["small.toml", "--output", "run"], &settings[..]].concat());
+    assert_contains(
+        &message,
+        &[
+            "update 2: loss or gradients are not finite; skipped",
+            "not finite in 10 updates in a row, up to update 11",
+            "hint: lower",
+        ],
+    );
+    let state = fs::read_to_string(workspace.path("run/checkpoints/00000001/state.toml")).unwrap();
+    assert_contains(&state, &["update = 1\n", "skipped = 0\n"]);
+    assert!(!workspace.path("run/checkpoints/00000002").exists());
+}
+
+#[test]
+fn a_run_without_a_finite_validation_has_no_model() {
+    let workspace = small_workspace();
+    let settings = set(&[
+        "training.learning_rate=1e30",
+        "training.clip_norm=0",
+        "training.updates=3",
+    ]);
+    let message = workspace.failure(&[&["small.toml", "--output", "run"], &settings[..]].concat());
+    assert_contains(&message, &["no validation had a finite loss", "hint: lower"]);
+    assert!(!workspace.path("run/model.safetensors").exists());
+}
+
+#[test]
+fn a_full_disk_leaves_the_last_checkpoint_to_go_on_from() {
+    let workspace = workspace_with_run();
+    workspace.train_well(&["small.toml", "--output", "whole", "--set", "training.updates=40"]);
+    let size = |name: &str| {
+        let path = workspace.path(&format!("run/checkpoints/00000020/{name}"));
+        fs::metadata(path).unwrap().len()
+    };
+    // Files of more blocks of 512 bytes fail as on a full disk: the optimizer's, with two numbers a weight.
+    let blocks = (size("model.bpk") + size("optimizer.bpk")) / 2 / 512;
+    assert!(size("optimizer.bpk") / 512 > blocks && blocks > size("model.bpk") / 512);
+    let output = Command::new("sh")
+        .arg("-c")
+        .arg(format!(
+            "trap '' XFSZ; ulimit -f {blocks}; exec {} {} --set training.updates=40",
+            env!("CARGO_BIN_EXE_train"),
+            RESUME.join(" ")
+        ))
+        .current_dir(workspace.path(""))
+        .output()
+        .unwrap();
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert_contains(&message, &["error: cannot write", "optimizer.bpk", "free space"]);
+
+    workspace.train_well(&[&RESUME[..], &["--set", "training.updates=40"]].concat());
+    assert_eq!(workspace.losses("run"), workspace.losses("whole"));
+    assert_eq!(workspace.weights("run"), workspace.weights("whole"));
+}
+
+#[test]
+fn a_folder_removed_meanwhile_is_an_error_and_not_made_anew() {
+    let workspace = small_workspace();
+    let endless = ["--set", "training.updates=1000000"];
+    let child = workspace.start(&[&["--output", "run"], &endless[..]].concat());
+    workspace.wait_for("run/checkpoints/00000010/state.toml");
+    fs::rename(workspace.path("run"), workspace.path("moved")).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert_contains(
+        &message,
+        &["error: cannot write run/", "hint: check that the folder exists"],
+    );
+    assert!(!workspace.path("run").exists());
+
+    let moved = [
+        "small.toml",
+        "--output",
+        "moved",
+        "--resume",
+        "--set",
+        "training.updates=1",
+    ];
+    let stop_at_once = workspace.train(&[&moved[..], &["--set", "training.epochs=1"]].concat());
+    let message = stderr(&stop_at_once);
+    assert!(stop_at_once.status.success(), "{message}");
+    assert_contains(&message, &["going on after update"]);
+}

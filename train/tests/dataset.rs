@@ -1,0 +1,213 @@
+//! The order of a run's batches, and what prepared corpora do for it.
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+
+use attend_data::batch::Example;
+use attend_data::clean::Cleaning;
+use attend_data::corpus::SentencePair;
+use attend_data::filter::Filter;
+use attend_data::mixture::Mixture;
+use attend_data::parallel_text::ParallelText;
+use attend_data::phrasebook::Phrasebook;
+use attend_data::shard;
+use attend_data::tokenizer::Tokenizer;
+use attend_train::Recipe;
+use attend_train::dataset::{BatchSequence, Corpora, Position};
+use common::{SMALL_RECIPE, Workspace, copy_and_reverse, small_workspace, stderr};
+use tempfile::TempDir;
+
+fn pairs(count: usize) -> Vec<SentencePair> {
+    let pair = |(source, target)| SentencePair { source, target };
+    copy_and_reverse(count).into_iter().map(pair).collect()
+}
+
+/// 200 examples with these weights, in two corpora.
+fn mixture(weights: [f64; 2]) -> Arc<Mixture> {
+    let folder = TempDir::new().unwrap();
+    let pairs = pairs(200);
+    let tokenizer = Tokenizer::train_bpe(["copy reverse"].into_iter(), 270).unwrap();
+    let filter = Filter {
+        max_length: 100,
+        max_ratio: None,
+    };
+    let prepare = |pairs: &[SentencePair]| {
+        let text = ParallelText::Pairs(pairs.to_vec());
+        shard::prepare(
+            folder.path(),
+            &text,
+            &Cleaning::default(),
+            &tokenizer,
+            &filter,
+            |_| (),
+        )
+        .unwrap()
+    };
+    let corpora = [prepare(&pairs[..120]), prepare(&pairs[120..])];
+    Arc::new(Mixture::new(corpora.into_iter().zip(weights).collect()).unwrap())
+}
+
+fn sequence(mixture: &Arc<Mixture>, position: Position) -> BatchSequence {
+    BatchSequence::starting_at(Arc::clone(mixture), 200, 5, position)
+}
+
+/// A batch's sources and targets in a form that can be sorted.
+fn ids(batch: &[Example]) -> Vec<(Vec<u32>, Vec<u32>)> {
+    let ids = |example: &Example| (example.source.clone(), example.target.clone());
+    batch.iter().map(ids).collect()
+}
+
+#[test]
+fn an_epoch_takes_each_example_once_and_in_another_order_than_the_last() {
+    let mixture = mixture([1.0, 1.0]);
+    let all: Vec<Example> = (0..200).map(|number| mixture.get(number)).collect();
+    let mut batches = sequence(&mixture, Position::default());
+    let mut epochs = Vec::new();
+    for epoch in 0..3 {
+        let mut taken = Vec::new();
+        while taken.len() < 200 {
+            taken.extend(batches.next_batch());
+            assert_eq!(batches.position().epoch, epoch);
+        }
+        epochs.push(ids(&taken));
+        let (mut taken, mut all) = (ids(&taken), ids(&all));
+        taken.sort();
+        all.sort();
+        assert!(taken == all, "epoch {epoch}");
+    }
+    assert!(epochs[0] != epochs[1] && epochs[1] != epochs[2]);
+}
+
+#[test]
+fn from_any_position_the_same_batches_follow() {
+    for weights in [[1.0, 1.0], [0.5, 1.5]] {
+        let mixture = mixture(weights);
+        let mut whole = sequence(&mixture, Position::default());
+        let mut positions = Vec::new();
+        let mut expected = Vec::new();
+        while whole.position().epoch < 3 {
+            positions.push(whole.position());
+            expected.push(whole.next_batch());
+        }
+        for (taken, position) in positions.into_iter().enumerate() {
+            let mut resumed = sequence(&mixture, position);
+            for batch in &expected[taken..expected.len().min(taken + 40)] {
+                assert_eq!(resumed.next_batch(), *batch, "from {position:?}");
+            }
+        }
+    }
+}
+
+/// The folders of prepared corpora in a workspace.
+fn prepared(workspace: &Workspace) -> Vec<PathBuf> {
+    let entries = fs::read_dir(workspace.path("prepared")).unwrap();
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+#[test]
+fn runs_share_a_prepared_corpus() {
+    let workspace = small_workspace();
+    workspace.train_well(&["small.toml", "--output", "one"]);
+    let folders = prepared(&workspace);
+    assert_eq!(folders.len(), 1);
+    let written = |folder: &Path| {
+        fs::metadata(folder.join("00000.shard"))
+            .unwrap()
+            .modified()
+            .unwrap()
+    };
+    let before = written(&folders[0]);
+    workspace.train_well(&["small.toml", "--output", "two", "--set", "training.updates=5"]);
+    assert_eq!(prepared(&workspace), folders);
+    assert_eq!(written(&folders[0]), before);
+    workspace.train_well(&["small.toml", "--output", "three", "--set", "data.max_length=20"]);
+    assert_eq!(prepared(&workspace).len(), 2);
+}
+
+#[test]
+fn two_runs_at_once_share_it_too() {
+    let workspace = small_workspace();
+    let runs = ["one", "two"];
+    thread::scope(|scope| {
+        for run in runs {
+            let workspace = &workspace;
+            scope.spawn(move || workspace.train_well(&["small.toml", "--output", run]));
+        }
+    });
+    assert_eq!(workspace.losses("one"), workspace.losses("two"));
+    assert_eq!(prepared(&workspace).len(), 1);
+}
+
+#[test]
+fn a_damaged_shard_stops_the_run_and_names_the_way_on() {
+    let workspace = small_workspace();
+    workspace.train_well(&["small.toml", "--output", "one"]);
+    let folder = prepared(&workspace).remove(0);
+    let shard = folder.join("00000.shard");
+    let mut bytes = fs::read(&shard).unwrap();
+    bytes[100] ^= 1;
+    fs::write(&shard, bytes).unwrap();
+    for arguments in [["--output", "two"].as_slice(), &["--output", "one", "--resume"]] {
+        let output = workspace.train(&[&["small.toml"], arguments].concat());
+        assert_eq!(output.status.code(), Some(1));
+        let message = stderr(&output);
+        let lines: Vec<&str> = message.lines().collect();
+        assert_eq!(lines.len(), 2, "{message}");
+        assert!(
+            lines[0].starts_with("error: ") && lines[0].contains("00000.shard"),
+            "{message}"
+        );
+        assert!(
+            lines[1].starts_with("hint: remove the folder prepared/"),
+            "{message}"
+        );
+    }
+    assert!(!workspace.path("two").exists());
+
+    fs::remove_dir_all(folder).unwrap();
+    workspace.train_well(&["small.toml", "--output", "two"]);
+    assert_eq!(workspace.losses("one"), workspace.losses("two"));
+}
+
+#[test]
+fn the_tokenizer_learns_from_no_more_pairs_than_the_recipe_says() {
+    let workspace = small_workspace();
+    workspace.write(
+        "embedded.toml",
+        "data = { embedded = \"phrasebook\" }\nmodel = { preset = \"tiny\" }\n\
+         training = { updates = 1, learning_rate = 0.001 }\n",
+    );
+    let load = |pairs: &str| {
+        let overrides = [pairs.to_owned(), "data.vocab_size=500".to_owned()];
+        Recipe::load(&workspace.path("embedded.toml"), &overrides)
+            .unwrap()
+            .data
+    };
+    let learn = |pairs: &str| {
+        let settings = load(pairs);
+        let corpora = Corpora::load(&settings).unwrap();
+        corpora.train_tokenizer(&settings).unwrap().to_json()
+    };
+    let expected = |pairs: &[&SentencePair]| {
+        let lines = pairs.iter().flat_map(|pair| [&pair.source, &pair.target]);
+        Tokenizer::train_bpe(lines, 500).unwrap().to_json()
+    };
+    let train = Phrasebook::generate().train;
+    let all: Vec<&SentencePair> = train.iter().collect();
+    assert_eq!(learn("data.vocab_pairs=500000"), expected(&all));
+    // Of two parts of the same size, the last pair stands for each.
+    let two = [all[all.len().div_ceil(2) - 1], all[all.len() - 1]];
+    assert_eq!(learn("data.vocab_pairs=2"), expected(&two));
+
+    workspace.write("small.toml", SMALL_RECIPE);
+    let output = workspace.train(&["small.toml", "--set", "data.vocab_pairs=0"]);
+    assert!(
+        stderr(&output).contains("data.vocab_pairs is 0"),
+        "{}",
+        stderr(&output)
+    );
+}

@@ -1,0 +1,48 @@
+//! What `train --dry-run` says is what the run then does.
+
+mod common;
+
+use std::fs;
+
+use common::{set, small_workspace};
+
+#[test]
+fn a_dry_run_tells_of_the_run_and_writes_nothing() {
+    let workspace = small_workspace();
+    let shown = workspace.train_well(&["small.toml", "--dry-run", "--set", "training.accumulate=2"]);
+    assert!(!workspace.path("runs").exists());
+    let value = |section: &str, name: &str| {
+        let lines = shown.lines().skip_while(|line| *line != section).skip(1);
+        let mut values = lines.filter_map(|line| line.trim().strip_prefix(name));
+        let value = values.next().unwrap_or_else(|| panic!("no {name} in\n{shown}"));
+        value.trim().to_owned()
+    };
+    let number = |section: &str, name: &str| value(section, name).parse::<usize>().unwrap();
+
+    // A pass through the data without accumulation has an update a batch.
+    let epoch = set(&["training.updates=1000", "training.epochs=1"]);
+    workspace.train_well(&[&["small.toml", "--output", "run"], &epoch[..]].concat());
+    let (updates, _) = *workspace.losses("run").last().unwrap();
+    assert_eq!(number("an epoch", "batches"), updates);
+    assert_eq!(number("an epoch", "pairs"), 300);
+
+    // The file holds the matrix that source, target and output share once.
+    let weights = workspace.weights("run").len();
+    assert_eq!(number("weights", "together"), weights);
+    let parts = ["embedding", "encoder", "decoder"].map(|part| number("weights", part));
+    assert_eq!(parts.iter().sum::<usize>(), weights);
+
+    let source = fs::read_to_string(workspace.path("train.src")).unwrap();
+    let target = fs::read_to_string(workspace.path("train.tgt")).unwrap();
+    let (_, batch) = shown.split_once("the first batch, ").expect("it is shown");
+    let mut lines = batch.lines().skip(1).map(str::trim);
+    for _ in 0..5 {
+        let (first, second) = (lines.next().unwrap(), lines.next().unwrap());
+        let at = source
+            .lines()
+            .position(|line| line == first)
+            .expect("it is a source sentence");
+        assert_eq!(target.lines().nth(at), Some(second));
+        assert_eq!(lines.next(), Some(""));
+    }
+}
