@@ -101,8 +101,15 @@ fn several_corpora_are_cleaned_one_by_one_and_trained_on() {
         assert_eq!(counts(&message, title), row, "{title} in:\n{message}");
     }
     assert!(message.contains("  train  crawl  all\n"), "{message}");
-    // What was saved is the same recipe: the run can be resumed.
-    workspace.train_well(&["small.toml", "--resume"]);
+    // What was saved is the same recipe: the run can be resumed. What was prepared tells the same of its text.
+    let resumed = workspace.train(&["small.toml", "--resume"]);
+    assert!(resumed.status.success(), "{}", stderr(&resumed));
+    let table = |message: &str| -> Vec<String> {
+        let lines = message.lines().skip_while(|line| !line.ends_with("  all"));
+        lines.take(1 + expected.len()).map(str::to_owned).collect()
+    };
+    assert_eq!(table(&stderr(&resumed)), table(&message));
+    assert_eq!(fs::read_dir(workspace.path("prepared")).unwrap().count(), 2);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use attend_data::mixture::Mixture;
 use attend_data::parallel_text::ParallelText;
 use attend_data::phrasebook::Phrasebook;
 use attend_data::shard;
-use attend_data::tokenizer::Tokenizer;
+use attend_data::tokenizer::{Tokenizer, TokenizerKind};
 use attend_train::Recipe;
 use attend_train::dataset::{BatchSequence, BpeDropout, Corpora, Position};
 use common::{SMALL_RECIPE, Workspace, copy_and_reverse, set, small_workspace, stderr};
@@ -286,34 +286,41 @@ fn a_damaged_shard_stops_the_run_and_names_the_way_on() {
 }
 
 #[test]
-fn the_tokenizer_learns_from_no_more_pairs_than_the_recipe_says() {
+fn subwords_are_learnt_from_no_more_pairs_than_the_recipe_says() {
     let workspace = small_workspace();
     workspace.write(
         "embedded.toml",
         "data = { embedded = \"phrasebook\" }\nmodel = { preset = \"tiny\" }\n\
          training = { updates = 1, learning_rate = 0.001 }\n",
     );
-    let load = |pairs: &str| {
-        let overrides = [pairs.to_owned(), "data.vocab_size=500".to_owned()];
-        Recipe::load(&workspace.path("embedded.toml"), &overrides)
-            .unwrap()
-            .data
-    };
-    let learn = |pairs: &str| {
-        let settings = load(pairs);
+    let learn = |pairs: &str, kind: &str| {
+        let overrides = [pairs, kind, "data.vocab_size=500"].map(str::to_owned);
+        let recipe = Recipe::load(&workspace.path("embedded.toml"), &overrides);
+        let settings = recipe.unwrap().data;
         let corpora = Corpora::load(&settings).unwrap();
         corpora.train_tokenizer(&settings).unwrap().to_json()
     };
-    let expected = |pairs: &[&SentencePair]| {
+    let expected = |pairs: &[&SentencePair], kind: TokenizerKind| {
         let lines = pairs.iter().flat_map(|pair| [&pair.source, &pair.target]);
-        Tokenizer::train_bpe(lines, 500).unwrap().to_json()
+        Tokenizer::train(kind, lines, Some(500)).unwrap().to_json()
     };
     let train = Phrasebook::generate().train;
     let all: Vec<&SentencePair> = train.iter().collect();
-    assert_eq!(learn("data.vocab_pairs=500000"), expected(&all));
+    assert_eq!(
+        learn("data.vocab_pairs=500000", "data.tokenizer=bpe"),
+        expected(&all, TokenizerKind::Bpe)
+    );
     // Of two parts of the same size, the last pair stands for each.
     let two = [all[all.len().div_ceil(2) - 1], all[all.len() - 1]];
-    assert_eq!(learn("data.vocab_pairs=2"), expected(&two));
+    for kind in [TokenizerKind::Bpe, TokenizerKind::Unigram] {
+        let learnt = learn("data.vocab_pairs=2", &format!("data.tokenizer={kind}"));
+        assert_eq!(learnt, expected(&two, kind), "{kind}");
+    }
+    // A word that is not in the sample would be lost, so words come from all pairs.
+    assert_eq!(
+        learn("data.vocab_pairs=2", "data.tokenizer=whitespace"),
+        expected(&all, TokenizerKind::Whitespace)
+    );
 
     workspace.write("small.toml", SMALL_RECIPE);
     let output = workspace.train(&["small.toml", "--set", "data.vocab_pairs=0"]);

@@ -38,8 +38,8 @@ pub struct DataSettings {
     /// memory does not grow with the text beyond that. Words between white space come from all pairs. Default 500000.
     #[serde(default = "default_vocab_pairs")]
     pub vocab_pairs: usize,
-    /// BPE-dropout: the probability, in [0, 1], that a merge of a training sentence is left out, drawn anew each epoch.
-    /// Default 0, for none.
+    /// BPE-dropout: the probability, in [0, 1], that a merge of a training sentence is left out, drawn anew each epoch; it
+    /// makes batches longer than `training.batch_tokens`. Default 0, for none.
     #[serde(default)]
     pub bpe_dropout: f64,
     /// Longest sentence of a training pair in tokens, `</s>` included; longer pairs are dropped and counted.
