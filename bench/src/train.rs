@@ -12,6 +12,7 @@ use std::time::Instant;
 use attend_data::DataError;
 use attend_data::cli::write_stdout;
 use attend_data::mixture::Mixture;
+use attend_data::report::CorpusReports;
 use attend_data::tokenizer::Tokenizer;
 use attend_infer::device;
 use attend_train::Recipe;
@@ -200,11 +201,13 @@ pub(crate) fn measure(options: &TrainerOptions) -> Result<(), BenchError> {
         train: Arc::new(Mixture::new(Vec::new())?),
         valid_pairs: Vec::new(),
         valid: Vec::new(),
+        reports: CorpusReports::default(),
+        bpe_dropout: None,
     };
     let workers = Workers::start(options.workers).map_err(attend_train::TrainError::from)?;
     let mut trainer = Trainer::new(
         recipe(options.size),
-        Tokenizer::train_bpe(words.iter().map(String::as_str), VOCAB_SIZE)?,
+        Tokenizer::train_whitespace(words.iter(), None)?,
         dataset,
         PathBuf::new(),
         &device::select(None)?,

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::corpus::compression;
+
 /// An error of this crate. Its message is one sentence that names the file, and the line where there is one;
 /// [`DataError::hint`] says what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +43,34 @@ pub enum DataError {
         /// How many columns the line has.
         columns: usize,
     },
+    /// A line of an `.sgm` file is not one whole segment.
+    #[error("{}, line {line}: expected one whole segment, <seg id=\"…\">…</seg>", path.display())]
+    Segment {
+        /// The `.sgm` file.
+        path: PathBuf,
+        /// The line, counted from one.
+        line: usize,
+    },
+    /// Two `.sgm` files pair segments of different ids.
+    #[error(
+        "{}, line {source_line} is segment {source_id}, but {}, line {target_line} is segment {target_id}",
+        source_path.display(),
+        target_path.display()
+    )]
+    UnequalSegments {
+        /// The file of source sentences.
+        source_path: PathBuf,
+        /// The segment's line there, counted from one.
+        source_line: usize,
+        /// Its id there.
+        source_id: String,
+        /// The file of target sentences.
+        target_path: PathBuf,
+        /// The line of the segment in the same place there, counted from one.
+        target_line: usize,
+        /// Its id.
+        target_id: String,
+    },
     /// The two files of a parallel corpus differ in length.
     #[error(
         "{} has {source_lines} lines but {} has {target_lines}: line n of one must translate line n of the other",
@@ -63,10 +93,8 @@ pub enum DataError {
         /// The corpus file.
         path: PathBuf,
     },
-    /// A vocabulary was asked for that cannot hold every byte and the special tokens.
-    #[error(
-        "a vocabulary of {vocab_size} tokens is too small: bytes and special tokens alone take {smallest}"
-    )]
+    /// A vocabulary was asked for that cannot hold the special tokens and every byte, or a word.
+    #[error("a vocabulary of {vocab_size} tokens is too small: it takes at least {smallest}")]
     VocabularyTooSmall {
         /// The size asked for.
         vocab_size: usize,
@@ -92,6 +120,14 @@ pub enum DataError {
     NotInMirror {
         /// Where the file was looked for.
         path: PathBuf,
+    },
+    /// An archive lacks a file that is wanted of it.
+    #[error("the archive {} has no file {member}", path.display())]
+    NotInArchive {
+        /// The archive.
+        path: PathBuf,
+        /// The file's path in it.
+        member: String,
     },
     /// A server could not be reached, or stopped answering.
     #[error("cannot download {url}: {reason}")]
@@ -166,6 +202,10 @@ impl DataError {
             Self::Write { .. } => "check that the folder exists, is writable and has free space",
             Self::InvalidUtf8 { .. } => "convert the file to UTF-8, for example with `iconv -t UTF-8`",
             Self::Columns { .. } => "write one pair a line: source sentence, tab, target sentence",
+            Self::Segment { .. } => "write each segment on a line of its own",
+            Self::UnequalSegments { .. } => {
+                "the two files must be the source and the reference of the same test set"
+            }
             Self::UnequalLines { .. } => {
                 "look for a missing or an extra line; the two files must have one sentence a line, in the same order"
             }
@@ -175,6 +215,7 @@ impl DataError {
             Self::NotInMirror { .. } => {
                 "a mirror holds each file under its repository, branch and path, as the public address does"
             }
+            Self::NotInArchive { .. } => "correct the members of this file in data/sources.toml",
             Self::Download { .. } => {
                 "check the network and run the command again: it goes on where it stopped"
             }
@@ -189,12 +230,10 @@ impl DataError {
 }
 
 fn read_hint(path: &Path, error: &io::Error) -> Option<String> {
-    let compressed = path.extension().is_some_and(|extension| extension == "gz");
     match error.kind() {
         io::ErrorKind::NotFound => Some("check the path".to_owned()),
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput if compressed => {
-            Some("the .gz file is damaged or cut short: fetch it again".to_owned())
-        }
-        _ => None,
+        io::ErrorKind::PermissionDenied | io::ErrorKind::IsADirectory => None,
+        _ => compression(path)
+            .map(|ending| format!("the .{ending} file is damaged or cut short: fetch it again")),
     }
 }

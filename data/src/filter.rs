@@ -1,6 +1,5 @@
 //! Leaving out examples that would harm or break training.
 
-use std::fmt;
 use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
@@ -72,21 +71,5 @@ impl AddAssign for FilterReport {
         self.empty += other.empty;
         self.too_long += other.too_long;
         self.ratio += other.ratio;
-    }
-}
-
-impl fmt::Display for FilterReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            kept,
-            empty,
-            too_long,
-            ratio,
-        } = self;
-        let total = kept + self.dropped();
-        write!(
-            f,
-            "kept {kept} of {total} pairs (dropped: {empty} empty, {too_long} too long, {ratio} of uneven length)"
-        )
     }
 }

@@ -1,7 +1,9 @@
 //! Text in, batches out: parallel corpora, subword tokenizers, prepared corpora, token-budget batches and named
 //! corpora.
 
+mod archive;
 pub mod batch;
+pub mod clean;
 pub mod cli;
 pub mod corpus;
 pub mod error;
@@ -10,6 +12,7 @@ pub mod filter;
 pub mod mixture;
 pub mod parallel_text;
 pub mod phrasebook;
+pub mod report;
 pub mod shard;
 pub mod source;
 pub mod tokenizer;

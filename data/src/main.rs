@@ -114,6 +114,7 @@ impl Display {
                 }
                 eprintln!("{}: {}", file.name, HumanBytes(file.size));
             }
+            Progress::Unpacking => eprintln!("{}: unpacking {} files", file.name, file.members.len()),
         }
     }
 }

@@ -4,7 +4,6 @@ use rand_chacha::rand_core::Rng;
 
 use crate::batch::{BatchPlan, Example, Lengths, epoch_random, plan_batches};
 use crate::error::DataError;
-use crate::filter::FilterReport;
 use crate::shard::Examples;
 
 /// Corpora to train on, and how often an epoch takes each. Their examples are numbered through, corpus after corpus.
@@ -63,17 +62,6 @@ impl Mixture {
     pub fn lengths(&self, number: u32) -> Lengths {
         let (corpus, index) = self.locate(number);
         corpus.lengths(index)
-    }
-
-    /// What the filter dropped from all corpora together.
-    #[must_use]
-    pub fn filtered(&self) -> FilterReport {
-        self.corpora
-            .iter()
-            .fold(FilterReport::default(), |mut sum, corpus| {
-                sum += corpus.filtered();
-                sum
-            })
     }
 
     /// The example of this number.

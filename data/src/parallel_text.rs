@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::clean::{Cleaned, Cleaning};
 use crate::corpus::{SentencePair, SentencePairs};
 use crate::error::DataError;
 
@@ -25,8 +26,7 @@ pub enum ParallelText {
 pub type PairReader<'a> = Box<dyn Iterator<Item = Result<SentencePair, DataError>> + Send + 'a>;
 
 impl ParallelText {
-    /// Reads the pairs in their order. A side may be an empty sentence: [`Filter`](crate::filter::Filter) drops and
-    /// counts those.
+    /// Reads the pairs in their order.
     ///
     /// # Errors
     /// A file cannot be opened; in place of a pair, those of [`SentencePairs`].
@@ -37,25 +37,37 @@ impl ParallelText {
             Self::Pairs(pairs) => Box::new(pairs.iter().cloned().map(Ok)),
         })
     }
+
+    /// Reads the pairs that `cleaning` keeps.
+    ///
+    /// # Errors
+    /// As for [`ParallelText::pairs`].
+    pub fn cleaned_pairs(&self, cleaning: &Cleaning) -> Result<Cleaned<PairReader<'_>>, DataError> {
+        Ok(cleaning.clean(self.pairs()?))
+    }
 }
 
-/// At most `limit` pairs of `texts`, taken one after the other and spread evenly over them; all, where there are no
-/// more. The texts are read once to count the pairs, and again to take them.
+/// At most `limit` of the pairs that `cleaning` keeps of `texts`, taken one after the other and spread evenly over them;
+/// all, where there are no more. The texts are read once to count the pairs, and again to take them.
 ///
 /// # Errors
 /// As for [`ParallelText::pairs`]; in place of a pair, too, where a file changes meanwhile.
 pub fn sample_pairs<'a>(
     texts: &[&'a ParallelText],
+    cleaning: &Cleaning,
     limit: usize,
 ) -> Result<impl Iterator<Item = Result<SentencePair, DataError>> + Send + 'a, DataError> {
     let mut total = 0;
     for text in texts {
-        for pair in text.pairs()? {
+        for pair in text.cleaned_pairs(cleaning)? {
             pair?;
             total += 1;
         }
     }
-    let readers: Vec<PairReader<'a>> = texts.iter().map(|text| text.pairs()).collect::<Result<_, _>>()?;
+    let readers: Vec<_> = texts
+        .iter()
+        .map(|text| text.cleaned_pairs(cleaning))
+        .collect::<Result<_, _>>()?;
     // How many of the first n pairs are taken: it grows by one at most, and ends at the limit.
     let taken = move |n: usize| (n as u128 * limit.min(total) as u128 / total.max(1) as u128) as usize;
     let pairs = readers.into_iter().flatten().enumerate();

@@ -13,6 +13,7 @@ use ureq::Agent;
 use ureq::http::StatusCode;
 use ureq::http::header::{CONTENT_RANGE, RANGE};
 
+use crate::archive::{member_name, unpack};
 use crate::error::DataError;
 use crate::file::part_path;
 
@@ -33,7 +34,7 @@ pub struct Source {
     pub server: String,
     /// The folder on the server, and under a [`Mirror`]: names joined by `/`.
     pub folder: String,
-    /// The files in that folder.
+    /// The files in that folder, unless a file says otherwise.
     #[serde(rename = "file")]
     pub files: Vec<SourceFile>,
 }
@@ -48,6 +49,13 @@ pub struct SourceFile {
     pub size: u64,
     /// The SHA-256 sum of its bytes, in lower-case hexadecimal.
     pub sha256: String,
+    /// The address of its server, where that is not [`Source::server`].
+    pub server: Option<String>,
+    /// Its folder there, where that is not [`Source::folder`].
+    pub folder: Option<String>,
+    /// Of a `.tgz` archive, the files to unpack, by their paths in it. On disk they have the last part of these.
+    #[serde(default)]
+    pub members: Vec<String>,
 }
 
 impl Source {
@@ -63,6 +71,14 @@ impl Source {
             toml::from_str(include_str!("../sources.toml")).expect("sources.toml is well formed")
         });
         &SOURCES.source
+    }
+
+    fn server_of<'a>(&'a self, file: &'a SourceFile) -> &'a str {
+        file.server.as_ref().unwrap_or(&self.server)
+    }
+
+    fn folder_of<'a>(&'a self, file: &'a SourceFile) -> &'a str {
+        file.folder.as_ref().unwrap_or(&self.folder)
     }
 }
 
@@ -96,6 +112,8 @@ pub enum Progress {
     Bytes(u64),
     /// It is complete, right and in its place.
     Done,
+    /// Its members are about to be unpacked.
+    Unpacking,
 }
 
 /// Fetches the files of sources.
@@ -121,11 +139,12 @@ impl Downloader {
     ///
     /// A file that is there with the right checksum is left alone. Any other is built under a temporary name
     /// ending in `.part`, which the next call goes on with if this one is cut off and the server can resume, and
-    /// takes its final name only when its checksum is right. `progress` hears of every step.
+    /// takes its final name only when its checksum is right. The members of an archive are unpacked beside it when
+    /// it has come anew or one of them is missing. `progress` hears of every step.
     ///
     /// # Errors
     /// The output cannot be written, the place to fetch from cannot be reached or lacks the file, or what it
-    /// holds has the wrong checksum.
+    /// holds has the wrong checksum, or an archive lacks a member.
     pub fn fetch(
         &self,
         source: &Source,
@@ -136,24 +155,36 @@ impl Downloader {
         fs::create_dir_all(output).map_err(|error| write_error(output, error))?;
         for file in &source.files {
             let path = output.join(&file.name);
-            if path.is_file() && checksum(&path)? == file.sha256 {
+            let is_present = path.is_file() && checksum(&path)? == file.sha256;
+            if is_present {
                 progress(file, Progress::Present);
-                continue;
+            } else {
+                let transfer = Transfer {
+                    file,
+                    part: part_path(&path),
+                    progress: &mut progress,
+                };
+                self.transfer(transfer, source)?;
+                fs::rename(part_path(&path), &path).map_err(|error| write_error(&path, error))?;
+                progress(file, Progress::Done);
             }
-            let transfer = Transfer {
-                file,
-                part: part_path(&path),
-                progress: &mut progress,
-            };
-            match &self.mirror {
-                Some(Mirror::Folder(folder)) => transfer.copy(&folder.join(&source.folder).join(&file.name)),
-                Some(Mirror::Server(server)) => self.download(transfer, server, &source.folder),
-                None => self.download(transfer, &source.server, &source.folder),
-            }?;
-            fs::rename(part_path(&path), &path).map_err(|error| write_error(&path, error))?;
-            progress(file, Progress::Done);
+            let is_unpacked = |member: &String| output.join(member_name(member)).is_file();
+            if !is_present && !file.members.is_empty() || !file.members.iter().all(is_unpacked) {
+                progress(file, Progress::Unpacking);
+                unpack(&path, &file.members, output)?;
+            }
         }
         Ok(())
+    }
+
+    fn transfer(&self, transfer: Transfer<'_>, source: &Source) -> Result<(), DataError> {
+        let file = transfer.file;
+        let folder = source.folder_of(file);
+        match &self.mirror {
+            Some(Mirror::Folder(mirror)) => transfer.copy(&mirror.join(folder).join(&file.name)),
+            Some(Mirror::Server(server)) => self.download(transfer, server, folder),
+            None => self.download(transfer, source.server_of(file), folder),
+        }
     }
 
     fn download(&self, transfer: Transfer<'_>, server: &str, folder: &str) -> Result<(), DataError> {

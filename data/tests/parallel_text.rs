@@ -3,6 +3,7 @@
 use std::fs;
 
 use attend_data::DataError;
+use attend_data::clean::Cleaning;
 use attend_data::corpus::SentencePair;
 use attend_data::parallel_text::{ParallelText, sample_pairs};
 use tempfile::TempDir;
@@ -11,13 +12,13 @@ use tempfile::TempDir;
 fn numbered(first: usize, count: usize) -> ParallelText {
     let pairs = (first..first + count).map(|number| SentencePair {
         source: number.to_string(),
-        target: "x".to_owned(),
+        target: format!("x{number}"),
     });
     ParallelText::Pairs(pairs.collect())
 }
 
 fn sample(texts: &[&ParallelText], limit: usize) -> Vec<usize> {
-    let pairs = sample_pairs(texts, limit).unwrap();
+    let pairs = sample_pairs(texts, &Cleaning::default(), limit).unwrap();
     pairs.map(|pair| pair.unwrap().source.parse().unwrap()).collect()
 }
 
@@ -42,11 +43,26 @@ fn a_sample_is_spread_evenly_over_all_texts() {
 }
 
 #[test]
+fn what_cleaning_drops_is_not_sampled() {
+    let pairs = |sources: [&str; 4]| {
+        let pairs = sources.map(|source| SentencePair {
+            source: source.to_owned(),
+            target: "1".to_owned(),
+        });
+        ParallelText::Pairs(pairs.into())
+    };
+    // A copy, an empty side and a duplicate; a pair that another text has, too, is no duplicate there.
+    let (first, second) = (pairs(["1", "2", " ", "2"]), pairs(["2", "3", "4", "5"]));
+    assert_eq!(sample(&[&first, &second], 100), [2, 2, 3, 4, 5]);
+    assert_eq!(sample(&[&first, &second], 1), [5]);
+}
+
+#[test]
 fn a_sample_of_damaged_text_is_an_error() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("pairs.tsv");
     fs::write(&path, "a\tb\nno tab\n").unwrap();
     let text = ParallelText::Tsv(path);
-    let error = sample_pairs(&[&text], 1).err().unwrap();
+    let error = sample_pairs(&[&text], &Cleaning::default(), 1).err().unwrap();
     assert!(matches!(error, DataError::Columns { line: 2, .. }), "{error:?}");
 }

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use attend_data::DataError;
+use attend_data::batch::Example;
+use attend_data::clean::{Cleaning, CleaningReport};
 use attend_data::corpus::SentencePair;
 use attend_data::filter::{Filter, FilterReport};
 use attend_data::parallel_text::ParallelText;
@@ -13,10 +15,19 @@ use attend_data::tokenizer::Tokenizer;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use tempfile::TempDir;
+use unicode_script::Script;
 
 const FILTER: Filter = Filter {
     max_length: 60,
     max_ratio: Some(3.0),
+};
+
+const CLEANING: Cleaning = Cleaning {
+    duplicates: true,
+    copies: true,
+    max_repeats: 100,
+    source_scripts: Vec::new(),
+    target_scripts: Vec::new(),
 };
 
 /// Text of random words, marks and characters of several alphabets; some sides are empty, some long.
@@ -57,11 +68,22 @@ fn write_files(folder: &Path, name: &str, pairs: &[SentencePair]) -> ParallelTex
     }
 }
 
-/// Prepares, and tells whether that was new work.
+/// What cleaning of [`CLEANING`] and [`FILTER`] leave of `pairs`, encoded, and their reports.
+fn encode_directly(
+    pairs: &[SentencePair],
+    tokenizer: &Tokenizer,
+) -> (Vec<Example>, CleaningReport, FilterReport) {
+    let mut cleaned = CLEANING.clean(pairs.iter().cloned().map(Ok::<_, DataError>));
+    let pairs: Vec<SentencePair> = cleaned.by_ref().map(Result::unwrap).collect();
+    let (examples, filtered) = FILTER.apply(tokenizer.encode_pairs(&pairs));
+    (examples, cleaned.report(), filtered)
+}
+
+/// Prepares with [`CLEANING`], and tells whether that was new work.
 fn prepare(folder: &Path, text: &ParallelText, tokenizer: &Tokenizer, filter: &Filter) -> (Examples, bool) {
     let mut worked = false;
     let progress = |progress| worked |= matches!(progress, Progress::Pairs(_));
-    let examples = shard::prepare(folder, text, tokenizer, filter, progress).unwrap();
+    let examples = shard::prepare(folder, text, &CLEANING, tokenizer, filter, progress).unwrap();
     (examples, worked)
 }
 
@@ -82,12 +104,12 @@ fn prepared_examples_equal_those_encoded_directly() {
     // More pairs than are encoded together.
     for (count, seed) in [(1, 1), (50, 2), (20_000, 3)] {
         let pairs = random_pairs(count, seed);
-        let (expected, report) = FILTER.apply(tokenizer.encode_pairs(&pairs));
+        let (expected, cleaned, filtered) = encode_directly(&pairs, &tokenizer);
         let text = write_files(folder.path(), "train", &pairs);
         for text in [text, ParallelText::Pairs(pairs)] {
             let (examples, worked) = prepare(folder.path(), &text, &tokenizer, &FILTER);
             assert!(worked);
-            assert_eq!(examples.filtered(), report);
+            assert_eq!((examples.cleaned(), examples.filtered()), (cleaned, filtered));
             assert_eq!(
                 (examples.len(), examples.is_empty()),
                 (expected.len(), expected.is_empty())
@@ -106,10 +128,13 @@ fn progress_counts_the_pairs() {
     let mut counts = Vec::new();
     let text = ParallelText::Pairs(random_pairs(20_000, 1));
     let count = |progress| counts.push(progress);
-    let examples = shard::prepare(folder.path(), &text, &tokenizer(300), &FILTER, count).unwrap();
+    let examples = shard::prepare(folder.path(), &text, &CLEANING, &tokenizer(300), &FILTER, count).unwrap();
+    let (cleaned, filtered) = (examples.cleaned(), examples.filtered());
     assert!(counts.len() > 1);
-    assert_eq!(counts.last(), Some(&Progress::Pairs(20_000)));
-    assert_eq!(examples.filtered().kept + examples.filtered().dropped(), 20_000);
+    assert_eq!(counts.last(), Some(&Progress::Pairs(cleaned.kept)));
+    assert_eq!(filtered.kept + filtered.dropped(), cleaned.kept);
+    assert!(cleaned.kept < 20_000);
+    assert_eq!(cleaned.read(), 20_000);
 }
 
 #[test]
@@ -141,7 +166,7 @@ fn what_is_prepared_is_reused_until_something_changes() {
     let tokenizer_of_300 = tokenizer(300);
     let prepare = |text: &ParallelText, tokenizer: &Tokenizer, filter: &Filter| {
         let (examples, worked) = prepare(&output, text, tokenizer, filter);
-        let expected = fingerprint(text, tokenizer, filter).unwrap();
+        let expected = fingerprint(text, &CLEANING, tokenizer, filter).unwrap();
         assert_eq!(examples.fingerprint(), expected);
         assert!(output.join(expected).is_dir());
         worked
@@ -172,6 +197,23 @@ fn what_is_prepared_is_reused_until_something_changes() {
         target: source,
     };
     assert!(prepare(&swapped, &tokenizer_of_300, &FILTER));
+    for cleaning in [
+        Cleaning {
+            duplicates: false,
+            ..CLEANING
+        },
+        Cleaning {
+            max_repeats: 99,
+            ..CLEANING
+        },
+        Cleaning {
+            target_scripts: vec![Script::Latin],
+            ..CLEANING
+        },
+    ] {
+        let other = fingerprint(&text, &cleaning, &tokenizer_of_300, &FILTER).unwrap();
+        assert!(!output.join(other).exists(), "{cleaning:?}");
+    }
     let line = fs::read_to_string(&target).unwrap();
     fs::write(&target, line.replacen(' ', "x", 1)).unwrap();
     assert!(prepare(&text, &tokenizer_of_300, &FILTER));
@@ -183,7 +225,7 @@ fn only_one_of_several_at_once_does_the_work() {
     let folder = TempDir::new().unwrap();
     let tokenizer = tokenizer(300);
     let pairs = random_pairs(20_000, 6);
-    let (expected, _) = FILTER.apply(tokenizer.encode_pairs(&pairs));
+    let (expected, ..) = encode_directly(&pairs, &tokenizer);
     let text = ParallelText::Pairs(pairs);
     let run = || prepare(folder.path(), &text, &tokenizer, &FILTER);
     let results: Vec<(Examples, bool)> = thread::scope(|scope| {
@@ -207,7 +249,7 @@ fn what_a_killed_process_left_is_written_over() {
     let text = ParallelText::Pairs(random_pairs(50, 7));
     let left = folder
         .path()
-        .join(fingerprint(&text, &tokenizer, &FILTER).unwrap());
+        .join(fingerprint(&text, &CLEANING, &tokenizer, &FILTER).unwrap());
     fs::create_dir(&left).unwrap();
     for name in ["lock", "00000.shard", "00001.shard.part", "manifest.json.part"] {
         fs::write(left.join(name), "half a fi").unwrap();
@@ -226,7 +268,7 @@ fn an_error_in_the_text_leaves_no_shards() {
     let lines = fs::read_to_string(target).unwrap();
     fs::write(target, lines + "one more\n").unwrap();
     let output = folder.path().join("prepared");
-    let error = shard::prepare(&output, &text, &tokenizer(300), &FILTER, |_| ()).unwrap_err();
+    let error = shard::prepare(&output, &text, &CLEANING, &tokenizer(300), &FILTER, |_| ()).unwrap_err();
     assert!(matches!(error, DataError::UnequalLines { .. }), "{error}");
     let folders: Vec<_> = fs::read_dir(&output)
         .unwrap()
@@ -337,9 +379,10 @@ fn a_corpus_of_which_nothing_is_kept_is_empty() {
     }]);
     let (examples, _) = prepare(folder.path(), &text, &tokenizer(300), &FILTER);
     assert!(examples.is_empty());
-    let expected = FilterReport {
+    let expected = CleaningReport {
         empty: 1,
-        ..FilterReport::default()
+        ..CleaningReport::default()
     };
-    assert_eq!(examples.filtered(), expected);
+    assert_eq!(examples.cleaned(), expected);
+    assert_eq!(examples.filtered(), FilterReport::default());
 }

@@ -161,6 +161,9 @@ fn source(server: &str, bytes: &[u8]) -> Source {
             name: NAME.to_owned(),
             size: bytes.len() as u64,
             sha256: sum(bytes),
+            server: None,
+            folder: None,
+            members: Vec::new(),
         }],
     }
 }
@@ -472,6 +475,8 @@ fn the_sources_are_complete() {
                         .into_iter()
                         .all(|digit| b"0123456789abcdef".contains(&digit))
             );
+            let is_archive = file.name.ends_with(".tgz");
+            assert_eq!(is_archive, !file.members.is_empty(), "{}", file.name);
         }
     }
 }

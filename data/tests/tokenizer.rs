@@ -5,7 +5,7 @@ use std::fs;
 use attend_data::DataError;
 use attend_data::batch::Example;
 use attend_data::corpus::SentencePair;
-use attend_data::tokenizer::Tokenizer;
+use attend_data::tokenizer::{Tokenizer, TokenizerKind};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use tempfile::TempDir;
@@ -45,26 +45,40 @@ fn tokenizer() -> Tokenizer {
     Tokenizer::train_bpe(LINES.into_iter(), 300).unwrap()
 }
 
+fn unigram() -> Tokenizer {
+    Tokenizer::train_unigram(LINES.into_iter(), 300).unwrap()
+}
+
 #[test]
 fn special_tokens_come_first() {
-    let tokenizer = tokenizer();
-    assert_eq!(
-        (tokenizer.pad_id(), tokenizer.bos_id(), tokenizer.eos_id()),
-        (0, 1, 2)
-    );
-    assert_eq!([0, 1, 2].map(|id| tokenizer.token(id)), ["<pad>", "<s>", "</s>"]);
-    assert_eq!(tokenizer.vocab_size(), 300);
+    for (tokenizer, kind) in [
+        (tokenizer(), TokenizerKind::Bpe),
+        (unigram(), TokenizerKind::Unigram),
+    ] {
+        assert_eq!(tokenizer.kind(), kind);
+        assert_eq!(
+            (tokenizer.pad_id(), tokenizer.bos_id(), tokenizer.eos_id()),
+            (0, 1, 2)
+        );
+        assert_eq!([0, 1, 2].map(|id| tokenizer.token(id)), ["<pad>", "<s>", "</s>"]);
+        assert_eq!(tokenizer.vocab_size(), 300);
+    }
 }
 
 #[test]
 fn any_text_comes_back_unchanged() {
-    let trained = tokenizer();
+    for trained in [tokenizer(), unigram()] {
+        comes_back_unchanged(&trained);
+    }
+}
+
+fn comes_back_unchanged(trained: &Tokenizer) {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("tokenizer.json");
     trained.save(&path).unwrap();
     let loaded = Tokenizer::load(&path).unwrap();
     let check = |text: &str| {
-        for tokenizer in [&trained, &loaded] {
+        for tokenizer in [trained, &loaded] {
             let ids = tokenizer.encode(text);
             assert_eq!(tokenizer.decode(&ids), text, "{text:?} as {ids:?}");
             // Neither <pad>, <s> and </s>, nor an id without a token.
@@ -92,10 +106,12 @@ fn any_text_comes_back_unchanged() {
 #[test]
 fn text_full_of_special_tokens_does_not_teach_them() {
     let lines = ["</s> <s> <pad></s>"; 50];
-    let tokenizer = Tokenizer::train_bpe(lines.into_iter(), 400).unwrap();
-    let ids = tokenizer.encode(lines[0]);
-    assert!(ids.iter().all(|&id| id > 2), "{ids:?}");
-    assert_eq!(tokenizer.decode(&ids), lines[0]);
+    for kind in [TokenizerKind::Bpe, TokenizerKind::Unigram] {
+        let tokenizer = Tokenizer::train(kind, lines.into_iter(), Some(400)).unwrap();
+        let ids = tokenizer.encode(lines[0]);
+        assert!(ids.iter().all(|&id| id > 2), "{ids:?}");
+        assert_eq!(tokenizer.decode(&ids), lines[0]);
+    }
 }
 
 #[test]
@@ -146,30 +162,39 @@ fn frequent_pairs_are_merged_first() {
 #[test]
 fn the_same_lines_give_the_same_file() {
     let folder = TempDir::new().unwrap();
-    let bytes: Vec<Vec<u8>> = (0..5)
-        .map(|run| {
-            let path = folder.path().join(run.to_string());
-            tokenizer().save(&path).unwrap();
-            fs::read(path).unwrap()
-        })
-        .collect();
-    assert!(bytes.iter().all(|run| *run == bytes[0]));
+    for kind in [
+        TokenizerKind::Bpe,
+        TokenizerKind::Unigram,
+        TokenizerKind::Whitespace,
+    ] {
+        let bytes: Vec<Vec<u8>> = (0..5)
+            .map(|run| {
+                let path = folder.path().join(run.to_string());
+                let tokenizer = Tokenizer::train(kind, LINES.into_iter(), None).unwrap();
+                tokenizer.save(&path).unwrap();
+                fs::read(path).unwrap()
+            })
+            .collect();
+        assert!(bytes.iter().all(|run| *run == bytes[0]), "{kind}");
+    }
 }
 
 #[test]
 fn a_vocabulary_holds_at_least_the_bytes_and_special_tokens() {
-    let error = Tokenizer::train_bpe(LINES.into_iter(), 258).unwrap_err();
-    let smallest = match error {
-        DataError::VocabularyTooSmall {
-            vocab_size: 258,
-            smallest,
-        } => smallest,
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(smallest, 259);
-    let bytes_only = Tokenizer::train_bpe(LINES.into_iter(), smallest).unwrap();
-    assert_eq!(bytes_only.vocab_size(), 259);
-    assert_eq!(bytes_only.encode("Nähe").len(), 5);
+    for kind in [TokenizerKind::Bpe, TokenizerKind::Unigram] {
+        let error = Tokenizer::train(kind, LINES.into_iter(), Some(258)).unwrap_err();
+        let smallest = match error {
+            DataError::VocabularyTooSmall {
+                vocab_size: 258,
+                smallest,
+            } => smallest,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(smallest, 259);
+        let bytes_only = Tokenizer::train(kind, LINES.into_iter(), Some(smallest)).unwrap();
+        assert_eq!(bytes_only.vocab_size(), 259);
+        assert_eq!(bytes_only.encode("Nähe").len(), 5);
+    }
 }
 
 #[test]

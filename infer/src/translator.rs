@@ -46,7 +46,11 @@ impl Translator {
             special: SpecialTokens {
                 bos,
                 eos,
-                forbidden: [pad, bos].into_iter().chain(line_ends).collect(),
+                forbidden: [pad, bos]
+                    .into_iter()
+                    .chain(tokenizer.unk_id())
+                    .chain(line_ends)
+                    .collect(),
             },
             device: bundle.model.device(),
             search: bundle.generation,

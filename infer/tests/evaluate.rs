@@ -2,9 +2,14 @@
 
 mod common;
 
+use attend_data::tokenizer::Tokenizer;
+use attend_infer::ModelFolder;
 use attend_infer::metric::{BleuTokenizer, corpus_bleu, corpus_chrf};
+use attend_model::TransformerConfig;
 
-use common::{MAX_SOURCE_TOKENS, SENTENCES, Workspace, assert_error, assert_usage_error, stdout};
+use common::{
+    MAX_SOURCE_TOKENS, SENTENCES, Workspace, assert_error, assert_usage_error, bundle_of, config, stdout,
+};
 
 const NOTHING: [&str; 0] = [];
 
@@ -35,6 +40,60 @@ fn scores_are_those_of_the_translations() {
             assert_eq!(output, format!("{bleu}\n{chrf}\n"));
         }
     }
+}
+
+#[test]
+fn segmented_references_are_scored_as_plain_text() {
+    let workspace = Workspace::new();
+    let segmented = SENTENCES.map(|sentence| sentence.replace('t', "t@@ ").replace("@@  ", " "));
+    let lines = segmented.iter().map(|line| line.trim_end_matches("@@ "));
+    let words = Tokenizer::train_whitespace(lines, None).unwrap();
+    let config = TransformerConfig {
+        vocab_size: words.vocab_size(),
+        ..config()
+    };
+    let model = ModelFolder {
+        tokenizer: words,
+        ..bundle_of(config, 3)
+    };
+    model.save(workspace.model()).unwrap();
+
+    let source = workspace.write("source.txt", segmented.join("\n"));
+    let translated = workspace.translated(&NOTHING, segmented.join("\n").as_bytes());
+    assert!(
+        !translated.contains("@@") && !translated.contains("<unk>"),
+        "{translated}"
+    );
+    let plain: Vec<String> = translated
+        .lines()
+        .map(|line| format!("{line} one more"))
+        .collect();
+    // The same words, cut somewhere: after the first o of each word that does not end it.
+    let marked: Vec<String> = plain
+        .iter()
+        .map(|line| {
+            let words = line.split(' ').map(|word| match word.split_once('o') {
+                Some((start, end)) if !end.is_empty() => format!("{start}o@@ {end}"),
+                _ => word.to_owned(),
+            });
+            words.collect::<Vec<_>>().join(" ")
+        })
+        .collect();
+    assert_ne!(marked, plain);
+    let arguments = ["--tokenize", "none"];
+    let of_plain = workspace.write("plain.txt", plain.join("\n"));
+    let of_marked = workspace.write("marked.txt", marked.join("\n"));
+    let score = stdout(&workspace.evaluate(&source, &of_plain, &arguments));
+    assert_eq!(
+        stdout(&workspace.evaluate(&source, &of_marked, &arguments)),
+        score
+    );
+    let hypotheses: Vec<&str> = translated.lines().collect();
+    let bleu = corpus_bleu(&hypotheses, &plain, BleuTokenizer::None).unwrap();
+    assert!(
+        score.starts_with(&bleu.to_string()) && bleu.score > 1.0,
+        "{score}"
+    );
 }
 
 #[test]

@@ -6,10 +6,10 @@
 //!
 //! | operation | where in the paper |
 //! |---|---|
-//! | [`linear`] | 3.2.2, 3.3: the projections and both feed-forward layers |
-//! | [`attention`] | 3.2.1: scaled dot-product attention of all heads |
-//! | [`layer_norm`] | 3.1 |
-//! | [`dropout`] | 5.4 |
+//! | [`linear()`] | 3.2.2, 3.3: the projections and both feed-forward layers |
+//! | [`attention()`] | 3.2.1: scaled dot-product attention of all heads |
+//! | [`layer_norm()`] | 3.1 |
+//! | [`dropout()`] | 5.4 |
 //! | [`linear_cross_entropy`] | 3.4 and 5.4: output layer, softmax and label-smoothed loss |
 
 pub mod attention;

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use attend_data::DataError;
 use attend_data::batch::{BatchPlan, Example};
+use attend_data::clean::Cleaning;
 use attend_data::corpus::SentencePair;
 use attend_data::filter::Filter;
 use attend_data::mixture::Mixture;
 use attend_data::parallel_text::{ParallelText, sample_pairs};
 use attend_data::phrasebook::Phrasebook;
+use attend_data::report::{CorpusReport, CorpusReports};
 use attend_data::shard::{self, Progress};
-use attend_data::tokenizer::Tokenizer;
+use attend_data::tokenizer::{Tokenizer, TokenizerKind, dropout_random};
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
@@ -31,6 +33,8 @@ pub struct Corpora {
 /// A corpus to train on, which need not fit into memory.
 #[derive(Clone, Debug)]
 pub struct TrainingText {
+    /// What a report calls it.
+    pub name: String,
     /// Where its pairs are.
     pub text: ParallelText,
     /// How often an epoch takes each of them; see [`Mixture`].
@@ -44,23 +48,33 @@ impl Corpora {
     ///
     /// If a file cannot be read or its lines do not pair.
     pub fn load(settings: &DataSettings) -> Result<Self, DataError> {
-        let alone = |text| vec![TrainingText { text, weight: 1.0 }];
         if let Some(EmbeddedCorpus::Phrasebook) = settings.embedded {
             let Phrasebook { train, valid, test } = Phrasebook::generate();
+            let train = TrainingText {
+                name: "phrasebook".to_owned(),
+                text: ParallelText::Pairs(train),
+                weight: 1.0,
+            };
             return Ok(Self {
-                train: alone(ParallelText::Pairs(train)),
+                train: vec![train],
                 valid,
                 test,
             });
         }
-        let text = |files: &Option<CorpusFiles>| files.as_ref().and_then(CorpusFiles::text);
-        let read = |files: &Option<CorpusFiles>| match text(files) {
+        let train = settings.train.iter().filter_map(|files| {
+            Some(TrainingText {
+                name: files.name(),
+                text: files.text()?,
+                weight: files.weight.unwrap_or(1.0),
+            })
+        });
+        let read = |files: &Option<CorpusFiles>| match files.as_ref().and_then(CorpusFiles::text) {
             Some(text) => text.pairs()?.collect(),
             None => Ok(Vec::new()),
         };
         let valid = read(&settings.valid)?;
         Ok(Self {
-            train: text(&settings.train).map(alone).unwrap_or_default(),
+            train: train.collect(),
             test: match settings.test {
                 Some(_) => read(&settings.test)?,
                 None => valid.clone(),
@@ -69,19 +83,23 @@ impl Corpora {
         })
     }
 
-    /// Learns a tokenizer of at most `vocab_size` tokens from the training text: from `vocab_pairs` pairs spread over
-    /// it, or from all where there are no more.
+    /// Learns the recipe's kind of tokenizer from what cleaning leaves of the training text: subwords from at most
+    /// [`DataSettings::vocab_pairs`] pairs spread over it, words from all.
     ///
     /// # Errors
     ///
     /// If a file cannot be read, its lines do not pair or the vocabulary is too small.
     pub fn train_tokenizer(&self, settings: &DataSettings) -> Result<Tokenizer, DataError> {
         let texts: Vec<&ParallelText> = self.train.iter().map(|corpus| &corpus.text).collect();
+        let limit = match settings.tokenizer {
+            TokenizerKind::Bpe | TokenizerKind::Unigram => settings.vocab_pairs,
+            TokenizerKind::Whitespace => usize::MAX,
+        };
         let mut failure = None;
-        let lines = sample_pairs(&texts, settings.vocab_pairs)?
+        let lines = sample_pairs(&texts, &settings.clean, limit)?
             .map_while(|pair| pair.map_err(|error| failure = Some(error)).ok())
             .flat_map(|pair| [pair.source, pair.target]);
-        let tokenizer = Tokenizer::train_bpe(lines, settings.vocab_size)?;
+        let tokenizer = Tokenizer::train(settings.tokenizer, lines, settings.vocab_size)?;
         failure.map_or(Ok(tokenizer), Err)
     }
 }
@@ -91,15 +109,20 @@ impl Corpora {
 pub struct Dataset {
     /// Training examples that passed the filters.
     pub train: Arc<Mixture>,
-    /// Validation pairs that the model has positions for.
+    /// What became of each training corpus.
+    pub reports: CorpusReports,
+    /// How training sentences are cut anew each epoch, where the recipe wants that.
+    pub bpe_dropout: Option<BpeDropout>,
+    /// Validation pairs that the model has positions for, the targets as plain text: what translations are compared
+    /// with.
     pub valid_pairs: Vec<SentencePair>,
     /// The same, encoded.
     pub valid: Vec<Example>,
 }
 
 impl Dataset {
-    /// Encodes the training and validation pairs and filters the former. They are prepared in the folder `prepared`,
-    /// unless they are there from an earlier run; see [`shard::prepare`].
+    /// Cleans, encodes and filters the training pairs, and encodes the validation pairs. The former are prepared in the
+    /// folder `prepared`, unless they are there from an earlier run; see [`shard::prepare`].
     ///
     /// # Errors
     ///
@@ -116,32 +139,90 @@ impl Dataset {
             max_length: recipe.data.max_length.min(positions),
             max_ratio: Some(recipe.data.max_ratio),
         };
-        let train = corpora
-            .train
-            .iter()
-            .map(|TrainingText { text, weight }| {
-                let examples = shard::prepare(prepared, text, tokenizer, &filter, &mut progress)?;
-                Ok((examples, *weight))
-            })
-            .collect::<Result<_, DataError>>()?;
+        let cleaning: &Cleaning = &recipe.data.clean;
+        let mut train = Vec::new();
+        let mut reports = CorpusReports::default();
+        for TrainingText { name, text, weight } in &corpora.train {
+            let examples = shard::prepare(prepared, text, cleaning, tokenizer, &filter, &mut progress)?;
+            reports.0.push(CorpusReport {
+                name: name.clone(),
+                cleaned: examples.cleaned(),
+                filtered: examples.filtered(),
+            });
+            train.push((examples, *weight));
+        }
         let train = Mixture::new(train)?;
         if train.is_empty() {
             return Err(TrainError::NothingToTrain {
-                pairs: train.filtered().dropped(),
+                pairs: reports.read(),
             });
         }
         let (valid_pairs, valid) = corpora
             .valid
             .iter()
-            .cloned()
+            .map(|pair| SentencePair {
+                source: pair.source.clone(),
+                target: tokenizer.plain_text(&pair.target),
+            })
             .zip(tokenizer.encode_pairs(&corpora.valid))
             .filter(|(_, example)| example.longest_side() <= positions)
             .unzip();
+        let bpe_dropout = (recipe.data.bpe_dropout > 0.0).then(|| BpeDropout {
+            tokenizer: tokenizer.clone(),
+            probability: recipe.data.bpe_dropout,
+            max_length: positions,
+        });
         Ok(Self {
             train: Arc::new(train),
+            reports,
+            bpe_dropout,
             valid_pairs,
             valid,
         })
+    }
+
+    /// The batches of a run by `recipe` that follow `position`.
+    #[must_use]
+    pub fn batches(&self, recipe: &Recipe, position: Position) -> BatchSequence {
+        let train = Arc::clone(&self.train);
+        let batches = BatchSequence::starting_at(train, recipe.training.batch_tokens, recipe.seed, position);
+        match &self.bpe_dropout {
+            Some(dropout) => batches.with_bpe_dropout(dropout.clone()),
+            None => batches,
+        }
+    }
+}
+
+/// BPE-dropout: how a sentence is cut anew each time it is trained on; see [`Tokenizer::encode_with_dropout`].
+#[derive(Clone, Debug)]
+pub struct BpeDropout {
+    /// What the sentences were encoded by.
+    pub tokenizer: Tokenizer,
+    /// The probability that a merge is left out.
+    pub probability: f64,
+    /// The most tokens of a sentence, `</s>` included. One that would become longer keeps its plain encoding.
+    pub max_length: usize,
+}
+
+impl BpeDropout {
+    /// The example of this number, cut as `seed` and `epoch` decide.
+    fn cut(&self, example: Example, seed: u64, epoch: u64, number: u32) -> Example {
+        let mut random = dropout_random(seed, epoch, number.into());
+        let mut cut_side = |ids: Vec<u32>| {
+            let text = self.tokenizer.decode(&ids);
+            let mut cut = self
+                .tokenizer
+                .encode_with_dropout(&text, self.probability, &mut random);
+            cut.push(self.tokenizer.eos_id());
+            match cut.len() <= self.max_length {
+                true => cut,
+                false => ids,
+            }
+        };
+        Example {
+            source: cut_side(example.source),
+            target: cut_side(example.target),
+        }
     }
 }
 
@@ -159,6 +240,7 @@ pub struct Position {
 #[derive(Clone, Debug)]
 pub struct BatchSequence {
     examples: Arc<Mixture>,
+    bpe_dropout: Option<BpeDropout>,
     batch_tokens: usize,
     seed: u64,
     position: Position,
@@ -172,9 +254,20 @@ impl BatchSequence {
         Self {
             plan: examples.plan(batch_tokens, seed, position.epoch),
             examples,
+            bpe_dropout: None,
             batch_tokens,
             seed,
             position,
+        }
+    }
+
+    /// The same batches, each sentence cut anew every epoch. Batches are planned before that: of more tokens, one may
+    /// exceed the budget.
+    #[must_use]
+    pub fn with_bpe_dropout(self, dropout: BpeDropout) -> Self {
+        Self {
+            bpe_dropout: Some(dropout),
+            ..self
         }
     }
 
@@ -195,11 +288,20 @@ impl BatchSequence {
         loop {
             if let Some(batch) = self.plan.batch(self.position.batch) {
                 self.position.batch += 1;
-                return batch.iter().map(|&number| self.examples.get(number)).collect();
+                return batch.iter().map(|&number| self.example(number)).collect();
             }
             let epoch = self.position.epoch + 1;
             self.position = Position { epoch, batch: 0 };
             self.plan = self.examples.plan(self.batch_tokens, self.seed, epoch);
+        }
+    }
+
+    /// An example as the present epoch has it.
+    fn example(&self, number: u32) -> Example {
+        let example = self.examples.get(number);
+        match &self.bpe_dropout {
+            Some(dropout) => dropout.cut(example, self.seed, self.position.epoch, number),
+            None => example,
         }
     }
 }

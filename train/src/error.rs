@@ -126,7 +126,7 @@ impl TrainError {
             Self::NoModel => "lower training.learning_rate or lengthen training.warmup, then train anew",
             Self::Signals(_) => "check the limits of this system",
             Self::Threads(_) => "ask for fewer by --workers",
-            Self::NothingToTrain { .. } => "raise data.max_length or data.max_ratio",
+            Self::NothingToTrain { .. } => "raise data.max_length or data.max_ratio, or change data.clean",
         };
         Some(hint.to_owned())
     }

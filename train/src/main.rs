@@ -11,7 +11,7 @@ use attend_data::corpus::SentencePair;
 use attend_data::file::write_file;
 use attend_data::shard::Progress;
 use attend_data::tokenizer::Tokenizer;
-use attend_infer::metric::{BleuTokenizer, corpus_bleu, corpus_chrf};
+use attend_infer::metric::{corpus_bleu, corpus_chrf};
 use attend_infer::{ModelFolder, Translator, device};
 use attend_train::dataset::{Corpora, Dataset};
 use attend_train::interrupt::Interrupt;
@@ -94,7 +94,7 @@ fn run(options: &Options) -> Result<ExitCode, TrainError> {
     if let Some(run_folder) = begun {
         run_folder.check_inputs(&inputs)?;
     }
-    eprintln!("training pairs: {}", dataset.train.filtered());
+    eprintln!("{}", dataset.reports);
     let too_long = corpora.valid.len() - dataset.valid_pairs.len();
     if too_long > 0 {
         eprintln!("validation pairs: left out {too_long} longer than the model's positions");
@@ -149,9 +149,13 @@ fn run(options: &Options) -> Result<ExitCode, TrainError> {
     };
 
     let translator = Translator::new(ModelFolder::load(&folder, &device)?);
-    let (sources, references): (Vec<&str>, Vec<&str>) = translatable(&translator, &corpora.test);
+    let (sources, targets) = translatable(&translator, &corpora.test);
+    let references: Vec<String> = targets
+        .iter()
+        .map(|target| tokenizer.plain_text(target))
+        .collect();
     let hypotheses = translator.translate_best(&sources)?;
-    let bleu = corpus_bleu(&hypotheses, &references, BleuTokenizer::default())?;
+    let bleu = corpus_bleu(&hypotheses, &references, recipe.data.bleu)?;
     let chrf = corpus_chrf(&hypotheses, &references)?;
     let card = ModelCard {
         name: &name,

@@ -1,12 +1,13 @@
 //! Recipes: the one TOML file that says everything about a training run.
 
+mod data;
 mod training;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use attend_data::DataError;
-use attend_data::parallel_text::ParallelText;
+use attend_data::tokenizer::DEFAULT_VOCAB_SIZE;
 use attend_infer::search::SearchOptions;
 use attend_model::{NormPlacement, PositionKind, TransformerConfig};
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use toml::{Table, Value};
 
 use crate::error::TrainError;
 
+pub use data::{CorpusFiles, DataSettings, EmbeddedCorpus};
 pub use training::{OptimizerKind, ScheduleKind, TrainingSettings};
 
 /// All settings of a run. A key that a recipe leaves out takes the default given here.
@@ -32,76 +34,6 @@ pub struct Recipe {
     /// Search for the final test, and the model folder's defaults.
     #[serde(default)]
     pub search: SearchOptions,
-}
-
-/// What to train on: the embedded corpus, or files.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DataSettings {
-    /// Name of the embedded corpus, `phrasebook`, in place of the three below.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub embedded: Option<EmbeddedCorpus>,
-    /// Training pairs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub train: Option<CorpusFiles>,
-    /// Validation pairs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub valid: Option<CorpusFiles>,
-    /// Test pairs, translated once at the end. The validation pairs where left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub test: Option<CorpusFiles>,
-    /// Size of the joint subword vocabulary, at most. Default 8000.
-    #[serde(default = "default_vocab_size")]
-    pub vocab_size: usize,
-    /// Training pairs that the vocabulary is learnt from, at most, spread evenly over the corpus: what learning it takes
-    /// of memory does not grow with the corpus beyond them. Default 500000.
-    #[serde(default = "default_vocab_pairs")]
-    pub vocab_pairs: usize,
-    /// Longest sentence of a training pair in tokens, `</s>` included; longer pairs are dropped and counted.
-    /// Default 100, and never more than the model's positions.
-    #[serde(default = "default_max_length")]
-    pub max_length: usize,
-    /// How many times longer than the other a side of a training pair may be. Default 4.
-    #[serde(default = "default_max_ratio")]
-    pub max_ratio: f32,
-}
-
-/// The corpora that come with the program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum EmbeddedCorpus {
-    /// English to German, from a grammar: [`attend_data::phrasebook`].
-    Phrasebook,
-}
-
-/// Parallel text: two files, or one of two columns. Paths are relative to the working folder.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CorpusFiles {
-    /// Source sentences, one a line (.gz is decompressed).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub source: Option<PathBuf>,
-    /// Their translations, one a line (.gz is decompressed).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub target: Option<PathBuf>,
-    /// Source, tab and target on each line, in place of the two files.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tsv: Option<PathBuf>,
-}
-
-impl CorpusFiles {
-    /// The text in the files; `None` where the recipe names them incompletely, which [`Recipe::load`] refuses.
-    #[must_use]
-    pub fn text(&self) -> Option<ParallelText> {
-        match (&self.source, &self.target, &self.tsv) {
-            (Some(source), Some(target), None) => Some(ParallelText::Files {
-                source: source.clone(),
-                target: target.clone(),
-            }),
-            (None, None, Some(tsv)) => Some(ParallelText::Tsv(tsv.clone())),
-            _ => None,
-        }
-    }
 }
 
 /// A preset, and what differs from it.
@@ -158,18 +90,6 @@ pub enum Preset {
 
 fn default_seed() -> u64 {
     1
-}
-fn default_vocab_size() -> usize {
-    8_000
-}
-fn default_vocab_pairs() -> usize {
-    500_000
-}
-fn default_max_length() -> usize {
-    100
-}
-fn default_max_ratio() -> f32 {
-    4.0
 }
 
 impl Recipe {
@@ -298,18 +218,8 @@ impl Recipe {
 
     fn validate(&self) -> Result<(), OutOfRange> {
         self.training.validate()?;
-        let counts = [
-            ("data.max_length", self.data.max_length),
-            ("data.vocab_pairs", self.data.vocab_pairs),
-        ];
-        if let Some((field, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
-            return OutOfRange::of(field, "is 0, but must be at least 1");
-        }
-        if self.data.max_ratio.is_nan() || self.data.max_ratio < 1.0 {
-            return OutOfRange::of("data.max_ratio", "must be at least 1");
-        }
-        self.validate_corpora()?;
-        self.transformer_config(self.data.vocab_size, 0)
+        self.data.validate()?;
+        self.transformer_config(self.data.vocab_size.unwrap_or(DEFAULT_VOCAB_SIZE), 0)
             .validate()
             .map_err(|error| {
                 let reason = error.to_string();
@@ -333,33 +243,6 @@ impl Recipe {
             field: "search",
             reason: error.to_string(),
         })
-    }
-
-    fn validate_corpora(&self) -> Result<(), OutOfRange> {
-        let data = &self.data;
-        let reason = match (data.embedded, &data.train, &data.valid, &data.test) {
-            (Some(_), None, None, None) | (None, Some(_), Some(_), _) => None,
-            (Some(_), ..) => Some("names an embedded corpus, so it can have no train, valid or test files"),
-            (None, ..) => Some("needs train and valid files, or an embedded corpus"),
-        };
-        if let Some(reason) = reason {
-            return Err(OutOfRange {
-                field: "data",
-                reason: format!("[data] {reason}"),
-            });
-        }
-        let splits = [
-            ("data.train", &data.train),
-            ("data.valid", &data.valid),
-            ("data.test", &data.test),
-        ];
-        for (field, files) in splits {
-            if files.as_ref().is_some_and(|files| files.text().is_none()) {
-                let reason = format!("{field} needs source and target, or tsv");
-                return Err(OutOfRange { field, reason });
-            }
-        }
-        Ok(())
     }
 }
 

@@ -3,7 +3,6 @@
 mod dry_run;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Instant;
 
 use attend_data::batch::{Batch, Example, TokenMatrix};
@@ -145,12 +144,7 @@ impl Trainer {
     pub fn run(mut self, interrupt: Interrupt) -> Result<(TrainingState, Ending), TrainError> {
         let settings = self.recipe.training.clone();
         let mut report = Report::open(&self.folder, &self.now.state)?;
-        let mut batches = BatchSequence::starting_at(
-            Arc::clone(&self.dataset.train),
-            settings.batch_tokens,
-            self.recipe.seed,
-            self.now.state.position,
-        );
+        let mut batches = self.dataset.batches(&self.recipe, self.now.state.position);
         let (seconds_before, start) = (self.now.state.seconds, Instant::now());
         let seconds = || seconds_before + start.elapsed().as_secs_f64();
 
@@ -371,7 +365,7 @@ impl Trainer {
 
     fn score(&self, bundle: &ModelFolder) -> Result<Scores, TrainError> {
         let device = self.device.clone().without_autodiff();
-        Scores::measure(bundle, &self.dataset, &self.recipe.training, &device)
+        Scores::measure(bundle, &self.dataset, &self.recipe, &device)
     }
 
     /// What is validated: the weights, or their average where it is kept up during the run.

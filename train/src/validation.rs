@@ -3,7 +3,7 @@
 use std::fmt;
 
 use attend_data::batch::{Batch, Example, plan_batches};
-use attend_infer::metric::{BleuTokenizer, corpus_bleu, corpus_chrf};
+use attend_infer::metric::{corpus_bleu, corpus_chrf};
 use attend_infer::search::SearchOptions;
 use attend_infer::{ModelFolder, Translator};
 use attend_model::Transformer;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::Dataset;
 use crate::error::TrainError;
-use crate::recipe::TrainingSettings;
+use crate::recipe::{Recipe, TrainingSettings};
 use crate::trainer::to_tensor;
 
 /// What the best weights are chosen by.
@@ -66,7 +66,7 @@ pub struct Scores {
 }
 
 impl Scores {
-    /// Scores a model on the validation pairs. `device` is the model's.
+    /// Scores a model on the validation pairs, in batches of the recipe's size and with its BLEU. `device` is the model's.
     ///
     /// # Errors
     ///
@@ -74,10 +74,10 @@ impl Scores {
     pub fn measure(
         bundle: &ModelFolder,
         dataset: &Dataset,
-        settings: &TrainingSettings,
+        recipe: &Recipe,
         device: &Device,
     ) -> Result<Self, TrainError> {
-        let (loss, perplexity) = losses(bundle, &dataset.valid, settings, device);
+        let (loss, perplexity) = losses(bundle, &dataset.valid, &recipe.training, device);
         let greedy = SearchOptions {
             beam_size: 1,
             nbest: 1,
@@ -91,7 +91,7 @@ impl Scores {
         Ok(Self {
             loss,
             perplexity,
-            bleu: corpus_bleu(&hypotheses, &references, BleuTokenizer::default())?.score,
+            bleu: corpus_bleu(&hypotheses, &references, recipe.data.bleu)?.score,
             chrf: corpus_chrf(&hypotheses, &references)?.score,
         })
     }

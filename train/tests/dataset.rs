@@ -2,22 +2,24 @@
 
 mod common;
 
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
 use attend_data::batch::Example;
+use attend_data::clean::Cleaning;
 use attend_data::corpus::SentencePair;
 use attend_data::filter::Filter;
 use attend_data::mixture::Mixture;
 use attend_data::parallel_text::ParallelText;
 use attend_data::phrasebook::Phrasebook;
 use attend_data::shard;
-use attend_data::tokenizer::Tokenizer;
+use attend_data::tokenizer::{Tokenizer, TokenizerKind};
 use attend_train::Recipe;
-use attend_train::dataset::{BatchSequence, Corpora, Position};
-use common::{SMALL_RECIPE, Workspace, copy_and_reverse, small_workspace, stderr};
+use attend_train::dataset::{BatchSequence, BpeDropout, Corpora, Position};
+use common::{SMALL_RECIPE, Workspace, copy_and_reverse, set, small_workspace, stderr};
 use tempfile::TempDir;
 
 fn pairs(count: usize) -> Vec<SentencePair> {
@@ -25,18 +27,33 @@ fn pairs(count: usize) -> Vec<SentencePair> {
     copy_and_reverse(count).into_iter().map(pair).collect()
 }
 
+/// Knows the words of [`pairs`], so that it has merges to leave out.
+fn tokenizer() -> Tokenizer {
+    let pairs = pairs(200);
+    let lines = pairs.iter().flat_map(|pair| [&pair.source, &pair.target]);
+    Tokenizer::train_bpe(lines, 300).unwrap()
+}
+
 /// 200 examples with these weights, in two corpora.
 fn mixture(weights: [f64; 2]) -> Arc<Mixture> {
     let folder = TempDir::new().unwrap();
     let pairs = pairs(200);
-    let tokenizer = Tokenizer::train_bpe(["copy reverse"].into_iter(), 270).unwrap();
+    let tokenizer = tokenizer();
     let filter = Filter {
         max_length: 100,
         max_ratio: None,
     };
     let prepare = |pairs: &[SentencePair]| {
         let text = ParallelText::Pairs(pairs.to_vec());
-        shard::prepare(folder.path(), &text, &tokenizer, &filter, |_| ()).unwrap()
+        shard::prepare(
+            folder.path(),
+            &text,
+            &Cleaning::default(),
+            &tokenizer,
+            &filter,
+            |_| (),
+        )
+        .unwrap()
     };
     let corpora = [prepare(&pairs[..120]), prepare(&pairs[120..])];
     Arc::new(Mixture::new(corpora.into_iter().zip(weights).collect()).unwrap())
@@ -91,6 +108,110 @@ fn from_any_position_the_same_batches_follow() {
             }
         }
     }
+}
+
+fn with_dropout(sequence: BatchSequence, probability: f64, max_length: usize) -> BatchSequence {
+    sequence.with_bpe_dropout(BpeDropout {
+        tokenizer: tokenizer(),
+        probability,
+        max_length,
+    })
+}
+
+/// The batches of a sequence's first epochs, each with where it stands.
+fn epochs(mut batches: BatchSequence, count: u64) -> Vec<(Position, Vec<Example>)> {
+    std::iter::from_fn(|| {
+        let position = batches.position();
+        let batch = batches.next_batch();
+        (batches.position().epoch < count).then_some((position, batch))
+    })
+    .collect()
+}
+
+#[test]
+fn bpe_dropout_at_0_changes_nothing() {
+    let mixture = mixture([1.0, 1.0]);
+    let batches = || sequence(&mixture, Position::default());
+    assert!(epochs(with_dropout(batches(), 0.0, 64), 2) == epochs(batches(), 2));
+}
+
+#[test]
+fn bpe_dropout_cuts_the_same_text_anew_each_epoch() {
+    let mixture = mixture([1.0, 1.0]);
+    let tokenizer = tokenizer();
+    let plain = epochs(sequence(&mixture, Position::default()), 3);
+    let cut = epochs(with_dropout(sequence(&mixture, Position::default()), 0.3, 64), 3);
+    assert_eq!(plain.len(), cut.len());
+    let mut cuts_of = HashMap::<String, HashSet<Vec<u32>>>::new();
+    for ((position, plain), (same_position, cut)) in plain.iter().zip(&cut) {
+        assert_eq!(position, same_position);
+        assert_eq!(plain.len(), cut.len());
+        for (plain, cut) in plain.iter().zip(cut) {
+            for (plain, cut) in [(&plain.source, &cut.source), (&plain.target, &cut.target)] {
+                assert_eq!(tokenizer.decode(cut), tokenizer.decode(plain));
+                assert_eq!(cut.last(), Some(&tokenizer.eos_id()));
+            }
+            let cuts = cuts_of.entry(tokenizer.decode(&cut.source)).or_default();
+            cuts.insert(cut.source.clone());
+        }
+    }
+    // A source has the merges of "copy" or "reverse" at least: three epochs seldom cut it alike.
+    let cut_anew = cuts_of.values().filter(|cuts| cuts.len() > 1).count();
+    assert!(cuts_of.len() == 200 && cut_anew > 150, "{cut_anew}");
+}
+
+#[test]
+fn with_bpe_dropout_too_the_same_batches_follow_a_position() {
+    let mixture = mixture([0.5, 1.5]);
+    let from = |position| with_dropout(sequence(&mixture, position), 0.3, 64);
+    let whole = epochs(from(Position::default()), 2);
+    for (taken, (position, _)) in whole.iter().enumerate() {
+        assert!(epochs(from(*position), 2) == whole[taken..], "from {position:?}");
+    }
+}
+
+#[test]
+fn a_sentence_that_dropout_makes_too_long_keeps_its_encoding() {
+    let mixture = mixture([1.0, 1.0]);
+    let plain = epochs(sequence(&mixture, Position::default()), 1);
+    let max_length = 10;
+    let cut = epochs(
+        with_dropout(sequence(&mixture, Position::default()), 1.0, max_length),
+        1,
+    );
+    let (mut kept, mut changed) = (0, 0);
+    for ((_, plain), (_, cut)) in plain.iter().zip(&cut) {
+        for (plain, cut) in plain.iter().zip(cut) {
+            for (plain, cut) in [(&plain.source, &cut.source), (&plain.target, &cut.target)] {
+                // Every byte is a token where all merges are left out.
+                let bytes = tokenizer().decode(plain).len() + 1;
+                match bytes <= max_length {
+                    true => assert_eq!(cut.len(), bytes),
+                    false => assert_eq!(cut, plain),
+                }
+                kept += usize::from(bytes > max_length);
+                changed += usize::from(cut != plain);
+            }
+        }
+    }
+    assert!(kept > 100 && changed > 10, "{kept} {changed}");
+}
+
+#[test]
+fn a_run_with_bpe_dropout_resumes_as_if_it_had_not_stopped() {
+    let workspace = small_workspace();
+    let train = |run: &str, more: &[&str]| {
+        let settings = set(&["data.bpe_dropout=0.3", "training.log_every=1"]);
+        workspace.train_well(&[&["small.toml", "--output", run], &settings[..], more].concat());
+        workspace.losses(run)
+    };
+    let whole = train("whole", &[]);
+    train("parts", &["--set", "training.updates=10"]);
+    assert_eq!(train("parts", &["--resume"]), whole);
+    assert_eq!(workspace.weights("parts"), workspace.weights("whole"));
+    // Without it, the first batch already is another one.
+    workspace.train_well(&["small.toml", "--output", "plain", "--set", "training.log_every=1"]);
+    assert_ne!(workspace.losses("plain")[0], whole[0]);
 }
 
 /// The folders of prepared corpora in a workspace.
@@ -165,34 +286,41 @@ fn a_damaged_shard_stops_the_run_and_names_the_way_on() {
 }
 
 #[test]
-fn the_tokenizer_learns_from_no_more_pairs_than_the_recipe_says() {
+fn subwords_are_learnt_from_no_more_pairs_than_the_recipe_says() {
     let workspace = small_workspace();
     workspace.write(
         "embedded.toml",
         "data = { embedded = \"phrasebook\" }\nmodel = { preset = \"tiny\" }\n\
          training = { updates = 1, learning_rate = 0.001 }\n",
     );
-    let load = |pairs: &str| {
-        let overrides = [pairs.to_owned(), "data.vocab_size=500".to_owned()];
-        Recipe::load(&workspace.path("embedded.toml"), &overrides)
-            .unwrap()
-            .data
-    };
-    let learn = |pairs: &str| {
-        let settings = load(pairs);
+    let learn = |pairs: &str, kind: &str| {
+        let overrides = [pairs, kind, "data.vocab_size=500"].map(str::to_owned);
+        let recipe = Recipe::load(&workspace.path("embedded.toml"), &overrides);
+        let settings = recipe.unwrap().data;
         let corpora = Corpora::load(&settings).unwrap();
         corpora.train_tokenizer(&settings).unwrap().to_json()
     };
-    let expected = |pairs: &[&SentencePair]| {
+    let expected = |pairs: &[&SentencePair], kind: TokenizerKind| {
         let lines = pairs.iter().flat_map(|pair| [&pair.source, &pair.target]);
-        Tokenizer::train_bpe(lines, 500).unwrap().to_json()
+        Tokenizer::train(kind, lines, Some(500)).unwrap().to_json()
     };
     let train = Phrasebook::generate().train;
     let all: Vec<&SentencePair> = train.iter().collect();
-    assert_eq!(learn("data.vocab_pairs=500000"), expected(&all));
+    assert_eq!(
+        learn("data.vocab_pairs=500000", "data.tokenizer=bpe"),
+        expected(&all, TokenizerKind::Bpe)
+    );
     // Of two parts of the same size, the last pair stands for each.
     let two = [all[all.len().div_ceil(2) - 1], all[all.len() - 1]];
-    assert_eq!(learn("data.vocab_pairs=2"), expected(&two));
+    for kind in [TokenizerKind::Bpe, TokenizerKind::Unigram] {
+        let learnt = learn("data.vocab_pairs=2", &format!("data.tokenizer={kind}"));
+        assert_eq!(learnt, expected(&two, kind), "{kind}");
+    }
+    // A word that is not in the sample would be lost, so words come from all pairs.
+    assert_eq!(
+        learn("data.vocab_pairs=2", "data.tokenizer=whitespace"),
+        expected(&all, TokenizerKind::Whitespace)
+    );
 
     workspace.write("small.toml", SMALL_RECIPE);
     let output = workspace.train(&["small.toml", "--set", "data.vocab_pairs=0"]);

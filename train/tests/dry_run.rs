@@ -4,20 +4,22 @@ mod common;
 
 use std::fs;
 
-use common::{set, small_workspace};
+use common::{SMALL_RECIPE, set, small_workspace};
+
+/// A number in a section of what a dry run shows.
+fn number(shown: &str, section: &str, name: &str) -> usize {
+    let lines = shown.lines().skip_while(|line| *line != section).skip(1);
+    let mut values = lines.filter_map(|line| line.trim().strip_prefix(name));
+    let value = values.next().unwrap_or_else(|| panic!("no {name} in\n{shown}"));
+    value.trim().parse().unwrap()
+}
 
 #[test]
 fn a_dry_run_tells_of_the_run_and_writes_nothing() {
     let workspace = small_workspace();
     let shown = workspace.train_well(&["small.toml", "--dry-run", "--set", "training.accumulate=2"]);
     assert!(!workspace.path("runs").exists());
-    let value = |section: &str, name: &str| {
-        let lines = shown.lines().skip_while(|line| *line != section).skip(1);
-        let mut values = lines.filter_map(|line| line.trim().strip_prefix(name));
-        let value = values.next().unwrap_or_else(|| panic!("no {name} in\n{shown}"));
-        value.trim().to_owned()
-    };
-    let number = |section: &str, name: &str| value(section, name).parse::<usize>().unwrap();
+    let number = |section: &str, name: &str| number(&shown, section, name);
 
     // A pass through the data without accumulation has an update a batch.
     let epoch = set(&["training.updates=1000", "training.epochs=1"]);
@@ -45,4 +47,21 @@ fn a_dry_run_tells_of_the_run_and_writes_nothing() {
         assert_eq!(target.lines().nth(at), Some(second));
         assert_eq!(lines.next(), Some(""));
     }
+}
+
+#[test]
+fn an_epoch_takes_each_corpus_as_often_as_its_weight_says() {
+    let workspace = small_workspace();
+    let pairs = |arguments: &[&str]| {
+        let shown = workspace.train_well(&[arguments, &["--dry-run"]].concat());
+        number(&shown, "an epoch", "pairs")
+    };
+    assert_eq!(pairs(&["small.toml", "--set", "data.train.weight=2"]), 600);
+    let train = r#"train = { source = "train.src", target = "train.tgt" }"#;
+    let two = r#"train = [
+  { source = "train.src", target = "train.tgt", weight = 2 },
+  { source = "valid.src", target = "valid.tgt", weight = 0.5 },
+]"#;
+    workspace.write("mixed.toml", SMALL_RECIPE.replace(train, two));
+    assert_eq!(pairs(&["mixed.toml"]), 2 * 300 + 30 / 2);
 }

@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 
 use attend_train::report::Record;
-use common::{SMALL_RECIPE, Workspace, records, small_workspace, stderr};
+use common::{SMALL_RECIPE, Workspace, counts, records, small_workspace, stderr};
 
 /// Checks that `train small.toml` fails with a message of these parts and writes no output folder.
 fn assert_refused(workspace: &Workspace, arguments: &[&str], parts: &[&str]) {
@@ -115,33 +115,28 @@ fn a_two_column_corpus_is_read_and_checked() {
 #[test]
 fn sentences_beyond_the_models_positions_are_dropped_and_counted() {
     let workspace = small_workspace();
-    let long = ["a"; 100].join(" ") + "\n";
-    for file in [
-        "train.src",
-        "train.tgt",
-        "valid.src",
-        "valid.tgt",
-        "test.src",
-        "test.tgt",
-    ] {
-        let text = fs::read_to_string(workspace.path(file)).unwrap();
-        workspace.write(file, text + &long);
+    let long = |letter: &str| [letter; 100].join(" ") + "\n";
+    for split in ["train", "valid", "test"] {
+        for (side, letter) in [("src", "a"), ("tgt", "b")] {
+            let file = format!("{split}.{side}");
+            let text = fs::read_to_string(workspace.path(&file)).unwrap();
+            workspace.write(&file, text + &long(letter));
+        }
     }
     let output = workspace.train(&["small.toml"]);
     let message = stderr(&output);
     assert!(output.status.success(), "{message}");
-    assert!(
-        message.contains("kept 300 of 301 pairs (dropped: 0 empty, 1 too long"),
-        "{message}"
-    );
+    assert_eq!(counts(&message, "pairs read"), [301]);
+    assert_eq!(counts(&message, "- too long"), [1]);
+    assert_eq!(counts(&message, "pairs kept"), [300]);
     assert!(
         message.contains("validation pairs: left out 1 longer"),
         "{message}"
     );
     assert!(message.contains("test pairs: left out 1 longer"), "{message}");
 
-    workspace.write("train.src", long.repeat(2));
-    workspace.write("train.tgt", long.repeat(2));
+    workspace.write("train.src", long("a") + &long("b"));
+    workspace.write("train.tgt", long("b") + &long("a"));
     let message = workspace.failure(&["small.toml", "--output", "none-left"]);
     assert!(message.contains("dropped all 2 training pairs"), "{message}");
 }

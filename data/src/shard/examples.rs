@@ -11,6 +11,7 @@ use memmap2::Mmap;
 use super::format::{Manifest, ShardEntry, invalid, shard_path};
 use super::map::map;
 use crate::batch::{Example, Lengths};
+use crate::clean::CleaningReport;
 use crate::error::DataError;
 use crate::filter::FilterReport;
 
@@ -21,6 +22,7 @@ pub struct Examples {
     /// The first example of each shard, and at the end the number of all examples.
     starts: Vec<usize>,
     fingerprint: String,
+    cleaned: CleaningReport,
     filtered: FilterReport,
 }
 
@@ -50,6 +52,7 @@ impl Examples {
             shards,
             starts,
             fingerprint: manifest.fingerprint,
+            cleaned: manifest.cleaned,
             filtered: manifest.filtered,
         })
     }
@@ -91,7 +94,13 @@ impl Examples {
         Lengths { source, target }
     }
 
-    /// What the filter dropped when these were prepared.
+    /// What cleaning dropped when these were prepared.
+    #[must_use]
+    pub fn cleaned(&self) -> CleaningReport {
+        self.cleaned
+    }
+
+    /// What the filter dropped of the rest.
     #[must_use]
     pub fn filtered(&self) -> FilterReport {
         self.filtered

@@ -7,19 +7,26 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::format::FORMAT;
+use crate::clean::Cleaning;
 use crate::error::DataError;
 use crate::filter::Filter;
 use crate::parallel_text::ParallelText;
 use crate::tokenizer::Tokenizer;
 
 /// The name of the prepared form of `text`: 32 hexadecimal digits of a SHA-256 sum over the content of its files (not
-/// their names), the tokenizer, the filter and the version of the format.
+/// their names), the cleaning, the tokenizer, the filter and the version of the format.
 ///
 /// # Errors
 /// [`DataError::Read`].
-pub fn fingerprint(text: &ParallelText, tokenizer: &Tokenizer, filter: &Filter) -> Result<String, DataError> {
+pub fn fingerprint(
+    text: &ParallelText,
+    cleaning: &Cleaning,
+    tokenizer: &Tokenizer,
+    filter: &Filter,
+) -> Result<String, DataError> {
     let mut hash = ContentHash(Sha256::new());
     hash.field(&FORMAT.to_le_bytes());
+    hash.field(&serde_json::to_vec(cleaning).expect("numbers and names always serialize"));
     hash.field(tokenizer.to_json().as_bytes());
     hash.field(&serde_json::to_vec(filter).expect("numbers always serialize"));
     match text {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::clean::CleaningReport;
 use crate::error::DataError;
 use crate::file::write_file;
 use crate::filter::FilterReport;
@@ -20,7 +21,9 @@ pub(super) struct Manifest {
     pub(super) format: u32,
     /// The name of the folder.
     pub(super) fingerprint: String,
-    /// What the filter kept and dropped.
+    /// What cleaning kept and dropped.
+    pub(super) cleaned: CleaningReport,
+    /// What the filter kept and dropped of the rest.
     pub(super) filtered: FilterReport,
     /// The shards, in the order of the corpus.
     pub(super) shards: Vec<ShardEntry>,
@@ -47,10 +50,16 @@ pub(super) struct ShardEntry {
 }
 
 impl Manifest {
-    pub(super) fn new(fingerprint: &str, filtered: FilterReport, shards: Vec<ShardEntry>) -> Self {
+    pub(super) fn new(
+        fingerprint: &str,
+        cleaned: CleaningReport,
+        filtered: FilterReport,
+        shards: Vec<ShardEntry>,
+    ) -> Self {
         let mut manifest = Self {
             format: FORMAT,
             fingerprint: fingerprint.to_owned(),
+            cleaned,
             filtered,
             shards,
             checksum: 0,

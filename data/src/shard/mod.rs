@@ -1,12 +1,12 @@
 //! Prepared corpora: sentence pairs encoded once, in files that training maps into memory.
 //!
 //! A corpus is prepared into a folder of its own, named by the hash of all that decides its examples: the text, the
-//! tokenizer and the filter ([`fingerprint`]). Whoever asks for the same again finds it there.
+//! cleaning, the tokenizer and the filter ([`fingerprint`]). Whoever asks for the same again finds it there.
 //!
 //! | file | content |
 //! |---|---|
 //! | `00000.shard`, … | the examples, in the order of the corpus: all tokens, then the index of where they lie |
-//! | `manifest.json` | version, number of shards, their lengths and checksums, and what the filter dropped |
+//! | `manifest.json` | version, number of shards, their lengths and checksums, and what was dropped |
 //! | `lock` | held by the process that prepares |
 //!
 //! The manifest is written last, and every file through a temporary name: with a manifest, a folder is whole. What a
@@ -28,10 +28,11 @@ use std::thread;
 pub use examples::Examples;
 pub use fingerprint::fingerprint;
 
+use crate::clean::{Cleaning, CleaningReport};
 use crate::corpus::SentencePair;
 use crate::error::DataError;
 use crate::filter::{Filter, FilterReport};
-use crate::parallel_text::{PairReader, ParallelText};
+use crate::parallel_text::ParallelText;
 use crate::tokenizer::Tokenizer;
 use format::Manifest;
 use writer::ShardWriter;
@@ -47,12 +48,12 @@ const SHARD_TOKENS: u32 = 1 << 24;
 pub enum Progress {
     /// Another process prepares the same corpus: its work will be used.
     Waiting,
-    /// So many pairs of the corpus are encoded.
+    /// So many pairs, of those that cleaning keeps, are encoded.
     Pairs(usize),
 }
 
-/// The examples of `text`: encoded by `tokenizer`, passed by `filter`, in the order of the text. They are prepared in
-/// `folder`, where they are not there already, under their [`fingerprint`].
+/// The examples of `text`: kept by `cleaning`, encoded by `tokenizer`, passed by `filter`, in the order of the text.
+/// They are prepared in `folder`, where they are not there already, under their [`fingerprint`].
 ///
 /// Text is read as a stream and encoded by the rayon pool that this is called in. The files depend neither on its
 /// number of threads nor on chance. Processes that prepare the same corpus at the same time take turns.
@@ -62,11 +63,12 @@ pub enum Progress {
 pub fn prepare(
     folder: &Path,
     text: &ParallelText,
+    cleaning: &Cleaning,
     tokenizer: &Tokenizer,
     filter: &Filter,
     mut progress: impl FnMut(Progress),
 ) -> Result<Examples, DataError> {
-    let fingerprint = fingerprint(text, tokenizer, filter)?;
+    let fingerprint = fingerprint(text, cleaning, tokenizer, filter)?;
     let folder = folder.join(&fingerprint);
     if !Manifest::path(&folder).exists() {
         fs::create_dir_all(&folder).map_err(|error| DataError::write(&folder, error))?;
@@ -74,8 +76,10 @@ pub fn prepare(
         let _lock = lock(&folder.join("lock"), &mut progress)?;
         if !Manifest::path(&folder).exists() {
             let mut writer = ShardWriter::new(&folder, tokenizer.vocab_size(), SHARD_TOKENS);
-            let written = encode(text, tokenizer, filter, &mut writer, &mut progress)
-                .and_then(|filtered| Ok(Manifest::new(&fingerprint, filtered, writer.finish()?)))
+            let written = encode(text, cleaning, tokenizer, filter, &mut writer, &mut progress)
+                .and_then(|(cleaned, filtered)| {
+                    Ok(Manifest::new(&fingerprint, cleaned, filtered, writer.finish()?))
+                })
                 .and_then(|manifest| manifest.write(&folder));
             if written.is_err() {
                 writer::remove_shards(&folder);
@@ -98,23 +102,25 @@ fn lock(path: &Path, progress: &mut impl FnMut(Progress)) -> Result<File, DataEr
     Ok(file)
 }
 
-/// Encodes and filters `text` into `writer`, while a thread reads ahead.
+/// Encodes and filters `text` into `writer`, while a thread reads ahead and cleans. Returns what was dropped.
 fn encode(
     text: &ParallelText,
+    cleaning: &Cleaning,
     tokenizer: &Tokenizer,
     filter: &Filter,
     writer: &mut ShardWriter,
     progress: &mut impl FnMut(Progress),
-) -> Result<FilterReport, DataError> {
-    let mut pairs = text.pairs()?;
+) -> Result<(CleaningReport, FilterReport), DataError> {
+    let mut pairs = text.cleaned_pairs(cleaning)?;
     let mut filtered = FilterReport::default();
     thread::scope(|scope| {
         let (sender, chunks) = mpsc::sync_channel(2);
-        scope.spawn(move || {
+        let reader = scope.spawn(move || {
             // Sending fails when an error has made the receiver go away.
             while let Some(chunk) = next_chunk(&mut pairs).transpose()
                 && sender.send(chunk).is_ok()
             {}
+            pairs.report()
         });
         for chunk in chunks {
             let (examples, chunk_filtered) = filter.apply(tokenizer.encode_pairs(&chunk?));
@@ -124,11 +130,14 @@ fn encode(
             filtered += chunk_filtered;
             progress(Progress::Pairs(filtered.kept + filtered.dropped()));
         }
-        Ok(filtered)
+        let cleaned = reader.join().expect("reading and cleaning do not panic");
+        Ok((cleaned, filtered))
     })
 }
 
-fn next_chunk(pairs: &mut PairReader) -> Result<Option<Vec<SentencePair>>, DataError> {
+fn next_chunk(
+    pairs: &mut impl Iterator<Item = Result<SentencePair, DataError>>,
+) -> Result<Option<Vec<SentencePair>>, DataError> {
     let chunk: Vec<SentencePair> = pairs.take(CHUNK).collect::<Result<_, _>>()?;
     Ok((!chunk.is_empty()).then_some(chunk))
 }

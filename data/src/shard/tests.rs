@@ -10,6 +10,7 @@ use super::examples::Examples;
 use super::format::{Manifest, shard_path};
 use super::writer::ShardWriter;
 use crate::batch::Example;
+use crate::clean::CleaningReport;
 use crate::filter::FilterReport;
 
 /// Examples of one to twelve tokens a side, with the lowest and the highest id among them.
@@ -51,7 +52,7 @@ fn examples_come_back_from_many_shards_and_ids_of_any_size() {
         assert_eq!(lengths, bytes);
 
         let name = folder.path().file_name().unwrap().to_str().unwrap();
-        let manifest = Manifest::new(name, FilterReport::default(), shards);
+        let manifest = Manifest::new(name, CleaningReport::default(), FilterReport::default(), shards);
         manifest.write(folder.path()).unwrap();
         let opened = Examples::open(folder.path()).unwrap();
         assert_eq!(opened.len(), examples.len());

@@ -20,9 +20,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 struct Options {
     /// The model folder.
     model: PathBuf,
-    /// The sentences to translate, one a line (.gz is decompressed).
+    /// The sentences to translate, one a line or in .sgm (.gz, .xz and .zst are decompressed).
     source: PathBuf,
-    /// Their reference translations, one a line (.gz is decompressed).
+    /// Their reference translations, likewise. The marks of segmented text (`@@ `) are removed where the model's are.
     reference: PathBuf,
     /// Hypotheses kept at each step; 1 is greedy search. [default: the model's]
     #[arg(long, value_name = "N")]
@@ -46,6 +46,10 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<(), InferError> {
     let corpus = ParallelCorpus::read_files(&options.source, &options.reference)?;
     let bundle = ModelFolder::load(&options.model, &device::select(options.device.as_deref())?)?;
+    let targets = corpus.pairs.iter().map(|pair| pair.target.as_str());
+    let references: Vec<String> = targets
+        .map(|target| bundle.tokenizer.plain_text(target))
+        .collect();
     let search = SearchOptions {
         beam_size: options.beam.unwrap_or(bundle.generation.beam_size),
         nbest: 1,
@@ -58,7 +62,6 @@ fn run(options: &Options) -> Result<(), InferError> {
     };
 
     let sources: Vec<&str> = corpus.pairs.iter().map(|pair| pair.source.as_str()).collect();
-    let references: Vec<&str> = corpus.pairs.iter().map(|pair| pair.target.as_str()).collect();
     let hypotheses = translator.translate_best(&sources)?;
     let bleu = corpus_bleu(&hypotheses, &references, tokenizer)?;
     let chrf = corpus_chrf(&hypotheses, &references)?;

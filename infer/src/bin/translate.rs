@@ -26,7 +26,7 @@ struct Options {
     /// The model folder.
     #[arg(long, value_name = "FOLDER", default_value = "runs/phrasebook")]
     model: PathBuf,
-    /// Read lines from this file (.gz is decompressed) in place of standard input.
+    /// Read lines from this file (.gz, .xz and .zst are decompressed) in place of standard input.
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
     /// Write to this file in place of standard output.

@@ -4,16 +4,19 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::Regex;
+use serde::{Deserialize, Serialize};
 
 /// How a line is cut into the words that BLEU counts. Scores of different tokenizers cannot be compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum BleuTokenizer {
     /// The rules of the script `mteval-v13a.pl`, with which WMT's scores are computed: ASCII punctuation stands
     /// alone, except for apostrophes, for hyphens behind anything but a digit, and for periods and commas
     /// within a number.
     #[default]
+    #[serde(rename = "13a")]
     Mteval13a,
     /// White space alone separates words: for text that is tokenized already.
+    #[serde(rename = "none")]
     None,
 }
 

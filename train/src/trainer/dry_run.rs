@@ -10,7 +10,7 @@ use burn::tensor::Tensor;
 use indicatif::HumanDuration;
 
 use super::Trainer;
-use crate::dataset::{BatchSequence, Position};
+use crate::dataset::Position;
 use crate::memory::peak_memory;
 
 /// Updates whose time is measured, after one to warm up.
@@ -114,14 +114,7 @@ impl Trainer {
 
     /// Seconds an update, and target tokens a second.
     fn measure(&mut self) -> (f64, f64) {
-        let settings = &self.recipe.training;
-        let start = Position::default();
-        let mut batches = BatchSequence::starting_at(
-            Arc::clone(&self.dataset.train),
-            settings.batch_tokens,
-            self.recipe.seed,
-            start,
-        );
+        let mut batches = self.dataset.batches(&self.recipe, Position::default());
         self.update(&mut batches);
         let start = Instant::now();
         let updates = (0..MEASURED).filter_map(|_| self.update(&mut batches));

@@ -27,6 +27,7 @@ fn trainer() -> Trainer {
     };
     let corpora = Corpora {
         train: vec![TrainingText {
+            name: "one pair".to_owned(),
             text: ParallelText::Pairs(vec![pair.clone()]),
             weight: 1.0,
         }],

@@ -132,6 +132,16 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// The numbers in the row that begins with `title`, of the table that says what became of the training pairs.
+pub(crate) fn counts(message: &str, title: &str) -> Vec<usize> {
+    let row = message.lines().find_map(|line| line.strip_prefix(title));
+    let row = row.unwrap_or_else(|| panic!("no row {title} in:\n{message}"));
+    let numbers = row
+        .split_whitespace()
+        .map(|number| number.replace(',', "").parse());
+    numbers.collect::<Result<_, _>>().expect("numbers alone follow")
+}
+
 /// `count` different commands, "copy" or "reverse" and one to eight letters, with what they ask for.
 pub(crate) fn copy_and_reverse(count: usize) -> Vec<(String, String)> {
     let mut state = 12_345_u64;

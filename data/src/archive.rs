@@ -1,0 +1,79 @@
+//! Unpacking what is wanted of a `.tgz` archive.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader};
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+
+use crate::error::DataError;
+use crate::file::part_path;
+
+/// Writes the files `members` of the archive into the folder `output`, each under the last part of its name there.
+/// Each is built under a temporary name, so that a file with its final name is whole.
+///
+/// # Errors
+/// The archive cannot be read or lacks a member, or a file cannot be written.
+pub(crate) fn unpack(archive: &Path, members: &[String], output: &Path) -> Result<(), DataError> {
+    let read_error = |error| DataError::Read {
+        path: archive.to_owned(),
+        error,
+    };
+    let file = BufReader::new(File::open(archive).map_err(read_error)?);
+    let mut reader = tar::Archive::new(MultiGzDecoder::new(file));
+    let mut missing: Vec<&String> = members.iter().collect();
+    for entry in reader.entries().map_err(read_error)? {
+        let mut entry = entry.map_err(read_error)?;
+        let name = entry.path().map_err(read_error)?;
+        let name = name.strip_prefix("./").unwrap_or(&name);
+        let Some(index) = missing.iter().position(|member| Path::new(member) == name) else {
+            continue;
+        };
+        if !entry.header().entry_type().is_file() {
+            continue;
+        }
+        let path = output.join(member_name(missing.swap_remove(index)));
+        write(&mut entry, &path).map_err(|error| match error {
+            Failure::Read(error) => read_error(error),
+            Failure::Write(error) => DataError::Write { path, error },
+        })?;
+        // What follows is other languages: whole archives take minutes to read.
+        if missing.is_empty() {
+            break;
+        }
+    }
+    match missing.first() {
+        None => Ok(()),
+        Some(member) => Err(DataError::NotInArchive {
+            path: archive.to_owned(),
+            member: (*member).clone(),
+        }),
+    }
+}
+
+/// The name of an archive's member on disk.
+pub(crate) fn member_name(member: &str) -> &str {
+    member.rsplit('/').next().unwrap_or(member)
+}
+
+enum Failure {
+    Read(io::Error),
+    Write(io::Error),
+}
+
+fn write(entry: &mut impl io::Read, path: &Path) -> Result<(), Failure> {
+    let part = part_path(path);
+    let mut writer = File::create(&part).map_err(Failure::Write)?;
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let count = entry.read(&mut buffer).map_err(Failure::Read)?;
+        if count == 0 {
+            break;
+        }
+        io::Write::write_all(&mut writer, &buffer[..count]).map_err(Failure::Write)?;
+    }
+    writer
+        .sync_all()
+        .and_then(|()| fs::rename(&part, path))
+        .map_err(Failure::Write)
+}

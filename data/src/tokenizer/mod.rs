@@ -1,0 +1,353 @@
+//! Tokenizers: text to token ids and back.
+
+mod bpe_dropout;
+mod train;
+
+use std::fmt;
+use std::path::Path;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use tokenizers::decoders::fuse::Fuse;
+use tokenizers::decoders::sequence::Sequence;
+use tokenizers::decoders::wordpiece::WordPiece;
+use tokenizers::normalizers::replace::{Replace, ReplacePattern};
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::{
+    AddedToken, Decoder, DecoderWrapper, ModelWrapper, NormalizerWrapper, PostProcessorWrapper,
+    PreTokenizerWrapper, TokenizerImpl,
+};
+
+use crate::batch::Example;
+use crate::corpus::SentencePair;
+use crate::error::DataError;
+use crate::file::write_file;
+
+pub use bpe_dropout::dropout_random;
+pub use train::DEFAULT_VOCAB_SIZE;
+
+use bpe_dropout::Merges;
+
+/// Fills rows up to the width of their batch.
+pub const PAD: &str = "<pad>";
+/// Starts the decoder's input.
+pub const BOS: &str = "<s>";
+/// Ends a source sentence and a translation.
+pub const EOS: &str = "</s>";
+/// Stands for a word outside the vocabulary; [`TokenizerKind::Whitespace`] alone has it.
+pub const UNK: &str = "<unk>";
+
+/// What ends a piece of a word that the next piece continues, in text segmented by the program subword-nmt.
+const MARK: &str = "@@( |$)";
+
+/// Why the library's `Result` is never an error here: `Tokenizer::new` has checked that every byte or `<unk>` has
+/// a token.
+const TOTAL: &str = "a checked tokenizer handles any text";
+
+type Inner =
+    TokenizerImpl<ModelWrapper, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>;
+
+/// How text is cut into tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TokenizerKind {
+    /// Byte-pair encoding (Sennrich et al., 2016): frequent pairs of neighbours are merged.
+    #[default]
+    Bpe,
+    /// Of all ways to cut a word, the most probable one under a model of independent pieces (Kudo, 2018).
+    Unigram,
+    /// The words between white space, for text that is segmented already.
+    Whitespace,
+}
+
+impl fmt::Display for TokenizerKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bpe => "bpe",
+            Self::Unigram => "unigram",
+            Self::Whitespace => "whitespace",
+        })
+    }
+}
+
+/// A tokenizer with one vocabulary for both languages.
+///
+/// The subword kinds split words off with the space before them and spell them in bytes. All 256 bytes are in their
+/// vocabularies, so any text can be encoded and no text is lost: `decode(&encode(text)) == text`.
+/// [`TokenizerKind::Whitespace`] knows the words of its training text; any other is `<unk>`, and decoding joins the
+/// words by a space and the pieces of a word at their marks, `@@ `.
+///
+/// The special tokens `<pad>`, `<s>` and `</s>` are never made from text: a sentence that contains the characters
+/// `</s>` is ordinary text, or an unknown word.
+#[derive(Clone, Debug)]
+pub struct Tokenizer {
+    inner: Inner,
+    kind: TokenizerKind,
+    pad: u32,
+    bos: u32,
+    eos: u32,
+    /// `<unk>`, where the kind has it.
+    unk: Option<u32>,
+    /// What BPE-dropout needs, where the kind merges.
+    merges: Option<Merges>,
+}
+
+impl Tokenizer {
+    /// Reads a `tokenizer.json` in the format of the Hugging Face tokenizers library.
+    ///
+    /// # Errors
+    /// [`DataError::Read`], or [`DataError::InvalidTokenizer`] when the file is damaged, is no tokenizer of one of
+    /// the kinds, or lacks a byte or a special token.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, DataError> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(|error| DataError::read(path, error))?;
+        // By way of a value: reading its parts directly, the library panics where a file is cut short.
+        let tokenizer = serde_json::from_slice::<serde_json::Value>(&bytes)
+            .and_then(serde_json::from_value::<Inner>)
+            .map_err(|error| error.to_string())
+            .and_then(Self::new);
+        tokenizer.map_err(|reason| DataError::InvalidTokenizer {
+            path: path.to_owned(),
+            reason,
+        })
+    }
+
+    /// Writes the `tokenizer.json` that [`Tokenizer::load`] reads, through a temporary name.
+    ///
+    /// # Errors
+    /// [`DataError::Write`].
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), DataError> {
+        write_file(path, self.to_json())
+    }
+
+    /// The contents of [`Tokenizer::save`]'s file.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        self.inner
+            .to_string(true)
+            .expect("tokens and numbers always serialize")
+    }
+
+    /// The ids of `text`, without special tokens.
+    #[must_use]
+    pub fn encode(&self, text: &str) -> Vec<u32> {
+        let encoding = self.inner.encode_fast(text, false).expect(TOTAL);
+        self.without_special(encoding.get_ids())
+    }
+
+    /// [`Tokenizer::encode`] on all cores, in the order of `texts`.
+    #[must_use]
+    pub fn encode_batch(&self, texts: &[&str]) -> Vec<Vec<u32>> {
+        // Text by text: the library's own way over a batch keeps the spelling of every token until it returns, and
+        // takes longer.
+        texts.par_iter().map(|text| self.encode(text)).collect()
+    }
+
+    /// Encodes both sides of `pairs` and ends each with `</s>`, in the order of `pairs`.
+    #[must_use]
+    pub fn encode_pairs(&self, pairs: &[SentencePair]) -> Vec<Example> {
+        let encode_side = |side: fn(&SentencePair) -> &str| {
+            let texts: Vec<&str> = pairs.iter().map(side).collect();
+            self.encode_batch(&texts).into_iter().map(|mut ids| {
+                ids.push(self.eos);
+                ids
+            })
+        };
+        encode_side(|pair| &pair.source)
+            .zip(encode_side(|pair| &pair.target))
+            .map(|(source, target)| Example { source, target })
+            .collect()
+    }
+
+    /// The text of `ids`; special tokens and ids outside the vocabulary are left out. Bytes that do not form
+    /// UTF-8, which a model can produce, become U+FFFD.
+    #[must_use]
+    pub fn decode(&self, ids: &[u32]) -> String {
+        self.inner.decode(ids, true).expect(TOTAL)
+    }
+
+    /// `text` as a reader should see it, and as [`Tokenizer::decode`] would give it if all its words were known:
+    /// [`TokenizerKind::Whitespace`] removes the marks of segmented text, other kinds change nothing.
+    #[must_use]
+    pub fn plain_text(&self, text: &str) -> String {
+        match (self.kind, self.inner.get_decoder()) {
+            (TokenizerKind::Whitespace, Some(decoder)) => {
+                let words = text.split_whitespace().map(str::to_owned).collect();
+                decoder.decode(words).expect(TOTAL)
+            }
+            _ => text.to_owned(),
+        }
+    }
+
+    /// One token as a reader sees it: a subword with the space that starts it, a word as it stands in segmented text,
+    /// a special token by its name, a part of a character as U+FFFD. Empty outside the vocabulary.
+    #[must_use]
+    pub fn token(&self, id: u32) -> String {
+        match self.kind {
+            TokenizerKind::Whitespace => self.inner.id_to_token(id).unwrap_or_default(),
+            _ => self.inner.decode(&[id], false).expect(TOTAL),
+        }
+    }
+
+    /// How it cuts text.
+    #[must_use]
+    pub fn kind(&self) -> TokenizerKind {
+        self.kind
+    }
+
+    /// The number of tokens: ids are `0..vocab_size`.
+    #[must_use]
+    pub fn vocab_size(&self) -> usize {
+        self.inner.get_vocab_size(true)
+    }
+
+    /// The id of `<pad>`.
+    #[must_use]
+    pub fn pad_id(&self) -> u32 {
+        self.pad
+    }
+
+    /// The id of `<s>`.
+    #[must_use]
+    pub fn bos_id(&self) -> u32 {
+        self.bos
+    }
+
+    /// The id of `</s>`.
+    #[must_use]
+    pub fn eos_id(&self) -> u32 {
+        self.eos
+    }
+
+    /// The id of `<unk>`, which [`TokenizerKind::Whitespace`] has.
+    #[must_use]
+    pub fn unk_id(&self) -> Option<u32> {
+        self.unk
+    }
+
+    /// A word spelt like a special token is a word: an unknown one.
+    fn without_special(&self, ids: &[u32]) -> Vec<u32> {
+        match self.unk {
+            None => ids.to_vec(),
+            Some(unk) => ids
+                .iter()
+                .map(|&id| match [self.pad, self.bos, self.eos].contains(&id) {
+                    true => unk,
+                    false => id,
+                })
+                .collect(),
+        }
+    }
+
+    /// Checks what this crate relies on, and sets what the file does not say.
+    fn new(mut inner: Inner) -> Result<Self, String> {
+        if inner.get_normalizer().is_some() {
+            return Err("its normalizer would change the text".to_owned());
+        }
+        let id = |token: &str| {
+            inner
+                .token_to_id(token)
+                .ok_or(format!("the token {token} is missing"))
+        };
+        let (pad, bos, eos) = (id(PAD)?, id(BOS)?, id(EOS)?);
+        let kind = match inner.get_model() {
+            ModelWrapper::BPE(bpe) if bpe.dropout.is_some() => {
+                return Err("its model drops merges at random".to_owned());
+            }
+            ModelWrapper::BPE(_) => TokenizerKind::Bpe,
+            ModelWrapper::Unigram(_) => TokenizerKind::Unigram,
+            ModelWrapper::WordLevel(words) if words.unk_token != UNK => {
+                return Err(format!("its unk_token must be {UNK}"));
+            }
+            ModelWrapper::WordLevel(_) => TokenizerKind::Whitespace,
+            ModelWrapper::WordPiece(_) => {
+                return Err("its model must be BPE, Unigram or WordLevel".to_owned());
+            }
+        };
+        let unk = match kind {
+            TokenizerKind::Whitespace => Some(id(UNK)?),
+            TokenizerKind::Bpe | TokenizerKind::Unigram => {
+                for byte in ByteLevel::alphabet() {
+                    id(&byte.to_string())?;
+                }
+                None
+            }
+        };
+        match kind {
+            TokenizerKind::Whitespace => check_whitespace_parts(&inner)?,
+            TokenizerKind::Bpe | TokenizerKind::Unigram => check_byte_level_parts(&inner)?,
+        }
+        let vocab = inner.get_vocab(true);
+        if vocab.values().any(|&id| id as usize >= vocab.len()) {
+            return Err(format!(
+                "the ids of its {size} tokens must be below {size}",
+                size = vocab.len()
+            ));
+        }
+        let merges = match inner.get_model() {
+            ModelWrapper::BPE(bpe) => Some(Merges::of(bpe)?),
+            _ => None,
+        };
+
+        let special = [PAD, BOS, EOS].map(|token| AddedToken::from(token, true));
+        inner
+            .add_special_tokens(special)
+            .and_then(|_| inner.with_truncation(None).map(|_| ()))
+            .map_err(|error| error.to_string())?;
+        inner.with_padding(None);
+        inner.set_encode_special_tokens(true);
+        Ok(Self {
+            inner,
+            kind,
+            pad,
+            bos,
+            eos,
+            unk,
+            merges,
+        })
+    }
+}
+
+fn check_byte_level_parts(inner: &Inner) -> Result<(), String> {
+    // Splitting letters from punctuation also keeps subwords from ever spelling a special token.
+    let splits_words = matches!(
+        inner.get_pre_tokenizer(),
+        Some(PreTokenizerWrapper::ByteLevel(split)) if split.use_regex && !split.add_prefix_space
+    );
+    if !splits_words {
+        return Err(
+            "its pre_tokenizer must be ByteLevel with use_regex and without add_prefix_space".to_owned(),
+        );
+    }
+    match inner.get_decoder() {
+        Some(DecoderWrapper::ByteLevel(_)) => Ok(()),
+        _ => Err("its decoder must be ByteLevel".to_owned()),
+    }
+}
+
+fn check_whitespace_parts(inner: &Inner) -> Result<(), String> {
+    if !matches!(
+        inner.get_pre_tokenizer(),
+        Some(PreTokenizerWrapper::WhitespaceSplit(_))
+    ) {
+        return Err("its pre_tokenizer must be WhitespaceSplit".to_owned());
+    }
+    let json = |decoder: Option<&DecoderWrapper>| serde_json::to_value(decoder).ok();
+    if json(inner.get_decoder()) != json(Some(&whitespace_decoder())) {
+        return Err("its decoder must be the one that Attend writes for words".to_owned());
+    }
+    Ok(())
+}
+
+/// Joins words by a space and removes the marks between the pieces of a word. It is made of parts that the Hugging
+/// Face library knows, so that others read the file alike.
+fn whitespace_decoder() -> DecoderWrapper {
+    let mark = ReplacePattern::Regex(MARK.to_owned());
+    Sequence::new(vec![
+        // A word has no space in it, so none starts with this prefix: all but the first get a space in front.
+        WordPiece::new(" ".to_owned(), false).into(),
+        Fuse::new().into(),
+        Replace::new(mark, "").expect("the pattern is valid").into(),
+    ])
+    .into()
+}

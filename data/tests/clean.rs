@@ -1,0 +1,180 @@
+//! Cleaning: what each rule drops, that everything dropped is counted, and that a corpus larger than memory passes.
+
+use attend_data::DataError;
+use attend_data::clean::{Cleaning, CleaningReport};
+use attend_data::corpus::SentencePair;
+use attend_data::filter::FilterReport;
+use attend_data::phrasebook::Phrasebook;
+use attend_data::report::{CorpusReport, CorpusReports};
+
+fn pair(source: &str, target: &str) -> SentencePair {
+    SentencePair {
+        source: source.to_owned(),
+        target: target.to_owned(),
+    }
+}
+
+/// The targets that `cleaning` keeps, and its report.
+fn clean(cleaning: &Cleaning, pairs: &[(&str, &str)]) -> (Vec<String>, CleaningReport) {
+    let pairs = pairs
+        .iter()
+        .map(|(source, target)| Ok::<_, DataError>(pair(source, target)));
+    let mut cleaned = cleaning.clean(pairs);
+    let kept = cleaned.by_ref().map(|pair| pair.unwrap().target).collect();
+    (kept, cleaned.report())
+}
+
+fn from_toml(text: &str) -> Cleaning {
+    toml::from_str(text).unwrap()
+}
+
+#[test]
+fn each_rule_drops_and_counts_what_it_should() {
+    let cleaning = from_toml("source_scripts = ['Latin']\ntarget_scripts = ['Cyrillic']\nmax_repeats = 2");
+    let (kept, report) = clean(
+        &cleaning,
+        &[
+            ("one", "один"),
+            ("", "два"),
+            ("two", " \t\u{a0}"),
+            ("Tom", " Tom "),  // a copy, whatever the white space around it
+            ("three", "drei"), // the target is not Cyrillic
+            ("три", "три "),   // a copy, before its script counts
+            ("три", "тpи три"),
+            (" one ", "один"), // a duplicate
+            ("uno", "один"),
+            ("ein", "один"),          // "один" for the third time
+            ("1984!", "1984."),       // no letters
+            ("Windows", "Windows 7"), // more Latin than Cyrillic
+            ("In Windows", "в Windows окне но"),
+        ],
+    );
+    assert_eq!(kept, ["один", "один", "1984.", "в Windows окне но"]);
+    let expected = CleaningReport {
+        kept: 4,
+        empty: 2,
+        copies: 2,
+        wrong_script: 3,
+        duplicates: 1,
+        repeats: 1,
+    };
+    assert_eq!(report, expected);
+    assert_eq!(report.read(), 13);
+}
+
+#[test]
+fn each_rule_can_be_turned_off() {
+    let pairs = [("a", "a"), ("b", "c"), ("b", "c"), ("b", "д")];
+    let off = "duplicates = false\ncopies = false\nmax_repeats = 0";
+    assert_eq!(clean(&from_toml(off), &pairs).1.kept, 4);
+    for (rule, kept) in [
+        ("duplicates = true", 3),
+        ("copies = true", 3),
+        ("max_repeats = 1", 2),
+    ] {
+        let key = rule.split(' ').next().unwrap();
+        let others = off.lines().filter(|line| !line.starts_with(key));
+        let settings: Vec<&str> = others.chain([rule]).collect();
+        assert_eq!(
+            clean(&from_toml(&settings.join("\n")), &pairs).1.kept,
+            kept,
+            "{rule}"
+        );
+    }
+    let cyrillic = format!("{off}\ntarget_scripts = ['Cyrillic']");
+    assert_eq!(clean(&from_toml(&cyrillic), &pairs).0, ["д"]);
+}
+
+#[test]
+fn a_language_may_have_several_scripts() {
+    let japanese = from_toml("target_scripts = ['Han', 'Hiragana', 'Katakana']");
+    let pairs = [
+        ("a", "漢字とひらがな"),
+        ("b", "カタカナ"),
+        ("c", "한국어"),
+        ("d", "漢字 is Chinese"),
+    ];
+    assert_eq!(clean(&japanese, &pairs).0, ["漢字とひらがな", "カタカナ"]);
+    let written = toml::to_string(&japanese).unwrap();
+    assert_eq!(from_toml(&written), japanese, "{written}");
+    let error = toml::from_str::<Cleaning>("source_scripts = ['Latn']").unwrap_err();
+    assert!(
+        error.message().contains("no script is called \"Latn\""),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_defaults_keep_a_clean_corpus_whole() {
+    let train = Phrasebook::generate().train;
+    let total = train.len();
+    let mut cleaned = Cleaning::default().clean(train.into_iter().map(Ok::<_, DataError>));
+    assert_eq!(cleaned.by_ref().count(), total);
+    assert_eq!(cleaned.report().kept, total);
+}
+
+#[test]
+fn errors_pass_and_pairs_are_taken_one_at_a_time() {
+    let endless = (0_u64..).map(|number| match number {
+        3 => Err(DataError::EmptyCorpus {
+            path: "somewhere".into(),
+        }),
+        _ => Ok(pair(&format!("source {number}"), &format!("target {number}"))),
+    });
+    let mut cleaned = Cleaning::default().clean(endless);
+    assert!(cleaned.by_ref().take(3).all(|pair| pair.is_ok()));
+    assert!(cleaned.next().unwrap().is_err());
+    assert_eq!(cleaned.next().unwrap().unwrap().target, "target 4");
+    assert_eq!(cleaned.report().kept, 4);
+}
+
+#[test]
+fn reports_make_a_table_with_a_row_for_each_reason() {
+    let report = |name: &str, kept| CorpusReport {
+        name: name.to_owned(),
+        cleaned: CleaningReport {
+            kept: kept + 1_110,
+            empty: 1,
+            copies: 20,
+            wrong_script: 3,
+            duplicates: 400,
+            repeats: 5,
+        },
+        filtered: FilterReport {
+            kept,
+            empty: 10,
+            too_long: 100,
+            ratio: 1_000,
+        },
+    };
+    let one = CorpusReports(vec![report("train", 7)]);
+    let expected = [
+        "                        train",
+        "pairs read              1,546",
+        "- empty                    11",
+        "- source equals target     20",
+        "- wrong script              3",
+        "- duplicate               400",
+        "- repeated side             5",
+        "- too long                100",
+        "- uneven lengths        1,000",
+        "pairs kept                  7",
+    ];
+    assert_eq!(one.to_string().lines().collect::<Vec<_>>(), expected);
+    assert_eq!(one.read(), 1_546);
+    let two = CorpusReports(vec![report("europarl-v7.de-en", 1_900_000), report("nc", 0)]);
+    let text = two.to_string();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        lines[0],
+        "                        europarl-v7.de-en     nc        all"
+    );
+    assert_eq!(
+        lines[1],
+        "pairs read                      1,901,539  1,539  1,903,078"
+    );
+    assert_eq!(
+        lines[9],
+        "pairs kept                      1,900,000      0  1,900,000"
+    );
+}

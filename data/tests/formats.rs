@@ -1,0 +1,229 @@
+//! Compressed files and WMT's .sgm files, and every error they can give.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use attend_data::DataError;
+use attend_data::corpus::{ParallelCorpus, SentencePair, SentencePairs, corpus_name, read_lines};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use liblzma::write::XzEncoder;
+use tempfile::TempDir;
+
+fn file(folder: &TempDir, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {
+    let path = folder.path().join(name);
+    fs::write(&path, contents).unwrap();
+    path
+}
+
+fn compress(ending: &str, contents: &[u8]) -> Vec<u8> {
+    match ending {
+        "gz" => {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+            encoder.write_all(contents).unwrap();
+            encoder.finish().unwrap()
+        }
+        "xz" => {
+            let mut encoder = XzEncoder::new(Vec::new(), 6);
+            encoder.write_all(contents).unwrap();
+            encoder.finish().unwrap()
+        }
+        _ => zstd::encode_all(contents, 3).unwrap(),
+    }
+}
+
+fn pair(source: &str, target: &str) -> SentencePair {
+    SentencePair {
+        source: source.to_owned(),
+        target: target.to_owned(),
+    }
+}
+
+#[test]
+fn compressed_files_are_read_in_all_their_parts() {
+    let folder = TempDir::new().unwrap();
+    for ending in ["gz", "xz", "zst"] {
+        let parts = [compress(ending, b"one\ntw"), compress(ending, b"o\n\nfour")];
+        let path = file(&folder, &format!("text.{ending}"), parts.concat());
+        assert_eq!(read_lines(path).unwrap(), ["one", "two", "", "four"], "{ending}");
+        let empty = file(&folder, &format!("empty.{ending}"), compress(ending, b""));
+        assert!(read_lines(empty).unwrap().is_empty());
+    }
+}
+
+#[test]
+fn a_damaged_compressed_file_is_an_error_that_names_it() {
+    let folder = TempDir::new().unwrap();
+    for ending in ["gz", "xz", "zst"] {
+        let text: String = (0..20_000)
+            .map(|line| format!("line {}\n", line * 7_919 % 10_007))
+            .collect();
+        let whole = compress(ending, text.as_bytes());
+        let name = format!("cut.{ending}");
+        let damaged = [
+            whole[..whole.len() / 2].to_vec(),
+            whole[..whole.len() - 1].to_vec(),
+            b"plain text, and no compressed file at all".to_vec(),
+        ];
+        for contents in damaged {
+            let error = read_lines(file(&folder, &name, contents)).unwrap_err();
+            assert!(matches!(error, DataError::Read { .. }), "{error:?}");
+            assert!(error.to_string().contains(&name), "{error}");
+            let hint = error.hint().unwrap();
+            assert!(hint.contains(ending) && hint.contains("damaged"), "{hint}");
+        }
+    }
+}
+
+#[test]
+fn pairs_come_one_at_a_time_and_end_at_an_error() {
+    let folder = TempDir::new().unwrap();
+    let path = file(
+        &folder,
+        "pairs.tsv.zst",
+        compress("zst", b"a\tb\nc\td\nno tab\ne\tf\n"),
+    );
+    let mut pairs = SentencePairs::open_tsv(&path).unwrap();
+    assert_eq!(pairs.next().unwrap().unwrap(), pair("a", "b"));
+    assert_eq!(pairs.next().unwrap().unwrap(), pair("c", "d"));
+    let error = pairs.next().unwrap().unwrap_err();
+    assert!(error.to_string().contains("pairs.tsv.zst, line 3"), "{error}");
+    assert!(pairs.next().is_none());
+}
+
+const SOURCE_SGM: &str = r#"<srcset setid="newstest2014" srclang="any">
+<doc sysid="ref" docid="cnn.com.1" genre="news" origlang="en">
+<p>
+<seg id="1">Gutach: Increased safety for "pedestrians" &amp; cars</seg>
+<seg id="2"> 3 &lt; 4 &gt; 2, it&apos;s &quot;true&quot; at AT&T &#228; &nosuch; </seg>
+</p>
+</doc>
+<DOC docid="cnn.com.2">
+<hl>
+<SEG id='1'></SEG>
+</hl>
+</DOC>
+</srcset>
+"#;
+
+const REFERENCE_SGM: &str = r#"<refset setid="newstest2014" trglang="de">
+<doc docid="cnn.com.1">
+<p><seg id="1">eins</seg></p>
+  <seg id = "2" >zwei</seg>
+</doc>
+<seg id="1">drei</seg>
+</refset>
+"#;
+
+#[test]
+fn sgm_files_hold_a_sentence_in_each_segment() {
+    let folder = TempDir::new().unwrap();
+    let source = file(&folder, "src.en.sgm", SOURCE_SGM);
+    let expected = [
+        pair("Gutach: Increased safety for \"pedestrians\" & cars", "eins"),
+        pair("3 < 4 > 2, it's \"true\" at AT&T ä &nosuch;", "zwei"),
+        pair("", "drei"),
+    ];
+    let reference = file(&folder, "ref.de.sgm", REFERENCE_SGM);
+    assert_eq!(
+        ParallelCorpus::read_files(&source, reference).unwrap().pairs,
+        expected
+    );
+    // Compressed, and beside a file with a sentence a line.
+    let compressed = file(&folder, "ref.de.SGM.gz", compress("gz", REFERENCE_SGM.as_bytes()));
+    assert_eq!(
+        ParallelCorpus::read_files(&source, compressed).unwrap().pairs,
+        expected
+    );
+    let plain = file(&folder, "ref.de", "eins\nzwei\ndrei\n");
+    assert_eq!(
+        ParallelCorpus::read_files(&source, plain).unwrap().pairs,
+        expected
+    );
+}
+
+#[test]
+fn a_line_feed_in_a_segment_is_a_space() {
+    let folder = TempDir::new().unwrap();
+    let source = file(
+        &folder,
+        "a.sgm",
+        "<seg id=\"1\">one&#10;sentence&#13;only</seg>\n",
+    );
+    let target = file(&folder, "b.sgm", "<seg id=\"1\">x</seg>\n");
+    let corpus = ParallelCorpus::read_files(source, target).unwrap();
+    assert_eq!(corpus.pairs, [pair("one sentence only", "x")]);
+}
+
+#[test]
+fn a_broken_segment_is_named_with_its_line() {
+    let folder = TempDir::new().unwrap();
+    let target = file(&folder, "ref.de.sgm", REFERENCE_SGM);
+    for broken in [
+        "<seg id=\"2\">goes on\nhere</seg>",
+        "<seg>no id</seg>",
+        "<seg id=\"2\">two</seg><seg id=\"3\">on a line</seg>",
+    ] {
+        let source = file(
+            &folder,
+            "src.en.sgm",
+            format!("<doc>\n<seg id=\"1\">a</seg>\n{broken}\n</doc>\n"),
+        );
+        let message = ParallelCorpus::read_files(source, &target)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("src.en.sgm, line 3: expected one whole segment"),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn segments_that_do_not_pair_are_named_on_both_sides() {
+    let folder = TempDir::new().unwrap();
+    let source = file(&folder, "src.en.sgm", SOURCE_SGM);
+    let target = file(
+        &folder,
+        "ref.de.sgm",
+        REFERENCE_SGM.replace("id = \"2\"", "id=\"3\""),
+    );
+    let message = ParallelCorpus::read_files(&source, target)
+        .unwrap_err()
+        .to_string();
+    for part in [
+        "src.en.sgm, line 5 is segment 2",
+        "ref.de.sgm, line 4 is segment 3",
+    ] {
+        assert!(message.contains(part), "{message}");
+    }
+    let shorter = file(&folder, "short.de.sgm", "<seg id=\"1\">eins</seg>\n");
+    let message = ParallelCorpus::read_files(&source, shorter)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("src.en.sgm has 3 lines") && message.contains("short.de.sgm has 1"),
+        "{message}"
+    );
+    let none = file(&folder, "none.sgm", "<doc>\n</doc>\n");
+    let error = ParallelCorpus::read_files(&none, &none).unwrap_err();
+    assert!(matches!(error, DataError::EmptyCorpus { .. }), "{error:?}");
+    let latin1 = file(&folder, "latin1.sgm", b"<doc>\n<seg id=\"1\">sch\xf6n</seg>\n");
+    let message = ParallelCorpus::read_files(latin1, &source)
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("latin1.sgm, line 2"), "{message}");
+}
+
+#[test]
+fn corpora_are_called_by_what_their_files_share() {
+    for (path, name) in [
+        ("corpora/wmt14-en-de/europarl-v7.de-en.en", "europarl-v7.de-en"),
+        ("corpora/multi30k/train.en.gz", "train"),
+        ("pairs.tsv.zst", "pairs"),
+        ("plain", "plain"),
+    ] {
+        assert_eq!(corpus_name(Path::new(path)), name);
+    }
+}

@@ -1,0 +1,220 @@
+//! `[data]`: what a run trains on.
+
+use std::path::PathBuf;
+
+use attend_data::clean::Cleaning;
+use attend_data::corpus::corpus_name;
+use attend_data::parallel_text::ParallelText;
+use attend_data::tokenizer::TokenizerKind;
+use attend_infer::metric::BleuTokenizer;
+use serde::{Deserialize, Serialize};
+
+use super::OutOfRange;
+
+/// What to train on: the embedded corpus, or files.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataSettings {
+    /// Name of the embedded corpus, `phrasebook`, in place of the three below.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embedded: Option<EmbeddedCorpus>,
+    /// Training pairs: one table, or a list of tables whose corpora are mixed by their weights.
+    #[serde(default, with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
+    pub train: Vec<CorpusFiles>,
+    /// Validation pairs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub valid: Option<CorpusFiles>,
+    /// Test pairs, translated once at the end. The validation pairs where left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<CorpusFiles>,
+    /// How text is cut into tokens: `bpe`, `unigram`, or `whitespace` for text that is segmented already, whose marks
+    /// (`@@ `) translations then lack. Default bpe.
+    #[serde(default)]
+    pub tokenizer: TokenizerKind,
+    /// Size of the joint vocabulary, at most. Default 8000 subwords, or all words of the training text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vocab_size: Option<usize>,
+    /// Training pairs that subwords are learnt from, at most, spread evenly over the corpora: what learning them takes of
+    /// memory does not grow with the text beyond that. Words between white space come from all pairs. Default 500000.
+    #[serde(default = "default_vocab_pairs")]
+    pub vocab_pairs: usize,
+    /// BPE-dropout: the probability, in [0, 1], that a merge of a training sentence is left out, drawn anew each epoch; it
+    /// makes batches longer than `training.batch_tokens`. Default 0, for none.
+    #[serde(default)]
+    pub bpe_dropout: f64,
+    /// Longest sentence of a training pair in tokens, `</s>` included; longer pairs are dropped and counted.
+    /// Default 100, and never more than the model's positions.
+    #[serde(default = "default_max_length")]
+    pub max_length: usize,
+    /// How many times longer than the other a side of a training pair may be. Default 4.
+    #[serde(default = "default_max_ratio")]
+    pub max_ratio: f32,
+    /// How BLEU finds words: `13a`, for text as people write it, or `none`, for text whose words and punctuation are
+    /// separated already. Default 13a.
+    #[serde(default)]
+    pub bleu: BleuTokenizer,
+    /// Which training pairs are dropped as text, before lengths are judged.
+    #[serde(default)]
+    pub clean: Cleaning,
+}
+
+/// The corpora that come with the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EmbeddedCorpus {
+    /// English to German, from a grammar: [`attend_data::phrasebook`].
+    Phrasebook,
+}
+
+/// Parallel text: two files, or one of two columns. Paths are relative to the working folder. Files whose names end in
+/// .gz, .xz or .zst are decompressed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CorpusFiles {
+    /// Source sentences, one a line, or a `<seg>` each in a file named .sgm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<PathBuf>,
+    /// Their translations, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<PathBuf>,
+    /// Source, tab and target on each line, in place of the two files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tsv: Option<PathBuf>,
+    /// For training pairs: how often each is drawn in an epoch, on average. Default 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight: Option<f64>,
+}
+
+impl CorpusFiles {
+    /// The text in the files; `None` where the recipe names them incompletely, which
+    /// [`Recipe::load`](super::Recipe::load) refuses.
+    #[must_use]
+    pub fn text(&self) -> Option<ParallelText> {
+        match (&self.source, &self.target, &self.tsv) {
+            (Some(source), Some(target), None) => Some(ParallelText::Files {
+                source: source.clone(),
+                target: target.clone(),
+            }),
+            (None, None, Some(tsv)) => Some(ParallelText::Tsv(tsv.clone())),
+            _ => None,
+        }
+    }
+
+    /// What a report calls the corpus: its files' name without their endings.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let path = self.tsv.as_ref().or(self.source.as_ref());
+        path.map_or_else(String::new, |path| corpus_name(path))
+    }
+}
+
+fn default_vocab_pairs() -> usize {
+    500_000
+}
+fn default_max_length() -> usize {
+    100
+}
+fn default_max_ratio() -> f32 {
+    4.0
+}
+
+impl DataSettings {
+    pub(super) fn validate(&self) -> Result<(), OutOfRange> {
+        let counts = [
+            ("data.max_length", self.max_length),
+            ("data.vocab_pairs", self.vocab_pairs),
+        ];
+        if let Some((field, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
+            return OutOfRange::of(field, "is 0, but must be at least 1");
+        }
+        if self.max_ratio.is_nan() || self.max_ratio < 1.0 {
+            return OutOfRange::of("data.max_ratio", "must be at least 1");
+        }
+        if !(0.0..=1.0).contains(&self.bpe_dropout) {
+            return OutOfRange::of("data.bpe_dropout", "must lie in [0, 1]");
+        }
+        if self.bpe_dropout > 0.0 && self.tokenizer != TokenizerKind::Bpe {
+            let reason = format!("needs data.tokenizer = \"bpe\", not \"{}\"", self.tokenizer);
+            return OutOfRange::of("data.bpe_dropout", &reason);
+        }
+        self.validate_corpora()
+    }
+
+    fn validate_corpora(&self) -> Result<(), OutOfRange> {
+        let reason = match (self.embedded, self.train.as_slice(), &self.valid, &self.test) {
+            (Some(_), [], None, None) | (None, [_, ..], Some(_), _) => None,
+            (Some(_), ..) => Some("names an embedded corpus, so it can have no train, valid or test files"),
+            (None, ..) => Some("needs train and valid files, or an embedded corpus"),
+        };
+        if let Some(reason) = reason {
+            return Err(OutOfRange {
+                field: "data",
+                reason: format!("[data] {reason}"),
+            });
+        }
+        let train = self.train.iter().map(|files| ("data.train", files));
+        let held_out = [("data.valid", &self.valid), ("data.test", &self.test)];
+        let held_out = held_out
+            .into_iter()
+            .filter_map(|(field, files)| Some((field, files.as_ref()?)));
+        for (field, files) in train.chain(held_out) {
+            let problem = match files.weight {
+                _ if files.text().is_none() => "needs source and target, or tsv",
+                Some(_) if field != "data.train" => "has a weight, which only training corpora have",
+                Some(weight) if !(weight > 0.0 && weight.is_finite()) => {
+                    "has a weight that is no number above 0"
+                }
+                _ => continue,
+            };
+            return OutOfRange::of(field, problem);
+        }
+        Ok(())
+    }
+}
+
+mod one_or_many {
+    //! A list that is written as its only item where it has one: `train = { … }`, or `[[data.train]]` several times.
+
+    use std::fmt;
+
+    use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+    use serde::de::{MapAccess, SeqAccess, Visitor};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::CorpusFiles;
+
+    pub(super) fn serialize<S: Serializer>(
+        corpora: &[CorpusFiles],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match corpora {
+            [corpus] => corpus.serialize(serializer),
+            corpora => corpora.serialize(serializer),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<CorpusFiles>, D::Error> {
+        // Not an untagged enum, whose errors do not say which key is wrong.
+        struct OneOrMany;
+
+        impl<'de> Visitor<'de> for OneOrMany {
+            type Value = Vec<CorpusFiles>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table of corpus files, or a list of them")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                CorpusFiles::deserialize(MapAccessDeserializer::new(map)).map(|corpus| vec![corpus])
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list))
+            }
+        }
+
+        deserializer.deserialize_any(OneOrMany)
+    }
+}
