@@ -34,6 +34,10 @@ pub fn select(name: Option<&str>) -> Result<Device, InferError> {
     }
 }
 
+#[cfg_attr(
+    feature = "ndarray",
+    expect(deprecated, reason = "a feature for as long as Burn has it")
+)]
 fn compiled_in() -> Vec<(&'static str, Device)> {
     vec![
         #[cfg(feature = "flex")]

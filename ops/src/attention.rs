@@ -3,8 +3,6 @@
 use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, Tensor};
 
-use crate::has_kernels;
-
 /// `softmax(Q Kᵀ / sqrt(d_head)) V` (section 3.2.1, equation 1) of `n_heads` heads, whose queries, keys and values lie side
 /// by side in the last dimension, as do the attended values in the output.
 ///
@@ -24,7 +22,7 @@ pub fn attention(
     n_heads: usize,
 ) -> Tensor<3> {
     #[cfg(feature = "flex")]
-    if has_kernels(&query) {
+    if crate::kernel::serves(&query) {
         use burn::backend::Dispatch;
         use flex::Attention;
         return Tensor::from_dispatch(Dispatch::attention(

@@ -2,8 +2,6 @@
 
 use burn::tensor::{Int, Tensor};
 
-use crate::has_kernels;
-
 /// The [`label_smoothed_cross_entropy`] of the logits `x Wᵀ`, in nats.
 ///
 /// The kernel computes the logits a few hundred rows at a time and turns them into gradients at once: a batch's logits, the
@@ -24,7 +22,7 @@ pub fn linear_cross_entropy(
     smoothing: f64,
 ) -> Tensor<1> {
     #[cfg(feature = "flex")]
-    if has_kernels(&x) {
+    if crate::kernel::serves(&x) {
         use burn::backend::Dispatch;
         use flex::CrossEntropy;
         let (x, weight, target) = (x.into_dispatch(), weight.into_dispatch(), target.into_dispatch());

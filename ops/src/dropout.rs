@@ -2,8 +2,6 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-use crate::has_kernels;
-
 /// Zeroes each element with `probability`, in [0, 1), and multiplies the others by `1 / (1 - probability)`, so that the
 /// expectation stays (Srivastava et al., 2014).
 ///
@@ -12,7 +10,7 @@ use crate::has_kernels;
 #[must_use]
 pub fn dropout<const D: usize>(x: Tensor<D>, probability: f64, seed: u64) -> Tensor<D> {
     #[cfg(feature = "flex")]
-    if has_kernels(&x) {
+    if crate::kernel::serves(&x) {
         use burn::backend::Dispatch;
         use flex::Dropout;
         return Tensor::from_dispatch(Dispatch::dropout(x.into_dispatch(), probability, seed));

@@ -2,8 +2,6 @@
 
 use burn::tensor::Tensor;
 
-use crate::has_kernels;
-
 /// `(x - mean) / sqrt(variance + epsilon) · gamma + beta` over the last dimension, with the variance that divides by
 /// its length (Ba et al., 2016).
 ///
@@ -14,7 +12,7 @@ use crate::has_kernels;
 #[must_use]
 pub fn layer_norm(x: Tensor<3>, gamma: Tensor<1>, beta: Tensor<1>, epsilon: f64) -> Tensor<3> {
     #[cfg(feature = "flex")]
-    if has_kernels(&x) {
+    if crate::kernel::serves(&x) {
         use burn::backend::Dispatch;
         use flex::LayerNorm;
         let (x, gamma, beta) = (x.into_dispatch(), gamma.into_dispatch(), beta.into_dispatch());

@@ -25,19 +25,3 @@ pub use cross_entropy::{label_smoothed_cross_entropy, linear_cross_entropy};
 pub use dropout::dropout;
 pub use layer_norm::layer_norm;
 pub use linear::{Activation, linear};
-
-use burn::tensor::Tensor;
-
-/// Whether the kernels compute on `tensor`: single precision on flex, with or without autodiff.
-fn has_kernels<const D: usize>(tensor: &Tensor<D>) -> bool {
-    #[cfg(feature = "flex")]
-    {
-        use burn::tensor::{DType, Device};
-        tensor.device().without_autodiff() == Device::flex() && tensor.dtype() == DType::F32
-    }
-    #[cfg(not(feature = "flex"))]
-    {
-        let _ = tensor;
-        false
-    }
-}

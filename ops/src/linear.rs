@@ -3,8 +3,6 @@
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
 
-use crate::has_kernels;
-
 /// What follows a linear layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
@@ -25,7 +23,7 @@ pub enum Activation {
 #[must_use]
 pub fn linear(x: Tensor<3>, weight: Tensor<2>, bias: Tensor<1>, activation: Activation) -> Tensor<3> {
     #[cfg(feature = "flex")]
-    if has_kernels(&x) {
+    if crate::kernel::serves(&x) {
         use burn::backend::Dispatch;
         use flex::Linear;
         let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());

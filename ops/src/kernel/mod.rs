@@ -2,6 +2,8 @@
 //!
 //! A kernel runs on the thread that calls it, one of the workers that share a batch.
 
+use burn::tensor::{DType, Device, Tensor};
+
 pub(crate) mod gemm;
 pub(crate) mod lanes;
 pub(crate) mod small_product;
@@ -12,4 +14,9 @@ pub(crate) mod tensor;
 #[inline(always)]
 pub(crate) fn vectorized<R>(loops: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(loops)
+}
+
+/// Whether the kernels compute on `tensor`: single precision on flex, with or without autodiff.
+pub(crate) fn serves<const D: usize>(tensor: &Tensor<D>) -> bool {
+    tensor.device().without_autodiff() == Device::flex() && tensor.dtype() == DType::F32
 }
