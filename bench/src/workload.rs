@@ -14,7 +14,7 @@ const END: u32 = 2;
 /// Sentence pairs that the batches are made of, as many as Multi30k has.
 const PAIRS: usize = 29_000;
 
-/// The sizes of networks that are compared: presets of [`TransformerConfig`](attend_model::TransformerConfig).
+/// The sizes of networks that are compared: [presets](attend_train::recipe::Preset).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Size {
     Tiny,
