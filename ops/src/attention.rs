@@ -280,6 +280,8 @@ mod flex {
         use burn::backend::autodiff::grads::Gradients;
         use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 
+        use crate::kernel::tensor::propagate;
+
         use super::{
             Attention, BoolTensor, Flex, FlexTensor, FloatTensor, Left, Sizes, contiguous, floats,
             small_product, tensor, vectorized,
@@ -314,14 +316,9 @@ mod flex {
             type State = ([FlexTensor; 3], FlexTensor, usize);
 
             fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
-                let gradient = contiguous(grads.consume::<Flex>(&ops.node));
-                let (inputs, hidden, n_heads) = ops.state;
-                let gradients = backward(&inputs, &hidden, n_heads, &gradient);
-                for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
-                    if let Some(parent) = parent {
-                        grads.register::<Flex>(parent.id, gradient);
-                    }
-                }
+                propagate(ops, grads, |(inputs, hidden, n_heads), gradient| {
+                    backward(&inputs, &hidden, n_heads, &contiguous(gradient))
+                });
             }
         }
 

@@ -190,6 +190,7 @@ mod flex {
             CrossEntropy, Flex, FlexTensor, FloatTensor, IntTensor, Matrix, Rows, contiguous, floats, tensor,
         };
         use crate::kernel::gemm::{add_product, product};
+        use crate::kernel::tensor::propagate;
 
         impl<C: CheckpointStrategy> CrossEntropy for Autodiff<Flex, C> {
             fn linear_cross_entropy(
@@ -258,12 +259,10 @@ mod flex {
             type State = [FlexTensor; 2];
 
             fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
-                let scale = floats(&grads.consume::<Flex>(&ops.node))[0];
-                for (parent, gradient) in ops.parents.into_iter().zip(ops.state) {
-                    if let Some(parent) = parent {
-                        grads.register::<Flex>(parent.id, Flex::float_mul_scalar(gradient, scale.into()));
-                    }
-                }
+                propagate(ops, grads, |of_loss_one, gradient| {
+                    let scale = floats(&gradient)[0];
+                    of_loss_one.map(|gradient| Flex::float_mul_scalar(gradient, scale.into()))
+                });
             }
         }
     }

@@ -142,6 +142,8 @@ mod flex {
         use burn::backend::autodiff::grads::Gradients;
         use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 
+        use crate::kernel::tensor::propagate;
+
         use super::{Flex, FlexTensor, FloatTensor, LayerNorm, backward, contiguous};
 
         impl<C: CheckpointStrategy> LayerNorm for Autodiff<Flex, C> {
@@ -168,14 +170,9 @@ mod flex {
             type State = (FlexTensor, FlexTensor, f64);
 
             fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
-                let gradient = grads.consume::<Flex>(&ops.node);
-                let (x, gamma, epsilon) = ops.state;
-                let gradients = backward(&x, &gamma, epsilon, gradient);
-                for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
-                    if let Some(parent) = parent {
-                        grads.register::<Flex>(parent.id, gradient);
-                    }
-                }
+                propagate(ops, grads, |(x, gamma, epsilon), gradient| {
+                    backward(&x, &gamma, epsilon, gradient)
+                });
             }
         }
     }

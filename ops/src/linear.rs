@@ -138,6 +138,8 @@ mod flex {
         use burn::backend::autodiff::grads::Gradients;
         use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 
+        use crate::kernel::tensor::propagate;
+
         use super::{Activation, Flex, FlexTensor, FloatTensor, Linear, backward, contiguous};
 
         impl<C: CheckpointStrategy> Linear for Autodiff<Flex, C> {
@@ -170,14 +172,9 @@ mod flex {
             type State = (FlexTensor, FlexTensor, Option<FlexTensor>);
 
             fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
-                let gradient = grads.consume::<Flex>(&ops.node);
-                let (x, weight, activated) = ops.state;
-                let gradients = backward(&x, &weight, activated.as_ref(), gradient);
-                for (parent, gradient) in ops.parents.into_iter().zip(gradients) {
-                    if let Some(parent) = parent {
-                        grads.register::<Flex>(parent.id, gradient);
-                    }
-                }
+                propagate(ops, grads, |(x, weight, activated), gradient| {
+                    backward(&x, &weight, activated.as_ref(), gradient)
+                });
             }
         }
     }

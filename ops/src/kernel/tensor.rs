@@ -1,5 +1,9 @@
 //! From tensors to slices and back.
 
+#[cfg(feature = "autodiff")]
+use burn::backend::autodiff::{grads::Gradients, ops::Ops};
+#[cfg(feature = "autodiff")]
+use burn::backend::flex::Flex;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{DType, Shape, TensorData};
 
@@ -31,4 +35,20 @@ pub(crate) fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
 pub(crate) fn columns(tensor: &FlexTensor) -> usize {
     let shape = tensor.layout().shape();
     shape[shape.num_dims() - 1]
+}
+
+/// Takes the gradient of an operation's output to its inputs, of which `backward` computes all from the operation's state.
+#[cfg(feature = "autodiff")]
+pub(crate) fn propagate<S, const N: usize>(
+    operation: Ops<S, N>,
+    gradients: &mut Gradients,
+    backward: impl FnOnce(S, FlexTensor) -> [FlexTensor; N],
+) {
+    let of_output = gradients.consume::<Flex>(&operation.node);
+    let of_inputs = backward(operation.state, of_output);
+    for (input, gradient) in operation.parents.into_iter().zip(of_inputs) {
+        if let Some(input) = input {
+            gradients.register::<Flex>(input.id, gradient);
+        }
+    }
 }
