@@ -9,89 +9,15 @@ target tokens a second over the updates after the first three, and the process's
 
 import argparse
 import json
-import math
 import resource
 import statistics
 import time
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch_transformer import Transformer, padded
 
 PAD, BOS = 0, 1
-
-
-class Attention(nn.Module):
-    """Multi-head attention with one projection for keys and values, by PyTorch's fused kernel."""
-
-    def __init__(self, d_model, heads):
-        super().__init__()
-        self.heads = heads
-        self.query = nn.Linear(d_model, d_model)
-        self.key_value = nn.Linear(d_model, 2 * d_model)
-        self.output = nn.Linear(d_model, d_model)
-
-    def split(self, x):
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-
-    def forward(self, x, memory, visible=None, causal=False):
-        key, value = map(self.split, self.key_value(memory).chunk(2, dim=-1))
-        attended = F.scaled_dot_product_attention(
-            self.split(self.query(x)), key, value, attn_mask=visible, is_causal=causal
-        )
-        return self.output(attended.transpose(1, 2).flatten(2))
-
-
-class Layer(nn.Module):
-    """An encoder layer, or a decoder layer where `cross`; post-norm."""
-
-    def __init__(self, d_model, d_ff, heads, dropout, cross):
-        super().__init__()
-        self.self_attention = Attention(d_model, heads)
-        self.cross_attention = Attention(d_model, heads) if cross else None
-        self.inner, self.outer = nn.Linear(d_model, d_ff), nn.Linear(d_ff, d_model)
-        self.norms = nn.ModuleList(nn.LayerNorm(d_model) for _ in range(3 if cross else 2))
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, x, visible=None, causal=False, memory=None, memory_visible=None):
-        x = self.norms[0](x + self.dropout(self.self_attention(x, x, visible, causal)))
-        if self.cross_attention is not None:
-            x = self.norms[1](x + self.dropout(self.cross_attention(x, memory, memory_visible)))
-        return self.norms[-1](x + self.dropout(self.outer(F.relu(self.inner(x)))))
-
-
-class Transformer(nn.Module):
-    """The network with one embedding for source, target and output."""
-
-    def __init__(self, vocab_size, options):
-        super().__init__()
-        self.embedding = nn.Embedding(vocab_size, options.d_model, padding_idx=PAD)
-        nn.init.normal_(self.embedding.weight, std=options.d_model**-0.5)
-        sizes = options.d_model, options.d_ff, options.heads, options.dropout
-        self.encoder = nn.ModuleList(Layer(*sizes, cross=False) for _ in range(options.layers))
-        self.decoder = nn.ModuleList(Layer(*sizes, cross=True) for _ in range(options.layers))
-        self.dropout = nn.Dropout(options.dropout)
-        angle = torch.arange(256)[:, None] / 10000 ** (torch.arange(0, options.d_model, 2) / options.d_model)
-        self.register_buffer("positions", torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1))
-
-    def embed(self, ids):
-        x = self.embedding(ids) * math.sqrt(self.embedding.embedding_dim)
-        return self.dropout(x + self.positions[: ids.shape[1]])
-
-    def forward(self, source, target):
-        visible = (source != PAD)[:, None, None, :]
-        memory = self.embed(source)
-        for layer in self.encoder:
-            memory = layer(memory, visible)
-        x = self.embed(target)
-        for layer in self.decoder:
-            x = layer(x, causal=True, memory=memory, memory_visible=visible)
-        return F.linear(x, self.embedding.weight)
-
-
-def padded(rows):
-    width = max(map(len, rows))
-    return torch.tensor([row + [PAD] * (width - len(row)) for row in rows])
 
 
 def main():
@@ -110,7 +36,9 @@ def main():
     torch.set_num_threads(options.threads)
     with open(options.batches, encoding="utf-8") as file:
         work = json.load(file)
-    model = Transformer(work["vocab_size"], options)
+    model = Transformer(
+        work["vocab_size"], options.d_model, options.d_ff, options.heads, options.layers, options.dropout
+    )
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.9, 0.98), eps=1e-9)
     rates = []
     for batch in work["batches"]:
