@@ -75,10 +75,10 @@ fn every_cut_is_of_the_same_text() {
 }
 
 #[test]
-fn seed_epoch_and_sentence_decide_the_cut() {
+fn seed_epoch_and_place_decide_the_cut() {
     let tokenizer = tokenizer();
-    let cut = |seed, epoch, sentence| {
-        tokenizer.encode_with_dropout(LINES[1], 0.3, &mut dropout_random(seed, epoch, sentence))
+    let cut = |seed, epoch, place| {
+        tokenizer.encode_with_dropout(LINES[1], 0.3, &mut dropout_random(seed, epoch, place))
     };
     assert_eq!(cut(1, 2, 3), cut(1, 2, 3));
     let cuts = [

@@ -259,6 +259,34 @@ fn what_a_killed_process_left_is_written_over() {
 }
 
 #[test]
+fn what_killed_processes_left_of_other_corpora_is_removed() {
+    let folder = TempDir::new().unwrap();
+    let tokenizer = tokenizer(300);
+    let text = |seed| ParallelText::Pairs(random_pairs(50, seed));
+    let left = ["lock", "00000.shard", "00001.shard.part", "manifest.json.part"];
+    let fill = |name: &str| {
+        let folder = folder.path().join(name);
+        fs::create_dir(&folder).unwrap();
+        for name in left {
+            fs::write(folder.join(name), "half a fi").unwrap();
+        }
+        folder
+    };
+    let [killed, under_way, foreign] = ["killed", "under-way", "foreign"].map(fill);
+    let lock = fs::File::open(under_way.join("lock")).unwrap();
+    lock.lock().unwrap();
+    fs::remove_file(foreign.join("lock")).unwrap();
+    let (whole, _) = prepare(folder.path(), &text(7), &tokenizer, &FILTER);
+    assert_eq!(files(&killed).len(), 1, "only the lock stays");
+    assert_eq!(files(&under_way).len(), left.len());
+    assert_eq!(files(&foreign).len(), left.len() - 1);
+    // Whole ones stay.
+    prepare(folder.path(), &text(8), &tokenizer, &FILTER);
+    let (again, worked) = prepare(folder.path(), &text(7), &tokenizer, &FILTER);
+    assert!(!worked && again.len() == whole.len());
+}
+
+#[test]
 fn an_error_in_the_text_leaves_no_shards() {
     let folder = TempDir::new().unwrap();
     let text = write_files(folder.path(), "train", &random_pairs(10_000, 8));

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::fs;
 
+use attend_data::phrasebook::Phrasebook;
 use attend_data::tokenizer::Tokenizer;
+use rayon::ThreadPoolBuilder;
 use tempfile::TempDir;
 
 /// The pieces of a saved tokenizer with the logarithms of their probabilities.
@@ -48,6 +50,27 @@ fn words_are_cut_in_the_most_probable_way() {
         letters += word.len();
     }
     assert!(tokens < letters, "every word is spelt in single letters");
+}
+
+#[test]
+fn any_number_of_threads_learns_the_same_pieces() {
+    let pairs = Phrasebook::generate().train;
+    let lines: Vec<&str> = pairs[..2_000]
+        .iter()
+        .flat_map(|pair| [&*pair.source, &*pair.target])
+        .collect();
+    let learn = |threads: usize| {
+        let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            Tokenizer::train_unigram(lines.iter().copied(), 600)
+                .unwrap()
+                .to_json()
+        })
+    };
+    let expected = learn(1);
+    for threads in [2, 3, 4, 8] {
+        assert!(learn(threads) == expected, "{threads} threads");
+    }
 }
 
 #[test]

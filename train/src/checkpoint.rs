@@ -8,10 +8,12 @@
 //! | `optimizer.bpk` | Adam's moments |
 //! | `average.bpk` | the moving average of the weights, where one is asked for |
 //! | `state.toml` | [`TrainingState`] |
+//! | `checksums.toml` | the CRC-32 of each of these files, so that none is read with a byte changed |
 //!
-//! Of older ones that an average of checkpoints needs, `model.bpk` alone stays. The best weights so far are the model
-//! folder's own `model.safetensors`.
+//! Of older ones that an average of checkpoints needs, `model.bpk` and its checksum stay. The best weights so far are the
+//! model folder's own `model.safetensors`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -34,10 +36,14 @@ const MODEL: &str = "model.bpk";
 const OPTIMIZER: &str = "optimizer.bpk";
 const AVERAGE: &str = "average.bpk";
 const STATE: &str = "state.toml";
+const CHECKSUMS: &str = "checksums.toml";
 /// The name that a checkpoint is built under; the others are numbers.
 const PARTIAL: &str = "partial";
 /// How many checkpoints to go on from stay: should the last be damaged, there is the one before.
 const KEPT: usize = 2;
+
+/// The CRC-32 of each file of a checkpoint.
+type Checksums = BTreeMap<String, u32>;
 
 /// All that changes in the course of a run.
 #[derive(Clone)]
@@ -139,9 +145,11 @@ impl Checkpoints {
         // Not with its parents: where the run's folder is gone, nobody would look for the checkpoint.
         fs::create_dir(&partial).map_err(|error| write_error(&partial, error))?;
 
-        let write = |file: &str, bytes: Result<Bytes, _>| {
+        let mut checksums = Checksums::new();
+        let mut write = |file: &str, bytes: Result<Bytes, _>| {
             let path = partial.join(file);
             let bytes: Bytes = bytes.map_err(|error| write_error(&path, io::Error::other(error)))?;
+            checksums.insert(file.to_owned(), crc32fast::hash(&bytes));
             Ok::<_, TrainError>(write_file(path, &bytes[..])?)
         };
         write(MODEL, snapshot.model.clone().into_record().into_bytes())?;
@@ -150,7 +158,9 @@ impl Checkpoints {
             write(AVERAGE, average.clone().into_record().into_bytes())?;
         }
         let state = toml::to_string_pretty(&snapshot.state).expect("numbers always serialize");
-        write_file(partial.join(STATE), state)?;
+        write(STATE, Ok(Bytes::from_bytes_vec(state.into_bytes())))?;
+        let checksums = toml::to_string(&checksums).expect("numbers always serialize");
+        write_file(partial.join(CHECKSUMS), checksums)?;
 
         let named = self.numbered(snapshot.state.update);
         // There is one only if it was too damaged to go on from.
@@ -187,38 +197,63 @@ impl Checkpoints {
     ///
     /// If they are missing or damaged.
     pub fn weights(&self, update: usize, model: Transformer) -> Result<Transformer, TrainError> {
-        read_weights(&self.numbered(update).join(MODEL), model)
+        self.read_weights(update, MODEL, model)
+    }
+
+    /// Checks that the weights of a checkpoint are as they were written.
+    ///
+    /// # Errors
+    ///
+    /// If they are missing or damaged.
+    pub fn check_weights(&self, update: usize) -> Result<(), TrainError> {
+        self.read_bytes(update, MODEL).map(|_| ())
     }
 
     fn read(&self, update: usize, start: Snapshot) -> Result<Snapshot, TrainError> {
-        let folder = self.numbered(update);
         let state = self.state(update)?;
-        let path = folder.join(OPTIMIZER);
         let optimizer = start
             .optimizer
-            .from_bytes(read_bytes(&path)?)
-            .map_err(|error| damaged(&path, error))?;
+            .from_bytes(self.read_bytes(update, OPTIMIZER)?)
+            .map_err(|error| damaged(&self.path(update, OPTIMIZER), error))?;
         let moving_average = start.moving_average;
         Ok(Snapshot {
-            model: read_weights(&folder.join(MODEL), start.model)?,
+            model: self.read_weights(update, MODEL, start.model)?,
             optimizer,
             moving_average: moving_average
-                .map(|average| read_weights(&folder.join(AVERAGE), average))
+                .map(|average| self.read_weights(update, AVERAGE, average))
                 .transpose()?,
             state,
         })
     }
 
     fn state(&self, update: usize) -> Result<TrainingState, TrainError> {
-        let path = self.numbered(update).join(STATE);
-        let text = fs::read_to_string(&path).map_err(|error| damaged(&path, error))?;
-        toml::from_str(&text).map_err(|error| damaged(&path, error.message()))
+        toml::from_slice(&self.read_bytes(update, STATE)?)
+            .map_err(|error| damaged(&self.path(update, STATE), error.message()))
+    }
+
+    fn read_weights(&self, update: usize, file: &str, model: Transformer) -> Result<Transformer, TrainError> {
+        ModuleRecord::from_bytes(self.read_bytes(update, file)?)
+            .and_then(|record| model.try_load_record(record))
+            .map_err(|error| damaged(&self.path(update, file), error))
+    }
+
+    /// A file of a checkpoint, compared with its checksum.
+    fn read_bytes(&self, update: usize, file: &str) -> Result<Bytes, TrainError> {
+        let path = self.path(update, file);
+        let bytes = read_file(&path)?;
+        let list = self.path(update, CHECKSUMS);
+        let checksums: Checksums =
+            toml::from_slice(&read_file(&list)?).map_err(|error| damaged(&list, error.message()))?;
+        match checksums.get(file) == Some(&crc32fast::hash(&bytes)) {
+            true => Ok(Bytes::from_bytes_vec(bytes)),
+            false => Err(damaged(&path, "its checksum differs")),
+        }
     }
 
     /// Removes what neither the checkpoint at `update` nor the one before it needs.
     fn prune(&self, update: usize) -> Result<(), TrainError> {
         let mut whole = self.updates();
-        whole.retain(|&other| other <= update && self.numbered(other).join(STATE).exists());
+        whole.retain(|&other| other <= update && self.path(other, STATE).exists());
         let kept = whole.split_off(whole.len().saturating_sub(KEPT));
         let mut averaged = Vec::new();
         for &update in &kept {
@@ -227,15 +262,14 @@ impl Checkpoints {
             averaged.extend(state.averaged.into_iter().map(|averaged| averaged.update));
         }
         for update in self.updates() {
-            let folder = self.numbered(update);
             if averaged.contains(&update) && !kept.contains(&update) {
                 for file in [STATE, OPTIMIZER, AVERAGE] {
-                    remove(&folder.join(file))?;
+                    remove(&self.path(update, file))?;
                 }
             } else if !kept.contains(&update) {
                 // First the state: what is left of a removal cut short is no checkpoint.
-                remove(&folder.join(STATE))?;
-                remove(&folder)?;
+                remove(&self.path(update, STATE))?;
+                remove(&self.numbered(update))?;
             }
         }
         Ok(())
@@ -254,17 +288,17 @@ impl Checkpoints {
     fn numbered(&self, update: usize) -> PathBuf {
         self.folder.join(format!("{update:08}"))
     }
+
+    fn path(&self, update: usize, file: &str) -> PathBuf {
+        self.numbered(update).join(file)
+    }
 }
 
-fn read_weights(path: &Path, model: Transformer) -> Result<Transformer, TrainError> {
-    ModuleRecord::from_bytes(read_bytes(path)?)
-        .and_then(|record| model.try_load_record(record))
-        .map_err(|error| damaged(path, error))
-}
-
-fn read_bytes(path: &Path) -> Result<Bytes, TrainError> {
-    let bytes = fs::read(path).map_err(|error| damaged(path, error))?;
-    Ok(Bytes::from_bytes_vec(bytes))
+fn read_file(path: &Path) -> Result<Vec<u8>, TrainError> {
+    fs::read(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => damaged(path, "it is missing"),
+        _ => damaged(path, error),
+    })
 }
 
 /// Removes a file or a folder, if it is there.

@@ -205,9 +205,9 @@ pub struct BpeDropout {
 }
 
 impl BpeDropout {
-    /// The example of this number, cut as `seed` and `epoch` decide.
-    fn cut(&self, example: Example, seed: u64, epoch: u64, number: u32) -> Example {
-        let mut random = dropout_random(seed, epoch, number.into());
+    /// An example cut as `seed`, `epoch` and its place in the epoch's order decide.
+    fn cut(&self, example: Example, seed: u64, epoch: u64, place: u64) -> Example {
+        let mut random = dropout_random(seed, epoch, place);
         let mut cut_side = |ids: Vec<u32>| {
             let text = self.tokenizer.decode(&ids);
             let mut cut = self
@@ -261,7 +261,7 @@ impl BatchSequence {
         }
     }
 
-    /// The same batches, each sentence cut anew every epoch. Batches are planned before that: of more tokens, one may
+    /// The same batches, each sentence cut anew every time it is taken. Batches are planned before that: of more tokens, one may
     /// exceed the budget.
     #[must_use]
     pub fn with_bpe_dropout(self, dropout: BpeDropout) -> Self {
@@ -286,9 +286,15 @@ impl BatchSequence {
     /// The next batch's examples.
     pub fn next_batch(&mut self) -> Vec<Example> {
         loop {
-            if let Some(batch) = self.plan.batch(self.position.batch) {
+            let position = self.position;
+            if let Some(batch) = self.plan.batch(position.batch) {
                 self.position.batch += 1;
-                return batch.iter().map(|&number| self.example(number)).collect();
+                // An epoch has fewer than 2³² examples, and so a batch has, too.
+                let places = (position.batch as u64) << 32..;
+                let examples = batch.iter().zip(places);
+                return examples
+                    .map(|(&number, place)| self.example(number, position.epoch, place))
+                    .collect();
             }
             let epoch = self.position.epoch + 1;
             self.position = Position { epoch, batch: 0 };
@@ -296,11 +302,11 @@ impl BatchSequence {
         }
     }
 
-    /// An example as the present epoch has it.
-    fn example(&self, number: u32) -> Example {
+    /// An example as an epoch has it at a place in its order.
+    fn example(&self, number: u32, epoch: u64, place: u64) -> Example {
         let example = self.examples.get(number);
         match &self.bpe_dropout {
-            Some(dropout) => dropout.cut(example, self.seed, self.position.epoch, number),
+            Some(dropout) => dropout.cut(example, self.seed, epoch, place),
             None => example,
         }
     }

@@ -109,12 +109,24 @@ impl Trainer {
     /// If all checkpoints are damaged.
     pub fn resume(mut self) -> Result<(Self, Vec<String>), TrainError> {
         let mut notes = Vec::new();
-        if let Some((snapshot, damages)) = Checkpoints::of(&self.folder).load(&self.now)? {
+        let checkpoints = Checkpoints::of(&self.folder);
+        if let Some((snapshot, damages)) = checkpoints.load(&self.now)? {
             let workers = self.workers.count();
             notes.extend(
                 damages
                     .iter()
                     .map(|damage| format!("{damage}: going on from the one before")),
+            );
+            let others = snapshot.state.averaged.iter().map(|averaged| averaged.update);
+            notes.extend(
+                others
+                    .filter(|&update| update != snapshot.state.update)
+                    .filter_map(|update| checkpoints.check_weights(update).err())
+                    .map(|damage| {
+                        format!(
+                            "{damage}: averages will lack it, and differ from those of an undisturbed run"
+                        )
+                    }),
             );
             if snapshot.state.workers != workers {
                 notes.push(format!(
@@ -327,7 +339,8 @@ impl Trainer {
     fn validate(&mut self, report: &mut Report) -> Result<(), TrainError> {
         self.now.state.validated = self.now.state.update;
         let metric = self.recipe.training.metric;
-        let bundle = self.bundle(self.weights()?);
+        let (weights, averaged) = self.weights(report);
+        let bundle = self.bundle(weights);
         let scores = self.score(&bundle)?;
         if !scores.loss.is_finite() {
             let update = self.now.state.update;
@@ -339,10 +352,6 @@ impl Trainer {
         let improved = best.is_none_or(|best| metric.is_better(score, best));
         // Of equals the later one is kept, but patience ends on a plateau.
         if improved || best == Some(score) {
-            let averaged = match self.recipe.training.average_last {
-                Some(_) => self.averaged_updates(),
-                None => Vec::new(),
-            };
             bundle.save(&self.folder)?;
             self.now.state.best = Some(Best {
                 update: self.now.state.update,
@@ -368,14 +377,15 @@ impl Trainer {
         Scores::measure(bundle, &self.dataset, &self.recipe, &device)
     }
 
-    /// What is validated: the weights, or their average where it is kept up during the run.
-    fn weights(&self) -> Result<Transformer, TrainError> {
-        let average = match (&self.now.moving_average, self.recipe.training.average_last) {
-            (Some(average), _) => Some(average.clone()),
-            (None, Some(_)) => self.mean_of_checkpoints()?,
-            (None, None) => None,
+    /// What is validated: the weights, or their average where it is kept up during the run; and the updates whose
+    /// checkpoints it is the mean of.
+    fn weights(&self, report: &Report) -> (Transformer, Vec<usize>) {
+        let (average, averaged) = match (&self.now.moving_average, self.recipe.training.average_last) {
+            (Some(average), _) => (Some(average.clone()), Vec::new()),
+            (None, Some(_)) => self.mean_of_checkpoints(report),
+            (None, None) => (None, Vec::new()),
         };
-        Ok(average.unwrap_or_else(|| self.now.model.valid()))
+        (average.unwrap_or_else(|| self.now.model.valid()), averaged)
     }
 
     /// Adds the weights of this update to the `count` that are averaged: in the place of the worst where they have
@@ -401,22 +411,35 @@ impl Trainer {
         }
     }
 
-    fn averaged_updates(&self) -> Vec<usize> {
-        let averaged = self.now.state.averaged.iter();
-        averaged.map(|averaged| averaged.update).collect()
-    }
-
-    fn mean_of_checkpoints(&self) -> Result<Option<Transformer>, TrainError> {
+    /// The mean of the checkpoints that are averaged, and their updates. One that is damaged or missing is left out, and
+    /// that is said: the others are still worth more than a run that ends.
+    fn mean_of_checkpoints(&self, report: &Report) -> (Option<Transformer>, Vec<usize>) {
         let checkpoints = Checkpoints::of(&self.folder);
         let current = self.now.model.valid();
-        mean(
-            self.averaged_updates()
-                .into_iter()
-                .map(|update| match update == self.now.state.update {
+        let mut updates = Vec::new();
+        let models = self
+            .now
+            .state
+            .averaged
+            .iter()
+            .filter_map(|&Averaged { update, .. }| {
+                let model = match update == self.now.state.update {
                     true => Ok(current.clone()),
                     false => checkpoints.weights(update, current.clone()),
-                }),
-        )
+                };
+                match model {
+                    Ok(model) => {
+                        updates.push(update);
+                        Some(model)
+                    }
+                    Err(damage) => {
+                        report.say(&format!("{damage}: left out of the average"));
+                        None
+                    }
+                }
+            });
+        let mean = mean(models);
+        (mean, updates)
     }
 
     /// The last step of a run: the average of the best weights, where it is asked for, becomes the model. Returns a
@@ -428,12 +451,12 @@ impl Trainer {
             return Err(TrainError::NoModel);
         };
         if settings.average_best.is_some()
-            && let Some(average) = self.mean_of_checkpoints()?
+            && let (Some(average), updates) = self.mean_of_checkpoints(report)
         {
             let bundle = self.bundle(average);
             let scores = self.score(&bundle)?;
             bundle.save(&self.folder)?;
-            let updates = list(&self.averaged_updates());
+            let updates = list(&updates);
             report.say(&format!("average of updates {updates}: validation {scores}"));
             return Ok(format!(
                 "These are the average of the weights after updates {updates}, the best on the validation pairs by \

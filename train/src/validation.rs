@@ -1,6 +1,7 @@
 //! How well weights do on the validation pairs.
 
 use std::fmt;
+use std::time::Instant;
 
 use attend_data::batch::{Batch, Example, plan_batches};
 use attend_infer::metric::{corpus_bleu, corpus_chrf};
@@ -121,6 +122,41 @@ impl fmt::Display for Scores {
             "loss {loss:.3}, perplexity {perplexity:.2}, BLEU {bleu:.2}, chrF {chrf:.2}"
         )
     }
+}
+
+/// Seconds that [`Scores::measure`] will take on a trained model of the shape of `bundle`'s, as a batch of pairs of the
+/// middle lengths goes: their losses, and greedy search that finds translations as long as the references. An untrained
+/// model's own would not end.
+pub(crate) fn expected_seconds(
+    bundle: &ModelFolder,
+    dataset: &Dataset,
+    recipe: &Recipe,
+    device: &Device,
+) -> f64 {
+    const SAMPLE: usize = 32;
+    let mut examples = dataset.valid.clone();
+    examples.sort_by_key(|example| example.source.len());
+    let start = examples.len().saturating_sub(SAMPLE) / 2;
+    let sample: Vec<Example> = examples.iter().skip(start).take(SAMPLE).cloned().collect();
+    if sample.is_empty() {
+        return 0.0;
+    }
+    let tokenizer = &bundle.tokenizer;
+    let batch = Batch::new(&sample, tokenizer.pad_id(), tokenizer.bos_id());
+
+    let clock = Instant::now();
+    losses(bundle, &sample, &recipe.training, device);
+    let model = &bundle.model;
+    let mut state = model.start(model.encode(to_tensor(&batch.source, device)));
+    let target_input = to_tensor(&batch.target_input, device);
+    for step in 0..batch.target_input.width {
+        let logits = model.decode(
+            target_input.clone().slice([0..sample.len(), step..step + 1]),
+            &mut state,
+        );
+        logits.into_data();
+    }
+    clock.elapsed().as_secs_f64() * examples.len() as f64 / sample.len() as f64
 }
 
 /// Label-smoothed cross-entropy and perplexity of `examples`.

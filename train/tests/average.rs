@@ -44,10 +44,11 @@ fn the_last_checkpoints_are_averaged() {
         said.contains("the average of the weights after updates 10, 15, 20"),
         "{said}"
     );
-    // Only the weights of the oldest stay.
+    // Only the weights of the oldest stay, with their checksum.
     let files = fs::read_dir(workspace.path("average/checkpoints/00000010")).unwrap();
-    let files: Vec<_> = files.map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(files, ["model.bpk"]);
+    let mut files: Vec<_> = files.map(|entry| entry.unwrap().file_name()).collect();
+    files.sort();
+    assert_eq!(files, ["checksums.toml", "model.bpk"]);
 
     let every = ["training.average_last=2", "training.checkpoint_every=9"];
     let average = train(&workspace, "every-9", 20, &every);

@@ -144,6 +144,184 @@ fn a_checkpoint_cut_short_gives_way_to_the_one_before() {
 }
 
 #[test]
+fn a_changed_byte_anywhere_in_a_checkpoint_is_noticed() {
+    let workspace = small_workspace();
+    let train = |more: &[&str]| {
+        let arguments = [&["small.toml"], more, &["--set", "training.ema=0.9"]].concat();
+        workspace.train(&arguments)
+    };
+    let longer = ["--set", "training.updates=30"];
+    assert!(train(&["--output", "run"]).status.success());
+    assert!(
+        train(&[&["--output", "whole"], &longer[..]].concat())
+            .status
+            .success()
+    );
+
+    let file = |update: usize, name: &str| workspace.path(&format!("run/checkpoints/{update:08}/{name}"));
+    // One bit, so that what is written stays text where it was text.
+    let flip = |update: usize, name: &str, share: f64| {
+        let mut bytes = fs::read(file(update, name)).unwrap();
+        let place = (share * (bytes.len() - 1) as f64) as usize;
+        bytes[place] ^= 1;
+        fs::write(file(update, name), bytes).unwrap();
+    };
+    for name in [
+        "model.bpk",
+        "optimizer.bpk",
+        "average.bpk",
+        "state.toml",
+        "checksums.toml",
+    ] {
+        for share in [0.0, 0.3, 0.5, 0.8, 1.0] {
+            let flip_both = || {
+                flip(10, name, share);
+                flip(20, name, share);
+            };
+            flip_both();
+            let output = train(&["--output", "run", "--resume"]);
+            let message = stderr(&output);
+            assert_eq!(output.status.code(), Some(1), "{name} at {share}: {message}");
+            assert_contains(&message, &["error: the checkpoint", "00000020/", "is damaged"]);
+            if name != "checksums.toml" {
+                assert_contains(&message, &[&format!("{name} is damaged: its checksum differs")]);
+            }
+            flip_both();
+        }
+    }
+
+    flip(20, "average.bpk", 0.6);
+    let output = train(&[&["--output", "run", "--resume"], &longer[..]].concat());
+    let message = stderr(&output);
+    assert!(output.status.success(), "{message}");
+    assert_contains(
+        &message,
+        &[
+            "00000020/average.bpk is damaged: its checksum differs: going on from the one before",
+            "going on after update 10",
+        ],
+    );
+    assert_eq!(workspace.losses("run"), workspace.losses("whole"));
+    assert_eq!(workspace.weights("run"), workspace.weights("whole"));
+}
+
+/// Trains further into a folder, averaging the last four checkpoints, and returns what was said.
+fn train_average(workspace: &Workspace, run: &[&str], updates: usize) -> String {
+    let updates = format!("training.updates={updates}");
+    let settings = set(&[
+        &updates,
+        "training.average_last=4",
+        "training.validate_every=5",
+        "training.metric=loss",
+    ]);
+    let output = workspace.train(&[&["small.toml", "--output"], run, &settings].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    stderr(&output)
+}
+
+fn card(workspace: &Workspace, run: &str) -> String {
+    fs::read_to_string(workspace.path(run).join("README.md")).expect("the run wrote its card")
+}
+
+#[test]
+fn a_checkpoint_that_is_averaged_is_left_out_once_damaged() {
+    let workspace = small_workspace();
+    let singles = [15, 20, 25].map(|updates| {
+        let (run, updates) = (format!("to-{updates}"), format!("training.updates={updates}"));
+        let settings = set(&[&updates, "training.metric=loss", "training.validate_every=5"]);
+        workspace.train_well(&[&["small.toml", "--output", &run], &settings[..]].concat());
+        workspace.weights(&run)
+    });
+    train_average(&workspace, &["whole"], 30);
+    for (run, reason) in [
+        ("changed", "model.bpk is damaged: its checksum differs"),
+        ("gone", "model.bpk is damaged: it is missing"),
+    ] {
+        train_average(&workspace, &[run], 20);
+        let folder = workspace.path(&format!("{run}/checkpoints/00000010"));
+        let file = folder.join("model.bpk");
+        let mut bytes = fs::read(&file).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 16;
+        match run {
+            "changed" => fs::write(&file, bytes).unwrap(),
+            _ => fs::remove_dir_all(&folder).unwrap(),
+        }
+        // The average at 25 is of 10, 15, 20 and 25.
+        let message = train_average(&workspace, &[run, "--resume"], 25);
+        let [on_resume, on_validation] = ["averages will lack it", "left out of the average"]
+            .map(|end| format!("00000010/{reason}: {end}"));
+        assert_contains(
+            &message,
+            &[&on_resume, &on_validation, "going on after update 20"],
+        );
+        let said = card(&workspace, run);
+        assert_contains(&said, &["the average of the weights after updates 15, 20, 25"]);
+        for (index, weight) in workspace.weights(run).into_iter().enumerate() {
+            let mean = singles.iter().map(|weights| weights[index]).sum::<f32>() / 3.0;
+            assert!((weight - mean).abs() < 1e-6, "{weight}, not {mean}");
+        }
+        // That at 30 does not need it.
+        let message = train_average(&workspace, &[run, "--resume"], 30);
+        assert!(!message.contains("left out"), "{message}");
+        assert_eq!(workspace.losses(run), workspace.losses("whole"));
+        assert_eq!(workspace.weights(run), workspace.weights("whole"));
+    }
+}
+
+#[test]
+fn a_run_outlives_the_damage_of_a_checkpoint_that_it_averages() {
+    let workspace = small_workspace();
+    let settings = set(&["training.updates=1000000", "training.average_last=1000"]);
+    let mut child = workspace.start(&[&["--output", "run"], &settings[..]].concat());
+    workspace.wait_for("run/checkpoints/00000030/state.toml");
+    fs::remove_file(workspace.path("run/checkpoints/00000010/model.bpk")).unwrap();
+    workspace.wait_for("run/checkpoints/00000060/state.toml");
+    child.kill().unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_contains(
+        &stderr(&output),
+        &["00000010/model.bpk is damaged: it is missing: left out of the average"],
+    );
+}
+
+#[test]
+fn without_any_checkpoint_to_average_the_weights_themselves_are_taken() {
+    let workspace = small_workspace();
+    let train = |more: &[&str]| {
+        let settings = set(&[
+            "training.average_last=1",
+            "training.checkpoint_every=9",
+            "training.metric=loss",
+        ]);
+        workspace.train_well(&[&["small.toml", "--output", "run"], &settings[..], more].concat());
+        card(&workspace, "run")
+    };
+    assert_contains(&train(&[]), &["the average of the weights after updates 18"]);
+    fs::remove_file(workspace.path("run/checkpoints/00000018/model.bpk")).unwrap();
+    let said = train(&["--resume", "--set", "training.updates=25"]);
+    assert_contains(&said, &["These are the weights after update 25"]);
+}
+
+#[test]
+fn the_average_of_the_best_lacks_a_damaged_one() {
+    let workspace = small_workspace();
+    let train = |run: &str, more: &[&str]| {
+        let settings = set(&[
+            "training.average_best=3",
+            "training.metric=loss",
+            "training.validate_every=5",
+        ]);
+        workspace.train_well(&[&["small.toml", "--output", run], &settings[..], more].concat());
+        card(&workspace, run)
+    };
+    assert_contains(&train("run", &[]), &["after updates 10, 15, 20, the best"]);
+    fs::write(workspace.path("run/checkpoints/00000010/model.bpk"), "").unwrap();
+    let said = train("run", &["--resume"]);
+    assert_contains(&said, &["after updates 15, 20, the best"]);
+}
+
+#[test]
 fn another_number_of_workers_is_said() {
     let workspace = small_workspace();
     workspace.train_well(&["small.toml", "--output", "run", "--workers", "1"]);

@@ -161,6 +161,22 @@ fn bpe_dropout_cuts_the_same_text_anew_each_epoch() {
 }
 
 #[test]
+fn an_epoch_cuts_a_sentence_twice_that_it_takes_twice() {
+    let mixture = mixture([2.0, 2.0]);
+    let tokenizer = tokenizer();
+    let mut cuts_of = HashMap::<(String, String), Vec<Vec<u32>>>::new();
+    let batches = epochs(with_dropout(sequence(&mixture, Position::default()), 0.3, 64), 1);
+    for Example { source, target } in batches.into_iter().flat_map(|(_, batch)| batch) {
+        let text = [&source, &target].map(|ids| tokenizer.decode(ids));
+        cuts_of.entry(text.into()).or_default().push(source);
+    }
+    assert!(cuts_of.len() == 200 && cuts_of.values().all(|cuts| cuts.len() == 2));
+    // A source has the merges of "copy" or "reverse" at least: few are cut alike by chance.
+    let cut_anew = cuts_of.values().filter(|cuts| cuts[0] != cuts[1]).count();
+    assert!(cut_anew > 120, "{cut_anew}");
+}
+
+#[test]
 fn with_bpe_dropout_too_the_same_batches_follow_a_position() {
     let mixture = mixture([0.5, 1.5]);
     let from = |position| with_dropout(sequence(&mixture, position), 0.3, 64);

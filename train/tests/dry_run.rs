@@ -49,6 +49,65 @@ fn a_dry_run_tells_of_the_run_and_writes_nothing() {
     }
 }
 
+/// Seconds of what a dry run expects: a number and a unit, the larger ones rounded.
+fn seconds(shown: &str, name: &str) -> f64 {
+    let value = shown.lines().find_map(|line| line.trim().strip_prefix(name));
+    let mut words = value
+        .unwrap_or_else(|| panic!("no {name} in\n{shown}"))
+        .split_whitespace();
+    let number: f64 = words.next().unwrap().parse().unwrap();
+    let unit = match words.next().unwrap().trim_end_matches('s') {
+        "second" => 1,
+        "minute" => 60,
+        "hour" => 3_600,
+        "day" => 86_400,
+        "week" => 7 * 86_400,
+        unit => panic!("{unit} in\n{shown}"),
+    };
+    number * f64::from(unit)
+}
+
+#[test]
+fn the_time_expected_is_that_of_updates_and_validations() {
+    let workspace = small_workspace();
+    // More pairs to validate on than in a batch.
+    workspace.write(
+        "small.toml",
+        SMALL_RECIPE.replace(
+            "valid = { source = \"valid.src\", target = \"valid.tgt\" }",
+            "valid = { source = \"train.src\", target = \"train.tgt\" }",
+        ),
+    );
+    let expect = |settings: &[&str]| {
+        workspace.train_well(&[&["small.toml", "--dry-run"], &set(settings)[..]].concat())
+    };
+    for (settings, updates, validations) in [
+        (
+            ["training.updates=20000", "training.validate_every=1"],
+            20_000.0,
+            20_000.0,
+        ),
+        (
+            ["training.updates=20000", "training.validate_every=15000"],
+            20_000.0,
+            2.0,
+        ),
+    ] {
+        let shown = expect(&settings);
+        let expected = updates * seconds(&shown, "an update") + validations * seconds(&shown, "a validation");
+        let ratio = seconds(&shown, "the run") / expected;
+        assert!((0.6..1.6).contains(&ratio), "{ratio} in\n{shown}");
+    }
+    let shown = expect(&["training.updates=100000000", "training.minutes=2"]);
+    assert_eq!(seconds(&shown, "the run"), 120.0);
+
+    // Validating takes no time where the model has positions for none of the pairs.
+    let long = "a ".repeat(100);
+    workspace.write_pairs("long", &[(long.clone(), long)]);
+    let settings = ["data.valid.source=long.src", "data.valid.target=long.tgt"];
+    assert_eq!(seconds(&expect(&settings), "a validation"), 0.0);
+}
+
 #[test]
 fn an_epoch_takes_each_corpus_as_often_as_its_weight_says() {
     let workspace = small_workspace();

@@ -10,7 +10,7 @@
 //! | `lock` | held by the process that prepares |
 //!
 //! The manifest is written last, and every file through a temporary name: with a manifest, a folder is whole. What a
-//! process leaves that is stopped before, the next one writes over.
+//! process leaves that is stopped before, the next one that prepares removes, be it the same corpus or another.
 
 mod examples;
 mod fingerprint;
@@ -21,7 +21,7 @@ mod tests;
 mod writer;
 
 use std::fs::{self, File, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 
@@ -69,11 +69,13 @@ pub fn prepare(
     mut progress: impl FnMut(Progress),
 ) -> Result<Examples, DataError> {
     let fingerprint = fingerprint(text, cleaning, tokenizer, filter)?;
-    let folder = folder.join(&fingerprint);
+    let prepared = folder;
+    let folder = prepared.join(&fingerprint);
     if !Manifest::path(&folder).exists() {
+        remove_abandoned(prepared);
         fs::create_dir_all(&folder).map_err(|error| DataError::write(&folder, error))?;
         // The system releases the lock when its file is closed, even if the process is killed.
-        let _lock = lock(&folder.join("lock"), &mut progress)?;
+        let _lock = lock(&lock_path(&folder), &mut progress)?;
         if !Manifest::path(&folder).exists() {
             let mut writer = ShardWriter::new(&folder, tokenizer.vocab_size(), SHARD_TOKENS);
             let written = encode(text, cleaning, tokenizer, filter, &mut writer, &mut progress)
@@ -88,6 +90,24 @@ pub fn prepare(
         }
     }
     Examples::open(&folder)
+}
+
+/// Removes what processes have left that were killed while they prepared: nobody may ever prepare the same again. Their
+/// folders stay, with an empty lock: a process that waits for it would wait for a file that is no longer there.
+fn remove_abandoned(prepared: &Path) {
+    for entry in fs::read_dir(prepared).into_iter().flatten().flatten() {
+        let folder = entry.path();
+        if let Ok(lock) = File::open(lock_path(&folder))
+            && lock.try_lock().is_ok()
+            && !Manifest::path(&folder).exists()
+        {
+            writer::remove_shards(&folder);
+        }
+    }
+}
+
+fn lock_path(folder: &Path) -> PathBuf {
+    folder.join("lock")
 }
 
 fn lock(path: &Path, progress: &mut impl FnMut(Progress)) -> Result<File, DataError> {

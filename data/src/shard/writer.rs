@@ -78,7 +78,7 @@ impl ShardWriter {
     }
 }
 
-/// Removes what a failed preparation has written, as far as that can be done.
+/// Removes what a preparation has written that failed or was killed, as far as that can be done.
 pub(super) fn remove_shards(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();

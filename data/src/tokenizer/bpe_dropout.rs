@@ -101,11 +101,12 @@ impl Tokenizer {
 }
 
 /// The random numbers by which a sentence is cut in an epoch of a run: the same however the work is divided, and
-/// wherever a run is resumed. `sentence` is the sentence's number in the training data.
+/// wherever a run is resumed. `place` is the sentence's place in the epoch's order, so that a sentence that the epoch
+/// takes twice is cut twice.
 #[must_use]
-pub fn dropout_random(seed: u64, epoch: u64, sentence: u64) -> ChaCha8Rng {
+pub fn dropout_random(seed: u64, epoch: u64, place: u64) -> ChaCha8Rng {
     let mut key = [0; 32];
-    for (part, number) in key.chunks_exact_mut(8).zip([seed, epoch, sentence]) {
+    for (part, number) in key.chunks_exact_mut(8).zip([seed, epoch, place]) {
         part.copy_from_slice(&number.to_le_bytes());
     }
     // Keeps these streams apart from the others that a run draws from the same seed and epoch.

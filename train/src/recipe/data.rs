@@ -38,7 +38,7 @@ pub struct DataSettings {
     /// memory does not grow with the text beyond that. Words between white space come from all pairs. Default 500000.
     #[serde(default = "default_vocab_pairs")]
     pub vocab_pairs: usize,
-    /// BPE-dropout: the probability, in [0, 1], that a merge of a training sentence is left out, drawn anew each epoch; it
+    /// BPE-dropout: the probability, in [0, 1], that a merge of a training sentence is left out, drawn anew each time; it
     /// makes batches longer than `training.batch_tokens`. Default 0, for none.
     #[serde(default)]
     pub bpe_dropout: f64,

@@ -12,6 +12,7 @@ use indicatif::HumanDuration;
 use super::Trainer;
 use crate::dataset::Position;
 use crate::memory::peak_memory;
+use crate::validation::expected_seconds;
 
 /// Updates whose time is measured, after one to warm up.
 const MEASURED: u32 = 2;
@@ -19,7 +20,7 @@ const MEASURED: u32 = 2;
 const SHOWN: usize = 5;
 
 impl Trainer {
-    /// The network's weights by part, an epoch's batches and tokens, time and memory as its first updates need them,
+    /// The network's weights by part, an epoch's batches and tokens, time and memory as its first updates and validation pairs need them,
     /// and the beginning of the first batch. Nothing is written.
     #[must_use]
     pub fn dry_run(mut self) -> String {
@@ -52,21 +53,40 @@ impl Trainer {
         line(&mut text, "padding", format!("{padding:.1}%"));
 
         let (update_seconds, tokens_per_second) = self.measure();
-        let epoch_seconds = update_seconds * batches.len() as f64 / settings.accumulate as f64;
+        let bundle = self.bundle(self.now.model.valid());
+        let device = self.device.clone().without_autodiff();
+        let validation_seconds = expected_seconds(&bundle, &self.dataset, &self.recipe, &device);
+        let seconds_of = |updates: f64| {
+            let validations = (updates / settings.validate_every as f64).ceil();
+            update_seconds * updates + validation_seconds * validations
+        };
+        let epoch_updates = batches.len() as f64 / settings.accumulate as f64;
         let limits = [
-            settings.updates.map(|updates| update_seconds * updates as f64),
-            settings.epochs.map(|epochs| epoch_seconds * epochs as f64),
+            settings.updates.map(|updates| seconds_of(updates as f64)),
+            settings
+                .epochs
+                .map(|epochs| seconds_of((epoch_updates * epochs as f64).ceil())),
             settings.minutes.map(|minutes| 60.0 * minutes),
         ];
         let run_seconds = limits.into_iter().flatten().fold(f64::INFINITY, f64::min);
-        text += "\nexpected, as the first updates went, validations left out\n";
+        text +=
+            "\nexpected, as the first updates and a few validation pairs went, without writing checkpoints\n";
         line(&mut text, "an update", format!("{update_seconds:.3} seconds"));
         line(
             &mut text,
             "target tokens",
             format!("{tokens_per_second:.0} a second"),
         );
-        line(&mut text, "an epoch", duration(epoch_seconds));
+        line(
+            &mut text,
+            "a validation",
+            format!("{validation_seconds:.3} seconds"),
+        );
+        line(
+            &mut text,
+            "an epoch's updates",
+            duration(update_seconds * epoch_updates),
+        );
         line(&mut text, "the run", format!("{} at most", duration(run_seconds)));
         if let Some(peak) = peak_memory() {
             line(&mut text, "memory", format!("{} MiB", peak >> 20));
