@@ -138,7 +138,7 @@ fn run(options: &Options) -> Result<ExitCode, TrainError> {
     let num_params = trainer.num_params();
     eprintln!("{name}: {num_params} weights, into {}", folder.display());
     let interrupt = Interrupt::listen().map_err(TrainError::Signals)?;
-    let (state, ending) = trainer.run(&name, interrupt)?;
+    let (state, ending) = trainer.run(interrupt)?;
     let weights = match ending {
         Ending::Finished { weights } => weights,
         Ending::Interrupted { exit_status } => {

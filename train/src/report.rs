@@ -44,6 +44,8 @@ pub struct UpdateMeasure {
 
 /// Shows progress on standard error, a bar on a terminal and plain lines elsewhere, and writes the records.
 pub struct Report {
+    /// The name of the run's folder.
+    name: String,
     subject: Subject,
     bar: Option<ProgressBar>,
     records: Vec<Record>,
@@ -93,7 +95,11 @@ impl Report {
                 path: metrics_path.clone(),
                 error,
             })?;
+        // The folder may be named by a dot.
+        let folder = std::path::absolute(run_folder).unwrap_or_default();
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
         Ok(Self {
+            name: name.into_owned(),
             subject,
             bar: io::stderr().is_terminal().then(progress_bar),
             events: EventFile::create(run_folder, &records, state.seconds)?,
@@ -216,7 +222,7 @@ impl Report {
     ///
     /// If it cannot be written.
     pub fn write_page(&self, state: &TrainingState, progress: Progress<'_>) -> Result<(), DataError> {
-        let page = page::page(&self.subject, state, progress, &self.records);
+        let page = page::page(&self.name, &self.subject, state, progress, &self.records);
         write_file(&self.page_path, page)
     }
 

@@ -136,15 +136,14 @@ impl Trainer {
     }
 
     /// Trains until a limit of the recipe, and then validates, or until a signal. At every validation a checkpoint is
-    /// written, and where its score is the best so far, the model folder. `name` is the recipe's, for the report.
+    /// written, and where its score is the best so far, the model folder.
     ///
     /// # Errors
     ///
     /// If the loss stays not finite, or a file cannot be written. The last checkpoint is whole then.
-    pub fn run(mut self, name: &str, interrupt: Interrupt) -> Result<(TrainingState, Ending), TrainError> {
+    pub fn run(mut self, interrupt: Interrupt) -> Result<(TrainingState, Ending), TrainError> {
         let settings = self.recipe.training.clone();
         let subject = Subject {
-            name: name.to_owned(),
             num_params: self.num_params(),
             metric: settings.metric,
         };

@@ -20,8 +20,6 @@ const CHRF: RGBColor = RGBColor(13, 148, 136);
 /// What stays the same in a run.
 #[derive(Clone, Debug)]
 pub struct Subject {
-    /// The name of the recipe.
-    pub name: String,
     /// Number of trained weights.
     pub num_params: usize,
     /// What the best weights are chosen by.
@@ -48,14 +46,15 @@ struct Figure {
     plot: Plot,
 }
 
-/// The page.
+/// The page of the run of this name.
 pub(super) fn page(
+    name: &str,
     subject: &Subject,
     state: &TrainingState,
     progress: Progress<'_>,
     records: &[Record],
 ) -> String {
-    let name = encode_text(&subject.name);
+    let name = encode_text(name);
     let status = match progress {
         Progress::Running(_) => format!("Training; as of update {}.", number(state.update as f64, 0)),
         Progress::Interrupted(_) => "Stopped by a signal; the same command with --resume goes on.".to_owned(),
@@ -100,9 +99,12 @@ fn rows(
         rows.push(("Time left", format!("about {}", duration(time_left(state, done)))));
     }
     if let Some(best) = &state.best {
-        let (metric, score) = (subject.metric, number(best.score, 2));
+        let (metric, score) = (subject.metric, best.score);
         let update = number(best.update as f64, 0);
-        rows.push(("Best validation", format!("{metric} {score}, update {update}")));
+        rows.push((
+            "Best validation",
+            format!("{metric}\u{a0}{score:.2}, update\u{a0}{update}"),
+        ));
     }
     let last = records.iter().rev();
     if let Some((bleu, chrf, perplexity)) = last.into_iter().find_map(|record| match record {
@@ -116,7 +118,7 @@ fn rows(
     }) {
         rows.push((
             "Last validation",
-            format!("BLEU {bleu:.2}, chrF {chrf:.2}, perplexity {perplexity:.2}"),
+            format!("BLEU\u{a0}{bleu:.2}, chrF\u{a0}{chrf:.2}, perplexity\u{a0}{perplexity:.2}"),
         ));
     }
     if let Some(speed) = Record::typical_speed(records) {
@@ -179,7 +181,7 @@ fn figures(records: &[Record]) -> Vec<Figure> {
     vec![
         figure(
             "Loss",
-            "label-smoothed cross-entropy, nats a target token",
+            "nats a target token",
             &["training", "validation"],
             Axis::Linear,
             vec![train_loss, valid_loss],

@@ -6,7 +6,7 @@ use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
 
 /// Size of a plot; a page may scale it.
-const SIZE: (u32, u32) = (560, 300);
+const SIZE: (u32, u32) = (560, 310);
 /// The most points of a line: more could not be told apart.
 const MAX_POINTS: usize = 500;
 const GRID: RGBColor = RGBColor(226, 230, 235);
@@ -51,7 +51,10 @@ impl Plot {
         let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
         let values = self.values();
         let drawn = match self.axis {
-            Axis::Logarithmic => self.draw(&area, last_update, values.log_scale()),
+            Axis::Logarithmic => {
+                let labelled = one_two_five(&values);
+                self.draw(&area, last_update, values.log_scale().with_key_points(labelled))
+            }
             Axis::FromZero | Axis::Linear => self.draw(&area, last_update, values),
         };
         drawn.expect("a string takes every drawing");
@@ -73,7 +76,7 @@ impl Plot {
         let mut chart = ChartBuilder::on(area)
             .margin(6)
             .margin_right(24)
-            .x_label_area_size(30)
+            .x_label_area_size(44)
             .y_label_area_size(62)
             .build_cartesian_2d(0.0..last_update.max(1) as f64, values)?;
         let digits = self.digits();
@@ -83,6 +86,8 @@ impl Plot {
             .bold_line_style(GRID)
             .light_line_style(TRANSPARENT)
             .axis_style(AXIS)
+            .x_desc("updates")
+            .axis_desc_style(label())
             .x_labels(6)
             .y_labels(6)
             .x_label_style(label())
@@ -142,6 +147,19 @@ impl Plot {
         };
         (-magnitude.floor()).clamp(0.0, 12.0) as usize
     }
+}
+
+/// The numbers 1, 2 and 5 times powers of ten that lie in a range, or powers of ten alone where those are many.
+fn one_two_five(range: &Range<f64>) -> Vec<f64> {
+    let factors: &[f64] = match range.end / range.start > 1e3 {
+        true => &[1.0],
+        false => &[1.0, 2.0, 5.0],
+    };
+    let exponents = range.start.log10().floor() as i32..=range.end.log10().ceil() as i32;
+    exponents
+        .flat_map(|exponent| factors.iter().map(move |factor| factor * 10f64.powi(exponent)))
+        .filter(|number| range.contains(number))
+        .collect()
 }
 
 /// A line's points, or the means of equally many neighbours each where there are too many.
@@ -228,6 +246,12 @@ mod tests {
                 "{pixels:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_logarithmic_axis_has_labels() {
+        assert_eq!(one_two_five(&(4.0..30.0)), [5.0, 10.0, 20.0]);
+        assert_eq!(one_two_five(&(0.9..2e4)), [1.0, 10.0, 100.0, 1e3, 1e4]);
     }
 
     #[test]

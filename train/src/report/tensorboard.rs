@@ -199,7 +199,7 @@ fn write_error(path: &Path, error: io::Error) -> DataError {
 mod tests {
     use super::*;
 
-    /// The bytes that TensorBoard 2.21 writes for these two events (`tensorboard.summary.writer.record_writer`).
+    /// The expected bytes are from TensorBoard's own writer: `train/tests/make_event_bytes.py`.
     #[test]
     fn events_are_written_as_tensorboard_writes_them() {
         let first = Event {

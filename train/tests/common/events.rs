@@ -53,9 +53,7 @@ fn masked_sum(bytes: &[u8]) -> [u8; 4] {
         }
     }
     let sum = !sum;
-    ((sum >> 15) | (sum << 17))
-        .wrapping_add(0xa282_ead8)
-        .to_le_bytes()
+    sum.rotate_right(15).wrapping_add(0xa282_ead8).to_le_bytes()
 }
 
 fn read_event(event: &[u8], scalars: &mut Vec<Scalar>) {
