@@ -34,6 +34,12 @@ pub fn select(name: Option<&str>) -> Result<Device, InferError> {
     }
 }
 
+/// The name of the device that [`select`] gives without a name.
+#[must_use]
+pub fn default_name() -> Option<&'static str> {
+    compiled_in().first().map(|(name, _)| *name)
+}
+
 #[cfg_attr(
     feature = "ndarray",
     expect(deprecated, reason = "a feature for as long as Burn has it")

@@ -1,11 +1,12 @@
 //! The visible training loop, its settings, checkpoints and reports.
 //!
 //! A run reads a recipe ([`recipe`]), prepares its data ([`dataset`]), takes updates ([`trainer`]) and validates by
-//! translating ([`validation`]), and leaves a model folder with `checkpoints/` and `metrics.jsonl` in it.
+//! translating ([`validation`]), and leaves a model folder with `checkpoints/` and reports ([`report`]) in it.
 
 pub mod average;
 pub mod checkpoint;
 pub mod dataset;
+pub mod environment;
 pub mod error;
 pub mod interrupt;
 pub mod memory;

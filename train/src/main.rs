@@ -14,8 +14,10 @@ use attend_data::tokenizer::Tokenizer;
 use attend_infer::metric::{corpus_bleu, corpus_chrf};
 use attend_infer::{ModelFolder, Translator, device};
 use attend_train::dataset::{Corpora, Dataset};
+use attend_train::environment::Environment;
 use attend_train::interrupt::Interrupt;
 use attend_train::model_card::ModelCard;
+use attend_train::report::Record;
 use attend_train::run_folder::{Inputs, RunFolder};
 use attend_train::trainer::{Ending, Trainer};
 use attend_train::workers::Workers;
@@ -99,7 +101,8 @@ fn run(options: &Options) -> Result<ExitCode, TrainError> {
     if too_long > 0 {
         eprintln!("validation pairs: left out {too_long} longer than the model's positions");
     }
-    let train_pairs = dataset.train.len();
+    let (train_pairs, valid_pairs) = (dataset.train.len(), dataset.valid_pairs.len());
+    let reports = dataset.reports.clone();
 
     let workers = options.workers.or_else(|| thread::available_parallelism().ok());
     let workers = Workers::start(workers.map_or(1, NonZeroUsize::get))?;
@@ -157,17 +160,23 @@ fn run(options: &Options) -> Result<ExitCode, TrainError> {
     let hypotheses = translator.translate_best(&sources)?;
     let bleu = corpus_bleu(&hypotheses, &references, recipe.data.bleu)?;
     let chrf = corpus_chrf(&hypotheses, &references)?;
+    let device_name = options.device.as_deref().or(device::default_name());
+    let environment = Environment::of_this_process(device_name.unwrap_or_default(), state.workers);
     let card = ModelCard {
         name: &name,
         command: &command(options),
         recipe: &recipe,
         state: &state,
+        records: &Record::read_all(&folder)?,
         weights: &weights,
         num_params,
         train_pairs,
+        corpora: &reports,
+        valid_pairs,
         test_pairs: sources.len(),
         bleu: &bleu,
         chrf: &chrf,
+        environment: &environment,
     };
     write_file(folder.join("README.md"), card.to_markdown())?;
 

@@ -1,4 +1,10 @@
-//! What a run shows while it trains, and the `metrics.jsonl` it leaves.
+//! What a run shows while it trains, and what it leaves to be looked at: `metrics.jsonl`, TensorBoard's event file and
+//! `report.html`.
+
+mod page;
+mod plot;
+mod record;
+mod tensorboard;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
@@ -8,10 +14,17 @@ use std::time::{Duration, Instant};
 use attend_data::DataError;
 use attend_data::file::write_file;
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
-use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::TrainingState;
 use crate::validation::Scores;
+use record::{METRICS, read_lines};
+use tensorboard::EventFile;
+
+pub use page::{Progress, Subject};
+pub use record::Record;
+
+/// The page to look at.
+const PAGE: &str = "report.html";
 
 /// How finely the bar shows a run.
 const BAR_STEPS: u64 = 1_000;
@@ -29,59 +42,17 @@ pub struct UpdateMeasure {
     pub gradient_norm: f64,
 }
 
-/// A line of `metrics.jsonl`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "lowercase")]
-pub enum Record {
-    /// The updates since the record before.
-    Update {
-        /// Last update of the span.
-        update: usize,
-        /// Passes through the data begun before it, counted from zero.
-        epoch: u64,
-        /// Mean label-smoothed cross-entropy over the span, nats a target token.
-        loss: f64,
-        /// Learning rate of the last update.
-        learning_rate: f64,
-        /// Global gradient norm of the last update, before clipping.
-        gradient_norm: f64,
-        /// Updates skipped so far, because the loss or a gradient was not finite.
-        skipped: usize,
-        /// Real target tokens a second over the span, validation left out.
-        tokens_per_second: f64,
-        /// Seconds since the run began.
-        seconds: f64,
-    },
-    /// A validation.
-    Validation {
-        /// Updates taken.
-        update: usize,
-        /// Label-smoothed cross-entropy on the validation pairs, nats a target token.
-        loss: f64,
-        /// The exponential of the cross-entropy without smoothing.
-        perplexity: f64,
-        /// BLEU of greedy translations of the validation pairs.
-        bleu: f64,
-        /// chrF2 of the same.
-        chrf: f64,
-        /// Seconds since the run began.
-        seconds: f64,
-    },
-}
-
-impl Record {
-    fn update(&self) -> usize {
-        match self {
-            Self::Update { update, .. } | Self::Validation { update, .. } => *update,
-        }
-    }
-}
-
 /// Shows progress on standard error, a bar on a terminal and plain lines elsewhere, and writes the records.
 pub struct Report {
+    /// The name of the run's folder.
+    name: String,
+    subject: Subject,
     bar: Option<ProgressBar>,
+    records: Vec<Record>,
     metrics: File,
     metrics_path: PathBuf,
+    events: EventFile,
+    page_path: PathBuf,
     speed: Speed,
 }
 
@@ -107,25 +78,15 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// If `metrics.jsonl` cannot be read or written.
-    pub fn open(run_folder: &Path, state: &TrainingState) -> Result<Self, DataError> {
-        let metrics_path = run_folder.join("metrics.jsonl");
-        let kept: String = match std::fs::read_to_string(&metrics_path) {
-            Ok(text) => text
-                .lines()
-                .filter(|line| {
-                    serde_json::from_str::<Record>(line).is_ok_and(|record| record.update() <= state.update)
-                })
-                .flat_map(|line| [line, "\n"])
-                .collect(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(error) => {
-                return Err(DataError::Read {
-                    path: metrics_path,
-                    error,
-                });
-            }
-        };
+    /// If `metrics.jsonl` cannot be read or written, or the event file cannot be written.
+    pub fn open(run_folder: &Path, subject: Subject, state: &TrainingState) -> Result<Self, DataError> {
+        let metrics_path = run_folder.join(METRICS);
+        // The lines as they were: read and written again, a number might change in its last digit.
+        let (lines, records): (Vec<String>, Vec<Record>) = read_lines(&metrics_path)?
+            .into_iter()
+            .filter(|(_, record)| record.update() <= state.update)
+            .unzip();
+        let kept: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
         write_file(&metrics_path, kept)?;
         let metrics = OpenOptions::new()
             .append(true)
@@ -134,10 +95,18 @@ impl Report {
                 path: metrics_path.clone(),
                 error,
             })?;
+        // The folder may be named by a dot.
+        let folder = std::path::absolute(run_folder).unwrap_or_default();
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
         Ok(Self {
+            name: name.into_owned(),
+            subject,
             bar: io::stderr().is_terminal().then(progress_bar),
+            events: EventFile::create(run_folder, &records, state.seconds)?,
+            records,
             metrics,
             metrics_path,
+            page_path: run_folder.join(PAGE),
             speed: Speed::start(),
         })
     }
@@ -175,7 +144,7 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// If `metrics.jsonl` cannot be written.
+    /// If `metrics.jsonl` or the event file cannot be written.
     pub fn record_updates(&mut self, state: &TrainingState, done: f64) -> Result<(), DataError> {
         let span = &state.span;
         let loss = span.loss_sum / span.target_tokens as f64;
@@ -190,7 +159,7 @@ impl Report {
                 HumanDuration(time_left(state, done)),
             );
         }
-        self.write(&Record::Update {
+        self.write(Record::Update {
             update: state.update,
             epoch: state.position.epoch,
             loss,
@@ -208,7 +177,7 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// If `metrics.jsonl` cannot be written.
+    /// If `metrics.jsonl` or the event file cannot be written.
     pub fn record_validation(&mut self, state: &TrainingState, scores: &Scores) -> Result<(), DataError> {
         let is_best = state
             .best
@@ -216,7 +185,7 @@ impl Report {
             .is_some_and(|best| best.update == state.update);
         let best = if is_best { " (best so far)" } else { "" };
         self.say(&format!("update {}: validation {scores}{best}", state.update));
-        self.write(&Record::Validation {
+        self.write(Record::Validation {
             update: state.update,
             loss: scores.loss,
             perplexity: scores.perplexity,
@@ -247,14 +216,27 @@ impl Report {
         }
     }
 
-    fn write(&mut self, record: &Record) -> Result<(), DataError> {
-        let line = serde_json::to_string(record).expect("numbers always serialize") + "\n";
+    /// Writes `report.html` anew.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub fn write_page(&self, state: &TrainingState, progress: Progress<'_>) -> Result<(), DataError> {
+        let page = page::page(&self.name, &self.subject, state, progress, &self.records);
+        write_file(&self.page_path, page)
+    }
+
+    fn write(&mut self, record: Record) -> Result<(), DataError> {
+        let line = serde_json::to_string(&record).expect("numbers always serialize") + "\n";
         self.metrics
             .write_all(line.as_bytes())
             .map_err(|error| DataError::Write {
                 path: self.metrics_path.clone(),
                 error,
-            })
+            })?;
+        self.events.write(&record)?;
+        self.records.push(record);
+        Ok(())
     }
 }
 

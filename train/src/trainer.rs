@@ -20,7 +20,7 @@ use crate::error::TrainError;
 use crate::interrupt::Interrupt;
 use crate::optimizer::optimizer;
 use crate::recipe::Recipe;
-use crate::report::{Report, UpdateMeasure};
+use crate::report::{Progress, Report, Subject, UpdateMeasure};
 use crate::schedule::Schedule;
 use crate::validation::{Scores, batch_loss};
 use crate::workers::{Gradients, Workers};
@@ -155,7 +155,11 @@ impl Trainer {
     /// If the loss stays not finite, or a file cannot be written. The last checkpoint is whole then.
     pub fn run(mut self, interrupt: Interrupt) -> Result<(TrainingState, Ending), TrainError> {
         let settings = self.recipe.training.clone();
-        let mut report = Report::open(&self.folder, &self.now.state)?;
+        let subject = Subject {
+            num_params: self.num_params(),
+            metric: settings.metric,
+        };
+        let mut report = Report::open(&self.folder, subject, &self.now.state)?;
         let mut batches = self.dataset.batches(&self.recipe, self.now.state.position);
         let (seconds_before, start) = (self.now.state.seconds, Instant::now());
         let seconds = || seconds_before + start.elapsed().as_secs_f64();
@@ -197,8 +201,14 @@ impl Trainer {
                 self.save(&report)?;
             }
             if let Some(exit_status) = exit_status {
+                let progress = Progress::Interrupted(self.done(&batches));
+                report.write_page(&self.now.state, progress)?;
                 report.finish();
                 return Ok((self.now.state, Ending::Interrupted { exit_status }));
+            }
+            if validate {
+                let progress = Progress::Running(self.done(&batches));
+                report.write_page(&self.now.state, progress)?;
             }
         }
         if self.now.state.validated != self.now.state.update {
@@ -209,6 +219,7 @@ impl Trainer {
         }
         report.finish();
         let weights = self.finish(&report)?;
+        report.write_page(&self.now.state, Progress::Finished(&weights))?;
         Ok((self.now.state, Ending::Finished { weights }))
     }
 

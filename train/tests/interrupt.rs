@@ -8,6 +8,7 @@ use std::process::{Child, Command};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use common::events::scalars;
 use common::{Workspace, set, small_workspace, stderr};
 
 fn send(signal: &str, child: &Child) {
@@ -32,8 +33,18 @@ fn course(workspace: &Workspace, run: &str) -> Vec<serde_json::Value> {
         .collect()
 }
 
+/// What TensorBoard shows, without what depends on the machine's speed.
+fn shown(workspace: &Workspace, run: &str) -> Vec<(String, u64, f32)> {
+    scalars(&workspace.path(run))
+        .into_iter()
+        .filter(|scalar| scalar.tag != "train/tokens_per_second")
+        .map(|scalar| (scalar.tag, scalar.step, scalar.value))
+        .collect()
+}
+
 fn assert_same_run(workspace: &Workspace, run: &str, whole: &str) {
     assert_eq!(course(workspace, run), course(workspace, whole));
+    assert_eq!(shown(workspace, run), shown(workspace, whole));
     for file in ["model.safetensors", "tokenizer.json", "recipe.toml"] {
         let bytes = |run: &str| fs::read(workspace.path(run).join(file)).expect("the run wrote it");
         assert!(bytes(run) == bytes(whole), "{file} differs");
@@ -72,6 +83,8 @@ fn a_signal_saves_and_stops() {
             .and_then(|rest| rest.split(';').next()?.parse().ok())
             .unwrap();
         assert!((1..300).contains(&stopped));
+        let page = || fs::read_to_string(workspace.path(run).join("report.html")).unwrap();
+        assert!(page().contains("<p>Stopped by a signal;"));
 
         let resume = ["small.toml", "--output", run, "--resume"];
         let resumed = workspace.train(&[&resume[..], &settings].concat());
@@ -82,6 +95,7 @@ fn a_signal_saves_and_stops() {
             "{message}"
         );
         assert_same_run(&workspace, run, "whole");
+        assert!(page().contains("<p>Finished."));
     }
 }
 

@@ -36,6 +36,8 @@ fn a_whole_run_leaves_a_model_folder() {
         "metrics.jsonl",
         "model.safetensors",
         "recipe.toml",
+        "report.html",
+        "tensorboard",
         "tokenizer.json",
     ];
     assert_eq!(files, expected);

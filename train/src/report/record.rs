@@ -1,0 +1,111 @@
+//! The records of a run: the lines of its `metrics.jsonl`.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use attend_data::DataError;
+use serde::{Deserialize, Serialize};
+
+/// The file of a run's folder that holds the records, one a line.
+pub(super) const METRICS: &str = "metrics.jsonl";
+
+/// A line of `metrics.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub enum Record {
+    /// The updates since the record before.
+    Update {
+        /// Last update of the span.
+        update: usize,
+        /// Passes through the data begun before it, counted from zero.
+        epoch: u64,
+        /// Mean label-smoothed cross-entropy over the span, nats a target token.
+        loss: f64,
+        /// Learning rate of the last update.
+        learning_rate: f64,
+        /// Global gradient norm of the last update, before clipping.
+        gradient_norm: f64,
+        /// Updates skipped so far, because the loss or a gradient was not finite.
+        skipped: usize,
+        /// Real target tokens a second over the span, validation left out.
+        tokens_per_second: f64,
+        /// Seconds since the run began.
+        seconds: f64,
+    },
+    /// A validation.
+    Validation {
+        /// Updates taken.
+        update: usize,
+        /// Label-smoothed cross-entropy on the validation pairs, nats a target token.
+        loss: f64,
+        /// The exponential of the cross-entropy without smoothing.
+        perplexity: f64,
+        /// BLEU of greedy translations of the validation pairs.
+        bleu: f64,
+        /// chrF2 of the same.
+        chrf: f64,
+        /// Seconds since the run began.
+        seconds: f64,
+    },
+}
+
+impl Record {
+    /// The update it was made after.
+    #[must_use]
+    pub fn update(&self) -> usize {
+        match self {
+            Self::Update { update, .. } | Self::Validation { update, .. } => *update,
+        }
+    }
+
+    /// Seconds since the run began, pauses between resumed parts left out.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        match self {
+            Self::Update { seconds, .. } | Self::Validation { seconds, .. } => *seconds,
+        }
+    }
+
+    /// The median of the updates' target tokens a second; `None` where there are no updates.
+    #[must_use]
+    pub fn typical_speed(records: &[Self]) -> Option<f64> {
+        let mut speeds: Vec<f64> = records
+            .iter()
+            .filter_map(|record| match record {
+                Self::Update {
+                    tokens_per_second, ..
+                } => Some(*tokens_per_second),
+                Self::Validation { .. } => None,
+            })
+            .collect();
+        speeds.sort_by(f64::total_cmp);
+        speeds.get(speeds.len() / 2).copied()
+    }
+
+    /// The records in a run's folder; none where there is no `metrics.jsonl`.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    pub fn read_all(run_folder: &Path) -> Result<Vec<Self>, DataError> {
+        let lines = read_lines(&run_folder.join(METRICS))?;
+        Ok(lines.into_iter().map(|(_, record)| record).collect())
+    }
+}
+
+/// The whole lines of a `metrics.jsonl`, each with its record. A line that was cut short is left out.
+pub(super) fn read_lines(path: &Path) -> Result<Vec<(String, Record)>, DataError> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) => {
+            let path = path.to_owned();
+            return Err(DataError::Read { path, error });
+        }
+    };
+    let lines = text.lines();
+    Ok(lines
+        .filter_map(|line| Some((line.to_owned(), serde_json::from_str(line).ok()?)))
+        .collect())
+}
