@@ -1,6 +1,9 @@
 //! `bench`: Attend beside its peers, in turn in one run, on the same work.
 
+mod decode;
 mod error;
+mod measurement;
+mod size;
 mod train;
 mod workload;
 
@@ -27,15 +30,22 @@ struct Options {
 enum Subject {
     /// Target tokens a second and peak memory of training, beside PyTorch's where a Python with torch is given.
     Train(train::Options),
+    /// Target tokens a second and peak memory of decoding, beside CTranslate2's where a Python with ctranslate2 is given.
+    Decode(decode::Options),
     /// One side of `train`: the trainer on the batches of a file.
     #[command(hide = true)]
     Trainer(train::TrainerOptions),
+    /// One side of `decode`: the translator on the lines of a file.
+    #[command(hide = true)]
+    Decoder(decode::DecoderOptions),
 }
 
 fn main() -> ExitCode {
     let result: Result<(), BenchError> = match Options::parse().subject {
         Subject::Train(options) => train::compare(&options),
         Subject::Trainer(options) => train::measure(&options),
+        Subject::Decode(options) => decode::compare(&options),
+        Subject::Decoder(options) => decode::measure(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -9,26 +9,23 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use attend_data::DataError;
-use attend_data::cli::write_stdout;
 use attend_data::mixture::Mixture;
 use attend_data::report::CorpusReports;
 use attend_data::tokenizer::Tokenizer;
-use attend_infer::device;
+use attend_infer::{Workers, device};
 use attend_train::Recipe;
 use attend_train::dataset::Dataset;
 use attend_train::memory::peak_memory;
 use attend_train::trainer::Trainer;
-use attend_train::workers::Workers;
 use clap::{Args, ValueEnum};
-use serde::{Deserialize, Serialize};
 
 use crate::error::BenchError;
-use crate::workload::{SPECIAL_TOKENS, Size, VOCAB_SIZE, Workload};
+use crate::measurement::{GIBIBYTE, Measurement, median, print, read_error, run, this_program, write_error};
+use crate::size::{SPECIAL_TOKENS, Size};
+use crate::workload::{VOCAB_SIZE, Workload};
 
 /// Updates that only warm up: allocators, thread pools, the peer's choice of kernels.
 const WARMUP: usize = 3;
-const GIBIBYTE: f64 = (1u64 << 30) as f64;
 const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/torch_train.py");
 
 #[derive(Args)]
@@ -61,15 +58,6 @@ pub(crate) struct TrainerOptions {
     size: Size,
     batches: PathBuf,
     workers: usize,
-}
-
-/// What one run found; the peer prints the same.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct Measurement {
-    /// Median over the updates.
-    tokens_per_second: f64,
-    /// 0 where the system does not tell.
-    peak_bytes: u64,
 }
 
 /// Runs both sides in turn and prints a table, a row a pair and the medians below.
@@ -107,8 +95,7 @@ pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
 }
 
 fn row(size: Size, name: &str, ours: Measurement, peer: Option<Measurement>) -> String {
-    let size = format!("{size:?}").to_lowercase();
-    let mut row = format!("{size:<6} {name:<6} ");
+    let mut row = format!("{:<6} {name:<6} ", size.name());
     let gibibytes = |measurement: Measurement| measurement.peak_bytes as f64 / GIBIBYTE;
     let _ = write!(row, "{:>16.0} {:>4.1}", ours.tokens_per_second, gibibytes(ours));
     if let Some(peer) = peer {
@@ -123,31 +110,9 @@ fn row(size: Size, name: &str, ours: Measurement, peer: Option<Measurement>) -> 
     row + "\n"
 }
 
-/// The median of each figure.
-fn median(measurements: Vec<Measurement>) -> Measurement {
-    let middle = |mut values: Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        let (low, high) = ((values.len() - 1) / 2, values.len() / 2);
-        (values[low] + values[high]) / 2.0
-    };
-    Measurement {
-        tokens_per_second: middle(measurements.iter().map(|one| one.tokens_per_second).collect()),
-        peak_bytes: middle(measurements.iter().map(|one| one.peak_bytes as f64).collect()) as u64,
-    }
-}
-
-/// This program again: memory is measured a process.
 fn ours(size: Size, batches: &Path, workers: usize) -> Result<Command, BenchError> {
-    let program = std::env::current_exe().map_err(|error| BenchError::Start {
-        program: PathBuf::from("bench"),
-        error,
-    })?;
-    let mut command = Command::new(program);
-    command
-        .arg("trainer")
-        .arg(size.to_possible_value().expect("no size is hidden").get_name())
-        .arg(batches)
-        .arg(workers.to_string());
+    let mut command = this_program("trainer")?;
+    command.arg(size.name()).arg(batches).arg(workers.to_string());
     Ok(command)
 }
 
@@ -172,23 +137,6 @@ fn peer(python: &Path, size: Size, batches: &Path, threads: usize, bf16: bool) -
     command
 }
 
-/// Runs one side, which prints its measurement.
-fn run(mut command: Command) -> Result<Measurement, BenchError> {
-    let program = PathBuf::from(command.get_program());
-    let output = command
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .map_err(|error| BenchError::Start {
-            program: program.clone(),
-            error,
-        })?;
-    serde_json::from_slice(&output.stdout).map_err(|_| BenchError::NoMeasurement {
-        program,
-        status: output.status,
-        output: String::from_utf8_lossy(&output.stdout).into_owned(),
-    })
-}
-
 /// Trains on the batches of a file and prints the measurement.
 pub(crate) fn measure(options: &TrainerOptions) -> Result<(), BenchError> {
     let path = &options.batches;
@@ -204,7 +152,7 @@ pub(crate) fn measure(options: &TrainerOptions) -> Result<(), BenchError> {
         reports: CorpusReports::default(),
         bpe_dropout: None,
     };
-    let workers = Workers::start(options.workers).map_err(attend_train::TrainError::from)?;
+    let workers = Workers::start(options.workers, 1)?;
     let mut trainer = Trainer::new(
         recipe(options.size),
         Tokenizer::train_whitespace(words.iter(), None)?,
@@ -228,29 +176,14 @@ pub(crate) fn measure(options: &TrainerOptions) -> Result<(), BenchError> {
             tokens_per_second,
             peak_bytes: peak_memory().unwrap_or(0),
         });
-    let json = serde_json::to_string(&median(measurements.collect())).expect("numbers always serialize");
-    print(&(json + "\n"))
+    median(measurements.collect()).print()
 }
 
 /// A run of a preset as the paper trains it, but for the learning rate.
 fn recipe(size: Size) -> Recipe {
-    let preset = format!("{size:?}").to_lowercase();
+    let preset = size.name();
     let text = format!(
         "data.embedded = \"phrasebook\"\nmodel.preset = \"{preset}\"\ntraining = {{ updates = 1, learning_rate = 1e-3 }}"
     );
     toml::from_str(&text).expect("the recipe is well formed")
-}
-
-fn print(text: &str) -> Result<(), BenchError> {
-    Ok(write_stdout(text).map_err(|error| write_error(Path::new("standard output"), error))?)
-}
-
-fn read_error(path: &Path, error: std::io::Error) -> DataError {
-    let path = path.to_owned();
-    DataError::Read { path, error }
-}
-
-fn write_error(path: &Path, error: std::io::Error) -> DataError {
-    let path = path.to_owned();
-    DataError::Write { path, error }
 }

@@ -1,26 +1,17 @@
 //! What both sides train on: batches of random tokens, with sentences as long as those of Multi30k.
 
 use attend_data::batch::{Example, plan_batches};
-use clap::ValueEnum;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 
+use crate::size::SPECIAL_TOKENS;
+
 /// Distinct tokens, about those of Multi30k's published dictionary.
 pub(crate) const VOCAB_SIZE: usize = 10_000;
-/// `<pad>`, `<s>`, `</s>` and `<unk>`.
-pub(crate) const SPECIAL_TOKENS: usize = 4;
 const END: u32 = 2;
 /// Sentence pairs that the batches are made of, as many as Multi30k has.
 const PAIRS: usize = 29_000;
-
-/// The sizes of networks that are compared: [presets](attend_train::recipe::Preset).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Size {
-    Tiny,
-    Small,
-    Base,
-}
 
 /// A file of batches.
 #[derive(Debug, Serialize, Deserialize)]

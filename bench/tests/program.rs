@@ -24,21 +24,26 @@ fn stand_in(folder: &TempDir, print: &str) -> PathBuf {
 
 fn bench(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_bench"))
-        .args([
-            "train",
-            "--size",
-            "tiny",
-            "--updates",
-            "2",
-            "--pairs",
-            "2",
-            "--batch-tokens",
-            "200",
-        ])
-        .args(["--workers", "1"])
         .args(arguments)
         .output()
         .unwrap()
+}
+
+fn bench_train(arguments: &[&str]) -> Output {
+    let settings = [
+        "train",
+        "--size",
+        "tiny",
+        "--updates",
+        "2",
+        "--pairs",
+        "2",
+        "--batch-tokens",
+        "200",
+        "--workers",
+        "1",
+    ];
+    bench(&[&settings, arguments].concat())
 }
 
 /// The fields of the table's rows, without its head.
@@ -60,7 +65,7 @@ fn both_sides_run_in_turn_on_the_same_batches() {
         &folder,
         r#"{"tokens_per_second": 100.0, "peak_bytes": 2147483648}"#,
     );
-    let rows = rows(&bench(&["--python", python.to_str().unwrap(), "--bf16"]));
+    let rows = rows(&bench_train(&["--python", python.to_str().unwrap(), "--bf16"]));
     let names: Vec<&str> = rows.iter().map(|row| row[1].as_str()).collect();
     assert_eq!(names, ["1", "2", "median"]);
     for row in &rows {
@@ -99,7 +104,7 @@ fn both_sides_run_in_turn_on_the_same_batches() {
 
 #[test]
 fn without_a_peer_attend_is_measured_alone() {
-    let rows = rows(&bench(&[]));
+    let rows = rows(&bench_train(&[]));
     assert_eq!(rows.len(), 3);
     assert!(
         rows.iter()
@@ -115,7 +120,7 @@ fn a_peer_that_fails_is_named() {
         (python.to_str().unwrap(), "no torch"),
         ("/missing/python", "/missing/python"),
     ] {
-        let output = bench(&["--python", python]);
+        let output = bench_train(&["--python", python]);
         assert_eq!(output.status.code(), Some(1));
         let complaints = String::from_utf8(output.stderr).unwrap();
         assert!(
@@ -124,4 +129,37 @@ fn a_peer_that_fails_is_named() {
         );
         assert!(complaints.contains("hint: name a Python"), "{complaints}");
     }
+}
+
+#[test]
+fn both_sides_decode_the_same_text_with_the_same_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let python = stand_in(
+        &folder,
+        r#"{"tokens_per_second": 100.0, "peak_bytes": 2147483648}"#,
+    );
+    let settings = "decode --size tiny --beam 1 --batch 8 --pairs 1 --length 3 --int8 --python";
+    let mut arguments: Vec<&str> = settings.split(' ').collect();
+    arguments.push(python.to_str().unwrap());
+    let rows = rows(&bench(&arguments));
+    let layouts: Vec<[&str; 2]> = rows
+        .iter()
+        .map(|row| [row[3].as_str(), row[4].as_str()])
+        .collect();
+    assert_eq!(layouts, [["1", "2"], ["2", "1"]]);
+    for row in &rows {
+        assert_eq!(&row[..3], ["tiny", "1", "8"]);
+        assert!(row[5].parse::<f64>().unwrap() > 0.0);
+        assert_eq!(&row[7..9], ["100", "2.0"]);
+    }
+    let arguments = fs::read_to_string(folder.path().join("arguments")).unwrap();
+    let expected = "--beam 1 --batch 8 --workers 2 --threads 1 --length 3 --int8";
+    assert!(arguments.trim_end().ends_with(expected), "{arguments}");
+}
+
+#[test]
+fn a_text_and_a_trained_model_go_together() {
+    let output = bench(&["decode", "--model", "runs/phrasebook"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--input"));
 }

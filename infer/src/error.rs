@@ -71,6 +71,9 @@ pub enum InferError {
         /// The model's limit.
         limit: usize,
     },
+    /// Threads that the system refuses.
+    #[error("cannot start the workers' threads: {0}")]
+    Threads(#[from] rayon::ThreadPoolBuildError),
     /// A device that this program was not built for, or that does not exist.
     #[error("there is no device {name:?} in this program: it was built with {available}")]
     UnknownDevice {
@@ -97,6 +100,7 @@ impl InferError {
             Self::WeightsMismatch { .. } | Self::VocabularyMismatch { .. } => {
                 "take config.json, model.safetensors and tokenizer.json from the same training run"
             }
+            Self::Threads(_) => "ask for fewer by --workers",
             Self::TooLong { .. } => "split the line into sentences",
             Self::UnknownDevice { name, .. } if crate::device::FEATURES.contains(&name.as_str()) => {
                 return Some(format!("build with `--features {name}`"));

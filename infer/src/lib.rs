@@ -11,13 +11,16 @@
 //! ```
 
 pub mod bundle;
+pub mod cli;
 pub mod device;
 pub mod error;
 pub mod metric;
 pub mod search;
 mod transformer_decoder;
 pub mod translator;
+pub mod workers;
 
 pub use bundle::ModelFolder;
 pub use error::InferError;
 pub use translator::{Translation, Translator};
+pub use workers::Workers;

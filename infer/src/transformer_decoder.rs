@@ -1,14 +1,13 @@
 //! The Transformer as a search sees it.
 
-use attend_model::{DecoderState, Memory, Transformer};
-use burn::tensor::activation::log_softmax;
+use attend_model::{DecoderState, InferenceTransformer, Memory};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::search::StepDecoder;
 
 /// A batch of encoded sentences being decoded.
 pub(crate) struct TransformerDecoder<'a> {
-    model: &'a Transformer,
+    model: &'a InferenceTransformer,
     state: DecoderState,
     vocab_size: usize,
     device: Device,
@@ -16,7 +15,7 @@ pub(crate) struct TransformerDecoder<'a> {
 
 impl<'a> TransformerDecoder<'a> {
     /// Starts decoding the sentences that `memory` encodes, a row each.
-    pub(crate) fn new(model: &'a Transformer, memory: Memory, vocab_size: usize) -> Self {
+    pub(crate) fn new(model: &'a InferenceTransformer, memory: Memory, vocab_size: usize) -> Self {
         Self {
             device: memory.states.device(),
             state: model.start(memory),
@@ -33,9 +32,9 @@ impl StepDecoder for TransformerDecoder<'_> {
 
     fn step(&mut self, tokens: &[u32]) -> Vec<f32> {
         let ids: Vec<i32> = tokens.iter().map(|&token| token as i32).collect();
-        let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [tokens.len(), 1]), &self.device);
-        let logits = self.model.decode(ids, &mut self.state);
-        log_softmax(logits, 2)
+        let ids = Tensor::<1, Int>::from_data(TensorData::new(ids, [tokens.len()]), &self.device);
+        self.model
+            .step(ids, &mut self.state)
             .try_into_vec_as::<f32>()
             .expect("a device that computed the logits can be read")
     }

@@ -1,13 +1,16 @@
 //! Lines in, translations out.
 
 use attend_data::batch::TokenMatrix;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use attend_data::tokenizer::Tokenizer;
+use attend_model::{InferenceTransformer, TransformerConfig};
+use burn::tensor::{Int, Tensor, TensorData};
 use serde::Serialize;
 
 use crate::bundle::ModelFolder;
 use crate::error::InferError;
 use crate::search::{Hypothesis, SearchOptions, SpecialTokens, beam, greedy};
 use crate::transformer_decoder::TransformerDecoder;
+use crate::workers::Workers;
 
 /// How much longer than its source, in tokens, a translation may grow: section 6.1 of "Attention Is All You Need".
 const EXTRA_LENGTH: usize = 50;
@@ -21,23 +24,33 @@ pub struct Translation {
     pub score: f32,
     /// Natural logarithm of its probability, `</s>` included.
     pub log_probability: f32,
+    /// Its token ids, without `<s>` and `</s>`.
+    #[serde(skip)]
+    pub tokens: Vec<u32>,
 }
 
 /// Translates lines with a model.
 #[derive(Clone, Debug)]
 pub struct Translator {
-    bundle: ModelFolder,
+    model: InferenceTransformer,
+    config: TransformerConfig,
+    tokenizer: Tokenizer,
     special: SpecialTokens,
-    device: Device,
     search: SearchOptions,
     batch_size: usize,
+    workers: Workers,
 }
 
 impl Translator {
-    /// A translator with the model's own search defaults, 32 sentences a batch.
+    /// A translator with the model's own search defaults, 32 sentences a batch, and one worker of one thread.
     #[must_use]
     pub fn new(bundle: ModelFolder) -> Self {
-        let tokenizer = &bundle.tokenizer;
+        let ModelFolder {
+            config,
+            model,
+            tokenizer,
+            generation,
+        } = bundle;
         let (bos, eos, pad) = (tokenizer.bos_id(), tokenizer.eos_id(), tokenizer.pad_id());
         // A translation is one line, so what ends a line is no part of it.
         let line_ends =
@@ -52,10 +65,12 @@ impl Translator {
                     .chain(line_ends)
                     .collect(),
             },
-            device: bundle.model.device(),
-            search: bundle.generation,
+            model: InferenceTransformer::new(model),
+            config,
+            search: generation,
             batch_size: 32,
-            bundle,
+            workers: Workers::start(1, 1).expect("the system has a thread"),
+            tokenizer,
         }
     }
 
@@ -77,6 +92,13 @@ impl Translator {
         self
     }
 
+    /// Decodes batches on `workers`, each its own.
+    #[must_use]
+    pub fn with_workers(mut self, workers: Workers) -> Self {
+        self.workers = workers;
+        self
+    }
+
     /// The search options in use.
     #[must_use]
     pub fn search(&self) -> &SearchOptions {
@@ -86,13 +108,13 @@ impl Translator {
     /// Most tokens in a source sentence, `</s>` not counted.
     #[must_use]
     pub fn max_source_tokens(&self) -> usize {
-        self.bundle.config.max_length - 1
+        self.config.max_length - 1
     }
 
     /// Whether the model has positions for a sentence.
     #[must_use]
     pub fn fits(&self, sentence: &str) -> bool {
-        self.bundle.tokenizer.encode(sentence).len() <= self.max_source_tokens()
+        self.tokenizer.encode(sentence).len() <= self.max_source_tokens()
     }
 
     /// Translates each line, in order: the `nbest` translations, best first. A blank line has one translation, the
@@ -104,7 +126,7 @@ impl Translator {
     /// then.
     pub fn translate<S: AsRef<str>>(&self, lines: &[S]) -> Result<Vec<Vec<Translation>>, InferError> {
         let texts: Vec<&str> = lines.iter().map(AsRef::as_ref).collect();
-        let sources = self.bundle.tokenizer.encode_batch(&texts);
+        let sources = self.tokenizer.encode_batch(&texts);
         let mut order: Vec<usize> = (0..lines.len())
             .filter(|&line| !texts[line].trim().is_empty())
             .collect();
@@ -121,13 +143,19 @@ impl Translator {
             text: String::new(),
             score: 0.0,
             log_probability: 0.0,
+            tokens: Vec::new(),
         };
         let mut translations = vec![vec![empty]; lines.len()];
-        // Sentences of similar lengths share a batch, so that little of it is padding.
-        order.sort_by_key(|&line| sources[line].len());
-        for batch in order.chunks(self.batch_size) {
+        // Sentences of similar lengths share a batch, so that little of it is padding; the longest first, so that workers
+        // end at about the same time.
+        order.sort_by_key(|&line| std::cmp::Reverse(sources[line].len()));
+        let batches = order.chunks(self.batch_size);
+        let found = self.workers.map(batches.clone(), |batch| {
             let batch_sources: Vec<&[u32]> = batch.iter().map(|&line| sources[line].as_slice()).collect();
-            for (&line, hypotheses) in batch.iter().zip(self.search_batch(&batch_sources)?) {
+            self.search_batch(&batch_sources)
+        });
+        for (batch, hypotheses) in batches.zip(found) {
+            for (&line, hypotheses) in batch.iter().zip(hypotheses?) {
                 translations[line] = hypotheses.iter().map(|best| self.translation(best)).collect();
             }
         }
@@ -152,21 +180,24 @@ impl Translator {
             .iter()
             .map(|source| [source, [self.special.eos].as_slice()].concat())
             .collect();
-        let matrix = TokenMatrix::new(&rows, self.bundle.tokenizer.pad_id());
+        let matrix = TokenMatrix::new(&rows, self.tokenizer.pad_id());
         let shape = [matrix.rows, matrix.width];
-        let ids = Tensor::<2, Int>::from_data(TensorData::new(matrix.ids, shape), &self.device);
-
-        let model = &self.bundle.model;
-        let mut decoder = TransformerDecoder::new(model, model.encode(ids), self.bundle.config.vocab_size);
+        let model = &self.model;
+        let ids = Tensor::<2, Int>::from_data(TensorData::new(matrix.ids, shape), &model.device());
+        let mut decoder = TransformerDecoder::new(model, model.encode(ids), self.config.vocab_size);
         // The decoder reads <s> and every token of the translation: one position more than it has tokens.
-        let positions = self.bundle.config.max_length - 1;
+        let positions = self.config.max_length - 1;
         let max_lengths: Vec<usize> = sources
             .iter()
-            .map(|source| (source.len() + EXTRA_LENGTH).min(positions))
+            .map(|source| source.len() + EXTRA_LENGTH)
+            .map(|length| {
+                length
+                    .min(self.search.max_length.unwrap_or(length))
+                    .min(positions)
+            })
             .collect();
         if self.search.beam_size == 1 {
-            let alpha = self.search.length_penalty;
-            let best = greedy(&mut decoder, &self.special, &max_lengths, alpha);
+            let best = greedy(&mut decoder, &self.special, &max_lengths, &self.search);
             return Ok(best.into_iter().map(|hypothesis| vec![hypothesis]).collect());
         }
         Ok(beam(&mut decoder, &self.special, &max_lengths, &self.search)?)
@@ -174,9 +205,10 @@ impl Translator {
 
     fn translation(&self, hypothesis: &Hypothesis) -> Translation {
         Translation {
-            text: self.bundle.tokenizer.decode(&hypothesis.tokens),
+            text: self.tokenizer.decode(&hypothesis.tokens),
             score: hypothesis.score,
             log_probability: hypothesis.log_probability,
+            tokens: hypothesis.tokens.clone(),
         }
     }
 }

@@ -30,6 +30,7 @@ fn options(beam_size: usize, nbest: usize, length_penalty: f32) -> SearchOptions
         beam_size,
         nbest,
         length_penalty,
+        ..SearchOptions::default()
     }
 }
 
@@ -132,7 +133,12 @@ fn beam_search(tables: &[Table], max_lengths: &[usize], options: SearchOptions) 
 }
 
 fn greedy_search(tables: &[Table], max_lengths: &[usize], alpha: f32) -> Vec<Hypothesis> {
-    greedy(&mut ToyDecoder::new(tables), &special(), max_lengths, alpha)
+    greedy(
+        &mut ToyDecoder::new(tables),
+        &special(),
+        max_lengths,
+        &options(1, 1, alpha),
+    )
 }
 
 /// Every translation of up to `max_length` words with its score, best first.
@@ -208,6 +214,34 @@ fn a_wide_beam_finds_exactly_the_best_translations() {
                 expected.truncate(nbest);
                 assert_best(&found[0], &expected, &table);
             }
+        }
+    }
+}
+
+#[test]
+fn a_wide_beam_finds_the_best_translations_of_the_lengths_allowed() {
+    for seed in 0..20 {
+        // `</s>` is what such a model would say at once.
+        let table = Table::random(seed, 5.0);
+        for min_length in [1, 2, 4] {
+            let options = SearchOptions {
+                min_length,
+                ..options(WIDE, 10, 0.6)
+            };
+            let mut expected = all_translations(&table, 4, 0.6);
+            expected.retain(|(tokens, _)| tokens.len() >= min_length);
+            let found = &beam_search(std::slice::from_ref(&table), &[4], options)[0];
+            assert_best(found, &expected[..10], &table);
+
+            let greedy_options = SearchOptions {
+                beam_size: 1,
+                nbest: 1,
+                ..options
+            };
+            let tables = [table.clone()];
+            let found = greedy(&mut ToyDecoder::new(&tables), &special(), &[4], &greedy_options);
+            assert!(found[0].tokens.len() >= min_length);
+            assert_eq!(found, beam_search(&tables, &[4], greedy_options)[0]);
         }
     }
 }
@@ -331,7 +365,7 @@ fn finished_sentences_leave_the_batch() {
     let max_lengths = [1, 5, 3];
 
     let mut decoder = ToyDecoder::new(&tables);
-    greedy(&mut decoder, &special(), &max_lengths, 0.6);
+    greedy(&mut decoder, &special(), &max_lengths, &options(1, 1, 0.6));
     assert_eq!(decoder.rows_stepped, [3, 3, 2, 2, 1, 1]);
     assert_eq!(decoder.n_selects, 2);
 
@@ -374,7 +408,7 @@ fn a_hypothesis_lives_exactly_as_long_as_it_can_win() {
 #[test]
 fn no_sentences_need_no_step() {
     let mut decoder = ToyDecoder::new(&[]);
-    assert!(greedy(&mut decoder, &special(), &[], 0.6).is_empty());
+    assert!(greedy(&mut decoder, &special(), &[], &options(1, 1, 0.6)).is_empty());
     assert!(
         beam(&mut decoder, &special(), &[], &SearchOptions::default())
             .unwrap()
@@ -443,6 +477,14 @@ fn options_that_describe_no_search_are_refused() {
         assert!(matches!(error, SearchError::LengthPenalty { .. }));
     }
     assert_eq!(options(4, 4, 0.0).validate(), Ok(()));
+    let lengths = |min_length, max_length| SearchOptions {
+        min_length,
+        max_length: Some(max_length),
+        ..SearchOptions::default()
+    };
+    assert_eq!(lengths(3, 3).validate(), Ok(()));
+    let error = lengths(4, 3).validate().unwrap_err();
+    assert!(matches!(error, SearchError::Lengths { .. }));
     let mut decoder = ToyDecoder::new(&[]);
     assert!(beam(&mut decoder, &special(), &[], &options(0, 1, 0.6)).is_err());
 }

@@ -11,7 +11,9 @@ use std::process::Stdio;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use common::{MAX_SOURCE_TOKENS, SENTENCES, Workspace, assert_error, assert_usage_error};
+use attend_infer::search::SearchOptions;
+use attend_infer::{Translation, Translator};
+use common::{MAX_SOURCE_TOKENS, SENTENCES, Workspace, assert_error, assert_usage_error, bundle};
 
 const NOTHING: [&str; 0] = [];
 
@@ -48,6 +50,48 @@ fn every_way_in_and_out_gives_the_same() {
     assert_eq!(workspace.translated(&to_file, b""), "");
     assert_eq!(fs::read_to_string(&output).unwrap(), expected);
     assert!(!workspace.path("output.txt.part").exists());
+}
+
+#[test]
+fn workers_and_threads_change_no_translation() {
+    let workspace = Workspace::new();
+    let expected = workspace.translated(&SENTENCES, b"");
+    for (workers, threads) in [("1", "2"), ("3", "1"), ("2", "2")] {
+        let mut arguments = vec!["--workers", workers, "--threads", threads, "--batch-size", "2"];
+        arguments.extend(SENTENCES);
+        assert_eq!(workspace.translated(&arguments, b""), expected);
+    }
+    let output = workspace.translate(&["yes", "--workers", "0"], b"");
+    assert_usage_error(&output, "--workers");
+}
+
+#[test]
+fn lengths_are_kept_to() {
+    let workspace = Workspace::new();
+    for (min_length, max_length) in [(0, 3), (7, 7), (70, 90)] {
+        let translator = Translator::new(bundle()).with_search(SearchOptions {
+            beam_size: 1,
+            min_length,
+            max_length: Some(max_length),
+            ..SearchOptions::default()
+        });
+        let translations = translator.unwrap().translate(&SENTENCES).unwrap();
+        let best: Vec<&Translation> = translations.iter().map(|best| &best[0]).collect();
+        for translation in &best {
+            let length = translation.tokens.len();
+            // No translation has more than 50 tokens above its source, of which there are 30 here at the most.
+            assert!(length >= min_length.min(50) && length <= max_length, "{length}");
+        }
+        let expected: String = best.iter().map(|best| format!("{}\n", best.text)).collect();
+        let [min_length, max_length] = [min_length, max_length].map(|length| length.to_string());
+        let flags = ["--min-length", &min_length, "--max-length", &max_length];
+        assert_eq!(
+            workspace.translated(&[&SENTENCES, &flags[..]].concat(), b""),
+            expected
+        );
+    }
+    let output = workspace.translate(&["yes", "--max-length", "2", "--min-length", "3"], b"");
+    assert_error(&output, &["`max_length` is 2", "`min_length`, which is 3"]);
 }
 
 #[test]

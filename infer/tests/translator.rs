@@ -5,7 +5,7 @@ mod common;
 use std::thread;
 
 use attend_infer::search::SearchOptions;
-use attend_infer::{InferError, ModelFolder, Translation, Translator};
+use attend_infer::{InferError, ModelFolder, Translation, Translator, Workers};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 
@@ -60,23 +60,26 @@ fn assert_same(actual: &[Translation], expected: &[Translation], what: &str) {
 }
 
 #[test]
-fn a_sentence_translates_the_same_alone_and_in_any_batch() {
+fn a_sentence_translates_the_same_alone_in_any_batch_and_by_any_workers() {
     let sentences = random_sentences(40);
     for options in [
         SearchOptions {
             beam_size: 1,
             nbest: 1,
             length_penalty: 0.6,
+            ..SearchOptions::default()
         },
         SearchOptions {
             beam_size: 4,
             nbest: 3,
             length_penalty: 0.6,
+            ..SearchOptions::default()
         },
         SearchOptions {
             beam_size: 5,
             nbest: 2,
             length_penalty: 0.0,
+            ..SearchOptions::default()
         },
     ] {
         let translator = Translator::new(bundle()).with_search(options).unwrap();
@@ -85,7 +88,11 @@ fn a_sentence_translates_the_same_alone_and_in_any_batch() {
             .map(|sentence| translator.translate(&[sentence]).unwrap().remove(0))
             .collect();
         for batch_size in [2, 7, 32, 100] {
-            let translator = translator.clone().with_batch_size(batch_size);
+            let workers = Workers::start(batch_size % 4, 1).unwrap();
+            let translator = translator
+                .clone()
+                .with_batch_size(batch_size)
+                .with_workers(workers);
             for stride in [1, 7, 39] {
                 let order: Vec<usize> = (0..40).map(|place| place * stride % 40).collect();
                 let lines: Vec<&String> = order.iter().map(|&line| &sentences[line]).collect();
@@ -143,6 +150,7 @@ fn a_beam_of_one_follows_the_most_probable_token() {
         beam_size: 1,
         nbest: 1,
         length_penalty: alpha,
+        ..SearchOptions::default()
     };
     let translator = Translator::new(bundle.clone()).with_search(options).unwrap();
     for (sentence, translations) in SENTENCES.iter().zip(translator.translate(&SENTENCES).unwrap()) {
@@ -152,6 +160,7 @@ fn a_beam_of_one_follows_the_most_probable_token() {
             text: bundle.tokenizer.decode(&tokens),
             score: log_probability / penalty,
             log_probability,
+            tokens,
         };
         assert_same(&translations, &[expected], sentence);
     }
@@ -166,6 +175,7 @@ fn a_translation_is_one_line() {
                 beam_size: 16,
                 nbest: 16,
                 length_penalty: 2.0,
+                ..SearchOptions::default()
             })
             .unwrap();
         for translation in translator.translate(&SENTENCES).unwrap().concat() {
@@ -196,6 +206,7 @@ fn the_best_translation_is_the_first() {
         beam_size: 4,
         nbest: 3,
         length_penalty: 0.6,
+        ..SearchOptions::default()
     };
     let translator = Translator::new(bundle()).with_search(options).unwrap();
     let all = translator.translate(&SENTENCES).unwrap();

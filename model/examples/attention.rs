@@ -50,7 +50,7 @@ pub(crate) fn attend(causal: bool) -> Stages {
     let project = |weights| tensor(EMBEDDINGS).matmul(tensor(weights));
     let (queries, keys, values) = (project(W_Q), project(W_K), project(W_V));
     let scores = queries.clone().matmul(keys.clone().swap_dims(2, 3));
-    let hidden = causal.then(|| causal_mask(3, 3, &device));
+    let hidden = causal.then(|| causal_mask(3, &device));
     let (output, weights) =
         scaled_dot_product_attention(queries.clone(), keys.clone(), values.clone(), hidden);
     Stages {

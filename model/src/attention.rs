@@ -2,10 +2,11 @@
 
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::tensor::{Bool, Device, Tensor};
+use burn::tensor::{Bool, Device, Int, Tensor};
 
-use attend_ops::{attention, attention_with_weights};
+use attend_ops::{attention, attention_with_weights, gathered_attention};
 
+use crate::cache::KeyValueTable;
 use crate::linear;
 
 pub use attend_ops::scaled_dot_product_attention;
@@ -17,21 +18,6 @@ pub struct KeyValue {
     pub key: Tensor<3>,
     /// `[batch, seq, d_model]`
     pub value: Tensor<3>,
-}
-
-impl KeyValue {
-    /// Puts `next` behind this sequence.
-    pub fn append(self, next: Self) -> Self {
-        Self {
-            key: Tensor::cat(vec![self.key, next.key], 1),
-            value: Tensor::cat(vec![self.value, next.value], 1),
-        }
-    }
-
-    /// Number of positions.
-    pub fn length(&self) -> usize {
-        self.key.dims()[1]
-    }
 }
 
 /// `Concat(head_1, …, head_h) W^O` with `head_i = Attention(Q W_i^Q, K W_i^K, V W_i^V)` (section 3.2.2).
@@ -95,5 +81,24 @@ impl MultiHeadAttention {
             }
         };
         linear::forward(&self.output, attended)
+    }
+
+    /// Attends from the one position of each row to those at its places in a table.
+    ///
+    /// # Shapes
+    ///
+    /// - queries and output: `[rows, 1, d_model]`
+    /// - places: `[rows, positions]`, rows of the table; negative where a row has fewer positions than others
+    pub(crate) fn attend_gathered(
+        &self,
+        queries: Tensor<3>,
+        table: &KeyValueTable,
+        places: Tensor<2, Int>,
+    ) -> Tensor<3> {
+        let [rows, _, d_model] = queries.dims();
+        let query = linear::forward(&self.query, queries).reshape([rows, d_model]);
+        let (key, value) = (table.key.clone(), table.value.clone());
+        let attended = gathered_attention(query, key, value, places, self.n_heads);
+        linear::forward(&self.output, attended.reshape([rows, 1, d_model]))
     }
 }

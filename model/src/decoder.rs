@@ -6,7 +6,7 @@ use burn::tensor::{Bool, Device, Tensor};
 
 use crate::add_norm::{AddNorm, final_norm, normalize};
 use crate::attention::MultiHeadAttention;
-use crate::cache::{DecoderState, LayerCache};
+use crate::cache::{DecoderState, LayerCache, Places};
 use crate::config::TransformerConfig;
 use crate::feed_forward::FeedForward;
 use crate::mask::causal_mask;
@@ -37,44 +37,65 @@ impl DecoderLayer {
         }
     }
 
-    /// A cache before the first step, over the encoder's output `[batch, source_seq, d_model]`.
-    pub fn start(&self, memory: Tensor<3>) -> LayerCache {
-        LayerCache::new(self.cross_attention.project(memory))
-    }
-
-    /// Takes the next positions of the target through the layer and adds them to its cache. Pushes the attention
-    /// weights onto `weights` where given.
+    /// Takes a whole target through the layer. Pushes the attention weights onto `weights` where given.
     ///
     /// # Shapes
     ///
-    /// - x and output: `[batch, seq, d_model]`, the `seq` positions after those in the cache
-    /// - later_hidden: `[1, 1, seq, cached + seq]`, `true` at later positions
-    /// - memory_hidden: `[batch, 1, 1, source_seq]`, `true` at source padding
+    /// - x and output: `[batch, seq, d_model]`
+    /// - later_hidden: `[1, 1, seq, seq]`, `true` at later positions
     pub fn forward(
         &self,
         x: Tensor<3>,
-        cache: &mut LayerCache,
         later_hidden: Tensor<4, Bool>,
-        memory_hidden: Tensor<4, Bool>,
+        memory: &Memory,
         weights: Option<&mut AttentionWeights>,
     ) -> Tensor<3> {
         let (self_weights, cross_weights) = match weights {
             Some(weights) => (Some(&mut weights.decoder), Some(&mut weights.cross)),
             None => (None, None),
         };
-        let x = self.self_attention_norm.forward(x, |x| {
-            let next = self.self_attention.project(x.clone());
-            let target = match cache.target.take() {
-                Some(past) => past.append(next),
-                None => next,
-            };
-            cache.target = Some(target.clone());
+        let attend_to_target = |x: Tensor<3>| {
+            let target = self.self_attention.project(x.clone());
             self.self_attention.attend(x, target, later_hidden, self_weights)
-        });
-        let x = self.cross_attention_norm.forward(x, |x| {
+        };
+        let attend_to_memory = |x| {
+            let sequence = self.cross_attention.project(memory.states.clone());
             self.cross_attention
-                .attend(x, cache.memory.clone(), memory_hidden, cross_weights)
-        });
+                .attend(x, sequence, memory.hidden.clone(), cross_weights)
+        };
+        self.sublayers(x, attend_to_target, attend_to_memory)
+    }
+
+    /// A cache before the first step, over the encoder's output `[batch, source_seq, d_model]`.
+    fn start(&self, memory: Tensor<3>) -> LayerCache {
+        LayerCache::new(self.cross_attention.project(memory))
+    }
+
+    /// Takes the next position of each row through the layer, `[rows, 1, d_model]` as is the output, and adds it to the
+    /// cache.
+    fn step(&self, x: Tensor<3>, cache: &mut LayerCache, places: &Places) -> Tensor<3> {
+        let LayerCache { target, memory } = cache;
+        let attend_to_target = |x: Tensor<3>| {
+            let next = self.self_attention.project(x.clone());
+            target.write(places.next, next);
+            self.self_attention
+                .attend_gathered(x, target, places.target.clone())
+        };
+        let attend_to_memory = |x| {
+            self.cross_attention
+                .attend_gathered(x, memory, places.memory.clone())
+        };
+        self.sublayers(x, attend_to_target, attend_to_memory)
+    }
+
+    fn sublayers(
+        &self,
+        x: Tensor<3>,
+        attend_to_target: impl FnOnce(Tensor<3>) -> Tensor<3>,
+        attend_to_memory: impl FnOnce(Tensor<3>) -> Tensor<3>,
+    ) -> Tensor<3> {
+        let x = self.self_attention_norm.forward(x, attend_to_target);
+        let x = self.cross_attention_norm.forward(x, attend_to_memory);
         self.feed_forward_norm
             .forward(x, |x| self.feed_forward.forward(x))
     }
@@ -98,47 +119,49 @@ impl Decoder {
         }
     }
 
-    /// The state before the first target token.
-    pub fn start(&self, memory: Memory) -> DecoderState {
-        DecoderState {
-            layers: self
-                .layers
-                .iter()
-                .map(|layer| layer.start(memory.states.clone()))
-                .collect(),
-            memory_hidden: memory.hidden,
-            length: 0,
-        }
-    }
-
-    /// Takes the next positions of the target through the stack; `state` then includes them. The whole target at
-    /// once and one token at a time give the same result.
+    /// Takes whole targets through the stack. Pushes each layer's attention weights onto `weights` where given.
     ///
     /// # Shapes
     ///
-    /// - x and output: `[batch, seq, d_model]`, the `seq` positions after those in `state`
+    /// - x and output: `[batch, seq, d_model]`
     pub fn forward(
         &self,
         x: Tensor<3>,
-        state: &mut DecoderState,
+        memory: &Memory,
         mut weights: Option<&mut AttentionWeights>,
     ) -> Tensor<3> {
         let [_, seq, _] = x.dims();
-        state.length += seq;
-        let later_hidden = causal_mask(seq, state.length, &x.device());
-        let x = self
-            .layers
-            .iter()
-            .zip(&mut state.layers)
-            .fold(x, |x, (layer, cache)| {
-                layer.forward(
-                    x,
-                    cache,
-                    later_hidden.clone(),
-                    state.memory_hidden.clone(),
-                    weights.as_deref_mut(),
-                )
-            });
+        let later_hidden = causal_mask(seq, &x.device());
+        let x = self.layers.iter().fold(x, |x, layer| {
+            layer.forward(x, later_hidden.clone(), memory, weights.as_deref_mut())
+        });
+        self.normalize(x)
+    }
+
+    /// The state before the first target token.
+    pub fn start(&self, memory: Memory) -> DecoderState {
+        let layers = self.layers.iter().map(|layer| layer.start(memory.states.clone()));
+        let [sentences, source_seq, _] = memory.states.dims();
+        let places = Tensor::arange(0..(sentences * source_seq) as i64, &memory.states.device());
+        let hidden = memory.hidden.reshape([sentences, source_seq]);
+        let places = places.reshape([sentences, source_seq]).mask_fill(hidden, -1);
+        DecoderState::new(layers.collect(), places)
+    }
+
+    /// Takes the next position of each row through the stack; `state` then includes it. One position at a time and the
+    /// whole target at once give the same result.
+    ///
+    /// # Shapes
+    ///
+    /// - x and output: `[rows, 1, d_model]`, the positions after those in `state`
+    pub fn step(&self, x: Tensor<3>, state: &mut DecoderState) -> Tensor<3> {
+        let places = state.advance();
+        let layers = self.layers.iter().zip(&mut state.layers);
+        let x = layers.fold(x, |x, (layer, cache)| layer.step(x, cache, &places));
+        self.normalize(x)
+    }
+
+    fn normalize(&self, x: Tensor<3>) -> Tensor<3> {
         match &self.norm {
             Some(norm) => normalize(norm, x),
             None => x,

@@ -43,4 +43,4 @@ pub use attention::MultiHeadAttention;
 pub use cache::DecoderState;
 pub use config::{ConfigError, NormPlacement, PositionKind, TransformerConfig};
 pub use dropout::seed_dropout;
-pub use transformer::{AttentionWeights, Memory, Transformer};
+pub use transformer::{AttentionWeights, InferenceTransformer, Memory, Transformer};

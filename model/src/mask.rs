@@ -1,6 +1,6 @@
 //! Masks: `true` where a position is hidden from attention.
 
-use burn::tensor::{Bool, Device, Int, Tensor};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
 /// Hides padding from every query.
 ///
@@ -12,21 +12,16 @@ pub fn padding_mask(ids: Tensor<2, Int>, pad_id: usize) -> Tensor<4, Bool> {
     ids.equal_elem(pad_id as i64).unsqueeze_dims(&[1, 1])
 }
 
-/// Hides later positions: query `i` of the last `queries` positions sees keys up to and including its own
-/// (section 3.2.3).
+/// Hides later positions: each sees the positions up to and including itself (section 3.2.3).
 ///
 /// # Shapes
 ///
-/// - output: `[1, 1, queries, keys]`, broadcast over batch and heads
-pub fn causal_mask(queries: usize, keys: usize, device: &Device) -> Tensor<4, Bool> {
-    let past = keys - queries;
-    let hidden: Vec<bool> = (0..queries)
-        .flat_map(|query| (0..keys).map(move |key| key > past + query))
+/// - output: `[1, 1, seq, seq]`, broadcast over batch and heads
+pub fn causal_mask(seq: usize, device: &Device) -> Tensor<4, Bool> {
+    let hidden: Vec<bool> = (0..seq)
+        .flat_map(|query| (0..seq).map(move |key| key > query))
         .collect();
-    Tensor::from_data(
-        burn::tensor::TensorData::new(hidden, [1, 1, queries, keys]),
-        device,
-    )
+    Tensor::from_data(TensorData::new(hidden, [1, 1, seq, seq]), device)
 }
 
 #[cfg(test)]
@@ -48,8 +43,11 @@ mod tests {
 
     #[test]
     fn later_positions_are_hidden() {
-        let mask = causal_mask(2, 3, &Device::default());
-        assert_eq!(mask.dims(), [1, 1, 2, 3]);
-        assert_eq!(hidden(mask), [false, false, true, false, false, false]);
+        let mask = causal_mask(3, &Device::default());
+        assert_eq!(mask.dims(), [1, 1, 3, 3]);
+        assert_eq!(
+            hidden(mask),
+            [false, true, true, false, false, true, false, false, false]
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! The whole network: embeddings, encoder, decoder and output (figure 1).
 
-use attend_ops::linear_cross_entropy;
+use attend_ops::{PackedWeight, linear_cross_entropy, packed_log_softmax};
 use burn::module::Module;
 use burn::nn::Embedding;
 use burn::tensor::{Bool, Device, Int, Tensor};
@@ -90,8 +90,7 @@ impl Transformer {
     ///
     /// As [`encode`](Self::encode).
     pub fn forward(&self, source: Tensor<2, Int>, target_input: Tensor<2, Int>) -> Tensor<3> {
-        let mut state = self.start(self.encode(source));
-        self.decode(target_input, &mut state)
+        self.decode(target_input, &self.encode(source))
     }
 
     /// The attention weights of [`forward`](Self::forward) on the same input.
@@ -102,8 +101,7 @@ impl Transformer {
     ) -> AttentionWeights {
         let mut weights = AttentionWeights::default();
         let memory = self.encode_recording(source, Some(&mut weights.encoder));
-        let mut state = self.start(memory);
-        self.decode_recording(target_input, &mut state, Some(&mut weights));
+        self.decode_recording(target_input, &memory, Some(&mut weights));
         weights
     }
 
@@ -126,8 +124,7 @@ impl Transformer {
         target_output: Tensor<2, Int>,
         smoothing: f64,
     ) -> Tensor<1> {
-        let mut state = self.start(self.encode(source));
-        let x = self.decode_recording(target_input, &mut state, None);
+        let x = self.decode_recording(target_input, &self.encode(source), None);
         linear_cross_entropy(x, self.output_weight(), target_output, self.pad_id, smoothing)
     }
 
@@ -144,23 +141,17 @@ impl Transformer {
         self.encode_recording(source, None)
     }
 
-    /// The decoder's state before the first target token.
-    pub fn start(&self, memory: Memory) -> DecoderState {
-        self.decoder.start(memory)
-    }
-
-    /// Next-token logits after each of the given target tokens, which follow those already in `state`.
+    /// Next-token logits at every position of whole targets.
     ///
     /// # Shapes
     ///
-    /// - target: `[batch, seq]`
-    /// - output: `[batch, seq, vocab_size]`
+    /// - target_input and output: as for [`forward`](Self::forward)
     ///
     /// # Panics
     ///
     /// As [`encode`](Self::encode).
-    pub fn decode(&self, target: Tensor<2, Int>, state: &mut DecoderState) -> Tensor<3> {
-        let x = self.decode_recording(target, state, None);
+    pub fn decode(&self, target_input: Tensor<2, Int>, memory: &Memory) -> Tensor<3> {
+        let x = self.decode_recording(target_input, memory, None);
         let [batch, seq, d_model] = x.dims();
         // As a product of two matrices: Burn would copy a transposed weight that is broadcast over a batch.
         let logits = x
@@ -184,19 +175,23 @@ impl Transformer {
         }
     }
 
-    /// The decoder's output `[batch, seq, d_model]` for the next positions of the target.
+    /// The decoder's output `[batch, seq, d_model]` for whole targets.
     fn decode_recording(
         &self,
-        target: Tensor<2, Int>,
-        state: &mut DecoderState,
+        target_input: Tensor<2, Int>,
+        memory: &Memory,
         weights: Option<&mut AttentionWeights>,
     ) -> Tensor<3> {
+        let x = self.embed_target(target_input, 0);
+        self.decoder.forward(x, memory, weights)
+    }
+
+    fn embed_target(&self, target: Tensor<2, Int>, start: usize) -> Tensor<3> {
         let embedding = match &self.untied {
             Some(untied) => &untied.target,
             None => &self.embedding,
         };
-        let x = self.embed(embedding, &self.target_positions, target, state.length);
-        self.decoder.forward(x, state, weights)
+        self.embed(embedding, &self.target_positions, target, start)
     }
 
     /// The output layer's weight, `[vocab_size, d_model]`.
@@ -219,5 +214,58 @@ impl Transformer {
         let [_, _, d_model] = x.dims();
         let x = x.mul_scalar((d_model as f64).sqrt());
         self.embedding_dropout.forward(positions.forward(x, start))
+    }
+}
+
+/// A [`Transformer`] that translates, one token of each row at a time: with the output layer, whose weight is the largest,
+/// laid out for that once.
+#[derive(Clone, Debug)]
+pub struct InferenceTransformer {
+    network: Transformer,
+    output: PackedWeight,
+}
+
+impl InferenceTransformer {
+    /// Lays the output layer out.
+    #[must_use]
+    pub fn new(network: Transformer) -> Self {
+        Self {
+            output: PackedWeight::new(network.output_weight().transpose()),
+            network,
+        }
+    }
+
+    /// Encodes a batch of source sentences; see [`Transformer::encode`].
+    pub fn encode(&self, source: Tensor<2, Int>) -> Memory {
+        self.network.encode(source)
+    }
+
+    /// The decoder's state before the first target token, a row a sentence.
+    pub fn start(&self, memory: Memory) -> DecoderState {
+        self.network.decoder.start(memory)
+    }
+
+    /// The log-probabilities of the token after the given one in each row, which follows those already in `state`.
+    ///
+    /// # Shapes
+    ///
+    /// - tokens: `[rows]`
+    /// - output: `[rows, vocab_size]`
+    ///
+    /// # Panics
+    ///
+    /// As [`Transformer::encode`].
+    pub fn step(&self, tokens: Tensor<1, Int>, state: &mut DecoderState) -> Tensor<2> {
+        let [rows] = tokens.dims();
+        let x = self
+            .network
+            .embed_target(tokens.reshape([rows, 1]), state.length());
+        let x = self.network.decoder.step(x, state);
+        packed_log_softmax(x.squeeze_dim(1), &self.output)
+    }
+
+    /// Where the weights are, and where input must be.
+    pub fn device(&self) -> Device {
+        self.network.device()
     }
 }

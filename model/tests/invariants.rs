@@ -8,8 +8,12 @@ use attend_model::decoder::Decoder;
 use attend_model::encoder::Encoder;
 use attend_model::mask::padding_mask;
 use attend_model::position::sinusoids;
-use attend_model::{AttentionWeights, Memory, NormPlacement, PositionKind, Transformer, TransformerConfig};
+use attend_model::{
+    AttentionWeights, DecoderState, InferenceTransformer, Memory, NormPlacement, PositionKind, Transformer,
+    TransformerConfig,
+};
 use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn_store::{BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, SafetensorsStore};
 use safetensors::SafeTensors;
@@ -100,22 +104,51 @@ fn assert_close<const D: usize>(a: Tensor<D>, b: Tensor<D>) {
     assert!(difference <= 1e-5, "the two differ by {difference:e}");
 }
 
+/// The log-probabilities after each token of whole targets.
+fn log_probabilities(
+    model: &Transformer,
+    sources: &[&[i32]],
+    targets: &[&[i32]],
+    device: &Device,
+) -> Tensor<3> {
+    log_softmax(model.forward(batch(sources, device), batch(targets, device)), 2)
+}
+
+/// One step of each row by its token.
+fn step(
+    model: &InferenceTransformer,
+    tokens: &[i32],
+    state: &mut DecoderState,
+    device: &Device,
+) -> Tensor<2> {
+    model.step(Tensor::from_ints(tokens, device), state)
+}
+
 #[test]
-fn cached_steps_equal_the_full_pass() {
+fn steps_equal_the_whole_pass() {
     let device = Device::default();
+    // Long enough that the tables of keys and values grow.
+    let targets: Vec<Vec<i32>> = (0..3)
+        .map(|row| (0..40).map(|position| (position * (row + 3)) % 10).collect())
+        .collect();
+    let targets: Vec<&[i32]> = targets.iter().map(Vec::as_slice).collect();
     for config in variants() {
+        let config = TransformerConfig {
+            max_length: 40,
+            ..config
+        };
         let model = model(&config, &device);
-        let (source, target) = (batch(&SOURCES, &device), batch(&TARGETS, &device));
-        let full = model.forward(source.clone(), target.clone());
-        for steps in [vec![1, 1, 1, 1, 1], vec![2, 3], vec![1, 3, 1]] {
-            let mut state = model.start(model.encode(source.clone()));
-            for seq in steps {
-                let positions = state.length()..state.length() + seq;
-                let next = target.clone().slice([0..3, positions.clone()]);
-                let logits = model.decode(next, &mut state);
-                assert_eq!(state.length(), positions.end);
-                assert_close(logits, full.clone().slice([0..3, positions]));
-            }
+        let whole = log_probabilities(&model, &SOURCES, &targets, &device);
+        let model = InferenceTransformer::new(model);
+        let mut state = model.start(model.encode(batch(&SOURCES, &device)));
+        for position in 0..40 {
+            let tokens: Vec<i32> = targets.iter().map(|target| target[position]).collect();
+            let next = step(&model, &tokens, &mut state, &device);
+            assert_eq!(state.length(), position + 1);
+            assert_close(
+                next,
+                whole.clone().slice_dim(1, position..position + 1).squeeze_dim(1),
+            );
         }
     }
 }
@@ -126,22 +159,30 @@ fn selected_rows_continue_as_if_alone() {
     let prefixes: [&[i32]; 3] = [&[1, 4, 8], &[1, 9, 6], &[1, 6, 5]];
     for config in variants() {
         let model = model(&config, &device);
-        let mut state = model.start(model.encode(batch(&SOURCES, &device)));
-        model.decode(batch(&prefixes, &device), &mut state);
+        let inference = InferenceTransformer::new(model.clone());
+        let mut state = inference.start(inference.encode(batch(&SOURCES, &device)));
+        for position in 0..3 {
+            let tokens = prefixes.map(|prefix| prefix[position]);
+            step(&inference, &tokens, &mut state, &device);
+        }
         let mut rows: Vec<(&[i32], Vec<i32>)> =
             (0..3).map(|row| (SOURCES[row], prefixes[row].to_vec())).collect();
-        // Row 1 is dropped, row 2 doubled, the order changed. Then only the last row is kept.
-        for (selected, tokens) in [(vec![2, 0, 2], vec![3, 7, 8]), (vec![2], vec![4])] {
+        // Row 1 is dropped, row 2 doubled, the order changed; then that again; then only the last row is kept.
+        let selections = [
+            (vec![2, 0, 2], vec![3, 7, 8]),
+            (vec![1, 0, 2, 2], vec![5, 2, 9, 1]),
+            (vec![2], vec![4]),
+        ];
+        for (selected, tokens) in selections {
             state.select(Tensor::from_ints(selected.as_slice(), &device));
             rows = selected.iter().map(|&row| rows[row as usize].clone()).collect();
-            let next: Vec<&[i32]> = tokens.iter().map(std::slice::from_ref).collect();
-            let logits = model.decode(batch(&next, &device), &mut state);
+            let next = step(&inference, &tokens, &mut state, &device);
             for (row, ((source, target), token)) in rows.iter_mut().zip(&tokens).enumerate() {
                 target.push(*token);
-                let alone = model.forward(batch(&[source], &device), batch(&[target], &device));
+                let alone = log_probabilities(&model, &[source], &[target], &device);
                 assert_close(
-                    logits.clone().slice_dim(0, row..row + 1),
-                    alone.slice_dim(1, target.len() - 1..target.len()),
+                    next.clone().slice_dim(0, row..row + 1),
+                    alone.slice_dim(1, target.len() - 1..target.len()).squeeze_dim(1),
                 );
             }
         }
@@ -256,8 +297,8 @@ fn recording_weights_changes_no_output() {
             hidden: hidden.clone(),
         };
         let mut weights = AttentionWeights::default();
-        let recorded = decoder.forward(x.clone(), &mut decoder.start(memory.clone()), Some(&mut weights));
-        let plain = decoder.forward(x.clone(), &mut decoder.start(memory), None);
+        let recorded = decoder.forward(x.clone(), &memory, Some(&mut weights));
+        let plain = decoder.forward(x.clone(), &memory, None);
         assert_close(recorded, plain);
         assert_eq!(weights.cross.len(), 2);
     }

@@ -11,7 +11,7 @@ use attend_model::attention::{MultiHeadAttention, scaled_dot_product_attention};
 use attend_model::decoder::DecoderLayer;
 use attend_model::encoder::EncoderLayer;
 use attend_model::mask::causal_mask;
-use attend_model::{NormPlacement, PositionKind, Transformer, TransformerConfig};
+use attend_model::{Memory, NormPlacement, PositionKind, Transformer, TransformerConfig};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor};
 
@@ -78,7 +78,7 @@ fn scaled_dot_product_attention_with_masks() {
     assert_output(
         &fixture,
         "expected/scaled_causal",
-        attention(causal_mask(5, 5, &device)),
+        attention(causal_mask(5, &device)),
     );
 }
 
@@ -99,7 +99,7 @@ fn multi_head_attention_and_its_weights() {
     assert_output(&fixture, "expected/cross", cross);
     assert_output(&fixture, "expected/cross_weights", weights.remove(0));
 
-    let later = causal_mask(5, 5, &device);
+    let later = causal_mask(5, &device);
     let own = heads.attend(sequence.clone(), key_value.clone(), later.clone(), None);
     assert_output(&fixture, "expected/self", own);
     let own = heads.attend(sequence, key_value, later, Some(&mut weights));
@@ -128,14 +128,12 @@ fn decoder_layer() {
         let fixture = Fixture::open(&format!("decoder_layer_{name}"));
         let mut layer = DecoderLayer::new(&TransformerConfig { norm, ..config() }, &device);
         fixture.load(&mut layer);
-        let mut cache = layer.start(fixture.floats("input/memory", &device));
-        let output = layer.forward(
-            fixture.floats("input/x", &device),
-            &mut cache,
-            causal_mask(4, 4, &device),
-            fixture.padding(&device),
-            None,
-        );
+        let memory = Memory {
+            states: fixture.floats("input/memory", &device),
+            hidden: fixture.padding(&device),
+        };
+        let x = fixture.floats("input/x", &device);
+        let output = layer.forward(x, causal_mask(4, &device), &memory, None);
         assert_output(&fixture, "expected/output", output);
     }
 }

@@ -77,7 +77,7 @@ mod flex {
 
     use crate::kernel::gemm::{Matrix, product};
     use crate::kernel::lanes::{exp_in_place, max, sum};
-    use crate::kernel::tensor::{columns, contiguous, floats, ids, tensor};
+    use crate::kernel::tensor::{columns, contiguous, floats, integers, tensor};
     use crate::kernel::vectorized;
 
     /// Rows of logits at a time. Fewer pack the weights more often, more spill out of the cache.
@@ -122,7 +122,7 @@ mod flex {
     impl<'a> Rows<'a> {
         fn new(x: &FlexTensor, weight: &'a FlexTensor, target: &FlexTensor, pad_id: usize) -> Self {
             let d_model = columns(x);
-            let targets = ids(target);
+            let targets: Vec<usize> = integers(target).iter().map(|&id| id as usize).collect();
             let places: Vec<usize> = (0..targets.len())
                 .filter(|&place| targets[place] != pad_id)
                 .collect();

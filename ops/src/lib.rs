@@ -8,20 +8,26 @@
 //! |---|---|
 //! | [`linear()`] | 3.2.2, 3.3: the projections and both feed-forward layers |
 //! | [`attention()`] | 3.2.1: scaled dot-product attention of all heads |
+//! | [`gathered_attention()`] | the same from one position a row, while decoding |
 //! | [`layer_norm()`] | 3.1 |
 //! | [`dropout()`] | 5.4 |
 //! | [`linear_cross_entropy`] | 3.4 and 5.4: output layer, softmax and label-smoothed loss |
+//! | [`packed_log_softmax`] | 3.4: output layer and softmax, while decoding |
 
 pub mod attention;
 pub mod cross_entropy;
 pub mod dropout;
+pub mod gathered_attention;
 #[cfg(feature = "flex")]
 mod kernel;
 pub mod layer_norm;
 pub mod linear;
+pub mod packed;
 
 pub use attention::{attention, attention_with_weights, scaled_dot_product_attention};
 pub use cross_entropy::{label_smoothed_cross_entropy, linear_cross_entropy};
 pub use dropout::dropout;
+pub use gathered_attention::gathered_attention;
 pub use layer_norm::layer_norm;
 pub use linear::{Activation, linear};
+pub use packed::{PackedWeight, packed_log_softmax};

@@ -1,7 +1,9 @@
 //! Each kernel computes what the plain chain of tensor operations does, forward and backward.
 
-use attend_ops::{Activation, attention, dropout, layer_norm, linear};
+use attend_ops::{Activation, attention, dropout, gathered_attention, layer_norm, linear};
+use attend_ops::{PackedWeight, packed_log_softmax};
 use attend_ops::{label_smoothed_cross_entropy, linear_cross_entropy};
+use burn::tensor::activation::log_softmax;
 use burn::tensor::{Bool, Device, Distribution, Int, Tensor, TensorData};
 
 fn device() -> Device {
@@ -265,4 +267,55 @@ fn inference_computes_the_same() {
     let bias = Tensor::<1>::random([8], Distribution::Default, &device);
     let actual = linear::linear(x.clone(), weight.clone(), bias.clone(), Activation::Relu);
     assert!(relative_error(actual, linear::plain(x, weight, bias, Activation::Relu)) < 2e-6);
+}
+
+/// As [`values`], on a device without autodiff.
+fn inference_values<const D: usize>(shape: [usize; D], seed: u32) -> Tensor<D> {
+    values(shape, seed).inner()
+}
+
+#[test]
+fn gathered_attention_is_that_of_the_gathered_rows() {
+    for (rows, table, positions, n_heads, d_head) in [
+        (1, 1, 1, 1, 1),
+        (3, 7, 5, 2, 3),
+        (5, 90, 40, 4, 16),
+        (4, 200, 33, 8, 64),
+    ] {
+        let d_model = n_heads * d_head;
+        let query = inference_values([rows, d_model], 1);
+        let [key, value] = [2, 3].map(|seed| inference_values([table, d_model], seed));
+        // Any order, some rows several times; every third position is missing, but never the first.
+        let places: Vec<i32> = (0..rows * positions)
+            .map(|index| match index % positions % 3 {
+                2 => -1,
+                _ => (index * index + 5) as i32 % table as i32,
+            })
+            .collect();
+        let places = Tensor::from_data(TensorData::new(places, [rows, positions]), &Device::flex());
+        let actual = gathered_attention(query.clone(), key.clone(), value.clone(), places.clone(), n_heads);
+        let expected = attend_ops::gathered_attention::plain(query, key, value, places, n_heads);
+        let error = relative_error(actual, expected);
+        assert!(error < 2e-6, "{rows} rows of {positions}: {error}");
+    }
+}
+
+#[test]
+fn packed_log_softmax_is_that_of_the_product() {
+    for (rows, d_model, vocab_size) in [
+        (1, 1, 1),
+        (3, 5, 7),
+        (4, 33, 48),
+        (9, 64, 101),
+        (37, 100, 96),
+        (130, 48, 1_000),
+    ] {
+        let x = inference_values([rows, d_model], 1) * 3.0;
+        let weight = inference_values([d_model, vocab_size], 2);
+        let packed = PackedWeight::new(weight.clone());
+        assert_eq!(packed.unpacked().into_data(), weight.clone().into_data());
+        let actual = packed_log_softmax(x.clone(), &packed);
+        let error = relative_error(actual, log_softmax(x.matmul(weight), 1));
+        assert!(error < 2e-6, "{rows} rows, {vocab_size} tokens: {error}");
+    }
 }

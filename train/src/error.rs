@@ -81,9 +81,6 @@ pub enum TrainError {
     /// The system refused to tell of Ctrl-C.
     #[error("cannot listen for Ctrl-C: {0}")]
     Signals(#[source] std::io::Error),
-    /// The system refused a thread.
-    #[error("cannot start the training threads: {0}")]
-    Threads(#[from] rayon::ThreadPoolBuildError),
     /// No pair is left to train on.
     #[error("the filters dropped all {pairs} training pairs")]
     NothingToTrain {
@@ -125,7 +122,6 @@ impl TrainError {
             }
             Self::NoModel => "lower training.learning_rate or lengthen training.warmup, then train anew",
             Self::Signals(_) => "check the limits of this system",
-            Self::Threads(_) => "ask for fewer by --workers",
             Self::NothingToTrain { .. } => "raise data.max_length or data.max_ratio, or change data.clean",
         };
         Some(hint.to_owned())

@@ -8,6 +8,7 @@ pub mod checkpoint;
 pub mod dataset;
 pub mod environment;
 pub mod error;
+pub mod gradients;
 pub mod interrupt;
 pub mod memory;
 pub mod model_card;
@@ -18,7 +19,6 @@ pub mod run_folder;
 pub mod schedule;
 pub mod trainer;
 pub mod validation;
-pub mod workers;
 
 pub use error::TrainError;
 pub use recipe::Recipe;

@@ -12,7 +12,7 @@ use attend_data::file::write_file;
 use attend_data::shard::Progress;
 use attend_data::tokenizer::Tokenizer;
 use attend_infer::metric::{corpus_bleu, corpus_chrf};
-use attend_infer::{ModelFolder, Translator, device};
+use attend_infer::{ModelFolder, Translator, Workers, device};
 use attend_train::dataset::{Corpora, Dataset};
 use attend_train::environment::Environment;
 use attend_train::interrupt::Interrupt;
@@ -20,7 +20,6 @@ use attend_train::model_card::ModelCard;
 use attend_train::report::Record;
 use attend_train::run_folder::{Inputs, RunFolder};
 use attend_train::trainer::{Ending, Trainer};
-use attend_train::workers::Workers;
 use attend_train::{Recipe, TrainError};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -105,14 +104,14 @@ fn run(options: &Options) -> Result<ExitCode, TrainError> {
     let reports = dataset.reports.clone();
 
     let workers = options.workers.or_else(|| thread::available_parallelism().ok());
-    let workers = Workers::start(workers.map_or(1, NonZeroUsize::get))?;
+    let workers = Workers::start(workers.map_or(1, NonZeroUsize::get), 1)?;
     let trainer = Trainer::new(
         recipe.clone(),
         tokenizer.clone(),
         dataset,
         folder.clone(),
         &device,
-        workers,
+        workers.clone(),
     )?;
     if options.dry_run {
         print(&trainer.dry_run())?;
@@ -151,7 +150,7 @@ fn run(options: &Options) -> Result<ExitCode, TrainError> {
         }
     };
 
-    let translator = Translator::new(ModelFolder::load(&folder, &device)?);
+    let translator = Translator::new(ModelFolder::load(&folder, &device)?).with_workers(workers);
     let (sources, targets) = translatable(&translator, &corpora.test);
     let references: Vec<String> = targets
         .iter()

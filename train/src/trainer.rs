@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use attend_data::batch::{Batch, Example, TokenMatrix};
 use attend_data::tokenizer::Tokenizer;
-use attend_infer::ModelFolder;
+use attend_infer::{ModelFolder, Workers};
 use attend_model::{Transformer, TransformerConfig};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -17,13 +17,13 @@ use crate::average::{mean, moving_average};
 use crate::checkpoint::{Averaged, Best, Checkpoints, Snapshot, Span, TrainingState};
 use crate::dataset::{BatchSequence, Dataset};
 use crate::error::TrainError;
+use crate::gradients::{Gradients, gradients_of_batch};
 use crate::interrupt::Interrupt;
 use crate::optimizer::optimizer;
 use crate::recipe::Recipe;
 use crate::report::{Progress, Report, Subject, UpdateMeasure};
 use crate::schedule::Schedule;
 use crate::validation::{Scores, batch_loss};
-use crate::workers::{Gradients, Workers};
 
 /// After so many updates in a row whose loss or gradients are not finite, a run ends.
 const MAX_SKIPPED_IN_A_ROW: usize = 10;
@@ -297,8 +297,7 @@ impl Trainer {
             .map(|(examples, batch)| {
                 // Dropout's random numbers depend on the batch alone, so a resumed run draws the same ones.
                 let seed = self.recipe.seed ^ (batch as u64).rotate_left(32);
-                self.workers
-                    .run(model, &self.device, examples, seed, gradients_of)
+                gradients_of_batch(&self.workers, model, &self.device, examples, seed, gradients_of)
             })
             .reduce(|total, part| total.plus(part, model))
             .expect("an update has at least one batch");
@@ -385,7 +384,7 @@ impl Trainer {
 
     fn score(&self, bundle: &ModelFolder) -> Result<Scores, TrainError> {
         let device = self.device.clone().without_autodiff();
-        Scores::measure(bundle, &self.dataset, &self.recipe, &device)
+        Scores::measure(bundle, &self.dataset, &self.recipe, &device, &self.workers)
     }
 
     /// What is validated: the weights, or their average where it is kept up during the run; and the updates whose

@@ -6,8 +6,8 @@ use std::time::Instant;
 use attend_data::batch::{Batch, Example, plan_batches};
 use attend_infer::metric::{corpus_bleu, corpus_chrf};
 use attend_infer::search::SearchOptions;
-use attend_infer::{ModelFolder, Translator};
-use attend_model::Transformer;
+use attend_infer::{ModelFolder, Translator, Workers};
+use attend_model::{InferenceTransformer, Transformer};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -67,7 +67,8 @@ pub struct Scores {
 }
 
 impl Scores {
-    /// Scores a model on the validation pairs, in batches of the recipe's size and with its BLEU. `device` is the model's.
+    /// Scores a model on the validation pairs, in batches of the recipe's size and with its BLEU, translated by `workers`.
+    /// `device` is the model's.
     ///
     /// # Errors
     ///
@@ -77,14 +78,17 @@ impl Scores {
         dataset: &Dataset,
         recipe: &Recipe,
         device: &Device,
+        workers: &Workers,
     ) -> Result<Self, TrainError> {
-        let (loss, perplexity) = losses(bundle, &dataset.valid, &recipe.training, device);
+        let (loss, perplexity) = losses(bundle, &dataset.valid, &recipe.training, device, workers);
         let greedy = SearchOptions {
             beam_size: 1,
             nbest: 1,
             ..bundle.generation
         };
-        let translator = Translator::new(bundle.clone()).with_search(greedy)?;
+        let translator = Translator::new(bundle.clone())
+            .with_search(greedy)?
+            .with_workers(workers.clone());
         let pairs = &dataset.valid_pairs;
         let sources: Vec<&str> = pairs.iter().map(|pair| pair.source.as_str()).collect();
         let references: Vec<&str> = pairs.iter().map(|pair| pair.target.as_str()).collect();
@@ -132,6 +136,7 @@ pub(crate) fn expected_seconds(
     dataset: &Dataset,
     recipe: &Recipe,
     device: &Device,
+    workers: &Workers,
 ) -> f64 {
     const SAMPLE: usize = 32;
     let mut examples = dataset.valid.clone();
@@ -145,18 +150,17 @@ pub(crate) fn expected_seconds(
     let batch = Batch::new(&sample, tokenizer.pad_id(), tokenizer.bos_id());
 
     let clock = Instant::now();
-    losses(bundle, &sample, &recipe.training, device);
-    let model = &bundle.model;
+    losses(bundle, &sample, &recipe.training, device, workers);
+    let model = InferenceTransformer::new(bundle.model.clone());
     let mut state = model.start(model.encode(to_tensor(&batch.source, device)));
     let target_input = to_tensor(&batch.target_input, device);
     for step in 0..batch.target_input.width {
-        let logits = model.decode(
-            target_input.clone().slice([0..sample.len(), step..step + 1]),
-            &mut state,
-        );
-        logits.into_data();
+        let tokens = target_input.clone().slice_dim(1, step..step + 1).squeeze_dim(1);
+        model.step(tokens, &mut state).into_data();
     }
-    clock.elapsed().as_secs_f64() * examples.len() as f64 / sample.len() as f64
+    let of_sample = clock.elapsed().as_secs_f64();
+    // Workers share the batches.
+    of_sample * examples.len() as f64 / sample.len() as f64 / workers.count() as f64
 }
 
 /// Label-smoothed cross-entropy and perplexity of `examples`.
@@ -165,22 +169,25 @@ fn losses(
     examples: &[Example],
     settings: &TrainingSettings,
     device: &Device,
+    workers: &Workers,
 ) -> (f64, f64) {
     let tokenizer = &bundle.tokenizer;
-    let (mut smoothed, mut plain, mut target_tokens) = (0.0, 0.0, 0);
     let lengths = (0..).zip(examples.iter().map(Example::lengths));
-    for indices in plan_batches(lengths, settings.batch_tokens, 0, 0).iter() {
+    let plan = plan_batches(lengths, settings.batch_tokens, 0, 0);
+    let sums = workers.map(plan.iter(), |indices| {
         let batch = indices.iter().map(|&index| &examples[index as usize]);
         let batch = Batch::new(batch, tokenizer.pad_id(), tokenizer.bos_id());
         let loss = |smoothing| {
             let sum = batch_loss(&bundle.model, &batch, device, smoothing);
             f64::from(sum.into_scalar::<f32>())
         };
-        smoothed += loss(settings.label_smoothing);
-        plain += loss(0.0);
-        target_tokens += batch.target_tokens;
-    }
-    let target_tokens = target_tokens as f64;
+        let tokens = batch.target_tokens as f64;
+        (loss(settings.label_smoothing), loss(0.0), tokens)
+    });
+    let add = |left: (f64, f64, f64), right: (f64, f64, f64)| {
+        (left.0 + right.0, left.1 + right.1, left.2 + right.2)
+    };
+    let (smoothed, plain, target_tokens) = sums.into_iter().fold((0.0, 0.0, 0.0), add);
     (smoothed / target_tokens, (plain / target_tokens).exp())
 }
 

@@ -184,9 +184,15 @@ impl Tokenizer {
     #[must_use]
     pub fn token(&self, id: u32) -> String {
         match self.kind {
-            TokenizerKind::Whitespace => self.inner.id_to_token(id).unwrap_or_default(),
+            TokenizerKind::Whitespace => self.vocabulary_entry(id),
             _ => self.inner.decode(&[id], false).expect(TOTAL),
         }
+    }
+
+    /// One token as the vocabulary in `tokenizer.json` spells it. Empty outside the vocabulary.
+    #[must_use]
+    pub fn vocabulary_entry(&self, id: u32) -> String {
+        self.inner.id_to_token(id).unwrap_or_default()
     }
 
     /// How it cuts text.

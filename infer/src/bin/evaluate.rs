@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use attend_data::cli::{report, write_stdout};
 use attend_data::corpus::ParallelCorpus;
 use attend_data::error::DataError;
+use attend_infer::cli::WorkerOptions;
 use attend_infer::metric::{BleuTokenizer, corpus_bleu, corpus_chrf};
 use attend_infer::search::SearchOptions;
 use attend_infer::{InferError, ModelFolder, Translator, device};
@@ -30,6 +31,8 @@ struct Options {
     /// How BLEU finds words: 13a splits punctuation as mteval-v13a does, none takes the text as tokenised.
     #[arg(long, value_name = "NAME", default_value = "13a", value_parser = ["13a", "none"])]
     tokenize: String,
+    #[command(flatten)]
+    workers: WorkerOptions,
     /// The device to compute on: flex or ndarray, if built in. [default: the first built in]
     #[arg(long, value_name = "NAME", env = "BURN_DEVICE")]
     device: Option<String>,
@@ -55,7 +58,9 @@ fn run(options: &Options) -> Result<(), InferError> {
         nbest: 1,
         ..bundle.generation
     };
-    let translator = Translator::new(bundle).with_search(search)?;
+    let translator = Translator::new(bundle)
+        .with_search(search)?
+        .with_workers(options.workers.start()?);
     let tokenizer = match options.tokenize.as_str() {
         "none" => BleuTokenizer::None,
         _ => BleuTokenizer::Mteval13a,

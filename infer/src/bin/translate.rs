@@ -8,6 +8,7 @@ use attend_data::cli::{report, write_stdout};
 use attend_data::corpus::{parse_lines, read_lines};
 use attend_data::error::DataError;
 use attend_data::file::write_file;
+use attend_infer::cli::WorkerOptions;
 use attend_infer::search::SearchOptions;
 use attend_infer::{InferError, ModelFolder, Translation, Translator, device};
 use clap::{Parser, error::ErrorKind};
@@ -42,12 +43,20 @@ struct Options {
     /// 2016, equation 14): 0 ranks by probability, larger values favour longer translations. [default: the model's]
     #[arg(long, value_name = "ALPHA")]
     length_penalty: Option<f32>,
+    /// Fewest tokens in a translation. [default: the model's]
+    #[arg(long, value_name = "N")]
+    min_length: Option<usize>,
+    /// Most tokens in a translation, which never has more than 50 above its source. [default: the model's]
+    #[arg(long, value_name = "N")]
+    max_length: Option<usize>,
     /// Print a JSON object a line: the source, and its translations with their scores.
     #[arg(long)]
     json: bool,
     /// Sentences decoded side by side; changes speed and memory, no translation.
     #[arg(long, value_name = "N", default_value_t = 32)]
     batch_size: usize,
+    #[command(flatten)]
+    workers: WorkerOptions,
     /// The device to compute on: flex or ndarray, if built in. [default: the first built in]
     #[arg(long, value_name = "NAME", env = "BURN_DEVICE")]
     device: Option<String>,
@@ -84,10 +93,13 @@ fn run(options: &Options) -> Result<(), InferError> {
         beam_size: options.beam.unwrap_or(bundle.generation.beam_size),
         nbest: options.nbest,
         length_penalty: options.length_penalty.unwrap_or(bundle.generation.length_penalty),
+        min_length: options.min_length.unwrap_or(bundle.generation.min_length),
+        max_length: options.max_length.or(bundle.generation.max_length),
     };
     let translator = Translator::new(bundle)
         .with_search(search)?
-        .with_batch_size(options.batch_size);
+        .with_batch_size(options.batch_size)
+        .with_workers(options.workers.start()?);
 
     let lines = input_lines(options)?;
     let translations = translator.translate(&lines)?;

@@ -1,8 +1,7 @@
 //! Beam search: the few most probable hypotheses at every step.
 
 use super::{
-    Hypothesis, SearchError, SearchOptions, SpecialTokens, StepDecoder, best_tokens, forced_end, keep_rows,
-    penalised, step,
+    Hypothesis, SearchError, SearchOptions, SpecialTokens, StepDecoder, choices, keep_rows, penalised, step,
 };
 
 /// Returns up to `nbest` different translations of each sentence, best score first.
@@ -97,11 +96,8 @@ impl Sentence {
         // (parent, token, log-probability of the whole)
         let mut extensions: Vec<(usize, u32, f32)> = Vec::new();
         for (parent, (hypothesis, row)) in self.live.iter().zip(rows).enumerate() {
-            let choices = if hypothesis.tokens.len() == self.max_length {
-                forced_end(row, special)
-            } else {
-                best_tokens(row, special, options.beam_size)
-            };
+            let length = hypothesis.tokens.len();
+            let choices = choices(row, special, options, length, self.max_length, options.beam_size);
             extensions.extend(choices.into_iter().map(|(token, log_probability)| {
                 (parent, token, hypothesis.log_probability + log_probability)
             }));

@@ -1,6 +1,6 @@
 //! Greedy search: the most probable token at every step.
 
-use super::{Hypothesis, SpecialTokens, StepDecoder, best_tokens, forced_end, keep_rows, penalised, step};
+use super::{Hypothesis, SearchOptions, SpecialTokens, StepDecoder, choices, keep_rows, penalised, step};
 
 /// Follows the most probable token of each sentence until `</s>`, and returns one translation a sentence: the one
 /// that [`beam`](super::beam()) finds with a beam of 1.
@@ -9,7 +9,7 @@ use super::{Hypothesis, SpecialTokens, StepDecoder, best_tokens, forced_end, kee
 /// counted. At that length `</s>` is the only choice left, at the log-probability that the decoder gives it. Of
 /// equally probable tokens the smallest id is taken; a NaN counts as impossible.
 ///
-/// `alpha` is the exponent of the score's [`length_penalty`](super::length_penalty()); it changes no choice.
+/// The length penalty changes no choice, only the score.
 ///
 /// # Panics
 /// If the decoder breaks its contract, or `</s>` is not in its vocabulary.
@@ -17,7 +17,7 @@ pub fn greedy<D: StepDecoder + ?Sized>(
     decoder: &mut D,
     special: &SpecialTokens,
     max_lengths: &[usize],
-    alpha: f32,
+    options: &SearchOptions,
 ) -> Vec<Hypothesis> {
     let vocab_size = decoder.vocab_size();
     let nothing_yet = Hypothesis {
@@ -36,16 +36,11 @@ pub fn greedy<D: StepDecoder + ?Sized>(
         for (row, row_scores) in log_probabilities.chunks_exact(vocab_size).enumerate() {
             let sentence = sentences[row];
             let hypothesis = &mut hypotheses[sentence];
-            let choice = if hypothesis.tokens.len() == max_lengths[sentence] {
-                forced_end(row_scores, special)
-            } else {
-                best_tokens(row_scores, special, 1)
-            };
-            let (token, log_probability) = choice[0];
+            let (length, max_length) = (hypothesis.tokens.len(), max_lengths[sentence]);
+            let (token, log_probability) = choices(row_scores, special, options, length, max_length, 1)[0];
             hypothesis.log_probability += log_probability;
             if token == special.eos {
-                let length = hypothesis.tokens.len() + 1;
-                hypothesis.score = penalised(hypothesis.log_probability, length, alpha);
+                hypothesis.score = penalised(hypothesis.log_probability, length + 1, options.length_penalty);
             } else {
                 hypothesis.tokens.push(token);
                 tokens.push(token);

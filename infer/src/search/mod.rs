@@ -28,6 +28,9 @@ pub trait StepDecoder {
     fn select(&mut self, rows: &[usize]);
 }
 
+/// Tokens that [`best_tokens`] looks at together.
+const CHUNK: usize = 64;
+
 /// The token ids that mean something to a search.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpecialTokens {
@@ -35,13 +38,17 @@ pub struct SpecialTokens {
     pub bos: u32,
     /// `</s>`: what ends a hypothesis.
     pub eos: u32,
-    /// Tokens that are never chosen, such as padding and `<s>`. `</s>` can always be chosen.
+    /// Tokens that are never chosen, such as padding and `<s>`.
     pub forbidden: Vec<u32>,
 }
 
 impl SpecialTokens {
-    fn may_choose(&self, token: u32) -> bool {
-        token == self.eos || !self.forbidden.contains(&token)
+    /// Whether `token` may follow a hypothesis of `length` tokens.
+    fn may_choose(&self, token: u32, length: usize, options: &SearchOptions) -> bool {
+        match token == self.eos {
+            true => length >= options.min_length,
+            false => !self.forbidden.contains(&token),
+        }
     }
 }
 
@@ -56,6 +63,12 @@ pub struct SearchOptions {
     /// The exponent alpha of [`length_penalty`], at least 0; 0.6 by default. At 0 the most probable translation
     /// wins, which favours short ones.
     pub length_penalty: f32,
+    /// Fewest tokens in a translation, `</s>` not counted; 0 by default.
+    pub min_length: usize,
+    /// Most tokens in a translation, `</s>` not counted. By default, and at most, 50 more than its source has
+    /// (section 6.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_length: Option<usize>,
 }
 
 impl Default for SearchOptions {
@@ -64,6 +77,8 @@ impl Default for SearchOptions {
             beam_size: 4,
             nbest: 1,
             length_penalty: 0.6,
+            min_length: 0,
+            max_length: None,
         }
     }
 }
@@ -72,7 +87,8 @@ impl SearchOptions {
     /// Checks that the options describe a search.
     ///
     /// # Errors
-    /// If the beam is empty, `nbest` is not within it, or the length penalty is negative or not finite.
+    /// If the beam is empty, `nbest` is not within it, the length penalty is negative or not finite, or no length lies
+    /// between the shortest and the longest.
     pub fn validate(&self) -> Result<(), SearchError> {
         if self.beam_size == 0 {
             return Err(SearchError::BeamSize);
@@ -86,6 +102,14 @@ impl SearchOptions {
         if !self.length_penalty.is_finite() || self.length_penalty < 0.0 {
             return Err(SearchError::LengthPenalty {
                 length_penalty: self.length_penalty,
+            });
+        }
+        if let Some(max_length) = self.max_length
+            && max_length < self.min_length
+        {
+            return Err(SearchError::Lengths {
+                min_length: self.min_length,
+                max_length,
             });
         }
         Ok(())
@@ -112,6 +136,14 @@ pub enum SearchError {
         /// The exponent asked for.
         length_penalty: f32,
     },
+    /// No length is allowed.
+    #[error("`max_length` is {max_length}: it must be at least `min_length`, which is {min_length}")]
+    Lengths {
+        /// Fewest tokens asked for.
+        min_length: usize,
+        /// Most tokens asked for.
+        max_length: usize,
+    },
 }
 
 /// A complete translation.
@@ -136,30 +168,48 @@ fn penalised(log_probability: f32, length: usize, alpha: f32) -> f32 {
     (f64::from(log_probability) / length_penalty(length, alpha)) as f32
 }
 
-/// The `count` most probable tokens of a row that may be chosen, with their log-probabilities, best first. Of equally
-/// probable tokens the smaller id comes first; a NaN counts as impossible, and impossible tokens come last.
-fn best_tokens(row: &[f32], special: &SpecialTokens, count: usize) -> Vec<(u32, f32)> {
-    let mut best: Vec<(u32, f32)> = Vec::new();
-    for (token, log_probability) in (0..).zip(row) {
-        // `max` returns its other argument for a NaN.
-        let log_probability = log_probability.max(f32::NEG_INFINITY);
-        let is_full = best.len() == count;
-        if is_full && log_probability <= best[count - 1].1 || !special.may_choose(token) {
-            continue;
-        }
-        if is_full {
-            best.pop();
-        }
-        let place = best.partition_point(|&(_, better)| better >= log_probability);
-        best.insert(place, (token, log_probability));
+/// The `count` best tokens, with their log-probabilities, to follow a hypothesis of `length` tokens. At `max_length` that
+/// is `</s>` alone, at the log-probability that the decoder gives it.
+fn choices(
+    row: &[f32],
+    special: &SpecialTokens,
+    options: &SearchOptions,
+    length: usize,
+    max_length: usize,
+    count: usize,
+) -> Vec<(u32, f32)> {
+    if length == max_length {
+        let log_probability = row[special.eos as usize].max(f32::NEG_INFINITY);
+        return vec![(special.eos, log_probability)];
     }
-    best
+    best_tokens(row, count, |token| special.may_choose(token, length, options))
 }
 
-/// The only choice at the maximum length: `</s>`, at the log-probability that the decoder gives it.
-fn forced_end(row: &[f32], special: &SpecialTokens) -> Vec<(u32, f32)> {
-    let log_probability = row[special.eos as usize].max(f32::NEG_INFINITY);
-    vec![(special.eos, log_probability)]
+/// The `count` most probable tokens of a row that may be chosen, with their log-probabilities, best first. Of equally
+/// probable tokens the smaller id comes first; a NaN counts as impossible, and impossible tokens come last.
+fn best_tokens(row: &[f32], count: usize, may_choose: impl Fn(u32) -> bool) -> Vec<(u32, f32)> {
+    let mut best: Vec<(u32, f32)> = Vec::new();
+    for (chunk, first_token) in row.chunks(CHUNK).zip((0..).step_by(CHUNK)) {
+        // Most chunks have nothing to offer, which is told faster of all tokens at once.
+        let is_full = best.len() == count;
+        if is_full && !chunk.iter().any(|&value| value > best[count - 1].1) {
+            continue;
+        }
+        for (token, log_probability) in (first_token..).zip(chunk) {
+            // `max` returns its other argument for a NaN.
+            let log_probability = log_probability.max(f32::NEG_INFINITY);
+            let is_full = best.len() == count;
+            if is_full && log_probability <= best[count - 1].1 || !may_choose(token) {
+                continue;
+            }
+            if is_full {
+                best.pop();
+            }
+            let place = best.partition_point(|&(_, better)| better >= log_probability);
+            best.insert(place, (token, log_probability));
+        }
+    }
+    best
 }
 
 /// Runs one step and checks the decoder's side of the contract.

@@ -4,6 +4,19 @@
 /// Enough lanes for two registers of the widest vectors.
 const LANES: usize = 32;
 
+/// Sum of the lanes, halves onto halves: one after the other would take as long as a short row.
+#[inline(always)]
+fn total(mut lanes: [f32; LANES]) -> f32 {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            lanes[lane] += lanes[lane + half];
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
 /// Sum of a row's values after `map`.
 #[inline(always)]
 pub(crate) fn sum(row: &[f32], map: impl Fn(f32) -> f32) -> f32 {
@@ -14,7 +27,7 @@ pub(crate) fn sum(row: &[f32], map: impl Fn(f32) -> f32) -> f32 {
             lanes[lane] += map(chunk[lane]);
         }
     }
-    lanes.iter().sum::<f32>() + rest.iter().map(|&value| map(value)).sum::<f32>()
+    total(lanes) + rest.iter().map(|&value| map(value)).sum::<f32>()
 }
 
 /// Sum over two rows of equal length of `map` of each pair.
@@ -29,7 +42,7 @@ pub(crate) fn sum_pairs(left: &[f32], right: &[f32], map: impl Fn(f32, f32) -> f
         }
     }
     let rest = left_rest.iter().zip(right_rest);
-    lanes.iter().sum::<f32>() + rest.map(|(&left, &right)| map(left, right)).sum::<f32>()
+    total(lanes) + rest.map(|(&left, &right)| map(left, right)).sum::<f32>()
 }
 
 /// The largest value of a row, negative infinity of an empty one.
@@ -60,12 +73,18 @@ pub(crate) fn exp_in_place(row: &mut [f32], max: f32) -> f32 {
             lanes[lane] += chunk[lane];
         }
     }
-    let mut total: f32 = lanes.iter().sum();
+    let mut sum = total(lanes);
     for value in rest {
         *value = exp(*value - max);
-        total += *value;
+        sum += *value;
     }
-    total
+    sum
+}
+
+/// Sum of `e^(value - max)` over a row.
+#[inline(always)]
+pub(crate) fn sum_of_exp(row: &[f32], max: f32) -> f32 {
+    sum(row, |value| exp(value - max))
 }
 
 /// `e^x` to within two units in the last place for x ≤ 0, the only ones that a softmax needs; the standard library's is a

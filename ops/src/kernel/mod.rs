@@ -6,6 +6,7 @@ use burn::tensor::{DType, Device, Tensor};
 
 pub(crate) mod gemm;
 pub(crate) mod lanes;
+pub(crate) mod packed_product;
 pub(crate) mod small_product;
 pub(crate) mod tensor;
 
@@ -19,4 +20,9 @@ pub(crate) fn vectorized<R>(loops: impl FnOnce() -> R) -> R {
 /// Whether the kernels compute on `tensor`: single precision on flex, with or without autodiff.
 pub(crate) fn serves<const D: usize>(tensor: &Tensor<D>) -> bool {
     tensor.device().without_autodiff() == Device::flex() && tensor.dtype() == DType::F32
+}
+
+/// Whether the kernels without a backward pass compute on `tensor`.
+pub(crate) fn serves_inference<const D: usize>(tensor: &Tensor<D>) -> bool {
+    serves(tensor) && !tensor.device().is_autodiff()
 }

@@ -17,12 +17,16 @@ pub(crate) fn floats(tensor: &FlexTensor) -> &[f32] {
     tensor.as_slice().expect("a contiguous tensor of f32")
 }
 
-/// The values of an integer tensor, which are token ids.
-pub(crate) fn ids(tensor: &FlexTensor) -> Vec<usize> {
+/// The values of an integer tensor.
+pub(crate) fn integers(tensor: &FlexTensor) -> Vec<i64> {
     let tensor = tensor.to_contiguous();
     match tensor.dtype() {
-        DType::I64 => tensor.storage::<i64>().iter().map(|&id| id as usize).collect(),
-        _ => tensor.storage::<i32>().iter().map(|&id| id as usize).collect(),
+        DType::I64 => tensor.storage::<i64>().to_vec(),
+        _ => tensor
+            .storage::<i32>()
+            .iter()
+            .map(|&value| value.into())
+            .collect(),
     }
 }
 

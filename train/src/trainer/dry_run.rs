@@ -55,7 +55,8 @@ impl Trainer {
         let (update_seconds, tokens_per_second) = self.measure();
         let bundle = self.bundle(self.now.model.valid());
         let device = self.device.clone().without_autodiff();
-        let validation_seconds = expected_seconds(&bundle, &self.dataset, &self.recipe, &device);
+        let validation_seconds =
+            expected_seconds(&bundle, &self.dataset, &self.recipe, &device, &self.workers);
         let seconds_of = |updates: f64| {
             let validations = (updates / settings.validate_every as f64).ceil();
             update_seconds * updates + validation_seconds * validations

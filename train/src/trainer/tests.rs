@@ -38,7 +38,7 @@ fn trainer() -> Trainer {
     let tokenizer = Tokenizer::train_bpe(["one two", "eins zwei"].into_iter(), 300).unwrap();
     let prepared = tempfile::tempdir().unwrap();
     let dataset = Dataset::encode(&corpora, &tokenizer, &recipe, prepared.path(), |_| {}).unwrap();
-    let workers = Workers::start(1).unwrap();
+    let workers = Workers::start(1, 1).unwrap();
     Trainer::new(
         recipe,
         tokenizer,

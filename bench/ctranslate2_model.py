@@ -1,0 +1,85 @@
+"""A model folder as a CTranslate2 model: the same weights, positions and vocabulary."""
+
+import json
+import pathlib
+
+import ctranslate2
+import numpy
+from ctranslate2.specs import common_spec, transformer_spec
+from safetensors.numpy import load_file
+
+
+def sinusoids(length, d_model):
+    """Sines and cosines interleaved, as in the paper (section 3.5)."""
+    angle = numpy.arange(length)[:, None] / 10000 ** (numpy.arange(0, d_model, 2) / d_model)
+    return numpy.stack([numpy.sin(angle), numpy.cos(angle)], axis=-1).reshape(length, d_model).astype(numpy.float32)
+
+
+def tokens(folder):
+    """The tokens of a model folder's vocabulary, in the order of their ids."""
+    tokenizer = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    vocabulary = tokenizer["model"]["vocab"]
+    # Unigram lists pieces with their scores, the others map tokens to ids.
+    pieces = enumerate(piece for piece, _ in vocabulary) if isinstance(vocabulary, list) else ((i, t) for t, i in vocabulary.items())
+    by_id = dict(pieces) | {token["id"]: token["content"] for token in tokenizer["added_tokens"]}
+    return [by_id[number] for number in range(len(by_id))]
+
+
+def convert(folder, output):
+    """Writes the model of `folder` to `output`, for `ctranslate2.Translator`."""
+    folder = pathlib.Path(folder)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    weights = load_file(folder / "model.safetensors")
+    pre_norm = config["norm"] == "pre"
+    spec = transformer_spec.TransformerSpec.from_config(
+        (config["encoder_layers"], config["decoder_layers"]),
+        config["n_heads"],
+        pre_norm=pre_norm,
+        activation=common_spec.Activation.RELU,
+    )
+
+    def linear(layer, *names):
+        """Several linear layers of the same input, as one."""
+        layer.weight = numpy.concatenate([weights[f"{name}.weight"] for name in names])
+        layer.bias = numpy.concatenate([weights[f"{name}.bias"] for name in names])
+
+    def norm(layer, name):
+        layer.gamma, layer.beta = weights[f"{name}.weight"], weights[f"{name}.bias"]
+
+    tied = config["tie_embeddings"]
+    target = weights["embedding.weight" if tied else "untied.target.weight"]
+    spec.encoder.embeddings[0].weight = weights["embedding.weight"]
+    spec.decoder.embeddings.weight = target
+    spec.decoder.projection.weight = target if tied else weights["untied.output.weight"]
+    spec.decoder.projection.bias = numpy.zeros(config["vocab_size"], numpy.float32)
+    for side, name in ((spec.encoder, "source_positions"), (spec.decoder, "target_positions")):
+        learned = weights.get(f"{name}.learned.weight")
+        side.position_encodings.encodings = (
+            sinusoids(config["max_length"], config["d_model"]) if learned is None else learned
+        )
+        side.scale_embeddings = True
+    for side, name in ((spec.encoder, "encoder"), (spec.decoder, "decoder")):
+        if pre_norm:
+            norm(side.layer_norm, f"{name}.norm")
+        for number, layer in enumerate(side.layer):
+            prefix = f"{name}.layers.{number}"
+            attention = f"{prefix}.self_attention"
+            linear(layer.self_attention.linear[0], *(f"{attention}.{part}" for part in ("query", "key", "value")))
+            linear(layer.self_attention.linear[1], f"{attention}.output")
+            norm(layer.self_attention.layer_norm, f"{prefix}.self_attention_norm.norm")
+            if side is spec.decoder:
+                attention = f"{prefix}.cross_attention"
+                linear(layer.attention.linear[0], f"{attention}.query")
+                linear(layer.attention.linear[1], f"{attention}.key", f"{attention}.value")
+                linear(layer.attention.linear[2], f"{attention}.output")
+                norm(layer.attention.layer_norm, f"{prefix}.cross_attention_norm.norm")
+            linear(layer.ffn.linear_0, f"{prefix}.feed_forward.inner")
+            linear(layer.ffn.linear_1, f"{prefix}.feed_forward.outer")
+            norm(layer.ffn.layer_norm, f"{prefix}.feed_forward_norm.norm")
+    words = tokens(folder)
+    spec.register_source_vocabulary(words)
+    spec.register_target_vocabulary(words)
+    # The specification adds </s> to sources, and knows these tokens by their usual names.
+    spec.config.add_source_eos = True
+    spec.validate()
+    spec.save(output)

@@ -1,0 +1,267 @@
+//! Decoding, beside CTranslate2.
+
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use attend_data::corpus::read_lines;
+use attend_data::tokenizer::Tokenizer;
+use attend_infer::search::SearchOptions;
+use attend_infer::{ModelFolder, Translator, Workers, device};
+use attend_model::{Transformer, TransformerConfig};
+use clap::Args;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::error::BenchError;
+use crate::measurement::{GIBIBYTE, Measurement, print, run, this_program, write_error};
+use crate::size::{SPECIAL_TOKENS, Size};
+
+const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ctranslate2_decode.py");
+/// Tokens that the networks of random weights know.
+const VOCAB_SIZE: usize = 16_000;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// A Python with ctranslate2, numpy and safetensors, to run the peer. [default: measure Attend alone]
+    #[arg(long, value_name = "PATH")]
+    python: Option<PathBuf>,
+    /// The size of a network of random weights, whose translations are all of --length tokens; may be given several
+    /// times. [default: small, base]
+    #[arg(long = "size", value_name = "SIZE", conflicts_with = "model")]
+    sizes: Vec<Size>,
+    /// Tokens of every source and translation of a network of random weights.
+    #[arg(long, value_name = "N", default_value = "25")]
+    length: NonZeroUsize,
+    /// A trained model's folder, in place of random weights.
+    #[arg(long, value_name = "FOLDER", requires = "input")]
+    model: Option<PathBuf>,
+    /// The text that it translates, a sentence a line.
+    #[arg(long, value_name = "FILE", requires = "model")]
+    input: Option<PathBuf>,
+    /// Beam sizes; may be given several times. [default: 1, 4]
+    #[arg(long = "beam", value_name = "N")]
+    beams: Vec<NonZeroUsize>,
+    /// Sentences decoded side by side; may be given several times. [default: 1, 8, 32, 64]
+    #[arg(long = "batch", value_name = "N")]
+    batches: Vec<NonZeroUsize>,
+    /// How often both sides run, in turn.
+    #[arg(long, value_name = "N", default_value = "3")]
+    pairs: NonZeroUsize,
+    /// Let the peer compute with int8 weights.
+    #[arg(long, requires = "python")]
+    int8: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct DecoderOptions {
+    folder: PathBuf,
+    text: PathBuf,
+    #[arg(long)]
+    beam: usize,
+    #[arg(long)]
+    batch: usize,
+    #[arg(long)]
+    workers: usize,
+    #[arg(long)]
+    threads: usize,
+    #[arg(long)]
+    length: Option<usize>,
+}
+
+/// What both sides do in a run.
+struct Task<'a> {
+    folder: &'a Path,
+    length: Option<usize>,
+    beam: usize,
+    batch: usize,
+    workers: usize,
+    threads: usize,
+}
+
+impl Task<'_> {
+    fn add_to(&self, command: &mut Command, text: &Path) {
+        command.arg(self.folder).arg(text);
+        let counts = [
+            ("--beam", self.beam),
+            ("--batch", self.batch),
+            ("--workers", self.workers),
+            ("--threads", self.threads),
+        ];
+        for (name, count) in counts {
+            command.args([name, &count.to_string()]);
+        }
+        if let Some(length) = self.length {
+            command.args(["--length", &length.to_string()]);
+        }
+    }
+}
+
+/// Runs both sides in turn and prints a table, a row a pair.
+pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
+    let folder = tempfile::tempdir().map_err(|error| write_error(Path::new("a temporary folder"), error))?;
+    let words_file = folder.path().join("words");
+    print("model  beam batch workers threads  Attend tokens/s  GiB   CTranslate2 tokens/s  GiB   ratio\n")?;
+    if let (Some(model), Some(input)) = (&options.model, &options.input) {
+        let tokenizer = ModelFolder::load(model, &device::select(None)?)?.tokenizer;
+        let words = |line: &String| -> String {
+            let ids = tokenizer.encode(line);
+            let tokens: Vec<String> = ids.iter().map(|&id| tokenizer.vocabulary_entry(id)).collect();
+            tokens.join(" ") + "\n"
+        };
+        let text: String = read_lines(input)?.iter().map(words).collect();
+        fs::write(&words_file, text).map_err(|error| write_error(&words_file, error))?;
+        return rows(options, "given", model, [input, &words_file], None);
+    }
+    let sizes = match options.sizes.as_slice() {
+        [] => &[Size::Small, Size::Base],
+        sizes => sizes,
+    };
+    for &size in sizes {
+        let model = folder.path().join(size.name());
+        random_model(size, &model)?;
+        random_text(&words_file, options.length.get())?;
+        rows(
+            options,
+            size.name(),
+            &model,
+            [&words_file; 2],
+            Some(options.length.get()),
+        )?;
+    }
+    Ok(())
+}
+
+/// The rows of one model, on a text that the peer takes as words.
+fn rows(
+    options: &Options,
+    name: &str,
+    folder: &Path,
+    [text, words]: [&Path; 2],
+    length: Option<usize>,
+) -> Result<(), BenchError> {
+    let or = |counts: &[NonZeroUsize], default: &[usize]| match counts {
+        [] => default.to_vec(),
+        counts => counts.iter().map(|count| count.get()).collect(),
+    };
+    for beam in or(&options.beams, &[1, 4]) {
+        for batch in or(&options.batches, &[1, 8, 32, 64]) {
+            for (workers, threads) in [(1, 2), (2, 1)] {
+                let task = Task {
+                    folder,
+                    length,
+                    beam,
+                    batch,
+                    workers,
+                    threads,
+                };
+                let title = format!("{name:<6} {beam:>4} {batch:>5} {workers:>7} {threads:>7}  ");
+                let mut pairs = Vec::new();
+                for _ in 0..options.pairs.get() {
+                    let mut command = this_program("decoder")?;
+                    task.add_to(&mut command, text);
+                    let ours = run(command)?;
+                    let peer = match &options.python {
+                        Some(python) => {
+                            let mut command = Command::new(python);
+                            command.arg(PEER);
+                            task.add_to(&mut command, words);
+                            if options.int8 {
+                                command.arg("--int8");
+                            }
+                            Some(run(command)?)
+                        }
+                        None => None,
+                    };
+                    pairs.push((ours, peer));
+                    print(&row(&title, ours, peer))?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn row(title: &str, ours: Measurement, peer: Option<Measurement>) -> String {
+    let gibibytes = |measurement: Measurement| measurement.peak_bytes as f64 / GIBIBYTE;
+    let mut row = format!("{title}{:>15.0} {:>4.1}", ours.tokens_per_second, gibibytes(ours));
+    if let Some(peer) = peer {
+        let ratio = ours.tokens_per_second / peer.tokens_per_second;
+        row += &format!(
+            " {:>22.0} {:>4.1} {ratio:>7.2}",
+            peer.tokens_per_second,
+            gibibytes(peer)
+        );
+    }
+    row + "\n"
+}
+
+/// Writes a model folder of random weights, whose tokens are words.
+fn random_model(size: Size, folder: &Path) -> Result<(), BenchError> {
+    fs::create_dir_all(folder).map_err(|error| write_error(folder, error))?;
+    let device = device::select(None)?;
+    device.seed(1);
+    let words: Vec<String> = (SPECIAL_TOKENS..VOCAB_SIZE).map(word).collect();
+    let tokenizer = Tokenizer::train_whitespace(words.iter(), None)?;
+    let config = match size {
+        Size::Tiny => TransformerConfig::tiny(VOCAB_SIZE),
+        Size::Small => TransformerConfig::small(VOCAB_SIZE),
+        Size::Base => TransformerConfig::base(VOCAB_SIZE),
+    };
+    let model = Transformer::new(&config, &device).expect("presets are valid");
+    let bundle = ModelFolder {
+        config,
+        model,
+        tokenizer,
+        generation: SearchOptions::default(),
+    };
+    Ok(bundle.save(folder)?)
+}
+
+fn word(number: usize) -> String {
+    format!("w{number}")
+}
+
+/// Writes sentences of `length` random words.
+fn random_text(path: &Path, length: usize) -> Result<(), BenchError> {
+    const SENTENCES: usize = 128;
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let mut sentence = || {
+        let words = (0..length).map(|_| {
+            let number = random.next_u32() as usize % (VOCAB_SIZE - SPECIAL_TOKENS);
+            word(SPECIAL_TOKENS + number)
+        });
+        words.collect::<Vec<_>>().join(" ") + "\n"
+    };
+    let text: String = (0..SENTENCES).map(|_| sentence()).collect();
+    Ok(fs::write(path, text).map_err(|error| write_error(path, error))?)
+}
+
+/// Translates the text and prints the measurement.
+pub(crate) fn measure(options: &DecoderOptions) -> Result<(), BenchError> {
+    let bundle = ModelFolder::load(&options.folder, &device::select(None)?)?;
+    let lines = read_lines(&options.text)?;
+    let search = SearchOptions {
+        beam_size: options.beam,
+        nbest: 1,
+        length_penalty: 0.0,
+        min_length: options.length.unwrap_or(0),
+        max_length: options.length,
+    };
+    let translator = Translator::new(bundle)
+        .with_search(search)?
+        .with_batch_size(options.batch)
+        .with_workers(Workers::start(options.workers, options.threads)?);
+    translator.translate(&lines[..options.batch.min(lines.len())])?;
+    let start = Instant::now();
+    let translations = translator.translate(&lines)?;
+    let seconds = start.elapsed().as_secs_f64();
+    let tokens: usize = translations.iter().map(|best| best[0].tokens.len()).sum();
+    Measurement {
+        tokens_per_second: tokens as f64 / seconds,
+        peak_bytes: attend_train::memory::peak_memory().unwrap_or(0),
+    }
+    .print()
+}

@@ -1,0 +1,83 @@
+//! What a run of either side finds, and how it is run: each in a process of its own, since memory is measured a process.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use attend_data::DataError;
+use attend_data::cli::write_stdout;
+use serde::{Deserialize, Serialize};
+
+use crate::error::BenchError;
+
+pub(crate) const GIBIBYTE: f64 = (1u64 << 30) as f64;
+
+/// What one run found; the peer prints the same.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Measurement {
+    /// Target tokens.
+    pub(crate) tokens_per_second: f64,
+    /// 0 where the system does not tell.
+    pub(crate) peak_bytes: u64,
+}
+
+impl Measurement {
+    /// As a line of JSON, which [`run`] reads.
+    pub(crate) fn print(&self) -> Result<(), BenchError> {
+        print(&(serde_json::to_string(self).expect("numbers always serialize") + "\n"))
+    }
+}
+
+/// The median of each figure.
+pub(crate) fn median(measurements: Vec<Measurement>) -> Measurement {
+    let middle = |mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        let (low, high) = ((values.len() - 1) / 2, values.len() / 2);
+        (values[low] + values[high]) / 2.0
+    };
+    Measurement {
+        tokens_per_second: middle(measurements.iter().map(|one| one.tokens_per_second).collect()),
+        peak_bytes: middle(measurements.iter().map(|one| one.peak_bytes as f64).collect()) as u64,
+    }
+}
+
+/// This program, to run one side.
+pub(crate) fn this_program(side: &str) -> Result<Command, BenchError> {
+    let program = std::env::current_exe().map_err(|error| BenchError::Start {
+        program: PathBuf::from("bench"),
+        error,
+    })?;
+    let mut command = Command::new(program);
+    command.arg(side);
+    Ok(command)
+}
+
+/// Runs one side, which prints its measurement.
+pub(crate) fn run(mut command: Command) -> Result<Measurement, BenchError> {
+    let program = PathBuf::from(command.get_program());
+    let output = command
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .map_err(|error| BenchError::Start {
+            program: program.clone(),
+            error,
+        })?;
+    serde_json::from_slice(&output.stdout).map_err(|_| BenchError::NoMeasurement {
+        program,
+        status: output.status,
+        output: String::from_utf8_lossy(&output.stdout).into_owned(),
+    })
+}
+
+pub(crate) fn print(text: &str) -> Result<(), BenchError> {
+    Ok(write_stdout(text).map_err(|error| write_error(Path::new("standard output"), error))?)
+}
+
+pub(crate) fn read_error(path: &Path, error: std::io::Error) -> DataError {
+    let path = path.to_owned();
+    DataError::Read { path, error }
+}
+
+pub(crate) fn write_error(path: &Path, error: std::io::Error) -> DataError {
+    let path = path.to_owned();
+    DataError::Write { path, error }
+}

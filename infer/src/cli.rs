@@ -1,0 +1,32 @@
+//! What the command lines of several programs share.
+
+use std::num::NonZeroUsize;
+use std::thread;
+
+use clap::Args;
+
+use crate::error::InferError;
+use crate::workers::Workers;
+
+/// How many threads translate.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct WorkerOptions {
+    /// Batches decoded at the same time; changes speed and memory, no translation. [default: the number of cores]
+    #[arg(long, value_name = "N")]
+    workers: Option<NonZeroUsize>,
+    /// Threads that share a batch's matrix products, for each worker.
+    #[arg(long, value_name = "N", default_value = "1")]
+    threads: NonZeroUsize,
+}
+
+impl WorkerOptions {
+    /// Starts the workers.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses a thread.
+    pub fn start(self) -> Result<Workers, InferError> {
+        let workers = self.workers.or_else(|| thread::available_parallelism().ok());
+        Workers::start(workers.map_or(1, NonZeroUsize::get), self.threads.get())
+    }
+}
