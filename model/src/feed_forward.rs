@@ -18,8 +18,8 @@ impl FeedForward {
     /// Xavier-initialised layers `d_model → d_ff → d_model`.
     pub fn new(config: &TransformerConfig, device: &Device) -> Self {
         Self {
-            inner: linear::init(config.d_model, config.d_ff, device),
-            outer: linear::init(config.d_ff, config.d_model, device),
+            inner: linear::init(config.d_model, config.d_ff, 1.0, device),
+            outer: linear::init(config.d_ff, config.d_model, 1.0, device),
         }
     }
 

@@ -5,10 +5,10 @@ use burn::module::Param;
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
-/// A linear layer with Xavier-uniform weights (Glorot and Bengio, 2010) and a bias of zeros.
-pub(crate) fn init(d_input: usize, d_output: usize, device: &Device) -> Linear {
+/// A linear layer with Xavier-uniform weights (Glorot and Bengio, 2010) of that gain and a bias of zeros.
+pub(crate) fn init(d_input: usize, d_output: usize, gain: f64, device: &Device) -> Linear {
     let mut linear = LinearConfig::new(d_input, d_output)
-        .with_initializer(Initializer::XavierUniform { gain: 1.0 })
+        .with_initializer(Initializer::XavierUniform { gain })
         .init(device);
     linear.bias = Some(zeros(d_output, device));
     linear

@@ -1,9 +1,10 @@
 //! What must hold for any weights: caching, padding and company change no result, nobody looks ahead, and a file
 //! of weights brings back the same network.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use attend_model::MultiHeadAttention;
 use attend_model::decoder::Decoder;
 use attend_model::encoder::Encoder;
 use attend_model::mask::padding_mask;
@@ -12,7 +13,7 @@ use attend_model::{
     AttentionWeights, DecoderState, InferenceTransformer, Memory, NormPlacement, PositionKind, Transformer,
     TransformerConfig,
 };
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn_store::{BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, SafetensorsStore};
@@ -186,6 +187,46 @@ fn selected_rows_continue_as_if_alone() {
                 );
             }
         }
+    }
+}
+
+/// The largest weight of each projection, by its name.
+struct LargestWeights(BTreeMap<String, f32>, Vec<String>);
+
+impl ModuleVisitor for LargestWeights {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.1.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.1.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let largest: f32 = param.val().abs().max().into_scalar();
+        self.0.insert(self.1.join("."), largest);
+    }
+}
+
+/// Xavier's bounds: of one layer of three times the outputs for queries, keys and values, of each layer for the others.
+#[test]
+fn projections_start_within_their_bounds() {
+    let heads = MultiHeadAttention::new(64, 4, &Device::default());
+    let mut weights = LargestWeights(BTreeMap::new(), Vec::new());
+    heads.visit(&mut weights);
+    for (name, outputs) in [
+        ("query", 3 * 64),
+        ("key", 3 * 64),
+        ("value", 3 * 64),
+        ("output", 64),
+    ] {
+        let bound = (6.0 / (64 + outputs) as f32).sqrt();
+        let largest = weights.0[&format!("{name}.weight")];
+        assert!(
+            largest <= bound && largest > 0.98 * bound,
+            "{name}: {largest}, not {bound}"
+        );
+        assert_eq!(weights.0[&format!("{name}.bias")], 0.0);
     }
 }
 
