@@ -18,7 +18,7 @@ use attend_train::environment::Environment;
 use attend_train::interrupt::Interrupt;
 use attend_train::model_card::ModelCard;
 use attend_train::report::Record;
-use attend_train::run_folder::{Inputs, RunFolder};
+use attend_train::run_folder::{Inputs, RunFolder, run_name};
 use attend_train::trainer::{Ending, Trainer};
 use attend_train::{Recipe, TrainError};
 use clap::Parser;
@@ -70,11 +70,11 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<ExitCode, TrainError> {
     let recipe = Recipe::load(&options.recipe, &options.overrides)?;
     let device = device::select(options.device.as_deref())?;
-    let name = options.recipe.file_stem().unwrap_or_default().to_string_lossy();
     let folder = match &options.output {
         Some(folder) => folder.clone(),
-        None => Path::new("runs").join(&*name),
+        None => Path::new("runs").join(options.recipe.file_stem().unwrap_or_default()),
     };
+    let name = run_name(&folder);
     let resumed = match options.resume {
         true => Some(RunFolder::reopen(&folder)?),
         false if options.dry_run => None,

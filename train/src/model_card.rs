@@ -12,7 +12,7 @@ use crate::report::Record;
 /// What a finished run tells about its model.
 #[derive(Clone, Debug)]
 pub struct ModelCard<'a> {
-    /// The name of the recipe.
+    /// The name of the run.
     pub name: &'a str,
     /// The command that repeats the run.
     pub command: &'a str,

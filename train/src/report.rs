@@ -16,6 +16,7 @@ use attend_data::file::write_file;
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 use crate::checkpoint::TrainingState;
+use crate::run_folder::run_name;
 use crate::validation::Scores;
 use record::{METRICS, read_lines};
 use tensorboard::EventFile;
@@ -95,11 +96,8 @@ impl Report {
                 path: metrics_path.clone(),
                 error,
             })?;
-        // The folder may be named by a dot.
-        let folder = std::path::absolute(run_folder).unwrap_or_default();
-        let name = folder.file_name().unwrap_or_default().to_string_lossy();
         Ok(Self {
-            name: name.into_owned(),
+            name: run_name(run_folder),
             subject,
             bar: io::stderr().is_terminal().then(progress_bar),
             events: EventFile::create(run_folder, &records, state.seconds)?,

@@ -52,6 +52,14 @@ impl Inputs {
     }
 }
 
+/// What a run is called: the name of its folder, also where that is given as a dot.
+#[must_use]
+pub fn run_name(folder: &Path) -> String {
+    let folder = std::path::absolute(folder).unwrap_or_default();
+    let name = folder.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
 impl RunFolder {
     /// Checks that a new run can have this folder: there is none, or it is empty.
     ///

@@ -53,7 +53,9 @@ fn a_whole_run_leaves_a_model_folder() {
     );
     let card = fs::read_to_string(workspace.path("runs/small/README.md")).unwrap();
     assert!(
-        card.contains("BLEU|nrefs:1|") && card.contains("just train small.toml"),
+        card.starts_with("# small\n")
+            && card.contains("BLEU|nrefs:1|")
+            && card.contains("just train small.toml"),
         "{card}"
     );
 }
