@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """PyTorch's score after the same time: trains the network of a run's recipe on the run's text, cut by the run's tokenizer.
 
-    just train configs/tatoeba-small.toml
-    python bench/torch_recipe.py runs/tatoeba-small --minutes 60
+    just train configs/multi30k.toml
+    python bench/torch_recipe.py runs/multi30k --minutes 16
 
 Takes from the run's folder the sizes, the tokenizer and the recipe: the corpus, batch size, schedule (inverse square root),
 dropout, label smoothing, clipping and how many checkpoints are averaged. The time for validation, once at the end, is not
@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch_transformer import Transformer, padded
 
-# Of a hypothesis beyond its source, as `search.extra_length` of Attend.
+# Tokens of a hypothesis beyond those of its source: section 6.1 of the paper, as in Attend.
 EXTRA_LENGTH = 50
 
 

@@ -6,12 +6,12 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::thread;
 use std::time::Instant;
 
 use attend_data::mixture::Mixture;
 use attend_data::report::CorpusReports;
 use attend_data::tokenizer::Tokenizer;
+use attend_infer::workers::cores;
 use attend_infer::{Workers, device};
 use attend_train::Recipe;
 use attend_train::dataset::Dataset;
@@ -66,8 +66,7 @@ pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
         [] => Size::value_variants(),
         sizes => sizes,
     };
-    let workers = options.workers.or_else(|| thread::available_parallelism().ok());
-    let workers = workers.map_or(1, NonZeroUsize::get);
+    let workers = options.workers.map_or_else(cores, NonZeroUsize::get);
     let workload = Workload::generate(WARMUP + options.updates.get(), options.batch_tokens.get());
     let folder = tempfile::tempdir().map_err(|error| write_error(Path::new("a temporary folder"), error))?;
     let batches = folder.path().join("batches.json");

@@ -5,15 +5,22 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use attend_data::tokenizer::Tokenizer;
+use attend_infer::search::SearchOptions;
+use attend_infer::{ModelFolder, device};
+use attend_model::{Transformer, TransformerConfig};
 use tempfile::TempDir;
 
 /// A script that does as `torch_train.py` is told to: `print` is what it prints.
 fn stand_in(folder: &TempDir, print: &str) -> PathBuf {
     let path = folder.path().join("python");
     let copied = folder.path().join("batches.json");
+    let words = folder.path().join("words");
     let arguments = folder.path().join("arguments");
+    // The batches to train on are the first argument of its script, the words to translate the second.
     let script = format!(
-        "#!/bin/sh\ncp \"$2\" '{}'\necho \"$@\" > '{}'\necho '{print}'\n",
+        "#!/bin/sh\n[ -d \"$2\" ] && cp \"$3\" '{}' || cp \"$2\" '{}'\necho \"$@\" > '{}'\necho '{print}'\n",
+        words.display(),
         copied.display(),
         arguments.display()
     );
@@ -155,6 +162,52 @@ fn both_sides_decode_the_same_text_with_the_same_model() {
     let arguments = fs::read_to_string(folder.path().join("arguments")).unwrap();
     let expected = "--beam 1 --batch 8 --workers 2 --threads 1 --length 3 --int8";
     assert!(arguments.trim_end().ends_with(expected), "{arguments}");
+}
+
+#[test]
+fn a_trained_model_translates_a_text_that_its_peer_gets_as_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let python = stand_in(&folder, r#"{"tokens_per_second": 100.0, "peak_bytes": 0}"#);
+    let lines = ["an old man", "an old dog", "an old man"];
+    let tokenizer = Tokenizer::train_bpe(lines.into_iter(), 270).unwrap();
+    let config = TransformerConfig::tiny(tokenizer.vocab_size());
+    let text = "a man\nold dog\n";
+    let words: String = text
+        .lines()
+        .map(|line| {
+            let tokens = tokenizer.encode(line);
+            let tokens: Vec<String> = tokens.iter().map(|&id| tokenizer.vocabulary_entry(id)).collect();
+            tokens.join(" ") + "\n"
+        })
+        .collect();
+    let model = ModelFolder {
+        model: Transformer::new(&config, &device::select(None).unwrap()).unwrap(),
+        config,
+        tokenizer,
+        generation: SearchOptions::default(),
+    };
+    let [model_folder, input] = ["model", "input.txt"].map(|name| folder.path().join(name));
+    fs::create_dir(&model_folder).unwrap();
+    model.save(&model_folder).unwrap();
+    fs::write(&input, text).unwrap();
+    let paths = [
+        "--model",
+        model_folder.to_str().unwrap(),
+        "--input",
+        input.to_str().unwrap(),
+        "--python",
+        python.to_str().unwrap(),
+    ];
+    let settings = ["decode", "--beam", "2", "--batch", "1", "--pairs", "1"];
+    let rows = rows(&bench(&[&settings[..], &paths].concat()));
+    assert_eq!(rows.len(), 2);
+    assert!(
+        rows.iter()
+            .all(|row| row[0] == "given" && row[5].parse::<f64>().unwrap() > 0.0)
+    );
+    assert_eq!(fs::read_to_string(folder.path().join("words")).unwrap(), words);
+    // A space within a line is a part of the word that it begins.
+    assert!(words.contains(" \u{120}"), "{words}");
 }
 
 #[test]

@@ -1,12 +1,11 @@
 //! What the command lines of several programs share.
 
 use std::num::NonZeroUsize;
-use std::thread;
 
 use clap::Args;
 
 use crate::error::InferError;
-use crate::workers::Workers;
+use crate::workers::{Workers, cores};
 
 /// How many threads translate.
 #[derive(Clone, Copy, Debug, Args)]
@@ -26,7 +25,7 @@ impl WorkerOptions {
     ///
     /// If the system refuses a thread.
     pub fn start(self) -> Result<Workers, InferError> {
-        let workers = self.workers.or_else(|| thread::available_parallelism().ok());
-        Workers::start(workers.map_or(1, NonZeroUsize::get), self.threads.get())
+        let workers = self.workers.map_or_else(cores, NonZeroUsize::get);
+        Workers::start(workers, self.threads.get())
     }
 }

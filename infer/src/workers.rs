@@ -3,12 +3,19 @@
 //! Burn runs many element-wise operations on one core, so workers of one thread each keep more cores busy than one
 //! worker of many threads.
 
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::error::InferError;
+
+/// The processor's cores that this program may use, at least one.
+#[must_use]
+pub fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
 
 /// A fixed number of workers, each with threads of its own for the products of matrices.
 #[derive(Clone, Debug)]

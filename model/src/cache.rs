@@ -84,8 +84,8 @@ pub(crate) struct Places {
     pub(crate) memory: Tensor<2, Int>,
 }
 
-/// A batch of partly decoded targets: everything that [`InferenceTransformer::step`](crate::InferenceTransformer::step) needs besides the
-/// next tokens. A row is a sentence, or one of its hypotheses.
+/// A batch of partly decoded targets: everything that a [step](crate::InferenceTransformer::step) needs besides the next
+/// tokens. A row is a sentence, or one of its hypotheses.
 ///
 /// Keys and values stay where they were written. Rows know the places of theirs, so that to drop, double or reorder rows
 /// is to do so with their places, and the hypotheses of a sentence share its encoder output and their common beginning.
@@ -96,8 +96,6 @@ pub struct DecoderState {
     target_places: Option<Tensor<2, Int>>,
     /// `[rows, source_seq]`, -1 at source padding
     memory_places: Tensor<2, Int>,
-    /// Number of target tokens decoded in each row.
-    length: usize,
     /// Positions written to each layer's table.
     written: usize,
 }
@@ -108,7 +106,6 @@ impl DecoderState {
             layers,
             target_places: None,
             memory_places,
-            length: 0,
             written: 0,
         }
     }
@@ -116,7 +113,7 @@ impl DecoderState {
     /// Number of target tokens decoded so far.
     #[must_use]
     pub fn length(&self) -> usize {
-        self.length
+        self.target_places.as_ref().map_or(0, |places| places.dims()[1])
     }
 
     /// Makes place for one more position of every row.
@@ -130,7 +127,6 @@ impl DecoderState {
             None => next,
         };
         self.target_places = Some(places.clone());
-        self.length += 1;
         self.written += rows;
         Places {
             next: place,

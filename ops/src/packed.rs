@@ -1,14 +1,14 @@
 //! The output layer with its weight laid out for translating.
 
+use burn::tensor::Tensor;
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{Tensor, TensorData};
 
 /// A matrix of weights, laid out once for all the products that translating takes with it: to do so for each, as a general
 /// routine does, costs as much as the product when there are few rows.
 #[derive(Clone, Debug)]
 pub struct PackedWeight {
-    /// `[panels, d_input, columns]`: the columns of the weight in groups, the last one filled up with zeros. On another
-    /// backend than the CPU's they are one group.
+    /// `[panels, d_input, columns]`: the columns of the weight in groups, the last one filled up with zeros. Where there
+    /// is no kernel they are one group.
     panels: Tensor<3>,
     d_output: usize,
 }
@@ -17,17 +17,14 @@ impl PackedWeight {
     /// Lays out a weight, `[d_input, d_output]`.
     #[must_use]
     pub fn new(weight: Tensor<2>) -> Self {
-        let [d_input, d_output] = weight.dims();
-        let columns = panel_columns(&weight).unwrap_or(d_output);
-        let panels = d_output.div_ceil(columns);
-        let filling = Tensor::zeros([d_input, panels * columns - d_output], &weight.device());
-        let filled = Tensor::cat(vec![weight, filling], 1);
-        let view = filled.reshape([d_input, panels, columns]).swap_dims(0, 1);
-        // Through data, which is in the order of its indices: a tensor may be a view.
-        let values: Vec<f32> = view.clone().into_data().iter().collect();
-        let data = TensorData::new(values, [panels, d_input, columns]);
+        let [_, d_output] = weight.dims();
+        #[cfg(feature = "flex")]
+        if crate::kernel::serves_inference(&weight) {
+            let panels = in_panels(weight, crate::kernel::packed_product::PANEL);
+            return Self { panels, d_output };
+        }
         Self {
-            panels: Tensor::from_data(data, &view.device()),
+            panels: weight.unsqueeze_dim(0),
             d_output,
         }
     }
@@ -43,14 +40,16 @@ impl PackedWeight {
     }
 }
 
-/// Columns of a panel where a kernel computes on `weight`.
-fn panel_columns(weight: &Tensor<2>) -> Option<usize> {
-    #[cfg(feature = "flex")]
-    if crate::kernel::serves_inference(weight) {
-        return Some(crate::kernel::packed_product::PANEL);
-    }
-    let _ = weight;
-    None
+/// A matrix `[d_input, d_output]` as `[panels, d_input, columns]`, in memory too.
+#[cfg(feature = "flex")]
+fn in_panels(weight: Tensor<2>, columns: usize) -> Tensor<3> {
+    let ([d_input, d_output], device) = (weight.dims(), weight.device());
+    let panels = d_output.div_ceil(columns);
+    let filling = Tensor::zeros([d_input, panels * columns - d_output], &device);
+    let filled = Tensor::cat(vec![weight, filling], 1);
+    let view = filled.reshape([d_input, panels, columns]).swap_dims(0, 1);
+    // What is read from a view is in the order of its indices, and stays so.
+    Tensor::from_data(view.into_data(), &device)
 }
 
 /// `log softmax(x W)`: the log-probability of every token of the vocabulary (section 3.4).

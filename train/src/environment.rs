@@ -3,8 +3,8 @@
 use std::env::consts::{ARCH, OS};
 use std::fmt;
 use std::fs;
-use std::num::NonZeroUsize;
-use std::thread;
+
+use attend_infer::workers::cores;
 
 use crate::memory::peak_memory;
 
@@ -34,7 +34,7 @@ impl Environment {
             device: device.to_owned(),
             workers,
             processor: processor(),
-            cores: thread::available_parallelism().map_or(1, NonZeroUsize::get),
+            cores: cores(),
             peak_memory: peak_memory(),
         }
     }

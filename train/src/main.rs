@@ -3,7 +3,6 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::thread;
 
 use attend_data::DataError;
 use attend_data::cli::{report, write_stdout};
@@ -12,6 +11,7 @@ use attend_data::file::write_file;
 use attend_data::shard::Progress;
 use attend_data::tokenizer::Tokenizer;
 use attend_infer::metric::{corpus_bleu, corpus_chrf};
+use attend_infer::workers::cores;
 use attend_infer::{ModelFolder, Translator, Workers, device};
 use attend_train::dataset::{Corpora, Dataset};
 use attend_train::environment::Environment;
@@ -103,8 +103,7 @@ fn run(options: &Options) -> Result<ExitCode, TrainError> {
     let (train_pairs, valid_pairs) = (dataset.train.len(), dataset.valid_pairs.len());
     let reports = dataset.reports.clone();
 
-    let workers = options.workers.or_else(|| thread::available_parallelism().ok());
-    let workers = Workers::start(workers.map_or(1, NonZeroUsize::get), 1)?;
+    let workers = Workers::start(options.workers.map_or_else(cores, NonZeroUsize::get), 1)?;
     let trainer = Trainer::new(
         recipe.clone(),
         tokenizer.clone(),

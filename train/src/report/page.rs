@@ -136,98 +136,64 @@ fn rows(
 }
 
 fn figures(records: &[Record]) -> Vec<Figure> {
-    let updates = |color, value: fn(&Record) -> Option<f64>| line(records, color, false, value);
-    let validations = |color, value: fn(&Record) -> Option<f64>| line(records, color, true, value);
+    let line = |color, tag: &str| Line {
+        color,
+        has_marks: tag.starts_with("valid/"),
+        points: records
+            .iter()
+            .filter_map(|record| Some((record.update(), record.scalar(tag)?)))
+            .collect(),
+    };
     let figure = |title, unit, legend, axis, lines| Figure {
         title,
         unit,
         legend,
         plot: Plot { axis, lines },
     };
-    let train_loss = updates(TRAINING, |record| match record {
-        Record::Update { loss, .. } => Some(*loss),
-        Record::Validation { .. } => None,
-    });
-    let valid_loss = validations(VALIDATION, |record| match record {
-        Record::Validation { loss, .. } => Some(*loss),
-        Record::Update { .. } => None,
-    });
-    let bleu = validations(VALIDATION, |record| match record {
-        Record::Validation { bleu, .. } => Some(*bleu),
-        Record::Update { .. } => None,
-    });
-    let chrf = validations(CHRF, |record| match record {
-        Record::Validation { chrf, .. } => Some(*chrf),
-        Record::Update { .. } => None,
-    });
-    let perplexity = validations(VALIDATION, |record| match record {
-        Record::Validation { perplexity, .. } => Some(*perplexity),
-        Record::Update { .. } => None,
-    });
-    let learning_rate = updates(TRAINING, |record| match record {
-        Record::Update { learning_rate, .. } => Some(*learning_rate),
-        Record::Validation { .. } => None,
-    });
-    let gradient_norm = updates(TRAINING, |record| match record {
-        Record::Update { gradient_norm, .. } => Some(*gradient_norm),
-        Record::Validation { .. } => None,
-    });
-    let speed = updates(TRAINING, |record| match record {
-        Record::Update {
-            tokens_per_second, ..
-        } => Some(*tokens_per_second),
-        Record::Validation { .. } => None,
-    });
     vec![
         figure(
             "Loss",
             "nats a target token",
             &["training", "validation"],
             Axis::Linear,
-            vec![train_loss, valid_loss],
+            vec![line(TRAINING, "train/loss"), line(VALIDATION, "valid/loss")],
         ),
         figure(
             "Validation scores",
             "of greedy translations",
             &["BLEU", "chrF"],
             Axis::FromZero,
-            vec![bleu, chrf],
+            vec![line(VALIDATION, "valid/bleu"), line(CHRF, "valid/chrf")],
         ),
         figure(
             "Validation perplexity",
             "logarithmic",
             &[],
             Axis::Logarithmic,
-            vec![perplexity],
+            vec![line(VALIDATION, "valid/perplexity")],
         ),
-        figure("Learning rate", "", &[], Axis::FromZero, vec![learning_rate]),
+        figure(
+            "Learning rate",
+            "",
+            &[],
+            Axis::FromZero,
+            vec![line(TRAINING, "train/learning_rate")],
+        ),
         figure(
             "Speed",
             "target tokens a second",
             &[],
             Axis::FromZero,
-            vec![speed],
+            vec![line(TRAINING, "train/tokens_per_second")],
         ),
         figure(
             "Gradient norm",
             "before clipping",
             &[],
             Axis::FromZero,
-            vec![gradient_norm],
+            vec![line(TRAINING, "train/gradient_norm")],
         ),
     ]
-}
-
-/// The line of what `value` takes from the records.
-fn line(records: &[Record], color: RGBColor, has_marks: bool, value: fn(&Record) -> Option<f64>) -> Line {
-    let points = records
-        .iter()
-        .filter_map(|record| Some((record.update(), value(record)?)));
-    Line {
-        color,
-        has_marks,
-        points: points.collect(),
-    }
 }
 
 impl Figure {

@@ -67,18 +67,50 @@ impl Record {
         }
     }
 
+    /// Its numbers, each under the tag that TensorBoard and the page's plots know it by: those of updates begin with
+    /// `train/`, those of validations with `valid/`.
+    pub(super) fn scalars(&self) -> Vec<(&'static str, f64)> {
+        match *self {
+            Self::Update {
+                loss,
+                learning_rate,
+                gradient_norm,
+                skipped,
+                tokens_per_second,
+                ..
+            } => vec![
+                ("train/loss", loss),
+                ("train/learning_rate", learning_rate),
+                ("train/gradient_norm", gradient_norm),
+                ("train/tokens_per_second", tokens_per_second),
+                ("train/skipped", skipped as f64),
+            ],
+            Self::Validation {
+                loss,
+                perplexity,
+                bleu,
+                chrf,
+                ..
+            } => vec![
+                ("valid/loss", loss),
+                ("valid/perplexity", perplexity),
+                ("valid/bleu", bleu),
+                ("valid/chrf", chrf),
+            ],
+        }
+    }
+
+    /// The number under `tag`, if the record has one.
+    pub(super) fn scalar(&self, tag: &str) -> Option<f64> {
+        let mut scalars = self.scalars().into_iter();
+        scalars.find_map(|(other, value)| (other == tag).then_some(value))
+    }
+
     /// The median of the updates' target tokens a second; `None` where there are no updates.
     #[must_use]
     pub fn typical_speed(records: &[Self]) -> Option<f64> {
-        let mut speeds: Vec<f64> = records
-            .iter()
-            .filter_map(|record| match record {
-                Self::Update {
-                    tokens_per_second, ..
-                } => Some(*tokens_per_second),
-                Self::Validation { .. } => None,
-            })
-            .collect();
+        let speed = |record: &Self| record.scalar("train/tokens_per_second");
+        let mut speeds: Vec<f64> = records.iter().filter_map(speed).collect();
         speeds.sort_by(f64::total_cmp);
         speeds.get(speeds.len() / 2).copied()
     }

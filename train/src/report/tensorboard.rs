@@ -112,7 +112,7 @@ impl EventFile {
     }
 
     fn event(&self, record: &Record) -> Event {
-        let values = scalars(record).into_iter().map(|(tag, value)| Value {
+        let values = record.scalars().into_iter().map(|(tag, value)| Value {
             tag: tag.to_owned(),
             simple_value: Some(value as f32),
         });
@@ -124,38 +124,6 @@ impl EventFile {
             }),
             ..Event::default()
         }
-    }
-}
-
-/// What TensorBoard shows of a record, each number under its tag.
-fn scalars(record: &Record) -> Vec<(&'static str, f64)> {
-    match *record {
-        Record::Update {
-            loss,
-            learning_rate,
-            gradient_norm,
-            skipped,
-            tokens_per_second,
-            ..
-        } => vec![
-            ("train/loss", loss),
-            ("train/learning_rate", learning_rate),
-            ("train/gradient_norm", gradient_norm),
-            ("train/tokens_per_second", tokens_per_second),
-            ("train/skipped", skipped as f64),
-        ],
-        Record::Validation {
-            loss,
-            perplexity,
-            bleu,
-            chrf,
-            ..
-        } => vec![
-            ("valid/loss", loss),
-            ("valid/perplexity", perplexity),
-            ("valid/bleu", bleu),
-            ("valid/chrf", chrf),
-        ],
     }
 }
 
