@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use html_escape::encode_text;
-use indicatif::HumanDuration;
+use indicatif::{HumanCount, HumanDuration};
 use plotters::style::RGBColor;
 
-use super::plot::{Axis, Line, Plot, number};
+use super::plot::{Axis, Line, Plot};
 use super::record::Record;
 use super::time_left;
 use crate::checkpoint::TrainingState;
@@ -56,7 +56,7 @@ pub(super) fn page(
 ) -> String {
     let name = encode_text(name);
     let status = match progress {
-        Progress::Running(_) => format!("Training; as of update {}.", number(state.update as f64, 0)),
+        Progress::Running(_) => format!("Training; as of update {}.", count(state.update)),
         Progress::Interrupted(_) => "Stopped by a signal; the same command with --resume goes on.".to_owned(),
         Progress::Finished(weights) => format!("Finished. {weights}"),
     };
@@ -78,6 +78,10 @@ pub(super) fn page(
     )
 }
 
+fn count(count: usize) -> HumanCount {
+    HumanCount(count as u64)
+}
+
 /// The table: titles and values.
 fn rows(
     subject: &Subject,
@@ -87,8 +91,8 @@ fn rows(
 ) -> Vec<(&'static str, String)> {
     let duration = |duration: Duration| HumanDuration(duration).to_string();
     let mut rows = vec![
-        ("Updates", number(state.update as f64, 0)),
-        ("Epochs begun", number((state.position.epoch + 1) as f64, 0)),
+        ("Updates", count(state.update)),
+        ("Epochs begun", count(state.position.epoch as usize + 1)),
     ];
     if let Progress::Running(done) | Progress::Interrupted(done) = progress {
         rows.push(("Done", format!("{:.0}%", 100.0 * done.min(1.0))));
@@ -100,7 +104,7 @@ fn rows(
     }
     if let Some(best) = &state.best {
         let (metric, score) = (subject.metric, best.score);
-        let update = number(best.update as f64, 0);
+        let update = count(best.update);
         rows.push((
             "Best validation",
             format!("{metric}\u{a0}{score:.2}, update\u{a0}{update}"),
@@ -124,13 +128,13 @@ fn rows(
     if let Some(speed) = Record::typical_speed(records) {
         rows.push((
             "Typical speed",
-            format!("{} target tokens a second", number(speed, 0)),
+            format!("{} target tokens a second", count(speed as usize)),
         ));
     }
     rows.push(("Workers", state.workers.to_string()));
-    rows.push(("Weights", number(subject.num_params as f64, 0)));
+    rows.push(("Weights", count(subject.num_params)));
     if state.skipped > 0 {
-        rows.push(("Skipped updates", number(state.skipped as f64, 0)));
+        rows.push(("Skipped updates", count(state.skipped)));
     }
     rows
 }

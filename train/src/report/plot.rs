@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use indicatif::HumanFloatCount;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
 
@@ -92,8 +93,8 @@ impl Plot {
             .y_labels(6)
             .x_label_style(label())
             .y_label_style(label())
-            .x_label_formatter(&|update| number(*update, 0))
-            .y_label_formatter(&|value| number(*value, digits))
+            .x_label_formatter(&|update| format!("{:.0}", HumanFloatCount(*update)))
+            .y_label_formatter(&|value| format!("{:.digits$}", HumanFloatCount(*value)))
             .draw()?;
         for Line {
             color,
@@ -173,28 +174,6 @@ fn thinned(points: &[(usize, f64)]) -> Vec<(f64, f64)> {
         (sum.0 / count, sum.1 / count)
     };
     points.chunks(group).map(mean).collect()
-}
-
-/// A number with commas between its thousands and at most so many decimals.
-pub(super) fn number(value: f64, digits: usize) -> String {
-    let text = format!("{:.digits$}", value.abs());
-    let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));
-    let mut shown = String::new();
-    if value < 0.0 {
-        shown.push('−');
-    }
-    for (index, digit) in whole.chars().enumerate() {
-        if index > 0 && (whole.len() - index).is_multiple_of(3) {
-            shown.push(',');
-        }
-        shown.push(digit);
-    }
-    let decimals = decimals.trim_end_matches('0');
-    if !decimals.is_empty() {
-        shown.push('.');
-        shown += decimals;
-    }
-    shown
 }
 
 #[cfg(test)]
@@ -280,20 +259,5 @@ mod tests {
         let thinned = thinned(&points);
         assert_eq!(thinned.len(), MAX_POINTS);
         assert_eq!(thinned[..2], [(1.0, 1.0), (4.0, 4.0)]);
-    }
-
-    #[test]
-    fn numbers_are_easy_to_read() {
-        let cases = [
-            (0.0, 4, "0"),
-            (0.0015, 4, "0.0015"),
-            (2.5, 2, "2.5"),
-            (999.0, 0, "999"),
-            (1_965_568.0, 0, "1,965,568"),
-            (-1234.5, 1, "−1,234.5"),
-        ];
-        for (value, digits, shown) in cases {
-            assert_eq!(number(value, digits), shown);
-        }
     }
 }
