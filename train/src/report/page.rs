@@ -78,8 +78,8 @@ pub(super) fn page(
     )
 }
 
-fn count(count: usize) -> HumanCount {
-    HumanCount(count as u64)
+fn count(count: usize) -> String {
+    HumanCount(count as u64).to_string()
 }
 
 /// The table: titles and values.
