@@ -147,6 +147,7 @@ pub(crate) fn measure(options: &TrainerOptions) -> Result<(), BenchError> {
     let dataset = Dataset {
         train: Arc::new(Mixture::new(Vec::new())?),
         valid_pairs: Vec::new(),
+        test_pairs: Vec::new(),
         valid: Vec::new(),
         reports: CorpusReports::default(),
         bpe_dropout: None,

@@ -10,8 +10,8 @@
 //! | `state.toml` | [`TrainingState`] |
 //! | `checksums.toml` | the CRC-32 of each of these files, so that none is read with a byte changed |
 //!
-//! Of older ones that an average of checkpoints needs, `model.bpk` and its checksum stay. The best weights so far are the
-//! model folder's own `model.safetensors`.
+//! Of older ones that an average of checkpoints needs, `model.bpk` and its checksum stay. The best weights so far are
+//! the model folder's own `model.safetensors`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -39,6 +39,8 @@ const STATE: &str = "state.toml";
 const CHECKSUMS: &str = "checksums.toml";
 /// The name that a checkpoint is built under; the others are numbers.
 const PARTIAL: &str = "partial";
+/// The name that a checkpoint has while another of the same update takes its place.
+const REPLACED: &str = "replaced";
 /// How many checkpoints to go on from stay: should the last be damaged, there is the one before.
 const KEPT: usize = 2;
 
@@ -134,7 +136,7 @@ impl Checkpoints {
         }
     }
 
-    /// Writes a checkpoint and then removes what is no longer needed: at every moment a whole one is there.
+    /// Writes a checkpoint and then removes what is no longer needed: once there is a whole one, there always is.
     ///
     /// # Errors
     ///
@@ -163,12 +165,47 @@ impl Checkpoints {
         write_file(partial.join(CHECKSUMS), checksums)?;
 
         let named = self.numbered(snapshot.state.update);
-        // There is one only if it was too damaged to go on from.
-        remove(&named)?;
-        fs::rename(&partial, &named)
-            .and_then(|()| sync_folder(&self.folder))
-            .map_err(|error| write_error(&named, error))?;
+        let rename = |from: &Path, to: &Path| {
+            fs::rename(from, to)
+                .and_then(|()| sync_folder(&self.folder))
+                .map_err(|error| write_error(to, error))
+        };
+        // There is one where a run was interrupted at its limit, or where the last was too damaged to go on from.
+        let replaced = self.folder.join(REPLACED);
+        if named.exists() {
+            remove(&replaced)?;
+            rename(&named, &replaced)?;
+        }
+        rename(&partial, &named)?;
+        remove(&replaced)?;
         self.prune(snapshot.state.update)
+    }
+
+    /// Removes the checkpoint at `update`, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be removed.
+    pub fn discard(&self, update: usize) -> Result<(), TrainError> {
+        // First the state: what is left of a removal cut short is no checkpoint.
+        remove(&self.path(update, STATE))?;
+        remove(&self.numbered(update))
+    }
+
+    /// Puts back the checkpoint that was about to be replaced when the program was killed.
+    fn put_back_replaced(&self) -> Result<(), TrainError> {
+        let replaced = self.folder.join(REPLACED);
+        let Ok(bytes) = fs::read(replaced.join(STATE)) else {
+            return Ok(());
+        };
+        let state: Result<TrainingState, _> = toml::from_slice(&bytes);
+        let named = state.map(|state| self.numbered(state.update));
+        match named {
+            Ok(named) if !named.exists() => {
+                fs::rename(&replaced, &named).map_err(|error| write_error(&named, error))
+            }
+            _ => remove(&replaced),
+        }
     }
 
     /// Reads the last whole checkpoint of a run that began as `start`, and what was wrong with later ones. `None`
@@ -178,6 +215,7 @@ impl Checkpoints {
     ///
     /// If there are checkpoints, and all are damaged.
     pub fn load(&self, start: &Snapshot) -> Result<Option<(Snapshot, Vec<TrainError>)>, TrainError> {
+        self.put_back_replaced()?;
         let mut damages = Vec::new();
         for update in self.updates().into_iter().rev() {
             match self.read(update, start.clone()) {
@@ -267,9 +305,7 @@ impl Checkpoints {
                     remove(&self.path(update, file))?;
                 }
             } else if !kept.contains(&update) {
-                // First the state: what is left of a removal cut short is no checkpoint.
-                remove(&self.path(update, STATE))?;
-                remove(&self.numbered(update))?;
+                self.discard(update)?;
             }
         }
         Ok(())

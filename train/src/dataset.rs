@@ -118,6 +118,8 @@ pub struct Dataset {
     pub valid_pairs: Vec<SentencePair>,
     /// The same, encoded.
     pub valid: Vec<Example>,
+    /// Test pairs whose source the model has positions for, the targets as plain text.
+    pub test_pairs: Vec<SentencePair>,
 }
 
 impl Dataset {
@@ -126,7 +128,8 @@ impl Dataset {
     ///
     /// # Errors
     ///
-    /// If the training text cannot be read, its prepared form cannot be written or is damaged, or no pair is left.
+    /// If the training text cannot be read, its prepared form cannot be written or is damaged, or no pair is left to train
+    /// on, to validate or to test.
     pub fn encode(
         corpora: &Corpora,
         tokenizer: &Tokenizer,
@@ -157,16 +160,22 @@ impl Dataset {
                 pairs: reports.read(),
             });
         }
-        let (valid_pairs, valid) = corpora
-            .valid
-            .iter()
-            .map(|pair| SentencePair {
-                source: pair.source.clone(),
-                target: tokenizer.plain_text(&pair.target),
-            })
-            .zip(tokenizer.encode_pairs(&corpora.valid))
-            .filter(|(_, example)| example.longest_side() <= positions)
-            .unzip();
+        let valid = |example: &Example| example.longest_side() <= positions;
+        let (valid_pairs, valid) = held_out(&corpora.valid, tokenizer, valid);
+        let test = |example: &Example| example.source.len() <= positions;
+        let (test_pairs, _) = held_out(&corpora.test, tokenizer, test);
+        for (name, all, left) in [
+            ("validation", &corpora.valid, &valid_pairs),
+            ("test", &corpora.test, &test_pairs),
+        ] {
+            if left.is_empty() {
+                return Err(TrainError::NothingToScore {
+                    name,
+                    pairs: all.len(),
+                    positions,
+                });
+            }
+        }
         let bpe_dropout = (recipe.data.bpe_dropout > 0.0).then(|| BpeDropout {
             tokenizer: tokenizer.clone(),
             probability: recipe.data.bpe_dropout,
@@ -178,6 +187,7 @@ impl Dataset {
             bpe_dropout,
             valid_pairs,
             valid,
+            test_pairs,
         })
     }
 
@@ -191,6 +201,26 @@ impl Dataset {
             None => batches,
         }
     }
+}
+
+/// The pairs that are fit to be scored, the targets as plain text, and the same encoded.
+fn held_out(
+    pairs: &[SentencePair],
+    tokenizer: &Tokenizer,
+    is_fit: impl Fn(&Example) -> bool,
+) -> (Vec<SentencePair>, Vec<Example>) {
+    pairs
+        .iter()
+        .zip(tokenizer.encode_pairs(pairs))
+        .filter(|(_, example)| is_fit(example))
+        .map(|(pair, example)| {
+            let pair = SentencePair {
+                source: pair.source.clone(),
+                target: tokenizer.plain_text(&pair.target),
+            };
+            (pair, example)
+        })
+        .unzip()
 }
 
 /// BPE-dropout: how a sentence is cut anew each time it is trained on; see [`Tokenizer::encode_with_dropout`].

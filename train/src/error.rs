@@ -81,6 +81,16 @@ pub enum TrainError {
     /// The system refused to tell of Ctrl-C.
     #[error("cannot listen for Ctrl-C: {0}")]
     Signals(#[source] std::io::Error),
+    /// No held-out pair is left.
+    #[error("none of the {pairs} {name} pairs can be scored: the model has {positions} positions")]
+    NothingToScore {
+        /// What they are for.
+        name: &'static str,
+        /// Number of pairs read.
+        pairs: usize,
+        /// The most tokens of a sentence, `</s>` included.
+        positions: usize,
+    },
     /// No pair is left to train on.
     #[error("the filters dropped all {pairs} training pairs")]
     NothingToTrain {
@@ -122,6 +132,9 @@ impl TrainError {
             }
             Self::NoModel => "lower training.learning_rate or lengthen training.warmup, then train anew",
             Self::Signals(_) => "check the limits of this system",
+            Self::NothingToScore { .. } => {
+                "raise model.max_length, or name files with shorter lines in [data]"
+            }
             Self::NothingToTrain { .. } => "raise data.max_length or data.max_ratio, or change data.clean",
         };
         Some(hint.to_owned())

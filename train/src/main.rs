@@ -1,17 +1,15 @@
 //! `train`: a recipe in, a model folder out.
 
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use attend_data::DataError;
 use attend_data::cli::{report, write_stdout};
-use attend_data::corpus::SentencePair;
 use attend_data::file::write_file;
 use attend_data::shard::Progress;
 use attend_data::tokenizer::Tokenizer;
+use attend_infer::cli::WorkerCount;
 use attend_infer::metric::{corpus_bleu, corpus_chrf};
-use attend_infer::workers::cores;
 use attend_infer::{ModelFolder, Translator, Workers, device};
 use attend_train::dataset::{Corpora, Dataset};
 use attend_train::environment::Environment;
@@ -23,6 +21,7 @@ use attend_train::trainer::{Ending, Trainer};
 use attend_train::{Recipe, TrainError};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
+use shlex::Quoter;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -52,9 +51,9 @@ struct Options {
     /// Change a setting of the recipe, such as training.updates=1000; may be given several times.
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     overrides: Vec<String>,
-    /// Threads that share each batch. The same number repeats a run exactly. [default: the number of cores]
-    #[arg(long, value_name = "N")]
-    workers: Option<NonZeroUsize>,
+    /// Threads that share each batch, auto for one a core. The same number repeats a run exactly.
+    #[arg(long, value_name = "N", default_value = "auto")]
+    workers: WorkerCount,
     /// The device to compute on: flex or ndarray, if built in. [default: the first built in]
     #[arg(long, value_name = "NAME", env = "BURN_DEVICE")]
     device: Option<String>,
@@ -96,14 +95,19 @@ fn run(options: &Options) -> Result<ExitCode, TrainError> {
         run_folder.check_inputs(&inputs)?;
     }
     eprintln!("{}", dataset.reports);
-    let too_long = corpora.valid.len() - dataset.valid_pairs.len();
-    if too_long > 0 {
-        eprintln!("validation pairs: left out {too_long} longer than the model's positions");
+    for (name, all, fitting) in [
+        ("validation", &corpora.valid, &dataset.valid_pairs),
+        ("test", &corpora.test, &dataset.test_pairs),
+    ] {
+        let too_long = all.len() - fitting.len();
+        if too_long > 0 {
+            eprintln!("{name} pairs: left out {too_long} longer than the model's positions");
+        }
     }
     let (train_pairs, valid_pairs) = (dataset.train.len(), dataset.valid_pairs.len());
-    let reports = dataset.reports.clone();
+    let (reports, test_pairs) = (dataset.reports.clone(), dataset.test_pairs.clone());
 
-    let workers = Workers::start(options.workers.map_or_else(cores, NonZeroUsize::get), 1)?;
+    let workers = Workers::start(options.workers.get(), 1)?;
     let trainer = Trainer::new(
         recipe.clone(),
         tokenizer.clone(),
@@ -150,11 +154,10 @@ fn run(options: &Options) -> Result<ExitCode, TrainError> {
     };
 
     let translator = Translator::new(ModelFolder::load(&folder, &device)?).with_workers(workers);
-    let (sources, targets) = translatable(&translator, &corpora.test);
-    let references: Vec<String> = targets
-        .iter()
-        .map(|target| tokenizer.plain_text(target))
-        .collect();
+    let (sources, references): (Vec<String>, Vec<String>) = test_pairs
+        .into_iter()
+        .map(|pair| (pair.source, pair.target))
+        .unzip();
     let hypotheses = translator.translate_best(&sources)?;
     let bleu = corpus_bleu(&hypotheses, &references, recipe.data.bleu)?;
     let chrf = corpus_chrf(&hypotheses, &references)?;
@@ -181,7 +184,7 @@ fn run(options: &Options) -> Result<ExitCode, TrainError> {
     let samples: String = (0..sources.len().min(SAMPLES))
         .map(|line| format!("\n  {}\n→ {}\n", sources[line], hypotheses[line]))
         .collect();
-    let next = next_command(&folder, sources.first().unwrap_or(&"..."));
+    let next = next_command(&folder, &sources[0]);
     let summary = format!(
         "{bleu}\n{chrf}\n{samples}\nThe model is in {}. Next:\n  {next}\n",
         folder.display()
@@ -216,33 +219,32 @@ fn print(text: &str) -> Result<(), DataError> {
     })
 }
 
-/// The pairs that the model has positions for; says how many it has none for.
-fn translatable<'a>(translator: &Translator, pairs: &'a [SentencePair]) -> (Vec<&'a str>, Vec<&'a str>) {
-    let (fitting, too_long): (Vec<_>, Vec<_>) = pairs.iter().partition(|pair| translator.fits(&pair.source));
-    if !too_long.is_empty() {
-        eprintln!(
-            "test pairs: left out {} longer than the model's positions",
-            too_long.len()
-        );
-    }
-    fitting
-        .iter()
-        .map(|pair| (pair.source.as_str(), pair.target.as_str()))
-        .unzip()
-}
-
+/// The command that repeats the run, into whatever folder.
 fn command(options: &Options) -> String {
-    let mut command = format!("just train {}", options.recipe.display());
-    for assignment in &options.overrides {
-        command += &format!(" --set {assignment}");
-    }
-    command
+    let recipe = options.recipe.display().to_string();
+    let workers = options.workers.get().to_string();
+    let mut words = vec!["just", "train", &recipe];
+    words.extend(
+        options
+            .overrides
+            .iter()
+            .flat_map(|assignment| ["--set", assignment]),
+    );
+    words.extend(["--workers", &workers]);
+    words.extend(options.device.iter().flat_map(|device| ["--device", device]));
+    shell_line(&words)
 }
 
 fn next_command(folder: &Path, sentence: &str) -> String {
-    let model = match folder == Path::new("runs/phrasebook") {
-        true => String::new(),
-        false => format!("--model {} ", folder.display()),
-    };
-    format!("just translate {model}\"{sentence}\"")
+    let model = folder.display().to_string();
+    match folder == Path::new("runs/phrasebook") {
+        true => shell_line(&["just", "translate", sentence]),
+        false => shell_line(&["just", "translate", "--model", &model, sentence]),
+    }
+}
+
+fn shell_line(words: &[&str]) -> String {
+    let quoter = Quoter::new().allow_nul(true);
+    let line = quoter.join(words.iter().copied());
+    line.expect("nothing but a NUL would be refused")
 }

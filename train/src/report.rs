@@ -15,10 +15,10 @@ use attend_data::DataError;
 use attend_data::file::write_file;
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
-use crate::checkpoint::TrainingState;
+use crate::checkpoint::{Span, TrainingState};
 use crate::run_folder::run_name;
 use crate::validation::Scores;
-use record::{METRICS, read_lines};
+use record::{Lines, METRICS};
 use tensorboard::EventFile;
 
 pub use page::{Progress, Subject};
@@ -29,19 +29,6 @@ const PAGE: &str = "report.html";
 
 /// How finely the bar shows a run.
 const BAR_STEPS: u64 = 1_000;
-
-/// One update, as the trainer measured it.
-#[derive(Clone, Copy, Debug)]
-pub struct UpdateMeasure {
-    /// Label-smoothed cross-entropy, in nats, summed over the real target tokens.
-    pub loss_sum: f64,
-    /// Number of real target tokens.
-    pub target_tokens: usize,
-    /// Learning rate used.
-    pub learning_rate: f64,
-    /// Global norm of the gradients before clipping.
-    pub gradient_norm: f64,
-}
 
 /// Shows progress on standard error, a bar on a terminal and plain lines elsewhere, and writes the records.
 pub struct Report {
@@ -75,7 +62,8 @@ impl Speed {
 }
 
 impl Report {
-    /// A report on a run that has come as far as `state`: later records of an interrupted part are dropped.
+    /// A report on a run that has come as far as `state`: later records of an interrupted part are dropped, and damaged
+    /// ones, which is said.
     ///
     /// # Errors
     ///
@@ -83,7 +71,8 @@ impl Report {
     pub fn open(run_folder: &Path, subject: Subject, state: &TrainingState) -> Result<Self, DataError> {
         let metrics_path = run_folder.join(METRICS);
         // The lines as they were: read and written again, a number might change in its last digit.
-        let (lines, records): (Vec<String>, Vec<Record>) = read_lines(&metrics_path)?
+        let Lines { records, damaged } = Lines::read(&metrics_path)?;
+        let (lines, records): (Vec<String>, Vec<Record>) = records
             .into_iter()
             .filter(|(_, record)| record.update() <= state.update)
             .unzip();
@@ -96,7 +85,7 @@ impl Report {
                 path: metrics_path.clone(),
                 error,
             })?;
-        Ok(Self {
+        let report = Self {
             name: run_name(run_folder),
             subject,
             bar: io::stderr().is_terminal().then(progress_bar),
@@ -106,7 +95,12 @@ impl Report {
             metrics_path,
             page_path: run_folder.join(PAGE),
             speed: Speed::start(),
-        })
+        };
+        for line in damaged {
+            let path = report.metrics_path.display();
+            report.say(&format!("{path}, line {line}: not a record, left out"));
+        }
+        Ok(report)
     }
 
     /// Says something beside the progress.
@@ -117,16 +111,16 @@ impl Report {
         }
     }
 
-    /// Counts an update that has just ended; `done` is the share of the run behind it.
-    pub fn count(&mut self, measure: &UpdateMeasure, state: &TrainingState, done: f64) {
-        self.speed.target_tokens += measure.target_tokens;
+    /// Shows an update that has just ended; `done` is the share of the run behind it.
+    pub fn show(&mut self, update: &Span, state: &TrainingState, done: f64) {
+        self.speed.target_tokens += update.target_tokens;
         self.speed.busy = self.speed.busy_since.elapsed();
         if let Some(bar) = &self.bar {
-            let loss = measure.loss_sum / measure.target_tokens as f64;
+            let loss = update.loss_sum / update.target_tokens as f64;
             bar.set_message(format!(
                 "update {}  loss {loss:.3}  lr {:.1e}  {:.0} tokens/s  {} left",
                 state.update,
-                measure.learning_rate,
+                update.learning_rate,
                 self.tokens_per_second(),
                 HumanDuration(time_left(state, done)),
             ));

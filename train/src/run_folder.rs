@@ -84,7 +84,13 @@ impl RunFolder {
     pub fn create(path: &Path) -> Result<Self, TrainError> {
         let checkpoints = path.join(CHECKPOINTS);
         fs::create_dir_all(&checkpoints).map_err(|error| write_error(&checkpoints, error))?;
-        Self::lock(path)
+        let run_folder = Self::lock(path)?;
+        match run_folder.has_begun() {
+            true => Err(TrainError::OutputExists {
+                path: path.to_owned(),
+            }),
+            false => Ok(run_folder),
+        }
     }
 
     /// Locks the folder of a run to resume.

@@ -21,7 +21,7 @@ use crate::gradients::{Gradients, gradients_of_batch};
 use crate::interrupt::Interrupt;
 use crate::optimizer::optimizer;
 use crate::recipe::Recipe;
-use crate::report::{Progress, Report, Subject, UpdateMeasure};
+use crate::report::{Progress, Record, Report, Subject};
 use crate::schedule::Schedule;
 use crate::validation::{Scores, batch_loss};
 
@@ -106,39 +106,53 @@ impl Trainer {
     ///
     /// # Errors
     ///
-    /// If all checkpoints are damaged.
+    /// If all checkpoints are damaged, or they are gone.
     pub fn resume(mut self) -> Result<(Self, Vec<String>), TrainError> {
         let mut notes = Vec::new();
         let checkpoints = Checkpoints::of(&self.folder);
-        if let Some((snapshot, damages)) = checkpoints.load(&self.now)? {
-            let workers = self.workers.count();
-            notes.extend(
-                damages
-                    .iter()
-                    .map(|damage| format!("{damage}: going on from the one before")),
-            );
-            let others = snapshot.state.averaged.iter().map(|averaged| averaged.update);
-            notes.extend(
-                others
-                    .filter(|&update| update != snapshot.state.update)
-                    .filter_map(|update| checkpoints.check_weights(update).err())
-                    .map(|damage| {
-                        format!(
-                            "{damage}: averages will lack it, and differ from those of an undisturbed run"
-                        )
-                    }),
-            );
-            if snapshot.state.workers != workers {
-                notes.push(format!(
-                    "{workers} workers in the place of {}: the run goes on, but not as it would have with as many as before",
-                    snapshot.state.workers
-                ));
+        match checkpoints.load(&self.now)? {
+            Some((snapshot, damages)) => {
+                let workers = self.workers.count();
+                notes.extend(
+                    damages
+                        .iter()
+                        .map(|damage| format!("{damage}: going on from the one before")),
+                );
+                let others = snapshot.state.averaged.iter().map(|averaged| averaged.update);
+                notes.extend(
+                    others
+                        .filter(|&update| update != snapshot.state.update)
+                        .filter_map(|update| checkpoints.check_weights(update).err())
+                        .map(|damage| {
+                            format!(
+                                "{damage}: averages will lack it, and differ from those of an undisturbed run"
+                            )
+                        }),
+                );
+                if snapshot.state.workers != workers {
+                    notes.push(format!(
+                        "{workers} workers in the place of {}: the run goes on, but not as it would have with as many \
+                         as before",
+                        snapshot.state.workers
+                    ));
+                }
+                self.now = snapshot;
+                self.now.state.workers = workers;
             }
-            self.now = snapshot;
-            self.now.state.workers = workers;
+            None if self.came_to_a_checkpoint()? => {
+                return Err(TrainError::NoCheckpoint { path: self.folder });
+            }
+            None => {}
         }
         notes.push(format!("going on after update {}", self.now.state.update));
         Ok((self, notes))
+    }
+
+    /// Whether the records tell of an update after which the first checkpoint was due.
+    fn came_to_a_checkpoint(&self) -> Result<bool, TrainError> {
+        let records = Record::read_all(&self.folder)?;
+        let first = self.recipe.training.checkpoint_every();
+        Ok(records.iter().any(|record| record.update() > first))
     }
 
     /// Number of trained weights.
@@ -169,12 +183,14 @@ impl Trainer {
             self.now.state.seconds = seconds();
             let update = self.now.state.update;
             match measure {
-                Some(measure) => report.count(&measure, &self.now.state, self.done(&batches)),
+                Some(measure) => report.show(&measure, &self.now.state, self.done(&batches)),
                 None => report.say(&format!(
                     "update {update}: loss or gradients are not finite; skipped"
                 )),
             }
             if self.skipped_in_a_row == MAX_SKIPPED_IN_A_ROW {
+                // The last step was the one that ruined them.
+                Checkpoints::of(&self.folder).discard(update - MAX_SKIPPED_IN_A_ROW)?;
                 return Err(TrainError::NotFinite {
                     updates: self.skipped_in_a_row,
                     update,
@@ -218,7 +234,11 @@ impl Trainer {
             self.save(&report)?;
         }
         report.finish();
-        let weights = self.finish(&report)?;
+        if let Some(exit_status) = interrupt.exit_status() {
+            report.write_page(&self.now.state, Progress::Interrupted(1.0))?;
+            return Ok((self.now.state, Ending::Interrupted { exit_status }));
+        }
+        let weights = self.describe_weights()?;
         report.write_page(&self.now.state, Progress::Finished(&weights))?;
         Ok((self.now.state, Ending::Finished { weights }))
     }
@@ -265,7 +285,7 @@ impl Trainer {
     }
 
     /// One update on the next batches; see [`update_on`](Self::update_on).
-    fn update(&mut self, batches: &mut BatchSequence) -> Option<UpdateMeasure> {
+    fn update(&mut self, batches: &mut BatchSequence) -> Option<Span> {
         let accumulate = self.recipe.training.accumulate;
         let next: Vec<Vec<Example>> = (0..accumulate).map(|_| batches.next_batch()).collect();
         self.now.state.position = batches.position();
@@ -278,7 +298,7 @@ impl Trainer {
     /// # Panics
     ///
     /// If there is no batch, or one is empty.
-    pub fn update_on(&mut self, batches: &[Vec<Example>]) -> Option<UpdateMeasure> {
+    pub fn update_on(&mut self, batches: &[Vec<Example>]) -> Option<Span> {
         let first_batch = self.now.state.update * batches.len() + 1;
         self.now.state.update += 1;
         let target_tokens: usize = batches.iter().flatten().map(|example| example.target.len()).sum();
@@ -306,7 +326,7 @@ impl Trainer {
 
     /// Clips the gradients and takes the step. If they or the loss are not finite, the weights stay, and `None` says
     /// so.
-    fn step(&mut self, gradients: Gradients, target_tokens: usize) -> Option<UpdateMeasure> {
+    fn step(&mut self, gradients: Gradients, target_tokens: usize) -> Option<Span> {
         let settings = &self.recipe.training;
         let now = &mut self.now;
         let update = now.state.update;
@@ -323,19 +343,18 @@ impl Trainer {
         if let (Some(decay), Some(average)) = (settings.ema, now.moving_average.take()) {
             now.moving_average = Some(moving_average(average, &now.model.valid(), decay, update));
         }
-        let loss_sum = loss * target_tokens as f64;
-        now.state.span = Span {
-            loss_sum: now.state.span.loss_sum + loss_sum,
-            target_tokens: now.state.span.target_tokens + target_tokens,
-            learning_rate,
-            gradient_norm,
-        };
-        Some(UpdateMeasure {
-            loss_sum,
+        let update = Span {
+            loss_sum: loss * target_tokens as f64,
             target_tokens,
             learning_rate,
             gradient_norm,
-        })
+        };
+        now.state.span = Span {
+            loss_sum: now.state.span.loss_sum + update.loss_sum,
+            target_tokens: now.state.span.target_tokens + update.target_tokens,
+            ..update
+        };
+        Some(update)
     }
 
     /// The label-smoothed cross-entropy of `examples`, summed over their target tokens: `[1]`.
@@ -344,11 +363,17 @@ impl Trainer {
         batch_loss(model, &batch, device, self.recipe.training.label_smoothing)
     }
 
-    /// Scores the weights, or their average, on the validation pairs; the best so far become the model folder. Of the
-    /// weights themselves, if they are sound, the best are kept to be averaged in the end, where that is asked for.
+    /// Scores the weights, or their average, on the validation pairs; the best so far become the model folder. Where the
+    /// best weights are averaged, those of this update are first scored by themselves, if they are sound.
     fn validate(&mut self, report: &mut Report) -> Result<(), TrainError> {
         self.now.state.validated = self.now.state.update;
         let metric = self.recipe.training.metric;
+        if let Some(count) = self.recipe.training.average_best
+            && self.is_sound()
+        {
+            let alone = self.score(&self.bundle(self.now.model.valid()))?;
+            self.average_also(Some(alone.get(metric)), count);
+        }
         let (weights, averaged) = self.weights(report);
         let bundle = self.bundle(weights);
         let scores = self.score(&bundle)?;
@@ -373,11 +398,6 @@ impl Trainer {
             true => 0,
             false => self.now.state.validations_since_best + 1,
         };
-        if let Some(count) = self.recipe.training.average_best
-            && self.is_sound()
-        {
-            self.average_also(Some(score), count);
-        }
         report.record_validation(&self.now.state, &scores)?;
         Ok(())
     }
@@ -387,13 +407,12 @@ impl Trainer {
         Scores::measure(bundle, &self.dataset, &self.recipe, &device, &self.workers)
     }
 
-    /// What is validated: the weights, or their average where it is kept up during the run; and the updates whose
-    /// checkpoints it is the mean of.
+    /// What is validated: the weights, or their average where one is asked for; and the updates whose checkpoints it is
+    /// the mean of.
     fn weights(&self, report: &Report) -> (Transformer, Vec<usize>) {
-        let (average, averaged) = match (&self.now.moving_average, self.recipe.training.average_last) {
-            (Some(average), _) => (Some(average.clone()), Vec::new()),
-            (None, Some(_)) => self.mean_of_checkpoints(report),
-            (None, None) => (None, Vec::new()),
+        let (average, averaged) = match &self.now.moving_average {
+            Some(average) => (Some(average.clone()), Vec::new()),
+            None => self.mean_of_checkpoints(report),
         };
         (average.unwrap_or_else(|| self.now.model.valid()), averaged)
     }
@@ -452,41 +471,24 @@ impl Trainer {
         (mean, updates)
     }
 
-    /// The last step of a run: the average of the best weights, where it is asked for, becomes the model. Returns a
-    /// sentence about the model's weights.
-    fn finish(&self, report: &Report) -> Result<String, TrainError> {
-        let settings = &self.recipe.training;
-        let metric = settings.metric;
-        let Some(best) = &self.now.state.best else {
+    /// A sentence about the weights in the model folder of a run that has ended.
+    fn describe_weights(&self) -> Result<String, TrainError> {
+        let metric = self.recipe.training.metric;
+        let Some(Best {
+            update,
+            score,
+            averaged,
+        }) = &self.now.state.best
+        else {
             return Err(TrainError::NoModel);
         };
-        if settings.average_best.is_some()
-            && let (Some(average), updates) = self.mean_of_checkpoints(report)
-        {
-            let bundle = self.bundle(average);
-            let scores = self.score(&bundle)?;
-            bundle.save(&self.folder)?;
-            let updates = list(&updates);
-            report.say(&format!("average of updates {updates}: validation {scores}"));
-            return Ok(format!(
-                "These are the average of the weights after updates {updates}, the best on the validation pairs by \
-                 {metric}; the average's {metric} there is {average:.2}, that of the best alone {best:.2}.",
-                average = scores.get(metric),
-                best = best.score,
-            ));
-        }
-        let update = best.update;
-        let weights = match settings.ema {
+        let weights = match self.recipe.training.ema {
             Some(decay) => {
                 format!("the exponential moving average, decay {decay}, of the weights up to update {update}")
             }
-            None if best.averaged.is_empty() => format!("the weights after update {update}"),
-            None => format!(
-                "the average of the weights after updates {}",
-                list(&best.averaged)
-            ),
+            None if averaged.is_empty() => format!("the weights after update {update}"),
+            None => format!("the average of the weights after updates {}", list(averaged)),
         };
-        let score = best.score;
         Ok(format!(
             "These are {weights}, the best on the validation pairs: {metric} {score:.2}."
         ))

@@ -53,12 +53,15 @@ impl fmt::Display for Metric {
     }
 }
 
+/// The largest [`Scores::perplexity`].
+const DIVERGED: f64 = 1e12;
+
 /// A validation's results.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scores {
     /// Label-smoothed cross-entropy, nats a target token.
     pub loss: f64,
-    /// The exponential of the cross-entropy without smoothing.
+    /// The exponential of the cross-entropy without smoothing, at most 10¹².
     pub perplexity: f64,
     /// BLEU of greedy translations.
     pub bleu: f64,
@@ -143,9 +146,6 @@ pub(crate) fn expected_seconds(
     examples.sort_by_key(|example| example.source.len());
     let start = examples.len().saturating_sub(SAMPLE) / 2;
     let sample: Vec<Example> = examples.iter().skip(start).take(SAMPLE).cloned().collect();
-    if sample.is_empty() {
-        return 0.0;
-    }
     let tokenizer = &bundle.tokenizer;
     let batch = Batch::new(&sample, tokenizer.pad_id(), tokenizer.bos_id());
 
@@ -188,7 +188,13 @@ fn losses(
         (left.0 + right.0, left.1 + right.1, left.2 + right.2)
     };
     let (smoothed, plain, target_tokens) = sums.into_iter().fold((0.0, 0.0, 0.0), add);
-    (smoothed / target_tokens, (plain / target_tokens).exp())
+    (smoothed / target_tokens, perplexity(plain / target_tokens))
+}
+
+/// The perplexity of a cross-entropy in nats. A larger one than any vocabulary counts as that of a run that has diverged:
+/// infinity could be neither written down nor drawn.
+fn perplexity(cross_entropy: f64) -> f64 {
+    cross_entropy.exp().clamp(1.0, DIVERGED)
 }
 
 /// The label-smoothed cross-entropy of a batch, summed over its target tokens: `[1]`.
@@ -199,4 +205,16 @@ pub(crate) fn batch_loss(model: &Transformer, batch: &Batch, device: &Device, sm
         to_tensor(&batch.target_output, device),
         smoothing,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_perplexity_is_finite() {
+        assert!((perplexity(2.0f64.ln()) - 2.0).abs() < 1e-12);
+        assert_eq!(perplexity(1e4), DIVERGED);
+        assert!(perplexity(f64::NAN).is_nan());
+    }
 }

@@ -57,7 +57,7 @@ fn the_last_checkpoints_are_averaged() {
 }
 
 #[test]
-fn the_best_checkpoints_are_averaged_in_the_end() {
+fn the_best_checkpoints_are_averaged() {
     let workspace = small_workspace();
     let single: Vec<Vec<f32>> = [15, 20]
         .map(|updates| train(&workspace, &format!("to-{updates}"), updates, &[]))

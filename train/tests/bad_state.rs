@@ -5,6 +5,8 @@ mod common;
 use std::fs;
 use std::process::Command;
 
+use attend_train::TrainError;
+use attend_train::run_folder::RunFolder;
 use common::{Workspace, set, small_workspace, stderr};
 
 const RESUME: [&str; 4] = ["small.toml", "--output", "run", "--resume"];
@@ -102,6 +104,67 @@ fn a_folder_without_a_run_is_not_resumed() {
         &["run holds no checkpoint", "hint: "],
     );
     assert!(!workspace.path("run").exists());
+}
+
+#[test]
+fn a_run_whose_checkpoints_are_gone_is_not_begun_anew() {
+    let workspace = workspace_with_run();
+    let files =
+        || ["model.safetensors", "metrics.jsonl"].map(|file| fs::read(workspace.path("run").join(file)));
+    let before = files().map(Result::unwrap);
+    for update in ["00000010", "00000020"] {
+        fs::remove_dir_all(workspace.path("run/checkpoints").join(update)).unwrap();
+    }
+    let longer = [&RESUME[..], &["--set", "training.updates=30"]].concat();
+    let message = workspace.failure(&longer);
+    assert_contains(&message, &["run holds no checkpoint to resume from", "hint: "]);
+    assert!(files().map(Result::unwrap) == before);
+}
+
+/// As two programs do that both found the folder free, where one has trained while the other prepared its text.
+#[test]
+fn a_new_run_does_not_overwrite_one_that_came_first() {
+    let workspace = small_workspace();
+    let folder = workspace.path("run");
+    RunFolder::check_new(&folder).unwrap();
+    workspace.train_well(&["small.toml", "--output", "run"]);
+    let second = RunFolder::create(&folder);
+    assert!(
+        matches!(second, Err(TrainError::OutputExists { .. })),
+        "{second:?}"
+    );
+}
+
+/// As if the program had been killed after it had put the old checkpoint aside.
+#[test]
+fn a_checkpoint_about_to_be_replaced_is_not_lost() {
+    let workspace = workspace_with_run();
+    let checkpoints = workspace.path("run/checkpoints");
+    fs::rename(checkpoints.join("00000020"), checkpoints.join("replaced")).unwrap();
+    let output = workspace.train(&RESUME);
+    assert!(output.status.success());
+    assert_contains(&stderr(&output), &["going on after update 20\n"]);
+    assert!(checkpoints.join("00000020/state.toml").exists());
+    assert!(!checkpoints.join("replaced").exists());
+}
+
+#[test]
+fn a_damaged_record_is_left_out_and_the_others_stay() {
+    let workspace = workspace_with_run();
+    let path = workspace.path("run/metrics.jsonl");
+    let mut lines: Vec<Vec<u8>> = fs::read(&path)
+        .unwrap()
+        .split_inclusive(|&byte| byte == b'\n')
+        .map(<[u8]>::to_vec)
+        .collect();
+    lines[1][3] = 0xff;
+    fs::write(&path, lines.concat()).unwrap();
+    let output = workspace.train(&RESUME);
+    let message = stderr(&output);
+    assert!(output.status.success(), "{message}");
+    assert_contains(&message, &["run/metrics.jsonl, line 2: not a record, left out"]);
+    lines.remove(1);
+    assert!(fs::read(&path).unwrap() == lines.concat());
 }
 
 #[test]
@@ -316,9 +379,9 @@ fn the_average_of_the_best_lacks_a_damaged_one() {
         card(&workspace, run)
     };
     assert_contains(&train("run", &[]), &["after updates 10, 15, 20, the best"]);
-    fs::write(workspace.path("run/checkpoints/00000010/model.bpk"), "").unwrap();
-    let said = train("run", &["--resume"]);
-    assert_contains(&said, &["after updates 15, 20, the best"]);
+    fs::write(workspace.path("run/checkpoints/00000015/model.bpk"), "").unwrap();
+    let said = train("run", &["--resume", "--set", "training.updates=25"]);
+    assert_contains(&said, &["after updates 20, 25, the best"]);
 }
 
 #[test]
@@ -367,9 +430,39 @@ fn losses_that_are_no_numbers_stop_the_run_and_leave_its_checkpoint() {
             "hint: lower",
         ],
     );
-    let state = fs::read_to_string(workspace.path("run/checkpoints/00000001/state.toml")).unwrap();
-    assert_contains(&state, &["update = 1\n", "skipped = 0\n"]);
-    assert!(!workspace.path("run/checkpoints/00000002").exists());
+    // The first step has ruined the weights, and there are none before it.
+    assert!(!workspace.path("run/checkpoints/00000001").exists());
+    assert_contains(
+        &workspace.failure(&[&RESUME[..], &settings].concat()),
+        &["holds no checkpoint"],
+    );
+}
+
+#[test]
+fn weights_that_a_step_ruined_are_not_gone_on_from() {
+    let workspace = small_workspace();
+    // The learning rate rises with each update, until one oversteps what a number can hold.
+    let settings = set(&[
+        "training.learning_rate=1e9",
+        "training.clip_norm=0",
+        "training.checkpoint_every=1",
+    ]);
+    let first_skipped = |message: &str| -> usize {
+        let skipped = message.lines().find_map(|line| {
+            line.strip_suffix(": loss or gradients are not finite; skipped")?
+                .strip_prefix("update ")
+        });
+        skipped.expect("one is skipped").parse().unwrap()
+    };
+    let message = workspace.failure(&[&["small.toml", "--output", "run"], &settings[..]].concat());
+    let skipped = first_skipped(&message);
+    assert!(skipped > 2, "{message}");
+    let checkpoint = |update: usize| workspace.path(&format!("run/checkpoints/{update:08}"));
+    assert!(!checkpoint(skipped - 1).exists());
+    assert!(checkpoint(skipped - 2).join("state.toml").exists());
+    let message = workspace.failure(&[&RESUME[..], &settings].concat());
+    assert_contains(&message, &[&format!("going on after update {}\n", skipped - 2)]);
+    assert_eq!(first_skipped(&message), skipped);
 }
 
 #[test]

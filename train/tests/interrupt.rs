@@ -9,7 +9,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use common::events::scalars;
-use common::{Workspace, set, small_workspace, stderr};
+use common::{Workspace, copy_and_reverse, set, small_workspace, stderr};
 
 fn send(signal: &str, child: &Child) {
     let sent = Command::new("kill")
@@ -127,6 +127,29 @@ fn an_interrupted_run_can_be_ended() {
 }
 
 #[test]
+fn a_signal_in_the_last_validation_stops_before_the_test() {
+    let workspace = small_workspace();
+    let pairs = copy_and_reverse(360);
+    workspace.write_pairs("valid", &vec![&pairs[300..]; 20].concat());
+    let mut child = workspace.start(&["--output", "run", "--set", "training.updates=2"]);
+    let metrics = workspace.path("run/metrics.jsonl");
+    while fs::read(&metrics).is_ok_and(|bytes| bytes.is_empty()) || !metrics.exists() {
+        assert!(child.try_wait().unwrap().is_none());
+        sleep(Duration::from_millis(1));
+    }
+    send("-INT", &child);
+    let output = child.wait_with_output().unwrap();
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(130), "{message}");
+    assert!(message.contains("stopped after update 2;"), "{message}");
+    assert!(!workspace.path("run/README.md").exists());
+
+    let resume = ["small.toml", "--output", "run", "--resume"];
+    workspace.train_well(&[&resume[..], &["--set", "training.updates=2"]].concat());
+    assert!(workspace.path("run/README.md").exists());
+}
+
+#[test]
 fn a_second_signal_stops_at_once() {
     let workspace = small_workspace();
     // An update that takes minutes.
@@ -225,6 +248,11 @@ fn ten_kills_change_nothing() {
 #[test]
 fn ten_kills_change_no_average_of_the_last() {
     assert_survives_kills(&["training.average_last=5", "training.metric=loss"], 2);
+}
+
+#[test]
+fn ten_kills_change_no_subwords_nor_the_mixture() {
+    assert_survives_kills(&["data.bpe_dropout=0.1", "data.train.weight=1.5"], 5);
 }
 
 #[test]

@@ -139,6 +139,23 @@ fn sentences_beyond_the_models_positions_are_dropped_and_counted() {
     );
     assert!(message.contains("test pairs: left out 1 longer"), "{message}");
 
+    for (split, name) in [("valid", "validation"), ("test", "test")] {
+        let files = [format!("{split}.src"), format!("{split}.tgt")];
+        let before = files
+            .each_ref()
+            .map(|file| fs::read(workspace.path(file)).unwrap());
+        for file in &files {
+            workspace.write(file, long("a"));
+        }
+        let message = workspace.failure(&["small.toml", "--output", "none-to-score"]);
+        let expected = format!("none of the 1 {name} pairs can be scored: the model has 64 positions");
+        assert!(message.contains(&expected), "{message}");
+        assert!(!workspace.path("none-to-score").exists());
+        for (file, bytes) in files.iter().zip(before) {
+            workspace.write(file, bytes);
+        }
+    }
+
     workspace.write("train.src", long("a") + &long("b"));
     workspace.write("train.tgt", long("b") + &long("a"));
     let message = workspace.failure(&["small.toml", "--output", "none-left"]);
@@ -299,6 +316,18 @@ fn an_output_folder_that_exists_is_left_alone() {
         "keep"
     );
     assert_eq!(fs::read_dir(workspace.path("mine")).unwrap().count(), 1);
+}
+
+#[test]
+fn the_number_of_workers_is_one_from_1_or_auto() {
+    let workspace = small_workspace();
+    workspace.train_well(&["small.toml", "--output", "run", "--workers", "auto"]);
+    for wrong in ["0", "many"] {
+        let output = workspace.train(&["small.toml", "--output", "other", "--workers", wrong]);
+        let message = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(message.contains("neither a number from 1 nor auto"), "{message}");
+    }
 }
 
 #[test]

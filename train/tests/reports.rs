@@ -149,6 +149,27 @@ fn a_page_shows_the_run() {
 }
 
 #[test]
+fn a_page_of_a_run_that_diverged_is_drawn() {
+    let workspace = small_workspace();
+    let settings = [
+        "--set",
+        "training.learning_rate=1e4",
+        "--set",
+        "training.clip_norm=0",
+    ];
+    workspace.train_well(&[&["small.toml", "--output", "run"], &settings[..]].concat());
+    let page = fs::read_to_string(workspace.path("run/report.html")).unwrap();
+    assert_eq!(lines(&page, "Validation perplexity")[0].len(), 2);
+    let perplexities = records(&workspace.path("run"))
+        .into_iter()
+        .filter_map(|record| match record {
+            Record::Validation { perplexity, .. } => Some(perplexity),
+            Record::Update { .. } => None,
+        });
+    assert_eq!(perplexities.collect::<Vec<_>>(), [1e12; 2]);
+}
+
+#[test]
 fn a_page_goes_on_after_a_resume() {
     let workspace = small_workspace();
     workspace.train_well(&["small.toml", "--output", "run", "--set", "training.updates=10"]);
@@ -156,6 +177,17 @@ fn a_page_goes_on_after_a_resume() {
     assert_eq!(lines(&page(), "Loss")[0].len(), 2);
     workspace.train_well(&["small.toml", "--output", "run", "--resume"]);
     assert_eq!(lines(&page(), "Loss")[0].len(), 4);
+}
+
+#[test]
+fn the_model_card_has_the_command_as_a_shell_takes_it() {
+    let workspace = small_workspace();
+    fs::rename(workspace.path("train.src"), workspace.path("my $train.src")).unwrap();
+    let source = ["--set", "data.train.source=my $train.src"];
+    workspace.train_well(&[&["small.toml", "--output", "run", "--workers", "2"], &source[..]].concat());
+    let card = fs::read_to_string(workspace.path("run/README.md")).unwrap();
+    let command = "just train small.toml --set 'data.train.source=my $train.src' --workers 2\n";
+    assert!(card.contains(command), "{card}");
 }
 
 #[test]
@@ -187,6 +219,7 @@ fn the_model_card_tells_of_data_scores_and_environment() {
         &format!("for {} on {}\n", std::env::consts::OS, std::env::consts::ARCH),
         &format!("- device `{device}`, 1 worker\n"),
         "target tokens a second",
+        "```sh\njust train small.toml --workers 1\n```",
     ] {
         assert!(card.contains(part), "{part:?} is not in:\n{card}");
     }

@@ -4,7 +4,39 @@ mod common;
 
 use attend_train::Recipe;
 use attend_train::dataset::{Corpora, Dataset};
-use common::{set, small_workspace};
+use attend_train::report::Record;
+use common::{Workspace, records, set, small_workspace};
+
+/// Losses and norms of the gradients, with their updates. The norms tell a sum of gradients from their mean, the losses
+/// alone would not: Adam's steps do not depend on the gradients' scale.
+fn measures(workspace: &Workspace, run: &str) -> Vec<(usize, f64, f64)> {
+    let records = records(&workspace.path(run)).into_iter();
+    let updates = records.filter_map(|record| match record {
+        Record::Update {
+            update,
+            loss,
+            gradient_norm,
+            ..
+        } => Some((update, loss, gradient_norm)),
+        Record::Validation { .. } => None,
+    });
+    updates.collect()
+}
+
+fn assert_same_updates(found: &[(usize, f64, f64)], expected: &[(usize, f64, f64)], how: &str) {
+    assert_eq!(found.len(), 20);
+    for (&(update, loss, norm), &(expected_update, expected_loss, expected_norm)) in
+        found.iter().zip(expected)
+    {
+        assert_eq!(update, expected_update);
+        for (value, expected) in [(loss, expected_loss), (norm, expected_norm)] {
+            assert!(
+                (value / expected - 1.0).abs() < 1e-5,
+                "update {update} of {how}: {value}, not {expected}"
+            );
+        }
+    }
+}
 
 #[test]
 fn any_number_of_workers_takes_the_same_updates() {
@@ -22,16 +54,11 @@ fn any_number_of_workers_takes_the_same_updates() {
             "--set",
             "training.log_every=1",
         ]);
-        workspace.losses(workers)
+        measures(&workspace, workers)
     };
     let alone = run("1");
     for workers in ["2", "3"] {
-        for ((update, loss), (_, expected)) in run(workers).into_iter().zip(&alone) {
-            assert!(
-                (loss / expected - 1.0).abs() < 1e-5,
-                "update {update} of {workers} workers: {loss}, not {expected}"
-            );
-        }
+        assert_same_updates(&run(workers), &alone, &format!("{workers} workers"));
     }
 }
 
@@ -56,15 +83,9 @@ fn accumulated_batches_take_the_same_updates_as_one() {
     let run = |name: &str, settings: [&str; 1]| {
         let arguments = set(&["model.dropout=0.0", "training.log_every=1", settings[0]]);
         workspace.train_well(&[&["small.toml", "--output", name], &arguments[..]].concat());
-        workspace.losses(name)
+        measures(&workspace, name)
     };
     let one = run("one", ["training.batch_tokens=1000000"]);
     let many = run("many", [&format!("training.accumulate={batches}")]);
-    assert_eq!(one.len(), 20);
-    for ((update, loss), (_, expected)) in many.into_iter().zip(&one) {
-        assert!(
-            (loss / expected - 1.0).abs() < 1e-5,
-            "update {update} of {batches} batches: {loss}, not {expected}"
-        );
-    }
+    assert_same_updates(&many, &one, &format!("{batches} batches"));
 }

@@ -121,23 +121,45 @@ impl Record {
     ///
     /// If it cannot be read.
     pub fn read_all(run_folder: &Path) -> Result<Vec<Self>, DataError> {
-        let lines = read_lines(&run_folder.join(METRICS))?;
-        Ok(lines.into_iter().map(|(_, record)| record).collect())
+        let lines = Lines::read(&run_folder.join(METRICS))?;
+        Ok(lines.records.into_iter().map(|(_, record)| record).collect())
     }
 }
 
-/// The whole lines of a `metrics.jsonl`, each with its record. A line that was cut short is left out.
-pub(super) fn read_lines(path: &Path) -> Result<Vec<(String, Record)>, DataError> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(error) => {
-            let path = path.to_owned();
-            return Err(DataError::Read { path, error });
+/// The lines of a `metrics.jsonl`.
+pub(super) struct Lines {
+    /// Those that are records, as they are written, each with its record.
+    pub(super) records: Vec<(String, Record)>,
+    /// The numbers, from one, of those that are none. The last, which a killed program may have cut short, is not
+    /// among them.
+    pub(super) damaged: Vec<usize>,
+}
+
+impl Lines {
+    /// Reads them; none where there is no such file.
+    pub(super) fn read(path: &Path) -> Result<Self, DataError> {
+        let bytes = match fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => {
+                let path = path.to_owned();
+                return Err(DataError::Read { path, error });
+            }
+        };
+        let mut lines = Self {
+            records: Vec::new(),
+            damaged: Vec::new(),
+        };
+        for (line, number) in bytes.split_inclusive(|&byte| byte == b'\n').zip(1..) {
+            let whole = line.strip_suffix(b"\n");
+            let text = whole.and_then(|line| str::from_utf8(line).ok());
+            let record = text.and_then(|text| Some((text.to_owned(), serde_json::from_str(text).ok()?)));
+            match record {
+                Some(record) => lines.records.push(record),
+                None if whole.is_some() => lines.damaged.push(number),
+                None => {}
+            }
         }
-    };
-    let lines = text.lines();
-    Ok(lines
-        .filter_map(|line| Some((line.to_owned(), serde_json::from_str(line).ok()?)))
-        .collect())
+        Ok(lines)
+    }
 }

@@ -20,8 +20,8 @@ const MEASURED: u32 = 2;
 const SHOWN: usize = 5;
 
 impl Trainer {
-    /// The network's weights by part, an epoch's batches and tokens, time and memory as its first updates and validation pairs need them,
-    /// and the beginning of the first batch. Nothing is written.
+    /// The network's weights by part, an epoch's batches and tokens, time and memory as its first updates and validation
+    /// pairs need them, and the beginning of the first batch. Nothing is written.
     #[must_use]
     pub fn dry_run(mut self) -> String {
         let train = Arc::clone(&self.dataset.train);
@@ -33,23 +33,23 @@ impl Trainer {
 
         let settings = self.recipe.training.clone();
         let batches = train.plan(settings.batch_tokens, self.recipe.seed, 0);
-        let (mut pairs, mut source_tokens, mut target_tokens, mut padded) = (0, 0, 0, 0);
+        let (mut pairs, mut source_tokens, mut target_tokens, mut padded) = (0, 0_u64, 0_u64, 0_u64);
         for batch in batches.iter() {
             let lengths = || batch.iter().map(|&number| train.lengths(number));
-            let source = lengths().map(|lengths| lengths.source);
-            let target = lengths().map(|lengths| lengths.target);
+            let source = lengths().map(|lengths| u64::from(lengths.source));
+            let target = lengths().map(|lengths| u64::from(lengths.target));
             let longest = source.clone().max().unwrap_or(0) + target.clone().max().unwrap_or(0);
             pairs += batch.len();
-            source_tokens += source.sum::<u32>();
-            target_tokens += target.sum::<u32>();
-            padded += batch.len() * longest as usize;
+            source_tokens += source.sum::<u64>();
+            target_tokens += target.sum::<u64>();
+            padded += batch.len() as u64 * longest;
         }
         text += "\nan epoch\n";
         line(&mut text, "pairs", pairs);
         line(&mut text, "batches", batches.len());
         line(&mut text, "source tokens", source_tokens);
         line(&mut text, "target tokens", target_tokens);
-        let padding = 100.0 - 100.0 * f64::from(source_tokens + target_tokens) / padded as f64;
+        let padding = 100.0 - 100.0 * (source_tokens + target_tokens) as f64 / padded as f64;
         line(&mut text, "padding", format!("{padding:.1}%"));
 
         let (update_seconds, tokens_per_second) = self.measure();

@@ -13,6 +13,7 @@ const RECIPE: &str = r#"
     d_model = 16
     encoder_layers = 1
     decoder_layers = 1
+    dropout = 0.0
     [training]
     updates = 10
     learning_rate = 0.1
@@ -31,8 +32,8 @@ fn trainer() -> Trainer {
             text: ParallelText::Pairs(vec![pair.clone()]),
             weight: 1.0,
         }],
-        valid: vec![pair],
-        test: Vec::new(),
+        valid: vec![pair.clone()],
+        test: vec![pair],
     };
     let recipe: Recipe = toml::from_str(RECIPE).unwrap();
     let tokenizer = Tokenizer::train_bpe(["one two", "eins zwei"].into_iter(), 300).unwrap();
@@ -93,4 +94,44 @@ fn an_update_that_is_not_finite_is_skipped_and_leaves_no_trace() {
     assert_eq!((trainer.now.state.skipped, trainer.skipped_in_a_row), (3, 0));
     let after = bytes(&trainer);
     assert!(after[0] != before[0] && after[1] != before[1]);
+}
+
+/// All gradients in one list.
+fn numbers(trainer: &Trainer, gradients: &GradientsParams) -> Vec<f64> {
+    struct Numbers<'a>(&'a GradientsParams, Vec<f64>);
+    impl ModuleVisitor for Numbers<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if let Some(gradient) = self.0.get::<D>(param.id) {
+                let values = gradient.into_data().try_to_vec::<f32>().unwrap();
+                self.1.extend(values.into_iter().map(f64::from));
+            }
+        }
+    }
+    let mut numbers = Numbers(gradients, Vec::new());
+    trainer.now.model.visit(&mut numbers);
+    numbers.1
+}
+
+#[test]
+fn gradients_are_clipped_to_their_global_norm() {
+    let trainer = trainer();
+    let model = &trainer.now.model;
+    let fresh = || gradients(&trainer, 1.0).gradients;
+    let before = numbers(&trainer, &fresh());
+    let norm = before.iter().map(|number| number * number).sum::<f64>().sqrt();
+    assert!(norm > 0.1);
+
+    for (max_norm, factor) in [(0.5 * norm, 0.5), (2.0 * norm, 1.0), (0.0, 1.0)] {
+        let (clipped, norm_before) = clip(model, fresh(), max_norm);
+        assert!(
+            (norm_before / norm - 1.0).abs() < 1e-5,
+            "{norm_before}, not {norm}"
+        );
+        for (after, before) in numbers(&trainer, &clipped).iter().zip(&before) {
+            assert!(
+                (after - factor * before).abs() < 1e-6 * norm,
+                "{after}, not {factor} of {before}"
+            );
+        }
+    }
 }
