@@ -36,7 +36,7 @@ eval MODEL SOURCE REFERENCE *ARGS:
 data *ARGS:
     @cargo run -q --release {{features}} --bin data -- "$@"
 
-# Measure speed and memory, beside PyTorch's where a Python with torch is given: `just bench train --python PATH`.
+# Measure speed and memory: `just bench train` or `decode`, beside a peer in Python with `--python PATH`, or `prepare`.
 [no-exit-message]
 bench *ARGS:
     @cargo run -q --release {{features}} --bin bench -- "$@"

@@ -4,15 +4,17 @@
     just train configs/multi30k.toml
     python bench/torch_recipe.py runs/multi30k --minutes 16
 
-Takes from the run's folder the sizes, the tokenizer and the recipe: the corpus, batch size, schedule (inverse square root),
-dropout, label smoothing, clipping and how many checkpoints are averaged. The time for validation, once at the end, is not
-counted. Prints the BLEU of greedy translations of the validation pairs with sacreBLEU's signature. Needs torch, tokenizers
-and sacrebleu.
+Takes from the run's folder the sizes, the tokenizer and the recipe: the corpus, its cleaning and filters, batch size, warm-up
+and inverse square root, dropout, label smoothing, clipping and how many checkpoints are averaged; refuses what else changes
+the result, and other training pairs than the run had. Start it where the run was started.
+
+Trains for the minutes given, whatever limits the recipe has, and validates once, in the end, which takes none of them: where
+the run keeps its best weights, these are the last. Prints the BLEU of greedy translations of the validation pairs with
+sacreBLEU's signature. Needs torch, tokenizers and sacrebleu.
 """
 
 import argparse
 import collections
-import gzip
 import json
 import random
 import sys
@@ -22,39 +24,41 @@ import tomllib
 import sacrebleu
 import torch
 import torch.nn.functional as F
-from tokenizers import Tokenizer
+from recipe_text import Text, pairs_of_run
 from torch_transformer import Transformer, padded
 
 # Tokens of a hypothesis beyond those of its source: section 6.1 of the paper, as in Attend.
 EXTRA_LENGTH = 50
 
 
-class Text:
-    """Lines to token ids and back."""
-
-    def __init__(self, tokenizer):
-        self.tokenizer = tokenizer
-        self.pad, self.bos, self.eos = map(tokenizer.token_to_id, ("<pad>", "<s>", "</s>"))
-
-    def encode(self, lines):
-        encodings = self.tokenizer.encode_batch(lines, add_special_tokens=False)
-        return [encoding.ids + [self.eos] for encoding in encodings]
-
-    def read(self, files):
-        return tuple(self.encode(lines(files[side])) for side in ("source", "target"))
+# Settings that change the result, and the values that this peer has; a key may be left out.
+KNOWN_SETTINGS = {
+    "data.bpe_dropout": 0,
+    "data.clean.source_scripts": None,
+    "data.clean.target_scripts": None,
+    "training.accumulate": 1,
+    "training.schedule": "inverse-square-root",
+    "training.optimizer": "adam",
+    "training.ema": None,
+    "training.average_best": None,
+}
 
 
-def lines(path):
-    opened = gzip.open if path.endswith(".gz") else open
-    with opened(path, "rt", encoding="utf-8") as file:
-        return file.read().splitlines()
+def check(settings, known):
+    """Refuses settings that this peer does not have."""
+    for key, value in known.items():
+        given = settings
+        for part in key.split("."):
+            given = given.get(part, {})
+        if given not in ({}, value):
+            sys.exit(f"error: the run has {key} = {given!r}, but this peer has {'none' if value is None else repr(value)}")
 
 
 def plan_batches(pairs, batch_tokens, rng):
     """Pairs of like length together, at most `batch_tokens` a side with padding, in random order."""
     length = lambda pair: max(map(len, pair))
     batches, batch = [], []
-    for pair in sorted(pairs, key=lambda pair: (length(pair), rng.random())):
+    for pair in sorted(pairs, key=lambda pair: (length(pair), *map(len, pair), rng.random())):
         if batch and length(pair) * (len(batch) + 1) > batch_tokens:
             batches.append(batch)
             batch = []
@@ -75,7 +79,7 @@ def loss_of(model, batch, text, label_smoothing):
 
 @torch.no_grad()
 def translate(model, sources, text, batch_size=64):
-    """Greedy translations of `sources`, in their order."""
+    """Greedy translations of `sources`, in their order, as long as Attend's may be."""
     model.eval()
     hypotheses = [None] * len(sources)
     order = sorted(range(len(sources)), key=lambda number: len(sources[number]))
@@ -85,12 +89,13 @@ def translate(model, sources, text, batch_size=64):
         encoded = model.encode(source)
         target = torch.full((len(numbers), 1), text.bos)
         ended = torch.zeros(len(numbers), dtype=torch.bool)
-        while not ended.all() and target.shape[1] <= source.shape[1] + EXTRA_LENGTH:
+        while not ended.all() and target.shape[1] < min(source.shape[1] + EXTRA_LENGTH, text.positions):
             best = model.decode(target, *encoded, positions=-1).argmax(-1)
             best = best.where(~ended, text.eos)
             target = torch.cat([target, best[:, None]], dim=1)
             ended |= best == text.eos
         for number, row in zip(numbers, target[:, 1:].tolist()):
+            row = row[: len(sources[number]) - 1 + EXTRA_LENGTH]
             row = row[: row.index(text.eos)] if text.eos in row else row
             hypotheses[number] = text.tokenizer.decode(row, skip_special_tokens=True)
     model.train()
@@ -108,16 +113,21 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
 
-    with open(f"{options.run}/recipe.toml", "rb") as file:
-        recipe = tomllib.load(file)
-    with open(f"{options.run}/config.json", encoding="utf-8") as file:
-        config = json.load(file)
-    data, training = recipe["data"], recipe["training"]
-    if training["schedule"] != "inverse-square-root":
-        sys.exit(f"error: the recipe's schedule is {training['schedule']}, but this peer has inverse-square-root only")
-    text = Text(Tokenizer.from_file(f"{options.run}/tokenizer.json"))
-    pairs = [pair for pair in zip(*text.read(data["train"])) if max(map(len, pair)) <= data["max_length"]]
-    valid_sources, _ = text.read(data["valid"])
+    try:
+        with open(f"{options.run}/recipe.toml", "rb") as file:
+            recipe = tomllib.load(file)
+        with open(f"{options.run}/config.json", encoding="utf-8") as file:
+            config = json.load(file)
+        check(recipe, KNOWN_SETTINGS)
+        check(config, {"positions": "sinusoidal", "tie_embeddings": True, "decoder_layers": config["encoder_layers"]})
+        text = Text(options.run, recipe, config)
+        pairs, (valid_sources, references) = text.training_pairs(), text.validation()
+        expected = pairs_of_run(options.run)
+    except OSError as error:
+        sys.exit(f"error: cannot read {error.filename} ({error.strerror}); start this where the run was started")
+    training = recipe["training"]
+    if expected not in (None, len(pairs)):
+        sys.exit(f"error: {len(pairs)} training pairs, but the run had {expected}: its text has changed since")
 
     torch.manual_seed(recipe["seed"])
     torch.set_num_threads(options.threads)
@@ -131,12 +141,13 @@ def main():
         config["dropout"],
         config["norm"],
         config["pad_id"],
+        config["max_length"],
     )
-    print(f"{len(pairs)} pairs, {sum(weights.numel() for weights in model.parameters())} weights", file=sys.stderr)
+    num_weights = sum(weights.numel() for weights in model.parameters())
+    print(f"{len(pairs)} training pairs ({expected or 'unknown'} in the run), {num_weights} weights", file=sys.stderr)
     optimizer = torch.optim.Adam(model.parameters(), betas=(0.9, 0.98), eps=1e-9)
-    average_last = training.get("average_last", 1)
     checkpoint_every = training.get("checkpoint_every", training["validate_every"])
-    checkpoints = collections.deque(maxlen=average_last)
+    checkpoints = collections.deque(maxlen=training.get("average_last", 0))
     update, tokens, start = 0, 0, time.monotonic()
     seconds = lambda: time.monotonic() - start
     batches = []
@@ -162,10 +173,11 @@ def main():
                 file=sys.stderr,
             )
     seconds_trained = seconds()
-    last = model.state_dict()
-    references = lines(data["valid"]["target"])
-    bleu = sacrebleu.metrics.BLEU(tokenize=data["bleu"])
-    for name, weights in (("last weights", last), (f"average of {len(checkpoints)}", mean([*checkpoints] or [last]))):
+    results = {"last weights": model.state_dict()}
+    if checkpoints:
+        results[f"average of the last {len(checkpoints)} checkpoints"] = mean(checkpoints)
+    bleu = sacrebleu.metrics.BLEU(tokenize=recipe["data"]["bleu"])
+    for name, weights in results.items():
         model.load_state_dict(weights)
         score = bleu.corpus_score(translate(model, valid_sources, text), [references])
         print(f"{name}: {bleu.get_signature()} {score}")

@@ -55,7 +55,7 @@ class Layer(nn.Module):
 class Transformer(nn.Module):
     """Logits `[batch, target, vocab_size]` of `source` and `target` token ids, `[batch, source]` and `[batch, target]`."""
 
-    def __init__(self, vocab_size, d_model, d_ff, heads, layers, dropout, norm="post", pad_id=0):
+    def __init__(self, vocab_size, d_model, d_ff, heads, layers, dropout, norm="post", pad_id=0, max_length=256):
         super().__init__()
         self.pad_id = pad_id
         self.embedding = nn.Embedding(vocab_size, d_model, padding_idx=pad_id)
@@ -71,7 +71,7 @@ class Transformer(nn.Module):
         last_norm = (lambda: nn.LayerNorm(d_model)) if norm == "pre" else nn.Identity
         self.encoder_norm, self.decoder_norm = last_norm(), last_norm()
         self.dropout = nn.Dropout(dropout)
-        angle = torch.arange(256)[:, None] / 10000 ** (torch.arange(0, d_model, 2) / d_model)
+        angle = torch.arange(max_length)[:, None] / 10000 ** (torch.arange(0, d_model, 2) / d_model)
         self.register_buffer("positions", torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1))
 
     def embed(self, ids):

@@ -20,6 +20,8 @@ use crate::measurement::{GIBIBYTE, Measurement, print, run, this_program, write_
 use crate::size::{SPECIAL_TOKENS, Size};
 
 const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ctranslate2_decode.py");
+/// What the peer needs of Python.
+const PACKAGES: &str = "ctranslate2, numpy and safetensors";
 /// Tokens that the networks of random weights know.
 const VOCAB_SIZE: usize = 16_000;
 
@@ -162,7 +164,7 @@ fn rows(
                 for _ in 0..options.pairs.get() {
                     let mut command = this_program("decoder")?;
                     task.add_to(&mut command, text);
-                    let ours = run(command)?;
+                    let ours = run(command, None)?;
                     let peer = match &options.python {
                         Some(python) => {
                             let mut command = Command::new(python);
@@ -171,7 +173,7 @@ fn rows(
                             if options.int8 {
                                 command.arg("--int8");
                             }
-                            Some(run(command)?)
+                            Some(run(command, Some(PACKAGES))?)
                         }
                         None => None,
                     };

@@ -17,13 +17,22 @@ pub(crate) enum BenchError {
     #[error(transparent)]
     Train(#[from] TrainError),
     #[error("cannot run {}: {error}", program.display())]
-    Start { program: PathBuf, error: std::io::Error },
+    Start {
+        program: PathBuf,
+        error: std::io::Error,
+        packages: Option<&'static str>,
+    },
     #[error("{} ended with {status} and printed {output:?}, no measurement", program.display())]
     NoMeasurement {
         program: PathBuf,
         status: ExitStatus,
         output: String,
+        packages: Option<&'static str>,
     },
+    #[error(
+        "no update was measured: there are no more than warm up, or losses and gradients were not finite"
+    )]
+    NoUpdates,
 }
 
 impl BenchError {
@@ -32,9 +41,10 @@ impl BenchError {
             Self::Data(error) => error.hint(),
             Self::Infer(error) => error.hint(),
             Self::Train(error) => error.hint(),
-            Self::Start { .. } | Self::NoMeasurement { .. } => {
-                Some("name a Python that has torch: --python PATH".to_owned())
+            Self::Start { packages, .. } | Self::NoMeasurement { packages, .. } => {
+                packages.map(|packages| format!("name a Python that has {packages}: --python PATH"))
             }
+            Self::NoUpdates => None,
         }
     }
 }

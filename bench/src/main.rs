@@ -1,8 +1,9 @@
-//! `bench`: Attend beside its peers, in turn in one run, on the same work.
+//! `bench`: Attend's speed and memory, beside its peers' where there are some: in turn in one run, on the same work.
 
 mod decode;
 mod error;
 mod measurement;
+mod prepare;
 mod size;
 mod train;
 mod workload;
@@ -32,6 +33,8 @@ enum Subject {
     Train(train::Options),
     /// Target tokens a second and peak memory of decoding, beside CTranslate2's where a Python with ctranslate2 is given.
     Decode(decode::Options),
+    /// Speed and memory of preparing a large generated corpus, and of drawing batches from it.
+    Prepare(prepare::Options),
     /// One side of `train`: the trainer on the batches of a file.
     #[command(hide = true)]
     Trainer(train::TrainerOptions),
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Subject::Trainer(options) => train::measure(&options),
         Subject::Decode(options) => decode::compare(&options),
         Subject::Decoder(options) => decode::measure(&options),
+        Subject::Prepare(options) => prepare::measure(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

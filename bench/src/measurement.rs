@@ -27,17 +27,20 @@ impl Measurement {
     }
 }
 
-/// The median of each figure.
-pub(crate) fn median(measurements: Vec<Measurement>) -> Measurement {
+/// The median of each figure; `None` of no measurement.
+pub(crate) fn median(measurements: Vec<Measurement>) -> Option<Measurement> {
+    if measurements.is_empty() {
+        return None;
+    }
     let middle = |mut values: Vec<f64>| {
         values.sort_by(f64::total_cmp);
         let (low, high) = ((values.len() - 1) / 2, values.len() / 2);
         (values[low] + values[high]) / 2.0
     };
-    Measurement {
+    Some(Measurement {
         tokens_per_second: middle(measurements.iter().map(|one| one.tokens_per_second).collect()),
         peak_bytes: middle(measurements.iter().map(|one| one.peak_bytes as f64).collect()) as u64,
-    }
+    })
 }
 
 /// This program, to run one side.
@@ -45,14 +48,15 @@ pub(crate) fn this_program(side: &str) -> Result<Command, BenchError> {
     let program = std::env::current_exe().map_err(|error| BenchError::Start {
         program: PathBuf::from("bench"),
         error,
+        packages: None,
     })?;
     let mut command = Command::new(program);
     command.arg(side);
     Ok(command)
 }
 
-/// Runs one side, which prints its measurement.
-pub(crate) fn run(mut command: Command) -> Result<Measurement, BenchError> {
+/// Runs one side, which prints its measurement. `packages` are those that it needs of Python, if it is a script.
+pub(crate) fn run(mut command: Command, packages: Option<&'static str>) -> Result<Measurement, BenchError> {
     let program = PathBuf::from(command.get_program());
     let output = command
         .stderr(std::process::Stdio::inherit())
@@ -60,11 +64,13 @@ pub(crate) fn run(mut command: Command) -> Result<Measurement, BenchError> {
         .map_err(|error| BenchError::Start {
             program: program.clone(),
             error,
+            packages,
         })?;
     serde_json::from_slice(&output.stdout).map_err(|_| BenchError::NoMeasurement {
         program,
         status: output.status,
         output: String::from_utf8_lossy(&output.stdout).into_owned(),
+        packages,
     })
 }
 

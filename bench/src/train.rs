@@ -17,7 +17,7 @@ use attend_train::Recipe;
 use attend_train::dataset::Dataset;
 use attend_train::memory::peak_memory;
 use attend_train::trainer::Trainer;
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, value_parser};
 
 use crate::error::BenchError;
 use crate::measurement::{GIBIBYTE, Measurement, median, print, read_error, run, this_program, write_error};
@@ -27,6 +27,10 @@ use crate::workload::{VOCAB_SIZE, Workload};
 /// Updates that only warm up: allocators, thread pools, the peer's choice of kernels.
 const WARMUP: usize = 3;
 const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/torch_train.py");
+/// What the peer needs of Python.
+const PACKAGES: &str = "torch";
+/// The largest batch: of more, the output's logits alone take gigabytes.
+const MAX_BATCH_TOKENS: i64 = 1 << 16;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -43,8 +47,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value = "9")]
     updates: NonZeroUsize,
     /// Budget of a batch in tokens a side, padding included.
-    #[arg(long, value_name = "N", default_value = "4096")]
-    batch_tokens: NonZeroUsize,
+    #[arg(long, value_name = "N", default_value = "4096", value_parser = value_parser!(u32).range(1..=MAX_BATCH_TOKENS))]
+    batch_tokens: u32,
     /// Attend's workers, and the peer's threads. [default: the number of cores]
     #[arg(long, value_name = "N")]
     workers: Option<NonZeroUsize>,
@@ -67,7 +71,7 @@ pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
         sizes => sizes,
     };
     let workers = options.workers.map_or_else(cores, NonZeroUsize::get);
-    let workload = Workload::generate(WARMUP + options.updates.get(), options.batch_tokens.get());
+    let workload = Workload::generate(WARMUP + options.updates.get(), options.batch_tokens as usize);
     let folder = tempfile::tempdir().map_err(|error| write_error(Path::new("a temporary folder"), error))?;
     let batches = folder.path().join("batches.json");
     let json = serde_json::to_vec(&workload).expect("numbers always serialize");
@@ -77,18 +81,21 @@ pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
     for &size in sizes {
         let mut rows = Vec::new();
         for pair in 1..=options.pairs.get() {
-            let ours = run(ours(size, &batches, workers)?)?;
+            let ours = run(ours(size, &batches, workers)?, None)?;
             let peer = match &options.python {
-                Some(python) => Some(run(peer(python, size, &batches, workers, options.bf16))?),
+                Some(python) => {
+                    let command = peer(python, size, &batches, workers, options.bf16);
+                    Some(run(command, Some(PACKAGES))?)
+                }
                 None => None,
             };
             rows.push((ours, peer));
             print(&row(size, &pair.to_string(), ours, peer))?;
         }
-        let ours = median(rows.iter().map(|(ours, _)| *ours).collect());
-        let peers: Vec<Measurement> = rows.iter().filter_map(|(_, peer)| *peer).collect();
-        let peer = (!peers.is_empty()).then(|| median(peers));
-        print(&row(size, "median", ours, peer))?;
+        let peer = median(rows.iter().filter_map(|(_, peer)| *peer).collect());
+        if let Some(ours) = median(rows.into_iter().map(|(ours, _)| ours).collect()) {
+            print(&row(size, "median", ours, peer))?;
+        }
     }
     Ok(())
 }
@@ -176,7 +183,9 @@ pub(crate) fn measure(options: &TrainerOptions) -> Result<(), BenchError> {
             tokens_per_second,
             peak_bytes: peak_memory().unwrap_or(0),
         });
-    median(measurements.collect()).print()
+    median(measurements.collect())
+        .ok_or(BenchError::NoUpdates)?
+        .print()
 }
 
 /// A run of a preset as the paper trains it, but for the learning rate.

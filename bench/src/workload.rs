@@ -28,22 +28,27 @@ pub(crate) struct WorkBatch {
 }
 
 impl Workload {
-    /// The first `count` batches of an epoch, each of at most `batch_tokens` tokens a side.
+    /// The first `count` batches of as many epochs as that takes, each of at most `batch_tokens` tokens a side.
     pub(crate) fn generate(count: usize, batch_tokens: usize) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(1);
         let examples: Vec<Example> = (0..PAIRS).map(|_| pair(&mut random)).collect();
-        let lengths = (0..).zip(examples.iter().map(Example::lengths));
-        let plan = plan_batches(lengths, batch_tokens, 1, 0);
-        let batches = plan.iter().take(count).map(|batch| {
-            let examples = || batch.iter().map(|&number| &examples[number as usize]);
-            WorkBatch {
-                source: examples().map(|example| example.source.clone()).collect(),
-                target: examples().map(|example| example.target.clone()).collect(),
-            }
+        let epochs = (0..).map(|epoch| {
+            let lengths = (0..).zip(examples.iter().map(Example::lengths));
+            plan_batches(lengths, batch_tokens, 1, epoch)
+        });
+        let batches = epochs.flat_map(|plan| {
+            let batch = |numbers: &[u32]| {
+                let examples = || numbers.iter().map(|&number| &examples[number as usize]);
+                WorkBatch {
+                    source: examples().map(|example| example.source.clone()).collect(),
+                    target: examples().map(|example| example.target.clone()).collect(),
+                }
+            };
+            plan.iter().map(batch).collect::<Vec<_>>()
         });
         Self {
             vocab_size: VOCAB_SIZE,
-            batches: batches.collect(),
+            batches: batches.take(count).collect(),
         }
     }
 }
@@ -56,19 +61,45 @@ impl WorkBatch {
     }
 }
 
-/// A source of 5 to 25 words, 15 on average, and a target that is up to a quarter longer or shorter.
-fn pair(random: &mut ChaCha8Rng) -> Example {
+/// The words of a source, 5 at least and `4 + sides` on average, and of a target that is up to a quarter longer or
+/// shorter.
+pub(crate) fn pair_lengths(random: &mut ChaCha8Rng, sides: u32) -> [u32; 2] {
     let mut below = |limit: u32| random.next_u32() % limit;
     // The sum of two dice has a mode in the middle, as sentence lengths have.
-    let source_length = 5 + below(11) + below(11);
-    let target_length = source_length - source_length / 4 + below(source_length / 2 + 1);
+    let source = 5 + below(sides) + below(sides);
+    let target = source - source / 4 + below(source / 2 + 1);
+    [source, target]
+}
+
+/// A source of 5 to 25 words and its target.
+fn pair(random: &mut ChaCha8Rng) -> Example {
+    let [source_length, target_length] = pair_lengths(random, 11);
     let mut sentence = |length: u32| {
         let words = VOCAB_SIZE - SPECIAL_TOKENS;
-        let word = |_| SPECIAL_TOKENS as u32 + below(words as u32);
+        let word = |_| SPECIAL_TOKENS as u32 + random.next_u32() % words as u32;
         (0..length).map(word).chain([END]).collect()
     };
     Example {
         source: sentence(source_length),
         target: sentence(target_length),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_as_many_batches_as_asked_for() {
+        // An epoch has fewer than ten of these, and more than a hundred of those.
+        for (count, batch_tokens) in [(40, 1 << 16), (500, 4096), (7, 4096)] {
+            let batches = Workload::generate(count, batch_tokens).batches;
+            assert_eq!(batches.len(), count);
+            assert!(
+                batches
+                    .iter()
+                    .all(|batch| !batch.source.is_empty() && batch.source.len() == batch.target.len())
+            );
+        }
     }
 }

@@ -120,22 +120,107 @@ fn without_a_peer_attend_is_measured_alone() {
 }
 
 #[test]
-fn a_peer_that_fails_is_named() {
+fn a_peer_that_fails_is_named_with_what_it_needs() {
     let folder = tempfile::tempdir().unwrap();
-    let python = stand_in(&folder, "no torch");
+    let python = stand_in(&folder, "no package");
+    let decode = "decode --size tiny --beam 1 --batch 64 --pairs 1 --length 1".split(' ');
+    let decode: Vec<&str> = decode.collect();
     for (python, part) in [
-        (python.to_str().unwrap(), "no torch"),
+        (python.to_str().unwrap(), "no package"),
         ("/missing/python", "/missing/python"),
     ] {
-        let output = bench_train(&["--python", python]);
-        assert_eq!(output.status.code(), Some(1));
-        let complaints = String::from_utf8(output.stderr).unwrap();
-        assert!(
-            complaints.contains("error: ") && complaints.contains(part),
-            "{complaints}"
-        );
-        assert!(complaints.contains("hint: name a Python"), "{complaints}");
+        let python = ["--python", python];
+        for (output, packages) in [
+            (bench_train(&python), "torch"),
+            (
+                bench(&[&decode[..], &python].concat()),
+                "ctranslate2, numpy and safetensors",
+            ),
+        ] {
+            assert_eq!(output.status.code(), Some(1));
+            let complaints = String::from_utf8(output.stderr).unwrap();
+            assert!(
+                complaints.contains("error: ") && complaints.contains(part),
+                "{complaints}"
+            );
+            let hint = format!("hint: name a Python that has {packages}: ");
+            assert!(complaints.contains(&hint), "{complaints}");
+        }
     }
+}
+
+#[test]
+fn batches_too_large_for_any_memory_are_refused() {
+    let output = bench(&["train", "--batch-tokens", "1000000"]);
+    assert_eq!(output.status.code(), Some(2));
+    let complaints = String::from_utf8(output.stderr).unwrap();
+    assert!(complaints.contains("1000000 is not in 1..=65536"), "{complaints}");
+}
+
+#[test]
+fn updates_that_only_warm_up_are_no_measurement() {
+    let folder = tempfile::tempdir().unwrap();
+    let batches = folder.path().join("batches.json");
+    let batch = r#"{"source": [[5, 2]], "target": [[6, 2]]}"#;
+    let json = format!(r#"{{"vocab_size": 10, "batches": [{batch}, {batch}, {batch}]}}"#);
+    fs::write(&batches, json).unwrap();
+    let output = bench(&["trainer", "tiny", batches.to_str().unwrap(), "1"]);
+    assert_eq!(output.status.code(), Some(1));
+    let complaints = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        complaints.starts_with("error: no update was measured"),
+        "{complaints}"
+    );
+}
+
+#[test]
+fn a_large_corpus_is_prepared_and_drawn_from() {
+    let temporary = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_bench"))
+        .args(["prepare", "--pairs", "10000"])
+        .env("TMPDIR", temporary.path())
+        .output()
+        .unwrap();
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{complaints}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    // The numbers of a step's line, in their order.
+    let numbers = |step: &str| -> Vec<f64> {
+        let line = text.lines().find(|line| line.starts_with(step)).unwrap();
+        let words = line.split_whitespace();
+        words.filter_map(|word| word.parse().ok()).collect()
+    };
+    let [pairs, mebibytes] = numbers("text")[..] else {
+        panic!("{text}")
+    };
+    assert_eq!(pairs, 10_000.0);
+    // 25 words of four or five letters a side, each with its space.
+    let words = mebibytes * 2f64.powi(20) / 10_000.0 / 2.0 / 5.5;
+    assert!((20.0..30.0).contains(&words), "{words} words in {text}");
+    let [tokens, .., pairs_per_minute, _peak] = numbers("tokenizer")[..] else {
+        panic!("{text}")
+    };
+    assert!(tokens > 1000.0 && pairs_per_minute > 0.0, "{text}");
+    let [pairs, _bytes, seconds, pairs_per_minute, peak] = numbers("prepare")[..] else {
+        panic!("{text}")
+    };
+    // The text has no pair twice, and none that is too long or uneven.
+    assert_eq!(pairs, 10_000.0, "{text}");
+    // Both are rounded.
+    assert!(
+        (pairs_per_minute * seconds / 60.0 - 10_000.0).abs() < 10_000.0 * 0.06 / seconds,
+        "{text}"
+    );
+    let [batches, _, tokens_per_second, _, peak_in_the_end] = numbers("draw")[..] else {
+        panic!("{text}")
+    };
+    // Of 25,000 tokens a side each, and about 25 words a sentence.
+    assert!(
+        (10.0..30.0).contains(&batches) && tokens_per_second > 0.0,
+        "{text}"
+    );
+    assert!(peak > 0.0 && peak_in_the_end >= peak, "{text}");
+    assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0);
 }
 
 #[test]
