@@ -73,19 +73,20 @@ pub enum DataError {
     },
     /// The two files of a parallel corpus differ in length.
     #[error(
-        "{} has {source_lines} lines but {} has {target_lines}: line n of one must translate line n of the other",
+        "{} has {source_sentences} sentences but {} has {target_sentences}: sentence n of one must translate \
+         sentence n of the other",
         source_path.display(),
         target_path.display()
     )]
-    UnequalLines {
+    UnequalLengths {
         /// The file of source sentences.
         source_path: PathBuf,
-        /// Its number of lines.
-        source_lines: usize,
+        /// How many it has: lines, or segments of an `.sgm` file.
+        source_sentences: usize,
         /// The file of target sentences.
         target_path: PathBuf,
-        /// Its number of lines.
-        target_lines: usize,
+        /// How many it has.
+        target_sentences: usize,
     },
     /// A corpus has no sentence pair.
     #[error("{} is empty: a corpus needs at least one sentence pair", path.display())]
@@ -206,8 +207,9 @@ impl DataError {
             Self::UnequalSegments { .. } => {
                 "the two files must be the source and the reference of the same test set"
             }
-            Self::UnequalLines { .. } => {
-                "look for a missing or an extra line; the two files must have one sentence a line, in the same order"
+            Self::UnequalLengths { .. } => {
+                "look for a missing or an extra line, or <seg> in an .sgm file; the two files must have the same \
+                 sentences in the same order"
             }
             Self::EmptyCorpus { .. } => "check that the path names the right file",
             Self::VocabularyTooSmall { .. } => "ask for a larger vocabulary; 4,000 to 32,000 is usual",

@@ -75,7 +75,7 @@ fn unequal_line_counts_are_named_with_their_files() {
     assert_refused(
         &workspace,
         &[],
-        &["train.src", "300 lines", "train.tgt has 2", "hint: "],
+        &["train.src", "300 sentences", "train.tgt has 2", "hint: "],
     );
 }
 
