@@ -170,19 +170,33 @@ pub enum DataError {
         /// Why not.
         reason: String,
     },
+    /// A corpus of a mixture has too small a weight.
+    #[error(
+        "an epoch would take none of the {pairs} pairs of the corpus {name}: its weight {weight} is too small"
+    )]
+    UnusedCorpus {
+        /// The corpus.
+        name: String,
+        /// How many pairs cleaning and filters have left of it.
+        pairs: usize,
+        /// Its weight.
+        weight: f64,
+    },
 }
 
 impl DataError {
-    /// [`DataError::Read`].
-    pub(crate) fn read(path: &Path, error: io::Error) -> Self {
+    /// [`DataError::Read`] of the file or folder at `path`.
+    #[must_use]
+    pub fn read(path: &Path, error: io::Error) -> Self {
         Self::Read {
             path: path.to_owned(),
             error,
         }
     }
 
-    /// [`DataError::Write`].
-    pub(crate) fn write(path: &Path, error: io::Error) -> Self {
+    /// [`DataError::Write`] of the file or folder at `path`.
+    #[must_use]
+    pub fn write(path: &Path, error: io::Error) -> Self {
         Self::Write {
             path: path.to_owned(),
             error,
@@ -225,6 +239,7 @@ impl DataError {
             Self::WrongChecksum { .. } => {
                 "the file is damaged or has changed at its source; run the command again, or try another --mirror"
             }
+            Self::UnusedCorpus { .. } => "raise the weight, or leave the corpus out of the recipe",
             Self::TrainTokenizer { .. } | Self::Mixture { .. } => return None,
         };
         Some(hint.to_owned())

@@ -195,6 +195,15 @@ fn bad_settings_are_named_with_their_place() {
 }
 
 #[test]
+fn a_weight_too_small_for_its_corpus_is_refused() {
+    let workspace = small_workspace();
+    let message = workspace.failure(&["small.toml", "--set", "data.train.weight=0.001"]);
+    for part in ["none of the 300 pairs of the corpus train", "0.001", "hint: "] {
+        assert!(message.contains(part), "{part:?} is not in:\n{message}");
+    }
+}
+
+#[test]
 fn cleaning_that_leaves_nothing_says_so() {
     let workspace = small_workspace();
     let output = workspace.train(&["small.toml", "--set", "data.clean.source_scripts=[\"Greek\"]"]);
