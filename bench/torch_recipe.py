@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""PyTorch's score after the same time: trains the network of a run's recipe on the run's text, cut by the run's tokenizer.
+"""PyTorch's score after the same time: trains the network of a run's recipe on the run's text, cut by its tokenizer.
 
     just train configs/multi30k.toml
     python bench/torch_recipe.py runs/multi30k --minutes 16
 
-Takes from the run's folder the sizes, the tokenizer and the recipe: the corpus, batch size, schedule (inverse square root),
-dropout, label smoothing, clipping and how many checkpoints are averaged. The time for validation, once at the end, is not
-counted. Prints the BLEU of greedy translations of the validation pairs with sacreBLEU's signature. Needs torch, tokenizers
-and sacrebleu.
+Takes from the run's folder the sizes, the tokenizer and the recipe: the corpus, batch size, schedule (inverse square
+root), dropout, label smoothing, clipping and how many checkpoints are averaged. The time for validation, once at the
+end, is not counted. Prints the BLEU of greedy translations of the validation pairs with sacreBLEU's signature. Needs
+torch, tokenizers and sacrebleu.
 """
 
 import argparse
