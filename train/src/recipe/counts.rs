@@ -41,7 +41,7 @@ impl Recipe {
             Some(training.batch_tokens),
             1..=10_000_000,
         )?;
-        check("training.accumulate", Some(training.accumulate), 1..=10_000)?;
+        check("training.accumulate", Some(training.accumulate), 1..=100_000)?;
         check("training.warmup", Some(training.warmup), 1..=MOST)?;
         check("training.validate_every", Some(training.validate_every), 1..=MOST)?;
         check("training.checkpoint_every", training.checkpoint_every, 1..=MOST)?;
