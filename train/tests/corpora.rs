@@ -91,7 +91,7 @@ fn several_corpora_are_cleaned_one_by_one_and_trained_on() {
         ("- empty", [0, 1, 1]),
         ("- source equals target", [0, 1, 1]),
         ("- wrong script", [0, 1, 1]),
-        ("- duplicate in its corpus", [0, 1, 1]),
+        ("- duplicate in corpus", [0, 1, 1]),
         ("- repeated side", [0, 0, 0]),
         ("- too long", [0, 0, 0]),
         ("- uneven lengths", [0, 0, 0]),
