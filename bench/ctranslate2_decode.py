@@ -3,8 +3,9 @@
 
     python bench/ctranslate2_decode.py FOLDER TEXT --beam 4 --batch 32 --workers 2 --threads 1 [--length 25] [--int8]
 
-TEXT holds a sentence of tokens a line, with a space between them. Prints one JSON object: target tokens a second over the
-whole text, after one batch to warm up, and the process's peak memory in bytes. Needs ctranslate2, numpy and safetensors.
+TEXT holds a sentence of tokens a line, with a space between them. Prints one JSON object: target tokens a second
+over the whole text, after one batch to warm up, and the process's peak memory in bytes. Needs ctranslate2, numpy and
+safetensors.
 """
 
 import argparse

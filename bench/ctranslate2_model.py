@@ -20,7 +20,10 @@ def tokens(folder):
     tokenizer = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
     vocabulary = tokenizer["model"]["vocab"]
     # Unigram lists pieces with their scores, the others map tokens to ids.
-    pieces = enumerate(piece for piece, _ in vocabulary) if isinstance(vocabulary, list) else ((i, t) for t, i in vocabulary.items())
+    if isinstance(vocabulary, list):
+        pieces = enumerate(piece for piece, _ in vocabulary)
+    else:
+        pieces = ((number, token) for token, number in vocabulary.items())
     by_id = dict(pieces) | {token["id"]: token["content"] for token in tokenizer["added_tokens"]}
     return [by_id[number] for number in range(len(by_id))]
 

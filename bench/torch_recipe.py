@@ -4,13 +4,13 @@
     just train configs/multi30k.toml
     python bench/torch_recipe.py runs/multi30k --minutes 16
 
-Takes from the run's folder the sizes, the tokenizer and the recipe: the corpus, its cleaning and filters, batch size, warm-up
-and inverse square root, dropout, label smoothing, clipping and how many checkpoints are averaged; refuses what else changes
-the result, and other training pairs than the run had. Start it where the run was started.
+Takes from the run's folder the sizes, the tokenizer and the recipe: the corpus, its cleaning and filters, batch size,
+warm-up and inverse square root, dropout, label smoothing, clipping and how many checkpoints are averaged; refuses what
+else changes the result, and other training pairs than the run had. Start it where the run was started.
 
-Trains for the minutes given, whatever limits the recipe has, and validates once, in the end, which takes none of them: where
-the run keeps its best weights, these are the last. Prints the BLEU of greedy translations of the validation pairs with
-sacreBLEU's signature. Needs torch, tokenizers and sacrebleu.
+Trains for the minutes given, whatever limits the recipe has, and validates once, in the end, which takes none of them:
+where the run keeps its best weights, these are the last. Prints the BLEU of greedy translations of the validation pairs
+with sacreBLEU's signature. Needs torch, tokenizers and sacrebleu.
 """
 
 import argparse

@@ -3,8 +3,9 @@
 
     python bench/torch_train.py BATCHES.json --d-model 128 --d-ff 256 --heads 4 --layers 4 --threads 2 [--bf16]
 
-BATCHES.json is what `bench` writes: the size of the vocabulary, and batches of token ids. Prints one JSON object: the median
-target tokens a second over the updates after the first three, and the process's peak memory in bytes. Needs torch.
+BATCHES.json is what `bench` writes: the size of the vocabulary, and batches of token ids. Prints one JSON object:
+the median target tokens a second over the updates after the first three, and the process's peak memory in bytes.
+Needs torch.
 """
 
 import argparse

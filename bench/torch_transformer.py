@@ -53,7 +53,8 @@ class Layer(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Logits `[batch, target, vocab_size]` of `source` and `target` token ids, `[batch, source]` and `[batch, target]`."""
+    """Logits `[batch, target, vocab_size]` of the token ids `source` and `target`, `[batch, source]` and
+    `[batch, target]`."""
 
     def __init__(self, vocab_size, d_model, d_ff, heads, layers, dropout, norm="post", pad_id=0, max_length=256):
         super().__init__()

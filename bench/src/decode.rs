@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
+use attend_data::DataError;
 use attend_data::corpus::read_lines;
 use attend_data::tokenizer::Tokenizer;
 use attend_infer::search::SearchOptions;
@@ -16,7 +17,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::error::BenchError;
-use crate::measurement::{GIBIBYTE, Measurement, print, run, this_program, write_error};
+use crate::measurement::{GIBIBYTE, Measurement, print, run, this_program};
 use crate::size::{SPECIAL_TOKENS, Size};
 
 const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ctranslate2_decode.py");
@@ -103,7 +104,8 @@ impl Task<'_> {
 
 /// Runs both sides in turn and prints a table, a row a pair.
 pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
-    let folder = tempfile::tempdir().map_err(|error| write_error(Path::new("a temporary folder"), error))?;
+    let folder =
+        tempfile::tempdir().map_err(|error| DataError::write(Path::new("a temporary folder"), error))?;
     let words_file = folder.path().join("words");
     print("model  beam batch workers threads  Attend tokens/s  GiB   CTranslate2 tokens/s  GiB   ratio\n")?;
     if let (Some(model), Some(input)) = (&options.model, &options.input) {
@@ -114,7 +116,7 @@ pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
             tokens.join(" ") + "\n"
         };
         let text: String = read_lines(input)?.iter().map(words).collect();
-        fs::write(&words_file, text).map_err(|error| write_error(&words_file, error))?;
+        fs::write(&words_file, text).map_err(|error| DataError::write(&words_file, error))?;
         return rows(options, "given", model, [input, &words_file], None);
     }
     let sizes = match options.sizes.as_slice() {
@@ -202,7 +204,7 @@ fn row(title: &str, ours: Measurement, peer: Option<Measurement>) -> String {
 
 /// Writes a model folder of random weights, whose tokens are words.
 fn random_model(size: Size, folder: &Path) -> Result<(), BenchError> {
-    fs::create_dir_all(folder).map_err(|error| write_error(folder, error))?;
+    fs::create_dir_all(folder).map_err(|error| DataError::write(folder, error))?;
     let device = device::select(None)?;
     device.seed(1);
     let words: Vec<String> = (SPECIAL_TOKENS..VOCAB_SIZE).map(word).collect();
@@ -238,7 +240,7 @@ fn random_text(path: &Path, length: usize) -> Result<(), BenchError> {
         words.collect::<Vec<_>>().join(" ") + "\n"
     };
     let text: String = (0..SENTENCES).map(|_| sentence()).collect();
-    Ok(fs::write(path, text).map_err(|error| write_error(path, error))?)
+    Ok(fs::write(path, text).map_err(|error| DataError::write(path, error))?)
 }
 
 /// Translates the text and prints the measurement.

@@ -75,15 +75,5 @@ pub(crate) fn run(mut command: Command, packages: Option<&'static str>) -> Resul
 }
 
 pub(crate) fn print(text: &str) -> Result<(), BenchError> {
-    Ok(write_stdout(text).map_err(|error| write_error(Path::new("standard output"), error))?)
-}
-
-pub(crate) fn read_error(path: &Path, error: std::io::Error) -> DataError {
-    let path = path.to_owned();
-    DataError::Read { path, error }
-}
-
-pub(crate) fn write_error(path: &Path, error: std::io::Error) -> DataError {
-    let path = path.to_owned();
-    DataError::Write { path, error }
+    Ok(write_stdout(text).map_err(|error| DataError::write(Path::new("standard output"), error))?)
 }

@@ -7,6 +7,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Instant;
 
+use attend_data::DataError;
 use attend_train::Recipe;
 use attend_train::dataset::{Corpora, Dataset, Position};
 use attend_train::memory::peak_memory;
@@ -16,7 +17,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::error::BenchError;
-use crate::measurement::{print, read_error, write_error};
+use crate::measurement::print;
 use crate::workload::pair_lengths;
 
 /// Whose vocabulary, cleaning and batches these are.
@@ -36,11 +37,12 @@ pub(crate) struct Options {
 /// Generates text in a temporary folder, prepares it as a run does, draws an epoch's batches, and prints a line a step.
 pub(crate) fn measure(options: &Options) -> Result<(), BenchError> {
     let pairs = options.pairs.get();
-    let folder = tempfile::tempdir().map_err(|error| write_error(Path::new("a temporary folder"), error))?;
+    let folder =
+        tempfile::tempdir().map_err(|error| DataError::write(Path::new("a temporary folder"), error))?;
     let [source, target, prepared] =
         ["text.source", "text.target", "prepared"].map(|name| folder.path().join(name));
-    generate(&source, &target, pairs).map_err(|error| write_error(&source, error))?;
-    let text_bytes = size_of_folder(folder.path()).map_err(|error| read_error(folder.path(), error))?;
+    generate(&source, &target, pairs).map_err(|error| DataError::write(&source, error))?;
+    let text_bytes = size_of_folder(folder.path()).map_err(|error| DataError::read(folder.path(), error))?;
     print(&format!("text       {pairs} pairs, {}\n", mebibytes(text_bytes)))?;
 
     let recipe = recipe(&source, &target);
@@ -53,7 +55,7 @@ pub(crate) fn measure(options: &Options) -> Result<(), BenchError> {
     let start = Instant::now();
     let dataset = Dataset::encode(&corpora, &tokenizer, &recipe, &prepared, |_| {})?;
     let shards = prepared.join(dataset.train.fingerprint());
-    let bytes = size_of_folder(&shards).map_err(|error| read_error(&shards, error))?;
+    let bytes = size_of_folder(&shards).map_err(|error| DataError::read(&shards, error))?;
     let written = format!("{} pairs, {}", dataset.train.len(), mebibytes(bytes));
     print_step("prepare", &written, start, Some(pairs))?;
 

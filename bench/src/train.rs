@@ -8,6 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
+use attend_data::DataError;
 use attend_data::mixture::Mixture;
 use attend_data::report::CorpusReports;
 use attend_data::tokenizer::Tokenizer;
@@ -20,7 +21,7 @@ use attend_train::trainer::Trainer;
 use clap::{Args, ValueEnum, value_parser};
 
 use crate::error::BenchError;
-use crate::measurement::{GIBIBYTE, Measurement, median, print, read_error, run, this_program, write_error};
+use crate::measurement::{GIBIBYTE, Measurement, median, print, run, this_program};
 use crate::size::{SPECIAL_TOKENS, Size};
 use crate::workload::{VOCAB_SIZE, Workload};
 
@@ -72,10 +73,11 @@ pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
     };
     let workers = options.workers.map_or_else(cores, NonZeroUsize::get);
     let workload = Workload::generate(WARMUP + options.updates.get(), options.batch_tokens as usize);
-    let folder = tempfile::tempdir().map_err(|error| write_error(Path::new("a temporary folder"), error))?;
+    let folder =
+        tempfile::tempdir().map_err(|error| DataError::write(Path::new("a temporary folder"), error))?;
     let batches = folder.path().join("batches.json");
     let json = serde_json::to_vec(&workload).expect("numbers always serialize");
-    fs::write(&batches, json).map_err(|error| write_error(&batches, error))?;
+    fs::write(&batches, json).map_err(|error| DataError::write(&batches, error))?;
 
     print("size   pair    Attend tokens/s  GiB   PyTorch tokens/s  GiB   ratio\n")?;
     for &size in sizes {
@@ -146,8 +148,9 @@ fn peer(python: &Path, size: Size, batches: &Path, threads: usize, bf16: bool) -
 /// Trains on the batches of a file and prints the measurement.
 pub(crate) fn measure(options: &TrainerOptions) -> Result<(), BenchError> {
     let path = &options.batches;
-    let json = fs::read(path).map_err(|error| read_error(path, error))?;
-    let workload: Workload = serde_json::from_slice(&json).map_err(|error| read_error(path, error.into()))?;
+    let json = fs::read(path).map_err(|error| DataError::read(path, error))?;
+    let workload: Workload =
+        serde_json::from_slice(&json).map_err(|error| DataError::read(path, error.into()))?;
     let words: Vec<String> = (SPECIAL_TOKENS..workload.vocab_size)
         .map(|word| format!("w{word}"))
         .collect();

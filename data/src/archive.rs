@@ -15,10 +15,7 @@ use crate::file::part_path;
 /// # Errors
 /// The archive cannot be read or lacks a member, or a file cannot be written.
 pub(crate) fn unpack(archive: &Path, members: &[String], output: &Path) -> Result<(), DataError> {
-    let read_error = |error| DataError::Read {
-        path: archive.to_owned(),
-        error,
-    };
+    let read_error = |error| DataError::read(archive, error);
     let file = BufReader::new(File::open(archive).map_err(read_error)?);
     let mut reader = tar::Archive::new(MultiGzDecoder::new(file));
     let mut missing: Vec<&String> = members.iter().collect();
@@ -35,7 +32,7 @@ pub(crate) fn unpack(archive: &Path, members: &[String], output: &Path) -> Resul
         let path = output.join(member_name(missing.swap_remove(index)));
         write(&mut entry, &path).map_err(|error| match error {
             Failure::Read(error) => read_error(error),
-            Failure::Write(error) => DataError::Write { path, error },
+            Failure::Write(error) => DataError::write(&path, error),
         })?;
         // What follows is other languages: whole archives take minutes to read.
         if missing.is_empty() {

@@ -14,12 +14,12 @@ use crate::corpus::SentencePair;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cleaning {
-    /// Drop a pair that has occurred before. Default true.
+    /// Drop a pair that has occurred before in the same corpus. Default true.
     pub duplicates: bool,
     /// Drop a pair whose two sides are the same text: it is not translated. Default true.
     pub copies: bool,
-    /// How many pairs may have the same source, or the same target; 0 for no limit. A sentence with more is a line
-    /// of a page's frame or a fault of the alignment. Default 100.
+    /// How many pairs of a corpus may have the same source, or the same target; 0 for no limit. A sentence with more
+    /// is a line of a page's frame or a fault of the alignment. Default 100.
     pub max_repeats: usize,
     /// The scripts of the source language, by their names in Unicode, such as `["Latin"]`: at least half of a
     /// sentence's letters must be of them. Default none, for no check.

@@ -73,19 +73,20 @@ pub enum DataError {
     },
     /// The two files of a parallel corpus differ in length.
     #[error(
-        "{} has {source_lines} lines but {} has {target_lines}: line n of one must translate line n of the other",
+        "{} has {source_sentences} sentences but {} has {target_sentences}: sentence n of one must translate \
+         sentence n of the other",
         source_path.display(),
         target_path.display()
     )]
-    UnequalLines {
+    UnequalLengths {
         /// The file of source sentences.
         source_path: PathBuf,
-        /// Its number of lines.
-        source_lines: usize,
+        /// How many it has: lines, or segments of an `.sgm` file.
+        source_sentences: usize,
         /// The file of target sentences.
         target_path: PathBuf,
-        /// Its number of lines.
-        target_lines: usize,
+        /// How many it has.
+        target_sentences: usize,
     },
     /// A corpus has no sentence pair.
     #[error("{} is empty: a corpus needs at least one sentence pair", path.display())]
@@ -169,19 +170,33 @@ pub enum DataError {
         /// Why not.
         reason: String,
     },
+    /// A corpus of a mixture has too small a weight.
+    #[error(
+        "an epoch would take none of the {pairs} pairs of the corpus {name}: its weight {weight} is too small"
+    )]
+    UnusedCorpus {
+        /// The corpus.
+        name: String,
+        /// How many pairs cleaning and filters have left of it.
+        pairs: usize,
+        /// Its weight.
+        weight: f64,
+    },
 }
 
 impl DataError {
-    /// [`DataError::Read`].
-    pub(crate) fn read(path: &Path, error: io::Error) -> Self {
+    /// [`DataError::Read`] of the file or folder at `path`.
+    #[must_use]
+    pub fn read(path: &Path, error: io::Error) -> Self {
         Self::Read {
             path: path.to_owned(),
             error,
         }
     }
 
-    /// [`DataError::Write`].
-    pub(crate) fn write(path: &Path, error: io::Error) -> Self {
+    /// [`DataError::Write`] of the file or folder at `path`.
+    #[must_use]
+    pub fn write(path: &Path, error: io::Error) -> Self {
         Self::Write {
             path: path.to_owned(),
             error,
@@ -206,8 +221,9 @@ impl DataError {
             Self::UnequalSegments { .. } => {
                 "the two files must be the source and the reference of the same test set"
             }
-            Self::UnequalLines { .. } => {
-                "look for a missing or an extra line; the two files must have one sentence a line, in the same order"
+            Self::UnequalLengths { .. } => {
+                "look for a missing or an extra line, or <seg> in an .sgm file; the two files must have the same \
+                 sentences in the same order"
             }
             Self::EmptyCorpus { .. } => "check that the path names the right file",
             Self::VocabularyTooSmall { .. } => "ask for a larger vocabulary; 4,000 to 32,000 is usual",
@@ -223,6 +239,7 @@ impl DataError {
             Self::WrongChecksum { .. } => {
                 "the file is damaged or has changed at its source; run the command again, or try another --mirror"
             }
+            Self::UnusedCorpus { .. } => "raise the weight, or leave the corpus out of the recipe",
             Self::TrainTokenizer { .. } | Self::Mixture { .. } => return None,
         };
         Some(hint.to_owned())

@@ -29,10 +29,7 @@ pub fn write_file(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> Result<
         fs::rename(&part, path)?;
         sync_folder(path.parent().unwrap_or(Path::new("")))
     };
-    write().map_err(|error| DataError::Write {
-        path: path.to_owned(),
-        error,
-    })
+    write().map_err(|error| DataError::write(path, error))
 }
 
 /// Flushes to disk which names a folder holds, so that a file renamed into it stays there. An empty path is the

@@ -128,10 +128,7 @@ fn bar(file: &SourceFile) -> ProgressBar {
 }
 
 fn write_phrasebook(output: &Path) -> Result<(), DataError> {
-    fs::create_dir_all(output).map_err(|error| DataError::Write {
-        path: output.to_owned(),
-        error,
-    })?;
+    fs::create_dir_all(output).map_err(|error| DataError::write(output, error))?;
     let Phrasebook { train, valid, test } = Phrasebook::generate();
     for (split, pairs) in [("train", train), ("valid", valid), ("test", test)] {
         let source = pairs.iter().map(|pair| pair.source.as_str());
@@ -160,8 +157,5 @@ fn list() -> Result<(), DataError> {
             source.license
         );
     }
-    write_stdout(&lines).map_err(|error| DataError::Write {
-        path: PathBuf::from("standard output"),
-        error,
-    })
+    write_stdout(&lines).map_err(|error| DataError::write(Path::new("standard output"), error))
 }

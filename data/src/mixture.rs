@@ -6,6 +6,17 @@ use crate::batch::{BatchPlan, Example, Lengths, epoch_random, plan_batches};
 use crate::error::DataError;
 use crate::shard::Examples;
 
+/// A corpus to mix with others.
+#[derive(Debug)]
+pub struct WeightedCorpus {
+    /// What errors call it.
+    pub name: String,
+    /// Its examples; there may be none.
+    pub examples: Examples,
+    /// How often an epoch takes each of them, on average; see [`epoch_numbers`].
+    pub weight: f64,
+}
+
 /// Corpora to train on, and how often an epoch takes each. Their examples are numbered through, corpus after corpus.
 #[derive(Debug)]
 pub struct Mixture {
@@ -16,17 +27,18 @@ pub struct Mixture {
 }
 
 impl Mixture {
-    /// Mixes `corpora`, each given with its weight; see [`epoch_numbers`].
+    /// Mixes `corpora`.
     ///
     /// # Errors
-    /// [`DataError::Mixture`] when a weight is no number above 0, or an epoch would have more than 2³² − 1 examples.
-    pub fn new(corpora: Vec<(Examples, f64)>) -> Result<Self, DataError> {
-        let (corpora, weights): (Vec<Examples>, Vec<f64>) = corpora.into_iter().unzip();
-        let sizes: Vec<usize> = corpora.iter().map(Examples::len).collect();
-        check(&sizes, &weights)?;
+    /// [`DataError::Mixture`] when a weight is no number above 0, or an epoch would have more than 2³² − 1 examples;
+    /// [`DataError::UnusedCorpus`] when an epoch would have none of a corpus that has some.
+    pub fn new(corpora: Vec<WeightedCorpus>) -> Result<Self, DataError> {
+        check(&corpora)?;
+        let weights = corpora.iter().map(|corpus| corpus.weight).collect();
+        let corpora: Vec<Examples> = corpora.into_iter().map(|corpus| corpus.examples).collect();
         let mut starts = vec![0];
-        for size in sizes {
-            starts.push(starts[starts.len() - 1] + size as u32);
+        for examples in &corpora {
+            starts.push(starts[starts.len() - 1] + examples.len() as u32);
         }
         Ok(Self {
             corpora,
@@ -100,7 +112,7 @@ pub fn epoch_numbers(sizes: &[usize], weights: &[f64], seed: u64, epoch: u64) ->
         .zip(sizes.iter().zip(weights))
         .map(|(stream, (&size, &weight))| {
             let mut random = epoch_random(seed, epoch, stream);
-            let mut wanted = (weight.fract() * size as f64).round() as u64;
+            let mut wanted = drawn_examples(size, weight);
             let first = start;
             start += size as u32;
             (0..size as u32).flat_map(move |index| {
@@ -120,22 +132,31 @@ fn below(limit: u64, random: u64) -> u64 {
     ((u128::from(limit) * u128::from(random)) >> 64) as u64
 }
 
-fn check(sizes: &[usize], weights: &[f64]) -> Result<(), DataError> {
+/// How many examples of a corpus each epoch draws for the fraction of its weight.
+fn drawn_examples(size: usize, weight: f64) -> u64 {
+    (weight.fract() * size as f64).round() as u64
+}
+
+fn check(corpora: &[WeightedCorpus]) -> Result<(), DataError> {
     let error = |reason: String| Err(DataError::Mixture { reason });
-    if let Some(weight) = weights
-        .iter()
-        .find(|weight| !(weight.is_finite() && **weight > 0.0))
-    {
-        return error(format!("the weight {weight} is no number above 0"));
+    let mut most = 0.0;
+    for corpus in corpora {
+        let (size, weight) = (corpus.examples.len(), corpus.weight);
+        if !(weight.is_finite() && weight > 0.0) {
+            return error(format!("the weight {weight} is no number above 0"));
+        }
+        if size > 0 && weight < 1.0 && drawn_examples(size, weight) == 0 {
+            return Err(DataError::UnusedCorpus {
+                name: corpus.name.clone(),
+                pairs: size,
+                weight,
+            });
+        }
+        most += size as f64 * weight.max(1.0);
     }
-    let examples: f64 = sizes
-        .iter()
-        .zip(weights)
-        .map(|(size, weight)| (*size as f64 * weight).max(*size as f64))
-        .sum();
-    if examples > f64::from(u32::MAX) {
+    if most > f64::from(u32::MAX) {
         return error(format!(
-            "an epoch would have {examples:.0} pairs, but the most is {}",
+            "an epoch would have {most:.0} pairs, but the most is {}",
             u32::MAX
         ));
     }

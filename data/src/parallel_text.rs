@@ -47,8 +47,8 @@ impl ParallelText {
     }
 }
 
-/// At most `limit` of the pairs that `cleaning` keeps of `texts`, taken one after the other and spread evenly over them;
-/// all, where there are no more. The texts are read once to count the pairs, and again to take them.
+/// At most `limit` of the pairs that `cleaning` keeps of `texts`, taken one after the other and spread evenly over
+/// them; all, where there are no more. The texts are read once to count the pairs, and again to take them.
 ///
 /// # Errors
 /// As for [`ParallelText::pairs`]; in place of a pair, too, where a file changes meanwhile.

@@ -31,7 +31,7 @@ const ROWS: [Row; 9] = [
     ("- empty", |report| report.cleaned.empty + report.filtered.empty),
     ("- source equals target", |report| report.cleaned.copies),
     ("- wrong script", |report| report.cleaned.wrong_script),
-    ("- duplicate", |report| report.cleaned.duplicates),
+    ("- duplicate in corpus", |report| report.cleaned.duplicates),
     ("- repeated side", |report| report.cleaned.repeats),
     ("- too long", |report| report.filtered.too_long),
     ("- uneven lengths", |report| report.filtered.ratio),

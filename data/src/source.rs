@@ -152,7 +152,7 @@ impl Downloader {
         mut progress: impl FnMut(&SourceFile, Progress),
     ) -> Result<(), DataError> {
         let output = output.as_ref();
-        fs::create_dir_all(output).map_err(|error| write_error(output, error))?;
+        fs::create_dir_all(output).map_err(|error| DataError::write(output, error))?;
         for file in &source.files {
             let path = output.join(&file.name);
             let is_present = path.is_file() && checksum(&path)? == file.sha256;
@@ -165,7 +165,7 @@ impl Downloader {
                     progress: &mut progress,
                 };
                 self.transfer(transfer, source)?;
-                fs::rename(part_path(&path), &path).map_err(|error| write_error(&path, error))?;
+                fs::rename(part_path(&path), &path).map_err(|error| DataError::write(&path, error))?;
                 progress(file, Progress::Done);
             }
             let is_unpacked = |member: &String| output.join(member_name(member)).is_file();
@@ -214,9 +214,9 @@ impl Transfer<'_> {
             io::ErrorKind::NotFound => DataError::NotInMirror {
                 path: origin.to_owned(),
             },
-            _ => read_error(origin, error),
+            _ => DataError::read(origin, error),
         })?;
-        self.receive(&mut reader, 0, |error| read_error(origin, error))?;
+        self.receive(&mut reader, 0, |error| DataError::read(origin, error))?;
         self.verify(&origin.display().to_string())
     }
 
@@ -286,7 +286,7 @@ impl Transfer<'_> {
         read_error: impl Fn(io::Error) -> DataError,
     ) -> Result<u64, DataError> {
         let part = self.part.clone();
-        let write_error = |error| write_error(&part, error);
+        let write_error = |error| DataError::write(&part, error);
         let mut options = OpenOptions::new();
         let mut writer = options
             .write(true)
@@ -318,7 +318,7 @@ impl Transfer<'_> {
         if found == self.file.sha256 {
             return Ok(());
         }
-        fs::remove_file(&self.part).map_err(|error| write_error(&self.part, error))?;
+        fs::remove_file(&self.part).map_err(|error| DataError::write(&self.part, error))?;
         Err(DataError::WrongChecksum {
             origin: origin.to_owned(),
             expected: self.file.sha256.clone(),
@@ -330,10 +330,12 @@ impl Transfer<'_> {
 /// The SHA-256 sum of a file in lower-case hexadecimal.
 fn checksum(path: &Path) -> Result<String, DataError> {
     let mut hasher = Sha256::new();
-    let mut file = File::open(path).map_err(|error| read_error(path, error))?;
+    let mut file = File::open(path).map_err(|error| DataError::read(path, error))?;
     let mut buffer = vec![0; BUFFER];
     loop {
-        let count = file.read(&mut buffer).map_err(|error| read_error(path, error))?;
+        let count = file
+            .read(&mut buffer)
+            .map_err(|error| DataError::read(path, error))?;
         if count == 0 {
             break;
         }
@@ -344,18 +346,4 @@ fn checksum(path: &Path) -> Result<String, DataError> {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect())
-}
-
-fn read_error(path: &Path, error: io::Error) -> DataError {
-    DataError::Read {
-        path: path.to_owned(),
-        error,
-    }
-}
-
-fn write_error(path: &Path, error: io::Error) -> DataError {
-    DataError::Write {
-        path: path.to_owned(),
-        error,
-    }
 }

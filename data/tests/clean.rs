@@ -154,7 +154,7 @@ fn reports_make_a_table_with_a_row_for_each_reason() {
         "- empty                    11",
         "- source equals target     20",
         "- wrong script              3",
-        "- duplicate               400",
+        "- duplicate in corpus     400",
         "- repeated side             5",
         "- too long                100",
         "- uneven lengths        1,000",

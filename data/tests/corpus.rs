@@ -123,7 +123,7 @@ fn unequal_files_are_an_error_with_both_counts() {
         .unwrap_err()
         .to_string();
     assert!(
-        message.contains(&format!("{} has 3 lines", source.display())),
+        message.contains(&format!("{} has 3 sentences", source.display())),
         "{message}"
     );
     assert!(

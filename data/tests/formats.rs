@@ -203,7 +203,7 @@ fn segments_that_do_not_pair_are_named_on_both_sides() {
         .unwrap_err()
         .to_string();
     assert!(
-        message.contains("src.en.sgm has 3 lines") && message.contains("short.de.sgm has 1"),
+        message.contains("src.en.sgm has 3 sentences") && message.contains("short.de.sgm has 1"),
         "{message}"
     );
     let none = file(&folder, "none.sgm", "<doc>\n</doc>\n");

@@ -3,8 +3,9 @@
 use attend_data::batch::Example;
 use attend_data::clean::Cleaning;
 use attend_data::corpus::SentencePair;
+use attend_data::error::DataError;
 use attend_data::filter::Filter;
-use attend_data::mixture::{Mixture, epoch_numbers};
+use attend_data::mixture::{Mixture, WeightedCorpus, epoch_numbers};
 use attend_data::parallel_text::ParallelText;
 use attend_data::shard::{self, Examples};
 use attend_data::tokenizer::Tokenizer;
@@ -45,7 +46,8 @@ fn fractions_draw_a_part_anew_each_epoch() {
     assert_eq!((0..100).filter(|number| times(*number) == 2).count(), 75);
 }
 
-/// In 1,000 epochs, each example is drawn 300 times on average, with a standard deviation of √(1000 × 0.3 × 0.7) = 14.5.
+/// In 1,000 epochs, each example is drawn 300 times on average, with a standard deviation of √(1000 × 0.3 × 0.7) =
+/// 14.5.
 #[test]
 fn every_example_has_the_same_chance() {
     let mut times = [0_u32; 50];
@@ -90,12 +92,22 @@ fn corpora(folder: &TempDir) -> (Vec<Examples>, Vec<Example>) {
     (texts.map(prepare).into(), direct)
 }
 
+fn mix(corpora: Vec<Examples>, weights: [f64; 3]) -> Result<Mixture, DataError> {
+    let names = ["numbers", "letters", "articles"].map(str::to_owned);
+    let corpora = names.into_iter().zip(corpora).zip(weights);
+    let corpora = corpora.map(|((name, examples), weight)| WeightedCorpus {
+        name,
+        examples,
+        weight,
+    });
+    Mixture::new(corpora.collect())
+}
+
 #[test]
 fn examples_are_numbered_through_and_planned_by_weight() {
     let folder = TempDir::new().unwrap();
     let (corpora, direct) = corpora(&folder);
-    let weights = [1.0, 2.0, 1.0];
-    let mixture = Mixture::new(corpora.into_iter().zip(weights).collect()).unwrap();
+    let mixture = mix(corpora, [1.0, 2.0, 1.0]).unwrap();
     assert_eq!((mixture.len(), mixture.is_empty()), (9, false));
     for (number, example) in (0..).zip(&direct) {
         assert_eq!(mixture.get(number), *example);
@@ -123,7 +135,7 @@ fn impossible_weights_are_refused() {
     let folder = TempDir::new().unwrap();
     for weight in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         let (corpora, _) = corpora(&folder);
-        let error = Mixture::new(corpora.into_iter().map(|corpus| (corpus, weight)).collect()).unwrap_err();
+        let error = mix(corpora, [weight; 3]).unwrap_err();
         assert!(
             error
                 .to_string()
@@ -132,6 +144,23 @@ fn impossible_weights_are_refused() {
         );
     }
     let (corpora, _) = corpora(&folder);
-    let error = Mixture::new(corpora.into_iter().map(|corpus| (corpus, 1e9)).collect()).unwrap_err();
+    let error = mix(corpora, [1e9; 3]).unwrap_err();
     assert!(error.to_string().contains("9000000000 pairs"), "{error}");
+}
+
+#[test]
+fn a_corpus_that_no_epoch_would_draw_from_is_refused() {
+    let folder = TempDir::new().unwrap();
+    // Of 4, 2 and 3 examples: half an example is rounded up.
+    let (examples, _) = corpora(&folder);
+    let smallest = mix(examples, [0.125, 0.25, 1.0]).unwrap();
+    let planned: usize = smallest.plan(30, 1, 0).iter().map(<[u32]>::len).sum();
+    assert_eq!(planned, 1 + 1 + 3);
+    let (examples, _) = corpora(&folder);
+    let error = mix(examples, [1.0, 0.24, 1.0]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "an epoch would take none of the 2 pairs of the corpus letters: its weight 0.24 is too small"
+    );
+    assert!(error.hint().is_some());
 }

@@ -297,7 +297,7 @@ fn an_error_in_the_text_leaves_no_shards() {
     fs::write(target, lines + "one more\n").unwrap();
     let output = folder.path().join("prepared");
     let error = shard::prepare(&output, &text, &CLEANING, &tokenizer(300), &FILTER, |_| ()).unwrap_err();
-    assert!(matches!(error, DataError::UnequalLines { .. }), "{error}");
+    assert!(matches!(error, DataError::UnequalLengths { .. }), "{error}");
     let folders: Vec<_> = fs::read_dir(&output)
         .unwrap()
         .map(|entry| entry.unwrap().path())

@@ -293,7 +293,8 @@ fn truncation_and_padding_of_a_file_do_not_apply() {
     let json = fs::read_to_string(&path).unwrap();
     let truncation =
         r#""truncation": {"direction":"Right","max_length":2,"strategy":"LongestFirst","stride":0}"#;
-    let padding = r#""padding": {"strategy":{"Fixed":50},"direction":"Right","pad_to_multiple_of":null,"pad_id":0,"pad_type_id":0,"pad_token":"<pad>"}"#;
+    let padding = r#""padding": {"strategy":{"Fixed":50},"direction":"Right","pad_to_multiple_of":null,"pad_id":0,
+        "pad_type_id":0,"pad_token":"<pad>"}"#;
     let changed = json
         .replace("\"truncation\": null", truncation)
         .replace("\"padding\": null", padding);

@@ -114,7 +114,7 @@ impl ModelFolder {
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, InferError> {
-    let text = std::fs::read_to_string(path).map_err(|error| read_error(path, error))?;
+    let text = std::fs::read_to_string(path).map_err(|error| DataError::read(path, error))?;
     serde_json::from_str(&text).map_err(|error| InferError::InvalidSettings {
         path: path.to_owned(),
         reason: error.to_string(),
@@ -122,7 +122,7 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, InferError> {
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<(), InferError> {
-    let json = serde_json::to_string_pretty(value).map_err(|error| write_error(path, error.into()))?;
+    let json = serde_json::to_string_pretty(value).map_err(|error| DataError::write(path, error.into()))?;
     Ok(write_file(path, json + "\n")?)
 }
 
@@ -136,12 +136,12 @@ fn save_weights(model: &Transformer, path: PathBuf) -> Result<(), InferError> {
     let bytes = model
         .save_into(&mut store)
         .and_then(|()| store.get_bytes())
-        .map_err(|error| write_error(&path, io::Error::other(error)))?;
+        .map_err(|error| DataError::write(&path, io::Error::other(error)))?;
     Ok(write_file(path, bytes)?)
 }
 
 fn load_weights(model: &mut Transformer, path: PathBuf) -> Result<(), InferError> {
-    let bytes = std::fs::read(&path).map_err(|error| read_error(&path, error))?;
+    let bytes = std::fs::read(&path).map_err(|error| DataError::read(&path, error))?;
     // A half-precision file is widened: the network computes in 32 bits, and never with two widths at once.
     let mut store = SafetensorsStore::from_bytes(Some(bytes))
         .with_from_adapter(PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32)))
@@ -184,14 +184,4 @@ fn first_mismatch(applied: &ApplyResult) -> Option<String> {
         .iter()
         .map(|name| format!("it has a tensor {name} that the model lacks"));
     wrong.chain(missing).chain(unused).next()
-}
-
-fn read_error(path: &Path, error: io::Error) -> InferError {
-    let path = path.to_owned();
-    DataError::Read { path, error }.into()
-}
-
-fn write_error(path: &Path, error: io::Error) -> InferError {
-    let path = path.to_owned();
-    DataError::Write { path, error }.into()
 }

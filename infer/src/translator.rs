@@ -146,8 +146,8 @@ impl Translator {
             tokens: Vec::new(),
         };
         let mut translations = vec![vec![empty]; lines.len()];
-        // Sentences of similar lengths share a batch, so that little of it is padding; the longest first, so that workers
-        // end at about the same time.
+        // Sentences of similar lengths share a batch, so that little of it is padding; the longest first, so that
+        // workers end at about the same time.
         order.sort_by_key(|&line| std::cmp::Reverse(sources[line].len()));
         let batches = order.chunks(self.batch_size);
         let found = self.workers.map(batches.clone(), |batch| {

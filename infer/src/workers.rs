@@ -42,7 +42,8 @@ impl Workers {
         self.pools.len()
     }
 
-    /// Does `work` on each item, in the order of the items, as workers become free. Returns the results in the same order.
+    /// Does `work` on each item, in the order of the items, as workers become free. Returns the results in the same
+    /// order.
     pub fn map<T: Send, R: Send>(
         &self,
         items: impl IntoIterator<Item = T, IntoIter: Send>,

@@ -109,8 +109,8 @@ fn files_that_cannot_be_scored_are_named() {
         format!("yes\n{}\n", "~".repeat(MAX_SOURCE_TOKENS + 1)),
     );
     for (source, reference, parts) in [
-        (&three, &two, vec!["three.txt has 3 lines", "two.txt has 2"]),
-        (&two, &three, vec!["two.txt has 2 lines", "three.txt has 3"]),
+        (&three, &two, vec!["three.txt has 3 sentences", "two.txt has 2"]),
+        (&two, &three, vec!["two.txt has 2 sentences", "three.txt has 3"]),
         (&empty, &empty, vec!["empty.txt is empty"]),
         (&missing, &two, vec!["missing.txt"]),
         (&two, &missing, vec!["missing.txt"]),

@@ -5,6 +5,8 @@ use std::collections::HashSet;
 use attend_infer::search::{
     Hypothesis, SearchError, SearchOptions, SpecialTokens, StepDecoder, beam, greedy, length_penalty,
 };
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 
 const BOS: u32 = 0;
 const PAD: u32 = 1;
@@ -44,13 +46,8 @@ impl Table {
     /// Random probabilities; `<s>` and padding get their share, so that forbidding them matters. `</s>` is `ending`
     /// times as probable as it would be.
     fn random(seed: u64, ending: f64) -> Self {
-        let mut state = seed.wrapping_mul(2).wrapping_add(1);
-        let mut uniform = || {
-            state = state
-                .wrapping_mul(6364136223846793005)
-                .wrapping_add(1442695040888963407);
-            (state >> 40) as f64 / (1u64 << 24) as f64
-        };
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut uniform = || f64::from(random.next_u32()) / 2f64.powi(32);
         let mut table = Vec::new();
         while table.len() < Self::SIZE {
             let mut weights: Vec<f64> = (0..VOCAB_SIZE).map(|_| uniform().powi(2) + 0.01).collect();

@@ -8,6 +8,8 @@ use attend_infer::search::SearchOptions;
 use attend_infer::{InferError, ModelFolder, Translation, Translator, Workers};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use common::{MAX_SOURCE_TOKENS, SENTENCES, bundle, bundle_of, config, cpu};
 
@@ -17,13 +19,8 @@ fn random_sentences(count: usize) -> Vec<String> {
         .iter()
         .flat_map(|sentence| sentence.split(' '))
         .collect();
-    let mut state = 7u64;
-    let mut random = |limit: usize| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) as usize % limit
-    };
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    let mut random = |limit: usize| random.next_u32() as usize % limit;
     let translator = Translator::new(bundle());
     let mut sentences = Vec::new();
     while sentences.len() < count {

@@ -11,8 +11,9 @@ use crate::linear;
 
 pub use attend_ops::scaled_dot_product_attention;
 
-/// The gain of queries, keys and values at first: they start as one layer of `3 · d_model` outputs would, as in PyTorch and
-/// fairseq. With a gain of 1 a deep post-norm network learns to write before it learns to read, and stays at that.
+/// The gain of queries, keys and values at first: they start as one layer of `3 · d_model` outputs would, as in
+/// PyTorch and fairseq. With a gain of 1 a deep post-norm network learns to write before it learns to read, and
+/// stays at that.
 const INPUT_GAIN: f64 = std::f64::consts::FRAC_1_SQRT_2;
 
 /// Keys and values of a sequence, those of the heads side by side.

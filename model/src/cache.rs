@@ -84,11 +84,12 @@ pub(crate) struct Places {
     pub(crate) memory: Tensor<2, Int>,
 }
 
-/// A batch of partly decoded targets: everything that a [step](crate::InferenceTransformer::step) needs besides the next
-/// tokens. A row is a sentence, or one of its hypotheses.
+/// A batch of partly decoded targets: everything that a [step](crate::InferenceTransformer::step) needs besides the
+/// next tokens. A row is a sentence, or one of its hypotheses.
 ///
-/// Keys and values stay where they were written. Rows know the places of theirs, so that to drop, double or reorder rows
-/// is to do so with their places, and the hypotheses of a sentence share its encoder output and their common beginning.
+/// Keys and values stay where they were written. Rows know the places of theirs, so that to drop, double or reorder
+/// rows is to do so with their places, and the hypotheses of a sentence share its encoder output and their common
+/// beginning.
 #[derive(Clone, Debug)]
 pub struct DecoderState {
     pub(crate) layers: Vec<LayerCache>,

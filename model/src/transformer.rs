@@ -105,8 +105,8 @@ impl Transformer {
         weights
     }
 
-    /// The training loss: the [label-smoothed cross-entropy](linear_cross_entropy) of each target token, in nats, summed
-    /// over those that are no padding.
+    /// The training loss: the [label-smoothed cross-entropy](linear_cross_entropy) of each target token, in nats,
+    /// summed over those that are no padding.
     ///
     /// # Shapes
     ///
@@ -217,8 +217,8 @@ impl Transformer {
     }
 }
 
-/// A [`Transformer`] that translates, one token of each row at a time: with the output layer, whose weight is the largest,
-/// laid out for that once.
+/// A [`Transformer`] that translates, one token of each row at a time: with the output layer, whose weight is the
+/// largest, laid out for that once.
 #[derive(Clone, Debug)]
 pub struct InferenceTransformer {
     network: Transformer,

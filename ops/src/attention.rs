@@ -3,8 +3,8 @@
 use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, Tensor};
 
-/// `softmax(Q Kᵀ / sqrt(d_head)) V` (section 3.2.1, equation 1) of `n_heads` heads, whose queries, keys and values lie side
-/// by side in the last dimension, as do the attended values in the output.
+/// `softmax(Q Kᵀ / sqrt(d_head)) V` (section 3.2.1, equation 1) of `n_heads` heads, whose queries, keys and values
+/// lie side by side in the last dimension, as do the attended values in the output.
 ///
 /// A query from which every key is hidden has no defined answer: each must see at least one.
 ///
@@ -145,8 +145,8 @@ mod flex {
         }
     }
 
-    /// The sizes of a call, and where a head's part of a batch lies. What is a right factor is copied first, its rows padded
-    /// to whole registers.
+    /// The sizes of a call, and where a head's part of a batch lies. What is a right factor is copied first, its
+    /// rows padded to whole registers.
     #[derive(Clone, Copy)]
     struct Sizes {
         batch: usize,
@@ -243,8 +243,8 @@ mod flex {
             (self.d_head as f32).sqrt().recip()
         }
 
-        /// A head's attention weights, `[queries, padded_keys]` with zeros as padding, from its queries and the columns of
-        /// its keys.
+        /// A head's attention weights, `[queries, padded_keys]` with zeros as padding, from its queries and the
+        /// columns of its keys.
         #[inline(always)]
         fn weigh(self, weights: &mut [f32], query: &[f32], keys: &[f32], hidden: &[u8], batch: usize) {
             small_product(
@@ -322,11 +322,11 @@ mod flex {
             }
         }
 
-        /// The gradients of query, key and value from that of the output. The weights are computed again: that costs less
-        /// than to keep them.
+        /// The gradients of query, key and value from that of the output. The weights are computed again: that costs
+        /// less than to keep them.
         ///
-        /// With the weights `W` and `G = gradient · Vᵀ`: `dV = Wᵀ gradient`, `dS = W ∘ (G - rowsum(W ∘ G)) / sqrt(d_head)`,
-        /// `dQ = dS K`, `dK = dSᵀ Q`.
+        /// With the weights `W` and `G = gradient · Vᵀ`: `dV = Wᵀ gradient`,
+        /// `dS = W ∘ (G - rowsum(W ∘ G)) / sqrt(d_head)`, `dQ = dS K`, `dK = dSᵀ Q`.
         fn backward(
             [query, key, value]: &[FlexTensor; 3],
             hidden: &FlexTensor,

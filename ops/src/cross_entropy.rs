@@ -4,8 +4,8 @@ use burn::tensor::{Int, Tensor};
 
 /// The [`label_smoothed_cross_entropy`] of the logits `x Wᵀ`, in nats.
 ///
-/// The kernel computes the logits a few hundred rows at a time and turns them into gradients at once: a batch's logits, the
-/// largest tensor of all, are never in memory together, and padding costs nothing.
+/// The kernel computes the logits a few hundred rows at a time and turns them into gradients at once: a batch's
+/// logits, the largest tensor of all, are never in memory together, and padding costs nothing.
 ///
 /// # Shapes
 ///

@@ -52,7 +52,8 @@ impl Draw {
         }
     }
 
-    /// What the element at `index` is multiplied by. The hash is the finalizer of MurmurHash3 with a key before each round.
+    /// What the element at `index` is multiplied by. The hash is the finalizer of MurmurHash3 with a key before each
+    /// round.
     #[inline(always)]
     fn factor(self, index: u32) -> f32 {
         let mut hash = index.wrapping_mul(0x9E37_79B9) ^ self.keys[0];

@@ -4,8 +4,8 @@ use burn::tensor::{Int, Tensor};
 
 use crate::attention::attention_with_weights;
 
-/// [`attention`](crate::attention()) of one query a row, whose keys and values are rows of a table in any order: hypotheses
-/// share what they have in common, and none is moved when a beam picks others.
+/// [`attention`](crate::attention()) of one query a row, whose keys and values are rows of a table in any order:
+/// hypotheses share what they have in common, and none is moved when a beam picks others.
 ///
 /// There is no backward pass of its own: the network is trained on whole sequences.
 ///

@@ -1,8 +1,8 @@
 //! The network's operations, each a function on tensors.
 //!
 //! On the CPU backend `flex` an operation runs a kernel of its own, forward and backward: one pass where a chain of
-//! tensor operations takes many, and no memory for what lies between. On every other backend, and in the kernels' tests,
-//! it is the plain chain. Who calls the function does not know which ran.
+//! tensor operations takes many, and no memory for what lies between. On every other backend, and in the kernels'
+//! tests, it is the plain chain. Who calls the function does not know which ran.
 //!
 //! | operation | where in the paper |
 //! |---|---|

@@ -3,12 +3,12 @@
 use burn::tensor::Tensor;
 use burn::tensor::activation::log_softmax;
 
-/// A matrix of weights, laid out once for all the products that translating takes with it: to do so for each, as a general
-/// routine does, costs as much as the product when there are few rows.
+/// A matrix of weights, laid out once for all the products that translating takes with it: to do so for each, as a
+/// general routine does, costs as much as the product when there are few rows.
 #[derive(Clone, Debug)]
 pub struct PackedWeight {
-    /// `[panels, d_input, columns]`: the columns of the weight in groups, the last one filled up with zeros. Where there
-    /// is no kernel they are one group.
+    /// `[panels, d_input, columns]`: the columns of the weight in groups, the last one filled up with zeros. Where
+    /// there is no kernel they are one group.
     panels: Tensor<3>,
     d_output: usize,
 }

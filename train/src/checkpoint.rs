@@ -145,12 +145,12 @@ impl Checkpoints {
         let partial = self.folder.join(PARTIAL);
         remove(&partial)?;
         // Not with its parents: where the run's folder is gone, nobody would look for the checkpoint.
-        fs::create_dir(&partial).map_err(|error| write_error(&partial, error))?;
+        fs::create_dir(&partial).map_err(|error| DataError::write(&partial, error))?;
 
         let mut checksums = Checksums::new();
         let mut write = |file: &str, bytes: Result<Bytes, _>| {
             let path = partial.join(file);
-            let bytes: Bytes = bytes.map_err(|error| write_error(&path, io::Error::other(error)))?;
+            let bytes: Bytes = bytes.map_err(|error| DataError::write(&path, io::Error::other(error)))?;
             checksums.insert(file.to_owned(), crc32fast::hash(&bytes));
             Ok::<_, TrainError>(write_file(path, &bytes[..])?)
         };
@@ -168,7 +168,7 @@ impl Checkpoints {
         let rename = |from: &Path, to: &Path| {
             fs::rename(from, to)
                 .and_then(|()| sync_folder(&self.folder))
-                .map_err(|error| write_error(to, error))
+                .map_err(|error| DataError::write(to, error))
         };
         // There is one where a run was interrupted at its limit, or where the last was too damaged to go on from.
         let replaced = self.folder.join(REPLACED);
@@ -202,7 +202,7 @@ impl Checkpoints {
         let named = state.map(|state| self.numbered(state.update));
         match named {
             Ok(named) if !named.exists() => {
-                fs::rename(&replaced, &named).map_err(|error| write_error(&named, error))
+                Ok(fs::rename(&replaced, &named).map_err(|error| DataError::write(&named, error))?)
             }
             _ => remove(&replaced),
         }
@@ -344,14 +344,9 @@ fn remove(path: &Path) -> Result<(), TrainError> {
         false => fs::remove_file(path),
     };
     match removed {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(write_error(path, error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(DataError::write(path, error).into()),
         _ => Ok(()),
     }
-}
-
-fn write_error(path: &Path, error: io::Error) -> TrainError {
-    let path = path.to_owned();
-    DataError::Write { path, error }.into()
 }
 
 fn damaged(path: &Path, reason: impl ToString) -> TrainError {

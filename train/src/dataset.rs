@@ -8,7 +8,7 @@ use attend_data::batch::{BatchPlan, Example};
 use attend_data::clean::Cleaning;
 use attend_data::corpus::SentencePair;
 use attend_data::filter::Filter;
-use attend_data::mixture::Mixture;
+use attend_data::mixture::{Mixture, WeightedCorpus};
 use attend_data::parallel_text::{ParallelText, sample_pairs};
 use attend_data::phrasebook::Phrasebook;
 use attend_data::report::{CorpusReport, CorpusReports};
@@ -152,7 +152,11 @@ impl Dataset {
                 cleaned: examples.cleaned(),
                 filtered: examples.filtered(),
             });
-            train.push((examples, *weight));
+            train.push(WeightedCorpus {
+                name: name.clone(),
+                examples,
+                weight: *weight,
+            });
         }
         let train = Mixture::new(train)?;
         if train.is_empty() {
@@ -291,8 +295,8 @@ impl BatchSequence {
         }
     }
 
-    /// The same batches, each sentence cut anew every time it is taken. Batches are planned before that: of more tokens, one may
-    /// exceed the budget.
+    /// The same batches, each sentence cut anew every time it is taken. Batches are planned before that: of more
+    /// tokens, one may exceed the budget.
     #[must_use]
     pub fn with_bpe_dropout(self, dropout: BpeDropout) -> Self {
         Self {

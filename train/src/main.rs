@@ -213,10 +213,7 @@ fn encode(corpora: &Corpora, tokenizer: &Tokenizer, recipe: &Recipe) -> Result<D
 }
 
 fn print(text: &str) -> Result<(), DataError> {
-    write_stdout(text).map_err(|error| DataError::Write {
-        path: PathBuf::from("standard output"),
-        error,
-    })
+    write_stdout(text).map_err(|error| DataError::write(Path::new("standard output"), error))
 }
 
 /// The command that repeats the run, into whatever folder.

@@ -1,6 +1,8 @@
 //! Recipes: the one TOML file that says everything about a training run.
 
+mod counts;
 mod data;
+mod place;
 mod training;
 
 use std::collections::BTreeSet;
@@ -8,12 +10,14 @@ use std::path::Path;
 
 use attend_data::DataError;
 use attend_data::tokenizer::DEFAULT_VOCAB_SIZE;
-use attend_infer::search::SearchOptions;
-use attend_model::{NormPlacement, PositionKind, TransformerConfig};
+use attend_infer::search::{SearchError, SearchOptions};
+use attend_model::{ConfigError, NormPlacement, PositionKind, TransformerConfig};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::error::TrainError;
+
+use place::{place_in_file, place_of};
 
 pub use data::{CorpusFiles, DataSettings, EmbeddedCorpus};
 pub use training::{OptimizerKind, ScheduleKind, TrainingSettings};
@@ -100,29 +104,23 @@ impl Recipe {
     /// If the file cannot be read, is no TOML, or has an unknown key or a value out of range; likewise for an
     /// override.
     pub fn load(path: &Path, overrides: &[String]) -> Result<Self, TrainError> {
-        let text = std::fs::read_to_string(path).map_err(|error| DataError::Read {
-            path: path.to_owned(),
-            error,
+        let text = std::fs::read_to_string(path).map_err(|error| DataError::read(path, error))?;
+        let refused = |OutOfRange { field, reason }, overrides: &[String]| TrainError::Recipe {
+            place: place_of(&field, path, &text, overrides),
+            reason,
+            hint: None,
+        };
+        let recipe: Self = toml::from_str(&text).map_err(|error| TrainError::Recipe {
+            place: place_in_file(path, &text, error.span()),
+            reason: error.message().to_owned(),
+            hint: nearest_key(error.message()),
         })?;
-        let recipe: Self = toml::from_str(&text).map_err(|error| file_error(path, &text, &error))?;
+        // Before the overrides, too: the tables that they go into hold no number above TOML's.
+        recipe.check_counts().map_err(|error| refused(error, &[]))?;
         let recipe = overrides
             .iter()
             .try_fold(recipe, |recipe, assignment| recipe.with(assignment))?;
-        recipe.validate().map_err(|OutOfRange { field, reason }| {
-            let key = field.rsplit('.').next().unwrap_or(field);
-            let overridden = overrides.iter().find(|assignment| assignment.starts_with(field));
-            let line = text.lines().position(|line| line.trim_start().starts_with(key));
-            let place = match (overridden, line) {
-                (Some(assignment), _) => format!("--set {assignment}"),
-                (None, Some(line)) => format!("{}, line {}", path.display(), line + 1),
-                (None, None) => path.display().to_string(),
-            };
-            TrainError::Recipe {
-                place,
-                reason,
-                hint: None,
-            }
-        })?;
+        recipe.validate().map_err(|error| refused(error, overrides))?;
         Ok(recipe)
     }
 
@@ -217,30 +215,28 @@ impl Recipe {
     }
 
     fn validate(&self) -> Result<(), OutOfRange> {
+        self.check_counts()?;
         self.training.validate()?;
         self.data.validate()?;
         self.transformer_config(self.data.vocab_size.unwrap_or(DEFAULT_VOCAB_SIZE), 0)
             .validate()
-            .map_err(|error| {
-                let reason = error.to_string();
-                let fields = [
-                    "model.d_ff",
-                    "model.n_heads",
-                    "model.encoder_layers",
-                    "model.decoder_layers",
-                ];
-                let others = ["model.dropout", "model.max_length", "data.vocab_size"];
-                let is_named =
-                    |field: &&str| reason.starts_with(field.split_once('.').map_or("", |(_, key)| key));
-                let field = fields
-                    .into_iter()
-                    .chain(others)
-                    .find(is_named)
-                    .unwrap_or("model.d_model");
-                OutOfRange { field, reason }
+            .map_err(|error| OutOfRange {
+                field: match error {
+                    ConfigError::Zero { field } => format!("model.{field}"),
+                    ConfigError::Heads { .. } => "model.n_heads".to_owned(),
+                    ConfigError::OddWidth { .. } => "model.d_model".to_owned(),
+                    ConfigError::Dropout { .. } => "model.dropout".to_owned(),
+                    ConfigError::Padding { .. } => "data.vocab_size".to_owned(),
+                },
+                reason: error.to_string(),
             })?;
         self.search.validate().map_err(|error| OutOfRange {
-            field: "search",
+            field: match error {
+                SearchError::BeamSize => "search.beam_size".to_owned(),
+                SearchError::Nbest { .. } => "search.nbest".to_owned(),
+                SearchError::LengthPenalty { .. } => "search.length_penalty".to_owned(),
+                SearchError::Lengths { .. } => "search.max_length".to_owned(),
+            },
             reason: error.to_string(),
         })
     }
@@ -266,32 +262,19 @@ fn collect_changes(prefix: &str, new: &Table, old: &Table, changes: &mut Vec<(St
 
 /// A setting that no run can use.
 struct OutOfRange {
-    field: &'static str,
+    /// Its dotted key, in which a number counts the tables of a list.
+    field: String,
+    /// What is wrong, with the key.
     reason: String,
 }
 
 impl OutOfRange {
     /// The error that a field is what `reason` says of it.
-    fn of(field: &'static str, reason: &str) -> Result<(), Self> {
+    fn of(field: &str, reason: &str) -> Result<(), Self> {
         Err(Self {
-            field,
+            field: field.to_owned(),
             reason: format!("{field} {reason}"),
         })
-    }
-}
-
-fn file_error(path: &Path, text: &str, error: &toml::de::Error) -> TrainError {
-    let place = match error.span() {
-        Some(span) => {
-            let line = text[..span.start].matches('\n').count() + 1;
-            format!("{}, line {line}", path.display())
-        }
-        None => path.display().to_string(),
-    };
-    TrainError::Recipe {
-        place,
-        reason: error.message().to_owned(),
-        hint: nearest_key(error.message()),
     }
 }
 

@@ -81,10 +81,7 @@ impl Report {
         let metrics = OpenOptions::new()
             .append(true)
             .open(&metrics_path)
-            .map_err(|error| DataError::Write {
-                path: metrics_path.clone(),
-                error,
-            })?;
+            .map_err(|error| DataError::write(&metrics_path, error))?;
         let report = Self {
             name: run_name(run_folder),
             subject,
@@ -195,10 +192,9 @@ impl Report {
     ///
     /// If the disk fails.
     pub fn sync(&self) -> Result<(), DataError> {
-        self.metrics.sync_data().map_err(|error| DataError::Write {
-            path: self.metrics_path.clone(),
-            error,
-        })
+        self.metrics
+            .sync_data()
+            .map_err(|error| DataError::write(&self.metrics_path, error))
     }
 
     /// Ends the progress bar.
@@ -222,10 +218,7 @@ impl Report {
         let line = serde_json::to_string(&record).expect("numbers always serialize") + "\n";
         self.metrics
             .write_all(line.as_bytes())
-            .map_err(|error| DataError::Write {
-                path: self.metrics_path.clone(),
-                error,
-            })?;
+            .map_err(|error| DataError::write(&self.metrics_path, error))?;
         self.events.write(&record)?;
         self.records.push(record);
         Ok(())

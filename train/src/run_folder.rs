@@ -1,7 +1,6 @@
 //! The folder of a run: whose it is, and whether a run to resume is still the one that began there.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
 use std::path::{Path, PathBuf};
 
 use attend_data::DataError;
@@ -83,7 +82,7 @@ impl RunFolder {
     /// If it cannot be written, or another training has come first.
     pub fn create(path: &Path) -> Result<Self, TrainError> {
         let checkpoints = path.join(CHECKPOINTS);
-        fs::create_dir_all(&checkpoints).map_err(|error| write_error(&checkpoints, error))?;
+        fs::create_dir_all(&checkpoints).map_err(|error| DataError::write(&checkpoints, error))?;
         let run_folder = Self::lock(path)?;
         match run_folder.has_begun() {
             true => Err(TrainError::OutputExists {
@@ -113,7 +112,7 @@ impl RunFolder {
             .create(true)
             .append(true)
             .open(&lock_path)
-            .map_err(|error| write_error(&lock_path, error))?;
+            .map_err(|error| DataError::write(&lock_path, error))?;
         match lock.try_lock() {
             Ok(()) => Ok(Self {
                 path: path.to_owned(),
@@ -122,7 +121,7 @@ impl RunFolder {
             Err(TryLockError::WouldBlock) => Err(TrainError::Busy {
                 path: path.to_owned(),
             }),
-            Err(TryLockError::Error(error)) => Err(write_error(&lock_path, error)),
+            Err(TryLockError::Error(error)) => Err(DataError::write(&lock_path, error).into()),
         }
     }
 
@@ -212,7 +211,7 @@ impl RunFolder {
 
     fn inputs(&self) -> Result<Inputs, TrainError> {
         let path = self.path.join(CHECKPOINTS).join(INPUTS);
-        let text = fs::read_to_string(&path).map_err(|error| read_error(&path, error))?;
+        let text = fs::read_to_string(&path).map_err(|error| DataError::read(&path, error))?;
         toml::from_str(&text).map_err(|error| TrainError::InvalidCheckpoint {
             path,
             reason: error.message().to_owned(),
@@ -234,14 +233,4 @@ fn sum_of_pairs(pairs: &[SentencePair]) -> String {
 
 fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn read_error(path: &Path, error: io::Error) -> TrainError {
-    let path = path.to_owned();
-    DataError::Read { path, error }.into()
-}
-
-fn write_error(path: &Path, error: io::Error) -> TrainError {
-    let path = path.to_owned();
-    DataError::Write { path, error }.into()
 }

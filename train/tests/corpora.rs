@@ -91,7 +91,7 @@ fn several_corpora_are_cleaned_one_by_one_and_trained_on() {
         ("- empty", [0, 1, 1]),
         ("- source equals target", [0, 1, 1]),
         ("- wrong script", [0, 1, 1]),
-        ("- duplicate", [0, 1, 1]),
+        ("- duplicate in corpus", [0, 1, 1]),
         ("- repeated side", [0, 0, 0]),
         ("- too long", [0, 0, 0]),
         ("- uneven lengths", [0, 0, 0]),
@@ -192,6 +192,15 @@ fn bad_settings_are_named_with_their_place() {
         "{}",
         stderr(&output)
     );
+}
+
+#[test]
+fn a_weight_too_small_for_its_corpus_is_refused() {
+    let workspace = small_workspace();
+    let message = workspace.failure(&["small.toml", "--set", "data.train.weight=0.001"]);
+    for part in ["none of the 300 pairs of the corpus train", "0.001", "hint: "] {
+        assert!(message.contains(part), "{part:?} is not in:\n{message}");
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use attend_data::batch::Example;
 use attend_data::clean::Cleaning;
 use attend_data::corpus::SentencePair;
 use attend_data::filter::Filter;
-use attend_data::mixture::Mixture;
+use attend_data::mixture::{Mixture, WeightedCorpus};
 use attend_data::parallel_text::ParallelText;
 use attend_data::phrasebook::Phrasebook;
 use attend_data::shard;
@@ -56,7 +56,13 @@ fn mixture(weights: [f64; 2]) -> Arc<Mixture> {
         .unwrap()
     };
     let corpora = [prepare(&pairs[..120]), prepare(&pairs[120..])];
-    Arc::new(Mixture::new(corpora.into_iter().zip(weights).collect()).unwrap())
+    let corpora = corpora.into_iter().zip(weights);
+    let corpora = corpora.map(|(examples, weight)| WeightedCorpus {
+        name: "letters".to_owned(),
+        examples,
+        weight,
+    });
+    Arc::new(Mixture::new(corpora.collect()).unwrap())
 }
 
 fn sequence(mixture: &Arc<Mixture>, position: Position) -> BatchSequence {

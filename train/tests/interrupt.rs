@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use common::events::scalars;
 use common::{Workspace, copy_and_reverse, set, small_workspace, stderr};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 
 fn send(signal: &str, child: &Child) {
     let sent = Command::new("kill")
@@ -204,17 +206,13 @@ fn assert_survives_kills(settings: &[&str], seed: u64) {
     let whole = start.elapsed();
 
     let has_begun = || fs::read_dir(workspace.path("run")).is_ok_and(|mut files| files.next().is_some());
-    let mut state = seed;
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut kills = 0;
     while kills < 10 {
         let resume: &[&str] = if has_begun() { &["--resume"] } else { &[] };
         let mut child = workspace.start(&[&["--output", "run"], resume, &settings[..]].concat());
-        // Knuth's MMIX constants; the upper bits are the random ones.
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
         // So short that a run rarely ends before it was killed ten times.
-        sleep(whole.mul_f64((state >> 33) as f64 / 2f64.powi(31) * 0.2));
+        sleep(whole.mul_f64(f64::from(random.next_u32()) / 2f64.powi(32) * 0.2));
         // Every other time in the middle of a checkpoint.
         let partial = workspace.path("run/checkpoints/partial");
         while kills % 2 == 1 && !partial.exists() && child.try_wait().unwrap().is_none() {

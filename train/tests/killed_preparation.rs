@@ -9,6 +9,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
 use common::{Workspace, copy_and_reverse, small_workspace};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// So many that preparing them takes more than a second.
 const PAIRS: usize = 120_000;
@@ -74,7 +76,7 @@ fn ten_kills_while_preparing_change_no_shard() {
     };
     start_anew();
 
-    let mut state = 1_u64;
+    let mut random = ChaCha8Rng::seed_from_u64(1);
     let mut kills_before_the_end = 0;
     for kill in 0..10 {
         let since = SystemTime::now();
@@ -82,11 +84,7 @@ fn ten_kills_while_preparing_change_no_shard() {
         // At a random instant, while the shard is written, and after that.
         wait_for_file(&workspace, ["lock", ".part", "lock", ".shard"][kill % 4], since);
         if kill % 2 == 0 {
-            // Knuth's MMIX constants; the upper bits are the random ones.
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            sleep(duration.mul_f64((state >> 33) as f64 / 2f64.powi(31)));
+            sleep(duration.mul_f64(f64::from(random.next_u32()) / 2f64.powi(32)));
         }
         child.kill().unwrap();
         child.wait().unwrap();

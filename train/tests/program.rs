@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 
 use attend_train::report::Record;
-use common::{SMALL_RECIPE, Workspace, counts, records, small_workspace, stderr};
+use common::{SMALL_RECIPE, Workspace, counts, records, set, small_workspace, stderr};
 
 /// Checks that `train small.toml` fails with a message of these parts and writes no output folder.
 fn assert_refused(workspace: &Workspace, arguments: &[&str], parts: &[&str]) {
@@ -75,7 +75,7 @@ fn unequal_line_counts_are_named_with_their_files() {
     assert_refused(
         &workspace,
         &[],
-        &["train.src", "300 lines", "train.tgt has 2", "hint: "],
+        &["train.src", "300 sentences", "train.tgt has 2", "hint: "],
     );
 }
 
@@ -238,6 +238,151 @@ fn a_value_out_of_range_is_named_with_its_place() {
     ];
     for (assignment, part) in cases {
         assert_refused(&workspace, &["--set", assignment], &[part]);
+    }
+}
+
+#[test]
+fn numbers_beyond_their_bounds_are_named_with_their_place() {
+    let workspace = small_workspace();
+    let huge = "1000000000000000000";
+    let keys = [
+        "data.vocab_size",
+        "data.vocab_pairs",
+        "data.max_length",
+        "data.clean.max_repeats",
+        "model.d_model",
+        "model.d_ff",
+        "model.n_heads",
+        "model.encoder_layers",
+        "model.decoder_layers",
+        "model.max_length",
+        "training.updates",
+        "training.epochs",
+        "training.batch_tokens",
+        "training.accumulate",
+        "training.warmup",
+        "training.validate_every",
+        "training.checkpoint_every",
+        "training.log_every",
+        "training.patience",
+        "training.average_last",
+        "training.average_best",
+        "search.beam_size",
+        "search.nbest",
+        "search.min_length",
+        "search.max_length",
+    ];
+    for key in keys {
+        let assignment = format!("{key}={huge}");
+        let expected = format!("--set {assignment}: {key} is {huge}, but must lie in [");
+        assert_refused(&workspace, &["--set", &assignment], &[&expected]);
+    }
+    // TOML has no number above 2⁶³ - 1, but a file may be read that has.
+    let above = "18446744073709551615";
+    let in_file = [
+        ("seed = 7", "seed = ", "line 2: seed is "),
+        ("updates = 20", "updates = ", "line 21: training.updates is "),
+        (
+            "vocab_size = 300",
+            "clean.max_repeats = ",
+            "line 8: data.clean.max_repeats is ",
+        ),
+        ("d_ff = 64", "d_ff = ", "line 13: model.d_ff is "),
+    ];
+    for (line, key, expected) in in_file {
+        workspace.write("small.toml", SMALL_RECIPE.replace(line, &format!("{key}{above}")));
+        let expected = format!("small.toml, {expected}{above}, but must lie in [");
+        assert_refused(&workspace, &[], &[&expected]);
+        // Overrides of other keys change neither the error nor its place.
+        assert_refused(&workspace, &["--set", "training.log_every=1"], &[&expected]);
+    }
+}
+
+#[test]
+fn the_largest_numbers_train_and_resume() {
+    let workspace = small_workspace();
+    let recipe = SMALL_RECIPE.replace("seed = 7", "seed = 9223372036854775807");
+    workspace.write(
+        "small.toml",
+        recipe.replace("vocab_size = 300", "vocab_size = 10000000"),
+    );
+    let settings = set(&[
+        "training.batch_tokens=10000000",
+        "training.warmup=1000000000000",
+        "training.average_last=1000000000000",
+        "search.beam_size=10000",
+        "search.min_length=0",
+        "search.max_length=1",
+        "training.updates=2",
+        "training.validate_every=1",
+    ]);
+    workspace.train_well(&[&["small.toml"], &settings[..]].concat());
+    workspace.train_well(&[&["small.toml", "--resume"], &settings[..]].concat());
+}
+
+/// Checks that this recipe is refused with the line that is marked `# here`, whatever else is overridden.
+fn assert_refused_here(recipe: &str, overrides: &[&str]) {
+    let workspace = small_workspace();
+    workspace.write("small.toml", recipe);
+    let line = recipe.lines().position(|line| line.ends_with("# here"));
+    let place = format!(
+        "error: small.toml, line {}: ",
+        1 + line.expect("a line is marked")
+    );
+    assert_refused(&workspace, &set(overrides), &[&place]);
+}
+
+#[test]
+fn a_wrong_value_in_the_file_is_named_with_its_line() {
+    let with = |text: &str, replacement: &str| {
+        assert!(SMALL_RECIPE.contains(text));
+        SMALL_RECIPE.replace(text, replacement)
+    };
+    // A key of the same name in another section, or in a comment.
+    let data = with("vocab_size = 300", "max_length = 0 # here");
+    assert_refused_here(&data, &["model.max_length=64", "data.max_ratio=5"]);
+    let model =
+        with("max_length = 64", "max_length = 0 # here").replace("[model]", "max_length = 9\n[model]");
+    assert_refused_here(&model, &["data.max_length=50", "model.dropout=0.2"]);
+    assert_refused_here(&with("warmup = 10", "# warmup = 1\nwarmup = 0 # here"), &[]);
+    // Other ways to write a key.
+    assert_refused_here(&with("vocab_size = 300", "\"vocab_size\" = 0 # here"), &[]);
+    let clean = "[data.clean]\nmax_repeats = 1000000000000000 # here";
+    assert_refused_here(&with("log_every = 5", clean), &[]);
+    let search = "[search]\nmin_length = 3\nmax_length = 2 # here";
+    assert_refused_here(&with("log_every = 5", search), &[]);
+    // One of several corpora.
+    let train = r#"train = { source = "train.src", target = "train.tgt" }"#;
+    let list = "train = [\n{ tsv = \"a\" },\n{ tsv = \"b\", weight = 0 }, # here\n]";
+    assert_refused_here(&with(train, list), &[]);
+    let tables = "\n[[data.train]]\ntsv = \"a\"\n[[data.train]] # here\nsource = \"b\"";
+    assert_refused_here(&(with(train, "") + tables), &[]);
+    // What the file leaves out belongs into a section of it.
+    let data = with(train, "").replace("[data]", "[data] # here");
+    assert_refused_here(&data, &["data.max_length=50"]);
+    let training = with("updates = 20", "").replace("[training]", "[training] # here");
+    assert_refused_here(&training, &[]);
+}
+
+#[test]
+fn a_wrong_override_is_named() {
+    let workspace = small_workspace();
+    let cases: [(&[&str], &str); 5] = [
+        (&["seed=1", "training.updates=0", "seed=2"], "training.updates=0"),
+        // The last one counts.
+        (
+            &["search.nbest=1", "search.nbest=9", "search.nbest=7"],
+            "search.nbest=7",
+        ),
+        (
+            &["training.ema=0.5", "training.average_last = 2"],
+            "training.average_last = 2",
+        ),
+        (&["data.bleu=none", "data.valid.weight=2"], "data.valid.weight=2"),
+        (&["search={ beam_size = 0 }"], "search={ beam_size = 0 }"),
+    ];
+    for (overrides, wrong) in cases {
+        assert_refused(&workspace, &set(overrides), &[&format!("error: --set {wrong}: ")]);
     }
 }
 

@@ -200,7 +200,7 @@ fn archives_become_a_model() {
             ("- empty", [0, 1, 0, 1]),
             ("- source equals target", [0, 1, 0, 1]),
             ("- wrong script", [0, 1, 0, 1]),
-            ("- duplicate", [0, 10, 0, 10]),
+            ("- duplicate in corpus", [0, 10, 0, 10]),
             ("pairs kept", [400, 100, 50, 550]),
         ];
         for (title, row) in expected {

@@ -126,10 +126,10 @@ fn next_of_two(source: &mut Sentences, target: &mut Sentences) -> Result<Option<
         (None, None) => return Ok(None),
         (Some(from), Some(to)) => (from, to),
         _ => {
-            return Err(DataError::UnequalLines {
-                source_lines: source.count_all()?,
+            return Err(DataError::UnequalLengths {
+                source_sentences: source.count_all()?,
                 source_path: source.path().to_owned(),
-                target_lines: target.count_all()?,
+                target_sentences: target.count_all()?,
                 target_path: target.path().to_owned(),
             });
         }

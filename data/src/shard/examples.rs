@@ -27,8 +27,8 @@ pub struct Examples {
 }
 
 impl Examples {
-    /// Opens a prepared folder and compares every shard with its checksum. That reads all of it, at the disk's speed the
-    /// first time and a gigabyte in less than a second when the system still has it in memory.
+    /// Opens a prepared folder and compares every shard with its checksum. That reads all of it, at the disk's speed
+    /// the first time and a gigabyte in less than a second when the system still has it in memory.
     ///
     /// # Errors
     /// [`DataError::InvalidPrepared`] when a file is damaged, cut short, missing or of another version, or the folder

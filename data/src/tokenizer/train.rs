@@ -93,7 +93,8 @@ impl Tokenizer {
             .show_progress(false)
             .build()
             .map_err(train_error)?;
-        // One thread: the library divides its sums by the number of threads, and the scores' last digits would depend on it.
+        // One thread: the library divides its sums by the number of threads, and the scores' last digits would
+        // depend on it.
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(1)
             .build()

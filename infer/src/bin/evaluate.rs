@@ -1,6 +1,6 @@
 //! `evaluate`: translates a test set and scores it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use attend_data::cli::{report, write_stdout};
@@ -70,8 +70,6 @@ fn run(options: &Options) -> Result<(), InferError> {
     let hypotheses = translator.translate_best(&sources)?;
     let bleu = corpus_bleu(&hypotheses, &references, tokenizer)?;
     let chrf = corpus_chrf(&hypotheses, &references)?;
-    write_stdout(&format!("{bleu}\n{chrf}\n")).map_err(|error| {
-        let path = PathBuf::from("standard output");
-        DataError::Write { path, error }.into()
-    })
+    write_stdout(&format!("{bleu}\n{chrf}\n"))
+        .map_err(|error| DataError::write(Path::new("standard output"), error).into())
 }

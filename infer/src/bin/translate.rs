@@ -113,10 +113,9 @@ fn run(options: &Options) -> Result<(), InferError> {
         .collect();
     match &options.output {
         Some(path) => Ok(write_file(path, text)?),
-        None => write_stdout(&text).map_err(|error| {
-            let path = PathBuf::from("standard output");
-            DataError::Write { path, error }.into()
-        }),
+        None => {
+            write_stdout(&text).map_err(|error| DataError::write(Path::new("standard output"), error).into())
+        }
     }
 }
 
@@ -131,10 +130,7 @@ fn input_lines(options: &Options) -> Result<Vec<String>, DataError> {
     let mut bytes = Vec::new();
     std::io::stdin()
         .read_to_end(&mut bytes)
-        .map_err(|error| DataError::Read {
-            path: name.to_owned(),
-            error,
-        })?;
+        .map_err(|error| DataError::read(name, error))?;
     parse_lines(&bytes, name)
 }
 

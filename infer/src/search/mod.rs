@@ -168,8 +168,8 @@ fn penalised(log_probability: f32, length: usize, alpha: f32) -> f32 {
     (f64::from(log_probability) / length_penalty(length, alpha)) as f32
 }
 
-/// The `count` best tokens, with their log-probabilities, to follow a hypothesis of `length` tokens. At `max_length` that
-/// is `</s>` alone, at the log-probability that the decoder gives it.
+/// The `count` best tokens, with their log-probabilities, to follow a hypothesis of `length` tokens. At `max_length`
+/// that is `</s>` alone, at the log-probability that the decoder gives it.
 fn choices(
     row: &[f32],
     special: &SpecialTokens,

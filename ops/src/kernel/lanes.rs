@@ -87,8 +87,8 @@ pub(crate) fn sum_of_exp(row: &[f32], max: f32) -> f32 {
     sum(row, |value| exp(value - max))
 }
 
-/// `e^x` to within two units in the last place for x ≤ 0, the only ones that a softmax needs; the standard library's is a
-/// call, which no vector loop can contain.
+/// `e^x` to within two units in the last place for x ≤ 0, the only ones that a softmax needs; the standard library's
+/// is a call, which no vector loop can contain.
 #[inline(always)]
 #[allow(clippy::excessive_precision)]
 pub(crate) fn exp(x: f32) -> f32 {

@@ -10,8 +10,8 @@ pub(crate) mod packed_product;
 pub(crate) mod small_product;
 pub(crate) mod tensor;
 
-/// Runs `loops` compiled for the widest vectors that the processor has. It and all that it calls must be `#[inline(always)]`:
-/// what is not inlined is compiled for the oldest processor.
+/// Runs `loops` compiled for the widest vectors that the processor has. It and all that it calls must be
+/// `#[inline(always)]`: what is not inlined is compiled for the oldest processor.
 #[inline(always)]
 pub(crate) fn vectorized<R>(loops: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(loops)

@@ -10,8 +10,8 @@ const REGISTERS: usize = 3;
 /// Rows whose sums fill 24 of 32 registers.
 const ROWS: usize = 8;
 
-/// `out = rows · W` of `n_rows` rows. The columns of `W` lie in panels of [`PANEL`], each `[d_input, PANEL]`; the last panel
-/// may have more columns than `out`.
+/// `out = rows · W` of `n_rows` rows. The columns of `W` lie in panels of [`PANEL`], each `[d_input, PANEL]`; the
+/// last panel may have more columns than `out`.
 pub(crate) fn packed_product(out: &mut [f32], rows: &[f32], panels: &[f32], n_rows: usize) {
     pulp::Arch::new().dispatch(PackedProduct::new(out, rows, panels, n_rows));
 }

@@ -39,8 +39,8 @@ impl<'a> Left<'a> {
     }
 }
 
-/// `out = left · right` with `depth` columns on the left and rows on the right. The rows of `out` and `right` are `width`
-/// values long, a multiple of [`WIDTH`].
+/// `out = left · right` with `depth` columns on the left and rows on the right. The rows of `out` and `right` are
+/// `width` values long, a multiple of [`WIDTH`].
 #[inline(always)]
 pub(crate) fn small_product(out: &mut [f32], left: Left<'_>, right: &[f32], depth: usize, width: usize) {
     let mut first = 0;

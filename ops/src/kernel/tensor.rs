@@ -41,7 +41,8 @@ pub(crate) fn columns(tensor: &FlexTensor) -> usize {
     shape[shape.num_dims() - 1]
 }
 
-/// Takes the gradient of an operation's output to its inputs, of which `backward` computes all from the operation's state.
+/// Takes the gradient of an operation's output to its inputs, of which `backward` computes all from the operation's
+/// state.
 #[cfg(feature = "autodiff")]
 pub(crate) fn propagate<S, const N: usize>(
     operation: Ops<S, N>,

@@ -34,12 +34,13 @@ pub struct DataSettings {
     /// Size of the joint vocabulary, at most. Default 8000 subwords, or all words of the training text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vocab_size: Option<usize>,
-    /// Training pairs that subwords are learnt from, at most, spread evenly over the corpora: what learning them takes of
-    /// memory does not grow with the text beyond that. Words between white space come from all pairs. Default 500000.
+    /// Training pairs that subwords are learnt from, at most, spread evenly over the corpora: what learning them
+    /// takes of memory does not grow with the text beyond that. Words between white space come from all pairs.
+    /// Default 500000.
     #[serde(default = "default_vocab_pairs")]
     pub vocab_pairs: usize,
-    /// BPE-dropout: the probability, in [0, 1], that a merge of a training sentence is left out, drawn anew each time; it
-    /// makes batches longer than `training.batch_tokens`. Default 0, for none.
+    /// BPE-dropout: the probability, in [0, 1], that a merge of a training sentence is left out, drawn anew each
+    /// time; it makes batches longer than `training.batch_tokens`. Default 0, for none.
     #[serde(default)]
     pub bpe_dropout: f64,
     /// Longest sentence of a training pair in tokens, `</s>` included; longer pairs are dropped and counted.
@@ -120,13 +121,6 @@ fn default_max_ratio() -> f32 {
 
 impl DataSettings {
     pub(super) fn validate(&self) -> Result<(), OutOfRange> {
-        let counts = [
-            ("data.max_length", self.max_length),
-            ("data.vocab_pairs", self.vocab_pairs),
-        ];
-        if let Some((field, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
-            return OutOfRange::of(field, "is 0, but must be at least 1");
-        }
         if self.max_ratio.is_nan() || self.max_ratio < 1.0 {
             return OutOfRange::of("data.max_ratio", "must be at least 1");
         }
@@ -141,32 +135,49 @@ impl DataSettings {
     }
 
     fn validate_corpora(&self) -> Result<(), OutOfRange> {
-        let reason = match (self.embedded, self.train.as_slice(), &self.valid, &self.test) {
+        let files_missing = "needs train and valid files, or an embedded corpus";
+        let problem = match (self.embedded, self.train.as_slice(), &self.valid, &self.test) {
             (Some(_), [], None, None) | (None, [_, ..], Some(_), _) => None,
-            (Some(_), ..) => Some("names an embedded corpus, so it can have no train, valid or test files"),
-            (None, ..) => Some("needs train and valid files, or an embedded corpus"),
+            (Some(_), ..) => Some((
+                "data.embedded",
+                "names an embedded corpus, so it can have no train, valid or test files",
+            )),
+            (None, [], ..) => Some(("data.train", files_missing)),
+            (None, ..) => Some(("data.valid", files_missing)),
         };
-        if let Some(reason) = reason {
+        if let Some((field, reason)) = problem {
             return Err(OutOfRange {
-                field: "data",
+                field: field.to_owned(),
                 reason: format!("[data] {reason}"),
             });
         }
-        let train = self.train.iter().map(|files| ("data.train", files));
+        let train = self.train.iter().enumerate().map(|(index, files)| {
+            // The only corpus may be a table, and not a list of one.
+            let place = match self.train.len() {
+                1 => "data.train".to_owned(),
+                _ => format!("data.train.{index}"),
+            };
+            ("data.train", place, files)
+        });
         let held_out = [("data.valid", &self.valid), ("data.test", &self.test)];
         let held_out = held_out
             .into_iter()
-            .filter_map(|(field, files)| Some((field, files.as_ref()?)));
-        for (field, files) in train.chain(held_out) {
-            let problem = match files.weight {
-                _ if files.text().is_none() => "needs source and target, or tsv",
-                Some(_) if field != "data.train" => "has a weight, which only training corpora have",
+            .filter_map(|(name, files)| Some((name, name.to_owned(), files.as_ref()?)));
+        for (name, place, files) in train.chain(held_out) {
+            let (key, problem) = match files.weight {
+                _ if files.text().is_none() => ("", "needs source and target, or tsv"),
+                Some(_) if name != "data.train" => {
+                    (".weight", "has a weight, which only training corpora have")
+                }
                 Some(weight) if !(weight > 0.0 && weight.is_finite()) => {
-                    "has a weight that is no number above 0"
+                    (".weight", "has a weight that is no number above 0")
                 }
                 _ => continue,
             };
-            return OutOfRange::of(field, problem);
+            return Err(OutOfRange {
+                field: place + key,
+                reason: format!("{name} {problem}"),
+            });
         }
         Ok(())
     }

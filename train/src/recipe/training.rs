@@ -155,22 +155,6 @@ impl TrainingSettings {
     }
 
     pub(super) fn validate(&self) -> Result<(), OutOfRange> {
-        let counts = [
-            ("training.updates", self.updates),
-            ("training.epochs", self.epochs.map(|epochs| epochs as usize)),
-            ("training.batch_tokens", Some(self.batch_tokens)),
-            ("training.accumulate", Some(self.accumulate)),
-            ("training.warmup", Some(self.warmup)),
-            ("training.validate_every", Some(self.validate_every)),
-            ("training.checkpoint_every", self.checkpoint_every),
-            ("training.log_every", Some(self.log_every)),
-            ("training.patience", self.patience),
-            ("training.average_last", self.average_last),
-            ("training.average_best", self.average_best),
-        ];
-        if let Some((field, _)) = counts.into_iter().find(|(_, count)| *count == Some(0)) {
-            return OutOfRange::of(field, "is 0, but must be at least 1");
-        }
         if (self.updates, self.epochs, self.minutes) == (None, None, None) {
             return OutOfRange::of(
                 "training.updates",

@@ -141,10 +141,7 @@ impl Lines {
         let bytes = match fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => {
-                let path = path.to_owned();
-                return Err(DataError::Read { path, error });
-            }
+            Err(error) => return Err(DataError::read(path, error)),
         };
         let mut lines = Self {
             records: Vec::new(),

@@ -79,7 +79,7 @@ impl EventFile {
         let path = folder.join(name);
         let file = clear(&folder)
             .and_then(|()| File::create(&path))
-            .map_err(|error| write_error(&path, error))?;
+            .map_err(|error| DataError::write(&path, error))?;
         let spent = Duration::try_from_secs_f64(seconds).unwrap_or_default();
         let began = now.checked_sub(spent).unwrap_or(now);
         let mut event_file = Self { file, path, began };
@@ -108,7 +108,7 @@ impl EventFile {
 
     fn append(&mut self, bytes: &[u8]) -> Result<(), DataError> {
         let written = self.file.write_all(bytes);
-        written.map_err(|error| write_error(&self.path, error))
+        written.map_err(|error| DataError::write(&self.path, error))
     }
 
     fn event(&self, record: &Record) -> Event {
@@ -156,11 +156,6 @@ fn masked(sum: u32) -> u32 {
 
 fn seconds_since_1970(time: SystemTime) -> f64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
-}
-
-fn write_error(path: &Path, error: io::Error) -> DataError {
-    let path = path.to_owned();
-    DataError::Write { path, error }
 }
 
 #[cfg(test)]

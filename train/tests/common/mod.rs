@@ -10,6 +10,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use attend_train::report::Record;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 use safetensors::SafeTensors;
 use tempfile::TempDir;
 
@@ -146,14 +148,8 @@ pub(crate) fn counts(message: &str, title: &str) -> Vec<usize> {
 
 /// `count` different commands, "copy" or "reverse" and one to eight letters, with what they ask for.
 pub(crate) fn copy_and_reverse(count: usize) -> Vec<(String, String)> {
-    let mut state = 12_345_u64;
-    let mut draw = move |below: u64| {
-        // Knuth's MMIX constants; the upper bits are the random ones.
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) % below
-    };
+    let mut random = ChaCha8Rng::seed_from_u64(12_345);
+    let mut draw = move |below: u32| random.next_u32() % below;
     let mut pairs = std::collections::BTreeMap::new();
     let mut order = Vec::new();
     while order.len() < count {
