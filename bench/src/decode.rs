@@ -253,6 +253,7 @@ pub(crate) fn measure(options: &DecoderOptions) -> Result<(), BenchError> {
         length_penalty: 0.0,
         min_length: options.length.unwrap_or(0),
         max_length: options.length,
+        ..SearchOptions::default()
     };
     let translator = Translator::new(bundle)
         .with_search(search)?

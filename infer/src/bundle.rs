@@ -86,7 +86,7 @@ impl ModelFolder {
         let generation_path = folder.join(GENERATION);
         let generation: SearchOptions = read_json(&generation_path)?;
         generation
-            .validate()
+            .validate_for(config.max_length - 1)
             .map_err(|error| InferError::InvalidSettings {
                 path: generation_path,
                 reason: error.to_string(),

@@ -1,11 +1,14 @@
 //! What the command lines of several programs share.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::str::FromStr;
 
+use attend_data::corpus::read_lines;
 use clap::Args;
 
 use crate::error::InferError;
+use crate::search::{LengthNormalization, Sampling, SearchOptions, Stopping, Unknown};
 use crate::workers::{Workers, cores};
 
 /// How many workers there are: a number, or `auto` for one a core.
@@ -51,5 +54,146 @@ impl WorkerOptions {
     /// If the system refuses a thread.
     pub fn start(self) -> Result<Workers, InferError> {
         Workers::start(self.workers.get(), self.threads.get())
+    }
+}
+
+/// How translations are searched for. What is not given is as the model's `generation.json` has it.
+#[derive(Clone, Debug, Args)]
+pub struct SearchFlags {
+    /// Hypotheses kept at each step; 1 is greedy search. [default: the model's]
+    #[arg(long, value_name = "N", conflicts_with = "sample")]
+    beam: Option<usize>,
+    /// Exponent alpha of the length normalization: 0 ranks by probability, larger values favour longer translations.
+    /// [default: the model's]
+    #[arg(long, value_name = "ALPHA")]
+    length_penalty: Option<f32>,
+    /// Score log P / ((5 + length) / 6)^alpha (gnmt: Wu et al., 2016) or log P / length^alpha (length). [default: the
+    /// model's]
+    #[arg(long, value_name = "NAME")]
+    length_normalization: Option<LengthNormalization>,
+    /// End a beam when nothing better can come (exact), or by the rule of CTranslate2. [default: the model's]
+    #[arg(long, value_name = "NAME")]
+    stopping: Option<Stopping>,
+    /// Fewest tokens in a translation. [default: the model's]
+    #[arg(long, value_name = "N")]
+    min_length: Option<usize>,
+    /// Most tokens in a translation, which never has more than 50 above its source. [default: the model's]
+    #[arg(long, value_name = "N")]
+    max_length: Option<usize>,
+    /// Have no sequence of N tokens twice in a translation; 0 allows all. [default: the model's]
+    #[arg(long, value_name = "N")]
+    no_repeat_ngram: Option<usize>,
+    /// Raise the probability of tokens that the translation has already to this power, from 1. [default: the model's]
+    #[arg(long, value_name = "X")]
+    repetition_penalty: Option<f32>,
+    /// Forbid <unk>, or keep it as a token like others. [default: the model's]
+    #[arg(long, value_name = "NAME")]
+    unknown: Option<Unknown>,
+    /// Draw translations at random in place of searching for the best.
+    #[arg(long)]
+    sample: bool,
+    /// Divide log-probabilities by this before drawing; near 0 is greedy. [default: the model's, or 1]
+    #[arg(long, value_name = "T", requires = "sample")]
+    temperature: Option<f32>,
+    /// Draw from the N most probable tokens only. [default: the model's, or all]
+    #[arg(long, value_name = "N", requires = "sample")]
+    top_k: Option<usize>,
+    /// Draw from the fewest most probable tokens whose probabilities add up to P. [default: the model's, or 1]
+    #[arg(long, value_name = "P", requires = "sample")]
+    top_p: Option<f32>,
+    /// Seed of the random numbers: the same one draws the same translations. [default: the model's, or 1]
+    #[arg(long, value_name = "N", requires = "sample")]
+    seed: Option<u64>,
+}
+
+impl SearchFlags {
+    /// The model's options with what the flags change, for `nbest` translations of each line. `--beam` also turns the
+    /// sampling off that a model may ask for.
+    #[must_use]
+    pub fn over(&self, model: SearchOptions, nbest: usize) -> SearchOptions {
+        let drawn = model.sampling.unwrap_or_default();
+        let drawn = Sampling {
+            temperature: self.temperature.unwrap_or(drawn.temperature),
+            top_k: self.top_k.or(drawn.top_k),
+            top_p: self.top_p.unwrap_or(drawn.top_p),
+            seed: self.seed.unwrap_or(drawn.seed),
+        };
+        SearchOptions {
+            beam_size: self.beam.unwrap_or(model.beam_size),
+            nbest,
+            length_penalty: self.length_penalty.unwrap_or(model.length_penalty),
+            length_normalization: self.length_normalization.unwrap_or(model.length_normalization),
+            stopping: self.stopping.unwrap_or(model.stopping),
+            min_length: self.min_length.unwrap_or(model.min_length),
+            max_length: self.max_length.or(model.max_length),
+            no_repeat_ngram: self.no_repeat_ngram.unwrap_or(model.no_repeat_ngram),
+            repetition_penalty: self.repetition_penalty.unwrap_or(model.repetition_penalty),
+            unknown: self.unknown.unwrap_or(model.unknown),
+            sampling: match (self.sample, self.beam) {
+                (true, _) => Some(drawn),
+                (false, Some(_)) => None,
+                (false, None) => model.sampling,
+            },
+        }
+    }
+}
+
+/// What the text of translations must be like.
+#[derive(Clone, Debug, Args)]
+pub struct TextFlags {
+    /// Start each translation with this text.
+    #[arg(long, value_name = "TEXT", conflicts_with = "prefix_file")]
+    prefix: Option<String>,
+    /// Start each translation with the text in its line of this file, which may be empty.
+    #[arg(long, value_name = "FILE")]
+    prefix_file: Option<PathBuf>,
+    /// Have no translation contain this word or phrase; may be given several times.
+    #[arg(long, value_name = "WORD", value_parser = phrase)]
+    ban: Vec<String>,
+    /// Have every translation contain this word or phrase; may be given several times.
+    #[arg(long, value_name = "WORD", value_parser = phrase)]
+    require: Vec<String>,
+}
+
+impl TextFlags {
+    /// The words that no translation may have.
+    #[must_use]
+    pub fn banned(&self) -> &[String] {
+        &self.ban
+    }
+
+    /// The words that every translation must have.
+    #[must_use]
+    pub fn required(&self) -> &[String] {
+        &self.require
+    }
+
+    /// What the translation of each of so many lines begins with.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, or has another number of lines.
+    pub fn prefixes(&self, lines: usize) -> Result<Vec<String>, InferError> {
+        let Some(path) = &self.prefix_file else {
+            return Ok(vec![self.prefix.clone().unwrap_or_default(); lines]);
+        };
+        let prefixes = read_lines(path)?;
+        match prefixes.len() == lines {
+            true => Ok(prefixes),
+            false => Err(InferError::Prefixes {
+                path: path.clone(),
+                prefixes: prefixes.len(),
+                lines,
+            }),
+        }
+    }
+}
+
+/// Words with one space between them.
+fn phrase(text: &str) -> Result<String, &'static str> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    match words.is_empty() {
+        true => Err("there is no word in it"),
+        false => Ok(words.join(" ")),
     }
 }

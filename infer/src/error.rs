@@ -71,6 +71,44 @@ pub enum InferError {
         /// The model's limit.
         limit: usize,
     },
+    /// A prefix or required words that cannot be in a translation.
+    #[error("line {line} of the input asks for {text:?} in its translation: {reason}")]
+    Refused {
+        /// The line, counted from one.
+        line: usize,
+        /// The prefix or the required word.
+        text: String,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// A prefix and required words that leave no room.
+    #[error(
+        "line {line} of the input asks for {tokens} tokens in its translation, which has at most {limit}"
+    )]
+    RequestTooLong {
+        /// The line, counted from one.
+        line: usize,
+        /// Tokens of its prefix and its required words.
+        tokens: usize,
+        /// Most tokens of its translation.
+        limit: usize,
+    },
+    /// No translation found that has all required words.
+    #[error("no translation with all of the required words was found for line {line} of the input")]
+    Unmet {
+        /// The line, counted from one.
+        line: usize,
+    },
+    /// A file of prefixes for other lines.
+    #[error("{} has {prefixes} lines, but the input has {lines}", path.display())]
+    Prefixes {
+        /// The file.
+        path: PathBuf,
+        /// Its number of lines.
+        prefixes: usize,
+        /// Those of the input.
+        lines: usize,
+    },
     /// Threads that the system refuses.
     #[error("cannot start the workers' threads: {0}")]
     Threads(#[from] rayon::ThreadPoolBuildError),
@@ -102,6 +140,10 @@ impl InferError {
             }
             Self::Threads(_) => "ask for fewer by --workers",
             Self::TooLong { .. } => "split the line into sentences",
+            Self::Refused { .. } => return None,
+            Self::RequestTooLong { .. } => "ask for a shorter prefix or fewer words, or raise --max-length",
+            Self::Unmet { .. } => "ask for fewer words, ban fewer, or raise --max-length",
+            Self::Prefixes { .. } => "give a line for each line of the input; it may be empty",
             Self::UnknownDevice { name, .. } if crate::device::FEATURES.contains(&name.as_str()) => {
                 return Some(format!("build with `--features {name}`"));
             }

@@ -22,5 +22,5 @@ pub mod workers;
 
 pub use bundle::ModelFolder;
 pub use error::InferError;
-pub use translator::{Translation, Translator};
+pub use translator::{SourceLine, Translation, Translator};
 pub use workers::Workers;

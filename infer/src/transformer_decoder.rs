@@ -3,7 +3,7 @@
 use attend_model::{DecoderState, InferenceTransformer, Memory};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::search::StepDecoder;
+use crate::search::{StepDecoder, StepLogits};
 
 /// A batch of encoded sentences being decoded.
 pub(crate) struct TransformerDecoder<'a> {
@@ -30,13 +30,18 @@ impl StepDecoder for TransformerDecoder<'_> {
         self.vocab_size
     }
 
-    fn step(&mut self, tokens: &[u32]) -> Vec<f32> {
+    fn step(&mut self, tokens: &[u32]) -> StepLogits {
         let ids: Vec<i32> = tokens.iter().map(|&token| token as i32).collect();
         let ids = Tensor::<1, Int>::from_data(TensorData::new(ids, [tokens.len()]), &self.device);
-        self.model
+        let log_probabilities = self
+            .model
             .step(ids, &mut self.state)
             .try_into_vec_as::<f32>()
-            .expect("a device that computed the logits can be read")
+            .expect("a device that computed the logits can be read");
+        StepLogits {
+            logits: log_probabilities,
+            totals: vec![0.0; tokens.len()],
+        }
     }
 
     fn select(&mut self, rows: &[usize]) {

@@ -1,31 +1,15 @@
 //! Greedy and beam search on a toy decoder, against every translation that it can produce.
 
+mod toy;
+
 use std::collections::HashSet;
 
 use attend_infer::search::{
-    Hypothesis, SearchError, SearchOptions, SpecialTokens, StepDecoder, beam, greedy, length_penalty,
+    Hypothesis, LengthNormalization, MAX_BEAM_SIZE, Sampling, Search, SearchError, SearchOptions, beam,
+    greedy, length_penalty,
 };
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
 
-const BOS: u32 = 0;
-const PAD: u32 = 1;
-const EOS: u32 = 2;
-const VOCAB_SIZE: usize = 6;
-/// The most steps of any search here.
-const MAX_STEPS: usize = 16;
-/// The tokens that translations are made of.
-const WORDS: [u32; 3] = [3, 4, 5];
-/// Enough for all hypotheses of up to six words.
-const WIDE: usize = 3 * 3 * 3 * 3 * 3 * 3 * 3;
-
-fn special() -> SpecialTokens {
-    SpecialTokens {
-        bos: BOS,
-        eos: EOS,
-        forbidden: vec![PAD, BOS],
-    }
-}
+use toy::{EOS, MAX_STEPS, Table, ToyDecoder, VOCAB_SIZE, WIDE, WORDS, all_words, requests, special};
 
 fn options(beam_size: usize, nbest: usize, length_penalty: f32) -> SearchOptions {
     SearchOptions {
@@ -36,122 +20,34 @@ fn options(beam_size: usize, nbest: usize, length_penalty: f32) -> SearchOptions
     }
 }
 
-/// A language: the log-probabilities of a token at each position after each pair of tokens.
-#[derive(Clone)]
-struct Table(Vec<f32>);
-
-impl Table {
-    const SIZE: usize = MAX_STEPS * VOCAB_SIZE * VOCAB_SIZE * VOCAB_SIZE;
-
-    /// Random probabilities; `<s>` and padding get their share, so that forbidding them matters. `</s>` is `ending`
-    /// times as probable as it would be.
-    fn random(seed: u64, ending: f64) -> Self {
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let mut uniform = || f64::from(random.next_u32()) / 2f64.powi(32);
-        let mut table = Vec::new();
-        while table.len() < Self::SIZE {
-            let mut weights: Vec<f64> = (0..VOCAB_SIZE).map(|_| uniform().powi(2) + 0.01).collect();
-            weights[EOS as usize] *= ending;
-            let total: f64 = weights.iter().sum();
-            table.extend(weights.iter().map(|weight| (weight / total).ln() as f32));
-        }
-        Self(table)
-    }
-
-    /// The log-probabilities of what follows `<s>` and `words`.
-    fn row(&self, words: &[u32]) -> &[f32] {
-        let mut back = words.iter().rev().chain([&BOS, &BOS]);
-        let (last, before) = (*back.next().unwrap(), *back.next().unwrap());
-        let index = (words.len() * VOCAB_SIZE + before as usize) * VOCAB_SIZE + last as usize;
-        &self.0[index * VOCAB_SIZE..(index + 1) * VOCAB_SIZE]
-    }
-
-    /// The log-probability of a whole translation, summed from its start as a search does.
-    fn total(&self, words: &[u32]) -> f32 {
-        let mut total = 0.0;
-        for (length, &word) in words.iter().enumerate() {
-            total += self.row(&words[..length])[word as usize];
-        }
-        total + self.row(words)[EOS as usize]
-    }
-}
-
-/// Decodes each sentence by its own table. A row remembers its own words, so a wrong `select` shows.
-struct ToyDecoder {
-    rows: Vec<(Table, Vec<u32>)>,
-    /// How many rows each step had.
-    rows_stepped: Vec<usize>,
-    n_selects: usize,
-}
-
-impl ToyDecoder {
-    fn new(tables: &[Table]) -> Self {
-        Self {
-            rows: tables.iter().map(|t| (t.clone(), Vec::new())).collect(),
-            rows_stepped: Vec::new(),
-            n_selects: 0,
-        }
-    }
-}
-
-impl StepDecoder for ToyDecoder {
-    fn vocab_size(&self) -> usize {
-        VOCAB_SIZE
-    }
-
-    fn step(&mut self, tokens: &[u32]) -> Vec<f32> {
-        assert_eq!(tokens.len(), self.rows.len(), "one token for each row");
-        let mut log_probabilities = Vec::new();
-        for ((table, words), &token) in self.rows.iter_mut().zip(tokens) {
-            if self.rows_stepped.is_empty() {
-                assert_eq!(token, BOS);
-            } else {
-                words.push(token);
-            }
-            log_probabilities.extend(table.row(words));
-        }
-        self.rows_stepped.push(tokens.len());
-        log_probabilities
-    }
-
-    fn select(&mut self, rows: &[usize]) {
-        assert!(!rows.is_empty(), "no step follows");
-        assert!(
-            !rows.iter().copied().eq(0..self.rows.len()),
-            "a select that changes nothing"
-        );
-        self.n_selects += 1;
-        self.rows = rows.iter().map(|&row| self.rows[row].clone()).collect();
-    }
-}
-
 fn beam_search(tables: &[Table], max_lengths: &[usize], options: SearchOptions) -> Vec<Vec<Hypothesis>> {
-    beam(&mut ToyDecoder::new(tables), &special(), max_lengths, &options).expect("valid options")
+    beam_of(&mut ToyDecoder::new(tables), max_lengths, options)
+}
+
+fn beam_of(decoder: &mut ToyDecoder, max_lengths: &[usize], options: SearchOptions) -> Vec<Vec<Hypothesis>> {
+    let special = special();
+    let search = Search::new(&special, &options, None).expect("valid options");
+    beam(&search, decoder, &requests(max_lengths)).expect("translations")
 }
 
 fn greedy_search(tables: &[Table], max_lengths: &[usize], alpha: f32) -> Vec<Hypothesis> {
-    greedy(
-        &mut ToyDecoder::new(tables),
-        &special(),
-        max_lengths,
-        &options(1, 1, alpha),
-    )
+    greedy_of(&mut ToyDecoder::new(tables), max_lengths, options(1, 1, alpha))
+}
+
+fn greedy_of(decoder: &mut ToyDecoder, max_lengths: &[usize], options: SearchOptions) -> Vec<Hypothesis> {
+    let special = special();
+    let search = Search::new(&special, &options, None).expect("valid options");
+    greedy(&search, decoder, &requests(max_lengths))
 }
 
 /// Every translation of up to `max_length` words with its score, best first.
 fn all_translations(table: &Table, max_length: usize, alpha: f64) -> Vec<(Vec<u32>, f64)> {
-    let mut of_length = vec![Vec::new()];
-    let mut all = Vec::new();
-    for length in 0..=max_length {
-        for tokens in &of_length {
-            let penalty = ((5.0 + length as f64 + 1.0) / 6.0).powf(alpha);
-            all.push((tokens.clone(), f64::from(table.total(tokens)) / penalty));
-        }
-        of_length = of_length
-            .iter()
-            .flat_map(|tokens| WORDS.map(|word| [tokens.as_slice(), &[word]].concat()))
-            .collect();
-    }
+    let score = |tokens: Vec<u32>| {
+        let penalty = ((5.0 + tokens.len() as f64 + 1.0) / 6.0).powf(alpha);
+        let score = f64::from(table.total(&tokens)) / penalty;
+        (tokens, score)
+    };
+    let mut all: Vec<_> = all_words(max_length).into_iter().map(score).collect();
     all.sort_by(|a, b| b.1.total_cmp(&a.1));
     all
 }
@@ -230,13 +126,9 @@ fn a_wide_beam_finds_the_best_translations_of_the_lengths_allowed() {
             let found = &beam_search(std::slice::from_ref(&table), &[4], options)[0];
             assert_best(found, &expected[..10], &table);
 
-            let greedy_options = SearchOptions {
-                beam_size: 1,
-                nbest: 1,
-                ..options
-            };
+            let greedy_options = options.greedy();
             let tables = [table.clone()];
-            let found = greedy(&mut ToyDecoder::new(&tables), &special(), &[4], &greedy_options);
+            let found = greedy_of(&mut ToyDecoder::new(&tables), &[4], greedy_options);
             assert!(found[0].tokens.len() >= min_length);
             assert_eq!(found, beam_search(&tables, &[4], greedy_options)[0]);
         }
@@ -362,12 +254,12 @@ fn finished_sentences_leave_the_batch() {
     let max_lengths = [1, 5, 3];
 
     let mut decoder = ToyDecoder::new(&tables);
-    greedy(&mut decoder, &special(), &max_lengths, &options(1, 1, 0.6));
+    greedy_of(&mut decoder, &max_lengths, options(1, 1, 0.6));
     assert_eq!(decoder.rows_stepped, [3, 3, 2, 2, 1, 1]);
     assert_eq!(decoder.n_selects, 2);
 
     let mut decoder = ToyDecoder::new(&tables);
-    beam(&mut decoder, &special(), &max_lengths, &options(2, 1, 0.6)).unwrap();
+    beam_of(&mut decoder, &max_lengths, options(2, 1, 0.6));
     assert_eq!(decoder.rows_stepped, [3, 6, 4, 4, 2, 2]);
 }
 
@@ -376,7 +268,7 @@ fn a_search_ends_as_soon_as_nothing_can_win() {
     // `</s>` comes at once with a probability near 1.
     let tables = [Table::random(2, 1e6)];
     let mut decoder = ToyDecoder::new(&tables);
-    let found = beam(&mut decoder, &special(), &[MAX_STEPS - 1], &options(4, 1, 0.6)).unwrap();
+    let found = beam_of(&mut decoder, &[MAX_STEPS - 1], options(4, 1, 0.6));
     assert_eq!(found[0][0].tokens, Vec::<u32>::new());
     assert_eq!(decoder.rows_stepped, [1]);
 }
@@ -393,24 +285,20 @@ fn a_hypothesis_lives_exactly_as_long_as_it_can_win() {
         .for_each(|value| *value = -1.0);
     for (max_length, rows_stepped) in [(1, &[1][..]), (2, &[1, 3])] {
         let mut decoder = ToyDecoder::new(std::slice::from_ref(&table));
-        beam(&mut decoder, &special(), &[max_length], &options(4, 1, 1.0)).unwrap();
+        beam_of(&mut decoder, &[max_length], options(4, 1, 1.0));
         assert_eq!(decoder.rows_stepped, rows_stepped);
     }
     // Who can only draw level does not win.
     let mut decoder = ToyDecoder::new(&[Table(vec![-1.0; Table::SIZE])]);
-    beam(&mut decoder, &special(), &[5], &options(4, 1, 0.0)).unwrap();
+    beam_of(&mut decoder, &[5], options(4, 1, 0.0));
     assert_eq!(decoder.rows_stepped, [1]);
 }
 
 #[test]
 fn no_sentences_need_no_step() {
     let mut decoder = ToyDecoder::new(&[]);
-    assert!(greedy(&mut decoder, &special(), &[], &options(1, 1, 0.6)).is_empty());
-    assert!(
-        beam(&mut decoder, &special(), &[], &SearchOptions::default())
-            .unwrap()
-            .is_empty()
-    );
+    assert!(greedy_of(&mut decoder, &[], options(1, 1, 0.6)).is_empty());
+    assert!(beam_of(&mut decoder, &[], SearchOptions::default()).is_empty());
     assert!(decoder.rows_stepped.is_empty());
 }
 
@@ -446,13 +334,83 @@ fn a_nan_counts_as_impossible() {
 }
 
 #[test]
-fn nothing_but_nan_still_ends() {
-    let tables = [Table(vec![f32::NAN; Table::SIZE])];
-    let found = beam_search(&tables, &[5], options(4, 2, 0.6));
-    assert_eq!(found[0].len(), 2);
-    assert!(found[0].iter().all(|h| h.log_probability == f32::NEG_INFINITY));
-    let best = beam_search(&tables, &[5], options(1, 1, 0.6));
-    assert_eq!(best[0], greedy_search(&tables, &[5], 0.6));
+fn where_nothing_may_follow_the_end_does() {
+    // Nothing but NaN, and nothing but tokens that are never chosen.
+    let nan = Table(vec![f32::NAN; Table::SIZE]);
+    let mut special_only = Table::random(1, 1.0);
+    for word in WORDS {
+        let values = special_only.0.iter_mut().skip(word as usize);
+        values
+            .step_by(VOCAB_SIZE)
+            .for_each(|value| *value = f32::NEG_INFINITY);
+    }
+    for table in [nan, special_only] {
+        let tables = [table];
+        for min_length in [0, 2] {
+            let options = SearchOptions {
+                min_length,
+                ..options(4, 2, 0.6)
+            };
+            let found = beam_search(&tables, &[5], options);
+            assert_eq!(found[0].len(), 1);
+            assert!(found[0][0].tokens.is_empty());
+            let log_probability = found[0][0].log_probability;
+            assert_eq!(log_probability, tables[0].total(&[]).max(f32::NEG_INFINITY));
+            assert_eq!(
+                found[0],
+                greedy_of(&mut ToyDecoder::new(&tables), &[5], options.greedy())
+            );
+        }
+    }
+}
+
+#[test]
+fn a_vocabulary_may_be_smaller_than_the_beam() {
+    let table = Table::random(5, 1.0);
+    let found = beam_search(std::slice::from_ref(&table), &[1], options(50, 50, 0.6));
+    assert_eq!(found[0].len(), 4);
+}
+
+#[test]
+fn logits_count_less_their_total() {
+    let tables = [Table::random(1, 0.3), Table::random(2, 0.3)];
+    let expected = beam_search(&tables, &[8, 8], options(3, 3, 0.6));
+    let mut decoder = ToyDecoder::new(&tables);
+    decoder.total = 7.0;
+    let found = beam_of(&mut decoder, &[8, 8], options(3, 3, 0.6));
+    for (found, expected) in found.concat().iter().zip(expected.concat()) {
+        assert_eq!(found.tokens, expected.tokens);
+        assert!((found.log_probability - expected.log_probability).abs() < 1e-4);
+    }
+}
+
+#[test]
+fn a_wide_beam_finds_the_best_by_mean_log_probability() {
+    for seed in 0..20 {
+        let table = Table::random(seed, 1.0);
+        for alpha in [0.0f32, 0.5, 1.0, 1.5] {
+            let options = SearchOptions {
+                length_normalization: LengthNormalization::Length,
+                ..options(WIDE, 8, alpha)
+            };
+            let mut expected: Vec<(Vec<u32>, f64)> = all_words(5)
+                .into_iter()
+                .map(|tokens| {
+                    let total = f64::from(table.total(&tokens));
+                    // An empty translation has no mean.
+                    let score = match (tokens.len(), alpha) {
+                        (0, 0.0) => total,
+                        (0, _) => f64::NEG_INFINITY,
+                        (length, _) => total / (length as f64).powf(f64::from(alpha)),
+                    };
+                    (tokens, score)
+                })
+                .collect();
+            expected.sort_by(|a, b| b.1.total_cmp(&a.1));
+            let found = beam_search(std::slice::from_ref(&table), &[5], options);
+            assert_best(&found[0], &expected[..8], &table);
+        }
+    }
 }
 
 #[test]
@@ -465,25 +423,110 @@ fn the_length_penalty_is_that_of_the_paper() {
 
 #[test]
 fn options_that_describe_no_search_are_refused() {
-    assert_eq!(options(0, 1, 0.6).validate(), Err(SearchError::BeamSize));
-    let nbest = |nbest, beam_size| Err(SearchError::Nbest { nbest, beam_size });
-    assert_eq!(options(4, 0, 0.6).validate(), nbest(0, 4));
-    assert_eq!(options(4, 5, 0.6).validate(), nbest(5, 4));
-    for alpha in [-0.1, f32::NAN, f32::INFINITY] {
-        let error = options(4, 1, alpha).validate().unwrap_err();
-        assert!(matches!(error, SearchError::LengthPenalty { .. }));
-    }
-    assert_eq!(options(4, 4, 0.0).validate(), Ok(()));
-    let lengths = |min_length, max_length| SearchOptions {
-        min_length,
-        max_length: Some(max_length),
-        ..SearchOptions::default()
+    let refused = |options: SearchOptions| options.validate().unwrap_err();
+    let default = SearchOptions::default();
+    let drawn = |sampling: Sampling| SearchOptions {
+        sampling: Some(sampling),
+        ..default
     };
-    assert_eq!(lengths(3, 3).validate(), Ok(()));
-    let error = lengths(4, 3).validate().unwrap_err();
-    assert!(matches!(error, SearchError::Lengths { .. }));
-    let mut decoder = ToyDecoder::new(&[]);
-    assert!(beam(&mut decoder, &special(), &[], &options(0, 1, 0.6)).is_err());
+    let one = Sampling::default();
+    let mut wrong = vec![
+        (options(0, 1, 0.6), "beam_size"),
+        (options(MAX_BEAM_SIZE + 1, 1, 0.6), "beam_size"),
+        (options(4, 0, 0.6), "nbest"),
+        (options(4, 5, 0.6), "nbest"),
+        (
+            drawn(Sampling {
+                top_k: Some(0),
+                ..one
+            }),
+            "sampling.top_k",
+        ),
+        (
+            SearchOptions {
+                min_length: 4,
+                max_length: Some(3),
+                ..default
+            },
+            "max_length",
+        ),
+        (
+            SearchOptions {
+                nbest: MAX_BEAM_SIZE + 1,
+                ..drawn(one)
+            },
+            "nbest",
+        ),
+    ];
+    for bad in [-0.1, f32::NAN, f32::INFINITY] {
+        let options = SearchOptions {
+            repetition_penalty: bad,
+            ..default
+        };
+        wrong.push((options, "repetition_penalty"));
+        wrong.push((self::options(4, 1, bad), "length_penalty"));
+        wrong.push((
+            drawn(Sampling {
+                temperature: bad,
+                ..one
+            }),
+            "sampling.temperature",
+        ));
+        wrong.push((drawn(Sampling { top_p: bad, ..one }), "sampling.top_p"));
+    }
+    for (options, field) in wrong {
+        let error = refused(options);
+        assert_eq!(error.field(), field, "{error}");
+        assert!(
+            error.to_string().starts_with(&format!("`{field}` is ")),
+            "{error}"
+        );
+    }
+    for right in [
+        options(4, 4, 0.0),
+        options(MAX_BEAM_SIZE, MAX_BEAM_SIZE, 0.0),
+        SearchOptions {
+            min_length: 3,
+            max_length: Some(3),
+            ..default
+        },
+        SearchOptions {
+            nbest: 9,
+            ..drawn(Sampling {
+                temperature: 1e-40,
+                top_k: Some(1),
+                top_p: 1e-40,
+                seed: u64::MAX,
+            })
+        },
+    ] {
+        assert_eq!(right.validate(), Ok(()));
+    }
+    assert!(Search::new(&special(), &options(0, 1, 0.6), None).is_err());
+    let long = SearchOptions {
+        min_length: 9,
+        ..default
+    };
+    assert_eq!(long.validate_for(9), Ok(()));
+    let error = SearchError::MinLength {
+        min_length: 9,
+        positions: 8,
+    };
+    assert_eq!(long.validate_for(8), Err(error));
+}
+
+#[test]
+fn options_are_written_as_they_are_read() {
+    let all = r#"{"beam_size":5,"nbest":2,"length_penalty":1.0,"length_normalization":"length",
+        "stopping":"ctranslate2","min_length":1,"max_length":9,"no_repeat_ngram":3,"repetition_penalty":1.5,
+        "unknown":"keep","sampling":{"temperature":0.5,"top_k":7,"top_p":0.25,"seed":3}}"#;
+    let options: SearchOptions = serde_json::from_str(all).unwrap();
+    assert_eq!(options.sampling.unwrap().top_k, Some(7));
+    let written = serde_json::to_string(&options).unwrap();
+    assert_eq!(written, all.split_whitespace().collect::<String>());
+    for stranger in [r#"{"sampling": {"topk": 3}}"#, r#"{"stopping": "never"}"#] {
+        assert!(serde_json::from_str::<SearchOptions>(stranger).is_err());
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use attend_data::DataError;
 use attend_data::tokenizer::DEFAULT_VOCAB_SIZE;
-use attend_infer::search::{SearchError, SearchOptions};
+use attend_infer::search::SearchOptions;
 use attend_model::{ConfigError, NormPlacement, PositionKind, TransformerConfig};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -218,25 +218,20 @@ impl Recipe {
         self.check_counts()?;
         self.training.validate()?;
         self.data.validate()?;
-        self.transformer_config(self.data.vocab_size.unwrap_or(DEFAULT_VOCAB_SIZE), 0)
-            .validate()
-            .map_err(|error| OutOfRange {
-                field: match error {
-                    ConfigError::Zero { field } => format!("model.{field}"),
-                    ConfigError::Heads { .. } => "model.n_heads".to_owned(),
-                    ConfigError::OddWidth { .. } => "model.d_model".to_owned(),
-                    ConfigError::Dropout { .. } => "model.dropout".to_owned(),
-                    ConfigError::Padding { .. } => "data.vocab_size".to_owned(),
-                },
-                reason: error.to_string(),
-            })?;
-        self.search.validate().map_err(|error| OutOfRange {
+        let transformer = self.transformer_config(self.data.vocab_size.unwrap_or(DEFAULT_VOCAB_SIZE), 0);
+        transformer.validate().map_err(|error| OutOfRange {
             field: match error {
-                SearchError::BeamSize => "search.beam_size".to_owned(),
-                SearchError::Nbest { .. } => "search.nbest".to_owned(),
-                SearchError::LengthPenalty { .. } => "search.length_penalty".to_owned(),
-                SearchError::Lengths { .. } => "search.max_length".to_owned(),
+                ConfigError::Zero { field } => format!("model.{field}"),
+                ConfigError::Heads { .. } => "model.n_heads".to_owned(),
+                ConfigError::OddWidth { .. } => "model.d_model".to_owned(),
+                ConfigError::Dropout { .. } => "model.dropout".to_owned(),
+                ConfigError::Padding { .. } => "data.vocab_size".to_owned(),
             },
+            reason: error.to_string(),
+        })?;
+        let positions = transformer.max_length - 1;
+        self.search.validate_for(positions).map_err(|error| OutOfRange {
+            field: format!("search.{}", error.field()),
             reason: error.to_string(),
         })
     }

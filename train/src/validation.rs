@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use attend_data::batch::{Batch, Example, plan_batches};
 use attend_infer::metric::{corpus_bleu, corpus_chrf};
-use attend_infer::search::SearchOptions;
 use attend_infer::{ModelFolder, Translator, Workers};
 use attend_model::{InferenceTransformer, Transformer};
 use burn::tensor::{Device, Tensor};
@@ -84,11 +83,7 @@ impl Scores {
         workers: &Workers,
     ) -> Result<Self, TrainError> {
         let (loss, perplexity) = losses(bundle, &dataset.valid, &recipe.training, device, workers);
-        let greedy = SearchOptions {
-            beam_size: 1,
-            nbest: 1,
-            ..bundle.generation
-        };
+        let greedy = bundle.generation.greedy();
         let translator = Translator::new(bundle.clone())
             .with_search(greedy)?
             .with_workers(workers.clone());

@@ -195,6 +195,24 @@ impl Tokenizer {
         self.inner.id_to_token(id).unwrap_or_default()
     }
 
+    /// The bytes that a token adds to a text: those of a subword, with the space that starts it; a word and the space
+    /// behind it, or a piece of a word without its mark; none of a special token. Joined, they are what
+    /// [`Tokenizer::decode`] reads, but for a space at the end.
+    #[must_use]
+    pub fn surface(&self, id: u32) -> Vec<u8> {
+        let entry = self.vocabulary_entry(id);
+        if [self.pad, self.bos, self.eos].contains(&id) {
+            return Vec::new();
+        }
+        match self.kind {
+            TokenizerKind::Whitespace => match entry.strip_suffix("@@") {
+                Some(piece) => piece.as_bytes().to_vec(),
+                None => (entry + " ").into_bytes(),
+            },
+            _ => entry.chars().filter_map(byte_of).collect(),
+        }
+    }
+
     /// How it cuts text.
     #[must_use]
     pub fn kind(&self) -> TokenizerKind {
@@ -311,6 +329,18 @@ impl Tokenizer {
             unk,
             merges,
         })
+    }
+}
+
+/// The byte that a character stands for in byte-level vocabularies: itself where it can be seen in Latin-1; the others
+/// are numbered in their order from U+0100 on.
+fn byte_of(character: char) -> Option<u8> {
+    let is_seen = |byte: &u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
+    match u32::from(character) {
+        code @ 0..0x100 => u8::try_from(code).ok().filter(is_seen),
+        code => (0..=u8::MAX)
+            .filter(|byte| !is_seen(byte))
+            .nth(usize::try_from(code - 0x100).ok()?),
     }
 }
 

@@ -6,11 +6,10 @@ use std::process::ExitCode;
 use attend_data::cli::{report, write_stdout};
 use attend_data::corpus::ParallelCorpus;
 use attend_data::error::DataError;
-use attend_infer::cli::WorkerOptions;
+use attend_infer::cli::{SearchFlags, WorkerOptions};
 use attend_infer::metric::{BleuTokenizer, corpus_bleu, corpus_chrf};
-use attend_infer::search::SearchOptions;
 use attend_infer::{InferError, ModelFolder, Translator, device};
-use clap::Parser;
+use clap::{Parser, error::ErrorKind};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -25,12 +24,11 @@ struct Options {
     source: PathBuf,
     /// Their reference translations, likewise. The marks of segmented text (`@@ `) are removed where the model's are.
     reference: PathBuf,
-    /// Hypotheses kept at each step; 1 is greedy search. [default: the model's]
-    #[arg(long, value_name = "N")]
-    beam: Option<usize>,
     /// How BLEU finds words: 13a splits punctuation as mteval-v13a does, none takes the text as tokenised.
     #[arg(long, value_name = "NAME", default_value = "13a", value_parser = ["13a", "none"])]
     tokenize: String,
+    #[command(flatten)]
+    search: SearchFlags,
     #[command(flatten)]
     workers: WorkerOptions,
     /// The device to compute on: flex or ndarray, if built in. [default: the first built in]
@@ -46,6 +44,13 @@ fn main() -> ExitCode {
     }
 }
 
+fn usage_error(message: &str) -> ! {
+    use clap::CommandFactory;
+    Options::command()
+        .error(ErrorKind::ValueValidation, message)
+        .exit()
+}
+
 fn run(options: &Options) -> Result<(), InferError> {
     let corpus = ParallelCorpus::read_files(&options.source, &options.reference)?;
     let bundle = ModelFolder::load(&options.model, &device::select(options.device.as_deref())?)?;
@@ -53,13 +58,10 @@ fn run(options: &Options) -> Result<(), InferError> {
     let references: Vec<String> = targets
         .map(|target| bundle.tokenizer.plain_text(target))
         .collect();
-    let search = SearchOptions {
-        beam_size: options.beam.unwrap_or(bundle.generation.beam_size),
-        nbest: 1,
-        ..bundle.generation
-    };
+    let search = options.search.over(bundle.generation, 1);
     let translator = Translator::new(bundle)
-        .with_search(search)?
+        .with_search(search)
+        .unwrap_or_else(|error| usage_error(&error.to_string()))
         .with_workers(options.workers.start()?);
     let tokenizer = match options.tokenize.as_str() {
         "none" => BleuTokenizer::None,

@@ -8,9 +8,8 @@ use attend_data::cli::{report, write_stdout};
 use attend_data::corpus::{parse_lines, read_lines};
 use attend_data::error::DataError;
 use attend_data::file::write_file;
-use attend_infer::cli::WorkerOptions;
-use attend_infer::search::SearchOptions;
-use attend_infer::{InferError, ModelFolder, Translation, Translator, device};
+use attend_infer::cli::{SearchFlags, TextFlags, WorkerOptions};
+use attend_infer::{InferError, ModelFolder, SourceLine, Translation, Translator, device};
 use clap::{Parser, error::ErrorKind};
 use serde::Serialize;
 
@@ -33,28 +32,19 @@ struct Options {
     /// Write to this file in place of standard output.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Hypotheses kept at each step; 1 is greedy search. [default: the model's]
-    #[arg(long, value_name = "N")]
-    beam: Option<usize>,
     /// Translations given for each line, best first; more than one needs --json.
     #[arg(long, value_name = "N", default_value_t = 1)]
     nbest: usize,
-    /// Exponent alpha of the length penalty ((5 + length) / 6)^alpha that divides a log-probability (Wu et al.,
-    /// 2016, equation 14): 0 ranks by probability, larger values favour longer translations. [default: the model's]
-    #[arg(long, value_name = "ALPHA")]
-    length_penalty: Option<f32>,
-    /// Fewest tokens in a translation. [default: the model's]
-    #[arg(long, value_name = "N")]
-    min_length: Option<usize>,
-    /// Most tokens in a translation, which never has more than 50 above its source. [default: the model's]
-    #[arg(long, value_name = "N")]
-    max_length: Option<usize>,
     /// Print a JSON object a line: the source, and its translations with their scores.
     #[arg(long)]
     json: bool,
     /// Sentences decoded side by side; changes speed and memory, no translation.
     #[arg(long, value_name = "N", default_value_t = 32)]
     batch_size: usize,
+    #[command(flatten)]
+    search: SearchFlags,
+    #[command(flatten)]
+    text: TextFlags,
     #[command(flatten)]
     workers: WorkerOptions,
     /// The device to compute on: flex or ndarray, if built in. [default: the first built in]
@@ -89,20 +79,28 @@ fn usage_error(message: &str) -> ! {
 
 fn run(options: &Options) -> Result<(), InferError> {
     let bundle = ModelFolder::load(&options.model, &device::select(options.device.as_deref())?)?;
-    let search = SearchOptions {
-        beam_size: options.beam.unwrap_or(bundle.generation.beam_size),
-        nbest: options.nbest,
-        length_penalty: options.length_penalty.unwrap_or(bundle.generation.length_penalty),
-        min_length: options.min_length.unwrap_or(bundle.generation.min_length),
-        max_length: options.max_length.or(bundle.generation.max_length),
-    };
+    let search = options.search.over(bundle.generation, options.nbest);
     let translator = Translator::new(bundle)
-        .with_search(search)?
+        .with_search(search)
+        .unwrap_or_else(|error| usage_error(&error.to_string()))
+        .with_banned_words(options.text.banned())
         .with_batch_size(options.batch_size)
         .with_workers(options.workers.start()?);
 
     let lines = input_lines(options)?;
-    let translations = translator.translate(&lines)?;
+    let prefixes = options.text.prefixes(lines.len())?;
+    let sources: Vec<SourceLine<'_>> = lines
+        .iter()
+        .zip(&prefixes)
+        .enumerate()
+        .map(|(number, (text, prefix))| SourceLine {
+            text,
+            number,
+            prefix,
+            required: options.text.required(),
+        })
+        .collect();
+    let translations = translator.translate_lines(&sources)?;
     let text: String = lines
         .iter()
         .zip(&translations)

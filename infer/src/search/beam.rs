@@ -1,49 +1,56 @@
 //! Beam search: the few most probable hypotheses at every step.
 
-use super::{
-    Hypothesis, SearchError, SearchOptions, SpecialTokens, StepDecoder, choices, keep_rows, penalised, step,
-};
+use super::options::{SearchError, SearchOptions, Stopping};
+use super::required::allocate;
+use super::row::Row;
+use super::{Hypothesis, Request, Search, StepDecoder, keep_rows, step};
 
 /// Returns up to `nbest` different translations of each sentence, best score first.
 ///
 /// Every step extends a sentence's live hypotheses by one token and keeps the `beam_size` most probable extensions.
 /// Those that end in `</s>` are complete and compete by score, the others live on. Of equally probable extensions
 /// that of the better hypothesis is kept, then the more probable token, then the smaller id; of equal scores the
-/// translation found first wins; a NaN counts as impossible.
+/// translation found first wins. Tokens that are impossible, or a NaN, do not extend a hypothesis.
 ///
 /// A hypothesis lives as long as it can still become one of the `nbest`: log-probabilities only fall, so no
 /// ending brings it above its log-probability divided by the largest penalty, that of the maximum length. A search
-/// ends when nothing lives, and a beam wide enough for all hypotheses finds exactly the best ones.
+/// ends when nothing lives, and a beam wide enough for all hypotheses finds exactly the best ones. At the maximum
+/// length `</s>` is the only choice left, at the log-probability that the decoder gives it, so every translation is a
+/// complete one. There are fewer than `nbest` only where so few can be formed.
 ///
-/// `max_lengths` holds, for each sentence in the decoder, how many tokens its translations may have, `</s>` not
-/// counted. At that length `</s>` is the only choice left, at the log-probability that the decoder gives it, so every
-/// translation is a complete one. There are fewer than `nbest` only where so few can be formed.
+/// All that is [`Stopping::Exact`]; [`Stopping::CTranslate2`] has another rule. With [required
+/// words](super::RequiredWords), the extensions kept are the most probable ones of each bank.
 ///
 /// # Errors
-/// If the options are not valid.
+/// [`SearchError::Unmet`] where a sentence has no translation with all required words, as when a decoder finds them
+/// impossible.
 ///
 /// # Panics
 /// If the decoder breaks its contract, or `</s>` is not in its vocabulary.
 pub fn beam<D: StepDecoder + ?Sized>(
+    search: &Search<'_>,
     decoder: &mut D,
-    special: &SpecialTokens,
-    max_lengths: &[usize],
-    options: &SearchOptions,
+    requests: &[Request],
 ) -> Result<Vec<Vec<Hypothesis>>, SearchError> {
-    options.validate()?;
     let vocab_size = decoder.vocab_size();
-    let mut sentences: Vec<Sentence> = max_lengths.iter().copied().map(Sentence::new).collect();
-    let mut tokens = vec![special.bos; sentences.len()];
+    let mut sentences: Vec<Sentence<'_>> = requests
+        .iter()
+        .map(|request| Sentence::new(search, request))
+        .collect();
+    let with_rows = sentences.iter().enumerate().filter(|(_, s)| !s.live.is_empty());
+    let first_rows: Vec<usize> = with_rows.map(|(row, _)| row).collect();
+    keep_rows(decoder, &first_rows, sentences.len());
+    let mut tokens = vec![search.special.bos; first_rows.len()];
     while !tokens.is_empty() {
-        let log_probabilities = step(decoder, &tokens);
+        let mut logits = step(decoder, &tokens);
         let n_rows = tokens.len();
-        let mut rows = log_probabilities.chunks_exact(vocab_size);
+        let mut rows = logits.rows(vocab_size);
         let mut first_row = 0;
         let mut parent_rows = Vec::new();
         tokens.clear();
         for sentence in &mut sentences {
             let n_live = sentence.live.len();
-            sentence.extend(rows.by_ref().take(n_live), special, options);
+            sentence.extend(rows.by_ref().take(n_live));
             for hypothesis in &sentence.live {
                 parent_rows.push(first_row + hypothesis.parent);
                 tokens.extend(hypothesis.tokens.last());
@@ -52,7 +59,13 @@ pub fn beam<D: StepDecoder + ?Sized>(
         }
         keep_rows(decoder, &parent_rows, n_rows);
     }
-    Ok(sentences.into_iter().map(|s| s.finished).collect())
+    let results = sentences.into_iter().enumerate();
+    results
+        .map(|(sentence, search)| match search.finished.is_empty() {
+            true => Err(SearchError::Unmet { sentence }),
+            false => Ok(search.best()),
+        })
+        .collect()
 }
 
 /// A hypothesis without its `</s>`.
@@ -63,88 +76,217 @@ struct LiveHypothesis {
     parent: usize,
 }
 
-/// The search for one sentence's translations.
-struct Sentence {
-    max_length: usize,
-    /// Most probable first; all of the same length. The sentence's rows in the decoder, in order.
-    live: Vec<LiveHypothesis>,
-    /// Best score first; at most `nbest`.
-    finished: Vec<Hypothesis>,
+/// A live hypothesis and a token to follow it.
+#[derive(Clone, Copy)]
+struct Extension {
+    parent: usize,
+    token: u32,
+    /// Of the whole.
+    log_probability: f32,
 }
 
-impl Sentence {
-    fn new(max_length: usize) -> Self {
+/// The search for one sentence's translations.
+struct Sentence<'a> {
+    search: &'a Search<'a>,
+    request: &'a Request,
+    /// All of the same length. The sentence's rows in the decoder, in order.
+    live: Vec<LiveHypothesis>,
+    /// Complete ones, best score first.
+    finished: Vec<Hypothesis>,
+    /// Whether the most probable extension of some step has ended.
+    top_has_ended: bool,
+}
+
+impl<'a> Sentence<'a> {
+    fn new(search: &'a Search<'a>, request: &'a Request) -> Self {
         let start = LiveHypothesis {
             tokens: Vec::new(),
             log_probability: 0.0,
             parent: 0,
         };
-        Self {
-            max_length,
-            live: vec![start],
+        let mut sentence = Self {
+            search,
+            request,
+            live: Vec::new(),
             finished: Vec::new(),
+            top_has_ended: false,
+        };
+        match search.options.stopping == Stopping::CTranslate2 && request.max_length == 0 {
+            true => sentence.finish(start.tokens, 0.0, false),
+            false => sentence.live.push(start),
+        }
+        sentence
+    }
+
+    /// Extends the live hypotheses by one token. `rows` holds the logits of that token for each.
+    fn extend<'r>(&mut self, rows: impl Iterator<Item = Row<'r>>) {
+        if self.live.is_empty() {
+            return;
+        }
+        match self.search.options.stopping {
+            Stopping::Exact => self.extend_exactly(rows),
+            Stopping::CTranslate2 => self.extend_as_ctranslate2(rows),
         }
     }
 
-    /// Extends the live hypotheses by one token. `rows` holds, for each, the log-probabilities of that token.
-    fn extend<'a>(
-        &mut self,
-        rows: impl Iterator<Item = &'a [f32]>,
-        special: &SpecialTokens,
-        options: &SearchOptions,
-    ) {
-        // (parent, token, log-probability of the whole)
-        let mut extensions: Vec<(usize, u32, f32)> = Vec::new();
-        for (parent, (hypothesis, row)) in self.live.iter().zip(rows).enumerate() {
-            let length = hypothesis.tokens.len();
-            let choices = choices(row, special, options, length, self.max_length, options.beam_size);
-            extensions.extend(choices.into_iter().map(|(token, log_probability)| {
-                (parent, token, hypothesis.log_probability + log_probability)
+    fn extend_exactly<'r>(&mut self, rows: impl Iterator<Item = Row<'r>>) {
+        let beam_size = self.search.options.beam_size;
+        let extensions = self.extensions(rows, beam_size);
+        let kept = match self.request.required.is_empty() {
+            true => extensions.into_iter().take(beam_size).collect(),
+            false => self.best_of_banks(extensions),
+        };
+        let parents = std::mem::take(&mut self.live);
+        for extension in kept {
+            self.keep(extension, &parents);
+        }
+        self.finished.truncate(self.search.options.nbest);
+        self.drop_hopeless();
+    }
+
+    fn extend_as_ctranslate2<'r>(&mut self, rows: impl Iterator<Item = Row<'r>>) {
+        let SearchOptions {
+            beam_size,
+            nbest,
+            length_penalty,
+            ..
+        } = *self.search.options;
+        let eos = self.search.special.eos;
+        let extensions = self.extensions(rows, 2 * beam_size);
+        let (first, others) = extensions.split_at(beam_size.min(extensions.len()));
+        let mut others = others.iter().filter(|extension| extension.token != eos);
+        self.top_has_ended |= first.first().is_some_and(|extension| extension.token == eos);
+        let parents = std::mem::take(&mut self.live);
+        let is_last_step = parents[0].tokens.len() + 1 == self.request.max_length;
+        for &extension in first {
+            self.keep(extension, &parents);
+            if extension.token == eos
+                && !is_last_step
+                && let Some(&other) = others.next()
+            {
+                self.keep(other, &parents);
+            }
+        }
+        let is_finished = match length_penalty == 0.0 {
+            true => self.top_has_ended && self.finished.len() >= nbest,
+            false => self.finished.len() >= beam_size,
+        };
+        if is_finished {
+            self.live.clear();
+        }
+    }
+
+    /// The extensions by the `count` most probable tokens of each live hypothesis, and by those that bring a required
+    /// word nearer; the most probable extension first.
+    fn extensions<'r>(&self, rows: impl Iterator<Item = Row<'r>>, count: usize) -> Vec<Extension> {
+        let mut extensions = Vec::new();
+        for (parent, (hypothesis, mut row)) in self.live.iter().zip(rows).enumerate() {
+            let mut choices = self
+                .search
+                .choices(&hypothesis.tokens, self.request, &mut row, count);
+            if !self.request.required.is_empty() {
+                let eos = self.search.special.eos;
+                let is_met = self.request.required.are_met(&hypothesis.tokens);
+                choices.retain(|&(token, _)| token != eos || is_met);
+                for token in self.request.required.progress(&hypothesis.tokens).next {
+                    let log_probability = row.log_probability(token);
+                    let is_new = choices.iter().all(|&(chosen, _)| chosen != token);
+                    if is_new && log_probability > f32::NEG_INFINITY {
+                        choices.push((token, log_probability));
+                    }
+                }
+            }
+            extensions.extend(choices.into_iter().map(|(token, log_probability)| Extension {
+                parent,
+                token,
+                log_probability: hypothesis.log_probability + log_probability,
             }));
         }
         // The sort is stable: equal ones stay in the order of their parents, then of their tokens.
-        extensions.sort_by(|a, b| b.2.total_cmp(&a.2));
-        extensions.truncate(options.beam_size);
-
-        let parents = std::mem::take(&mut self.live);
-        for (parent, token, log_probability) in extensions {
-            let mut tokens = parents[parent].tokens.clone();
-            if token == special.eos {
-                let score = penalised(log_probability, tokens.len() + 1, options.length_penalty);
-                let hypothesis = Hypothesis {
-                    tokens,
-                    log_probability,
-                    score,
-                };
-                self.finish(hypothesis, options.nbest);
-            } else {
-                tokens.push(token);
-                self.live.push(LiveHypothesis {
-                    tokens,
-                    log_probability,
-                    parent,
-                });
-            }
-        }
-        self.drop_hopeless(options);
+        extensions.sort_by(|a, b| b.log_probability.total_cmp(&a.log_probability));
+        extensions
     }
 
-    fn finish(&mut self, hypothesis: Hypothesis, nbest: usize) {
+    /// The extensions that a beam divided among banks keeps, the most probable first.
+    fn best_of_banks(&self, extensions: Vec<Extension>) -> Vec<Extension> {
+        let required = &self.request.required;
+        let bank = |extension: &Extension| {
+            let parent = &self.live[extension.parent].tokens;
+            match extension.token == self.search.special.eos {
+                true => required.progress(parent).tokens,
+                false => {
+                    required
+                        .progress(&[parent, [extension.token].as_slice()].concat())
+                        .tokens
+                }
+            }
+        };
+        let banks: Vec<usize> = extensions.iter().map(bank).collect();
+        let mut sizes = vec![0; required.tokens() + 1];
+        banks.iter().for_each(|&bank| sizes[bank] += 1);
+        let mut slots = allocate(&sizes, self.search.options.beam_size);
+        let mut kept = extensions;
+        let mut banks = banks.into_iter();
+        kept.retain(|_| {
+            let slots = &mut slots[banks.next().expect("each has a bank")];
+            let is_kept = *slots > 0;
+            *slots -= usize::from(is_kept);
+            is_kept
+        });
+        kept
+    }
+
+    /// Makes an extension of `parents` one of the complete or of the live hypotheses.
+    fn keep(&mut self, extension: Extension, parents: &[LiveHypothesis]) {
+        let Extension {
+            parent,
+            token,
+            log_probability,
+        } = extension;
+        let mut tokens = parents[parent].tokens.clone();
+        if token == self.search.special.eos {
+            self.finish(tokens, log_probability, true);
+            return;
+        }
+        tokens.push(token);
+        let is_cut = self.search.options.stopping == Stopping::CTranslate2;
+        if is_cut && tokens.len() == self.request.max_length {
+            self.finish(tokens, log_probability, false);
+        } else {
+            self.live.push(LiveHypothesis {
+                tokens,
+                log_probability,
+                parent,
+            });
+        }
+    }
+
+    fn finish(&mut self, tokens: Vec<u32>, log_probability: f32, ended: bool) {
+        let score = self.search.options.score(log_probability, tokens.len(), ended);
         let place = self
             .finished
-            .partition_point(|better| better.score.total_cmp(&hypothesis.score).is_ge());
+            .partition_point(|better| better.score.total_cmp(&score).is_ge());
+        let hypothesis = Hypothesis {
+            tokens,
+            log_probability,
+            score,
+        };
         self.finished.insert(place, hypothesis);
-        self.finished.truncate(nbest);
     }
 
     /// Drops live hypotheses that cannot beat the worst of `nbest` finished ones. They would only crowd out others
     /// that are less probable still, so the result is the same as if they had stayed.
-    fn drop_hopeless(&mut self, options: &SearchOptions) {
+    fn drop_hopeless(&mut self) {
+        let (options, max_length) = (self.search.options, self.request.max_length);
         if let Some(worst) = self.finished.get(options.nbest - 1) {
-            let longest = self.max_length + 1;
             self.live.retain(|hypothesis| {
-                penalised(hypothesis.log_probability, longest, options.length_penalty) > worst.score
+                options.best_score(hypothesis.log_probability, max_length) > worst.score
             });
         }
+    }
+
+    fn best(mut self) -> Vec<Hypothesis> {
+        self.finished.truncate(self.search.options.nbest);
+        self.finished
     }
 }

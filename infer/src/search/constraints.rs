@@ -1,0 +1,87 @@
+//! What may follow a hypothesis, for all searches alike.
+
+use super::options::Unknown;
+use super::row::{Candidate, Row};
+use super::{Request, Search};
+
+impl Search<'_> {
+    /// The `count` best tokens to follow a hypothesis, best first and at least one, and never more than the
+    /// constraints allow. See [`constrain`](Self::constrain).
+    pub(super) fn choices(
+        &self,
+        tokens: &[u32],
+        request: &Request,
+        row: &mut Row<'_>,
+        count: usize,
+    ) -> Vec<Candidate> {
+        let last_resort = self.constrain(tokens, request, row);
+        let mut best = row.best(count);
+        if best.is_empty() {
+            best.push(last_resort);
+        }
+        best
+    }
+
+    /// Edits the row of a hypothesis, so that only tokens that may follow it are left, and returns what follows where
+    /// none is:
+    ///
+    /// - within the prefix its next token, and nothing else;
+    /// - at the maximum length `</s>`, and nothing else;
+    /// - else `</s>` as well, though the translation may then be shorter than asked for.
+    ///
+    /// Forbidden are the special tokens, `<unk>` unless it is to be kept, `</s>` before the minimum length and before
+    /// all required words are there, what would repeat an n-gram, and what would complete a banned word. The
+    /// probabilities of the other tokens stay the decoder's, but for the repetition penalty.
+    pub(super) fn constrain(&self, tokens: &[u32], request: &Request, row: &mut Row<'_>) -> Candidate {
+        let Self { special, options, .. } = *self;
+        let forced = request.prefix.get(tokens.len()).copied();
+        let forced = forced.or((tokens.len() >= request.max_length).then_some(special.eos));
+        if options.repetition_penalty != 1.0 {
+            self.penalise_repetition(tokens, row);
+        }
+        let last_resort = forced.unwrap_or(special.eos);
+        let last_resort = (last_resort, row.log_probability(last_resort));
+        if forced.is_some() {
+            row.forbid_all();
+            return last_resort;
+        }
+
+        special.forbidden.iter().for_each(|&token| row.forbid(token));
+        if let (Some(unk), Unknown::Forbid) = (special.unk, options.unknown) {
+            row.forbid(unk);
+        }
+        if tokens.len() < options.min_length || !request.required.are_met(tokens) {
+            row.forbid(special.eos);
+        }
+        if options.no_repeat_ngram > 0 {
+            forbid_repeated_ngrams(options.no_repeat_ngram, tokens, row);
+        }
+        if let Some(banned) = self.banned {
+            // What cannot go back or on must not stop in a banned word.
+            let is_end = options.has_no_beam() || tokens.len() + 1 == request.max_length;
+            banned.forbid(tokens, is_end, special.eos, row);
+        }
+        last_resort
+    }
+
+    fn penalise_repetition(&self, tokens: &[u32], row: &mut Row<'_>) {
+        for (place, &token) in tokens.iter().enumerate() {
+            if !tokens[..place].contains(&token) {
+                row.scale(token, self.options.repetition_penalty);
+            }
+        }
+    }
+}
+
+/// Forbids the tokens that would complete a sequence of `n` that the hypothesis has already.
+fn forbid_repeated_ngrams(n: usize, tokens: &[u32], row: &mut Row<'_>) {
+    let Some(beginning) = tokens.len().checked_sub(n - 1) else {
+        return;
+    };
+    for ngram in tokens.windows(n) {
+        let (last, others) = ngram.split_last().expect("an n-gram has a token");
+        if others == &tokens[beginning..] {
+            row.forbid(*last);
+        }
+    }
+}

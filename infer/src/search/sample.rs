@@ -1,0 +1,101 @@
+//! Sampling: translations drawn at random.
+
+use std::cmp::Ordering;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use super::greedy::follow;
+use super::options::Sampling;
+use super::row::{Candidate, Row};
+use super::{Hypothesis, Request, Search, StepDecoder, keep_rows};
+
+/// Draws `nbest` translations of each sentence, token by token, each independent of the others and in the order in
+/// which they are drawn; the same one may come twice. Of the tokens that the constraints allow, those are drawn that
+/// [`Sampling`] says, in proportion to their probabilities.
+///
+/// The random numbers of a translation depend on the seed, on the sentence's [`number`](Request::number) and on how
+/// many were drawn for it before: neither its batch nor `nbest` changes a translation. The end is that of
+/// [`greedy`](super::greedy()) search.
+///
+/// # Panics
+/// As [`greedy`](super::greedy()).
+pub fn sample<D: StepDecoder + ?Sized>(
+    search: &Search<'_>,
+    decoder: &mut D,
+    requests: &[Request],
+    sampling: &Sampling,
+) -> Vec<Vec<Hypothesis>> {
+    let samples = search.options.nbest;
+    let rows: Vec<usize> = (0..requests.len() * samples).map(|row| row / samples).collect();
+    keep_rows(decoder, &rows, requests.len());
+    let repeated: Vec<&Request> = rows.iter().map(|&sentence| &requests[sentence]).collect();
+    let mut random: Vec<ChaCha8Rng> = repeated
+        .iter()
+        .enumerate()
+        .map(|(row, request)| random_numbers(sampling.seed, request.number, (row % samples) as u64))
+        .collect();
+    let drawn = follow(search, decoder, &repeated, |place, row| {
+        draw(row, sampling, &mut random[place])
+    });
+    drawn.chunks(samples).map(<[_]>::to_vec).collect()
+}
+
+/// The random numbers of one sample of a sentence.
+fn random_numbers(seed: u64, sentence: u64, sample: u64) -> ChaCha8Rng {
+    let mut key = [0; 32];
+    for (part, number) in key.chunks_exact_mut(8).zip([seed, sentence, sample]) {
+        part.copy_from_slice(&number.to_le_bytes());
+    }
+    ChaCha8Rng::from_seed(key)
+}
+
+/// Draws one of the tokens that the row has left; `None` where it has none.
+fn draw(row: &Row<'_>, sampling: &Sampling, random: &mut ChaCha8Rng) -> Option<Candidate> {
+    let all = row.logits.iter().copied().enumerate();
+    let mut kept: Vec<Candidate> = all
+        .filter(|&(_, logit)| logit > f32::NEG_INFINITY)
+        .map(|(token, logit)| (token as u32, logit))
+        .collect();
+    let better = |a: &Candidate, b: &Candidate| -> Ordering { b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)) };
+    if let Some(top_k) = sampling.top_k
+        && top_k < kept.len()
+    {
+        kept.select_nth_unstable_by(top_k - 1, better);
+        kept.truncate(top_k);
+    }
+    if sampling.top_k.is_some() || sampling.top_p < 1.0 {
+        kept.sort_unstable_by(better);
+    }
+
+    let greatest = kept
+        .iter()
+        .map(|&(_, logit)| logit)
+        .fold(f32::NEG_INFINITY, f32::max);
+    let temperature = f64::from(sampling.temperature);
+    let mut weights: Vec<f64> = kept
+        .iter()
+        .map(|&(_, logit)| (f64::from(logit - greatest) / temperature).exp())
+        .collect();
+    if sampling.top_p < 1.0 {
+        let nucleus = f64::from(sampling.top_p) * weights.iter().sum::<f64>();
+        let mut below = 0.0;
+        // A token belongs to it if those before are too few.
+        weights.retain(|weight| {
+            let belongs = below < nucleus;
+            below += weight;
+            belongs
+        });
+    }
+    // 53 random bits, as many as the fraction of a number has.
+    let uniform = (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
+    let mut left = uniform * weights.iter().sum::<f64>();
+    let place = weights.iter().position(|weight| {
+        left -= weight;
+        left < 0.0
+    });
+    // Rounding may leave a crumb behind the last one.
+    let place = place.or(weights.len().checked_sub(1))?;
+    let token = kept[place].0;
+    Some((token, row.log_probability(token)))
+}

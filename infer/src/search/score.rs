@@ -1,0 +1,34 @@
+//! What translations are ranked by.
+
+use super::options::{LengthNormalization, SearchOptions};
+
+/// lp(Y) = ((5 + |Y|) / 6)^alpha, by which a translation's log-probability is divided (Wu et al. 2016, "Google's
+/// Neural Machine Translation System", equation 14). The length |Y| counts `</s>`.
+pub fn length_penalty(length: usize, alpha: f32) -> f64 {
+    ((5.0 + length as f64) / 6.0).powf(f64::from(alpha))
+}
+
+impl SearchOptions {
+    /// The score of a translation of so many tokens, `</s>` not counted, that `</s>` ends or not:
+    ///
+    /// - `gnmt`: `log P / ((5 + length) / 6)^alpha`, see [`length_penalty`]; the length counts `</s>`.
+    /// - `length`: `log P / length^alpha`, without `</s>`. An empty translation scores -inf, unless alpha is 0.
+    #[must_use]
+    pub fn score(&self, log_probability: f32, tokens: usize, ended: bool) -> f32 {
+        let alpha = self.length_penalty;
+        let divisor = match self.length_normalization {
+            LengthNormalization::Gnmt => length_penalty(tokens + usize::from(ended), alpha),
+            LengthNormalization::Length => (tokens as f64).powf(f64::from(alpha)),
+        };
+        match divisor {
+            0.0 => f32::NEG_INFINITY,
+            _ => (f64::from(log_probability) / divisor) as f32,
+        }
+    }
+
+    /// The best score that a hypothesis can still reach: that of its log-probability, which only falls, at the greatest
+    /// length.
+    pub(super) fn best_score(&self, log_probability: f32, max_length: usize) -> f32 {
+        self.score(log_probability, max_length, true)
+    }
+}
