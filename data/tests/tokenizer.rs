@@ -132,6 +132,34 @@ fn bytes_that_are_no_text_decode_to_the_replacement_character() {
 }
 
 #[test]
+fn surface_forms_join_to_the_text() {
+    let join = |tokenizer: &Tokenizer, ids: &[u32]| -> Vec<u8> {
+        ids.iter().flat_map(|&id| tokenizer.surface(id)).collect()
+    };
+    for kind in [TokenizerKind::Bpe, TokenizerKind::Unigram] {
+        let tokenizer = Tokenizer::train(kind, LINES.into_iter(), Some(300)).unwrap();
+        for text in HOSTILE.iter().chain(&LINES) {
+            let ids = tokenizer.encode(text);
+            assert_eq!(join(&tokenizer, &ids), text.as_bytes(), "{text:?}");
+        }
+        for special in [
+            tokenizer.pad_id(),
+            tokenizer.bos_id(),
+            tokenizer.eos_id(),
+            1_000_000,
+        ] {
+            assert!(tokenizer.surface(special).is_empty());
+        }
+    }
+    let line = "ein Spiel@@ haus , un@@ bekannt@@";
+    let tokenizer = Tokenizer::train_whitespace([line].into_iter(), None).unwrap();
+    let ids = tokenizer.encode("ein Spiel@@ haus , neu un@@ bekannt@@");
+    assert_eq!(join(&tokenizer, &ids), b"ein Spielhaus , <unk> unbekannt");
+    assert_eq!(tokenizer.decode(&ids), "ein Spielhaus , <unk> unbekannt");
+    assert_eq!(join(&tokenizer, &ids[..3]), b"ein Spielhaus ");
+}
+
+#[test]
 fn tokens_are_shown_as_text() {
     let tokenizer = Tokenizer::train_bpe(["ein Haus, ein Haus"].into_iter(), 300).unwrap();
     let tokens: Vec<String> = tokenizer

@@ -33,7 +33,7 @@ pub struct SourceLine<'a> {
     /// What its translations start with. The last word may go on: `a` may become `an`. White space at its end is left
     /// out.
     pub prefix: &'a str,
-    /// Words or phrases that its translations all have; see [`RequiredWords`].
+    /// Words or phrases that its translations all have; see [`RequiredWords`]. Blank ones require nothing.
     pub required: &'a [String],
 }
 
@@ -254,25 +254,31 @@ impl Translator {
     /// What a line asks for, whose source has so many tokens.
     fn request(&self, line: &SourceLine<'_>, source_tokens: usize) -> Result<Request, InferError> {
         let prefix = self.tokenizer.encode(line.prefix.trim_end());
-        let spellings = |word: &String| {
-            let mut spellings = vec![
-                self.tokenizer.encode(&format!(" {word}")),
-                self.tokenizer.encode(word),
-            ];
+        let words = line.required.iter().map(|word| word.trim());
+        let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+        let spellings = |word: &&str| {
+            let within_a_sentence = format!(" {word}");
+            let mut spellings = [within_a_sentence.as_str(), word]
+                .map(|text| self.tokenizer.encode(text))
+                .to_vec();
             spellings.dedup();
             spellings
         };
-        let required: Vec<Vec<Vec<u32>>> = line.required.iter().map(spellings).collect();
+        let required: Vec<Vec<Vec<u32>>> = words.iter().map(spellings).collect();
         let refused = |text: &str, reason| InferError::Refused {
             line: line.number + 1,
             text: text.to_owned(),
             reason,
         };
-        let spelt = line.required.iter().zip(&required);
-        let spelt = spelt.map(|(word, spellings)| (word.as_str(), &spellings[0]));
+        let spelt = words.into_iter().zip(&required);
+        let spelt = spelt.map(|(word, spellings)| (word, &spellings[0]));
         for (text, tokens) in spelt.chain([(line.prefix, &prefix)]) {
-            if tokens.iter().any(|&token| self.is_forbidden(token)) {
-                return Err(refused(text, "the model has no such word"));
+            let is_unknown = |&token: &u32| Some(token) == self.special.unk;
+            if self.search.unknown == Unknown::Forbid && tokens.iter().any(is_unknown) {
+                return Err(refused(text, "the vocabulary has no such word"));
+            }
+            if tokens.iter().any(|token| self.special.forbidden.contains(token)) {
+                return Err(refused(text, "a translation is one line"));
             }
             if self.banned.as_ref().is_some_and(|banned| banned.occur_in(tokens)) {
                 return Err(refused(text, "it contains a banned word"));
@@ -296,11 +302,6 @@ impl Translator {
             required,
             number: line.number as u64,
         })
-    }
-
-    fn is_forbidden(&self, token: u32) -> bool {
-        let is_unknown = Some(token) == self.special.unk && self.search.unknown == Unknown::Forbid;
-        is_unknown || self.special.forbidden.contains(&token)
     }
 
     fn search_batch(

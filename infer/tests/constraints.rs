@@ -64,12 +64,14 @@ impl Asked {
     }
 
     fn request(&self, max_length: usize, number: u64) -> Request {
-        let required = self.required.iter().map(|word| vec![tokens(word)]).collect();
+        // As behind other words, and as at the start.
+        let spellings = |word: &&str| vec![tokens(&format!(" {word}")), tokens(word)];
+        let required = RequiredWords::new(self.required.iter().map(spellings).collect(), surfaces());
         Request {
             max_length,
             number,
             prefix: tokens(self.prefix),
-            required: RequiredWords::new(required, surfaces()),
+            required,
         }
     }
 
@@ -273,7 +275,7 @@ fn what_is_returned_is_as_asked() {
     let tables: Vec<Table> = (0..20).map(|seed| Table::random(seed, 0.5)).collect();
     for asked in cases() {
         let requests: Vec<Request> = (0..20)
-            .map(|number| asked.request(5 + number as usize % 8, number))
+            .map(|number| asked.request(8 + number as usize % 8, number))
             .collect();
         for options in searches(&asked) {
             let found = search(&tables, &requests, &options, Some(&asked.banned()));
@@ -315,7 +317,7 @@ fn company_in_a_batch_changes_nothing() {
                     required: RequiredWords::default(),
                     ..asked.request(7, number)
                 },
-                _ => asked.request(5 + number as usize, number),
+                _ => asked.request(8 + number as usize % 8, number),
             })
             .collect();
         for options in searches(asked) {

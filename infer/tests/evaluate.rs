@@ -17,8 +17,13 @@ const NOTHING: [&str; 0] = [];
 fn scores_are_those_of_the_translations() {
     let workspace = Workspace::new();
     let source = workspace.write("source.txt", SENTENCES.join("\n"));
-    for beam in ["1", "3"] {
-        let translated = workspace.translated(&["--beam", beam], SENTENCES.join("\n").as_bytes());
+    for flags in [
+        ["--beam", "1"],
+        ["--beam", "3"],
+        ["--beam=3", "--length-penalty=3"],
+        ["--sample", "--seed=4"],
+    ] {
+        let translated = workspace.translated(&flags, SENTENCES.join("\n").as_bytes());
         let hypotheses: Vec<&str> = translated.lines().collect();
         // References that share words with the hypotheses, so that no score is zero.
         let references = hypotheses.iter().map(|hypothesis| format!("1,5: {hypothesis}!"));
@@ -27,13 +32,11 @@ fn scores_are_those_of_the_translations() {
         let chrf = corpus_chrf(&hypotheses, &references).unwrap();
         assert!(chrf.score > 1.0);
         for (arguments, tokenizer) in [
-            (vec!["--beam", beam], BleuTokenizer::Mteval13a),
-            (
-                vec!["--beam", beam, "--tokenize", "13a"],
-                BleuTokenizer::Mteval13a,
-            ),
-            (vec!["--beam", beam, "--tokenize", "none"], BleuTokenizer::None),
+            (vec![], BleuTokenizer::Mteval13a),
+            (vec!["--tokenize", "13a"], BleuTokenizer::Mteval13a),
+            (vec!["--tokenize", "none"], BleuTokenizer::None),
         ] {
+            let arguments = [&flags, arguments.as_slice()].concat();
             let bleu = corpus_bleu(&hypotheses, &references, tokenizer).unwrap();
             assert!(bleu.score > 1.0);
             let output = stdout(&workspace.evaluate(&source, &reference, &arguments));
@@ -127,6 +130,13 @@ fn unknown_settings_are_refused() {
     let lines = workspace.write("lines.txt", "yes\n");
     let unknown = workspace.evaluate(&lines, &lines, &["--tokenize", "zh"]);
     assert_usage_error(&unknown, "--tokenize");
+    for (flags, part) in [
+        (["--beam", "0"], "`beam_size` is 0"),
+        (["--length-penalty", "NaN"], "`length_penalty` is NaN"),
+        (["--min-length", "100"], "`min_length` is 100"),
+    ] {
+        assert_usage_error(&workspace.evaluate(&lines, &lines, &flags), part);
+    }
     let unknown = workspace.evaluate(&lines, &lines, &["--device", "abacus"]);
     assert_error(&unknown, &["\"abacus\""]);
     std::fs::remove_file(workspace.model().join("config.json")).unwrap();

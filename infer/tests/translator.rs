@@ -4,8 +4,8 @@ mod common;
 
 use std::thread;
 
-use attend_infer::search::SearchOptions;
-use attend_infer::{InferError, ModelFolder, Translation, Translator, Workers};
+use attend_infer::search::{LengthNormalization, Sampling, SearchOptions, Stopping};
+use attend_infer::{InferError, ModelFolder, SourceLine, Translation, Translator, Workers};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
@@ -59,24 +59,23 @@ fn assert_same(actual: &[Translation], expected: &[Translation], what: &str) {
 #[test]
 fn a_sentence_translates_the_same_alone_in_any_batch_and_by_any_workers() {
     let sentences = random_sentences(40);
+    let default = SearchOptions::default();
     for options in [
-        SearchOptions {
-            beam_size: 1,
-            nbest: 1,
-            length_penalty: 0.6,
-            ..SearchOptions::default()
-        },
-        SearchOptions {
-            beam_size: 4,
-            nbest: 3,
-            length_penalty: 0.6,
-            ..SearchOptions::default()
-        },
+        default.greedy(),
+        SearchOptions { nbest: 3, ..default },
         SearchOptions {
             beam_size: 5,
             nbest: 2,
             length_penalty: 0.0,
-            ..SearchOptions::default()
+            no_repeat_ngram: 2,
+            repetition_penalty: 1.2,
+            ..default
+        },
+        SearchOptions {
+            stopping: Stopping::CTranslate2,
+            length_normalization: LengthNormalization::Length,
+            max_length: Some(30),
+            ..default
         },
     ] {
         let translator = Translator::new(bundle()).with_search(options).unwrap();
@@ -100,6 +99,43 @@ fn a_sentence_translates_the_same_alone_in_any_batch_and_by_any_workers() {
                 }
             }
         }
+    }
+}
+
+/// Samples depend on a line's number: the same line of the same number is drawn the same anywhere.
+#[test]
+fn a_sentence_is_sampled_the_same_alone_in_any_batch_and_by_any_workers() {
+    let sentences = random_sentences(20);
+    let options = SearchOptions {
+        nbest: 2,
+        sampling: Some(Sampling::default()),
+        ..SearchOptions::default()
+    };
+    let translator = Translator::new(bundle()).with_search(options).unwrap();
+    let lines: Vec<SourceLine<'_>> = sentences
+        .iter()
+        .enumerate()
+        .map(|(number, text)| SourceLine {
+            text,
+            number,
+            ..SourceLine::default()
+        })
+        .collect();
+    let together = translator.translate(&sentences).unwrap();
+    for (line, expected) in lines.iter().zip(&together) {
+        assert_same(
+            &translator.translate_lines(&[*line]).unwrap()[0],
+            expected,
+            line.text,
+        );
+    }
+    let workers = Workers::start(3, 1).unwrap();
+    let translator = translator.with_batch_size(4).with_workers(workers);
+    let backwards: Vec<SourceLine<'_>> = lines.iter().rev().copied().collect();
+    let mut found = translator.translate_lines(&backwards).unwrap();
+    found.reverse();
+    for ((found, expected), line) in found.iter().zip(&together).zip(&lines) {
+        assert_same(found, expected, line.text);
     }
 }
 

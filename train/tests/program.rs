@@ -235,6 +235,9 @@ fn a_value_out_of_range_is_named_with_its_place() {
             "data.valid needs source and target, or tsv",
         ),
         ("search.beam_size=0", "beam_size"),
+        ("search.min_length=64", "have at most 63 tokens"),
+        ("search.repetition_penalty=0.5", "`repetition_penalty` is 0.5"),
+        ("search.sampling.top_p=2", "`sampling.top_p` is 2"),
     ];
     for (assignment, part) in cases {
         assert_refused(&workspace, &["--set", assignment], &[part]);
@@ -271,6 +274,8 @@ fn numbers_beyond_their_bounds_are_named_with_their_place() {
         "search.nbest",
         "search.min_length",
         "search.max_length",
+        "search.no_repeat_ngram",
+        "search.sampling.top_k",
     ];
     for key in keys {
         let assignment = format!("{key}={huge}");
@@ -310,7 +315,7 @@ fn the_largest_numbers_train_and_resume() {
         "training.batch_tokens=10000000",
         "training.warmup=1000000000000",
         "training.average_last=1000000000000",
-        "search.beam_size=10000",
+        "search.beam_size=1000",
         "search.min_length=0",
         "search.max_length=1",
         "training.updates=2",

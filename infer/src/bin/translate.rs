@@ -80,6 +80,11 @@ fn usage_error(message: &str) -> ! {
 fn run(options: &Options) -> Result<(), InferError> {
     let bundle = ModelFolder::load(&options.model, &device::select(options.device.as_deref())?)?;
     let search = options.search.over(bundle.generation, options.nbest);
+    if !options.text.required().is_empty()
+        && let Err(error) = search.validate_with_required_words()
+    {
+        usage_error(&error.to_string());
+    }
     let translator = Translator::new(bundle)
         .with_search(search)
         .unwrap_or_else(|error| usage_error(&error.to_string()))

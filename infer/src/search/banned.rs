@@ -29,9 +29,11 @@ pub struct BannedWords {
     surfaces: Arc<SurfaceForms>,
     /// Finds the phrases in the bytes of a text with its boundaries.
     automaton: NFA,
-    /// The tokens that may not follow a text; those of most texts are the same.
-    forbidden: Mutex<HashMap<(Reading, bool), Arc<[u32]>>>,
+    forbidden: Mutex<ForbiddenTokens>,
 }
+
+/// The tokens that may not follow a text, by how it reads and whether the end may come: few texts differ in that.
+type ForbiddenTokens = HashMap<(Reading, bool), Arc<[u32]>>;
 
 /// How far the reading of a text has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

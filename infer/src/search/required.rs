@@ -37,10 +37,14 @@ pub(super) struct Progress {
 }
 
 impl RequiredWords {
-    /// Requires words. Each is given by its spellings, of one token or more each, and first of them the one that follows
-    /// other words; others may be those at the start of a sentence.
+    /// Requires words. Each is given by its spellings, and first of them the one that follows other words; others may be
+    /// those at the start of a sentence. Spellings without a token require nothing.
     #[must_use]
-    pub fn new(spellings: Vec<Vec<Vec<u32>>>, surfaces: Arc<SurfaceForms>) -> Self {
+    pub fn new(mut spellings: Vec<Vec<Vec<u32>>>, surfaces: Arc<SurfaceForms>) -> Self {
+        spellings
+            .iter_mut()
+            .for_each(|word| word.retain(|spelling| !spelling.is_empty()));
+        spellings.retain(|word| !word.is_empty());
         let required = !spellings.is_empty();
         Self(required.then(|| Arc::new(Words { spellings, surfaces })))
     }

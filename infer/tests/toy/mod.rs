@@ -14,7 +14,7 @@ pub(crate) const PAD: u32 = 1;
 pub(crate) const EOS: u32 = 2;
 pub(crate) const VOCAB_SIZE: usize = 6;
 /// The most steps of any search here.
-pub(crate) const MAX_STEPS: usize = 16;
+pub(crate) const MAX_STEPS: usize = 17;
 /// The tokens that translations are made of.
 pub(crate) const WORDS: [u32; 3] = [3, 4, 5];
 /// Enough for all hypotheses of up to six words, and as many as a beam may have.
