@@ -280,8 +280,13 @@ impl Translator {
             if tokens.iter().any(|token| self.special.forbidden.contains(token)) {
                 return Err(refused(text, "a translation is one line"));
             }
-            if self.banned.as_ref().is_some_and(|banned| banned.occur_in(tokens)) {
-                return Err(refused(text, "it contains a banned word"));
+            let banned = |end: usize| {
+                self.banned
+                    .as_ref()
+                    .is_some_and(|words| words.occur_in(&tokens[..end]))
+            };
+            if (1..=tokens.len()).any(banned) {
+                return Err(refused(text, "it has a banned word, or a token that ends in one"));
             }
         }
 

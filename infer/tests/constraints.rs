@@ -91,10 +91,16 @@ impl Asked {
                         .windows(n)
                         .any(|before| before == &tokens[last + 1 - n..=last])
             });
+        // Not even on the way: a token that ends in a banned word is not chosen.
+        let mut ends = self.prefix.len()..=tokens.len();
+        let banned = ends.any(|end| {
+            let text = self::text(&tokens[..end]);
+            self.banned.iter().any(|word| has_word(&text, word))
+        });
         tokens.len() >= self.min_length
             && !repeats
             && text.starts_with(self.prefix)
-            && self.banned.iter().all(|word| !has_word(&text, word))
+            && !banned
             && self.required.iter().all(|word| has_word(&text, word))
     }
 

@@ -21,19 +21,18 @@ const BOUNDARY: u8 = 0xff;
 /// `party` or `arts`; `(c)` is caught in `a(c)b`. In scripts that leave no space between words, a word beside
 /// others is not caught.
 ///
-/// A token is kept from following where it would complete a phrase, boundary included: behind `art` those that start
-/// with no letter or digit, and `</s>`. Greedy search and sampling, which cannot go back from there, and any search at
-/// the maximum length, also avoid a token behind which the text would end in a phrase, be it the beginning of `arts`.
+/// A token is kept from following where the text would then have a phrase, also if the text ended there. A longer word
+/// that begins with a phrase is thus free in all spellings but those with a token that ends where the phrase does:
+/// `arts` as one token or as `ar` and `ts`, not as `art` and `s`. To let `art` through would tempt a search, which
+/// cannot go back, to spell some word that does not exist.
 #[derive(Debug)]
 pub struct BannedWords {
     surfaces: Arc<SurfaceForms>,
     /// Finds the phrases in the bytes of a text with its boundaries.
     automaton: NFA,
-    forbidden: Mutex<ForbiddenTokens>,
+    /// The tokens that may not follow a text, by how it reads: few texts differ in that.
+    forbidden: Mutex<HashMap<Reading, Arc<[u32]>>>,
 }
-
-/// The tokens that may not follow a text, by how it reads and whether the end may come: few texts differ in that.
-type ForbiddenTokens = HashMap<(Reading, bool), Arc<[u32]>>;
 
 /// How far the reading of a text has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,20 +65,19 @@ impl BannedWords {
         self.ends_found(reading)
     }
 
-    /// Forbids the tokens that would complete a banned word of the hypothesis; where `is_end`, also those behind which
-    /// the end would.
-    pub(super) fn forbid(&self, tokens: &[u32], is_end: bool, eos: u32, row: &mut Row<'_>) {
+    /// Forbids the tokens behind which the hypothesis would have a banned word, and `</s>` where it has one.
+    pub(super) fn forbid(&self, tokens: &[u32], eos: u32, row: &mut Row<'_>) {
         let (reading, rest) = self.read(self.start(), &self.surfaces.text(tokens));
         if self.ends_found(reading) {
             row.forbid(eos);
         }
-        for &token in self.completing(reading, &rest, is_end).iter() {
+        for &token in self.completing(reading, &rest).iter() {
             row.forbid(token);
         }
     }
 
-    /// The tokens that complete a phrase behind a text, or behind which the end would where `is_end`.
-    fn completing(&self, reading: Reading, rest: &[u8], is_end: bool) -> Arc<[u32]> {
+    /// The tokens that complete a phrase behind a text, if only together with its end.
+    fn completing(&self, reading: Reading, rest: &[u8]) -> Arc<[u32]> {
         // A phrase in the forced prefix is not held against what follows.
         let reading = Reading {
             found: false,
@@ -88,7 +86,7 @@ impl BannedWords {
         let find = || -> Arc<[u32]> {
             let completes = |form: &[u8]| {
                 let (reading, _) = self.read(reading, &[rest, form].concat());
-                reading.found || is_end && self.ends_found(reading)
+                self.ends_found(reading)
             };
             let tokens = self.surfaces.iter();
             tokens
@@ -101,7 +99,7 @@ impl BannedWords {
             return find();
         }
         let mut forbidden = self.forbidden.lock().expect("nobody panics with this lock");
-        forbidden.entry((reading, is_end)).or_insert_with(find).clone()
+        forbidden.entry(reading).or_insert_with(find).clone()
     }
 
     fn start(&self) -> Reading {

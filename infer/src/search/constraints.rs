@@ -57,9 +57,7 @@ impl Search<'_> {
             forbid_repeated_ngrams(options.no_repeat_ngram, tokens, row);
         }
         if let Some(banned) = self.banned {
-            // What cannot go back or on must not stop in a banned word.
-            let is_end = options.has_no_beam() || tokens.len() + 1 == request.max_length;
-            banned.forbid(tokens, is_end, special.eos, row);
+            banned.forbid(tokens, special.eos, row);
         }
         last_resort
     }

@@ -146,11 +146,6 @@ impl SearchOptions {
         }
     }
 
-    /// Whether each translation grows a token at a time without rivals: greedy search and sampling.
-    pub(super) fn has_no_beam(&self) -> bool {
-        self.beam_size == 1 || self.sampling.is_some()
-    }
-
     /// Checks that the options describe a search.
     ///
     /// # Errors
