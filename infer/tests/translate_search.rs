@@ -1,0 +1,278 @@
+//! The flags of `translate` that say what is searched for, run from outside on a small model with random weights.
+
+mod common;
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+
+use attend_data::tokenizer::Tokenizer;
+use attend_infer::search::{LengthNormalization, Sampling, SearchOptions, Stopping};
+use attend_infer::{ModelFolder, Translator};
+use attend_model::TransformerConfig;
+
+use common::{MAX_SOURCE_TOKENS, SENTENCES, Workspace, assert_error, bundle, bundle_of, config};
+
+const NOTHING: [&str; 0] = [];
+
+fn text() -> String {
+    SENTENCES.map(|sentence| format!("{sentence}\n")).concat()
+}
+
+fn argument(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+/// Each flag does what the option of its name does, which has its own tests.
+#[test]
+fn flags_are_options_of_the_search() {
+    let workspace = Workspace::new();
+    let default = SearchOptions::default();
+    let drawn = |sampling| SearchOptions {
+        sampling: Some(sampling),
+        ..default.greedy()
+    };
+    let one = Sampling::default();
+    let cases: [(&str, SearchOptions); 14] = [
+        (
+            "--beam 4 --length-penalty 2",
+            SearchOptions {
+                length_penalty: 2.0,
+                ..default
+            },
+        ),
+        (
+            "--beam 4 --length-normalization length --length-penalty 1",
+            SearchOptions {
+                length_normalization: LengthNormalization::Length,
+                length_penalty: 1.0,
+                ..default
+            },
+        ),
+        (
+            "--beam 4 --stopping ctranslate2",
+            SearchOptions {
+                stopping: Stopping::CTranslate2,
+                ..default
+            },
+        ),
+        (
+            "--beam 4 --no-repeat-ngram 2",
+            SearchOptions {
+                no_repeat_ngram: 2,
+                ..default
+            },
+        ),
+        (
+            "--no-repeat-ngram 1",
+            SearchOptions {
+                no_repeat_ngram: 1,
+                ..default.greedy()
+            },
+        ),
+        (
+            "--repetition-penalty 1.7",
+            SearchOptions {
+                repetition_penalty: 1.7,
+                ..default.greedy()
+            },
+        ),
+        (
+            "--min-length 20",
+            SearchOptions {
+                min_length: 20,
+                ..default.greedy()
+            },
+        ),
+        (
+            "--max-length 4",
+            SearchOptions {
+                max_length: Some(4),
+                ..default.greedy()
+            },
+        ),
+        ("--sample", drawn(one)),
+        ("--sample --seed 8", drawn(Sampling { seed: 8, ..one })),
+        (
+            "--sample --temperature 0.3",
+            drawn(Sampling {
+                temperature: 0.3,
+                ..one
+            }),
+        ),
+        (
+            "--sample --top-k 3",
+            drawn(Sampling {
+                top_k: Some(3),
+                ..one
+            }),
+        ),
+        ("--sample --top-p 0.4", drawn(Sampling { top_p: 0.4, ..one })),
+        (
+            "--sample --top-p 0.9 --top-k 40 --temperature 0.8 --seed 3",
+            drawn(Sampling {
+                top_p: 0.9,
+                top_k: Some(40),
+                temperature: 0.8,
+                seed: 3,
+            }),
+        ),
+    ];
+    let mut outputs = HashSet::new();
+    for (flags, options) in cases {
+        let translator = Translator::new(bundle()).with_search(options).unwrap();
+        let best = translator.translate_best(&SENTENCES).unwrap();
+        let expected: String = best.iter().map(|best| format!("{best}\n")).collect();
+        let flags: Vec<&str> = flags.split(' ').chain(["--batch-size", "3"]).collect();
+        assert_eq!(
+            workspace.translated(&flags, text().as_bytes()),
+            expected,
+            "{flags:?}"
+        );
+        outputs.insert(expected);
+    }
+    assert!(outputs.len() >= 13, "only {} of 14 differ", outputs.len());
+}
+
+#[test]
+fn a_model_may_ask_for_sampling() {
+    let workspace = Workspace::new();
+    let settings = r#"{"beam_size": 2, "sampling": {"top_k": 5, "seed": 2}}"#;
+    fs::write(workspace.model().join("generation.json"), settings).unwrap();
+    let drawn = workspace.translated(&NOTHING, text().as_bytes());
+    assert_eq!(workspace.translated(&["--sample"], text().as_bytes()), drawn);
+    assert_eq!(
+        workspace.translated(&["--sample", "--seed", "2"], text().as_bytes()),
+        drawn
+    );
+    assert_ne!(
+        workspace.translated(&["--sample", "--seed", "3"], text().as_bytes()),
+        drawn
+    );
+    let beam = workspace.translated(&["--beam", "2"], text().as_bytes());
+    assert_ne!(beam, drawn);
+
+    // Several samples of a line, in the order in which they are drawn.
+    let json = workspace.translated(&["--sample", "--nbest", "9", "--json", "yes"], b"");
+    let line: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let samples = line["translations"].as_array().unwrap();
+    assert_eq!(samples.len(), 9);
+    assert_eq!(
+        samples[0]["text"].as_str().unwrap(),
+        workspace
+            .translated(&["--sample", "yes"], b"")
+            .trim_end_matches('\n')
+    );
+}
+
+#[test]
+fn translations_start_with_their_prefix() {
+    let workspace = Workspace::new();
+    for flags in [
+        ["--beam", "1"].as_slice(),
+        &["--beam", "3"],
+        &["--sample"],
+        &["--stopping", "ctranslate2"],
+    ] {
+        let arguments = [flags, &["--prefix", "das alte Haus  "]].concat();
+        let translated = workspace.translated(&arguments, text().as_bytes());
+        assert!(
+            translated.lines().all(|line| line.starts_with("das alte Haus")),
+            "{translated}"
+        );
+    }
+    let prefixes = workspace.write("prefixes.txt", "ein\n\nzwei Kinder\n");
+    let from_file = ["--prefix-file", argument(&prefixes)];
+    let translated = workspace.translated(&from_file, b"yes\nthe house\nthe house\n");
+    let lines: Vec<&str> = translated.lines().collect();
+    assert!(
+        lines[0].starts_with("ein") && lines[2].starts_with("zwei Kinder"),
+        "{translated}"
+    );
+    assert_eq!(
+        lines[1],
+        workspace.translated(&["the house"], b"").trim_end_matches('\n')
+    );
+
+    let output = workspace.translate(&from_file, b"yes\nyes\n");
+    assert_error(&output, &["prefixes.txt has 3 lines", "the input has 2"]);
+    let long = "~".repeat(MAX_SOURCE_TOKENS + 1);
+    let output = workspace.translate(&["--prefix", &long, "yes"], b"");
+    assert_error(&output, &["line 1", "100 tokens", "at most 99"]);
+    let output = workspace.translate(&["--prefix", "das\nHaus", "yes"], b"");
+    assert_error(&output, &["line 1", "das\\nHaus", "one line"]);
+    let output = workspace.translate(&["--prefix", "das Haus", "--ban", "Haus", "yes"], b"");
+    assert_error(&output, &["line 1", "das Haus", "banned"]);
+}
+
+#[test]
+fn words_are_banned_and_required() {
+    let workspace = Workspace::new();
+    let has_word = |line: &str, word: &str| {
+        let mut words = line.split(|c: char| !c.is_alphanumeric());
+        words.any(|other| other == word)
+    };
+    let required = ["--beam", "4", "--require", "Garten", "--require", "the old house"];
+    let translated = workspace.translated(&required, text().as_bytes());
+    for line in translated.lines() {
+        assert!(has_word(line, "Garten"), "{line}");
+        assert!(line.contains("the old house"), "{line}");
+    }
+    // What a model says is what it can be kept from saying.
+    for beam in ["1", "4"] {
+        let free = workspace.translated(&["--beam", beam], text().as_bytes());
+        let words = free.split(|c: char| !c.is_alphanumeric());
+        let word = words.max_by_key(|word| word.len()).unwrap();
+        assert!(free.lines().any(|line| has_word(line, word)));
+        let banned = ["--beam", beam, "--ban", word, "--ban", "house"];
+        let translated = workspace.translated(&banned, text().as_bytes());
+        assert!(
+            !translated.lines().any(|line| has_word(line, word)),
+            "{word}: {translated}"
+        );
+        assert_eq!(translated.lines().count(), SENTENCES.len());
+    }
+    let both = ["--beam", "4", "--require", "the old house", "--ban", "old", "yes"];
+    assert_error(
+        &workspace.translate(&both, b""),
+        &["line 1", "the old house", "banned"],
+    );
+    let short = [
+        "--beam",
+        "4",
+        "--require",
+        "the old house",
+        "--max-length",
+        "2",
+        "yes",
+    ];
+    assert_error(&workspace.translate(&short, b""), &["line 1", "at most 2"]);
+}
+
+/// Words alone, and none but the special ones: there is nothing to say but the end.
+#[test]
+fn a_vocabulary_without_words_translates() {
+    let workspace = Workspace::new();
+    let words = Tokenizer::train_whitespace([""].into_iter(), None).unwrap();
+    let config = TransformerConfig {
+        vocab_size: words.vocab_size(),
+        ..config()
+    };
+    let model = ModelFolder {
+        tokenizer: words,
+        ..bundle_of(config, 3)
+    };
+    model.save(workspace.model()).unwrap();
+    for flags in [["--beam", "1"], ["--beam", "4"], ["--sample", "--seed=1"]] {
+        let arguments = [&flags, ["--min-length", "1"].as_slice(), &["yes"]].concat();
+        assert_eq!(workspace.translated(&arguments, b""), "\n");
+        let kept = [
+            &flags,
+            ["--min-length", "2", "--max-length", "2", "--unknown", "keep"].as_slice(),
+            &["yes"],
+        ];
+        assert_eq!(workspace.translated(&kept.concat(), b""), "<unk> <unk>\n");
+    }
+    let output = workspace.translate(&["--prefix", "ja", "yes"], b"");
+    assert_error(&output, &["line 1", "\"ja\"", "no such word"]);
+}
