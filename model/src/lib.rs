@@ -41,6 +41,6 @@ pub mod transformer;
 
 pub use attention::MultiHeadAttention;
 pub use cache::DecoderState;
-pub use config::{ConfigError, NormPlacement, PositionKind, TransformerConfig};
+pub use config::{ConfigError, NormPlacement, PositionKind, TransformerConfig, bounds};
 pub use dropout::seed_dropout;
 pub use transformer::{AttentionWeights, InferenceTransformer, Memory, Transformer};

@@ -128,6 +128,12 @@ fn open(path: &Path) -> io::Result<Box<dyn BufRead + Send>> {
     })
 }
 
+/// Whether [`Lines::open`] would decompress a file.
+#[must_use]
+pub fn is_compressed(path: &Path) -> bool {
+    compression(path).is_some()
+}
+
 /// The ending of a compressed file's name.
 pub(crate) fn compression(path: &Path) -> Option<&'static str> {
     let ending = path.extension()?;

@@ -48,17 +48,17 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<(), InferError> {
     let corpus = ParallelCorpus::read_files(&options.source, &options.reference)?;
-    let bundle = ModelFolder::load(&options.model, &device::select(options.device.as_deref())?)?;
+    let model_folder = ModelFolder::load(&options.model, &device::select(options.device.as_deref())?)?;
     let targets = corpus.pairs.iter().map(|pair| pair.target.as_str());
     let references: Vec<String> = targets
-        .map(|target| bundle.tokenizer.plain_text(target))
+        .map(|target| model_folder.tokenizer.plain_text(target))
         .collect();
     let search = SearchOptions {
-        beam_size: options.beam.unwrap_or(bundle.generation.beam_size),
+        beam_size: options.beam.unwrap_or(model_folder.generation.beam_size),
         nbest: 1,
-        ..bundle.generation
+        ..model_folder.generation
     };
-    let translator = Translator::new(bundle)
+    let translator = Translator::new(model_folder)
         .with_search(search)?
         .with_workers(options.workers.start()?);
     let tokenizer = match options.tokenize.as_str() {

@@ -1,0 +1,185 @@
+//! `translate`: text in, translations out.
+
+mod output;
+mod progress;
+mod prompt;
+
+use std::io::{self, BufReader, Cursor, IsTerminal};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use attend_data::DataError;
+use attend_data::cli::report;
+use attend_data::corpus::Lines;
+use attend_infer::cli::WorkerOptions;
+use attend_infer::search::SearchOptions;
+use attend_infer::stream::{StreamOptions, translate_lines};
+use attend_infer::translator::BATCH_TOKENS;
+use attend_infer::{InferError, Language, ModelFolder, Translator, device};
+use clap::{Parser, error::ErrorKind};
+
+use output::Output;
+use progress::Progress;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Translate text: arguments, a file, or standard input, one line in, one line out, as the lines come. On a terminal,
+/// a prompt asks for them.
+#[derive(Parser)]
+#[command(name = "translate", version)]
+struct Options {
+    /// The lines to translate; without any, those of --input or of standard input.
+    #[arg(value_name = "LINE", conflicts_with = "input")]
+    lines: Vec<String>,
+    /// The model folder.
+    #[arg(long, value_name = "FOLDER", default_value = "runs/phrasebook")]
+    model: PathBuf,
+    /// Read lines from this file (.gz, .xz and .zst are decompressed) in place of standard input.
+    #[arg(long, value_name = "FILE")]
+    input: Option<PathBuf>,
+    /// Write to this file in place of standard output; an older one is replaced at the end.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// The language of the lines, which says where their sentences end.
+    #[arg(long, value_name = "CODE", default_value = "en")]
+    language: Language,
+    /// Take each line for one sentence, and refuse one that is longer than the model's positions.
+    #[arg(long, conflicts_with = "language")]
+    no_split: bool,
+    /// Hypotheses kept at each step; 1 is greedy search. [default: the model's]
+    #[arg(long, value_name = "N")]
+    beam: Option<usize>,
+    /// Translations given for each line, best first; more than one needs --json.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    nbest: usize,
+    /// Exponent alpha of the length penalty ((5 + length) / 6)^alpha that divides a log-probability (Wu et al.,
+    /// 2016, equation 14): 0 ranks by probability, larger values favour longer translations. [default: the model's]
+    #[arg(long, value_name = "ALPHA")]
+    length_penalty: Option<f32>,
+    /// Fewest tokens in a sentence's translation. [default: the model's]
+    #[arg(long, value_name = "N")]
+    min_length: Option<usize>,
+    /// Most tokens in a sentence's translation, which never has more than 50 above its source. [default: the model's]
+    #[arg(long, value_name = "N")]
+    max_length: Option<usize>,
+    /// Print a JSON object a line: the source, and its translations with their scores.
+    #[arg(long)]
+    json: bool,
+    /// Most tokens that are decoded side by side, those of the sentences and of their longest possible translations
+    /// together; changes speed and memory, no translation.
+    #[arg(long, value_name = "N", default_value_t = default_batch_tokens())]
+    batch_tokens: NonZeroUsize,
+    #[command(flatten)]
+    workers: WorkerOptions,
+    /// The device to compute on: flex or ndarray, if built in. [default: the first built in]
+    #[arg(long, value_name = "NAME", env = "BURN_DEVICE")]
+    device: Option<String>,
+}
+
+fn default_batch_tokens() -> NonZeroUsize {
+    const { NonZeroUsize::new(BATCH_TOKENS).expect("a batch holds tokens") }
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    if options.nbest > 1 && !options.json {
+        usage_error("--nbest with more than one translation a line needs --json");
+    }
+    match run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((error, hint)) => report(&error, hint),
+    }
+}
+
+fn usage_error(message: &str) -> ! {
+    use clap::CommandFactory;
+    Options::command()
+        .error(ErrorKind::ArgumentConflict, message)
+        .exit()
+}
+
+/// An error comes with what to do about it.
+fn run(options: &Options) -> Result<(), (InferError, Option<String>)> {
+    let with_hint = |error: InferError| {
+        let hint = error.hint();
+        (error, hint)
+    };
+    // What is quickly found wrong comes first, and the model, which takes longest to load, last.
+    let search = options.search().map_err(with_hint)?;
+    let input = options.input().map_err(|error| with_hint(error.into()))?;
+    let output = Output::create(options.output.as_deref(), options.json);
+    let mut output = output.map_err(|error| with_hint(error.into()))?;
+    let translator = options.translator(search).map_err(with_hint)?;
+    let result = match input {
+        Some(lines) => translate(options, &translator, lines, &mut output),
+        None => prompt::translate(&translator, options.no_split, &mut output),
+    };
+    match result {
+        Ok(()) => output.finish().map_err(|error| with_hint(error.into())),
+        Err(error) => {
+            let hints = [error.hint(), output.unfinished()];
+            let hints: Vec<String> = hints.into_iter().flatten().collect();
+            Err((error, (!hints.is_empty()).then(|| hints.join("; "))))
+        }
+    }
+}
+
+fn translate(
+    options: &Options,
+    translator: &Translator,
+    lines: Lines,
+    output: &mut Output,
+) -> Result<(), InferError> {
+    let progress = Progress::of(translator, options.input.as_deref());
+    let stream = StreamOptions {
+        split: !options.no_split,
+        eager: options.input.is_none(),
+    };
+    translate_lines(translator, lines, stream, |lines, translations| {
+        let state = progress.suspend(|| output.write(lines, translations))?;
+        progress.advance(lines);
+        Ok(state)
+    })
+}
+
+impl Options {
+    fn search(&self) -> Result<SearchOptions, InferError> {
+        let defaults = ModelFolder::search_defaults(&self.model)?;
+        let search = SearchOptions {
+            beam_size: self.beam.unwrap_or(defaults.beam_size),
+            nbest: self.nbest,
+            length_penalty: self.length_penalty.unwrap_or(defaults.length_penalty),
+            min_length: self.min_length.unwrap_or(defaults.min_length),
+            max_length: self.max_length.or(defaults.max_length),
+        };
+        search.validate()?;
+        Ok(search)
+    }
+
+    /// The lines to translate; none where a prompt should ask for them.
+    fn input(&self) -> Result<Option<Lines>, DataError> {
+        if !self.lines.is_empty() {
+            let text = Cursor::new(self.lines.join("\n") + "\n");
+            return Ok(Some(Lines::new(text, "the command line")));
+        }
+        if let Some(path) = &self.input {
+            return Lines::open(path).map(Some);
+        }
+        if self.output.is_none() && io::stdin().is_terminal() && io::stdout().is_terminal() {
+            return Ok(None);
+        }
+        Ok(Some(Lines::new(BufReader::new(io::stdin()), "standard input")))
+    }
+
+    fn translator(&self, search: SearchOptions) -> Result<Translator, InferError> {
+        let device = device::select(self.device.as_deref())?;
+        let workers = self.workers.start()?;
+        let translator = workers.load(&self.model, &device)?;
+        Ok(translator
+            .with_search(search)?
+            .with_batch_tokens(self.batch_tokens.get())
+            .with_language(self.language.clone()))
+    }
+}
