@@ -91,7 +91,6 @@ fn check(bytes: &[u8]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn any_bytes_are_translated_or_named(
         parts in prop::collection::vec(

@@ -135,7 +135,7 @@ fn a_config_that_is_no_config_is_refused() {
         (with("norm", json!("between")), "between"),
         (with("max_length", json!(0)), "max_length"),
         (with("max_length", json!(1_000_000_000_000u64)), "max_length"),
-        (with("d_model", json!(1 << 40)), "d_model"),
+        (with("d_model", json!(1u64 << 40)), "d_model"),
         (with("d_ff", json!(u32::MAX)), "d_ff"),
         (with("encoder_layers", json!(1_000_000_000)), "encoder_layers"),
         (with("decoder_layers", json!(1_000_000_000)), "decoder_layers"),

@@ -31,6 +31,7 @@ fn a_prompt_translates_lines_until_it_ends() {
 
     terminal.exp_string("> ").unwrap();
     terminal.send("not wanted").unwrap();
+    terminal.flush().unwrap();
     terminal.exp_string("not wanted").unwrap();
     terminal.send_control('c').unwrap();
     terminal.exp_string("> ").unwrap();

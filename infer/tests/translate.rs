@@ -420,7 +420,8 @@ fn flags_come_first_then_the_output_then_the_model() {
         &["`max_length` is 2"],
     );
     assert_error(&workspace.translate(&arguments, b""), &[argument(&output)]);
-    let folder = ["--output", argument(&workspace.model()), "yes"];
+    let model = workspace.model();
+    let folder = ["--output", argument(&model), "yes"];
     assert_error(
         &workspace.translate(&folder, b""),
         &[argument(&workspace.model())],

@@ -222,7 +222,9 @@ impl Recipe {
             .validate()
             .map_err(|error| OutOfRange {
                 field: match error {
-                    ConfigError::Zero { field } => format!("model.{field}"),
+                    ConfigError::Zero { field } | ConfigError::TooLarge { field, .. } => {
+                        format!("model.{field}")
+                    }
                     ConfigError::Heads { .. } => "model.n_heads".to_owned(),
                     ConfigError::OddWidth { .. } => "model.d_model".to_owned(),
                     ConfigError::Dropout { .. } => "model.dropout".to_owned(),
