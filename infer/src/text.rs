@@ -15,12 +15,6 @@ pub struct Language {
     code: String,
 }
 
-/// Languages that the crate `sentencex` has rules for; it knows others as their relatives.
-const LANGUAGES: [&str; 31] = [
-    "am", "ar", "bg", "bn", "ca", "da", "de", "el", "en", "es", "fi", "fr", "gu", "hi", "hy", "it", "ja",
-    "kk", "kn", "ml", "mr", "my", "nl", "pa", "pl", "pt", "ru", "sk", "ta", "te", "uk",
-];
-
 impl Default for Language {
     /// English.
     fn default() -> Self {
@@ -31,24 +25,27 @@ impl Default for Language {
 }
 
 impl FromStr for Language {
-    type Err = UnknownLanguage;
+    type Err = InvalidLanguage;
 
-    /// The language of an ISO 639 code, such as `de`.
+    /// The language of an ISO 639 code, such as `de`, with or without subtags, as in `zh-hant`. One that the crate
+    /// `sentencex` has no rules for is taken for a relative of it, or for English.
     fn from_str(code: &str) -> Result<Self, Self::Err> {
         let code = code.to_ascii_lowercase();
-        match LANGUAGES.contains(&code.as_str()) || sentencex::languages::get_fallbacks(&code).is_some() {
+        let mut tags = code.split('-');
+        let is_language =
+            |tag: &str| (2..=3).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_lowercase());
+        let is_subtag = |tag: &str| !tag.is_empty() && tag.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        match tags.next().is_some_and(is_language) && tags.all(is_subtag) {
             true => Ok(Self { code }),
-            false => Err(UnknownLanguage),
+            false => Err(InvalidLanguage),
         }
     }
 }
 
-/// A code of no language whose sentences can be told.
+/// What is no code of a language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "no language whose sentences can be told; try a code such as en or de, of a language that is written alike"
-)]
-pub struct UnknownLanguage;
+#[error("no code of a language, such as en or de")]
+pub struct InvalidLanguage;
 
 /// A sentence of a text, or a part of one.
 #[derive(Clone, Debug, PartialEq, Eq)]

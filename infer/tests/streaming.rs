@@ -113,10 +113,8 @@ fn a_thread_that_is_refused_is_an_error() {
     assert!(complaints.contains("--workers"), "{complaints}");
 }
 
-/// Takes a minute: `just test --test streaming -- --ignored`.
 #[cfg(target_os = "linux")]
 #[test]
-#[ignore = "takes a minute"]
 fn memory_does_not_grow_with_the_input() {
     let workspace = Workspace::new();
     let words: Vec<&str> = SENTENCES
@@ -149,5 +147,5 @@ fn memory_does_not_grow_with_the_input() {
         panic!("two peaks")
     };
     println!("peak memory: {early} KiB after 2,000 lines, {late} KiB after 10,000");
-    assert!(late as f64 <= early as f64 * 1.05, "{early} KiB, then {late} KiB");
+    assert!(late as f64 <= early as f64 * 1.1, "{early} KiB, then {late} KiB");
 }

@@ -268,7 +268,7 @@ fn settings_that_describe_no_search_are_refused() {
         (&["--beam", "many"], "--beam"),
         (&["--batch-tokens", "0"], "--batch-tokens"),
         (&["--batch-tokens", "-1"], "-1"),
-        (&["--language", "xx"], "--language"),
+        (&["--language", "german"], "--language"),
         (&["--language", "de", "--no-split"], "--no-split"),
     ] {
         assert_usage_error(&workspace.translate(arguments, b"yes\n"), part);
