@@ -87,10 +87,7 @@ fn main() -> ExitCode {
     if options.nbest > 1 && !options.json {
         usage_error("--nbest with more than one translation a line needs --json");
     }
-    match run(&options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err((error, hint)) => report(&error, hint),
-    }
+    run(&options).unwrap_or_else(|error| report(&error, error.hint()))
 }
 
 fn usage_error(message: &str) -> ! {
@@ -100,30 +97,23 @@ fn usage_error(message: &str) -> ! {
         .exit()
 }
 
-/// An error comes with what to do about it.
-fn run(options: &Options) -> Result<(), (InferError, Option<String>)> {
-    let with_hint = |error: InferError| {
-        let hint = error.hint();
-        (error, hint)
-    };
+fn run(options: &Options) -> Result<ExitCode, InferError> {
     // What is quickly found wrong comes first, and the model, which takes longest to load, last.
-    let search = options.search().map_err(with_hint)?;
-    let input = options.input().map_err(|error| with_hint(error.into()))?;
-    let output = Output::create(options.output.as_deref(), options.json);
-    let mut output = output.map_err(|error| with_hint(error.into()))?;
-    let translator = options.translator(search).map_err(with_hint)?;
+    let search = options.search()?;
+    let input = options.input()?;
+    let mut output = Output::create(options.output.as_deref(), options.json)?;
+    let translator = options.translator(search)?;
     let result = match input {
         Some(lines) => translate(options, &translator, lines, &mut output),
         None => prompt::translate(&translator, options.no_split, &mut output),
     };
-    match result {
-        Ok(()) => output.finish().map_err(|error| with_hint(error.into())),
-        Err(error) => {
-            let hints = [error.hint(), output.unfinished()];
-            let hints: Vec<String> = hints.into_iter().flatten().collect();
-            Err((error, (!hints.is_empty()).then(|| hints.join("; "))))
-        }
+    if let Err(error) = result {
+        let hints = [error.hint(), output.unfinished()];
+        let hints: Vec<String> = hints.into_iter().flatten().collect();
+        return Ok(report(&error, (!hints.is_empty()).then(|| hints.join("; "))));
     }
+    output.finish()?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn translate(
