@@ -1,4 +1,5 @@
-//! What a run of either side finds, and how it is run: each in a process of its own, since memory is measured a process.
+//! What a run of either side finds, and how it is run: each in a process of its own, since memory is measured a
+//! process.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -70,8 +70,8 @@ pub struct Scores {
 }
 
 impl Scores {
-    /// Scores a model on the validation pairs, in batches of the recipe's size and with its BLEU, translated by `workers`.
-    /// `device` is the model's.
+    /// Scores a model on the validation pairs, in batches of the recipe's size and with its BLEU, translated by
+    /// `workers`. `device` is the model's.
     ///
     /// # Errors
     ///
@@ -191,8 +191,8 @@ fn losses(
     (smoothed / target_tokens, perplexity(plain / target_tokens))
 }
 
-/// The perplexity of a cross-entropy in nats. A larger one than any vocabulary counts as that of a run that has diverged:
-/// infinity could be neither written down nor drawn.
+/// The perplexity of a cross-entropy in nats. A larger one than any vocabulary counts as that of a run that has
+/// diverged: infinity could be neither written down nor drawn.
 fn perplexity(cross_entropy: f64) -> f64 {
     cross_entropy.exp().clamp(1.0, DIVERGED)
 }
