@@ -11,16 +11,18 @@ use attend_data::corpus::read_lines;
 use attend_data::tokenizer::Tokenizer;
 use attend_infer::search::SearchOptions;
 use attend_infer::{ModelFolder, Translator, Workers, device};
-use attend_model::{Transformer, TransformerConfig};
+use attend_model::{Precision, Transformer, TransformerConfig};
 use clap::Args;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::error::BenchError;
-use crate::measurement::{GIBIBYTE, Measurement, print, run, this_program};
+use crate::measurement::{GIBIBYTE, Measurement, print, run, succeed, this_program};
 use crate::size::{SPECIAL_TOKENS, Size};
 
 const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ctranslate2_decode.py");
+/// Makes the peer's model.
+const CONVERTER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ctranslate2_model.py");
 /// What the peer needs of Python.
 const PACKAGES: &str = "ctranslate2, numpy and safetensors";
 /// Tokens that the networks of random weights know.
@@ -53,9 +55,9 @@ pub(crate) struct Options {
     /// How often both sides run, in turn.
     #[arg(long, value_name = "N", default_value = "3")]
     pairs: NonZeroUsize,
-    /// Let the peer compute with int8 weights.
-    #[arg(long, requires = "python")]
-    int8: bool,
+    /// What weights are kept and multiplied in, float32 or int8; may be given several times. [default: both]
+    #[arg(long = "dtype", value_name = "TYPE")]
+    dtypes: Vec<Precision>,
 }
 
 #[derive(Args)]
@@ -71,22 +73,26 @@ pub(crate) struct DecoderOptions {
     #[arg(long)]
     threads: usize,
     #[arg(long)]
+    dtype: Precision,
+    #[arg(long)]
     length: Option<usize>,
 }
 
 /// What both sides do in a run.
-struct Task<'a> {
-    folder: &'a Path,
+struct Task {
     length: Option<usize>,
+    dtype: Precision,
     beam: usize,
     batch: usize,
     workers: usize,
     threads: usize,
 }
 
-impl Task<'_> {
-    fn add_to(&self, command: &mut Command, text: &Path) {
-        command.arg(self.folder).arg(text);
+impl Task {
+    /// Adds the arguments for a side's model and text.
+    fn add_to(&self, command: &mut Command, model: &Path, text: &Path) {
+        command.arg(model).arg(text);
+        command.args(["--dtype", &self.dtype.to_string()]);
         let counts = [
             ("--beam", self.beam),
             ("--batch", self.batch),
@@ -107,7 +113,9 @@ pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
     let folder =
         tempfile::tempdir().map_err(|error| DataError::write(Path::new("a temporary folder"), error))?;
     let words_file = folder.path().join("words");
-    print("model  beam batch workers threads  Attend tokens/s  GiB   CTranslate2 tokens/s  GiB   ratio\n")?;
+    print(
+        "model  dtype   beam batch workers threads  Attend tokens/s  GiB   CTranslate2 tokens/s  GiB   ratio\n",
+    )?;
     if let (Some(model), Some(input)) = (&options.model, &options.input) {
         let tokenizer = ModelFolder::load(model, &device::select(None)?)?.tokenizer;
         let words = |line: &String| -> String {
@@ -150,36 +158,48 @@ fn rows(
         [] => default.to_vec(),
         counts => counts.iter().map(|count| count.get()).collect(),
     };
+    let dtypes = match options.dtypes.as_slice() {
+        [] => &[Precision::Float32, Precision::Int8],
+        dtypes => dtypes,
+    };
+    let converted =
+        tempfile::tempdir().map_err(|error| DataError::write(Path::new("a temporary folder"), error))?;
+    let peer = match &options.python {
+        // A process of its own, so that the peer's memory is that of translating.
+        Some(python) => {
+            let mut command = Command::new(python);
+            command.arg(CONVERTER).arg(folder).arg(converted.path());
+            succeed(command, PACKAGES)?;
+            Some((python, converted.path()))
+        }
+        None => None,
+    };
     for beam in or(&options.beams, &[1, 4]) {
         for batch in or(&options.batches, &[1, 8, 32, 64]) {
-            for (workers, threads) in [(1, 2), (2, 1)] {
+            let layouts = dtypes.iter().flat_map(|&dtype| [(dtype, 1, 2), (dtype, 2, 1)]);
+            for (dtype, workers, threads) in layouts {
                 let task = Task {
-                    folder,
                     length,
+                    dtype,
                     beam,
                     batch,
                     workers,
                     threads,
                 };
-                let title = format!("{name:<6} {beam:>4} {batch:>5} {workers:>7} {threads:>7}  ");
-                let mut pairs = Vec::new();
+                let title = format!("{name:<6} {dtype:<7} {beam:>4} {batch:>5} {workers:>7} {threads:>7}  ");
                 for _ in 0..options.pairs.get() {
                     let mut command = this_program("decoder")?;
-                    task.add_to(&mut command, text);
+                    task.add_to(&mut command, folder, text);
                     let ours = run(command, None)?;
-                    let peer = match &options.python {
-                        Some(python) => {
+                    let peer = match peer {
+                        Some((python, model)) => {
                             let mut command = Command::new(python);
                             command.arg(PEER);
-                            task.add_to(&mut command, words);
-                            if options.int8 {
-                                command.arg("--int8");
-                            }
+                            task.add_to(&mut command, model, words);
                             Some(run(command, Some(PACKAGES))?)
                         }
                         None => None,
                     };
-                    pairs.push((ours, peer));
                     print(&row(&title, ours, peer))?;
                 }
             }
@@ -254,7 +274,7 @@ pub(crate) fn measure(options: &DecoderOptions) -> Result<(), BenchError> {
         min_length: options.length.unwrap_or(0),
         max_length: options.length,
     };
-    let translator = Translator::new(bundle)
+    let translator = Translator::in_precision(bundle, options.dtype)
         .with_search(search)?
         .with_batch_size(options.batch)
         .with_workers(Workers::start(options.workers, options.threads)?);

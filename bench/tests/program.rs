@@ -230,22 +230,23 @@ fn both_sides_decode_the_same_text_with_the_same_model() {
         &folder,
         r#"{"tokens_per_second": 100.0, "peak_bytes": 2147483648}"#,
     );
-    let settings = "decode --size tiny --beam 1 --batch 8 --pairs 1 --length 3 --int8 --python";
+    let settings = "decode --size tiny --beam 1 --batch 8 --pairs 1 --length 3 --python";
     let mut arguments: Vec<&str> = settings.split(' ').collect();
     arguments.push(python.to_str().unwrap());
     let rows = rows(&bench(&arguments));
-    let layouts: Vec<[&str; 2]> = rows
+    let layouts: Vec<[&str; 3]> = rows
         .iter()
-        .map(|row| [row[3].as_str(), row[4].as_str()])
+        .map(|row| [row[1].as_str(), row[4].as_str(), row[5].as_str()])
         .collect();
-    assert_eq!(layouts, [["1", "2"], ["2", "1"]]);
+    let expected = ["float32", "int8"].map(|dtype| [[dtype, "1", "2"], [dtype, "2", "1"]]);
+    assert_eq!(layouts, expected.concat());
     for row in &rows {
-        assert_eq!(&row[..3], ["tiny", "1", "8"]);
-        assert!(row[5].parse::<f64>().unwrap() > 0.0);
-        assert_eq!(&row[7..9], ["100", "2.0"]);
+        assert_eq!([&row[0], &row[2], &row[3]], ["tiny", "1", "8"]);
+        assert!(row[6].parse::<f64>().unwrap() > 0.0);
+        assert_eq!(&row[8..10], ["100", "2.0"]);
     }
     let arguments = fs::read_to_string(folder.path().join("arguments")).unwrap();
-    let expected = "--beam 1 --batch 8 --workers 2 --threads 1 --length 3 --int8";
+    let expected = "--dtype int8 --beam 1 --batch 8 --workers 2 --threads 1 --length 3";
     assert!(arguments.trim_end().ends_with(expected), "{arguments}");
 }
 
@@ -283,12 +284,13 @@ fn a_trained_model_translates_a_text_that_its_peer_gets_as_words() {
         "--python",
         python.to_str().unwrap(),
     ];
-    let settings = ["decode", "--beam", "2", "--batch", "1", "--pairs", "1"];
+    let settings = "decode --dtype float32 --beam 2 --batch 1 --pairs 1".split(' ');
+    let settings: Vec<&str> = settings.collect();
     let rows = rows(&bench(&[&settings[..], &paths].concat()));
     assert_eq!(rows.len(), 2);
     assert!(
         rows.iter()
-            .all(|row| row[0] == "given" && row[5].parse::<f64>().unwrap() > 0.0)
+            .all(|row| row[0] == "given" && row[6].parse::<f64>().unwrap() > 0.0)
     );
     assert_eq!(fs::read_to_string(folder.path().join("words")).unwrap(), words);
     // A space within a line is a part of the word that it begins.

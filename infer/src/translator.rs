@@ -2,7 +2,7 @@
 
 use attend_data::batch::TokenMatrix;
 use attend_data::tokenizer::Tokenizer;
-use attend_model::{InferenceTransformer, TransformerConfig};
+use attend_model::{InferenceTransformer, Precision, TransformerConfig};
 use burn::tensor::{Int, Tensor, TensorData};
 use serde::Serialize;
 
@@ -45,6 +45,13 @@ impl Translator {
     /// A translator with the model's own search defaults, 32 sentences a batch, and one worker of one thread.
     #[must_use]
     pub fn new(bundle: ModelFolder) -> Self {
+        Self::in_precision(bundle, Precision::Float32)
+    }
+
+    /// The same with weights in `precision`: 8 bits take a quarter of the memory and are faster on a CPU, for a small
+    /// loss of quality.
+    #[must_use]
+    pub fn in_precision(bundle: ModelFolder, precision: Precision) -> Self {
         let ModelFolder {
             config,
             model,
@@ -65,7 +72,7 @@ impl Translator {
                     .chain(line_ends)
                     .collect(),
             },
-            model: InferenceTransformer::new(model),
+            model: InferenceTransformer::new(model, precision),
             config,
             search: generation,
             batch_size: 32,

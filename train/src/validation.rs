@@ -7,7 +7,7 @@ use attend_data::batch::{Batch, Example, plan_batches};
 use attend_infer::metric::{corpus_bleu, corpus_chrf};
 use attend_infer::search::SearchOptions;
 use attend_infer::{ModelFolder, Translator, Workers};
-use attend_model::{InferenceTransformer, Transformer};
+use attend_model::{InferenceTransformer, Precision, Transformer};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -151,12 +151,12 @@ pub(crate) fn expected_seconds(
 
     let clock = Instant::now();
     losses(bundle, &sample, &recipe.training, device, workers);
-    let model = InferenceTransformer::new(bundle.model.clone());
+    let model = InferenceTransformer::new(bundle.model.clone(), Precision::Float32);
     let mut state = model.start(model.encode(to_tensor(&batch.source, device)));
     let target_input = to_tensor(&batch.target_input, device);
     for step in 0..batch.target_input.width {
         let tokens = target_input.clone().slice_dim(1, step..step + 1).squeeze_dim(1);
-        model.step(tokens, &mut state).into_data();
+        model.step(tokens, &mut state).logits.into_data();
     }
     let of_sample = clock.elapsed().as_secs_f64();
     // Workers share the batches.

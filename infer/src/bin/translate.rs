@@ -11,6 +11,7 @@ use attend_data::file::write_file;
 use attend_infer::cli::WorkerOptions;
 use attend_infer::search::SearchOptions;
 use attend_infer::{InferError, ModelFolder, Translation, Translator, device};
+use attend_model::Precision;
 use clap::{Parser, error::ErrorKind};
 use serde::Serialize;
 
@@ -57,6 +58,9 @@ struct Options {
     batch_size: usize,
     #[command(flatten)]
     workers: WorkerOptions,
+    /// What weights are kept and multiplied in: float32, or int8, which is smaller and faster for a small loss.
+    #[arg(long, value_name = "TYPE", default_value_t)]
+    dtype: Precision,
     /// The device to compute on: flex or ndarray, if built in. [default: the first built in]
     #[arg(long, value_name = "NAME", env = "BURN_DEVICE")]
     device: Option<String>,
@@ -96,7 +100,7 @@ fn run(options: &Options) -> Result<(), InferError> {
         min_length: options.min_length.unwrap_or(bundle.generation.min_length),
         max_length: options.max_length.or(bundle.generation.max_length),
     };
-    let translator = Translator::new(bundle)
+    let translator = Translator::in_precision(bundle, options.dtype)
         .with_search(search)?
         .with_batch_size(options.batch_size)
         .with_workers(options.workers.start()?);
