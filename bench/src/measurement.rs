@@ -6,6 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use attend_data::DataError;
 use attend_data::cli::write_stdout;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::BenchError;
@@ -21,11 +22,9 @@ pub(crate) struct Measurement {
     pub(crate) peak_bytes: u64,
 }
 
-impl Measurement {
-    /// As a line of JSON, which [`run`] reads.
-    pub(crate) fn print(&self) -> Result<(), BenchError> {
-        print(&(serde_json::to_string(self).expect("numbers always serialize") + "\n"))
-    }
+/// Prints what a side found as a line of JSON, which [`run`] reads.
+pub(crate) fn print_measurement(measurement: &impl Serialize) -> Result<(), BenchError> {
+    print(&(serde_json::to_string(measurement).expect("numbers always serialize") + "\n"))
 }
 
 /// The median of each figure; `None` of no measurement.
@@ -57,7 +56,10 @@ pub(crate) fn this_program(side: &str) -> Result<Command, BenchError> {
 }
 
 /// Runs one side, which prints its measurement. `packages` are those that it needs of Python, if it is a script.
-pub(crate) fn run(mut command: Command, packages: Option<&'static str>) -> Result<Measurement, BenchError> {
+pub(crate) fn run<T: DeserializeOwned>(
+    mut command: Command,
+    packages: Option<&'static str>,
+) -> Result<T, BenchError> {
     let (program, output) = output(&mut command, packages)?;
     serde_json::from_slice(&output.stdout).map_err(|_| failure(program, &output, packages))
 }
