@@ -33,8 +33,8 @@ impl StepDecoder for TransformerDecoder<'_> {
     fn step(&mut self, tokens: &[u32]) -> Vec<f32> {
         let ids: Vec<i32> = tokens.iter().map(|&token| token as i32).collect();
         let ids = Tensor::<1, Int>::from_data(TensorData::new(ids, [tokens.len()]), &self.device);
-        self.model
-            .step(ids, &mut self.state)
+        let next = self.model.step(ids, &mut self.state);
+        (next.logits - next.log_totals.unsqueeze_dim(1))
             .try_into_vec_as::<f32>()
             .expect("a device that computed the logits can be read")
     }

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
+use attend_model::Precision;
 use burn::tensor::Device;
 use rayon::{Scope, ThreadPool, ThreadPoolBuilder};
 
@@ -56,9 +57,12 @@ impl Workers {
     /// # Errors
     ///
     /// Those of [`ModelFolder::load`].
-    pub fn load(&self, folder: &Path, device: &Device) -> Result<Translator, InferError> {
-        let load = |()| ModelFolder::load(folder, device).map(Translator::new);
-        let loaded = self.map([()], load).remove(0);
+    pub fn load(&self, folder: &Path, device: &Device, precision: Precision) -> Result<Translator, InferError> {
+        let load = |()| {
+            let model_folder = ModelFolder::load(folder, device)?;
+            Ok(Translator::in_precision(model_folder, precision))
+        };
+        let loaded: Result<Translator, InferError> = self.map([()], load).remove(0);
         loaded.map(|translator| translator.with_workers(self.clone()))
     }
 

@@ -10,6 +10,7 @@ use attend_infer::cli::WorkerOptions;
 use attend_infer::metric::{BleuTokenizer, corpus_bleu, corpus_chrf};
 use attend_infer::search::SearchOptions;
 use attend_infer::{InferError, ModelFolder, Translator, device};
+use attend_model::Precision;
 use clap::Parser;
 
 #[global_allocator]
@@ -33,6 +34,9 @@ struct Options {
     tokenize: String,
     #[command(flatten)]
     workers: WorkerOptions,
+    /// What weights are kept and multiplied in: float32, or int8, which is smaller and faster for a small loss.
+    #[arg(long, value_name = "TYPE", default_value_t)]
+    dtype: Precision,
     /// The device to compute on: flex or ndarray, if built in. [default: the first built in]
     #[arg(long, value_name = "NAME", env = "BURN_DEVICE")]
     device: Option<String>,
@@ -58,7 +62,7 @@ fn run(options: &Options) -> Result<(), InferError> {
         nbest: 1,
         ..model_folder.generation
     };
-    let translator = Translator::new(model_folder)
+    let translator = Translator::in_precision(model_folder, options.dtype)
         .with_search(search)?
         .with_workers(options.workers.start()?);
     let tokenizer = match options.tokenize.as_str() {

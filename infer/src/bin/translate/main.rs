@@ -17,6 +17,7 @@ use attend_infer::search::SearchOptions;
 use attend_infer::stream::{StreamOptions, translate_lines};
 use attend_infer::translator::BATCH_TOKENS;
 use attend_infer::{InferError, Language, ModelFolder, Translator, device};
+use attend_model::Precision;
 use clap::{Parser, error::ErrorKind};
 
 use output::Output;
@@ -73,6 +74,9 @@ struct Options {
     batch_tokens: NonZeroUsize,
     #[command(flatten)]
     workers: WorkerOptions,
+    /// What weights are kept and multiplied in: float32, or int8, which is smaller and faster for a small loss.
+    #[arg(long, value_name = "TYPE", default_value_t)]
+    dtype: Precision,
     /// The device to compute on: flex or ndarray, if built in. [default: the first built in]
     #[arg(long, value_name = "NAME", env = "BURN_DEVICE")]
     device: Option<String>,
@@ -166,7 +170,7 @@ impl Options {
     fn translator(&self, search: SearchOptions) -> Result<Translator, InferError> {
         let device = device::select(self.device.as_deref())?;
         let workers = self.workers.start()?;
-        let translator = workers.load(&self.model, &device)?;
+        let translator = workers.load(&self.model, &device, self.dtype)?;
         Ok(translator
             .with_search(search)?
             .with_batch_tokens(self.batch_tokens.get())
