@@ -1,56 +1,70 @@
 #!/usr/bin/env python3
-"""The peer of `just bench decode`: the same model and text in CTranslate2.
+r"""The peer of `just bench decode`: the same model and text in CTranslate2.
 
-    python bench/ctranslate2_decode.py FOLDER TEXT --beam 4 --batch 32 --workers 2 --threads 1 [--length 25] [--int8]
+    python bench/ctranslate2_decode.py MODEL TEXT --beam 4 --batch 32 --workers 2 --threads 1 --dtype int8 \
+        --started $(date +%s) [--length 25]
 
-TEXT holds a sentence of tokens a line, with a space between them. Prints one JSON object: target tokens a second
-over the whole text, after one batch to warm up, and the process's peak memory in bytes. Needs ctranslate2, numpy and
-safetensors.
+MODEL is what `ctranslate2_model.py` wrote. TEXT holds a sentence of tokens a line, with a space between them. Prints one
+JSON object: target tokens a second over the whole text, after one batch to warm up, the process's peak memory in bytes,
+seconds from its start to its first translation, and those for each sentence where batches and workers are 1. Needs
+ctranslate2.
 """
 
 import argparse
 import json
 import resource
-import tempfile
 import time
 
 import ctranslate2
-from ctranslate2_model import convert
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder")
+    parser.add_argument("model")
     parser.add_argument("text")
     parser.add_argument("--beam", type=int, required=True)
     parser.add_argument("--batch", type=int, required=True)
     parser.add_argument("--workers", type=int, required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--length", type=int, help="of every translation, in tokens")
-    parser.add_argument("--int8", action="store_true")
+    parser.add_argument("--started", type=float, required=True, help="seconds from 1970 to the program's start")
+    parser.add_argument("--dtype", choices=["float32", "int8"], required=True)
     options = parser.parse_args()
 
     with open(options.text, encoding="utf-8") as file:
         sentences = [line.split() for line in file]
-    with tempfile.TemporaryDirectory() as model:
-        convert(options.folder, model)
-        translator = ctranslate2.Translator(
-            model,
-            "cpu",
-            compute_type="int8" if options.int8 else "float32",
-            inter_threads=options.workers,
-            intra_threads=options.threads,
-        )
+    translator = ctranslate2.Translator(
+        options.model,
+        "cpu",
+        compute_type=options.dtype,
+        inter_threads=options.workers,
+        intra_threads=options.threads,
+    )
     settings = {"beam_size": options.beam, "length_penalty": 0, "max_batch_size": options.batch}
     if options.length is not None:
         settings |= {"min_decoding_length": options.length, "max_decoding_length": options.length}
+    translator.translate_batch(sentences[:1], **settings)
+    start_seconds = time.time() - options.started
     translator.translate_batch(sentences[: options.batch], **settings)
+
+    sentence_seconds = []
     start = time.perf_counter()
-    results = translator.translate_batch(sentences, **settings)
+    if options.batch * options.workers == 1:
+        results = []
+        for sentence in sentences:
+            sentence_start = time.perf_counter()
+            results += translator.translate_batch([sentence], **settings)
+            sentence_seconds.append(time.perf_counter() - sentence_start)
+    else:
+        results = translator.translate_batch(sentences, **settings)
     seconds = time.perf_counter() - start
-    tokens = sum(len(result.hypotheses[0]) for result in results)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"tokens_per_second": tokens / seconds, "peak_bytes": peak}))
+    measurement = {
+        "tokens_per_second": sum(len(result.hypotheses[0]) for result in results) / seconds,
+        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "start_seconds": start_seconds,
+        "sentence_seconds": sentence_seconds,
+    }
+    print(json.dumps(measurement))
 
 
 if __name__ == "__main__":

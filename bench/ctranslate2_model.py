@@ -1,7 +1,14 @@
-"""A model folder as a CTranslate2 model: the same weights, positions and vocabulary."""
+#!/usr/bin/env python3
+"""A model folder as a CTranslate2 model: the same weights, positions and vocabulary.
+
+    python bench/ctranslate2_model.py FOLDER OUTPUT
+
+Needs ctranslate2, numpy and safetensors.
+"""
 
 import json
 import pathlib
+import sys
 
 import ctranslate2
 import numpy
@@ -86,3 +93,9 @@ def convert(folder, output):
     spec.config.add_source_eos = True
     spec.validate()
     spec.save(output)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    convert(*sys.argv[1:])

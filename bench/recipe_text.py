@@ -1,4 +1,4 @@
-"""The text of a run as Attend takes it: its lines, what cleaning and filters keep of the training pairs, and its tokens."""
+"""The text of a run as Attend takes it: its lines, what cleaning and filters keep of them, and its tokens."""
 
 import collections
 import gzip
@@ -39,7 +39,8 @@ class Text:
         """Encoded sources and plain references of the pairs that the model has positions for."""
         pairs = read_pairs(self.data, "valid")
         encoded = zip(pairs, self.encode(pairs))
-        fitting = [(source, pair[1]) for pair, (source, target) in encoded if max(len(source), len(target)) <= self.positions]
+        fits = lambda example: max(map(len, example)) <= self.positions
+        fitting = [(example[0], pair[1]) for pair, example in encoded if fits(example)]
         return [source for source, _ in fitting], [self.plain_text(reference) for _, reference in fitting]
 
     def encode(self, pairs):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""PyTorch's score after the same time: trains the network of a run's recipe on the run's text, cut by the run's tokenizer.
+"""PyTorch's score after the same time: trains the network of a run's recipe on the run's text, cut by its tokenizer.
 
     just train configs/multi30k.toml
     python bench/torch_recipe.py runs/multi30k --minutes 16
@@ -51,7 +51,8 @@ def check(settings, known):
         for part in key.split("."):
             given = given.get(part, {})
         if given not in ({}, value):
-            sys.exit(f"error: the run has {key} = {given!r}, but this peer has {'none' if value is None else repr(value)}")
+            own = "none" if value is None else repr(value)
+            sys.exit(f"error: the run has {key} = {given!r}, but this peer has {own}")
 
 
 def plan_batches(pairs, batch_tokens, rng):

@@ -4,25 +4,33 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use attend_data::DataError;
 use attend_data::corpus::read_lines;
 use attend_data::tokenizer::Tokenizer;
 use attend_infer::search::SearchOptions;
-use attend_infer::{ModelFolder, Translator, Workers, device};
-use attend_model::{Transformer, TransformerConfig};
+use attend_infer::{InferError, ModelFolder, Translator, Workers, device};
+use attend_model::{Precision, Transformer, TransformerConfig};
 use clap::Args;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use serde::{Deserialize, Serialize};
 
 use crate::error::BenchError;
-use crate::measurement::{GIBIBYTE, Measurement, print, run, this_program};
+use crate::measurement::{GIBIBYTE, print, print_measurement, run, succeed, this_program};
 use crate::size::{SPECIAL_TOKENS, Size};
 
 const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ctranslate2_decode.py");
+/// Makes the peer's model.
+const CONVERTER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ctranslate2_model.py");
 /// What the peer needs of Python.
 const PACKAGES: &str = "ctranslate2, numpy and safetensors";
+/// What the columns are: of both sides target tokens a second, peak memory in GiB, seconds from the program's start to its
+/// first translation, and milliseconds for a sentence where they come one at a time, the median and the 99th percentile.
+const HEAD: &str = "\
+model  dtype   beam batch workers threads | Attend/s  GiB start     ms    99% | CTranslate2/s  GiB start     ms    99% | ratio
+";
 /// Tokens that the networks of random weights know.
 const VOCAB_SIZE: usize = 16_000;
 
@@ -53,9 +61,9 @@ pub(crate) struct Options {
     /// How often both sides run, in turn.
     #[arg(long, value_name = "N", default_value = "3")]
     pairs: NonZeroUsize,
-    /// Let the peer compute with int8 weights.
-    #[arg(long, requires = "python")]
-    int8: bool,
+    /// What weights are kept and multiplied in, float32 or int8; may be given several times. [default: both]
+    #[arg(long = "dtype", value_name = "TYPE")]
+    dtypes: Vec<Precision>,
 }
 
 #[derive(Args)]
@@ -71,22 +79,65 @@ pub(crate) struct DecoderOptions {
     #[arg(long)]
     threads: usize,
     #[arg(long)]
+    dtype: Precision,
+    #[arg(long)]
     length: Option<usize>,
+    /// Seconds from 1970 to the program's start.
+    #[arg(long)]
+    started: f64,
+}
+
+/// What one run found; the peer prints the same.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Decoding {
+    /// Target tokens.
+    tokens_per_second: f64,
+    /// 0 where the system does not tell.
+    peak_bytes: u64,
+    /// From the program's start to its first translation.
+    start_seconds: f64,
+    /// Seconds that each sentence took, where they came one at a time.
+    sentence_seconds: Vec<f64>,
+}
+
+impl Decoding {
+    /// A few columns of a row.
+    fn columns(&self) -> String {
+        let milliseconds = |share: f64| match self.sentence_seconds.as_slice() {
+            [] => "-".to_owned(),
+            seconds => {
+                let mut seconds = seconds.to_vec();
+                seconds.sort_by(f64::total_cmp);
+                let place = share * (seconds.len() - 1) as f64;
+                format!("{:.1}", 1e3 * seconds[place.round() as usize])
+            }
+        };
+        format!(
+            "{:>8.0} {:>4.1} {:>5.2} {:>6} {:>6}",
+            self.tokens_per_second,
+            self.peak_bytes as f64 / GIBIBYTE,
+            self.start_seconds,
+            milliseconds(0.5),
+            milliseconds(0.99),
+        )
+    }
 }
 
 /// What both sides do in a run.
-struct Task<'a> {
-    folder: &'a Path,
+struct Task {
     length: Option<usize>,
+    dtype: Precision,
     beam: usize,
     batch: usize,
     workers: usize,
     threads: usize,
 }
 
-impl Task<'_> {
-    fn add_to(&self, command: &mut Command, text: &Path) {
-        command.arg(self.folder).arg(text);
+impl Task {
+    /// Adds the arguments for a side's model and text.
+    fn add_to(&self, command: &mut Command, model: &Path, text: &Path) {
+        command.arg(model).arg(text);
+        command.args(["--dtype", &self.dtype.to_string()]);
         let counts = [
             ("--beam", self.beam),
             ("--batch", self.batch),
@@ -99,7 +150,13 @@ impl Task<'_> {
         if let Some(length) = self.length {
             command.args(["--length", &length.to_string()]);
         }
+        command.args(["--started", &seconds_since_1970().to_string()]);
     }
+}
+
+fn seconds_since_1970() -> f64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_secs_f64()
 }
 
 /// Runs both sides in turn and prints a table, a row a pair.
@@ -107,7 +164,7 @@ pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
     let folder =
         tempfile::tempdir().map_err(|error| DataError::write(Path::new("a temporary folder"), error))?;
     let words_file = folder.path().join("words");
-    print("model  beam batch workers threads  Attend tokens/s  GiB   CTranslate2 tokens/s  GiB   ratio\n")?;
+    print(HEAD)?;
     if let (Some(model), Some(input)) = (&options.model, &options.input) {
         let tokenizer = ModelFolder::load(model, &device::select(None)?)?.tokenizer;
         let words = |line: &String| -> String {
@@ -150,37 +207,49 @@ fn rows(
         [] => default.to_vec(),
         counts => counts.iter().map(|count| count.get()).collect(),
     };
+    let dtypes = match options.dtypes.as_slice() {
+        [] => &[Precision::Float32, Precision::Int8],
+        dtypes => dtypes,
+    };
+    let converted =
+        tempfile::tempdir().map_err(|error| DataError::write(Path::new("a temporary folder"), error))?;
+    let peer = match &options.python {
+        // A process of its own, so that the peer's memory is that of translating.
+        Some(python) => {
+            let mut command = Command::new(python);
+            command.arg(CONVERTER).arg(folder).arg(converted.path());
+            succeed(command, PACKAGES)?;
+            Some((python, converted.path()))
+        }
+        None => None,
+    };
     for beam in or(&options.beams, &[1, 4]) {
         for batch in or(&options.batches, &[1, 8, 32, 64]) {
-            for (workers, threads) in [(1, 2), (2, 1)] {
+            let layouts = dtypes.iter().flat_map(|&dtype| [(dtype, 1, 2), (dtype, 2, 1)]);
+            for (dtype, workers, threads) in layouts {
                 let task = Task {
-                    folder,
                     length,
+                    dtype,
                     beam,
                     batch,
                     workers,
                     threads,
                 };
-                let title = format!("{name:<6} {beam:>4} {batch:>5} {workers:>7} {threads:>7}  ");
-                let mut pairs = Vec::new();
+                let title = format!("{name:<6} {dtype:<7} {beam:>4} {batch:>5} {workers:>7} {threads:>7}");
                 for _ in 0..options.pairs.get() {
                     let mut command = this_program("decoder")?;
-                    task.add_to(&mut command, text);
-                    let ours = run(command, None)?;
-                    let peer = match &options.python {
-                        Some(python) => {
+                    task.add_to(&mut command, folder, text);
+                    let ours: Decoding = run(command, None)?;
+                    let peer = match peer {
+                        Some((python, model)) => {
                             let mut command = Command::new(python);
                             command.arg(PEER);
-                            task.add_to(&mut command, words);
-                            if options.int8 {
-                                command.arg("--int8");
-                            }
-                            Some(run(command, Some(PACKAGES))?)
+                            task.add_to(&mut command, model, words);
+                            Some(run::<Decoding>(command, Some(PACKAGES))?)
                         }
                         None => None,
                     };
-                    pairs.push((ours, peer));
-                    print(&row(&title, ours, peer))?;
+                    print(&row(&title, &ours, peer.as_ref()))?;
                 }
             }
         }
@@ -188,16 +257,11 @@ fn rows(
     Ok(())
 }
 
-fn row(title: &str, ours: Measurement, peer: Option<Measurement>) -> String {
-    let gibibytes = |measurement: Measurement| measurement.peak_bytes as f64 / GIBIBYTE;
-    let mut row = format!("{title}{:>15.0} {:>4.1}", ours.tokens_per_second, gibibytes(ours));
+fn row(title: &str, ours: &Decoding, peer: Option<&Decoding>) -> String {
+    let mut row = format!("{title} | {}", ours.columns());
     if let Some(peer) = peer {
         let ratio = ours.tokens_per_second / peer.tokens_per_second;
-        row += &format!(
-            " {:>22.0} {:>4.1} {ratio:>7.2}",
-            peer.tokens_per_second,
-            gibibytes(peer)
-        );
+        row += &format!(" |      {} | {ratio:>5.2}", peer.columns());
     }
     row + "\n"
 }
@@ -255,18 +319,34 @@ pub(crate) fn measure(options: &DecoderOptions) -> Result<(), BenchError> {
         max_length: options.length,
         ..SearchOptions::default()
     };
-    let translator = Translator::new(bundle)
+    let translator = Translator::in_precision(bundle, options.dtype)
         .with_search(search)?
         .with_batch_size(options.batch)
         .with_workers(Workers::start(options.workers, options.threads)?);
+    translator.translate(&lines[..1])?;
+    let start_seconds = seconds_since_1970() - options.started;
     translator.translate(&lines[..options.batch.min(lines.len())])?;
+
+    let mut sentence_seconds = Vec::new();
     let start = Instant::now();
-    let translations = translator.translate(&lines)?;
+    let translations = match options.batch * options.workers {
+        1 => {
+            let one_at_a_time = lines.iter().map(|line| {
+                let start = Instant::now();
+                let translations = translator.translate(&[line])?;
+                sentence_seconds.push(start.elapsed().as_secs_f64());
+                Ok(translations)
+            });
+            one_at_a_time.collect::<Result<Vec<_>, InferError>>()?.concat()
+        }
+        _ => translator.translate(&lines)?,
+    };
     let seconds = start.elapsed().as_secs_f64();
     let tokens: usize = translations.iter().map(|best| best[0].tokens.len()).sum();
-    Measurement {
+    print_measurement(&Decoding {
         tokens_per_second: tokens as f64 / seconds,
         peak_bytes: attend_train::memory::peak_memory().unwrap_or(0),
-    }
-    .print()
+        start_seconds,
+        sentence_seconds,
+    })
 }

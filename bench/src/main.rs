@@ -31,7 +31,8 @@ struct Options {
 enum Subject {
     /// Target tokens a second and peak memory of training, beside PyTorch's where a Python with torch is given.
     Train(train::Options),
-    /// Target tokens a second and peak memory of decoding, beside CTranslate2's where a Python with ctranslate2 is given.
+    /// Target tokens a second and peak memory of decoding, beside CTranslate2's where a Python with ctranslate2 is
+    /// given.
     Decode(decode::Options),
     /// Speed and memory of preparing a large generated corpus, and of drawing batches from it.
     Prepare(prepare::Options),

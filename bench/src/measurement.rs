@@ -1,10 +1,12 @@
-//! What a run of either side finds, and how it is run: each in a process of its own, since memory is measured a process.
+//! What a run of either side finds, and how it is run: each in a process of its own, since memory is measured a
+//! process.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 
 use attend_data::DataError;
 use attend_data::cli::write_stdout;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::BenchError;
@@ -20,11 +22,9 @@ pub(crate) struct Measurement {
     pub(crate) peak_bytes: u64,
 }
 
-impl Measurement {
-    /// As a line of JSON, which [`run`] reads.
-    pub(crate) fn print(&self) -> Result<(), BenchError> {
-        print(&(serde_json::to_string(self).expect("numbers always serialize") + "\n"))
-    }
+/// Prints what a side found as a line of JSON, which [`run`] reads.
+pub(crate) fn print_measurement(measurement: &impl Serialize) -> Result<(), BenchError> {
+    print(&(serde_json::to_string(measurement).expect("numbers always serialize") + "\n"))
 }
 
 /// The median of each figure; `None` of no measurement.
@@ -56,22 +56,42 @@ pub(crate) fn this_program(side: &str) -> Result<Command, BenchError> {
 }
 
 /// Runs one side, which prints its measurement. `packages` are those that it needs of Python, if it is a script.
-pub(crate) fn run(mut command: Command, packages: Option<&'static str>) -> Result<Measurement, BenchError> {
+pub(crate) fn run<T: DeserializeOwned>(
+    mut command: Command,
+    packages: Option<&'static str>,
+) -> Result<T, BenchError> {
+    let (program, output) = output(&mut command, packages)?;
+    serde_json::from_slice(&output.stdout).map_err(|_| failure(program, &output, packages))
+}
+
+/// Runs a script that prepares something for a side.
+pub(crate) fn succeed(mut command: Command, packages: &'static str) -> Result<(), BenchError> {
+    let (program, output) = output(&mut command, Some(packages))?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(failure(program, &output, Some(packages))),
+    }
+}
+
+fn output(command: &mut Command, packages: Option<&'static str>) -> Result<(PathBuf, Output), BenchError> {
     let program = PathBuf::from(command.get_program());
-    let output = command
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .map_err(|error| BenchError::Start {
-            program: program.clone(),
+    match command.stderr(Stdio::inherit()).output() {
+        Ok(output) => Ok((program, output)),
+        Err(error) => Err(BenchError::Start {
+            program,
             error,
             packages,
-        })?;
-    serde_json::from_slice(&output.stdout).map_err(|_| BenchError::NoMeasurement {
+        }),
+    }
+}
+
+fn failure(program: PathBuf, output: &Output, packages: Option<&'static str>) -> BenchError {
+    BenchError::NoMeasurement {
         program,
         status: output.status,
         output: String::from_utf8_lossy(&output.stdout).into_owned(),
         packages,
-    })
+    }
 }
 
 pub(crate) fn print(text: &str) -> Result<(), BenchError> {

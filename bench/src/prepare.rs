@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use attend_data::DataError;
+use attend_data::corpus::SentencePair;
 use attend_train::Recipe;
 use attend_train::dataset::{Corpora, Dataset, Position};
 use attend_train::memory::peak_memory;
@@ -46,7 +47,14 @@ pub(crate) fn measure(options: &Options) -> Result<(), BenchError> {
     print(&format!("text       {pairs} pairs, {}\n", mebibytes(text_bytes)))?;
 
     let recipe = recipe(&source, &target);
-    let corpora = Corpora::load(&recipe.data)?;
+    let mut corpora = Corpora::load(&recipe.data)?;
+    // A run has something to validate and to test on.
+    let held_out = SentencePair {
+        source: "one".to_owned(),
+        target: "eins".to_owned(),
+    };
+    corpora.valid.push(held_out.clone());
+    corpora.test.push(held_out);
     let start = Instant::now();
     let tokenizer = corpora.train_tokenizer(&recipe.data)?;
     let learnt = format!("{} tokens", tokenizer.vocab_size());

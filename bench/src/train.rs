@@ -21,7 +21,7 @@ use attend_train::trainer::Trainer;
 use clap::{Args, ValueEnum, value_parser};
 
 use crate::error::BenchError;
-use crate::measurement::{GIBIBYTE, Measurement, median, print, run, this_program};
+use crate::measurement::{GIBIBYTE, Measurement, median, print, print_measurement, run, this_program};
 use crate::size::{SPECIAL_TOKENS, Size};
 use crate::workload::{VOCAB_SIZE, Workload};
 
@@ -186,9 +186,7 @@ pub(crate) fn measure(options: &TrainerOptions) -> Result<(), BenchError> {
             tokens_per_second,
             peak_bytes: peak_memory().unwrap_or(0),
         });
-    median(measurements.collect())
-        .ok_or(BenchError::NoUpdates)?
-        .print()
+    print_measurement(&median(measurements.collect()).ok_or(BenchError::NoUpdates)?)
 }
 
 /// A run of a preset as the paper trains it, but for the learning rate.

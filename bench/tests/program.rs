@@ -228,31 +228,41 @@ fn both_sides_decode_the_same_text_with_the_same_model() {
     let folder = tempfile::tempdir().unwrap();
     let python = stand_in(
         &folder,
-        r#"{"tokens_per_second": 100.0, "peak_bytes": 2147483648}"#,
+        r#"{"tokens_per_second": 100.0, "peak_bytes": 2147483648, "start_seconds": 0.25, "sentence_seconds": []}"#,
     );
-    let settings = "decode --size tiny --beam 1 --batch 8 --pairs 1 --length 3 --int8 --python";
+    let settings = "decode --size tiny --beam 1 --batch 1 --pairs 1 --length 3 --python";
     let mut arguments: Vec<&str> = settings.split(' ').collect();
     arguments.push(python.to_str().unwrap());
     let rows = rows(&bench(&arguments));
-    let layouts: Vec<[&str; 2]> = rows
+    let layouts: Vec<[&str; 3]> = rows
         .iter()
-        .map(|row| [row[3].as_str(), row[4].as_str()])
+        .map(|row| [row[1].as_str(), row[4].as_str(), row[5].as_str()])
         .collect();
-    assert_eq!(layouts, [["1", "2"], ["2", "1"]]);
+    let expected = ["float32", "int8"].map(|dtype| [[dtype, "1", "2"], [dtype, "2", "1"]]);
+    assert_eq!(layouts, expected.concat());
     for row in &rows {
-        assert_eq!(&row[..3], ["tiny", "1", "8"]);
-        assert!(row[5].parse::<f64>().unwrap() > 0.0);
-        assert_eq!(&row[7..9], ["100", "2.0"]);
+        assert_eq!([&row[0], &row[2], &row[3]], ["tiny", "1", "1"]);
+        let number = |column: usize| row[column].parse::<f64>();
+        assert!(number(7).unwrap() > 0.0 && number(9).unwrap() > 0.0);
+        // Sentences come one at a time where there is one worker.
+        match row[4].as_str() {
+            "1" => assert!(number(10).unwrap() <= number(11).unwrap()),
+            _ => assert_eq!(&row[10..12], ["-", "-"]),
+        }
+        assert_eq!(&row[13..18], ["100", "2.0", "0.25", "-", "-"]);
     }
     let arguments = fs::read_to_string(folder.path().join("arguments")).unwrap();
-    let expected = "--beam 1 --batch 8 --workers 2 --threads 1 --length 3 --int8";
-    assert!(arguments.trim_end().ends_with(expected), "{arguments}");
+    let expected = "--dtype int8 --beam 1 --batch 1 --workers 2 --threads 1 --length 3 --started ";
+    assert!(arguments.contains(expected), "{arguments}");
 }
 
 #[test]
 fn a_trained_model_translates_a_text_that_its_peer_gets_as_words() {
     let folder = tempfile::tempdir().unwrap();
-    let python = stand_in(&folder, r#"{"tokens_per_second": 100.0, "peak_bytes": 0}"#);
+    let python = stand_in(
+        &folder,
+        r#"{"tokens_per_second": 100.0, "peak_bytes": 0, "start_seconds": 1.0, "sentence_seconds": [0.1, 0.2]}"#,
+    );
     let lines = ["an old man", "an old dog", "an old man"];
     let tokenizer = Tokenizer::train_bpe(lines.into_iter(), 270).unwrap();
     let config = TransformerConfig::tiny(tokenizer.vocab_size());
@@ -283,12 +293,13 @@ fn a_trained_model_translates_a_text_that_its_peer_gets_as_words() {
         "--python",
         python.to_str().unwrap(),
     ];
-    let settings = ["decode", "--beam", "2", "--batch", "1", "--pairs", "1"];
+    let settings = "decode --dtype float32 --beam 2 --batch 1 --pairs 1".split(' ');
+    let settings: Vec<&str> = settings.collect();
     let rows = rows(&bench(&[&settings[..], &paths].concat()));
     assert_eq!(rows.len(), 2);
     assert!(
         rows.iter()
-            .all(|row| row[0] == "given" && row[5].parse::<f64>().unwrap() > 0.0)
+            .all(|row| row[0] == "given" && row[7].parse::<f64>().unwrap() > 0.0)
     );
     assert_eq!(fs::read_to_string(folder.path().join("words")).unwrap(), words);
     // A space within a line is a part of the word that it begins.

@@ -33,6 +33,16 @@ pub enum DataError {
         /// The line, counted from one.
         line: usize,
     },
+    /// A line that is too long to be one of text.
+    #[error("{}, line {line} has more than {mebibytes} MiB", path.display())]
+    LongLine {
+        /// The text file.
+        path: PathBuf,
+        /// The line, counted from one.
+        line: usize,
+        /// The most that a line may have.
+        mebibytes: usize,
+    },
     /// A line of a two-column file does not have two columns.
     #[error("{}, line {line}: expected two columns separated by one tab, found {columns}", path.display())]
     Columns {
@@ -216,6 +226,7 @@ impl DataError {
             }
             Self::Write { .. } => "check that the folder exists, is writable and has free space",
             Self::InvalidUtf8 { .. } => "convert the file to UTF-8, for example with `iconv -t UTF-8`",
+            Self::LongLine { .. } => "check that the file is text, and break it into lines",
             Self::Columns { .. } => "write one pair a line: source sentence, tab, target sentence",
             Self::Segment { .. } => "write each segment on a line of its own",
             Self::UnequalSegments { .. } => {

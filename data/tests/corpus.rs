@@ -1,11 +1,11 @@
 //! Reading text: exact small files, and every error they can give.
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufReader, Read, Write, repeat};
 use std::path::PathBuf;
 
 use attend_data::DataError;
-use attend_data::corpus::{ParallelCorpus, SentencePair, SentencePairs, read_lines};
+use attend_data::corpus::{Lines, ParallelCorpus, SentencePair, SentencePairs, read_lines};
 use attend_data::file::write_file;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -190,4 +190,18 @@ fn what_is_wrong_at_the_end_is_told_where_it_is() {
     assert_eq!(pairs.next().unwrap().unwrap(), pair("two", "zwei"));
     let message = pairs.next().unwrap().unwrap_err().to_string();
     assert!(message.contains("train.de has 4"), "{message}");
+}
+
+#[test]
+fn a_line_that_never_ends_is_refused_with_its_number() {
+    let mut lines = Lines::new(BufReader::new(b"one\n".chain(repeat(b'a'))), "endless");
+    assert_eq!(lines.next().unwrap().unwrap(), "one");
+    let error = lines.next().unwrap().unwrap_err();
+    assert!(matches!(&error, DataError::LongLine { line: 2, .. }), "{error}");
+    let long = "a".repeat(10 << 20);
+    let text = format!("{long}\n{long}");
+    let lines: Vec<String> = Lines::new(std::io::Cursor::new(text), "long")
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(lines, [long.as_str(), &long]);
 }

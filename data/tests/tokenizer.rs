@@ -335,3 +335,28 @@ fn truncation_and_padding_of_a_file_do_not_apply() {
         self::tokenizer().encode(LINES[1])
     );
 }
+
+#[test]
+fn no_text_has_fewer_tokens_than_its_bound() {
+    let words = Tokenizer::train_whitespace(LINES.iter(), None).unwrap();
+    for trained in [tokenizer(), unigram(), words] {
+        let mut equal = 0;
+        for text in LINES.iter().chain(&HOSTILE) {
+            let (bound, tokens) = (trained.min_tokens(text), trained.encode(text).len());
+            assert!(
+                bound <= tokens,
+                "{:?}: {bound} for {tokens} of {text:?}",
+                trained.kind()
+            );
+            equal += usize::from(bound == tokens);
+        }
+        let is_exact = trained.kind() == TokenizerKind::Whitespace;
+        assert_eq!(
+            equal == LINES.len() + HOSTILE.len(),
+            is_exact,
+            "{:?}",
+            trained.kind()
+        );
+        assert!(trained.min_tokens(&LINES.join(" ")) > 5);
+    }
+}

@@ -9,6 +9,7 @@ use clap::Args;
 
 use crate::error::InferError;
 use crate::search::{LengthNormalization, Sampling, SearchOptions, Stopping, Unknown};
+use crate::stream::{LineRequests, Prefixes};
 use crate::workers::{Workers, cores};
 
 /// How many workers there are: a number, or `auto` for one a core.
@@ -141,7 +142,7 @@ impl SearchFlags {
 /// What the text of translations must be like.
 #[derive(Clone, Debug, Args)]
 pub struct TextFlags {
-    /// Start each translation with this text.
+    /// Start each translation with this text. This, --prefix-file and --require take a line for one sentence.
     #[arg(long, value_name = "TEXT", conflicts_with = "prefix_file")]
     prefix: Option<String>,
     /// Start each translation with the text in its line of this file, which may be empty.
@@ -168,24 +169,25 @@ impl TextFlags {
         &self.require
     }
 
-    /// What the translation of each of so many lines begins with.
+    /// What every line asks of its translations; `None` where nothing is asked.
     ///
     /// # Errors
     ///
-    /// If the file cannot be read, or has another number of lines.
-    pub fn prefixes(&self, lines: usize) -> Result<Vec<String>, InferError> {
-        let Some(path) = &self.prefix_file else {
-            return Ok(vec![self.prefix.clone().unwrap_or_default(); lines]);
-        };
-        let prefixes = read_lines(path)?;
-        match prefixes.len() == lines {
-            true => Ok(prefixes),
-            false => Err(InferError::Prefixes {
+    /// If the file of prefixes cannot be read.
+    pub fn requests(&self) -> Result<Option<LineRequests>, InferError> {
+        let prefixes = match (&self.prefix, &self.prefix_file) {
+            (_, Some(path)) => Prefixes::Lines {
                 path: path.clone(),
-                prefixes: prefixes.len(),
-                lines,
-            }),
-        }
+                lines: read_lines(path)?,
+            },
+            (Some(prefix), None) => Prefixes::Same(prefix.clone()),
+            (None, None) if self.require.is_empty() => return Ok(None),
+            (None, None) => Prefixes::Same(String::new()),
+        };
+        Ok(Some(LineRequests {
+            prefixes,
+            required: self.require.clone(),
+        }))
     }
 }
 

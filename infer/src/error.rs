@@ -1,5 +1,6 @@
 //! What can go wrong between a model folder and a translation.
 
+use std::io;
 use std::path::PathBuf;
 
 use attend_data::DataError;
@@ -41,6 +42,14 @@ pub enum InferError {
         /// What the reader met.
         reason: String,
     },
+    /// Weights with which nothing can be computed.
+    #[error("{}: the tensor {tensor} has a number that is not finite", path.display())]
+    NotFinite {
+        /// The file of weights.
+        path: PathBuf,
+        /// The first tensor that has one.
+        tensor: String,
+    },
     /// Weights of another network than `config.json` describes.
     #[error("{} does not fit the config.json beside it: {reason}", path.display())]
     WeightsMismatch {
@@ -61,12 +70,12 @@ pub enum InferError {
     },
     /// A sentence that the model has no positions for.
     #[error(
-        "line {line} of the input has {tokens} tokens, but the model takes at most {limit} in a sentence"
+        "line {line} of the input has at least {tokens} tokens, but the model takes at most {limit} in a sentence"
     )]
     TooLong {
         /// The line, counted from one.
         line: usize,
-        /// Its number of tokens.
+        /// Its number of tokens, or a smaller one where they were not counted.
         tokens: usize,
         /// The model's limit.
         limit: usize,
@@ -100,18 +109,18 @@ pub enum InferError {
         line: usize,
     },
     /// A file of prefixes for other lines.
-    #[error("{} has {prefixes} lines, but the input has {lines}", path.display())]
+    #[error("{} has {prefixes} lines, but the input has {input}", path.display())]
     Prefixes {
         /// The file.
         path: PathBuf,
         /// Its number of lines.
         prefixes: usize,
-        /// Those of the input.
-        lines: usize,
+        /// Whether the input has `more` or `fewer`.
+        input: &'static str,
     },
     /// Threads that the system refuses.
-    #[error("cannot start the workers' threads: {0}")]
-    Threads(#[from] rayon::ThreadPoolBuildError),
+    #[error("cannot start a thread: {0}")]
+    Threads(#[source] io::Error),
     /// A device that this program was not built for, or that does not exist.
     #[error("there is no device {name:?} in this program: it was built with {available}")]
     UnknownDevice {
@@ -123,6 +132,23 @@ pub enum InferError {
 }
 
 impl InferError {
+    /// The line of the input, from 1, that cannot be translated; `None` of other errors.
+    #[must_use]
+    pub fn line(&self) -> Option<usize> {
+        match self {
+            Self::TooLong { line, .. }
+            | Self::Refused { line, .. }
+            | Self::RequestTooLong { line, .. }
+            | Self::Unmet { line } => Some(*line),
+            Self::Prefixes {
+                prefixes,
+                input: "more",
+                ..
+            } => Some(prefixes + 1),
+            _ => None,
+        }
+    }
+
     /// What the user can do about the error, where there is something to say beyond the message.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -134,6 +160,9 @@ impl InferError {
                 "train a model first, for example with `just train`, or name another folder"
             }
             Self::InvalidSettings { .. } => "restore the file from the training run that wrote the folder",
+            Self::NotFinite { .. } => {
+                "take an earlier checkpoint, or train again with a smaller learning rate"
+            }
             Self::InvalidWeights { .. } => "copy the file again from where it was trained",
             Self::WeightsMismatch { .. } | Self::VocabularyMismatch { .. } => {
                 "take config.json, model.safetensors and tokenizer.json from the same training run"

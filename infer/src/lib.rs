@@ -7,20 +7,27 @@
 //! let translator = Translator::new(ModelFolder::load("runs/phrasebook", &device)?);
 //! let lines = ["The old teacher does not buy the red bicycle."];
 //! println!("{}", translator.translate(&lines)?[0][0].text);
+//!
+//! // Sentence by sentence, so a text may be of any length.
+//! let texts = ["The old teacher does not buy the red bicycle. He is happy."];
+//! println!("{}", translator.translate_text(&texts)?[0][0].text);
 //! # Ok::<(), attend_infer::InferError>(())
 //! ```
 
-pub mod bundle;
 pub mod cli;
 pub mod device;
 pub mod error;
 pub mod metric;
+pub mod model_folder;
 pub mod search;
+pub mod stream;
+pub mod text;
 mod transformer_decoder;
 pub mod translator;
 pub mod workers;
 
-pub use bundle::ModelFolder;
 pub use error::InferError;
+pub use model_folder::ModelFolder;
+pub use text::Language;
 pub use translator::{SourceLine, Translation, Translator};
 pub use workers::Workers;

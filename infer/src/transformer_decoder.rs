@@ -33,14 +33,10 @@ impl StepDecoder for TransformerDecoder<'_> {
     fn step(&mut self, tokens: &[u32]) -> StepLogits {
         let ids: Vec<i32> = tokens.iter().map(|&token| token as i32).collect();
         let ids = Tensor::<1, Int>::from_data(TensorData::new(ids, [tokens.len()]), &self.device);
-        let log_probabilities = self
-            .model
-            .step(ids, &mut self.state)
-            .try_into_vec_as::<f32>()
-            .expect("a device that computed the logits can be read");
+        let next = self.model.step(ids, &mut self.state);
         StepLogits {
-            logits: log_probabilities,
-            totals: vec![0.0; tokens.len()],
+            logits: numbers(next.logits),
+            totals: numbers(next.log_totals),
         }
     }
 
@@ -50,4 +46,9 @@ impl StepDecoder for TransformerDecoder<'_> {
         self.state
             .select(Tensor::from_data(TensorData::new(rows, shape), &self.device));
     }
+}
+
+fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    let numbers = tensor.try_into_vec_as();
+    numbers.expect("a device that computed them can be read")
 }

@@ -1,27 +1,36 @@
 //! Lines in, translations out.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use attend_data::batch::TokenMatrix;
 use attend_data::tokenizer::Tokenizer;
-use attend_model::{InferenceTransformer, TransformerConfig};
+use attend_model::{InferenceTransformer, Precision, TransformerConfig};
 use burn::tensor::{Int, Tensor, TensorData};
 use serde::Serialize;
 
-use crate::bundle::ModelFolder;
 use crate::error::InferError;
+use crate::model_folder::ModelFolder;
 use crate::search::{
     BannedWords, Hypothesis, Request, RequiredWords, Search, SearchError, SearchOptions, SpecialTokens,
     SurfaceForms, Unknown,
 };
+use crate::text::{self, Language, Sentence};
 use crate::transformer_decoder::TransformerDecoder;
 use crate::workers::Workers;
 
 /// How much longer than its source, in tokens, a translation may grow: section 6.1 of "Attention Is All You Need".
 const EXTRA_LENGTH: usize = 50;
 
+/// The [`Translator::with_batch_tokens`] of a new translator: some 30 sentences of usual length.
+pub const BATCH_TOKENS: usize = 3_000;
+
 /// Most hypotheses that are decoded side by side, where a sentence alone has not more: each takes memory.
 const MAX_ROWS: usize = 1_000;
+
+/// Lines that a worker encodes at a time.
+const ENCODED_TOGETHER: usize = 64;
 
 /// A line to translate, and what its translations are like.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,7 +47,7 @@ pub struct SourceLine<'a> {
 }
 
 /// One translation of a line.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Translation {
     /// The translation.
     pub text: String,
@@ -51,7 +60,25 @@ pub struct Translation {
     pub tokens: Vec<u32>,
 }
 
+/// A sentence ready to be searched for.
+struct Query {
+    source: Vec<u32>,
+    request: Request,
+    /// The place of its line in the input, from 0.
+    line: usize,
+}
+
+/// What a batch may hold.
+#[derive(Clone, Copy, Debug)]
+enum BatchLimit {
+    Tokens(usize),
+    Sentences(usize),
+}
+
 /// Translates lines with a model.
+///
+/// Threads may share it, and each gets its own translations: without [workers](Self::with_workers) each call computes
+/// on a thread of its own, which ends with it; workers take a batch of each call in turn.
 #[derive(Clone, Debug)]
 pub struct Translator {
     model: InferenceTransformer,
@@ -61,20 +88,29 @@ pub struct Translator {
     surfaces: Arc<SurfaceForms>,
     search: SearchOptions,
     banned: Option<Arc<BannedWords>>,
-    batch_size: usize,
-    workers: Workers,
+    batch_limit: BatchLimit,
+    workers: Option<Workers>,
+    language: Language,
+    sentences_translated: Arc<AtomicU64>,
 }
 
 impl Translator {
-    /// A translator with the model's own search defaults, 32 sentences a batch, and one worker of one thread.
+    /// A translator with the model's own search defaults, batches of 3,000 tokens, and no workers.
     #[must_use]
-    pub fn new(bundle: ModelFolder) -> Self {
+    pub fn new(model_folder: ModelFolder) -> Self {
+        Self::in_precision(model_folder, Precision::Float32)
+    }
+
+    /// The same with weights in `precision`: 8 bits take a quarter of the memory and are faster on a CPU, for a small
+    /// loss of quality.
+    #[must_use]
+    pub fn in_precision(model_folder: ModelFolder, precision: Precision) -> Self {
         let ModelFolder {
             config,
             model,
             tokenizer,
             generation,
-        } = bundle;
+        } = model_folder;
         let (bos, eos, pad) = (tokenizer.bos_id(), tokenizer.eos_id(), tokenizer.pad_id());
         // A translation is one line, so what ends a line is no part of it.
         let line_ends =
@@ -89,11 +125,13 @@ impl Translator {
             },
             surfaces: Arc::new(SurfaceForms::new(surfaces.collect())),
             banned: None,
-            model: InferenceTransformer::new(model),
+            model: InferenceTransformer::new(model, precision),
             config,
             search: generation,
-            batch_size: 32,
-            workers: Workers::start(1, 1).expect("the system has a thread"),
+            batch_limit: BatchLimit::Tokens(BATCH_TOKENS),
+            workers: None,
+            language: Language::default(),
+            sentences_translated: Arc::default(),
             tokenizer,
         }
     }
@@ -117,17 +155,33 @@ impl Translator {
         self
     }
 
-    /// Decodes `sentences` side by side, at least one. The number changes no translation, only speed and memory.
+    /// Decodes as many sentences side by side as `tokens` allow, at least one: their tokens and those of the longest
+    /// translations they may have, padding included. Memory grows with this number and with the beam, whatever the
+    /// lengths of the sentences. The number changes no translation.
     #[must_use]
-    pub fn with_batch_size(mut self, sentences: usize) -> Self {
-        self.batch_size = sentences.max(1);
+    pub fn with_batch_tokens(mut self, tokens: usize) -> Self {
+        self.batch_limit = BatchLimit::Tokens(tokens);
         self
     }
 
-    /// Decodes batches on `workers`, each its own.
+    /// Decodes `sentences` side by side, at least one, however long they are: for measurements beside other programs.
+    #[must_use]
+    pub fn with_batch_size(mut self, sentences: usize) -> Self {
+        self.batch_limit = BatchLimit::Sentences(sentences.max(1));
+        self
+    }
+
+    /// Encodes and decodes on `workers`, each a batch of its own.
     #[must_use]
     pub fn with_workers(mut self, workers: Workers) -> Self {
-        self.workers = workers;
+        self.workers = Some(workers);
+        self
+    }
+
+    /// Finds the sentences of a [text](Self::translate_text) as its language has them; English unless it is said.
+    #[must_use]
+    pub fn with_language(mut self, language: Language) -> Self {
+        self.language = language;
         self
     }
 
@@ -152,16 +206,22 @@ impl Translator {
     /// Whether the model has positions for a sentence.
     #[must_use]
     pub fn fits(&self, sentence: &str) -> bool {
-        self.tokenizer.encode(sentence).len() <= self.max_source_tokens()
+        self.encode(sentence).is_ok()
     }
 
-    /// Translates each line, in order: the `nbest` translations, best first, or as they were drawn. A blank line has one
-    /// translation, the empty line.
+    /// How many sentences this translator and its clones have translated so far.
+    #[must_use]
+    pub fn sentences_translated(&self) -> u64 {
+        self.sentences_translated.load(Ordering::Relaxed)
+    }
+
+    /// Translates each line as one sentence, in order: the `nbest` translations, best first, or as they were drawn. A
+    /// blank line has one translation, the empty line.
     ///
     /// # Errors
     ///
     /// [`InferError::TooLong`] where a line has more tokens than the model has positions; nothing is translated
-    /// then.
+    /// then. [`InferError::Threads`] where the system refuses a thread.
     pub fn translate<S: AsRef<str>>(&self, lines: &[S]) -> Result<Vec<Vec<Translation>>, InferError> {
         let lines: Vec<SourceLine<'_>> = lines
             .iter()
@@ -182,52 +242,74 @@ impl Translator {
     /// Also where a line's prefix or required words are too long, contradict what is banned or the vocabulary lacks
     /// them, or where the search has no place for required words.
     pub fn translate_lines(&self, lines: &[SourceLine<'_>]) -> Result<Vec<Vec<Translation>>, InferError> {
-        let texts: Vec<&str> = lines.iter().map(|line| line.text).collect();
-        let sources = self.tokenizer.encode_batch(&texts);
-        let mut order: Vec<usize> = (0..lines.len())
-            .filter(|&line| !texts[line].trim().is_empty())
-            .collect();
-        let limit = self.max_source_tokens();
-        if let Some(&line) = order.iter().find(|&&line| sources[line].len() > limit) {
-            return Err(InferError::TooLong {
-                line: lines[line].number + 1,
-                tokens: sources[line].len(),
-                limit,
-            });
-        }
-        let requests = lines.iter().zip(&sources);
-        let requests: Vec<Request> = requests
-            .map(|(line, source)| self.request(line, source.len()))
-            .collect::<Result<_, _>>()?;
-
-        let empty = Translation {
-            text: String::new(),
-            score: 0.0,
-            log_probability: 0.0,
-            tokens: Vec::new(),
-        };
-        let mut translations = vec![vec![empty]; lines.len()];
-        // Sentences of similar lengths share a batch, so that little of it is padding; the longest first, so that
-        // workers end at about the same time.
-        order.sort_by_key(|&line| std::cmp::Reverse(sources[line].len()));
-        let batches = order.chunks(self.batch_size.min(MAX_ROWS / self.rows_per_sentence()));
-        let found = self.workers.map(batches.clone(), |batch| {
-            let batch_sources: Vec<&[u32]> = batch.iter().map(|&line| sources[line].as_slice()).collect();
-            let batch_requests: Vec<Request> = batch.iter().map(|&line| requests[line].clone()).collect();
-            self.search_batch(&batch_sources, &batch_requests)
-        });
-        for (batch, hypotheses) in batches.zip(found) {
-            let hypotheses = hypotheses.map_err(|error| match error {
-                SearchError::Unmet { sentence } => InferError::Unmet {
-                    line: lines[batch[sentence]].number + 1,
-                },
-                error => error.into(),
-            })?;
-            for (&line, hypotheses) in batch.iter().zip(hypotheses) {
-                translations[line] = hypotheses.iter().map(|best| self.translation(best)).collect();
+        let workers = self.workers()?;
+        let queries = self.for_each_line(&workers, lines, |line| match line.text.trim().is_empty() {
+            true => Ok(None),
+            false => {
+                let source = self
+                    .encode(line.text)
+                    .map_err(|tokens| self.too_long(line.number, tokens))?;
+                self.query(line, source, 0).map(Some)
             }
-        }
-        Ok(translations)
+        })?;
+        let present: Vec<&Query> = queries.iter().flatten().collect();
+        let mut translations = self.search_all(&workers, &present)?.into_iter();
+        let of_line = |query: &Option<Query>| match query {
+            None => vec![Translation::default()],
+            Some(_) => translations.next().expect("translations of each sentence"),
+        };
+        Ok(queries.iter().map(of_line).collect())
+    }
+
+    /// Translates texts of any length, in order: each sentence of a text by itself, and joins their translations by the
+    /// spacing that stood between the sentences. A sentence that is longer than the model's positions is divided at
+    /// punctuation, else at a space, else between characters. White space around a text is left out.
+    ///
+    /// The translations of a text are its `nbest` best, as far as those of its sentences go: scores, log-probabilities
+    /// and tokens are those of the sentences together.
+    ///
+    /// # Errors
+    ///
+    /// [`InferError::TooLong`] where not even a character fits the model; nothing is translated then.
+    /// [`InferError::Threads`] where the system refuses a thread.
+    pub fn translate_text<S: AsRef<str>>(&self, texts: &[S]) -> Result<Vec<Vec<Translation>>, InferError> {
+        self.translate_text_from(0, texts)
+    }
+
+    /// [`translate_text`](Self::translate_text) of texts whose first has this place in the input, from 0.
+    pub(crate) fn translate_text_from<S: AsRef<str>>(
+        &self,
+        first: usize,
+        texts: &[S],
+    ) -> Result<Vec<Vec<Translation>>, InferError> {
+        let workers = self.workers()?;
+        let lines: Vec<SourceLine<'_>> = texts
+            .iter()
+            .zip(first..)
+            .map(|(text, number)| SourceLine {
+                text: text.as_ref(),
+                number,
+                ..SourceLine::default()
+            })
+            .collect();
+        let texts = self.for_each_line(&workers, &lines, |line| {
+            let sentences = text::sentences(line.text, &self.language, |sentence| self.encode(sentence));
+            let sentences = sentences.map_err(|tokens| self.too_long(line.number, tokens))?;
+            let sentences = sentences.into_iter().zip(0..);
+            let queries = sentences
+                .map(|(Sentence { spacing, source }, place)| Ok((spacing, self.query(line, source, place)?)));
+            queries.collect::<Result<Vec<_>, InferError>>()
+        })?;
+        let queries: Vec<&Query> = texts.iter().flatten().map(|(_, query)| query).collect();
+        let translations = self.search_all(&workers, &queries)?;
+        let mut translations = translations.as_slice();
+        let join = |sentences: &Vec<(&str, Query)>| {
+            let spacings: Vec<&str> = sentences.iter().map(|(spacing, _)| *spacing).collect();
+            let (of_text, rest) = translations.split_at(sentences.len());
+            translations = rest;
+            text::join(&spacings, of_text, self.search.nbest)
+        };
+        Ok(texts.iter().map(join).collect())
     }
 
     /// The best translation of each line, in order.
@@ -243,6 +325,115 @@ impl Translator {
             .collect())
     }
 
+    /// The workers, or one for this call. The calling thread computes nothing: products of matrices would start
+    /// rayon's threads on all cores.
+    fn workers(&self) -> Result<Workers, InferError> {
+        match &self.workers {
+            Some(workers) => Ok(workers.clone()),
+            None => Workers::start(1, 1),
+        }
+    }
+
+    /// Does `work` on each line, in order.
+    fn for_each_line<'a, R: Send>(
+        &self,
+        workers: &Workers,
+        lines: &[SourceLine<'a>],
+        work: impl Fn(&SourceLine<'a>) -> Result<R, InferError> + Sync,
+    ) -> Result<Vec<R>, InferError> {
+        let chunks = workers.map(lines.chunks(ENCODED_TOGETHER), |lines| {
+            lines.iter().map(&work).collect::<Vec<_>>()
+        });
+        chunks.into_iter().flatten().collect()
+    }
+
+    fn too_long(&self, line: usize, tokens: usize) -> InferError {
+        InferError::TooLong {
+            line: line + 1,
+            tokens,
+            limit: self.max_source_tokens(),
+        }
+    }
+
+    /// The tokens of a sentence, or their number, or a smaller one, where the model has no positions for them.
+    fn encode(&self, sentence: &str) -> Result<Vec<u32>, usize> {
+        let limit = self.max_source_tokens();
+        let at_least = self.tokenizer.min_tokens(sentence);
+        if at_least > limit {
+            return Err(at_least);
+        }
+        let source = self.tokenizer.encode(sentence);
+        match source.len() > limit {
+            true => Err(source.len()),
+            false => Ok(source),
+        }
+    }
+
+    /// The translations of each encoded sentence, in order.
+    fn search_all(&self, workers: &Workers, queries: &[&Query]) -> Result<Vec<Vec<Translation>>, InferError> {
+        // Sentences of similar lengths share a batch, so that little of it is padding; the longest first, so that
+        // workers end at about the same time.
+        let mut order: Vec<usize> = (0..queries.len()).collect();
+        order.sort_by_key(|&sentence| Reverse(queries[sentence].source.len()));
+        let lengths: Vec<[usize; 2]> = order
+            .iter()
+            .map(|&sentence| {
+                [
+                    queries[sentence].source.len(),
+                    queries[sentence].request.max_length,
+                ]
+            })
+            .collect();
+        let sizes = self.batch_sizes(&lengths, workers.count());
+        let mut rest = order.as_slice();
+        let batches: Vec<&[usize]> = sizes
+            .iter()
+            .map(|&size| rest.split_off(..size).expect("as many"))
+            .collect();
+        let found = workers.map(&batches, |batch| -> Result<_, InferError> {
+            let batch: Vec<&Query> = batch.iter().map(|&sentence| queries[sentence]).collect();
+            let hypotheses = self.search_batch(&batch).map_err(|error| match error {
+                SearchError::Unmet { sentence } => InferError::Unmet {
+                    line: batch[sentence].line + 1,
+                },
+                error => error.into(),
+            })?;
+            self.sentences_translated
+                .fetch_add(batch.len() as u64, Ordering::Relaxed);
+            let translations = hypotheses
+                .iter()
+                .map(|best_first| best_first.iter().map(|best| self.translation(best)).collect());
+            Ok(translations.collect::<Vec<Vec<Translation>>>())
+        });
+        let mut translations = vec![Vec::new(); queries.len()];
+        for (batch, found) in batches.iter().zip(found) {
+            for (&sentence, best_first) in batch.iter().zip(found?) {
+                translations[sentence] = best_first;
+            }
+        }
+        Ok(translations)
+    }
+
+    /// How many sentences each batch takes of some that have so many tokens, and at most so many in a translation, the
+    /// longest first. Where they are few, all workers get some.
+    fn batch_sizes(&self, lengths: &[[usize; 2]], workers: usize) -> Vec<usize> {
+        let share = lengths.len().div_ceil(workers);
+        let mut sizes = Vec::new();
+        let mut start = 0;
+        while let Some([source, target]) = lengths.get(start) {
+            let most = match self.batch_limit {
+                BatchLimit::Sentences(sentences) => sentences,
+                // With the </s> of the one and the <s> of the other.
+                BatchLimit::Tokens(tokens) => tokens / (source + 1 + target + 1),
+            };
+            let most = most.min(MAX_ROWS / self.rows_per_sentence());
+            let size = most.min(share).clamp(1, lengths.len() - start);
+            sizes.push(size);
+            start += size;
+        }
+        sizes
+    }
+
     /// The rows of a decoder that a sentence's hypotheses take.
     fn rows_per_sentence(&self) -> usize {
         match self.search.sampling {
@@ -251,8 +442,8 @@ impl Translator {
         }
     }
 
-    /// What a line asks for, whose source has so many tokens.
-    fn request(&self, line: &SourceLine<'_>, source_tokens: usize) -> Result<Request, InferError> {
+    /// What a line asks for of a sentence of it that has these tokens, the one at `place`.
+    fn query(&self, line: &SourceLine<'_>, source: Vec<u32>, place: u64) -> Result<Query, InferError> {
         let prefix = self.tokenizer.encode(line.prefix.trim_end());
         let words = line.required.iter().map(|word| word.trim());
         let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
@@ -301,29 +492,32 @@ impl Translator {
                 limit,
             });
         }
-        Ok(Request {
-            max_length: limit.min(source_tokens.max(least) + EXTRA_LENGTH),
+        let request = Request {
+            max_length: limit.min(source.len().max(least) + EXTRA_LENGTH),
             prefix,
             required,
-            number: line.number as u64,
+            // A line has fewer sentences than that.
+            number: (line.number as u64) << 32 | place,
+        };
+        Ok(Query {
+            source,
+            request,
+            line: line.number,
         })
     }
 
-    fn search_batch(
-        &self,
-        sources: &[&[u32]],
-        requests: &[Request],
-    ) -> Result<Vec<Vec<Hypothesis>>, SearchError> {
-        let rows: Vec<Vec<u32>> = sources
+    fn search_batch(&self, batch: &[&Query]) -> Result<Vec<Vec<Hypothesis>>, SearchError> {
+        let rows: Vec<Vec<u32>> = batch
             .iter()
-            .map(|source| [source, [self.special.eos].as_slice()].concat())
+            .map(|query| [query.source.as_slice(), &[self.special.eos]].concat())
             .collect();
+        let requests: Vec<Request> = batch.iter().map(|query| query.request.clone()).collect();
         let matrix = TokenMatrix::new(&rows, self.tokenizer.pad_id());
         let shape = [matrix.rows, matrix.width];
         let model = &self.model;
         let ids = Tensor::<2, Int>::from_data(TensorData::new(matrix.ids, shape), &model.device());
         let mut decoder = TransformerDecoder::new(model, model.encode(ids), self.config.vocab_size);
-        Search::new(&self.special, &self.search, self.banned.as_deref())?.run(&mut decoder, requests)
+        Search::new(&self.special, &self.search, self.banned.as_deref())?.run(&mut decoder, &requests)
     }
 
     fn translation(&self, hypothesis: &Hypothesis) -> Translation {
@@ -333,5 +527,38 @@ impl Translator {
             log_probability: hypothesis.log_probability,
             tokens: hypothesis.tokens.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use attend_model::Transformer;
+
+    use super::*;
+
+    #[test]
+    fn batches_hold_tokens_and_leave_no_worker_idle() {
+        let tokenizer = Tokenizer::train_whitespace(["a b c"].iter(), None).unwrap();
+        let config = TransformerConfig::tiny(tokenizer.vocab_size());
+        let translator = Translator::new(ModelFolder {
+            model: Transformer::new(&config, &crate::device::select(None).unwrap()).unwrap(),
+            config,
+            tokenizer,
+            generation: SearchOptions::default(),
+        });
+        // A sentence of 9 tokens takes 10, and its translation 60; one of 200 takes 201 and 256.
+        let mixed = [[200, 255]].into_iter().chain([[9, 59]; 7]).collect::<Vec<_>>();
+        let tokens = |tokens| translator.clone().with_batch_tokens(tokens);
+        assert_eq!(tokens(140).batch_sizes(&[[9, 59]; 5], 1), [2, 2, 1]);
+        assert_eq!(tokens(139).batch_sizes(&[[9, 59]; 3], 1), [1, 1, 1]);
+        assert_eq!(tokens(457).batch_sizes(&mixed, 1), [1, 6, 1]);
+        assert_eq!(tokens(1).batch_sizes(&[[9, 59]; 2], 1), [1, 1]);
+        assert_eq!(tokens(10_000).batch_sizes(&[[9, 59]; 7], 1), [7]);
+        assert_eq!(tokens(10_000).batch_sizes(&[[9, 59]; 7], 2), [4, 3]);
+        assert_eq!(tokens(10_000).batch_sizes(&[[9, 59]; 2], 4), [1, 1]);
+        assert!(tokens(10_000).batch_sizes(&[], 2).is_empty());
+        let sentences = |sentences| translator.clone().with_batch_size(sentences);
+        assert_eq!(sentences(3).batch_sizes(&[[200, 255]; 4], 1), [3, 1]);
+        assert_eq!(sentences(0).batch_sizes(&[[9, 59]; 2], 1), [1, 1]);
     }
 }

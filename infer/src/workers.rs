@@ -1,15 +1,23 @@
 //! Threads that share work on the CPU.
 //!
 //! Burn runs many element-wise operations on one core, so workers of one thread each keep more cores busy than one
-//! worker of many threads.
+//! worker of many threads. Its products of matrices run on the rayon pool of the thread that asks for them, so each
+//! worker is a pool, and its work stays inside.
 
+use std::io;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::Path;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use attend_model::Precision;
+use burn::tensor::Device;
+use rayon::{Scope, ThreadPool, ThreadPoolBuilder};
 
 use crate::error::InferError;
+use crate::model_folder::ModelFolder;
+use crate::translator::Translator;
 
 /// The processor's cores that this program may use, at least one.
 #[must_use]
@@ -17,7 +25,7 @@ pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-/// A fixed number of workers, each with threads of its own for the products of matrices.
+/// A fixed number of workers, each with threads of its own for the products of matrices. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Workers {
     pools: Arc<[ThreadPool]>,
@@ -31,8 +39,9 @@ impl Workers {
     /// If the system refuses a thread.
     pub fn start(count: usize, threads: usize) -> Result<Self, InferError> {
         let pool = |_| ThreadPoolBuilder::new().num_threads(threads.max(1)).build();
+        let pools = (0..count.max(1)).map(pool).collect::<Result<_, _>>();
         Ok(Self {
-            pools: (0..count.max(1)).map(pool).collect::<Result<_, _>>()?,
+            pools: pools.map_err(|error| InferError::Threads(io::Error::other(error)))?,
         })
     }
 
@@ -42,32 +51,89 @@ impl Workers {
         self.pools.len()
     }
 
+    /// Loads the model folder for a translator that computes on these workers, by one of them: so that no other thread
+    /// computes either.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ModelFolder::load`].
+    pub fn load(
+        &self,
+        folder: &Path,
+        device: &Device,
+        precision: Precision,
+    ) -> Result<Translator, InferError> {
+        let load = |()| {
+            let model_folder = ModelFolder::load(folder, device)?;
+            Ok(Translator::in_precision(model_folder, precision))
+        };
+        let loaded: Result<Translator, InferError> = self.map([()], load).remove(0);
+        loaded.map(|translator| translator.with_workers(self.clone()))
+    }
+
     /// Does `work` on each item, in the order of the items, as workers become free. Returns the results in the same
-    /// order.
+    /// order. No further thread is started.
+    ///
+    /// Several threads may call this at once: a worker takes an item of each in turn. Where `work` itself calls it, its
+    /// worker does what it asks for alone. Two sets of workers that call each other would wait for ever.
+    ///
+    /// # Panics
+    ///
+    /// If `work` does, when the items in work are done.
     pub fn map<T: Send, R: Send>(
         &self,
-        items: impl IntoIterator<Item = T, IntoIter: Send>,
+        items: impl IntoIterator<Item = T>,
         work: impl Fn(T) -> R + Sync,
     ) -> Vec<R> {
-        let queue = Mutex::new(items.into_iter().enumerate());
-        let next = || queue.lock().expect("no iterator over items panics").next();
-        let take_turns = || {
-            let items = std::iter::from_fn(next);
-            items.map(|(place, item)| (place, work(item))).collect::<Vec<_>>()
-        };
-        let mut results: Vec<(usize, R)> = thread::scope(|scope| {
-            let threads: Vec<_> = self
-                .pools
-                .iter()
-                .map(|pool| scope.spawn(|| pool.install(take_turns)))
-                .collect();
-            let join = |thread: thread::ScopedJoinHandle<'_, _>| match thread.join() {
-                Ok(results) => results,
-                Err(panic) => std::panic::resume_unwind(panic),
+        let is_worker = |pool: &ThreadPool| pool.current_thread_index().is_some();
+        if self.pools.iter().any(is_worker) {
+            return items.into_iter().map(work).collect();
+        }
+        let work = &work;
+        let mut items = items.into_iter().enumerate();
+        let mut results = Vec::new();
+        let (done, finished) = mpsc::channel();
+        in_scopes(&self.pools, &[], &mut |scopes| {
+            // An item at a time, so that another caller's come in between.
+            let mut start_next = |worker: usize| match items.next() {
+                None => false,
+                Some((place, item)) => {
+                    let done = done.clone();
+                    scopes[worker].spawn(move |_| {
+                        let result = catch_unwind(AssertUnwindSafe(|| work(item)));
+                        // Fails only where the caller has panicked and waits for nothing.
+                        let _ = done.send((worker, place, result));
+                    });
+                    true
+                }
             };
-            threads.into_iter().flat_map(join).collect()
+            let mut busy = (0..scopes.len()).filter(|&worker| start_next(worker)).count();
+            let mut has_panicked = false;
+            while busy > 0 {
+                let (worker, place, result) = finished.recv().expect("`done` is still open");
+                has_panicked |= result.is_err();
+                results.push((place, result));
+                if has_panicked || !start_next(worker) {
+                    busy -= 1;
+                }
+            }
         });
         results.sort_unstable_by_key(|(place, _)| *place);
-        results.into_iter().map(|(_, result)| result).collect()
+        let result = |result: thread::Result<R>| result.unwrap_or_else(|panic| resume_unwind(panic));
+        results.into_iter().map(|(_, found)| result(found)).collect()
+    }
+}
+
+/// Calls `body` with a scope of each pool, behind `scopes`, and returns when all that it spawned in them is done.
+fn in_scopes<'scope>(
+    pools: &[ThreadPool],
+    scopes: &[&Scope<'scope>],
+    body: &mut dyn FnMut(&[&Scope<'scope>]),
+) {
+    match pools.split_first() {
+        None => body(scopes),
+        Some((pool, rest)) => {
+            pool.in_place_scope(|scope| in_scopes(rest, &[scopes, &[scope]].concat(), body));
+        }
     }
 }

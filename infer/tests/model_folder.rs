@@ -134,6 +134,12 @@ fn a_config_that_is_no_config_is_refused() {
         (with("dropout", json!("none")), "none"),
         (with("norm", json!("between")), "between"),
         (with("max_length", json!(0)), "max_length"),
+        (with("max_length", json!(1_000_000_000_000u64)), "max_length"),
+        (with("d_model", json!(1u64 << 40)), "d_model"),
+        (with("d_ff", json!(u32::MAX)), "d_ff"),
+        (with("encoder_layers", json!(1_000_000_000)), "encoder_layers"),
+        (with("decoder_layers", json!(1_000_000_000)), "decoder_layers"),
+        (with("vocab_size", json!(u32::MAX)), "vocab_size"),
         (with("pad_id", json!(5)), "pad_id"),
         (with("pad_id", json!(5000)), "pad_id"),
     ] {
@@ -154,7 +160,7 @@ fn a_config_of_another_model_is_refused() {
             [WEIGHTS, CONFIG, "[300, 16], not [300, 18]"],
         ),
         ("vocab_size", json!(299), [TOKENIZER, CONFIG, "vocab_size"]),
-        ("vocab_size", json!(u32::MAX), [TOKENIZER, CONFIG, "vocab_size"]),
+        ("vocab_size", json!(1_000_000), [TOKENIZER, CONFIG, "vocab_size"]),
         ("encoder_layers", json!(2), [WEIGHTS, CONFIG, "encoder.layers.1"]),
         ("decoder_layers", json!(1), [WEIGHTS, CONFIG, "decoder.layers.1"]),
         ("norm", json!("pre"), [WEIGHTS, CONFIG, "norm"]),
@@ -336,5 +342,28 @@ fn weights_of_another_precision_are_read() {
             assert!((actual - exact).abs() < 0.05, "{actual} instead of {exact}");
         }
         assert_eq!(Translator::new(loaded).translate(&SENTENCES).unwrap().len(), 8);
+    }
+}
+
+#[test]
+fn weights_that_are_not_finite_are_refused() {
+    let workspace = Workspace::new();
+    let name = "decoder.layers.1.feed_forward.inner.weight";
+    for (dtype, number) in [
+        (Dtype::F32, f32::NAN.to_le_bytes().to_vec()),
+        (Dtype::F32, f32::NEG_INFINITY.to_le_bytes().to_vec()),
+        (Dtype::F16, vec![0x00, 0x7c]),
+        (Dtype::BF16, vec![0x80, 0xff]),
+    ] {
+        let content = changed_weights(|weights| {
+            let (of_weight, _, data) = weights.get_mut(name).unwrap();
+            *of_weight = dtype;
+            data.truncate(data.len() / 4 * number.len());
+            // Large but finite numbers, and one that is not.
+            data.fill(0x3b);
+            let last = data.len() - number.len();
+            data[last..].copy_from_slice(&number);
+        });
+        assert_refused(&workspace, WEIGHTS, content, &[WEIGHTS, name, "not finite"]);
     }
 }

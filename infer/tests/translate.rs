@@ -3,10 +3,12 @@
 mod common;
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
+use std::thread;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -57,7 +59,14 @@ fn workers_and_threads_change_no_translation() {
     let workspace = Workspace::new();
     let expected = workspace.translated(&SENTENCES, b"");
     for (workers, threads) in [("1", "2"), ("3", "1"), ("2", "2")] {
-        let mut arguments = vec!["--workers", workers, "--threads", threads, "--batch-size", "2"];
+        let mut arguments = vec![
+            "--workers",
+            workers,
+            "--threads",
+            threads,
+            "--batch-tokens",
+            "150",
+        ];
         arguments.extend(SENTENCES);
         assert_eq!(workspace.translated(&arguments, b""), expected);
     }
@@ -116,7 +125,7 @@ fn lengths_are_kept_to() {
 }
 
 #[test]
-fn sentences_and_input_file_exclude_each_other() {
+fn lines_and_input_file_exclude_each_other() {
     let workspace = Workspace::new();
     let output = workspace.translate(&["yes", "--input", "lines.txt"], b"");
     assert_usage_error(&output, "--input");
@@ -152,11 +161,11 @@ fn one_line_in_is_one_line_out() {
 }
 
 #[test]
-fn the_batch_size_changes_no_translation() {
+fn the_tokens_of_a_batch_change_no_translation() {
     let workspace = Workspace::new();
     for beam in ["1", "3"] {
-        let sizes = ["1", "3", "5", "100"].map(|size| {
-            let arguments = ["--beam", beam, "--batch-size", size];
+        let sizes = ["1", "150", "400", "1000000"].map(|size| {
+            let arguments = ["--beam", beam, "--batch-tokens", size];
             workspace.translated(&arguments, text().as_bytes())
         });
         for size in &sizes[1..] {
@@ -278,7 +287,10 @@ fn settings_that_describe_no_search_are_refused() {
         (["--nbest", "3", "--beam", "4"].as_slice(), "--json"),
         (&["--beem", "4"], "--beem"),
         (&["--beam", "many"], "--beam"),
-        (&["--batch-size", "-1"], "-1"),
+        (&["--batch-tokens", "0"], "--batch-tokens"),
+        (&["--batch-tokens", "-1"], "-1"),
+        (&["--language", "german"], "--language"),
+        (&["--language", "de", "--no-split"], "--no-split"),
     ] {
         assert_usage_error(&workspace.translate(arguments, b"yes\n"), part);
     }
@@ -337,46 +349,160 @@ fn a_missing_model_gets_a_hint_to_train() {
     assert!(complaints.contains("hint: train"), "{complaints}");
 }
 
-#[test]
-fn bad_input_is_named_and_nothing_written() {
-    let workspace = Workspace::new();
-    let missing = workspace.path("missing.txt");
-    let latin1 = workspace.write("latin1.txt", b"yes\nM\xfcnchen\n");
-    let cut = workspace.write("cut.txt.gz", &b"\x1f\x8b\x08\0\0\0\0\0"[..]);
-    let long = workspace.write(
-        "long.txt",
-        format!("yes\n\n{}\n", "~".repeat(MAX_SOURCE_TOKENS + 1)),
-    );
-    let output = workspace.write("output.txt", "an older file");
-    let limit = MAX_SOURCE_TOKENS.to_string();
-    for (input, parts) in [
-        (&missing, vec![argument(&missing)]),
-        (&latin1, vec![argument(&latin1), "line 2", "UTF-8"]),
-        (&cut, vec![argument(&cut)]),
-        (&long, vec!["line 3", "100 tokens", &limit]),
-    ] {
-        let from_file = ["--input", argument(input)];
-        assert_error(&workspace.translate(&from_file, b""), &parts);
-        let to_file = ["--input", argument(input), "--output", argument(&output)];
-        assert_error(&workspace.translate(&to_file, b""), &parts);
-        assert_eq!(fs::read_to_string(&output).unwrap(), "an older file");
-    }
-    assert!(!workspace.path("output.txt.part").exists());
+/// Runs into an error, and returns standard output and the lines of standard error.
+fn stopped<A: AsRef<OsStr>>(workspace: &Workspace, arguments: &[A], stdin: &[u8]) -> (String, Vec<String>) {
+    let output = workspace.translate(arguments, stdin);
+    assert_eq!(output.status.code(), Some(1));
+    let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    (stdout, stderr.lines().map(str::to_owned).collect())
+}
 
-    let latin1 = workspace.translate(&NOTHING, b"yes\nM\xfcnchen\n");
-    assert_error(&latin1, &["standard input", "line 2", "UTF-8"]);
-    let long = workspace.translate(&["yes", &"~".repeat(MAX_SOURCE_TOKENS + 1)], b"");
-    assert_error(&long, &["line 2", "100 tokens", &limit]);
-    let fits = workspace.translated(&[&"~".repeat(MAX_SOURCE_TOKENS)], b"");
+#[test]
+fn what_stands_before_bad_input_is_translated() {
+    let workspace = Workspace::new();
+    let yes = workspace.translated(&["yes"], b"");
+    let missing = workspace.path("missing.txt");
+    let latin1 = workspace.write("latin1.txt", b"yes\nM\xfcnchen\nyes\n");
+    let cut = workspace.write("cut.txt.gz", &b"\x1f\x8b\x08\0\0\0\0\0"[..]);
+    let long = format!("yes\n\n{}\nyes\n", "~".repeat(MAX_SOURCE_TOKENS + 1));
+    let long = workspace.write("long.txt", long);
+    let output = workspace.write("output.txt", "an older file");
+    let part = workspace.path("output.txt.part");
+    let limit = MAX_SOURCE_TOKENS.to_string();
+    for (input, parts, before) in [
+        (&missing, vec![argument(&missing)], String::new()),
+        (&cut, vec![argument(&cut)], String::new()),
+        (&latin1, vec![argument(&latin1), "line 2", "UTF-8"], yes.clone()),
+        (&long, vec!["line 3", "100 tokens", &limit], format!("{yes}\n")),
+    ] {
+        let from_file = ["--no-split", "--input", argument(input)];
+        let (stdout, complaints) = stopped(&workspace, &from_file, b"");
+        assert_eq!(stdout, before);
+        assert!(
+            complaints.len() == 2 && complaints[0].starts_with("error: "),
+            "{complaints:?}"
+        );
+        assert!(
+            parts.iter().all(|part| complaints[0].contains(part)),
+            "{complaints:?}"
+        );
+
+        let to_file = [&from_file[..], &["--output", argument(&output)]].concat();
+        let (stdout, complaints) = stopped(&workspace, &to_file, b"");
+        assert_eq!(stdout, "");
+        assert_eq!(fs::read_to_string(&output).unwrap(), "an older file");
+        assert_eq!(part.exists(), !before.is_empty());
+        if part.exists() {
+            assert_eq!(fs::read_to_string(&part).unwrap(), before);
+            assert!(complaints[1].ends_with(argument(&part)), "{complaints:?}");
+            fs::remove_file(&part).unwrap();
+        }
+    }
+
+    let (stdout, complaints) = stopped(&workspace, &NOTHING, b"yes\nM\xfcnchen\n");
+    assert_eq!(stdout, yes);
+    assert!(complaints[0].contains("standard input, line 2"), "{complaints:?}");
+    let too_long = "~".repeat(MAX_SOURCE_TOKENS + 1);
+    let (stdout, complaints) = stopped(&workspace, &["--no-split", "yes", &too_long], b"");
+    assert_eq!(stdout, yes);
+    assert!(complaints[0].contains("line 2"), "{complaints:?}");
+    assert_eq!(workspace.translated(&[&too_long], b"").lines().count(), 1);
+    let fits = workspace.translated(&["--no-split", &"~".repeat(MAX_SOURCE_TOKENS)], b"");
     assert_eq!(fits.lines().count(), 1);
 }
 
 #[test]
-fn an_output_that_cannot_be_written_is_named() {
+fn each_sentence_of_a_line_is_translated_by_itself() {
     let workspace = Workspace::new();
+    let sentences = ["the house is small.", "Yes!", "Dr. Mann reads e.g. a book."];
+    let apart = workspace.translated(&sentences, b"");
+    let apart: Vec<&str> = apart.lines().collect();
+    let line = format!(
+        " {}  {}\u{3000}{}\n\n{}\n",
+        sentences[0], sentences[1], sentences[2], sentences[1]
+    );
+    let together = workspace.translated(&NOTHING, line.as_bytes());
+    let expected = format!("{}  {}\u{3000}{}\n\n{}\n", apart[0], apart[1], apart[2], apart[1]);
+    assert_eq!(together, expected);
+    let as_one = workspace.translated(&["--no-split"], line.as_bytes());
+    assert_ne!(as_one, expected);
+    assert_eq!(as_one.lines().count(), 3);
+
+    let german = "Er kam am 3. Oktober.";
+    let as_english = workspace.translated(&[german], b"");
+    let as_german = workspace.translated(&["--language", "de", german], b"");
+    assert_eq!(as_german, workspace.translated(&["--no-split", german], b""));
+    assert_ne!(as_english, as_german);
+}
+
+#[test]
+fn a_line_of_several_sentences_has_the_scores_of_all() {
+    let workspace = Workspace::new();
+    let arguments = ["--json", "--beam", "4", "--nbest", "3"];
+    let line = |input: &str| -> Vec<serde_json::Value> {
+        let line = workspace.translated(&arguments, input.as_bytes());
+        let mut line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        serde_json::from_value(line["translations"].take()).unwrap()
+    };
+    let (first, second) = (line("Yes!"), line("the house is small."));
+    let both = line("Yes! the house is small.");
+    let text = |best: &serde_json::Value| best["text"].as_str().unwrap().to_owned();
+    assert_eq!(text(&both[0]), text(&first[0]) + " " + &text(&second[0]));
+    for field in ["score", "log_probability"] {
+        let number = |best: &serde_json::Value| best[field].as_f64().unwrap();
+        let difference = number(&both[0]) - number(&first[0]) - number(&second[0]);
+        assert!(difference.abs() < 1e-4, "{field}: {difference}");
+    }
+    assert_eq!(both.len(), 3);
+    let second_best = first[1]["score"].as_f64().unwrap() + second[0]["score"].as_f64().unwrap();
+    let other = first[0]["score"].as_f64().unwrap() + second[1]["score"].as_f64().unwrap();
+    assert!((both[1]["score"].as_f64().unwrap() - second_best.max(other)).abs() < 1e-4);
+}
+
+#[test]
+fn flags_come_first_then_the_output_then_the_model() {
+    let workspace = Workspace::new();
+    fs::write(workspace.model().join("model.safetensors"), "damaged").unwrap();
     let output = workspace.path("missing/output.txt");
+    let flags = ["--max-length", "2", "--min-length", "3"];
     let arguments = ["--output", argument(&output), "yes"];
+    assert_error(
+        &workspace.translate(&[&flags[..], &arguments].concat(), b""),
+        &["`max_length` is 2"],
+    );
     assert_error(&workspace.translate(&arguments, b""), &[argument(&output)]);
+    let model = workspace.model();
+    let folder = ["--output", argument(&model), "yes"];
+    assert_error(
+        &workspace.translate(&folder, b""),
+        &[argument(&workspace.model())],
+    );
+    assert_error(
+        &workspace.translate(&["yes"], b""),
+        &["model.safetensors is damaged"],
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn an_output_that_is_no_file_is_written_to_straight() {
+    let workspace = Workspace::new();
+    let expected = workspace.translated(&["yes"], b"");
+    let fifo = workspace.path("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let reader = thread::spawn({
+        let fifo = fifo.clone();
+        move || fs::read_to_string(fifo).unwrap()
+    });
+    assert_eq!(
+        workspace.translated(&["--output", argument(&fifo), "yes"], b""),
+        ""
+    );
+    assert_eq!(reader.join().unwrap(), expected);
+    if cfg!(target_os = "linux") {
+        let stdout = ["--output", "/proc/self/fd/1", "yes"];
+        assert_eq!(workspace.translated(&stdout, b""), expected);
+    }
 }
 
 #[test]

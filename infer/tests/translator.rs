@@ -83,18 +83,18 @@ fn a_sentence_translates_the_same_alone_in_any_batch_and_by_any_workers() {
             .iter()
             .map(|sentence| translator.translate(&[sentence]).unwrap().remove(0))
             .collect();
-        for batch_size in [2, 7, 32, 100] {
-            let workers = Workers::start(batch_size % 4, 1).unwrap();
+        for batch_tokens in [150, 550, 2_400, 100_000] {
+            let workers = Workers::start(batch_tokens % 4, 1).unwrap();
             let translator = translator
                 .clone()
-                .with_batch_size(batch_size)
+                .with_batch_tokens(batch_tokens)
                 .with_workers(workers);
             for stride in [1, 7, 39] {
                 let order: Vec<usize> = (0..40).map(|place| place * stride % 40).collect();
                 let lines: Vec<&String> = order.iter().map(|&line| &sentences[line]).collect();
                 let together = translator.translate(&lines).unwrap();
                 for (translations, line) in together.iter().zip(order) {
-                    let what = format!("{options:?}, {batch_size} a batch: {}", sentences[line]);
+                    let what = format!("{options:?}, {batch_tokens} tokens a batch: {}", sentences[line]);
                     assert_same(translations, &alone[line], &what);
                 }
             }
@@ -273,4 +273,43 @@ fn translators_work_side_by_side() {
             .collect();
         threads.into_iter().for_each(|thread| thread.join().unwrap());
     });
+}
+
+/// The second caller does not wait for the first one's whole file.
+#[test]
+fn two_callers_of_the_same_workers_take_turns() {
+    let translator = Translator::new(bundle()).with_workers(Workers::start(1, 1).unwrap());
+    let expected = translator.translate_best(&SENTENCES[..1]).unwrap();
+    let file = random_sentences(400);
+    thread::scope(|scope| {
+        let whole = scope.spawn(|| {
+            translator
+                .clone()
+                .with_batch_size(4)
+                .translate_best(&file)
+                .unwrap()
+        });
+        let mut answers = 0;
+        while translator.sentences_translated() < 20 {
+            thread::yield_now();
+        }
+        while !whole.is_finished() {
+            assert_eq!(translator.translate_best(&SENTENCES[..1]).unwrap(), expected);
+            answers += 1;
+        }
+        assert!(answers > 5, "{answers} answers while a file was translated");
+        assert_eq!(whole.join().unwrap().len(), file.len());
+    });
+}
+
+#[test]
+fn sentences_are_counted_as_they_are_translated() {
+    let translator = Translator::new(bundle());
+    translator.translate(&["yes", "", "yes yes"]).unwrap();
+    assert_eq!(translator.sentences_translated(), 2);
+    translator
+        .clone()
+        .translate_text(&["Yes. No! Yes?", " "])
+        .unwrap();
+    assert_eq!(translator.sentences_translated(), 5);
 }

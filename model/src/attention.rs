@@ -2,11 +2,10 @@
 
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::tensor::{Bool, Device, Int, Tensor};
+use burn::tensor::{Bool, Device, Tensor};
 
-use attend_ops::{attention, attention_with_weights, gathered_attention};
+use attend_ops::{attention, attention_with_weights};
 
-use crate::cache::KeyValueTable;
 use crate::linear;
 
 pub use attend_ops::scaled_dot_product_attention;
@@ -31,11 +30,11 @@ pub struct KeyValue {
 /// self-attention [project](Self::project) their own input, the encoder-decoder attention the encoder's output.
 #[derive(Module, Debug)]
 pub struct MultiHeadAttention {
-    query: Linear,
-    key: Linear,
-    value: Linear,
-    output: Linear,
-    n_heads: usize,
+    pub(crate) query: Linear,
+    pub(crate) key: Linear,
+    pub(crate) value: Linear,
+    pub(crate) output: Linear,
+    pub(crate) n_heads: usize,
 }
 
 impl MultiHeadAttention {
@@ -87,24 +86,5 @@ impl MultiHeadAttention {
             }
         };
         linear::forward(&self.output, attended)
-    }
-
-    /// Attends from the one position of each row to those at its places in a table.
-    ///
-    /// # Shapes
-    ///
-    /// - queries and output: `[rows, 1, d_model]`
-    /// - places: `[rows, positions]`, rows of the table; negative where a row has fewer positions than others
-    pub(crate) fn attend_gathered(
-        &self,
-        queries: Tensor<3>,
-        table: &KeyValueTable,
-        places: Tensor<2, Int>,
-    ) -> Tensor<3> {
-        let [rows, _, d_model] = queries.dims();
-        let query = linear::forward(&self.query, queries).reshape([rows, d_model]);
-        let (key, value) = (table.key.clone(), table.value.clone());
-        let attended = gathered_attention(query, key, value, places, self.n_heads);
-        linear::forward(&self.output, attended.reshape([rows, 1, d_model]))
     }
 }

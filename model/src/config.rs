@@ -24,6 +24,25 @@ pub enum PositionKind {
     Learned,
 }
 
+/// The largest sizes of a network: beyond every use, and small enough that a slip of the finger or a damaged file does
+/// not ask for more memory than there is.
+pub mod bounds {
+    /// Of `vocab_size`.
+    pub const VOCAB_SIZE: usize = 10_000_000;
+    /// Of `d_model`.
+    pub const D_MODEL: usize = 65_536;
+    /// Of `d_ff`.
+    pub const D_FF: usize = 1_000_000;
+    /// Of `n_heads`.
+    pub const N_HEADS: usize = 65_536;
+    /// Of `encoder_layers` and of `decoder_layers`.
+    pub const LAYERS: usize = 1_000;
+    /// Of `max_length`.
+    pub const LENGTH: usize = 1_000_000;
+    /// Of `max_length * d_model`, the numbers in a table of positions.
+    pub const POSITIONS: usize = 1 << 28;
+}
+
 /// The shape of a [`Transformer`](crate::Transformer): what `config.json` in a model folder holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -62,6 +81,16 @@ pub enum ConfigError {
     Zero {
         /// The field's name.
         field: &'static str,
+    },
+    /// A size above its [bound](bounds).
+    #[error("{field} = {size}, but must be at most {most}")]
+    TooLarge {
+        /// The field's name, or two and a sign for their product.
+        field: &'static str,
+        /// The value given.
+        size: usize,
+        /// Its bound.
+        most: usize,
     },
     /// Heads of unequal width.
     #[error("n_heads = {n_heads} does not divide d_model = {d_model}")]
@@ -142,16 +171,23 @@ impl TransformerConfig {
     /// The first field found out of range.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let sizes = [
-            ("vocab_size", self.vocab_size),
-            ("d_model", self.d_model),
-            ("d_ff", self.d_ff),
-            ("n_heads", self.n_heads),
-            ("encoder_layers", self.encoder_layers),
-            ("decoder_layers", self.decoder_layers),
-            ("max_length", self.max_length),
+            ("vocab_size", self.vocab_size, bounds::VOCAB_SIZE),
+            ("d_model", self.d_model, bounds::D_MODEL),
+            ("d_ff", self.d_ff, bounds::D_FF),
+            ("n_heads", self.n_heads, bounds::N_HEADS),
+            ("encoder_layers", self.encoder_layers, bounds::LAYERS),
+            ("decoder_layers", self.decoder_layers, bounds::LAYERS),
+            ("max_length", self.max_length, bounds::LENGTH),
         ];
-        if let Some((field, _)) = sizes.into_iter().find(|(_, size)| *size == 0) {
+        if let Some((field, ..)) = sizes.into_iter().find(|(_, size, _)| *size == 0) {
             return Err(ConfigError::Zero { field });
+        }
+        let positions = self.max_length.saturating_mul(self.d_model);
+        let sizes = sizes
+            .into_iter()
+            .chain([("max_length * d_model", positions, bounds::POSITIONS)]);
+        if let Some((field, size, most)) = sizes.into_iter().find(|(_, size, most)| size > most) {
+            return Err(ConfigError::TooLarge { field, size, most });
         }
         if !self.d_model.is_multiple_of(self.n_heads) {
             return Err(ConfigError::Heads {
@@ -232,6 +268,26 @@ mod tests {
                 field: "decoder_layers"
             })
         );
+        let length = TransformerConfig {
+            max_length: 1_000_000_000_000,
+            ..valid.clone()
+        };
+        assert_eq!(
+            length.validate().unwrap_err().to_string(),
+            "max_length = 1000000000000, but must be at most 1000000"
+        );
+        let positions = TransformerConfig {
+            d_model: 65_536,
+            max_length: 1_000_000,
+            ..valid.clone()
+        };
+        assert!(matches!(
+            positions.validate(),
+            Err(ConfigError::TooLarge {
+                field: "max_length * d_model",
+                ..
+            })
+        ));
         let padding = TransformerConfig { pad_id: 100, ..valid };
         assert!(padding.validate().is_err());
     }

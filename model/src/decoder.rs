@@ -6,7 +6,6 @@ use burn::tensor::{Bool, Device, Tensor};
 
 use crate::add_norm::{AddNorm, final_norm, normalize};
 use crate::attention::MultiHeadAttention;
-use crate::cache::{DecoderState, LayerCache, Places};
 use crate::config::TransformerConfig;
 use crate::feed_forward::FeedForward;
 use crate::mask::causal_mask;
@@ -15,12 +14,12 @@ use crate::transformer::{AttentionWeights, Memory};
 /// Masked self-attention, attention to the encoder's output, and a feed-forward network.
 #[derive(Module, Debug)]
 pub struct DecoderLayer {
-    self_attention: MultiHeadAttention,
-    self_attention_norm: AddNorm,
-    cross_attention: MultiHeadAttention,
-    cross_attention_norm: AddNorm,
-    feed_forward: FeedForward,
-    feed_forward_norm: AddNorm,
+    pub(crate) self_attention: MultiHeadAttention,
+    pub(crate) self_attention_norm: AddNorm,
+    pub(crate) cross_attention: MultiHeadAttention,
+    pub(crate) cross_attention_norm: AddNorm,
+    pub(crate) feed_forward: FeedForward,
+    pub(crate) feed_forward_norm: AddNorm,
 }
 
 impl DecoderLayer {
@@ -54,48 +53,15 @@ impl DecoderLayer {
             Some(weights) => (Some(&mut weights.decoder), Some(&mut weights.cross)),
             None => (None, None),
         };
-        let attend_to_target = |x: Tensor<3>| {
+        let x = self.self_attention_norm.forward(x, |x| {
             let target = self.self_attention.project(x.clone());
             self.self_attention.attend(x, target, later_hidden, self_weights)
-        };
-        let attend_to_memory = |x| {
+        });
+        let x = self.cross_attention_norm.forward(x, |x| {
             let sequence = self.cross_attention.project(memory.states.clone());
             self.cross_attention
                 .attend(x, sequence, memory.hidden.clone(), cross_weights)
-        };
-        self.sublayers(x, attend_to_target, attend_to_memory)
-    }
-
-    /// A cache before the first step, over the encoder's output `[batch, source_seq, d_model]`.
-    fn start(&self, memory: Tensor<3>) -> LayerCache {
-        LayerCache::new(self.cross_attention.project(memory))
-    }
-
-    /// Takes the next position of each row through the layer, `[rows, 1, d_model]` as is the output, and adds it to the
-    /// cache.
-    fn step(&self, x: Tensor<3>, cache: &mut LayerCache, places: &Places) -> Tensor<3> {
-        let LayerCache { target, memory } = cache;
-        let attend_to_target = |x: Tensor<3>| {
-            let next = self.self_attention.project(x.clone());
-            target.write(places.next, next);
-            self.self_attention
-                .attend_gathered(x, target, places.target.clone())
-        };
-        let attend_to_memory = |x| {
-            self.cross_attention
-                .attend_gathered(x, memory, places.memory.clone())
-        };
-        self.sublayers(x, attend_to_target, attend_to_memory)
-    }
-
-    fn sublayers(
-        &self,
-        x: Tensor<3>,
-        attend_to_target: impl FnOnce(Tensor<3>) -> Tensor<3>,
-        attend_to_memory: impl FnOnce(Tensor<3>) -> Tensor<3>,
-    ) -> Tensor<3> {
-        let x = self.self_attention_norm.forward(x, attend_to_target);
-        let x = self.cross_attention_norm.forward(x, attend_to_memory);
+        });
         self.feed_forward_norm
             .forward(x, |x| self.feed_forward.forward(x))
     }
@@ -104,8 +70,8 @@ impl DecoderLayer {
 /// A stack of [`DecoderLayer`]s, with a norm at its end in pre-norm.
 #[derive(Module, Debug)]
 pub struct Decoder {
-    layers: Vec<DecoderLayer>,
-    norm: Option<LayerNorm>,
+    pub(crate) layers: Vec<DecoderLayer>,
+    pub(crate) norm: Option<LayerNorm>,
 }
 
 impl Decoder {
@@ -135,33 +101,6 @@ impl Decoder {
         let x = self.layers.iter().fold(x, |x, layer| {
             layer.forward(x, later_hidden.clone(), memory, weights.as_deref_mut())
         });
-        self.normalize(x)
-    }
-
-    /// The state before the first target token.
-    pub fn start(&self, memory: Memory) -> DecoderState {
-        let layers = self.layers.iter().map(|layer| layer.start(memory.states.clone()));
-        let [sentences, source_seq, _] = memory.states.dims();
-        let places = Tensor::arange(0..(sentences * source_seq) as i64, &memory.states.device());
-        let hidden = memory.hidden.reshape([sentences, source_seq]);
-        let places = places.reshape([sentences, source_seq]).mask_fill(hidden, -1);
-        DecoderState::new(layers.collect(), places)
-    }
-
-    /// Takes the next position of each row through the stack; `state` then includes it. One position at a time and the
-    /// whole target at once give the same result.
-    ///
-    /// # Shapes
-    ///
-    /// - x and output: `[rows, 1, d_model]`, the positions after those in `state`
-    pub fn step(&self, x: Tensor<3>, state: &mut DecoderState) -> Tensor<3> {
-        let places = state.advance();
-        let layers = self.layers.iter().zip(&mut state.layers);
-        let x = layers.fold(x, |x, (layer, cache)| layer.step(x, cache, &places));
-        self.normalize(x)
-    }
-
-    fn normalize(&self, x: Tensor<3>) -> Tensor<3> {
         match &self.norm {
             Some(norm) => normalize(norm, x),
             None => x,

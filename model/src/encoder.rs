@@ -12,10 +12,10 @@ use crate::feed_forward::FeedForward;
 /// Self-attention and a feed-forward network.
 #[derive(Module, Debug)]
 pub struct EncoderLayer {
-    self_attention: MultiHeadAttention,
-    self_attention_norm: AddNorm,
-    feed_forward: FeedForward,
-    feed_forward_norm: AddNorm,
+    pub(crate) self_attention: MultiHeadAttention,
+    pub(crate) self_attention_norm: AddNorm,
+    pub(crate) feed_forward: FeedForward,
+    pub(crate) feed_forward_norm: AddNorm,
 }
 
 impl EncoderLayer {
@@ -53,8 +53,8 @@ impl EncoderLayer {
 /// A stack of [`EncoderLayer`]s, with a norm at its end in pre-norm.
 #[derive(Module, Debug)]
 pub struct Encoder {
-    layers: Vec<EncoderLayer>,
-    norm: Option<LayerNorm>,
+    pub(crate) layers: Vec<EncoderLayer>,
+    pub(crate) norm: Option<LayerNorm>,
 }
 
 impl Encoder {

@@ -10,8 +10,8 @@ use crate::linear;
 /// `FFN(x) = max(0, x W_1 + b_1) W_2 + b_2` (equation 2), the same for every position.
 #[derive(Module, Debug)]
 pub struct FeedForward {
-    inner: Linear,
-    outer: Linear,
+    pub(crate) inner: Linear,
+    pub(crate) outer: Linear,
 }
 
 impl FeedForward {

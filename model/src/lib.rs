@@ -11,6 +11,7 @@
 //! | 3.4 embeddings and softmax | [`transformer`] |
 //! | 3.5 positional encoding | [`position`] |
 //! | 5.4 dropout, label smoothing | [`dropout`], [`Transformer::loss`] |
+//! | 6.1 translating, a token at a time | [`inference`] |
 //!
 //! Everywhere, shapes are written `[batch, seq, d_model]`, and a mask is `true` where a position is **hidden**.
 //!
@@ -27,20 +28,21 @@
 
 pub mod add_norm;
 pub mod attention;
-pub mod cache;
 pub mod config;
 pub mod decoder;
 pub mod dropout;
 pub mod encoder;
 pub mod feed_forward;
+pub mod inference;
 mod init;
 mod linear;
 pub mod mask;
 pub mod position;
 pub mod transformer;
 
+pub use attend_ops::Precision;
 pub use attention::MultiHeadAttention;
-pub use cache::DecoderState;
-pub use config::{ConfigError, NormPlacement, PositionKind, TransformerConfig};
+pub use config::{ConfigError, NormPlacement, PositionKind, TransformerConfig, bounds};
 pub use dropout::seed_dropout;
-pub use transformer::{AttentionWeights, InferenceTransformer, Memory, Transformer};
+pub use inference::{DecoderState, InferenceTransformer, NextTokens};
+pub use transformer::{AttentionWeights, Memory, Transformer};

@@ -1,6 +1,6 @@
 //! Linear layers.
 
-use attend_ops::{Activation, linear};
+use attend_ops::{Activation, PackedLinear, Precision, linear};
 use burn::module::Param;
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
@@ -31,4 +31,10 @@ pub(crate) fn forward_relu(layer: &Linear, x: Tensor<3>) -> Tensor<3> {
 fn activate(layer: &Linear, x: Tensor<3>, activation: Activation) -> Tensor<3> {
     let bias = layer.bias.as_ref().expect("every linear layer has a bias");
     linear(x, layer.weight.val(), bias.val(), activation)
+}
+
+/// The layer with its weight laid out for translating.
+pub(crate) fn packed(layer: Linear, precision: Precision) -> PackedLinear {
+    let bias = layer.bias.expect("every linear layer has a bias");
+    PackedLinear::new(layer.weight.into_value(), bias.into_value(), precision)
 }

@@ -1,11 +1,10 @@
 //! The whole network: embeddings, encoder, decoder and output (figure 1).
 
-use attend_ops::{PackedWeight, linear_cross_entropy, packed_log_softmax};
+use attend_ops::linear_cross_entropy;
 use burn::module::Module;
 use burn::nn::Embedding;
 use burn::tensor::{Bool, Device, Int, Tensor};
 
-use crate::cache::DecoderState;
 use crate::config::{ConfigError, TransformerConfig};
 use crate::decoder::Decoder;
 use crate::dropout::Dropout;
@@ -36,22 +35,22 @@ pub struct AttentionWeights {
 
 /// Embedding matrices `[vocab_size, d_model]` besides the source's, where the three are not tied.
 #[derive(Module, Debug)]
-struct UntiedEmbeddings {
-    target: Embedding,
+pub(crate) struct UntiedEmbeddings {
+    pub(crate) target: Embedding,
     output: Embedding,
 }
 
 /// The encoder-decoder Transformer.
 #[derive(Module, Debug)]
 pub struct Transformer {
-    embedding: Embedding,
-    untied: Option<UntiedEmbeddings>,
-    source_positions: PositionalEncoding,
-    target_positions: PositionalEncoding,
+    pub(crate) embedding: Embedding,
+    pub(crate) untied: Option<UntiedEmbeddings>,
+    pub(crate) source_positions: PositionalEncoding,
+    pub(crate) target_positions: PositionalEncoding,
     embedding_dropout: Dropout,
-    encoder: Encoder,
-    decoder: Decoder,
-    pad_id: usize,
+    pub(crate) encoder: Encoder,
+    pub(crate) decoder: Decoder,
+    pub(crate) pad_id: usize,
 }
 
 impl Transformer {
@@ -168,7 +167,8 @@ impl Transformer {
 
     fn encode_recording(&self, source: Tensor<2, Int>, weights: Option<&mut Vec<Tensor<4>>>) -> Memory {
         let hidden = padding_mask(source.clone(), self.pad_id);
-        let x = self.embed(&self.embedding, &self.source_positions, source, 0);
+        let x = embed(&self.embedding, &self.source_positions, source, 0);
+        let x = self.embedding_dropout.forward(x);
         Memory {
             states: self.encoder.forward(x, hidden.clone(), weights),
             hidden,
@@ -182,90 +182,32 @@ impl Transformer {
         memory: &Memory,
         weights: Option<&mut AttentionWeights>,
     ) -> Tensor<3> {
-        let x = self.embed_target(target_input, 0);
-        self.decoder.forward(x, memory, weights)
-    }
-
-    fn embed_target(&self, target: Tensor<2, Int>, start: usize) -> Tensor<3> {
         let embedding = match &self.untied {
             Some(untied) => &untied.target,
             None => &self.embedding,
         };
-        self.embed(embedding, &self.target_positions, target, start)
+        let x = embed(embedding, &self.target_positions, target_input, 0);
+        let x = self.embedding_dropout.forward(x);
+        self.decoder.forward(x, memory, weights)
     }
 
     /// The output layer's weight, `[vocab_size, d_model]`.
-    fn output_weight(&self) -> Tensor<2> {
+    pub(crate) fn output_weight(&self) -> Tensor<2> {
         match &self.untied {
             Some(untied) => untied.output.weight.val(),
             None => self.embedding.weight.val(),
         }
     }
-
-    /// `dropout(embedding · sqrt(d_model) + position)` (sections 3.4, 3.5 and 5.4).
-    fn embed(
-        &self,
-        embedding: &Embedding,
-        positions: &PositionalEncoding,
-        ids: Tensor<2, Int>,
-        start: usize,
-    ) -> Tensor<3> {
-        let x = embedding.forward(ids);
-        let [_, _, d_model] = x.dims();
-        let x = x.mul_scalar((d_model as f64).sqrt());
-        self.embedding_dropout.forward(positions.forward(x, start))
-    }
 }
 
-/// A [`Transformer`] that translates, one token of each row at a time: with the output layer, whose weight is the
-/// largest, laid out for that once.
-#[derive(Clone, Debug)]
-pub struct InferenceTransformer {
-    network: Transformer,
-    output: PackedWeight,
-}
-
-impl InferenceTransformer {
-    /// Lays the output layer out.
-    #[must_use]
-    pub fn new(network: Transformer) -> Self {
-        Self {
-            output: PackedWeight::new(network.output_weight().transpose()),
-            network,
-        }
-    }
-
-    /// Encodes a batch of source sentences; see [`Transformer::encode`].
-    pub fn encode(&self, source: Tensor<2, Int>) -> Memory {
-        self.network.encode(source)
-    }
-
-    /// The decoder's state before the first target token, a row a sentence.
-    pub fn start(&self, memory: Memory) -> DecoderState {
-        self.network.decoder.start(memory)
-    }
-
-    /// The log-probabilities of the token after the given one in each row, which follows those already in `state`.
-    ///
-    /// # Shapes
-    ///
-    /// - tokens: `[rows]`
-    /// - output: `[rows, vocab_size]`
-    ///
-    /// # Panics
-    ///
-    /// As [`Transformer::encode`].
-    pub fn step(&self, tokens: Tensor<1, Int>, state: &mut DecoderState) -> Tensor<2> {
-        let [rows] = tokens.dims();
-        let x = self
-            .network
-            .embed_target(tokens.reshape([rows, 1]), state.length());
-        let x = self.network.decoder.step(x, state);
-        packed_log_softmax(x.squeeze_dim(1), &self.output)
-    }
-
-    /// Where the weights are, and where input must be.
-    pub fn device(&self) -> Device {
-        self.network.device()
-    }
+/// `embedding · sqrt(d_model) + position` (sections 3.4 and 3.5) of tokens `[batch, seq]` at positions from `start` on.
+pub(crate) fn embed(
+    embedding: &Embedding,
+    positions: &PositionalEncoding,
+    ids: Tensor<2, Int>,
+    start: usize,
+) -> Tensor<3> {
+    let x = embedding.forward(ids);
+    let [_, _, d_model] = x.dims();
+    positions.forward(x.mul_scalar((d_model as f64).sqrt()), start)
 }

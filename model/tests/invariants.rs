@@ -10,8 +10,8 @@ use attend_model::encoder::Encoder;
 use attend_model::mask::padding_mask;
 use attend_model::position::sinusoids;
 use attend_model::{
-    AttentionWeights, DecoderState, InferenceTransformer, Memory, NormPlacement, PositionKind, Transformer,
-    TransformerConfig,
+    AttentionWeights, DecoderState, InferenceTransformer, Memory, NormPlacement, PositionKind, Precision,
+    Transformer, TransformerConfig,
 };
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::activation::log_softmax;
@@ -115,14 +115,15 @@ fn log_probabilities(
     log_softmax(model.forward(batch(sources, device), batch(targets, device)), 2)
 }
 
-/// One step of each row by its token.
+/// The log-probabilities after one step of each row by its token.
 fn step(
     model: &InferenceTransformer,
     tokens: &[i32],
     state: &mut DecoderState,
     device: &Device,
 ) -> Tensor<2> {
-    model.step(Tensor::from_ints(tokens, device), state)
+    let next = model.step(Tensor::from_ints(tokens, device), state);
+    next.logits - next.log_totals.unsqueeze_dim(1)
 }
 
 #[test]
@@ -140,7 +141,7 @@ fn steps_equal_the_whole_pass() {
         };
         let model = model(&config, &device);
         let whole = log_probabilities(&model, &SOURCES, &targets, &device);
-        let model = InferenceTransformer::new(model);
+        let model = InferenceTransformer::new(model, Precision::Float32);
         let mut state = model.start(model.encode(batch(&SOURCES, &device)));
         for position in 0..40 {
             let tokens: Vec<i32> = targets.iter().map(|target| target[position]).collect();
@@ -155,12 +156,35 @@ fn steps_equal_the_whole_pass() {
 }
 
 #[test]
+fn eight_bits_change_probabilities_little() {
+    let device = Device::default();
+    let targets: [&[i32]; 3] = [&[1, 4, 8], &[1, 9, 6], &[1, 6, 5]];
+    for config in variants() {
+        let model = model(&config, &device);
+        let whole = log_probabilities(&model, &SOURCES, &targets, &device);
+        let model = InferenceTransformer::new(model, Precision::Int8);
+        let mut state = model.start(model.encode(batch(&SOURCES, &device)));
+        for position in 0..3 {
+            let next = step(
+                &model,
+                &targets.map(|target| target[position]),
+                &mut state,
+                &device,
+            );
+            let expected = whole.clone().slice_dim(1, position..position + 1).squeeze_dim(1);
+            let difference: f32 = (next.exp() - expected.exp()).abs().max().into_scalar();
+            assert!(difference > 0.0 && difference < 0.02, "{difference}");
+        }
+    }
+}
+
+#[test]
 fn selected_rows_continue_as_if_alone() {
     let device = Device::default();
     let prefixes: [&[i32]; 3] = [&[1, 4, 8], &[1, 9, 6], &[1, 6, 5]];
     for config in variants() {
         let model = model(&config, &device);
-        let inference = InferenceTransformer::new(model.clone());
+        let inference = InferenceTransformer::new(model.clone(), Precision::Float32);
         let mut state = inference.start(inference.encode(batch(&SOURCES, &device)));
         for position in 0..3 {
             let tokens = prefixes.map(|prefix| prefix[position]);

@@ -12,7 +12,8 @@
 //! | [`layer_norm()`] | 3.1 |
 //! | [`dropout()`] | 5.4 |
 //! | [`linear_cross_entropy`] | 3.4 and 5.4: output layer, softmax and label-smoothed loss |
-//! | [`packed_log_softmax`] | 3.4: output layer and softmax, while decoding |
+//! | [`PackedLinear`] | linear layers while decoding, in 32-bit floats or 8-bit integers |
+//! | [`log_sum_exp()`] | 3.4: softmax, while decoding |
 
 pub mod attention;
 pub mod cross_entropy;
@@ -22,7 +23,8 @@ pub mod gathered_attention;
 mod kernel;
 pub mod layer_norm;
 pub mod linear;
-pub mod packed;
+pub mod log_sum_exp;
+pub mod packed_linear;
 
 pub use attention::{attention, attention_with_weights, scaled_dot_product_attention};
 pub use cross_entropy::{label_smoothed_cross_entropy, linear_cross_entropy};
@@ -30,4 +32,5 @@ pub use dropout::dropout;
 pub use gathered_attention::gathered_attention;
 pub use layer_norm::layer_norm;
 pub use linear::{Activation, linear};
-pub use packed::{PackedWeight, packed_log_softmax};
+pub use log_sum_exp::log_sum_exp;
+pub use packed_linear::{PackedLinear, Precision};

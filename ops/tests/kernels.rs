@@ -1,7 +1,7 @@
 //! Each kernel computes what the plain chain of tensor operations does, forward and backward.
 
 use attend_ops::{Activation, attention, dropout, gathered_attention, layer_norm, linear};
-use attend_ops::{PackedWeight, packed_log_softmax};
+use attend_ops::{PackedLinear, Precision, log_sum_exp};
 use attend_ops::{label_smoothed_cross_entropy, linear_cross_entropy};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Bool, Device, Distribution, Int, Tensor, TensorData};
@@ -300,22 +300,88 @@ fn gathered_attention_is_that_of_the_gathered_rows() {
     }
 }
 
+/// The plain chain computes on a device with autodiff, the kernels on one without.
 #[test]
-fn packed_log_softmax_is_that_of_the_product() {
-    for (rows, d_model, vocab_size) in [
-        (1, 1, 1),
-        (3, 5, 7),
-        (4, 33, 48),
-        (9, 64, 101),
-        (37, 100, 96),
-        (130, 48, 1_000),
+fn a_packed_linear_layer_is_the_plain_one() {
+    for (batch, seq, d_input, d_output) in [
+        (1, 1, 1, 1),
+        (3, 1, 5, 7),
+        (2, 2, 33, 48),
+        (9, 1, 64, 101),
+        (37, 1, 600, 96),
+        (13, 10, 48, 1_000),
     ] {
-        let x = inference_values([rows, d_model], 1) * 3.0;
-        let weight = inference_values([d_model, vocab_size], 2);
-        let packed = PackedWeight::new(weight.clone());
-        assert_eq!(packed.unpacked().into_data(), weight.clone().into_data());
-        let actual = packed_log_softmax(x.clone(), &packed);
-        let error = relative_error(actual, log_softmax(x.matmul(weight), 1));
+        for (precision, tolerance) in [(Precision::Float32, 2e-6), (Precision::Int8, 5e-6)] {
+            for activation in [Activation::Identity, Activation::Relu] {
+                let x = inference_values([batch, seq, d_input], 1) * 3.0;
+                let weight = inference_values([d_input, d_output], 2);
+                let bias = inference_values([d_output], 3);
+                let plain = |x: Tensor<3>, weight: Tensor<2>, bias: Tensor<1>| {
+                    PackedLinear::new(weight, bias, precision).forward(x, activation)
+                };
+                let actual = plain(x.clone(), weight.clone(), bias.clone());
+                let expected = plain(
+                    Tensor::from_inner(x),
+                    Tensor::from_inner(weight),
+                    Tensor::from_inner(bias),
+                );
+                let error = relative_error(actual, expected.inner());
+                assert!(
+                    error < tolerance,
+                    "{batch}x{seq} rows, {d_input} to {d_output}, {precision:?}: {error}"
+                );
+            }
+        }
+    }
+}
+
+/// Half a step between two of 255 values: the most that rounding moves a value of a row or column with that largest
+/// magnitude.
+fn half_step(magnitudes: Tensor<2>, dim: usize) -> Tensor<2> {
+    magnitudes.max_dim(dim) / 127.0 / 2.0
+}
+
+#[test]
+fn eight_bits_are_as_close_as_rounding_allows() {
+    let (rows, d_input, d_output) = (40, 512, 256);
+    let x = inference_values([rows, d_input], 1);
+    let weight = inference_values([d_input, d_output], 2);
+    let product = |precision| {
+        let layer = PackedLinear::new(weight.clone(), inference_values([d_output], 3), precision);
+        let output = layer.forward(x.clone().unsqueeze_dim(1), Activation::Identity);
+        output.squeeze_dim::<2>(1)
+    };
+    let error = (product(Precision::Int8) - product(Precision::Float32)).abs();
+    let (x, weight) = (x.abs(), weight.abs());
+    let (of_x, of_weight) = (half_step(x.clone(), 1), half_step(weight.clone(), 0));
+    let bound = of_x.clone() * weight.sum_dim(0)
+        + of_weight.clone() * x.sum_dim(1)
+        + of_x * of_weight * d_input as f64;
+    let largest_share: f32 = (error / bound).max().into_scalar();
+    assert!(largest_share > 0.001 && largest_share < 1.0, "{largest_share}");
+}
+
+#[test]
+fn rows_and_columns_of_zeros_are_no_trouble_in_eight_bits() {
+    let zeros = |shape| Tensor::<2>::zeros(shape, &Device::flex());
+    let bias = inference_values([3], 1);
+    for (x, weight) in [
+        (zeros([2, 4]), inference_values([4, 3], 2)),
+        (inference_values([2, 4], 2), zeros([4, 3])),
+    ] {
+        let layer = PackedLinear::new(weight, bias.clone(), Precision::Int8);
+        let rows = layer.forward(x.unsqueeze_dim(1), Activation::Identity);
+        let expected: Tensor<3> = bias.clone().unsqueeze();
+        assert_eq!(rows.into_data(), expected.expand([2, 1, 3]).into_data());
+    }
+}
+
+#[test]
+fn log_sum_exp_is_what_log_softmax_subtracts() {
+    for (rows, vocab_size) in [(1, 1), (3, 7), (9, 101), (130, 1_000)] {
+        let logits = inference_values([rows, vocab_size], 1) * 30.0;
+        let totals = log_sum_exp(logits.clone()).unsqueeze_dim(1);
+        let error = relative_error(logits.clone() - totals, log_softmax(logits, 1));
         assert!(error < 2e-6, "{rows} rows, {vocab_size} tokens: {error}");
     }
 }

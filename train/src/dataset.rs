@@ -128,8 +128,8 @@ impl Dataset {
     ///
     /// # Errors
     ///
-    /// If the training text cannot be read, its prepared form cannot be written or is damaged, or no pair is left to train
-    /// on, to validate or to test.
+    /// If the training text cannot be read, its prepared form cannot be written or is damaged, or no pair is left to
+    /// train on, to validate or to test.
     pub fn encode(
         corpora: &Corpora,
         tokenizer: &Tokenizer,

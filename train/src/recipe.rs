@@ -221,7 +221,7 @@ impl Recipe {
         let transformer = self.transformer_config(self.data.vocab_size.unwrap_or(DEFAULT_VOCAB_SIZE), 0);
         transformer.validate().map_err(|error| OutOfRange {
             field: match error {
-                ConfigError::Zero { field } => format!("model.{field}"),
+                ConfigError::Zero { field } | ConfigError::TooLarge { field, .. } => format!("model.{field}"),
                 ConfigError::Heads { .. } => "model.n_heads".to_owned(),
                 ConfigError::OddWidth { .. } => "model.d_model".to_owned(),
                 ConfigError::Dropout { .. } => "model.dropout".to_owned(),

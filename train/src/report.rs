@@ -70,13 +70,9 @@ impl Report {
     /// If `metrics.jsonl` cannot be read or written, or the event file cannot be written.
     pub fn open(run_folder: &Path, subject: Subject, state: &TrainingState) -> Result<Self, DataError> {
         let metrics_path = run_folder.join(METRICS);
-        // The lines as they were: read and written again, a number might change in its last digit.
-        let Lines { records, damaged } = Lines::read(&metrics_path)?;
-        let (lines, records): (Vec<String>, Vec<Record>) = records
-            .into_iter()
-            .filter(|(_, record)| record.update() <= state.update)
-            .unzip();
-        let kept: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
+        let Lines { mut records, damaged } = Lines::read(&metrics_path)?;
+        records.retain(|record| record.update() <= state.update);
+        let kept: String = records.iter().map(Record::to_line).collect();
         write_file(&metrics_path, kept)?;
         let metrics = OpenOptions::new()
             .append(true)
@@ -215,9 +211,8 @@ impl Report {
     }
 
     fn write(&mut self, record: Record) -> Result<(), DataError> {
-        let line = serde_json::to_string(&record).expect("numbers always serialize") + "\n";
         self.metrics
-            .write_all(line.as_bytes())
+            .write_all(record.to_line().as_bytes())
             .map_err(|error| DataError::write(&self.metrics_path, error))?;
         self.events.write(&record)?;
         self.records.push(record);

@@ -292,8 +292,8 @@ impl Trainer {
         self.update_on(&next)
     }
 
-    /// One update: forward, loss and backward by the workers, batch after batch, then clip and step. `None` where loss or
-    /// gradients were not finite, and the weights stay.
+    /// One update: forward, loss and backward by the workers, batch after batch, then clip and step. `None` where loss
+    /// or gradients were not finite, and the weights stay.
     ///
     /// # Panics
     ///
@@ -363,8 +363,8 @@ impl Trainer {
         batch_loss(model, &batch, device, self.recipe.training.label_smoothing)
     }
 
-    /// Scores the weights, or their average, on the validation pairs; the best so far become the model folder. Where the
-    /// best weights are averaged, those of this update are first scored by themselves, if they are sound.
+    /// Scores the weights, or their average, on the validation pairs; the best so far become the model folder. Where
+    /// the best weights are averaged, those of this update are first scored by themselves, if they are sound.
     fn validate(&mut self, report: &mut Report) -> Result<(), TrainError> {
         self.now.state.validated = self.now.state.update;
         let metric = self.recipe.training.metric;
@@ -440,8 +440,8 @@ impl Trainer {
         }
     }
 
-    /// The mean of the checkpoints that are averaged, and their updates. One that is damaged or missing is left out, and
-    /// that is said: the others are still worth more than a run that ends.
+    /// The mean of the checkpoints that are averaged, and their updates. One that is damaged or missing is left out,
+    /// and that is said: the others are still worth more than a run that ends.
     fn mean_of_checkpoints(&self, report: &Report) -> (Option<Transformer>, Vec<usize>) {
         let checkpoints = Checkpoints::of(&self.folder);
         let current = self.now.model.valid();

@@ -6,7 +6,7 @@ use std::time::Instant;
 use attend_data::batch::{Batch, Example, plan_batches};
 use attend_infer::metric::{corpus_bleu, corpus_chrf};
 use attend_infer::{ModelFolder, Translator, Workers};
-use attend_model::{InferenceTransformer, Transformer};
+use attend_model::{InferenceTransformer, Precision, Transformer};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -69,8 +69,8 @@ pub struct Scores {
 }
 
 impl Scores {
-    /// Scores a model on the validation pairs, in batches of the recipe's size and with its BLEU, translated by `workers`.
-    /// `device` is the model's.
+    /// Scores a model on the validation pairs, in batches of the recipe's size and with its BLEU, translated by
+    /// `workers`. `device` is the model's.
     ///
     /// # Errors
     ///
@@ -146,12 +146,12 @@ pub(crate) fn expected_seconds(
 
     let clock = Instant::now();
     losses(bundle, &sample, &recipe.training, device, workers);
-    let model = InferenceTransformer::new(bundle.model.clone());
+    let model = InferenceTransformer::new(bundle.model.clone(), Precision::Float32);
     let mut state = model.start(model.encode(to_tensor(&batch.source, device)));
     let target_input = to_tensor(&batch.target_input, device);
     for step in 0..batch.target_input.width {
         let tokens = target_input.clone().slice_dim(1, step..step + 1).squeeze_dim(1);
-        model.step(tokens, &mut state).into_data();
+        model.step(tokens, &mut state).logits.into_data();
     }
     let of_sample = clock.elapsed().as_secs_f64();
     // Workers share the batches.
@@ -186,8 +186,8 @@ fn losses(
     (smoothed / target_tokens, perplexity(plain / target_tokens))
 }
 
-/// The perplexity of a cross-entropy in nats. A larger one than any vocabulary counts as that of a run that has diverged:
-/// infinity could be neither written down nor drawn.
+/// The perplexity of a cross-entropy in nats. A larger one than any vocabulary counts as that of a run that has
+/// diverged: infinity could be neither written down nor drawn.
 fn perplexity(cross_entropy: f64) -> f64 {
     cross_entropy.exp().clamp(1.0, DIVERGED)
 }

@@ -1,7 +1,7 @@
 //! Text files, line by line.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
@@ -12,13 +12,16 @@ use crate::error::DataError;
 /// The endings of the names of compressed files.
 pub(crate) const COMPRESSED: [&str; 3] = ["gz", "xz", "zst"];
 
+/// The most bytes of a line, its end included: what is longer is no text, and would fill the memory.
+const LONGEST_LINE: usize = 64 << 20;
+
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// The lines of a UTF-8 text, read one at a time.
 ///
 /// Only a line feed ends a line (with a carriage return before it, if there is one), so sentences that contain
 /// Unicode's own line separators stay whole. Empty lines are kept; the last line needs no line feed. A byte order
-/// mark at the start of the text is no part of its first line.
+/// mark at the start of the text is no part of its first line. A line has 64 MiB at the most.
 pub struct Lines {
     reader: Box<dyn BufRead + Send>,
     path: PathBuf,
@@ -67,8 +70,16 @@ impl Iterator for Lines {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.bytes.clear();
-        if let Err(error) = self.reader.read_until(b'\n', &mut self.bytes) {
+        let mut reader = self.reader.by_ref().take(LONGEST_LINE as u64 + 1);
+        if let Err(error) = reader.read_until(b'\n', &mut self.bytes) {
             return Some(Err(DataError::read(&self.path, error)));
+        }
+        if self.bytes.len() > LONGEST_LINE {
+            return Some(Err(DataError::LongLine {
+                path: self.path.clone(),
+                line: self.line + 1,
+                mebibytes: LONGEST_LINE >> 20,
+            }));
         }
         let mut line = self.bytes.as_slice();
         if self.line == 0 {
@@ -115,6 +126,12 @@ fn open(path: &Path) -> io::Result<Box<dyn BufRead + Send>> {
         Some("zst") => Box::new(BufReader::new(zstd::Decoder::with_buffer(file)?)),
         _ => Box::new(file),
     })
+}
+
+/// Whether [`Lines::open`] would decompress a file.
+#[must_use]
+pub fn is_compressed(path: &Path) -> bool {
+    compression(path).is_some()
 }
 
 /// The ending of a compressed file's name.

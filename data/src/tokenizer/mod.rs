@@ -90,6 +90,8 @@ pub struct Tokenizer {
     unk: Option<u32>,
     /// What BPE-dropout needs, where the kind merges.
     merges: Option<Merges>,
+    /// The most characters that a token of the vocabulary has; the subword kinds spell each byte as one.
+    longest_token: usize,
 }
 
 impl Tokenizer {
@@ -141,6 +143,16 @@ impl Tokenizer {
         // Text by text: the library's own way over a batch keeps the spelling of every token until it returns, and
         // takes longer.
         texts.par_iter().map(|text| self.encode(text)).collect()
+    }
+
+    /// How many tokens `text` has at least, found without encoding it, which takes a hundred times the memory of a long
+    /// text.
+    #[must_use]
+    pub fn min_tokens(&self, text: &str) -> usize {
+        match self.kind {
+            TokenizerKind::Bpe | TokenizerKind::Unigram => text.len().div_ceil(self.longest_token),
+            TokenizerKind::Whitespace => text.split_whitespace().count(),
+        }
     }
 
     /// Encodes both sides of `pairs` and ends each with `</s>`, in the order of `pairs`.
@@ -308,6 +320,7 @@ impl Tokenizer {
                 size = vocab.len()
             ));
         }
+        let longest_token = vocab.keys().map(|token| token.chars().count()).max();
         let merges = match inner.get_model() {
             ModelWrapper::BPE(bpe) => Some(Merges::of(bpe)?),
             _ => None,
@@ -328,6 +341,7 @@ impl Tokenizer {
             eos,
             unk,
             merges,
+            longest_token: longest_token.unwrap_or(1).max(1),
         })
     }
 }

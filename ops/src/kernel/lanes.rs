@@ -62,6 +62,22 @@ pub(crate) fn max(row: &[f32]) -> f32 {
         .fold(f32::NEG_INFINITY, |max, &value| larger(value, max))
 }
 
+/// The largest absolute value of a row, 0 of an empty one.
+#[inline(always)]
+pub(crate) fn max_magnitude(row: &[f32]) -> f32 {
+    let mut lanes = [0.0_f32; LANES];
+    let (chunks, rest) = row.as_chunks::<LANES>();
+    for chunk in chunks {
+        for lane in 0..LANES {
+            lanes[lane] = lanes[lane].max(chunk[lane].abs());
+        }
+    }
+    lanes
+        .iter()
+        .chain(rest)
+        .fold(0.0, |max: f32, value| max.max(value.abs()))
+}
+
 /// Replaces each value of a row by `e^(value - max)` and returns their sum.
 #[inline(always)]
 pub(crate) fn exp_in_place(row: &mut [f32], max: f32) -> f32 {

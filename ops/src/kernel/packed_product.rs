@@ -1,175 +1,183 @@
 //! Products with a weight that was packed once.
+//!
+//! In 8-bit integers, a weight's column `j` is `s_j` times integers of at most 127, a row `i` of input likewise `s_i`
+//! times integers; their product is `s_i · s_j` times a sum of integers, which is exact, whatever its order.
 
-use pulp::{Simd, WithSimd};
+use std::fmt;
 
-/// Columns of a panel: as many as fill three of the widest registers.
-pub(crate) const PANEL: usize = 48;
+use pulp::bytemuck::cast_slice_mut;
+use rten_gemm::{
+    BiasVector, GemmExecutor, GemmInT, GemmInputA, GemmInputB, GemmOptions, GemmOutT, PackedBMatrix,
+    QuantParams,
+};
+use rten_tensor::{Matrix, NdTensorView};
 
-/// Registers of a row of sums.
-const REGISTERS: usize = 3;
-/// Rows whose sums fill 24 of 32 registers.
-const ROWS: usize = 8;
+use crate::kernel::lanes::max_magnitude;
+use crate::kernel::vectorized;
+use crate::linear::Activation;
 
-/// `out = rows · W` of `n_rows` rows. The columns of `W` lie in panels of [`PANEL`], each `[d_input, PANEL]`; the
-/// last panel may have more columns than `out`.
-pub(crate) fn packed_product(out: &mut [f32], rows: &[f32], panels: &[f32], n_rows: usize) {
-    pulp::Arch::new().dispatch(PackedProduct::new(out, rows, panels, n_rows));
-}
+/// What stands for zero in the unsigned integers of a row.
+const ZERO: u8 = 128;
 
-struct PackedProduct<'a> {
-    out: &'a mut [f32],
-    d_output: usize,
-    rows: &'a [f32],
+/// A weight in 32-bit floats.
+pub(crate) struct Float32Weight {
+    values: PackedBMatrix<f32>,
     d_input: usize,
-    panels: &'a [f32],
 }
 
-impl WithSimd for PackedProduct<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
-        // The widest vectors come with 32 registers, others with at least 16.
-        match lanes::<S>() {
-            16 => self.all::<S, ROWS>(simd),
-            _ => self.all::<S, { ROWS / 2 }>(simd),
-        }
-    }
-}
-
-fn lanes<S: Simd>() -> usize {
-    size_of::<S::f32s>() / size_of::<f32>()
-}
-
-impl<'a> PackedProduct<'a> {
-    fn new(out: &'a mut [f32], rows: &'a [f32], panels: &'a [f32], n_rows: usize) -> Self {
+impl Float32Weight {
+    /// Packs a weight `[d_input, d_output]`.
+    pub(crate) fn new(weight: &[f32], d_input: usize) -> Self {
         Self {
-            d_output: out.len() / n_rows,
-            out,
-            d_input: rows.len() / n_rows,
-            rows,
-            panels,
+            values: float32().prepack_b(matrix(weight, d_input)),
+            d_input,
         }
     }
 
-    /// The whole product, `M` rows at a time. A single row goes alone, since it waits for memory anyway.
-    #[inline(always)]
-    fn all<S: Simd, const M: usize>(&mut self, simd: S) {
-        let n_rows = self.rows.len() / self.d_input;
-        let alone = n_rows % M == 1;
-        let groups = (n_rows - usize::from(alone)).div_ceil(M);
-        let packed: Vec<[f32; M]> = (0..groups).flat_map(|group| self.pack::<M>(group * M)).collect();
-        let last: Vec<[f32; 1]> = match alone {
-            true => self.pack(n_rows - 1).collect(),
-            false => Vec::new(),
+    /// `activation(x W + bias)` of rows of `d_input` values.
+    pub(crate) fn linear(&self, x: &[f32], bias: &[f32], activation: Activation) -> Vec<f32> {
+        let rows = x.len() / self.d_input;
+        let options = GemmOptions {
+            bias: Some(BiasVector::Row(bias)),
+            ..GemmOptions::default()
         };
-        // A panel stays in a near cache while all rows pass by it.
-        for panel in 0..self.d_output.div_ceil(PANEL) {
-            for part in (0..PANEL).step_by(REGISTERS * lanes::<S>()) {
-                for (group, rows) in packed.chunks_exact(self.d_input).enumerate() {
-                    self.tile::<S, M>(simd, group * M, rows, panel, part);
-                }
-                if alone {
-                    self.tile::<S, 1>(simd, n_rows - 1, &last, panel, part);
-                }
-            }
+        let mut output = vec![0.0; rows * bias.len()];
+        product(&float32(), &mut output, matrix(x, rows), &self.values, options);
+        if activation == Activation::Relu {
+            vectorized(
+                #[inline(always)]
+                || output.iter_mut().for_each(|value| *value = value.max(0.0)),
+            );
         }
-    }
-
-    /// Each column of `M` rows from `row` on, zeros beyond the last.
-    #[inline(always)]
-    fn pack<const M: usize>(&self, row: usize) -> impl Iterator<Item = [f32; M]> {
-        let (rows, d_input) = (self.rows, self.d_input);
-        (0..d_input).map(move |k| {
-            std::array::from_fn(|i| rows.get((row + i) * d_input + k).copied().unwrap_or_default())
-        })
-    }
-
-    /// `M` rows of the columns that start at `part` of a panel.
-    #[inline(always)]
-    fn tile<S: Simd, const M: usize>(
-        &mut self,
-        simd: S,
-        row: usize,
-        rows: &[[f32; M]],
-        panel: usize,
-        part: usize,
-    ) {
-        let (panels, _) = self.panels.as_chunks::<PANEL>();
-        let panel_rows = &panels[panel * self.d_input..][..self.d_input];
-        let mut sums = [[simd.splat_f32s(0.0); REGISTERS]; M];
-        for (factors, values) in rows.iter().zip(panel_rows) {
-            let (values, _) = S::as_simd_f32s(&values[part..]);
-            let values: &[_; REGISTERS] = values.first_chunk().expect("a part is within its panel");
-            for i in 0..M {
-                let factor = simd.splat_f32s(factors[i]);
-                for j in 0..REGISTERS {
-                    sums[i][j] = simd.mul_add_e_f32s(factor, values[j], sums[i][j]);
-                }
-            }
-        }
-        let first = panel * PANEL + part;
-        let out_rows = self.out.chunks_exact_mut(self.d_output).skip(row);
-        for (out, sums) in out_rows.zip(&sums) {
-            let sums: &[f32] = pulp::bytemuck::cast_slice(sums);
-            // Beyond the last column there is nothing to write.
-            let out = out.get_mut(first..).unwrap_or_default();
-            let columns = sums.len().min(out.len());
-            out[..columns].copy_from_slice(&sums[..columns]);
-        }
+        output
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use pulp::Scalar;
+/// A weight in 8-bit integers.
+pub(crate) struct Int8Weight {
+    integers: PackedBMatrix<i8>,
+    d_input: usize,
+    /// Of each column.
+    scales: Vec<f32>,
+}
 
-    use super::*;
-
-    /// Whole numbers, whose sums are exact in any order.
-    fn numbers(count: usize, seed: usize) -> Vec<f32> {
-        (0..count)
-            .map(|index| ((index * 7 + seed) % 13) as f32 - 6.0)
-            .collect()
+impl Int8Weight {
+    /// Rounds and packs a weight `[d_input, d_output]`.
+    pub(crate) fn new(weight: &[f32], d_input: usize) -> Self {
+        let d_output = weight.len() / d_input;
+        let mut magnitudes = vec![0.0_f32; d_output];
+        for row in weight.chunks_exact(d_output) {
+            let pairs = magnitudes.iter_mut().zip(row);
+            pairs.for_each(|(magnitude, value)| *magnitude = magnitude.max(value.abs()));
+        }
+        // Where sums of two products are kept in 16 bits, weights of 6 bits do not overflow them.
+        let largest = if int8().may_saturate() { 63.0 } else { 127.0 };
+        let scales: Vec<f32> = magnitudes.iter().map(|magnitude| magnitude / largest).collect();
+        let rows = weight.chunks_exact(d_output);
+        let integers: Vec<i8> = rows
+            .flat_map(|row| row.iter().zip(&scales))
+            .map(|(value, &scale)| (value * inverse(scale)).round() as i8)
+            .collect();
+        Self {
+            integers: int8().prepack_b(matrix(&integers, d_input)),
+            d_input,
+            scales,
+        }
     }
 
-    #[test]
-    fn vectors_of_every_width_give_the_exact_product() {
-        for (n_rows, d_input, d_output) in [
-            (1, 3, 1),
-            (2, 5, 48),
-            (5, 1, 50),
-            (9, 4, 72),
-            (16, 8, 97),
-            (17, 2, 130),
-        ] {
-            let (rows, weight) = (numbers(n_rows * d_input, 1), numbers(d_input * d_output, 2));
-            let mut panels = vec![0.0; d_output.div_ceil(PANEL) * d_input * PANEL];
-            let mut expected = vec![0.0; n_rows * d_output];
-            for column in 0..d_output {
-                for k in 0..d_input {
-                    let value = weight[k * d_output + column];
-                    panels[(column / PANEL * d_input + k) * PANEL + column % PANEL] = value;
-                    for row in 0..n_rows {
-                        expected[row * d_output + column] += rows[row * d_input + k] * value;
+    /// `activation(x W + bias)` of rows of `d_input` values.
+    pub(crate) fn linear(&self, x: &[f32], bias: &[f32], activation: Activation) -> Vec<f32> {
+        let (rows, d_output) = (x.len() / self.d_input, bias.len());
+        let (integers, row_scales) = rounded_rows(x, self.d_input);
+        let zeros = vec![ZERO; rows];
+        let options = GemmOptions {
+            a_quant: Some(QuantParams { zero_point: &zeros }),
+            ..GemmOptions::default()
+        };
+        let mut output = vec![0.0_f32; rows * d_output];
+        // Each sum gives its place to the number that is made of it.
+        let sums: &mut [i32] = cast_slice_mut(&mut output);
+        product(&int8(), sums, matrix(&integers, rows), &self.integers, options);
+        let lowest = match activation {
+            Activation::Identity => f32::NEG_INFINITY,
+            Activation::Relu => 0.0,
+        };
+        vectorized(
+            #[inline(always)]
+            || {
+                for (row, row_scale) in output.chunks_exact_mut(d_output).zip(&row_scales) {
+                    for ((value, scale), bias) in row.iter_mut().zip(&self.scales).zip(bias) {
+                        let sum = value.to_bits() as i32;
+                        *value = (sum as f32 * (row_scale * scale) + bias).max(lowest);
                     }
                 }
-            }
-            let mut out = vec![f32::NAN; n_rows * d_output];
-            packed_product(&mut out, &rows, &panels, n_rows);
-            assert_eq!(out, expected, "{n_rows} rows, {d_input} to {d_output}");
-            out.fill(f32::NAN);
-            PackedProduct::new(&mut out, &rows, &panels, n_rows).with_simd(Scalar);
-            assert_eq!(
-                out, expected,
-                "{n_rows} rows, {d_input} to {d_output}, no vectors"
-            );
-            #[cfg(target_arch = "x86_64")]
-            if let Some(avx2) = pulp::x86::V3::try_new() {
-                out.fill(f32::NAN);
-                Simd::vectorize(avx2, PackedProduct::new(&mut out, &rows, &panels, n_rows));
-                assert_eq!(out, expected, "{n_rows} rows, {d_input} to {d_output}, AVX2");
-            }
-        }
+            },
+        );
+        output
     }
+}
+
+impl fmt::Debug for Float32Weight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Float32Weight").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Int8Weight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Int8Weight").finish_non_exhaustive()
+    }
+}
+
+// They take the quickest instructions that the processor has, cannot be sent to another thread, and are made in no time.
+
+fn float32() -> GemmExecutor<f32> {
+    GemmExecutor::new()
+}
+
+fn int8() -> GemmExecutor<u8, i8, i32> {
+    GemmExecutor::new()
+}
+
+fn matrix<T>(values: &[T], rows: usize) -> Matrix<'_, T> {
+    NdTensorView::from_data([rows, values.len() / rows], values)
+}
+
+fn product<L: GemmInT, R: GemmInT, O: GemmOutT>(
+    executor: &GemmExecutor<L, R, O>,
+    output: &mut [O],
+    rows: Matrix<'_, L>,
+    weight: &PackedBMatrix<R>,
+    options: GemmOptions<'_, L, R, O>,
+) {
+    let (rows, weight) = (GemmInputA::Unpacked(rows), GemmInputB::Packed(weight));
+    let done = executor.gemm(output, rows, weight, options);
+    done.expect("rows have as many values as the weight has inputs");
+}
+
+/// Each row's integers, and its scale.
+fn rounded_rows(x: &[f32], d_input: usize) -> (Vec<u8>, Vec<f32>) {
+    let mut integers = vec![ZERO; x.len()];
+    let mut scales = Vec::with_capacity(x.len() / d_input);
+    vectorized(
+        #[inline(always)]
+        || {
+            for (row, integers) in x.chunks_exact(d_input).zip(integers.chunks_exact_mut(d_input)) {
+                let scale = max_magnitude(row) / 127.0;
+                let inverse = inverse(scale);
+                for (value, integer) in row.iter().zip(integers) {
+                    // The sum is positive, so that to cut it off is to round it.
+                    *integer = (value * inverse + (f32::from(ZERO) + 0.5)) as u8;
+                }
+                scales.push(scale);
+            }
+        },
+    );
+    (integers, scales)
+}
+
+/// `1 / scale`, and 0 of the scale of nothing but zeros.
+#[inline(always)]
+fn inverse(scale: f32) -> f32 {
+    if scale > 0.0 { 1.0 / scale } else { 0.0 }
 }

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use attend_infer::search::MAX_BEAM_SIZE;
+use attend_model::bounds;
 
 use super::{OutOfRange, Recipe};
 
@@ -24,17 +25,25 @@ impl Recipe {
         // TOML's numbers have a sign.
         check("seed", Some(*seed), 0..=i64::MAX as u64)?;
 
-        check("data.vocab_size", data.vocab_size, 1..=10_000_000)?;
+        check("data.vocab_size", data.vocab_size, 1..=bounds::VOCAB_SIZE as u64)?;
         check("data.vocab_pairs", Some(data.vocab_pairs), 1..=MOST)?;
         check("data.max_length", Some(data.max_length), 1..=MOST)?;
         check("data.clean.max_repeats", Some(data.clean.max_repeats), 0..=MOST)?;
 
-        check("model.d_model", model.d_model, 1..=65_536)?;
-        check("model.d_ff", model.d_ff, 1..=1_000_000)?;
-        check("model.n_heads", model.n_heads, 1..=65_536)?;
-        check("model.encoder_layers", model.encoder_layers, 1..=1_000)?;
-        check("model.decoder_layers", model.decoder_layers, 1..=1_000)?;
-        check("model.max_length", model.max_length, 1..=1_000_000)?;
+        check("model.d_model", model.d_model, 1..=bounds::D_MODEL as u64)?;
+        check("model.d_ff", model.d_ff, 1..=bounds::D_FF as u64)?;
+        check("model.n_heads", model.n_heads, 1..=bounds::N_HEADS as u64)?;
+        check(
+            "model.encoder_layers",
+            model.encoder_layers,
+            1..=bounds::LAYERS as u64,
+        )?;
+        check(
+            "model.decoder_layers",
+            model.decoder_layers,
+            1..=bounds::LAYERS as u64,
+        )?;
+        check("model.max_length", model.max_length, 1..=bounds::LENGTH as u64)?;
 
         check("training.updates", training.updates, 1..=MOST)?;
         check("training.epochs", training.epochs, 1..=MOST)?;

@@ -63,8 +63,8 @@ pub struct TrainingSettings {
     /// of `checkpoint_every` count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub average_last: Option<usize>,
-    /// Validate, and keep, the average of the weights of the so many best validations. Each validation then takes twice the
-    /// time: the weights are ranked by their own score.
+    /// Validate, and keep, the average of the weights of the so many best validations. Each validation then takes twice
+    /// the time: the weights are ranked by their own score.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub average_best: Option<usize>,
     /// Validate, and keep, an exponential moving average of the weights with this decay, in (0, 1); 0.999 is usual.

@@ -67,6 +67,11 @@ impl Record {
         }
     }
 
+    /// The record as a line of `metrics.jsonl`.
+    pub(super) fn to_line(&self) -> String {
+        serde_json::to_string(self).expect("numbers always serialize") + "\n"
+    }
+
     /// Its numbers, each under the tag that TensorBoard and the page's plots know it by: those of updates begin with
     /// `train/`, those of validations with `valid/`.
     pub(super) fn scalars(&self) -> Vec<(&'static str, f64)> {
@@ -121,15 +126,14 @@ impl Record {
     ///
     /// If it cannot be read.
     pub fn read_all(run_folder: &Path) -> Result<Vec<Self>, DataError> {
-        let lines = Lines::read(&run_folder.join(METRICS))?;
-        Ok(lines.records.into_iter().map(|(_, record)| record).collect())
+        Ok(Lines::read(&run_folder.join(METRICS))?.records)
     }
 }
 
 /// The lines of a `metrics.jsonl`.
 pub(super) struct Lines {
-    /// Those that are records, as they are written, each with its record.
-    pub(super) records: Vec<(String, Record)>,
+    /// Those that are records.
+    pub(super) records: Vec<Record>,
     /// The numbers, from one, of those that are none. The last, which a killed program may have cut short, is not
     /// among them.
     pub(super) damaged: Vec<usize>,
@@ -148,13 +152,11 @@ impl Lines {
             damaged: Vec::new(),
         };
         for (line, number) in bytes.split_inclusive(|&byte| byte == b'\n').zip(1..) {
-            let whole = line.strip_suffix(b"\n");
-            let text = whole.and_then(|line| str::from_utf8(line).ok());
-            let record = text.and_then(|text| Some((text.to_owned(), serde_json::from_str(text).ok()?)));
-            match record {
-                Some(record) => lines.records.push(record),
-                None if whole.is_some() => lines.damaged.push(number),
-                None => {}
+            let is_whole = line.ends_with(b"\n");
+            match serde_json::from_slice(line) {
+                Ok(record) if is_whole => lines.records.push(record),
+                Err(_) if is_whole => lines.damaged.push(number),
+                _ => {}
             }
         }
         Ok(lines)

@@ -20,8 +20,8 @@ const MEASURED: u32 = 2;
 const SHOWN: usize = 5;
 
 impl Trainer {
-    /// The network's weights by part, an epoch's batches and tokens, time and memory as its first updates and validation
-    /// pairs need them, and the beginning of the first batch. Nothing is written.
+    /// The network's weights by part, an epoch's batches and tokens, time and memory as its first updates and
+    /// validation pairs need them, and the beginning of the first batch. Nothing is written.
     #[must_use]
     pub fn dry_run(mut self) -> String {
         let train = Arc::clone(&self.dataset.train);

@@ -19,6 +19,7 @@ use burn_store::{
     ApplyError, ApplyResult, BurnToPyTorchAdapter, FloatCastAdapter, ModuleAdapter, ModuleSnapshot,
     PyTorchToBurnAdapter, SafetensorsStore, SafetensorsStoreError,
 };
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -51,12 +52,7 @@ impl ModelFolder {
     /// If a file is missing or damaged, or the files do not belong together.
     pub fn load(folder: impl AsRef<Path>, device: &Device) -> Result<Self, InferError> {
         let folder = folder.as_ref();
-        let config_path = folder.join(CONFIG);
-        if !config_path.exists() {
-            return Err(InferError::NotAModel {
-                path: folder.to_owned(),
-            });
-        }
+        let config_path = require_config(folder)?;
         let config: TransformerConfig = read_json(&config_path)?;
         let mut model = Transformer::new(&config, device).map_err(|error| InferError::InvalidSettings {
             path: config_path.clone(),
@@ -83,12 +79,11 @@ impl ModelFolder {
         }
         load_weights(&mut model, folder.join(WEIGHTS))?;
 
-        let generation_path = folder.join(GENERATION);
-        let generation: SearchOptions = read_json(&generation_path)?;
+        let generation = Self::search_defaults(folder)?;
         generation
             .validate_for(config.max_length - 1)
             .map_err(|error| InferError::InvalidSettings {
-                path: generation_path,
+                path: folder.join(GENERATION),
                 reason: error.to_string(),
             })?;
         Ok(Self {
@@ -97,6 +92,25 @@ impl ModelFolder {
             tokenizer,
             generation,
         })
+    }
+
+    /// Reads the search defaults of a model folder, and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// If the folder is no model folder, or its `generation.json` is missing or damaged.
+    pub fn search_defaults(folder: impl AsRef<Path>) -> Result<SearchOptions, InferError> {
+        let folder = folder.as_ref();
+        require_config(folder)?;
+        let path = folder.join(GENERATION);
+        let generation: SearchOptions = read_json(&path)?;
+        match generation.validate() {
+            Ok(()) => Ok(generation),
+            Err(error) => Err(InferError::InvalidSettings {
+                path,
+                reason: error.to_string(),
+            }),
+        }
     }
 
     /// Writes the folder, which must exist. Each file is replaced whole or not at all, the weights last.
@@ -110,6 +124,17 @@ impl ModelFolder {
         write_json(&folder.join(GENERATION), &self.generation)?;
         self.tokenizer.save(folder.join(TOKENIZER))?;
         save_weights(&self.model, folder.join(WEIGHTS))
+    }
+}
+
+/// The path of the file that makes a folder a model folder.
+fn require_config(folder: &Path) -> Result<PathBuf, InferError> {
+    let path = folder.join(CONFIG);
+    match path.exists() {
+        true => Ok(path),
+        false => Err(InferError::NotAModel {
+            path: folder.to_owned(),
+        }),
     }
 }
 
@@ -142,6 +167,13 @@ fn save_weights(model: &Transformer, path: PathBuf) -> Result<(), InferError> {
 
 fn load_weights(model: &mut Transformer, path: PathBuf) -> Result<(), InferError> {
     let bytes = std::fs::read(&path).map_err(|error| DataError::read(&path, error))?;
+    // What is no safetensors file is the store's to refuse.
+    if let Ok(tensors) = SafeTensors::deserialize(&bytes)
+        && let Some((tensor, _)) = tensors.iter().find(|(_, tensor)| !is_finite(tensor))
+    {
+        let tensor = tensor.to_owned();
+        return Err(InferError::NotFinite { path, tensor });
+    }
     // A half-precision file is widened: the network computes in 32 bits, and never with two widths at once.
     let mut store = SafetensorsStore::from_bytes(Some(bytes))
         .with_from_adapter(PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32)))
@@ -159,6 +191,24 @@ fn load_weights(model: &mut Transformer, path: PathBuf) -> Result<(), InferError
     match first_mismatch(&applied) {
         Some(reason) => Err(InferError::WeightsMismatch { path, reason }),
         None => Ok(()),
+    }
+}
+
+/// Whether a tensor holds neither infinity nor NaN, whose exponents have all bits set.
+fn is_finite(tensor: &TensorView<'_>) -> bool {
+    fn all<const N: usize>(bytes: &[u8], is_finite: impl Fn([u8; N]) -> bool) -> bool {
+        let (numbers, _) = bytes.as_chunks::<N>();
+        // Without an early end, so that many are looked at together.
+        numbers.iter().fold(true, |all, &number| all & is_finite(number))
+    }
+    let exponent_of_16_bits = |exponent: u16| move |number| u16::from_le_bytes(number) & exponent != exponent;
+    let bytes = tensor.data();
+    match tensor.dtype() {
+        Dtype::F64 => all(bytes, |number| f64::from_le_bytes(number).is_finite()),
+        Dtype::F32 => all(bytes, |number| f32::from_le_bytes(number).is_finite()),
+        Dtype::F16 => all(bytes, exponent_of_16_bits(0x7c00)),
+        Dtype::BF16 => all(bytes, exponent_of_16_bits(0x7f80)),
+        _ => true,
     }
 }
 

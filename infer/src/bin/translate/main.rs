@@ -1,0 +1,176 @@
+//! `translate`: text in, translations out.
+
+mod output;
+mod progress;
+mod prompt;
+
+use std::io::{self, BufReader, Cursor, IsTerminal};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use attend_data::DataError;
+use attend_data::cli::report;
+use attend_data::corpus::Lines;
+use attend_infer::cli::{SearchFlags, TextFlags, WorkerOptions};
+use attend_infer::search::SearchOptions;
+use attend_infer::stream::{StreamOptions, translate_lines};
+use attend_infer::translator::BATCH_TOKENS;
+use attend_infer::{InferError, Language, ModelFolder, Translator, device};
+use attend_model::Precision;
+use clap::{Parser, error::ErrorKind};
+
+use output::Output;
+use progress::Progress;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Translate text: arguments, a file, or standard input, one line in, one line out, as the lines come. On a terminal,
+/// a prompt asks for them.
+#[derive(Parser)]
+#[command(name = "translate", version)]
+struct Options {
+    /// The lines to translate; without any, those of --input or of standard input.
+    #[arg(value_name = "LINE", conflicts_with = "input")]
+    lines: Vec<String>,
+    /// The model folder.
+    #[arg(long, value_name = "FOLDER", default_value = "runs/phrasebook")]
+    model: PathBuf,
+    /// Read lines from this file (.gz, .xz and .zst are decompressed) in place of standard input.
+    #[arg(long, value_name = "FILE")]
+    input: Option<PathBuf>,
+    /// Write to this file in place of standard output; an older one is replaced at the end.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// The language of the lines, which says where their sentences end.
+    #[arg(long, value_name = "CODE", default_value = "en")]
+    language: Language,
+    /// Take each line for one sentence, and refuse one that is longer than the model's positions.
+    #[arg(long, conflicts_with = "language")]
+    no_split: bool,
+    /// Translations given for each line, best first; more than one needs --json.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    nbest: usize,
+    /// Print a JSON object a line: the source, and its translations with their scores.
+    #[arg(long)]
+    json: bool,
+    /// Most tokens that are decoded side by side, those of the sentences and of their longest possible translations
+    /// together; changes speed and memory, no translation.
+    #[arg(long, value_name = "N", default_value_t = default_batch_tokens())]
+    batch_tokens: NonZeroUsize,
+    #[command(flatten)]
+    search: SearchFlags,
+    #[command(flatten)]
+    text: TextFlags,
+    #[command(flatten)]
+    workers: WorkerOptions,
+    /// What weights are kept and multiplied in: float32, or int8, which is smaller and faster for a small loss.
+    #[arg(long, value_name = "TYPE", default_value_t)]
+    dtype: Precision,
+    /// The device to compute on: flex or ndarray, if built in. [default: the first built in]
+    #[arg(long, value_name = "NAME", env = "BURN_DEVICE")]
+    device: Option<String>,
+}
+
+fn default_batch_tokens() -> NonZeroUsize {
+    const { NonZeroUsize::new(BATCH_TOKENS).expect("a batch holds tokens") }
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    if options.nbest > 1 && !options.json {
+        usage_error("--nbest with more than one translation a line needs --json");
+    }
+    run(&options).unwrap_or_else(|error| report(&error, error.hint()))
+}
+
+fn usage_error(message: &str) -> ! {
+    use clap::CommandFactory;
+    Options::command()
+        .error(ErrorKind::ArgumentConflict, message)
+        .exit()
+}
+
+fn run(options: &Options) -> Result<ExitCode, InferError> {
+    // What is quickly found wrong comes first, and the model, which takes longest to load, last.
+    let search = options.search()?;
+    let requests = options.text.requests()?;
+    let input = options.input()?;
+    let mut output = Output::create(options.output.as_deref(), options.json)?;
+    let translator = options.translator(search)?;
+    let stream = StreamOptions {
+        split: !options.no_split && requests.is_none(),
+        eager: options.input.is_none(),
+        requests: requests.as_ref(),
+    };
+    let result = match input {
+        Some(lines) => translate(options, &translator, stream, lines, &mut output),
+        None => prompt::translate(&translator, stream, &mut output),
+    };
+    if let Err(error) = result {
+        let hints = [error.hint(), output.unfinished()];
+        let hints: Vec<String> = hints.into_iter().flatten().collect();
+        return Ok(report(&error, (!hints.is_empty()).then(|| hints.join("; "))));
+    }
+    output.finish()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn translate(
+    options: &Options,
+    translator: &Translator,
+    stream: StreamOptions<'_>,
+    lines: Lines,
+    output: &mut Output,
+) -> Result<(), InferError> {
+    let progress = Progress::of(translator, options.input.as_deref());
+    translate_lines(translator, lines, stream, |lines, translations| {
+        let state = progress.suspend(|| output.write(lines, translations))?;
+        progress.advance(lines);
+        Ok(state)
+    })
+}
+
+impl Options {
+    fn search(&self) -> Result<SearchOptions, InferError> {
+        let search = self
+            .search
+            .over(ModelFolder::search_defaults(&self.model)?, self.nbest);
+        let valid = match self.text.required() {
+            [] => search.validate(),
+            _ => search.validate_with_required_words(),
+        };
+        if let Err(error) = valid {
+            usage_error(&error.to_string());
+        }
+        Ok(search)
+    }
+
+    /// The lines to translate; none where a prompt should ask for them.
+    fn input(&self) -> Result<Option<Lines>, DataError> {
+        if !self.lines.is_empty() {
+            let text = Cursor::new(self.lines.join("\n") + "\n");
+            return Ok(Some(Lines::new(text, "the command line")));
+        }
+        if let Some(path) = &self.input {
+            return Lines::open(path).map(Some);
+        }
+        if self.output.is_none() && io::stdin().is_terminal() && io::stdout().is_terminal() {
+            return Ok(None);
+        }
+        Ok(Some(Lines::new(BufReader::new(io::stdin()), "standard input")))
+    }
+
+    fn translator(&self, search: SearchOptions) -> Result<Translator, InferError> {
+        let device = device::select(self.device.as_deref())?;
+        let workers = self.workers.start()?;
+        let translator = workers.load(&self.model, &device, self.dtype)?;
+        Ok(translator
+            .with_search(search)
+            .unwrap_or_else(|error| usage_error(&error.to_string()))
+            .with_banned_words(self.text.banned())
+            .with_batch_tokens(self.batch_tokens.get())
+            .with_language(self.language.clone()))
+    }
+}

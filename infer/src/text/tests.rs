@@ -1,0 +1,181 @@
+//! Texts cut into sentences, and joined again.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// As many tokens as characters, and no more than `limit`.
+fn characters(limit: usize) -> impl Fn(&str) -> Result<Vec<u32>, usize> {
+    move |text| match text.chars().count() {
+        count if count > limit => Err(count),
+        _ => Ok(text.chars().map(u32::from).collect()),
+    }
+}
+
+fn texts(sentences: &[Sentence<'_>]) -> Vec<String> {
+    let text = |sentence: &Sentence<'_>| {
+        let characters = sentence
+            .source
+            .iter()
+            .map(|&token| char::from_u32(token).unwrap());
+        characters.collect()
+    };
+    sentences.iter().map(text).collect()
+}
+
+fn parts(text: &str, language: &str, limit: usize) -> Vec<String> {
+    texts(&sentences(text, &language.parse().unwrap(), characters(limit)).unwrap())
+}
+
+/// Where a sentence ends is marked by `|`. Every case is met.
+#[test]
+fn sentences_end_where_readers_end_them() {
+    for (language, marked) in [
+        ("en", "We met Dr. Smith and Mrs. Jones.|They live in St. Louis."),
+        ("en", "It costs $3.50.|Version 2.1 is out!|Is it?|Yes."),
+        ("en", "He left at 5 p.m. on Monday.|She stayed, i.e. she waited."),
+        ("en", "J. R. R. Tolkien wrote it.|See pp. 3 and 4, e.g. Fig. 2."),
+        ("en", "\"Really?\" he asked.|\"Yes!\"|She left... and came back."),
+        ("en", "Visit www.example.com now.|The U.S. troops left."),
+        ("en", "no capital follows.|but it ends!  "),
+        ("de", "Er kam z. B. am 3. Oktober um 14.30 Uhr.|Dann ging er."),
+        (
+            "de",
+            "Dr. Müller wohnt in der Hauptstr. 5.|Das kostet ca. 3,50 Euro usw. und mehr.",
+        ),
+        (
+            "de",
+            "Am 1. Januar war d. h. nichts los.|Ludwig XIV. war König.|Wirklich?|Ja!",
+        ),
+        (
+            "de",
+            "Wir haben 1.000.000 Euro.|Frau Prof. Schulze ist z. Z. nicht da.",
+        ),
+        ("de", "„Das ist gut. Sehr gut.“|Danach ging er."),
+        ("fr", "Il a dit : « Bonjour ! »|Puis il est parti."),
+        ("ja", "これは文です。|これも文です！|本当？"),
+        ("zh", "你好。|再见！"),
+    ] {
+        let text = match language {
+            "ja" | "zh" => marked.replace('|', ""),
+            _ => marked.replace('|', " "),
+        };
+        let expected: Vec<&str> = marked.split('|').map(str::trim).collect();
+        assert_eq!(parts(&text, language, 1_000), expected);
+    }
+}
+
+#[test]
+fn a_language_has_a_code() {
+    for code in ["en", "DE", "zh-hant", "nds", "ko"] {
+        assert!(code.parse::<Language>().is_ok(), "{code}");
+    }
+    for code in ["", "english", "x", "e n", "de-", "d2"] {
+        assert_eq!(code.parse::<Language>(), Err(InvalidLanguage), "{code}");
+    }
+}
+
+#[test]
+fn a_long_sentence_is_cut_at_punctuation_then_spaces_then_anywhere() {
+    for (text, expected) in [
+        ("one, two, three four", vec!["one, two,", "three four"]),
+        ("one two three four", vec!["one two", "three four"]),
+        ("one  two   three four", vec!["one  two", "three four"]),
+        ("onetwothreefour", vec!["onetwothre", "efour"]),
+        ("x onetwothreefour", vec!["x", "onetwothre", "efour"]),
+        ("1,234,567,890,123", vec!["1,234,567,", "890,123"]),
+        (
+            "一二三四五、六七八九十百千",
+            vec!["一二三四五、", "六七八九十百千"],
+        ),
+        ("0123456789", vec!["0123456789"]),
+    ] {
+        assert_eq!(parts(text, "en", 10), expected);
+    }
+    let refuse = |_: &str| Err(7);
+    assert_eq!(sentences("a b", &Language::default(), refuse), Err(7));
+    assert_eq!(sentences(" \u{3000}\n", &Language::default(), refuse), Ok(vec![]));
+}
+
+/// A text longer than a window has the same sentences as its parts.
+#[test]
+fn a_long_text_is_cut_between_sentences() {
+    let sentence = "This is Dr. Smith, who has 2.5 dogs.";
+    for count in [100, 1_000] {
+        let text = vec![sentence; count].join(" ");
+        assert_eq!(parts(&text, "en", 100), vec![sentence; count]);
+    }
+    let endless = "word ".repeat(5_000);
+    assert_eq!(parts(&endless, "en", 14).len(), 1_667);
+    // Each of the four full windows ends in a part of 96 characters.
+    assert_eq!(parts(&"é".repeat(20_000), "en", 100).len(), 201);
+}
+
+proptest! {
+    #[test]
+    fn nothing_is_lost_and_everything_fits(
+        text in r#"([a-zA-Z]{0,9}|[.,!?;:"'()«„“ ]{1,3}|\PC{0,4}|[\s\x00\u{2028}]{0,2}|z\. B\. |[。、])*"#,
+        limit in 1usize..40,
+        language in prop::sample::select(vec!["en", "de", "ja", "ar"]),
+    ) {
+        let found = sentences(&text, &language.parse().unwrap(), characters(limit)).unwrap();
+        let mut whole = String::new();
+        for (sentence, part) in found.iter().zip(texts(&found)) {
+            prop_assert!(sentence.spacing.trim().is_empty());
+            prop_assert!(!part.is_empty() && part.trim() == part);
+            prop_assert!(sentence.source.len() <= limit);
+            whole += sentence.spacing;
+            whole += &part;
+        }
+        prop_assert_eq!(whole, text.trim());
+    }
+
+    /// All ways to choose a translation of each sentence, ranked by their sums.
+    #[test]
+    fn the_best_of_a_text_are_the_best_sums(
+        scores in prop::collection::vec(prop::collection::vec(0u8..50, 1..4), 1..4),
+        nbest in 1usize..6,
+    ) {
+        let sentences: Vec<Vec<Translation>> = scores
+            .iter()
+            .enumerate()
+            .map(|(place, scores)| {
+                let mut scores = scores.clone();
+                scores.sort();
+                let translation = |(rank, score): (usize, u8)| Translation {
+                    text: format!("{place}{rank}"),
+                    score: -f32::from(score),
+                    log_probability: -2.0 * f32::from(score),
+                    tokens: vec![(10 * place + rank) as u32],
+                };
+                scores.into_iter().enumerate().map(translation).collect()
+            })
+            .collect();
+        let mut all = vec![(0.0, String::new())];
+        for (place, translations) in sentences.iter().enumerate() {
+            let spacing = if place == 0 { "" } else { " " };
+            let extended = all.iter().flat_map(|(score, text): &(f32, String)| {
+                let extend = move |t: &Translation| (score + t.score, format!("{text}{spacing}{}", t.text));
+                translations.iter().map(extend)
+            });
+            all = extended.collect();
+        }
+        all.sort_by(|a, b| b.0.total_cmp(&a.0));
+        all.truncate(nbest);
+
+        let spacings = ["", " ", " ", " "];
+        let joined = join(&spacings[..sentences.len()], &sentences, nbest);
+        let found: Vec<f32> = joined.iter().map(|translation| translation.score).collect();
+        let expected: Vec<f32> = all.iter().map(|(score, _)| *score).collect();
+        prop_assert_eq!(found, expected);
+        for translation in &joined {
+            prop_assert_eq!(translation.log_probability, 2.0 * translation.score);
+            let tokens: Vec<String> = translation.tokens.iter().map(|token| format!("{token:02}")).collect();
+            prop_assert_eq!(tokens.join(" "), translation.text.as_str());
+        }
+        let mut different: Vec<&str> = joined.iter().map(|translation| translation.text.as_str()).collect();
+        different.sort_unstable();
+        different.dedup();
+        prop_assert_eq!(different.len(), joined.len());
+    }
+}

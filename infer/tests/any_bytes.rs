@@ -1,0 +1,156 @@
+//! Whatever bytes come in: each line of text is translated, and what is none is named.
+
+mod common;
+
+use std::io::Cursor;
+use std::ops::ControlFlow;
+use std::sync::LazyLock;
+
+use attend_data::DataError;
+use attend_data::corpus::Lines;
+use attend_infer::search::SearchOptions;
+use attend_infer::stream::{StreamOptions, translate_lines};
+use attend_infer::{InferError, Translator};
+use proptest::prelude::*;
+
+use common::{MAX_SOURCE_TOKENS, bundle};
+
+static TRANSLATOR: LazyLock<Translator> = LazyLock::new(|| {
+    let short = SearchOptions {
+        beam_size: 2,
+        nbest: 2,
+        max_length: Some(2),
+        ..SearchOptions::default()
+    };
+    Translator::new(bundle()).with_search(short).unwrap()
+});
+
+/// The lines that come out, and how it ends.
+fn translated(bytes: &[u8], options: StreamOptions<'_>) -> (Vec<String>, Result<(), InferError>) {
+    let mut written = Vec::new();
+    let lines = Lines::new(Cursor::new(bytes.to_owned()), "input");
+    let result = translate_lines(&TRANSLATOR, lines, options, |lines, translations| {
+        assert_eq!(lines.len(), translations.len());
+        for (line, best_first) in lines.iter().zip(translations) {
+            assert!((1..=2).contains(&best_first.len()));
+            assert_eq!(
+                best_first[0].text.is_empty() && line.trim().is_empty(),
+                line.trim().is_empty()
+            );
+            assert!(best_first.is_sorted_by(|better, worse| better.score >= worse.score));
+            assert!(!best_first[0].text.contains('\n'));
+        }
+        written.extend_from_slice(lines);
+        Ok(ControlFlow::Continue(()))
+    });
+    (written, result)
+}
+
+/// Independently of [`Lines`]: the lines up to the first that is no UTF-8, and the number of that one.
+fn expected(bytes: &[u8]) -> (Vec<String>, Option<usize>) {
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    let ended = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    let mut lines = Vec::new();
+    if bytes.is_empty() {
+        return (lines, None);
+    }
+    for (line, number) in ended.split(|&byte| byte == b'\n').zip(1..) {
+        match String::from_utf8(line.strip_suffix(b"\r").unwrap_or(line).to_owned()) {
+            Ok(line) => lines.push(line),
+            Err(_) => return (lines, Some(number)),
+        }
+    }
+    (lines, None)
+}
+
+fn check(bytes: &[u8]) {
+    for eager in [false, true] {
+        let (expected, invalid) = expected(bytes);
+        let (lines, result) = translated(
+            bytes,
+            StreamOptions {
+                split: true,
+                eager,
+                requests: None,
+            },
+        );
+        assert_eq!(lines, expected);
+        match (&result, invalid) {
+            (Ok(()), None) => {}
+            (Err(InferError::Data(DataError::InvalidUtf8 { line, .. })), Some(number)) => {
+                assert_eq!(*line, number)
+            }
+            _ => panic!("{result:?} where line {invalid:?} is no text"),
+        }
+
+        let too_long = expected
+            .iter()
+            .position(|line| !line.trim().is_empty() && !TRANSLATOR.fits(line));
+        let (lines, result) = translated(
+            bytes,
+            StreamOptions {
+                split: false,
+                eager,
+                requests: None,
+            },
+        );
+        assert_eq!(lines, expected[..too_long.unwrap_or(expected.len())]);
+        if let Some(place) = too_long {
+            assert!(
+                matches!(result, Err(InferError::TooLong { line, .. }) if line == place + 1),
+                "{result:?}"
+            );
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_translated_or_named(
+        parts in prop::collection::vec(
+            prop_oneof![
+                3 => prop::collection::vec(any::<u8>(), 0..6),
+                6 => prop::sample::select(vec![
+                    "\n", "\n", "\r\n", "\r", ". ", "Yes. No! ", "\0", "\u{2028}", "\u{2029}", "\u{feff}", " ", "\t",
+                    "\u{3000}", "é", "😀", "e\u{301}", "\"", "«", "</s>", "<pad>", "\u{fffd}", "。", "z. B. ",
+                ])
+                .prop_map(|text| text.as_bytes().to_owned()),
+                1 => (1..3 * MAX_SOURCE_TOKENS).prop_map(|count| vec![b'~'; count]),
+                // The first half of a surrogate pair, and bytes that never stand in UTF-8.
+                1 => prop::sample::select(vec![&b"\xed\xa0\x80"[..], b"\xff", b"\xc0\x80"]).prop_map(<[u8]>::to_vec),
+            ],
+            0..12,
+        )
+    ) {
+        check(&parts.concat());
+    }
+}
+
+#[test]
+fn a_line_of_a_megabyte_without_a_space_is_translated() {
+    let line = "~".repeat(1 << 20);
+    let text = TRANSLATOR.translate_text(&[&line]).unwrap();
+    assert!(text[0][0].tokens.len() <= 2 * line.len().div_ceil(MAX_SOURCE_TOKENS));
+    let refused = TRANSLATOR.translate(&["yes", &line]);
+    assert!(
+        matches!(refused, Err(InferError::TooLong { line: 2, .. })),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_writer_that_breaks_ends_the_stream() {
+    let lines = Lines::new(Cursor::new("yes\n".repeat(5_000)), "input");
+    let options = StreamOptions {
+        split: true,
+        ..StreamOptions::default()
+    };
+    let mut calls = 0;
+    translate_lines(&TRANSLATOR, lines, options, |lines, _| {
+        calls += 1;
+        assert!(lines.len() < 2_000, "{} lines at once", lines.len());
+        Ok(ControlFlow::Break(()))
+    })
+    .unwrap();
+    assert_eq!(calls, 1);
+}
