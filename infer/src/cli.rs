@@ -87,7 +87,7 @@ pub struct SearchFlags {
     /// Raise the probability of tokens that the translation has already to this power, from 1. [default: the model's]
     #[arg(long, value_name = "X")]
     repetition_penalty: Option<f32>,
-    /// Forbid <unk>, or keep it as a token like others. [default: the model's]
+    /// Forbid `<unk>`, or keep it as a token like others. [default: the model's]
     #[arg(long, value_name = "NAME")]
     unknown: Option<Unknown>,
     /// Draw translations at random in place of searching for the best.

@@ -265,8 +265,9 @@ impl Translator {
     /// spacing that stood between the sentences. A sentence that is longer than the model's positions is divided at
     /// punctuation, else at a space, else between characters. White space around a text is left out.
     ///
-    /// The translations of a text are its `nbest` best, as far as those of its sentences go: scores, log-probabilities
-    /// and tokens are those of the sentences together.
+    /// The translations of a text are its `nbest` best, as far as those of its sentences go, or, of samples, the first
+    /// of each sentence, the second of each, and so on. Scores, log-probabilities and tokens are those of the sentences
+    /// together.
     ///
     /// # Errors
     ///
@@ -307,7 +308,15 @@ impl Translator {
             let spacings: Vec<&str> = sentences.iter().map(|(spacing, _)| *spacing).collect();
             let (of_text, rest) = translations.split_at(sentences.len());
             translations = rest;
-            text::join(&spacings, of_text, self.search.nbest)
+            match self.search.sampling {
+                Some(_) if !of_text.is_empty() => (0..self.search.nbest)
+                    .flat_map(|place| {
+                        let samples = of_text.iter().map(|samples| vec![samples[place].clone()]);
+                        text::join(&spacings, &samples.collect::<Vec<_>>(), 1)
+                    })
+                    .collect(),
+                _ => text::join(&spacings, of_text, self.search.nbest),
+            }
         };
         Ok(texts.iter().map(join).collect())
     }

@@ -41,7 +41,7 @@ fn a_prompt_translates_lines_until_it_ends() {
     terminal.exp_string("> ").unwrap();
     terminal.send_line(&"~".repeat(200)).unwrap();
     terminal
-        .exp_string("error: line 1 of the input has at least")
+        .exp_string("error: line 3 of the input has at least")
         .unwrap();
     terminal.exp_string("> ").unwrap();
     // The arrow up twice: the line before the last.

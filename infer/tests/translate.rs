@@ -466,9 +466,9 @@ fn flags_come_first_then_the_output_then_the_model() {
     let output = workspace.path("missing/output.txt");
     let flags = ["--max-length", "2", "--min-length", "3"];
     let arguments = ["--output", argument(&output), "yes"];
-    assert_error(
+    assert_usage_error(
         &workspace.translate(&[&flags[..], &arguments].concat(), b""),
-        &["`max_length` is 2"],
+        "`max_length` is 2",
     );
     assert_error(&workspace.translate(&arguments, b""), &[argument(&output)]);
     let model = workspace.model();

@@ -123,7 +123,7 @@ fn flags_are_options_of_the_search() {
         let translator = Translator::new(bundle()).with_search(options).unwrap();
         let best = translator.translate_best(&SENTENCES).unwrap();
         let expected: String = best.iter().map(|best| format!("{best}\n")).collect();
-        let flags: Vec<&str> = flags.split(' ').chain(["--batch-size", "3"]).collect();
+        let flags: Vec<&str> = flags.split(' ').chain(["--batch-tokens", "300"]).collect();
         assert_eq!(
             workspace.translated(&flags, text().as_bytes()),
             expected,
@@ -194,8 +194,17 @@ fn translations_start_with_their_prefix() {
         workspace.translated(&["the house"], b"").trim_end_matches('\n')
     );
 
-    let output = workspace.translate(&from_file, b"yes\nyes\n");
-    assert_error(&output, &["prefixes.txt has 3 lines", "the input has 2"]);
+    for (input, but, written) in [("yes\nyes\n", "fewer", 2), ("yes\nyes\nyes\nyes\n", "more", 3)] {
+        let output = workspace.translate(&from_file, input.as_bytes());
+        assert_eq!(output.status.code(), Some(1));
+        // What has a prefix is translated first.
+        assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), written);
+        let complaint = format!("prefixes.txt has 3 lines, but the input has {but}");
+        assert!(
+            String::from_utf8_lossy(&output.stderr).contains(&complaint),
+            "{output:?}"
+        );
+    }
     let long = "~".repeat(MAX_SOURCE_TOKENS + 1);
     let output = workspace.translate(&["--prefix", &long, "yes"], b"");
     assert_error(&output, &["line 1", "100 tokens", "at most 99"]);
