@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use attend_data::corpus::read_lines;
+use attend_model::Precision;
+use burn::tensor::Device;
 use clap::Args;
 
+use crate::device;
 use crate::error::InferError;
 use crate::search::{LengthNormalization, Sampling, SearchOptions, Stopping, Unknown};
 use crate::stream::{LineRequests, Prefixes};
@@ -55,6 +58,34 @@ impl WorkerOptions {
     /// If the system refuses a thread.
     pub fn start(self) -> Result<Workers, InferError> {
         Workers::start(self.workers.get(), self.threads.get())
+    }
+}
+
+/// Where a model computes, and in what numbers.
+#[derive(Clone, Debug, Args)]
+pub struct ComputeOptions {
+    /// What weights are kept and multiplied in: float32, or int8, which is smaller and faster for a small loss.
+    #[arg(long, value_name = "TYPE", default_value_t)]
+    dtype: Precision,
+    /// The device to compute on: flex or ndarray, if built in. [default: the first built in]
+    #[arg(long, value_name = "NAME", env = "BURN_DEVICE")]
+    device: Option<String>,
+}
+
+impl ComputeOptions {
+    /// What weights are kept and multiplied in.
+    #[must_use]
+    pub fn dtype(&self) -> Precision {
+        self.dtype
+    }
+
+    /// The device asked for.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`device::select`].
+    pub fn device(&self) -> Result<Device, InferError> {
+        device::select(self.device.as_deref())
     }
 }
 

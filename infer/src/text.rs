@@ -218,20 +218,34 @@ pub(crate) fn join(spacings: &[&str], sentences: &[Vec<Translation>], nbest: usi
             .collect();
         path.reverse();
         let chosen = path.iter().zip(sentences).map(|(&choice, found)| &found[choice]);
-        let (mut score, mut log_probability) = (0.0, 0.0);
-        let mut whole = Translation::default();
-        for (spacing, translation) in spacings.iter().zip(chosen) {
-            whole.text += spacing;
-            whole.text += &translation.text;
-            whole.tokens.extend(&translation.tokens);
-            score += f64::from(translation.score);
-            log_probability += f64::from(translation.log_probability);
-        }
-        whole.score = score as f32;
-        whole.log_probability = log_probability as f32;
-        whole
+        together(spacings, chosen)
     });
     joined.collect()
+}
+
+/// The samples of a text whose sentences have these, equally many each: the first of each sentence, the second of each,
+/// and so on; of no sentence the empty text. `spacings` holds what stands before each.
+pub(crate) fn join_samples(spacings: &[&str], sentences: &[Vec<Translation>]) -> Vec<Translation> {
+    let samples = sentences.first().map_or(1, Vec::len);
+    (0..samples)
+        .map(|sample| together(spacings, sentences.iter().map(|samples| &samples[sample])))
+        .collect()
+}
+
+/// The translations of a text's sentences as one, each behind its spacing.
+fn together<'a>(spacings: &[&str], sentences: impl Iterator<Item = &'a Translation>) -> Translation {
+    let (mut score, mut log_probability) = (0.0, 0.0);
+    let mut whole = Translation::default();
+    for (spacing, translation) in spacings.iter().zip(sentences) {
+        whole.text += spacing;
+        whole.text += &translation.text;
+        whole.tokens.extend(&translation.tokens);
+        score += f64::from(translation.score);
+        log_probability += f64::from(translation.log_probability);
+    }
+    whole.score = score as f32;
+    whole.log_probability = log_probability as f32;
+    whole
 }
 
 #[cfg(test)]

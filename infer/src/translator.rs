@@ -61,7 +61,7 @@ pub struct Translation {
 }
 
 /// A sentence ready to be searched for.
-struct Query {
+struct EncodedSentence {
     source: Vec<u32>,
     request: Request,
     /// The place of its line in the input, from 0.
@@ -223,16 +223,7 @@ impl Translator {
     /// [`InferError::TooLong`] where a line has more tokens than the model has positions; nothing is translated
     /// then. [`InferError::Threads`] where the system refuses a thread.
     pub fn translate<S: AsRef<str>>(&self, lines: &[S]) -> Result<Vec<Vec<Translation>>, InferError> {
-        let lines: Vec<SourceLine<'_>> = lines
-            .iter()
-            .enumerate()
-            .map(|(number, line)| SourceLine {
-                text: line.as_ref(),
-                number,
-                ..SourceLine::default()
-            })
-            .collect();
-        self.translate_lines(&lines)
+        self.translate_lines(&source_lines(0, lines))
     }
 
     /// [`translate`](Self::translate)s lines of which each asks for its own translations. A blank line's stays empty.
@@ -243,22 +234,22 @@ impl Translator {
     /// them, or where the search has no place for required words.
     pub fn translate_lines(&self, lines: &[SourceLine<'_>]) -> Result<Vec<Vec<Translation>>, InferError> {
         let workers = self.workers()?;
-        let queries = self.for_each_line(&workers, lines, |line| match line.text.trim().is_empty() {
+        let sentences = self.for_each_line(&workers, lines, |line| match line.text.trim().is_empty() {
             true => Ok(None),
             false => {
                 let source = self
                     .encode(line.text)
                     .map_err(|tokens| self.too_long(line.number, tokens))?;
-                self.query(line, source, 0).map(Some)
+                self.encoded_sentence(line, source, 0).map(Some)
             }
         })?;
-        let present: Vec<&Query> = queries.iter().flatten().collect();
+        let present: Vec<&EncodedSentence> = sentences.iter().flatten().collect();
         let mut translations = self.search_all(&workers, &present)?.into_iter();
-        let of_line = |query: &Option<Query>| match query {
+        let of_line = |sentence: &Option<EncodedSentence>| match sentence {
             None => vec![Translation::default()],
             Some(_) => translations.next().expect("translations of each sentence"),
         };
-        Ok(queries.iter().map(of_line).collect())
+        Ok(sentences.iter().map(of_line).collect())
     }
 
     /// Translates texts of any length, in order: each sentence of a text by itself, and joins their translations by the
@@ -284,38 +275,27 @@ impl Translator {
         texts: &[S],
     ) -> Result<Vec<Vec<Translation>>, InferError> {
         let workers = self.workers()?;
-        let lines: Vec<SourceLine<'_>> = texts
-            .iter()
-            .zip(first..)
-            .map(|(text, number)| SourceLine {
-                text: text.as_ref(),
-                number,
-                ..SourceLine::default()
-            })
-            .collect();
-        let texts = self.for_each_line(&workers, &lines, |line| {
-            let sentences = text::sentences(line.text, &self.language, |sentence| self.encode(sentence));
-            let sentences = sentences.map_err(|tokens| self.too_long(line.number, tokens))?;
-            let sentences = sentences.into_iter().zip(0..);
-            let queries = sentences
-                .map(|(Sentence { spacing, source }, place)| Ok((spacing, self.query(line, source, place)?)));
-            queries.collect::<Result<Vec<_>, InferError>>()
+        let texts = self.for_each_line(&workers, &source_lines(first, texts), |line| {
+            let found = text::sentences(line.text, &self.language, |sentence| self.encode(sentence))
+                .map_err(|tokens| self.too_long(line.number, tokens))?;
+            let sentences = found
+                .into_iter()
+                .zip(0..)
+                .map(|(Sentence { spacing, source }, place)| {
+                    Ok((spacing, self.encoded_sentence(line, source, place)?))
+                });
+            sentences.collect::<Result<Vec<_>, InferError>>()
         })?;
-        let queries: Vec<&Query> = texts.iter().flatten().map(|(_, query)| query).collect();
-        let translations = self.search_all(&workers, &queries)?;
+        let sentences: Vec<&EncodedSentence> = texts.iter().flatten().map(|(_, sentence)| sentence).collect();
+        let translations = self.search_all(&workers, &sentences)?;
         let mut translations = translations.as_slice();
-        let join = |sentences: &Vec<(&str, Query)>| {
+        let join = |sentences: &Vec<(&str, EncodedSentence)>| {
             let spacings: Vec<&str> = sentences.iter().map(|(spacing, _)| *spacing).collect();
             let (of_text, rest) = translations.split_at(sentences.len());
             translations = rest;
             match self.search.sampling {
-                Some(_) if !of_text.is_empty() => (0..self.search.nbest)
-                    .flat_map(|place| {
-                        let samples = of_text.iter().map(|samples| vec![samples[place].clone()]);
-                        text::join(&spacings, &samples.collect::<Vec<_>>(), 1)
-                    })
-                    .collect(),
-                _ => text::join(&spacings, of_text, self.search.nbest),
+                Some(_) => text::join_samples(&spacings, of_text),
+                None => text::join(&spacings, of_text, self.search.nbest),
             }
         };
         Ok(texts.iter().map(join).collect())
@@ -379,17 +359,21 @@ impl Translator {
     }
 
     /// The translations of each encoded sentence, in order.
-    fn search_all(&self, workers: &Workers, queries: &[&Query]) -> Result<Vec<Vec<Translation>>, InferError> {
+    fn search_all(
+        &self,
+        workers: &Workers,
+        sentences: &[&EncodedSentence],
+    ) -> Result<Vec<Vec<Translation>>, InferError> {
         // Sentences of similar lengths share a batch, so that little of it is padding; the longest first, so that
         // workers end at about the same time.
-        let mut order: Vec<usize> = (0..queries.len()).collect();
-        order.sort_by_key(|&sentence| Reverse(queries[sentence].source.len()));
+        let mut order: Vec<usize> = (0..sentences.len()).collect();
+        order.sort_by_key(|&sentence| Reverse(sentences[sentence].source.len()));
         let lengths: Vec<[usize; 2]> = order
             .iter()
             .map(|&sentence| {
                 [
-                    queries[sentence].source.len(),
-                    queries[sentence].request.max_length,
+                    sentences[sentence].source.len(),
+                    sentences[sentence].request.max_length,
                 ]
             })
             .collect();
@@ -400,7 +384,7 @@ impl Translator {
             .map(|&size| rest.split_off(..size).expect("as many"))
             .collect();
         let found = workers.map(&batches, |batch| -> Result<_, InferError> {
-            let batch: Vec<&Query> = batch.iter().map(|&sentence| queries[sentence]).collect();
+            let batch: Vec<&EncodedSentence> = batch.iter().map(|&sentence| sentences[sentence]).collect();
             let hypotheses = self.search_batch(&batch).map_err(|error| match error {
                 SearchError::Unmet { sentence } => InferError::Unmet {
                     line: batch[sentence].line + 1,
@@ -414,7 +398,7 @@ impl Translator {
                 .map(|best_first| best_first.iter().map(|best| self.translation(best)).collect());
             Ok(translations.collect::<Vec<Vec<Translation>>>())
         });
-        let mut translations = vec![Vec::new(); queries.len()];
+        let mut translations = vec![Vec::new(); sentences.len()];
         for (batch, found) in batches.iter().zip(found) {
             for (&sentence, best_first) in batch.iter().zip(found?) {
                 translations[sentence] = best_first;
@@ -452,7 +436,12 @@ impl Translator {
     }
 
     /// What a line asks for of a sentence of it that has these tokens, the one at `place`.
-    fn query(&self, line: &SourceLine<'_>, source: Vec<u32>, place: u64) -> Result<Query, InferError> {
+    fn encoded_sentence(
+        &self,
+        line: &SourceLine<'_>,
+        source: Vec<u32>,
+        place: u64,
+    ) -> Result<EncodedSentence, InferError> {
         let prefix = self.tokenizer.encode(line.prefix.trim_end());
         let words = line.required.iter().map(|word| word.trim());
         let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
@@ -508,19 +497,19 @@ impl Translator {
             // A line has fewer sentences than that.
             number: (line.number as u64) << 32 | place,
         };
-        Ok(Query {
+        Ok(EncodedSentence {
             source,
             request,
             line: line.number,
         })
     }
 
-    fn search_batch(&self, batch: &[&Query]) -> Result<Vec<Vec<Hypothesis>>, SearchError> {
+    fn search_batch(&self, batch: &[&EncodedSentence]) -> Result<Vec<Vec<Hypothesis>>, SearchError> {
         let rows: Vec<Vec<u32>> = batch
             .iter()
-            .map(|query| [query.source.as_slice(), &[self.special.eos]].concat())
+            .map(|sentence| [sentence.source.as_slice(), &[self.special.eos]].concat())
             .collect();
-        let requests: Vec<Request> = batch.iter().map(|query| query.request.clone()).collect();
+        let requests: Vec<Request> = batch.iter().map(|sentence| sentence.request.clone()).collect();
         let matrix = TokenMatrix::new(&rows, self.tokenizer.pad_id());
         let shape = [matrix.rows, matrix.width];
         let model = &self.model;
@@ -537,6 +526,18 @@ impl Translator {
             tokens: hypothesis.tokens.clone(),
         }
     }
+}
+
+/// Lines of which none asks for anything; the first has this place in the input, from 0.
+fn source_lines<S: AsRef<str>>(first: usize, lines: &[S]) -> Vec<SourceLine<'_>> {
+    let lines = lines.iter().zip(first..);
+    lines
+        .map(|(text, number)| SourceLine {
+            text: text.as_ref(),
+            number,
+            ..SourceLine::default()
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -2,16 +2,12 @@
 
 mod common;
 
-use attend_data::tokenizer::Tokenizer;
-use attend_infer::ModelFolder;
 use attend_infer::metric::{BleuTokenizer, corpus_bleu, corpus_chrf};
-use attend_model::TransformerConfig;
 
 use common::{
-    MAX_SOURCE_TOKENS, SENTENCES, Workspace, assert_error, assert_usage_error, bundle_of, config, stdout,
+    MAX_SOURCE_TOKENS, NOTHING, SENTENCES, Workspace, assert_error, assert_usage_error, bundle_of_words,
+    stdout,
 };
-
-const NOTHING: [&str; 0] = [];
 
 #[test]
 fn scores_are_those_of_the_translations() {
@@ -50,16 +46,7 @@ fn segmented_references_are_scored_as_plain_text() {
     let workspace = Workspace::new();
     let segmented = SENTENCES.map(|sentence| sentence.replace('t', "t@@ ").replace("@@  ", " "));
     let lines = segmented.iter().map(|line| line.trim_end_matches("@@ "));
-    let words = Tokenizer::train_whitespace(lines, None).unwrap();
-    let config = TransformerConfig {
-        vocab_size: words.vocab_size(),
-        ..config()
-    };
-    let model = ModelFolder {
-        tokenizer: words,
-        ..bundle_of(config, 3)
-    };
-    model.save(workspace.model()).unwrap();
+    bundle_of_words(lines).save(workspace.model()).unwrap();
 
     let source = workspace.write("source.txt", segmented.join("\n"));
     let translated = workspace.translated(&NOTHING, segmented.join("\n").as_bytes());

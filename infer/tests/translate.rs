@@ -6,7 +6,6 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
@@ -15,17 +14,10 @@ use flate2::write::GzEncoder;
 
 use attend_infer::search::SearchOptions;
 use attend_infer::{Translation, Translator};
-use common::{MAX_SOURCE_TOKENS, SENTENCES, Workspace, assert_error, assert_usage_error, bundle};
-
-const NOTHING: [&str; 0] = [];
-
-fn text() -> String {
-    SENTENCES.map(|sentence| format!("{sentence}\n")).concat()
-}
-
-fn argument(path: &Path) -> &str {
-    path.to_str().expect("UTF-8")
-}
+use common::{
+    MAX_SOURCE_TOKENS, NOTHING, SENTENCES, Workspace, argument, assert_error, assert_usage_error, bundle,
+    text,
+};
 
 /// The same translations whichever way the sentences come and go, one a line, and nothing else.
 #[test]

@@ -4,24 +4,13 @@ mod common;
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::Path;
 
-use attend_data::tokenizer::Tokenizer;
+use attend_infer::Translator;
 use attend_infer::search::{LengthNormalization, Sampling, SearchOptions, Stopping};
-use attend_infer::{ModelFolder, Translator};
-use attend_model::TransformerConfig;
 
-use common::{MAX_SOURCE_TOKENS, SENTENCES, Workspace, assert_error, bundle, bundle_of, config};
-
-const NOTHING: [&str; 0] = [];
-
-fn text() -> String {
-    SENTENCES.map(|sentence| format!("{sentence}\n")).concat()
-}
-
-fn argument(path: &Path) -> &str {
-    path.to_str().expect("UTF-8")
-}
+use common::{
+    MAX_SOURCE_TOKENS, NOTHING, SENTENCES, Workspace, argument, assert_error, bundle, bundle_of_words, text,
+};
 
 /// Each flag does what the option of its name does, which has its own tests.
 #[test]
@@ -262,16 +251,7 @@ fn words_are_banned_and_required() {
 #[test]
 fn a_vocabulary_without_words_translates() {
     let workspace = Workspace::new();
-    let words = Tokenizer::train_whitespace([""].into_iter(), None).unwrap();
-    let config = TransformerConfig {
-        vocab_size: words.vocab_size(),
-        ..config()
-    };
-    let model = ModelFolder {
-        tokenizer: words,
-        ..bundle_of(config, 3)
-    };
-    model.save(workspace.model()).unwrap();
+    bundle_of_words([""]).save(workspace.model()).unwrap();
     for flags in [["--beam", "1"], ["--beam", "4"], ["--sample", "--seed=1"]] {
         let arguments = [&flags, ["--min-length", "1"].as_slice(), &["yes"]].concat();
         assert_eq!(workspace.translated(&arguments, b""), "\n");

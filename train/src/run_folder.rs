@@ -125,12 +125,6 @@ impl RunFolder {
         }
     }
 
-    /// The folder itself.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Whether [`begin`](Self::begin) has come to its end.
     #[must_use]
     pub fn has_begun(&self) -> bool {

@@ -109,14 +109,6 @@ pub fn read_lines(path: impl AsRef<Path>) -> Result<Vec<String>, DataError> {
     Lines::open(path)?.collect()
 }
 
-/// The [`Lines`] of a text in memory; `path` is what an error calls it.
-///
-/// # Errors
-/// [`DataError::InvalidUtf8`] with the number of the line.
-pub fn parse_lines(bytes: &[u8], path: &Path) -> Result<Vec<String>, DataError> {
-    Lines::new(io::Cursor::new(bytes.to_owned()), path).collect()
-}
-
 fn open(path: &Path) -> io::Result<Box<dyn BufRead + Send>> {
     let file = BufReader::new(File::open(path)?);
     Ok(match compression(path) {

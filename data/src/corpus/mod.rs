@@ -5,7 +5,7 @@ mod sgm;
 
 use std::path::{Path, PathBuf};
 
-pub use lines::{Lines, is_compressed, parse_lines, read_lines};
+pub use lines::{Lines, is_compressed, read_lines};
 
 pub(crate) use lines::compression;
 

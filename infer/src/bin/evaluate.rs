@@ -6,10 +6,9 @@ use std::process::ExitCode;
 use attend_data::cli::{report, write_stdout};
 use attend_data::corpus::ParallelCorpus;
 use attend_data::error::DataError;
-use attend_infer::cli::{SearchFlags, WorkerOptions};
+use attend_infer::cli::{ComputeOptions, SearchFlags, WorkerOptions};
 use attend_infer::metric::{BleuTokenizer, corpus_bleu, corpus_chrf};
-use attend_infer::{InferError, ModelFolder, Translator, device};
-use attend_model::Precision;
+use attend_infer::{InferError, ModelFolder, Translator};
 use clap::{Parser, error::ErrorKind};
 
 #[global_allocator]
@@ -32,12 +31,8 @@ struct Options {
     search: SearchFlags,
     #[command(flatten)]
     workers: WorkerOptions,
-    /// What weights are kept and multiplied in: float32, or int8, which is smaller and faster for a small loss.
-    #[arg(long, value_name = "TYPE", default_value_t)]
-    dtype: Precision,
-    /// The device to compute on: flex or ndarray, if built in. [default: the first built in]
-    #[arg(long, value_name = "NAME", env = "BURN_DEVICE")]
-    device: Option<String>,
+    #[command(flatten)]
+    compute: ComputeOptions,
 }
 
 fn main() -> ExitCode {
@@ -57,13 +52,13 @@ fn usage_error(message: &str) -> ! {
 
 fn run(options: &Options) -> Result<(), InferError> {
     let corpus = ParallelCorpus::read_files(&options.source, &options.reference)?;
-    let model_folder = ModelFolder::load(&options.model, &device::select(options.device.as_deref())?)?;
+    let model_folder = ModelFolder::load(&options.model, &options.compute.device()?)?;
     let targets = corpus.pairs.iter().map(|pair| pair.target.as_str());
     let references: Vec<String> = targets
         .map(|target| model_folder.tokenizer.plain_text(target))
         .collect();
     let search = options.search.over(model_folder.generation, 1);
-    let translator = Translator::in_precision(model_folder, options.dtype)
+    let translator = Translator::in_precision(model_folder, options.compute.dtype())
         .with_search(search)
         .unwrap_or_else(|error| usage_error(&error.to_string()))
         .with_workers(options.workers.start()?);

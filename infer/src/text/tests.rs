@@ -179,3 +179,28 @@ proptest! {
         prop_assert_eq!(different.len(), joined.len());
     }
 }
+
+#[test]
+fn samples_of_a_text_come_in_the_order_drawn() {
+    let sample = |text: &str, score| Translation {
+        text: text.to_owned(),
+        score,
+        log_probability: 2.0 * score,
+        tokens: vec![text.len() as u32],
+    };
+    let sentences = [
+        vec![sample("a", -3.0), sample("bb", -1.0)],
+        vec![sample("ccc", -4.0), sample("dddd", -2.0)],
+    ];
+    let joined = join_samples(&["", "  "], &sentences);
+    let expected = [("a  ccc", -7.0, [1, 3]), ("bb  dddd", -3.0, [2, 4])];
+    assert_eq!(joined.len(), 2);
+    for (joined, (text, score, tokens)) in joined.iter().zip(expected) {
+        assert_eq!((joined.text.as_str(), joined.score), (text, score));
+        assert_eq!(
+            (joined.log_probability, &joined.tokens[..]),
+            (2.0 * score, &tokens[..])
+        );
+    }
+    assert_eq!(join_samples(&[], &[]), [Translation::default()]);
+}

@@ -28,6 +28,19 @@ pub(crate) const SENTENCES: [&str; 8] = [
     "zwei Kinder spielen im Garten hinter dem Haus und lachen laut",
 ];
 
+/// No arguments.
+pub(crate) const NOTHING: [&str; 0] = [];
+
+/// [`SENTENCES`], one a line.
+pub(crate) fn text() -> String {
+    SENTENCES.map(|sentence| format!("{sentence}\n")).concat()
+}
+
+/// A path as an argument.
+pub(crate) fn argument(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
 /// Most tokens in a source sentence of [`config`]'s models.
 pub(crate) const MAX_SOURCE_TOKENS: usize = 99;
 
@@ -75,6 +88,19 @@ pub(crate) fn bundle_of(config: TransformerConfig, seed: u64) -> ModelFolder {
 /// [`bundle_of`] the usual shape and weights.
 pub(crate) fn bundle() -> ModelFolder {
     bundle_of(config(), 3)
+}
+
+/// A model whose tokens are the words of `lines`.
+pub(crate) fn bundle_of_words<'a>(lines: impl IntoIterator<Item = &'a str, IntoIter: Send>) -> ModelFolder {
+    let words = Tokenizer::train_whitespace(lines.into_iter(), None).expect("words");
+    let config = TransformerConfig {
+        vocab_size: words.vocab_size(),
+        ..config()
+    };
+    ModelFolder {
+        tokenizer: words,
+        ..bundle_of(config, 3)
+    }
 }
 
 /// The device that the programs choose without `--device`.

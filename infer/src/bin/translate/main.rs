@@ -12,12 +12,11 @@ use std::process::ExitCode;
 use attend_data::DataError;
 use attend_data::cli::report;
 use attend_data::corpus::Lines;
-use attend_infer::cli::{SearchFlags, TextFlags, WorkerOptions};
+use attend_infer::cli::{ComputeOptions, SearchFlags, TextFlags, WorkerOptions};
 use attend_infer::search::SearchOptions;
 use attend_infer::stream::{StreamOptions, translate_lines};
 use attend_infer::translator::BATCH_TOKENS;
-use attend_infer::{InferError, Language, ModelFolder, Translator, device};
-use attend_model::Precision;
+use attend_infer::{InferError, Language, ModelFolder, Translator};
 use clap::{Parser, error::ErrorKind};
 
 use output::Output;
@@ -65,12 +64,8 @@ struct Options {
     text: TextFlags,
     #[command(flatten)]
     workers: WorkerOptions,
-    /// What weights are kept and multiplied in: float32, or int8, which is smaller and faster for a small loss.
-    #[arg(long, value_name = "TYPE", default_value_t)]
-    dtype: Precision,
-    /// The device to compute on: flex or ndarray, if built in. [default: the first built in]
-    #[arg(long, value_name = "NAME", env = "BURN_DEVICE")]
-    device: Option<String>,
+    #[command(flatten)]
+    compute: ComputeOptions,
 }
 
 fn default_batch_tokens() -> NonZeroUsize {
@@ -163,9 +158,9 @@ impl Options {
     }
 
     fn translator(&self, search: SearchOptions) -> Result<Translator, InferError> {
-        let device = device::select(self.device.as_deref())?;
+        let device = self.compute.device()?;
         let workers = self.workers.start()?;
-        let translator = workers.load(&self.model, &device, self.dtype)?;
+        let translator = workers.load(&self.model, &device, self.compute.dtype())?;
         Ok(translator
             .with_search(search)
             .unwrap_or_else(|error| usage_error(&error.to_string()))
