@@ -9,17 +9,18 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use attend_data::DataError;
 use attend_data::file::write_file;
 use attend_data::tokenizer::Tokenizer;
 use attend_model::{Transformer, TransformerConfig};
 use burn::tensor::{DType, Device};
+use burn_store::burn_pack::Tensor as PackTensor;
 use burn_store::{
-    ApplyError, ApplyResult, BurnToPyTorchAdapter, FloatCastAdapter, ModuleAdapter, ModuleSnapshot,
-    PyTorchToBurnAdapter, SafetensorsStore, SafetensorsStoreError,
+    ApplyError, ApplyResult, BurnToPyTorchAdapter, FloatCastAdapter, ModuleAdapter, ModuleContext,
+    ModuleSnapshot, PyTorchToBurnAdapter, SafetensorsStore, SafetensorsStoreError, bridge,
 };
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -166,49 +167,68 @@ fn save_weights(model: &Transformer, path: PathBuf) -> Result<(), InferError> {
 }
 
 fn load_weights(model: &mut Transformer, path: PathBuf) -> Result<(), InferError> {
-    let bytes = std::fs::read(&path).map_err(|error| DataError::read(&path, error))?;
-    // What is no safetensors file is the store's to refuse.
-    if let Ok(tensors) = SafeTensors::deserialize(&bytes)
-        && let Some((tensor, _)) = tensors.iter().find(|(_, tensor)| !is_finite(tensor))
-    {
-        let tensor = tensor.to_owned();
-        return Err(InferError::NotFinite { path, tensor });
-    }
+    let not_finite = Arc::new(OnceLock::new());
     // A half-precision file is widened: the network computes in 32 bits, and never with two widths at once.
-    let mut store = SafetensorsStore::from_bytes(Some(bytes))
-        .with_from_adapter(PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32)))
+    let adapter = PyTorchToBurnAdapter
+        .chain(FloatCastAdapter::to(DType::F32))
+        .chain(FiniteCheck(Arc::clone(&not_finite)));
+    // A tensor at a time from a mapped file: starting takes little longer than it takes to fill the weights' memory.
+    let mut store = SafetensorsStore::from_file(&path)
+        .with_from_adapter(adapter)
         .validate(false)
         .allow_partial(true);
-    let applied = model
-        .load_from(&mut store)
-        .map_err(|error| InferError::InvalidWeights {
+    let applied = model.load_from(&mut store).map_err(|error| match error {
+        SafetensorsStoreError::Io(error) => DataError::read(&path, error).into(),
+        error => InferError::InvalidWeights {
             path: path.clone(),
             reason: match error {
                 SafetensorsStoreError::Safetensors(error) => error.to_string(),
                 error => error.to_string(),
             },
-        })?;
-    match first_mismatch(&applied) {
-        Some(reason) => Err(InferError::WeightsMismatch { path, reason }),
+        },
+    })?;
+    if let Some(reason) = first_mismatch(&applied) {
+        return Err(InferError::WeightsMismatch { path, reason });
+    }
+    match not_finite.get() {
+        Some(tensor) => Err(InferError::NotFinite {
+            tensor: name_in_file(tensor),
+            path,
+        }),
         None => Ok(()),
     }
 }
 
-/// Whether a tensor holds neither infinity nor NaN, whose exponents have all bits set.
-fn is_finite(tensor: &TensorView<'_>) -> bool {
-    fn all<const N: usize>(bytes: &[u8], is_finite: impl Fn([u8; N]) -> bool) -> bool {
-        let (numbers, _) = bytes.as_chunks::<N>();
-        // Without an early end, so that many are looked at together.
-        numbers.iter().fold(true, |all, &number| all & is_finite(number))
+/// Remembers the first tensor that holds infinity or NaN, and leaves all as they are.
+#[derive(Clone)]
+struct FiniteCheck(Arc<OnceLock<String>>);
+
+impl ModuleAdapter for FiniteCheck {
+    fn adapt(&self, tensor: PackTensor, _: ModuleContext<'_>) -> PackTensor {
+        let (name, dtype, shape) = (tensor.name.clone(), tensor.dtype, tensor.shape.clone());
+        let first = Arc::clone(&self.0);
+        bridge::map_data(tensor, name.clone(), dtype, shape, move |data| {
+            // Without an early end, so that many numbers are looked at together. Integers are refused elsewhere.
+            let is_finite =
+                |numbers: &[f32]| numbers.iter().fold(true, |all, number| all & number.is_finite());
+            if !data.as_slice().map_or(true, is_finite) {
+                first.get_or_init(|| name.clone());
+            }
+            data
+        })
     }
-    let exponent_of_16_bits = |exponent: u16| move |number| u16::from_le_bytes(number) & exponent != exponent;
-    let bytes = tensor.data();
-    match tensor.dtype() {
-        Dtype::F64 => all(bytes, |number| f64::from_le_bytes(number).is_finite()),
-        Dtype::F32 => all(bytes, |number| f32::from_le_bytes(number).is_finite()),
-        Dtype::F16 => all(bytes, exponent_of_16_bits(0x7c00)),
-        Dtype::BF16 => all(bytes, exponent_of_16_bits(0x7f80)),
-        _ => true,
+
+    fn clone_box(&self) -> Box<dyn ModuleAdapter> {
+        Box::new(self.clone())
+    }
+}
+
+/// What PyTorch, and so the file, calls a tensor: the norms' have other names in Burn.
+fn name_in_file(name: &str) -> String {
+    match (name.strip_suffix(".gamma"), name.strip_suffix(".beta")) {
+        (Some(norm), _) => format!("{norm}.weight"),
+        (_, Some(norm)) => format!("{norm}.bias"),
+        _ => name.to_owned(),
     }
 }
 
@@ -219,7 +239,8 @@ fn first_mismatch(applied: &ApplyResult) -> Option<String> {
             expected,
             found,
         } => format!(
-            "the tensor {path} has the shape {:?}, not {:?}",
+            "the tensor {} has the shape {:?}, not {:?}",
+            name_in_file(path),
             found.as_slice(),
             expected.as_slice()
         ),
@@ -228,7 +249,7 @@ fn first_mismatch(applied: &ApplyResult) -> Option<String> {
     let missing = applied
         .missing
         .iter()
-        .map(|(name, _)| format!("the tensor {name} is missing"));
+        .map(|(name, _)| format!("the tensor {} is missing", name_in_file(name)));
     let unused = applied
         .unused
         .iter()

@@ -348,17 +348,23 @@ fn weights_of_another_precision_are_read() {
 #[test]
 fn weights_that_are_not_finite_are_refused() {
     let workspace = Workspace::new();
-    let name = "decoder.layers.1.feed_forward.inner.weight";
-    for (dtype, number) in [
-        (Dtype::F32, f32::NAN.to_le_bytes().to_vec()),
-        (Dtype::F32, f32::NEG_INFINITY.to_le_bytes().to_vec()),
-        (Dtype::F16, vec![0x00, 0x7c]),
-        (Dtype::BF16, vec![0x80, 0xff]),
+    let matrix = "decoder.layers.1.feed_forward.inner.weight";
+    for (name, dtype, number) in [
+        (matrix, Dtype::F32, f32::NAN.to_le_bytes().to_vec()),
+        (matrix, Dtype::F32, f32::NEG_INFINITY.to_le_bytes().to_vec()),
+        (matrix, Dtype::F64, 1e300_f64.to_le_bytes().to_vec()),
+        (matrix, Dtype::F16, vec![0x00, 0x7c]),
+        (matrix, Dtype::BF16, vec![0x80, 0xff]),
+        (
+            "encoder.layers.0.feed_forward_norm.norm.weight",
+            Dtype::F32,
+            f32::INFINITY.to_le_bytes().to_vec(),
+        ),
     ] {
         let content = changed_weights(|weights| {
             let (of_weight, _, data) = weights.get_mut(name).unwrap();
             *of_weight = dtype;
-            data.truncate(data.len() / 4 * number.len());
+            data.resize(data.len() / 4 * number.len(), 0);
             // Large but finite numbers, and one that is not.
             data.fill(0x3b);
             let last = data.len() - number.len();
