@@ -31,12 +31,18 @@ translate *ARGS:
 eval MODEL SOURCE REFERENCE *ARGS:
     @cargo run -q --release {{features}} --bin evaluate -- "$@"
 
+# Score given translations, a line each: the logarithm of each one's probability.
+[no-exit-message]
+score MODEL SOURCE TARGET *ARGS:
+    @cargo run -q --release {{features}} --bin score -- "$@"
+
 # Fetch a corpus by its name, write the phrasebook to files, or list what there is.
 [no-exit-message]
 data *ARGS:
     @cargo run -q --release {{features}} --bin data -- "$@"
 
-# Measure speed and memory: `just bench train` or `decode`, beside a peer in Python with `--python PATH`, or `prepare`.
+# Measure speed and memory: `just bench train` or `decode`, beside a peer in Python with `--python PATH`, or `prepare`;
+# `just bench agree` compares hypotheses with CTranslate2's.
 [no-exit-message]
 bench *ARGS:
     @cargo run -q --release {{features}} --bin bench -- "$@"

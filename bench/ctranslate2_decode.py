@@ -4,10 +4,10 @@ r"""The peer of `just bench decode`: the same model and text in CTranslate2.
     python bench/ctranslate2_decode.py MODEL TEXT --beam 4 --batch 32 --workers 2 --threads 1 --dtype int8 \
         --started $(date +%s) [--length 25]
 
-MODEL is what `ctranslate2_model.py` wrote. TEXT holds a sentence of tokens a line, with a space between them. Prints one
-JSON object: target tokens a second over the whole text, after one batch to warm up, the process's peak memory in bytes,
-seconds from its start to its first translation, and those for each sentence where batches and workers are 1. Needs
-ctranslate2.
+MODEL is what `ctranslate2_model.py` wrote. TEXT holds a sentence of tokens a line, with a space between them. Prints
+one JSON object: target tokens a second over the whole text, after one batch to warm up, the process's peak memory in
+bytes, seconds from its start to its first translation, and those for each sentence where batches and workers are 1.
+Needs ctranslate2.
 """
 
 import argparse

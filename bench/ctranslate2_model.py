@@ -35,8 +35,8 @@ def tokens(folder):
     return [by_id[number] for number in range(len(by_id))]
 
 
-def convert(folder, output):
-    """Writes the model of `folder` to `output`, for `ctranslate2.Translator`."""
+def specification(folder):
+    """The model of `folder`; what it saves is for `ctranslate2.Translator`."""
     folder = pathlib.Path(folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     weights = load_file(folder / "model.safetensors")
@@ -92,10 +92,18 @@ def convert(folder, output):
     # The specification adds </s> to sources, and knows these tokens by their usual names.
     spec.config.add_source_eos = True
     spec.validate()
-    spec.save(output)
+    return spec
+
+
+def encoder_specification(folder):
+    """The encoder alone, for `ctranslate2.Encoder`, which does not add </s>."""
+    encoder = transformer_spec.TransformerEncoderModelSpec(specification(folder).encoder)
+    encoder.register_vocabulary(tokens(pathlib.Path(folder)))
+    encoder.validate()
+    return encoder
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit(__doc__)
-    convert(*sys.argv[1:])
+    specification(sys.argv[1]).save(sys.argv[2])

@@ -18,7 +18,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 
 use crate::error::BenchError;
-use crate::measurement::{GIBIBYTE, print, print_measurement, run, succeed, this_program};
+use crate::measurement::{GIBIBYTE, print, print_measurement, run, run_script, this_program};
 use crate::size::{SPECIAL_TOKENS, Size};
 
 const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ctranslate2_decode.py");
@@ -26,8 +26,9 @@ const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ctranslate2_decode.py")
 const CONVERTER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ctranslate2_model.py");
 /// What the peer needs of Python.
 const PACKAGES: &str = "ctranslate2, numpy and safetensors";
-/// What the columns are: of both sides target tokens a second, peak memory in GiB, seconds from the program's start to its
-/// first translation, and milliseconds for a sentence where they come one at a time, the median and the 99th percentile.
+/// What the columns are: of both sides target tokens a second, peak memory in GiB, seconds from the program's start to
+/// its first translation, and milliseconds for a sentence where they come one at a time, the median and the 99th
+/// percentile.
 const HEAD: &str = "\
 model  dtype   beam batch workers threads | Attend/s  GiB start     ms    99% | CTranslate2/s  GiB start     ms    99% | ratio
 ";
@@ -218,7 +219,7 @@ fn rows(
         Some(python) => {
             let mut command = Command::new(python);
             command.arg(CONVERTER).arg(folder).arg(converted.path());
-            succeed(command, PACKAGES)?;
+            run_script(command, PACKAGES)?;
             Some((python, converted.path()))
         }
         None => None,

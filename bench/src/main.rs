@@ -1,5 +1,6 @@
 //! `bench`: Attend's speed and memory, beside its peers' where there are some: in turn in one run, on the same work.
 
+mod agree;
 mod decode;
 mod error;
 mod measurement;
@@ -34,6 +35,8 @@ enum Subject {
     /// Target tokens a second and peak memory of decoding, beside CTranslate2's where a Python with ctranslate2 is
     /// given.
     Decode(decode::Options),
+    /// Whether CTranslate2 finds the same encoder outputs, logits and hypotheses with the same weights.
+    Agree(agree::Options),
     /// Speed and memory of preparing a large generated corpus, and of drawing batches from it.
     Prepare(prepare::Options),
     /// One side of `train`: the trainer on the batches of a file.
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Subject::Trainer(options) => train::measure(&options),
         Subject::Decode(options) => decode::compare(&options),
         Subject::Decoder(options) => decode::measure(&options),
+        Subject::Agree(options) => agree::compare(&options),
         Subject::Prepare(options) => prepare::measure(&options),
     };
     match result {

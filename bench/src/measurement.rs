@@ -64,11 +64,11 @@ pub(crate) fn run<T: DeserializeOwned>(
     serde_json::from_slice(&output.stdout).map_err(|_| failure(program, &output, packages))
 }
 
-/// Runs a script that prepares something for a side.
-pub(crate) fn succeed(mut command: Command, packages: &'static str) -> Result<(), BenchError> {
+/// Runs a script that takes no measurement, and returns what it prints.
+pub(crate) fn run_script(mut command: Command, packages: &'static str) -> Result<String, BenchError> {
     let (program, output) = output(&mut command, Some(packages))?;
     match output.status.success() {
-        true => Ok(()),
+        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
         false => Err(failure(program, &output, Some(packages))),
     }
 }

@@ -256,6 +256,17 @@ fn both_sides_decode_the_same_text_with_the_same_model() {
     assert!(arguments.contains(expected), "{arguments}");
 }
 
+/// A tiny model of random weights.
+fn model_of(tokenizer: Tokenizer) -> ModelFolder {
+    let config = TransformerConfig::tiny(tokenizer.vocab_size());
+    ModelFolder {
+        model: Transformer::new(&config, &device::select(None).unwrap()).unwrap(),
+        config,
+        tokenizer,
+        generation: SearchOptions::default(),
+    }
+}
+
 #[test]
 fn a_trained_model_translates_a_text_that_its_peer_gets_as_words() {
     let folder = tempfile::tempdir().unwrap();
@@ -265,7 +276,6 @@ fn a_trained_model_translates_a_text_that_its_peer_gets_as_words() {
     );
     let lines = ["an old man", "an old dog", "an old man"];
     let tokenizer = Tokenizer::train_bpe(lines.into_iter(), 270).unwrap();
-    let config = TransformerConfig::tiny(tokenizer.vocab_size());
     let text = "a man\nold dog\n";
     let words: String = text
         .lines()
@@ -275,15 +285,9 @@ fn a_trained_model_translates_a_text_that_its_peer_gets_as_words() {
             tokens.join(" ") + "\n"
         })
         .collect();
-    let model = ModelFolder {
-        model: Transformer::new(&config, &device::select(None).unwrap()).unwrap(),
-        config,
-        tokenizer,
-        generation: SearchOptions::default(),
-    };
     let [model_folder, input] = ["model", "input.txt"].map(|name| folder.path().join(name));
     fs::create_dir(&model_folder).unwrap();
-    model.save(&model_folder).unwrap();
+    model_of(tokenizer).save(&model_folder).unwrap();
     fs::write(&input, text).unwrap();
     let paths = [
         "--model",
@@ -304,6 +308,56 @@ fn a_trained_model_translates_a_text_that_its_peer_gets_as_words() {
     assert_eq!(fs::read_to_string(folder.path().join("words")).unwrap(), words);
     // A space within a line is a part of the word that it begins.
     assert!(words.contains(" \u{120}"), "{words}");
+}
+
+#[test]
+fn what_is_found_reaches_the_peer_that_compares_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model");
+    fs::create_dir(&model).unwrap();
+    let tokenizer = Tokenizer::train_whitespace(["one two three"].into_iter(), None).unwrap();
+    model_of(tokenizer).save(&model).unwrap();
+    let text = folder.path().join("text");
+    fs::write(&text, "two three\n\none\n").unwrap();
+    let python = stand_in(&folder, "what the peer says");
+    let [model, text, python] = [&model, &text, &python].map(|path| path.to_str().unwrap());
+    let output = bench(&["agree", "--model", model, "--input", text, "--python", python]);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "what the peer says\n");
+
+    let arguments = fs::read_to_string(folder.path().join("arguments")).unwrap();
+    assert!(arguments.contains("ctranslate2_agreement.py "), "{arguments}");
+    assert!(
+        arguments.trim_end().ends_with("--length-penalty 0.6"),
+        "{arguments}"
+    );
+    let found = fs::read_to_string(folder.path().join("words")).unwrap();
+    let found: Vec<serde_json::Value> = found
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let field = |name: &str| found.iter().map(|found| found[name].clone()).collect::<Vec<_>>();
+    assert_eq!(field("line"), [1, 3]);
+    assert_eq!(
+        field("source"),
+        [serde_json::json!(["two", "three"]), serde_json::json!(["one"])]
+    );
+    assert_eq!(field("max_length"), [52, 51]);
+    for found in &found {
+        for (beam, most) in [("1", 1), ("4", 4)] {
+            let hypotheses = found["hypotheses"][beam].as_array().unwrap();
+            assert!((1..=most).contains(&hypotheses.len()));
+            assert!(
+                hypotheses
+                    .iter()
+                    .all(|hypothesis| !hypothesis["tokens"].as_array().unwrap().is_empty())
+            );
+        }
+    }
 }
 
 #[test]

@@ -1,18 +1,18 @@
 //! What the command lines of several programs share.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use attend_data::corpus::read_lines;
 use attend_model::Precision;
-use burn::tensor::Device;
 use clap::Args;
 
 use crate::device;
 use crate::error::InferError;
 use crate::search::{LengthNormalization, Sampling, SearchOptions, Stopping, Unknown};
 use crate::stream::{LineRequests, Prefixes};
+use crate::translator::Translator;
 use crate::workers::{Workers, cores};
 
 /// How many workers there are: a number, or `auto` for one a core.
@@ -39,9 +39,9 @@ impl FromStr for WorkerCount {
     }
 }
 
-/// How many threads translate.
+/// How many threads compute.
 #[derive(Clone, Copy, Debug, Args)]
-pub struct WorkerOptions {
+struct WorkerOptions {
     /// Batches decoded at the same time, auto for one a core; changes speed and memory, no translation.
     #[arg(long, value_name = "N", default_value = "auto")]
     workers: WorkerCount,
@@ -51,17 +51,12 @@ pub struct WorkerOptions {
 }
 
 impl WorkerOptions {
-    /// Starts the workers.
-    ///
-    /// # Errors
-    ///
-    /// If the system refuses a thread.
-    pub fn start(self) -> Result<Workers, InferError> {
+    fn start(self) -> Result<Workers, InferError> {
         Workers::start(self.workers.get(), self.threads.get())
     }
 }
 
-/// Where a model computes, and in what numbers.
+/// Which models compute beside the first, where, and in what numbers.
 #[derive(Clone, Debug, Args)]
 pub struct ComputeOptions {
     /// What weights are kept and multiplied in: float32, or int8, which is smaller and faster for a small loss.
@@ -70,22 +65,24 @@ pub struct ComputeOptions {
     /// The device to compute on: flex or ndarray, if built in. [default: the first built in]
     #[arg(long, value_name = "NAME", env = "BURN_DEVICE")]
     device: Option<String>,
+    /// A further model folder, of the same tokenizer: all models' probabilities are averaged; may be given several
+    /// times.
+    #[arg(long, value_name = "FOLDER")]
+    ensemble: Vec<PathBuf>,
+    #[command(flatten)]
+    workers: WorkerOptions,
 }
 
 impl ComputeOptions {
-    /// What weights are kept and multiplied in.
-    #[must_use]
-    pub fn dtype(&self) -> Precision {
-        self.dtype
-    }
-
-    /// The device asked for.
+    /// A translator of the model in `folder` and those of the ensemble.
     ///
     /// # Errors
     ///
-    /// Those of [`device::select`].
-    pub fn device(&self) -> Result<Device, InferError> {
-        device::select(self.device.as_deref())
+    /// Those of [`device::select`], [`Workers::start`] and [`Workers::load`].
+    pub fn load(&self, folder: &Path) -> Result<Translator, InferError> {
+        let device = device::select(self.device.as_deref())?;
+        let workers = self.workers.start()?;
+        workers.load(folder, &self.ensemble, &device, self.dtype)
     }
 }
 
@@ -103,6 +100,10 @@ pub struct SearchFlags {
     /// model's]
     #[arg(long, value_name = "NAME")]
     length_normalization: Option<LengthNormalization>,
+    /// Lower the scores of translations that did not look at all of the source by this factor (Wu et al., 2016); 0 does
+    /// not. [default: the model's, or 0 without a beam]
+    #[arg(long, value_name = "BETA", conflicts_with = "sample")]
+    coverage_penalty: Option<f32>,
     /// End a beam when nothing better can come (exact), or by the rule of CTranslate2. [default: the model's]
     #[arg(long, value_name = "NAME")]
     stopping: Option<Stopping>,
@@ -118,7 +119,8 @@ pub struct SearchFlags {
     /// Raise the probability of tokens that the translation has already to this power, from 1. [default: the model's]
     #[arg(long, value_name = "X")]
     repetition_penalty: Option<f32>,
-    /// Forbid `<unk>`, or keep it as a token like others. [default: the model's]
+    /// Forbid `<unk>`, keep it as a token like others, or copy the source's word that it looks at most to its place.
+    /// [default: the model's]
     #[arg(long, value_name = "NAME")]
     unknown: Option<Unknown>,
     /// Draw translations at random in place of searching for the best.
@@ -150,22 +152,27 @@ impl SearchFlags {
             top_p: self.top_p.unwrap_or(drawn.top_p),
             seed: self.seed.unwrap_or(drawn.seed),
         };
+        let beam_size = self.beam.unwrap_or(model.beam_size);
+        let sampling = match (self.sample, self.beam) {
+            (true, _) => Some(drawn),
+            (false, Some(_)) => None,
+            (false, None) => model.sampling,
+        };
+        let ranks = beam_size > 1 && sampling.is_none();
+        let of_model = if ranks { model.coverage_penalty } else { 0.0 };
         SearchOptions {
-            beam_size: self.beam.unwrap_or(model.beam_size),
+            beam_size,
             nbest,
             length_penalty: self.length_penalty.unwrap_or(model.length_penalty),
             length_normalization: self.length_normalization.unwrap_or(model.length_normalization),
+            coverage_penalty: self.coverage_penalty.unwrap_or(of_model),
             stopping: self.stopping.unwrap_or(model.stopping),
             min_length: self.min_length.unwrap_or(model.min_length),
             max_length: self.max_length.or(model.max_length),
             no_repeat_ngram: self.no_repeat_ngram.unwrap_or(model.no_repeat_ngram),
             repetition_penalty: self.repetition_penalty.unwrap_or(model.repetition_penalty),
             unknown: self.unknown.unwrap_or(model.unknown),
-            sampling: match (self.sample, self.beam) {
-                (true, _) => Some(drawn),
-                (false, Some(_)) => None,
-                (false, None) => model.sampling,
-            },
+            sampling,
         }
     }
 }
@@ -174,16 +181,16 @@ impl SearchFlags {
 #[derive(Clone, Debug, Args)]
 pub struct TextFlags {
     /// Start each translation with this text. This, --prefix-file and --require take a line for one sentence.
-    #[arg(long, value_name = "TEXT", conflicts_with = "prefix_file")]
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["prefix_file", "language"])]
     prefix: Option<String>,
     /// Start each translation with the text in its line of this file, which may be empty.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "language")]
     prefix_file: Option<PathBuf>,
     /// Have no translation contain this word or phrase; may be given several times.
     #[arg(long, value_name = "WORD", value_parser = phrase)]
     ban: Vec<String>,
     /// Have every translation contain this word or phrase; may be given several times.
-    #[arg(long, value_name = "WORD", value_parser = phrase)]
+    #[arg(long, value_name = "WORD", value_parser = phrase, conflicts_with = "language")]
     require: Vec<String>,
 }
 

@@ -68,11 +68,19 @@ pub enum InferError {
         /// Number of tokens in the network.
         vocab_size: usize,
     },
+    /// An ensemble of models that count tokens in different ways.
+    #[error("{model} has another tokenizer than the first model of the ensemble")]
+    EnsembleTokenizers {
+        /// Its folder, or its place, counted from one.
+        model: String,
+    },
     /// A sentence that the model has no positions for.
     #[error(
-        "line {line} of the input has at least {tokens} tokens, but the model takes at most {limit} in a sentence"
+        "line {line} of {text} has at least {tokens} tokens, but the model takes at most {limit} in a sentence"
     )]
     TooLong {
+        /// What it is a line of: the input, or the sources or targets to be scored.
+        text: &'static str,
         /// The line, counted from one.
         line: usize,
         /// Its number of tokens, or a smaller one where they were not counted.
@@ -167,6 +175,7 @@ impl InferError {
             Self::WeightsMismatch { .. } | Self::VocabularyMismatch { .. } => {
                 "take config.json, model.safetensors and tokenizer.json from the same training run"
             }
+            Self::EnsembleTokenizers { .. } => "train its models on the same data, with other seeds",
             Self::Threads(_) => "ask for fewer by --workers",
             Self::TooLong { .. } => "split the line into sentences",
             Self::Refused { .. } => return None,

@@ -14,6 +14,7 @@
 //! # Ok::<(), attend_infer::InferError>(())
 //! ```
 
+pub mod alignment;
 pub mod cli;
 pub mod device;
 pub mod error;
@@ -26,8 +27,9 @@ mod transformer_decoder;
 pub mod translator;
 pub mod workers;
 
+pub use alignment::Alignment;
 pub use error::InferError;
 pub use model_folder::ModelFolder;
 pub use text::Language;
-pub use translator::{SourceLine, Translation, Translator};
+pub use translator::{GivenTranslation, Score, SourceLine, TokenScore, Translation, Translator};
 pub use workers::Workers;

@@ -52,6 +52,8 @@ pub struct InvalidLanguage;
 pub(crate) struct Sentence<'a> {
     /// What stands between the sentence before and this one.
     pub(crate) spacing: &'a str,
+    /// The sentence.
+    pub(crate) text: &'a str,
     /// Its tokens.
     pub(crate) source: Vec<u32>,
 }
@@ -87,7 +89,11 @@ pub(crate) fn sentences<'a>(
                 let (part, source) = longest_part(rest, &encode)?;
                 let start = offset(text, part);
                 let spacing = &text[end..start];
-                found.push(Sentence { spacing, source });
+                found.push(Sentence {
+                    spacing,
+                    text: part,
+                    source,
+                });
                 end = start + part.len();
                 rest = rest[part.len()..].trim_start();
             }

@@ -1,15 +1,18 @@
 //! Lines in, translations out.
 
+mod scoring;
+
 use std::cmp::Reverse;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use attend_data::batch::TokenMatrix;
 use attend_data::tokenizer::Tokenizer;
-use attend_model::{InferenceTransformer, Precision, TransformerConfig};
+use attend_model::{Ensemble, Precision};
 use burn::tensor::{Int, Tensor, TensorData};
 use serde::Serialize;
 
+use crate::alignment::{self, Alignment};
 use crate::error::InferError;
 use crate::model_folder::ModelFolder;
 use crate::search::{
@@ -20,8 +23,10 @@ use crate::text::{self, Language, Sentence};
 use crate::transformer_decoder::TransformerDecoder;
 use crate::workers::Workers;
 
+pub use scoring::{GivenTranslation, Score, TokenScore};
+
 /// How much longer than its source, in tokens, a translation may grow: section 6.1 of "Attention Is All You Need".
-const EXTRA_LENGTH: usize = 50;
+pub const EXTRA_LENGTH: usize = 50;
 
 /// The [`Translator::with_batch_tokens`] of a new translator: some 30 sentences of usual length.
 pub const BATCH_TOKENS: usize = 3_000;
@@ -58,10 +63,14 @@ pub struct Translation {
     /// Its token ids, without `<s>` and `</s>`.
     #[serde(skip)]
     pub tokens: Vec<u32>,
+    /// Where its words come from, where that is [asked for](Translator::with_alignments).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alignment: Option<Alignment>,
 }
 
 /// A sentence ready to be searched for.
-struct EncodedSentence {
+struct EncodedSentence<'a> {
+    text: &'a str,
     source: Vec<u32>,
     request: Request,
     /// The place of its line in the input, from 0.
@@ -81,13 +90,16 @@ enum BatchLimit {
 /// on a thread of its own, which ends with it; workers take a batch of each call in turn.
 #[derive(Clone, Debug)]
 pub struct Translator {
-    model: InferenceTransformer,
-    config: TransformerConfig,
+    model: Ensemble,
+    precision: Precision,
+    /// Positions that all models have.
+    max_length: usize,
     tokenizer: Tokenizer,
     special: SpecialTokens,
     surfaces: Arc<SurfaceForms>,
     search: SearchOptions,
     banned: Option<Arc<BannedWords>>,
+    aligns: bool,
     batch_limit: BatchLimit,
     workers: Option<Workers>,
     language: Language,
@@ -125,8 +137,10 @@ impl Translator {
             },
             surfaces: Arc::new(SurfaceForms::new(surfaces.collect())),
             banned: None,
-            model: InferenceTransformer::new(model, precision),
-            config,
+            aligns: false,
+            model: Ensemble::new(model, precision),
+            precision,
+            max_length: config.max_length,
             search: generation,
             batch_limit: BatchLimit::Tokens(BATCH_TOKENS),
             workers: None,
@@ -134,6 +148,22 @@ impl Translator {
             sentences_translated: Arc::default(),
             tokenizer,
         }
+    }
+
+    /// Lets another model of the same tokenizer, and on the same device, have its say: what follows is as probable as
+    /// the models find it in the mean. Its search defaults do not count.
+    ///
+    /// # Errors
+    ///
+    /// If it has another tokenizer.
+    pub fn with_model(mut self, model_folder: ModelFolder) -> Result<Self, InferError> {
+        if model_folder.tokenizer.to_json() != self.tokenizer.to_json() {
+            let model = format!("model {}", self.model.len() + 1);
+            return Err(InferError::EnsembleTokenizers { model });
+        }
+        self.max_length = self.max_length.min(model_folder.config.max_length);
+        self.model = self.model.with(model_folder.model, self.precision);
+        Ok(self)
     }
 
     /// Searches as `options` say in place of the model's defaults.
@@ -152,6 +182,14 @@ impl Translator {
     pub fn with_banned_words<S: AsRef<str>>(mut self, words: &[S]) -> Self {
         let banned = || Arc::new(BannedWords::new(words, self.surfaces.clone()));
         self.banned = (!words.is_empty()).then(banned);
+        self
+    }
+
+    /// Also finds where the words of translations come from, of lines that are one sentence; a
+    /// [text](Self::translate_text)'s translations have no alignment. A pass over the translations more.
+    #[must_use]
+    pub fn with_alignments(mut self) -> Self {
+        self.aligns = true;
         self
     }
 
@@ -185,6 +223,12 @@ impl Translator {
         self
     }
 
+    /// How text becomes tokens.
+    #[must_use]
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
     /// The search options in use.
     #[must_use]
     pub fn search(&self) -> &SearchOptions {
@@ -194,13 +238,13 @@ impl Translator {
     /// Most tokens in a source sentence, `</s>` not counted.
     #[must_use]
     pub fn max_source_tokens(&self) -> usize {
-        self.config.max_length - 1
+        self.max_length - 1
     }
 
     /// Most tokens in a translation, `</s>` not counted. The decoder reads `<s>` before them.
     #[must_use]
     pub fn max_target_tokens(&self) -> usize {
-        self.config.max_length - 1
+        self.max_length - 1
     }
 
     /// Whether the model has positions for a sentence.
@@ -234,19 +278,22 @@ impl Translator {
     /// them, or where the search has no place for required words.
     pub fn translate_lines(&self, lines: &[SourceLine<'_>]) -> Result<Vec<Vec<Translation>>, InferError> {
         let workers = self.workers()?;
-        let sentences = self.for_each_line(&workers, lines, |line| match line.text.trim().is_empty() {
+        let sentences = for_each(&workers, lines, |line| match line.text.trim().is_empty() {
             true => Ok(None),
             false => {
                 let source = self
                     .encode(line.text)
-                    .map_err(|tokens| self.too_long(line.number, tokens))?;
-                self.encoded_sentence(line, source, 0).map(Some)
+                    .map_err(|tokens| self.too_long(line.number, tokens, "the input"))?;
+                self.encoded_sentence(line, line.text, source, 0).map(Some)
             }
         })?;
-        let present: Vec<&EncodedSentence> = sentences.iter().flatten().collect();
+        let present: Vec<&EncodedSentence<'_>> = sentences.iter().flatten().collect();
         let mut translations = self.search_all(&workers, &present)?.into_iter();
-        let of_line = |sentence: &Option<EncodedSentence>| match sentence {
-            None => vec![Translation::default()],
+        let of_line = |sentence: &Option<EncodedSentence<'_>>| match sentence {
+            None => vec![Translation {
+                alignment: self.aligns.then(Alignment::default),
+                ..Translation::default()
+            }],
             Some(_) => translations.next().expect("translations of each sentence"),
         };
         Ok(sentences.iter().map(of_line).collect())
@@ -275,21 +322,24 @@ impl Translator {
         texts: &[S],
     ) -> Result<Vec<Vec<Translation>>, InferError> {
         let workers = self.workers()?;
-        let texts = self.for_each_line(&workers, &source_lines(first, texts), |line| {
+        let texts = for_each(&workers, &source_lines(first, texts), |line| {
             let found = text::sentences(line.text, &self.language, |sentence| self.encode(sentence))
-                .map_err(|tokens| self.too_long(line.number, tokens))?;
-            let sentences = found
-                .into_iter()
-                .zip(0..)
-                .map(|(Sentence { spacing, source }, place)| {
-                    Ok((spacing, self.encoded_sentence(line, source, place)?))
-                });
+                .map_err(|tokens| self.too_long(line.number, tokens, "the input"))?;
+            let sentences = found.into_iter().zip(0..).map(|(sentence, place)| {
+                let Sentence {
+                    spacing,
+                    text,
+                    source,
+                } = sentence;
+                Ok((spacing, self.encoded_sentence(line, text, source, place)?))
+            });
             sentences.collect::<Result<Vec<_>, InferError>>()
         })?;
-        let sentences: Vec<&EncodedSentence> = texts.iter().flatten().map(|(_, sentence)| sentence).collect();
+        let sentences: Vec<&EncodedSentence<'_>> =
+            texts.iter().flatten().map(|(_, sentence)| sentence).collect();
         let translations = self.search_all(&workers, &sentences)?;
         let mut translations = translations.as_slice();
-        let join = |sentences: &Vec<(&str, EncodedSentence)>| {
+        let join = |sentences: &Vec<(&str, EncodedSentence<'_>)>| {
             let spacings: Vec<&str> = sentences.iter().map(|(spacing, _)| *spacing).collect();
             let (of_text, rest) = translations.split_at(sentences.len());
             translations = rest;
@@ -323,21 +373,9 @@ impl Translator {
         }
     }
 
-    /// Does `work` on each line, in order.
-    fn for_each_line<'a, R: Send>(
-        &self,
-        workers: &Workers,
-        lines: &[SourceLine<'a>],
-        work: impl Fn(&SourceLine<'a>) -> Result<R, InferError> + Sync,
-    ) -> Result<Vec<R>, InferError> {
-        let chunks = workers.map(lines.chunks(ENCODED_TOGETHER), |lines| {
-            lines.iter().map(&work).collect::<Vec<_>>()
-        });
-        chunks.into_iter().flatten().collect()
-    }
-
-    fn too_long(&self, line: usize, tokens: usize) -> InferError {
+    fn too_long(&self, line: usize, tokens: usize, text: &'static str) -> InferError {
         InferError::TooLong {
+            text,
             line: line + 1,
             tokens,
             limit: self.max_source_tokens(),
@@ -362,30 +400,12 @@ impl Translator {
     fn search_all(
         &self,
         workers: &Workers,
-        sentences: &[&EncodedSentence],
+        sentences: &[&EncodedSentence<'_>],
     ) -> Result<Vec<Vec<Translation>>, InferError> {
-        // Sentences of similar lengths share a batch, so that little of it is padding; the longest first, so that
-        // workers end at about the same time.
-        let mut order: Vec<usize> = (0..sentences.len()).collect();
-        order.sort_by_key(|&sentence| Reverse(sentences[sentence].source.len()));
-        let lengths: Vec<[usize; 2]> = order
-            .iter()
-            .map(|&sentence| {
-                [
-                    sentences[sentence].source.len(),
-                    sentences[sentence].request.max_length,
-                ]
-            })
-            .collect();
-        let sizes = self.batch_sizes(&lengths, workers.count());
-        let mut rest = order.as_slice();
-        let batches: Vec<&[usize]> = sizes
-            .iter()
-            .map(|&size| rest.split_off(..size).expect("as many"))
-            .collect();
-        let found = workers.map(&batches, |batch| -> Result<_, InferError> {
-            let batch: Vec<&EncodedSentence> = batch.iter().map(|&sentence| sentences[sentence]).collect();
-            let hypotheses = self.search_batch(&batch).map_err(|error| match error {
+        let lengths = |sentence: &&EncodedSentence<'_>| [sentence.source.len(), sentence.request.max_length];
+        self.in_batches(workers, sentences, self.rows_per_sentence(), lengths, |batch| {
+            let batch: Vec<&EncodedSentence<'_>> = batch.iter().map(|&&sentence| sentence).collect();
+            let translations = self.search_batch(&batch).map_err(|error| match error {
                 SearchError::Unmet { sentence } => InferError::Unmet {
                     line: batch[sentence].line + 1,
                 },
@@ -393,23 +413,47 @@ impl Translator {
             })?;
             self.sentences_translated
                 .fetch_add(batch.len() as u64, Ordering::Relaxed);
-            let translations = hypotheses
-                .iter()
-                .map(|best_first| best_first.iter().map(|best| self.translation(best)).collect());
-            Ok(translations.collect::<Vec<Vec<Translation>>>())
-        });
-        let mut translations = vec![Vec::new(); sentences.len()];
-        for (batch, found) in batches.iter().zip(found) {
-            for (&sentence, best_first) in batch.iter().zip(found?) {
-                translations[sentence] = best_first;
-            }
-        }
-        Ok(translations)
+            Ok(translations)
+        })
     }
 
-    /// How many sentences each batch takes of some that have so many tokens, and at most so many in a translation, the
-    /// longest first. Where they are few, all workers get some.
-    fn batch_sizes(&self, lengths: &[[usize; 2]], workers: usize) -> Vec<usize> {
+    /// Does `work` on batches of `items`, and returns what it finds for each, in order. An item takes so many rows of a
+    /// decoder; `lengths` are its numbers of source and target tokens. Where it has more source tokens than another, it
+    /// must have as many target tokens at least.
+    fn in_batches<T: Sync, R: Send>(
+        &self,
+        workers: &Workers,
+        items: &[T],
+        rows_per_item: usize,
+        lengths: impl Fn(&T) -> [usize; 2],
+        work: impl Fn(&[&T]) -> Result<Vec<R>, InferError> + Sync,
+    ) -> Result<Vec<R>, InferError> {
+        // Sentences of similar lengths share a batch, so that little of it is padding; the longest first, so that
+        // workers end at about the same time.
+        let mut order: Vec<(usize, [usize; 2])> = items.iter().map(lengths).enumerate().collect();
+        order.sort_by_key(|&(_, [source, _])| Reverse(source));
+        let (order, lengths): (Vec<usize>, Vec<[usize; 2]>) = order.into_iter().unzip();
+        let sizes = self.batch_sizes(&lengths, rows_per_item, workers.count());
+        let mut rest = order.as_slice();
+        let batches: Vec<&[usize]> = sizes
+            .iter()
+            .map(|&size| rest.split_off(..size).expect("as many"))
+            .collect();
+        let found = workers.map(&batches, |batch| {
+            let batch: Vec<&T> = batch.iter().map(|&item| &items[item]).collect();
+            work(&batch)
+        });
+        let mut results = Vec::with_capacity(items.len());
+        for (batch, found) in batches.iter().zip(found) {
+            results.extend(batch.iter().zip(found?));
+        }
+        results.sort_unstable_by_key(|(item, _)| **item);
+        Ok(results.into_iter().map(|(_, result)| result).collect())
+    }
+
+    /// How many items each batch takes of some that have so many source and, at most, target tokens, the longest first.
+    /// Where they are few, all workers get some.
+    fn batch_sizes(&self, lengths: &[[usize; 2]], rows_per_item: usize, workers: usize) -> Vec<usize> {
         let share = lengths.len().div_ceil(workers);
         let mut sizes = Vec::new();
         let mut start = 0;
@@ -419,7 +463,7 @@ impl Translator {
                 // With the </s> of the one and the <s> of the other.
                 BatchLimit::Tokens(tokens) => tokens / (source + 1 + target + 1),
             };
-            let most = most.min(MAX_ROWS / self.rows_per_sentence());
+            let most = most.min(MAX_ROWS / rows_per_item);
             let size = most.min(share).clamp(1, lengths.len() - start);
             sizes.push(size);
             start += size;
@@ -435,13 +479,14 @@ impl Translator {
         }
     }
 
-    /// What a line asks for of a sentence of it that has these tokens, the one at `place`.
-    fn encoded_sentence(
+    /// What a line asks for of a sentence of it that has this text and these tokens, the one at `place`.
+    fn encoded_sentence<'a>(
         &self,
         line: &SourceLine<'_>,
+        text: &'a str,
         source: Vec<u32>,
         place: u64,
-    ) -> Result<EncodedSentence, InferError> {
+    ) -> Result<EncodedSentence<'a>, InferError> {
         let prefix = self.tokenizer.encode(line.prefix.trim_end());
         let words = line.required.iter().map(|word| word.trim());
         let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
@@ -463,7 +508,7 @@ impl Translator {
         let spelt = spelt.map(|(word, spellings)| (word, &spellings[0]));
         for (text, tokens) in spelt.chain([(line.prefix, &prefix)]) {
             let is_unknown = |&token: &u32| Some(token) == self.special.unk;
-            if self.search.unknown == Unknown::Forbid && tokens.iter().any(is_unknown) {
+            if self.search.unknown != Unknown::Keep && tokens.iter().any(is_unknown) {
                 return Err(refused(text, "the vocabulary has no such word"));
             }
             if tokens.iter().any(|token| self.special.forbidden.contains(token)) {
@@ -491,6 +536,8 @@ impl Translator {
             });
         }
         let request = Request {
+            // With its </s>.
+            source_length: source.len() + 1,
             max_length: limit.min(source.len().max(least) + EXTRA_LENGTH),
             prefix,
             required,
@@ -498,34 +545,104 @@ impl Translator {
             number: (line.number as u64) << 32 | place,
         };
         Ok(EncodedSentence {
+            text,
             source,
             request,
             line: line.number,
         })
     }
 
-    fn search_batch(&self, batch: &[&EncodedSentence]) -> Result<Vec<Vec<Hypothesis>>, SearchError> {
-        let rows: Vec<Vec<u32>> = batch
+    fn search_batch(&self, batch: &[&EncodedSentence<'_>]) -> Result<Vec<Vec<Translation>>, SearchError> {
+        let sources: Vec<Vec<u32>> = batch
             .iter()
             .map(|sentence| [sentence.source.as_slice(), &[self.special.eos]].concat())
             .collect();
         let requests: Vec<Request> = batch.iter().map(|sentence| sentence.request.clone()).collect();
-        let matrix = TokenMatrix::new(&rows, self.tokenizer.pad_id());
-        let shape = [matrix.rows, matrix.width];
-        let model = &self.model;
-        let ids = Tensor::<2, Int>::from_data(TensorData::new(matrix.ids, shape), &model.device());
-        let mut decoder = TransformerDecoder::new(model, model.encode(ids), self.config.vocab_size);
-        Search::new(&self.special, &self.search, self.banned.as_deref())?.run(&mut decoder, &requests)
+        let ids = self.tensor(TokenMatrix::new(&sources, self.tokenizer.pad_id()));
+        let memories = self.model.encode(ids);
+        let covers = self.search.coverage_penalty > 0.0;
+        let vocab_size = self.tokenizer.vocab_size();
+        let mut decoder = TransformerDecoder::new(&self.model, memories.clone(), vocab_size, covers);
+        let search = Search::new(&self.special, &self.search, self.banned.as_deref())?;
+        let hypotheses = search.run(&mut decoder, &requests)?;
+        let of_sentence = |best_first: Vec<Hypothesis>| {
+            let translations = best_first.into_iter().map(|best| self.translation(best));
+            translations.collect::<Vec<_>>()
+        };
+        let mut translations: Vec<_> = hypotheses.into_iter().map(of_sentence).collect();
+        let unk = self.special.unk.filter(|_| self.search.unknown == Unknown::Copy);
+        let copies = |translation: &Translation| unk.is_some_and(|unk| translation.tokens.contains(&unk));
+        if self.aligns || translations.iter().flatten().any(copies) {
+            self.align(&mut translations, &sources, &memories);
+        }
+        for (translations, sentence) in translations.iter_mut().zip(batch) {
+            for translation in translations {
+                if copies(translation) {
+                    translation.text = self.text_with_copies(translation, sentence.text);
+                }
+                if !self.aligns {
+                    translation.alignment = None;
+                }
+            }
+        }
+        Ok(translations)
     }
 
-    fn translation(&self, hypothesis: &Hypothesis) -> Translation {
+    /// The text of an aligned translation, with the word of `source` that it looks at most in the place of each
+    /// `<unk>`.
+    fn text_with_copies(&self, translation: &Translation, source: &str) -> String {
+        // Only words between white space, or their marked pieces, are ever unknown.
+        let pieces: Vec<&str> = source.split_whitespace().collect();
+        let Alignment { attention, .. } = translation.alignment.as_ref().expect("it is aligned");
+        let words = translation.tokens.iter().zip(attention);
+        let words = words.map(|(&token, attention)| match Some(token) == self.special.unk {
+            false => self.tokenizer.vocabulary_entry(token),
+            true => match alignment::greatest(attention.iter().take(pieces.len())) {
+                Some(place) => self.tokenizer.plain_text(&whole_word(&pieces, place).join(" ")),
+                None => String::new(),
+            },
+        });
+        self.tokenizer.plain_text(&words.collect::<Vec<_>>().join(" "))
+    }
+
+    fn translation(&self, hypothesis: Hypothesis) -> Translation {
         Translation {
             text: self.tokenizer.decode(&hypothesis.tokens),
             score: hypothesis.score,
             log_probability: hypothesis.log_probability,
-            tokens: hypothesis.tokens.clone(),
+            tokens: hypothesis.tokens,
+            alignment: None,
         }
     }
+
+    fn tensor(&self, matrix: TokenMatrix) -> Tensor<2, Int> {
+        let shape = [matrix.rows, matrix.width];
+        Tensor::from_data(TensorData::new(matrix.ids, shape), &self.model.device())
+    }
+}
+
+/// The pieces of the word that the one at `place` is a part of: all but its last have a mark.
+fn whole_word<'a, 'b>(pieces: &'a [&'b str], place: usize) -> &'a [&'b str] {
+    let goes_on = |piece: &&str| piece.ends_with("@@");
+    let before = pieces[..place]
+        .iter()
+        .rev()
+        .take_while(|piece| goes_on(piece))
+        .count();
+    let behind = pieces[place..].iter().take_while(|piece| goes_on(piece)).count();
+    &pieces[place - before..(place + behind + 1).min(pieces.len())]
+}
+
+/// Does `work` on each line, in order.
+fn for_each<L: Sync, R: Send>(
+    workers: &Workers,
+    lines: &[L],
+    work: impl Fn(&L) -> Result<R, InferError> + Sync,
+) -> Result<Vec<R>, InferError> {
+    let chunks = workers.map(lines.chunks(ENCODED_TOGETHER), |lines| {
+        lines.iter().map(&work).collect::<Vec<_>>()
+    });
+    chunks.into_iter().flatten().collect()
 }
 
 /// Lines of which none asks for anything; the first has this place in the input, from 0.
@@ -542,7 +659,7 @@ fn source_lines<S: AsRef<str>>(first: usize, lines: &[S]) -> Vec<SourceLine<'_>>
 
 #[cfg(test)]
 mod tests {
-    use attend_model::Transformer;
+    use attend_model::{Transformer, TransformerConfig};
 
     use super::*;
 
@@ -559,16 +676,16 @@ mod tests {
         // A sentence of 9 tokens takes 10, and its translation 60; one of 200 takes 201 and 256.
         let mixed = [[200, 255]].into_iter().chain([[9, 59]; 7]).collect::<Vec<_>>();
         let tokens = |tokens| translator.clone().with_batch_tokens(tokens);
-        assert_eq!(tokens(140).batch_sizes(&[[9, 59]; 5], 1), [2, 2, 1]);
-        assert_eq!(tokens(139).batch_sizes(&[[9, 59]; 3], 1), [1, 1, 1]);
-        assert_eq!(tokens(457).batch_sizes(&mixed, 1), [1, 6, 1]);
-        assert_eq!(tokens(1).batch_sizes(&[[9, 59]; 2], 1), [1, 1]);
-        assert_eq!(tokens(10_000).batch_sizes(&[[9, 59]; 7], 1), [7]);
-        assert_eq!(tokens(10_000).batch_sizes(&[[9, 59]; 7], 2), [4, 3]);
-        assert_eq!(tokens(10_000).batch_sizes(&[[9, 59]; 2], 4), [1, 1]);
-        assert!(tokens(10_000).batch_sizes(&[], 2).is_empty());
+        assert_eq!(tokens(140).batch_sizes(&[[9, 59]; 5], 1, 1), [2, 2, 1]);
+        assert_eq!(tokens(139).batch_sizes(&[[9, 59]; 3], 1, 1), [1, 1, 1]);
+        assert_eq!(tokens(457).batch_sizes(&mixed, 1, 1), [1, 6, 1]);
+        assert_eq!(tokens(1).batch_sizes(&[[9, 59]; 2], 1, 1), [1, 1]);
+        assert_eq!(tokens(10_000).batch_sizes(&[[9, 59]; 7], 1, 1), [7]);
+        assert_eq!(tokens(10_000).batch_sizes(&[[9, 59]; 7], 1, 2), [4, 3]);
+        assert_eq!(tokens(10_000).batch_sizes(&[[9, 59]; 2], 1, 4), [1, 1]);
+        assert!(tokens(10_000).batch_sizes(&[], 1, 2).is_empty());
         let sentences = |sentences| translator.clone().with_batch_size(sentences);
-        assert_eq!(sentences(3).batch_sizes(&[[200, 255]; 4], 1), [3, 1]);
-        assert_eq!(sentences(0).batch_sizes(&[[9, 59]; 2], 1), [1, 1]);
+        assert_eq!(sentences(3).batch_sizes(&[[200, 255]; 4], 1, 1), [3, 1]);
+        assert_eq!(sentences(0).batch_sizes(&[[9, 59]; 2], 1, 1), [1, 1]);
     }
 }

@@ -51,21 +51,31 @@ impl Workers {
         self.pools.len()
     }
 
-    /// Loads the model folder for a translator that computes on these workers, by one of them: so that no other thread
-    /// computes either.
+    /// Loads a model folder, and those that form an ensemble with it, for a translator that computes on these workers,
+    /// by one of them: so that no other thread computes either.
     ///
     /// # Errors
     ///
-    /// Those of [`ModelFolder::load`].
+    /// Those of [`ModelFolder::load`] and [`Translator::with_model`].
     pub fn load(
         &self,
         folder: &Path,
+        others: &[impl AsRef<Path> + Sync],
         device: &Device,
         precision: Precision,
     ) -> Result<Translator, InferError> {
         let load = |()| {
-            let model_folder = ModelFolder::load(folder, device)?;
-            Ok(Translator::in_precision(model_folder, precision))
+            let first = ModelFolder::load(folder, device)?;
+            let translator = Translator::in_precision(first, precision);
+            others.iter().try_fold(translator, |translator, folder| {
+                let other = ModelFolder::load(folder, device)?;
+                translator.with_model(other).map_err(|error| match error {
+                    InferError::EnsembleTokenizers { .. } => InferError::EnsembleTokenizers {
+                        model: folder.as_ref().display().to_string(),
+                    },
+                    error => error,
+                })
+            })
         };
         let loaded: Result<Translator, InferError> = self.map([()], load).remove(0);
         loaded.map(|translator| translator.with_workers(self.clone()))

@@ -72,6 +72,7 @@ impl Asked {
             number,
             prefix: tokens(self.prefix),
             required,
+            ..Request::default()
         }
     }
 

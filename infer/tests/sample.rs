@@ -52,8 +52,8 @@ fn distribution(row: &[f32], sampling: &Sampling) -> HashMap<u32, f64> {
         .collect()
 }
 
-/// Of 20,000 translations each comes as often as its probability says, by Pearson's chi-square test: the statistic of 12
-/// degrees of freedom exceeds 32.9 once in 1,000 times, and that of fewer more rarely still.
+/// Of 20,000 translations each comes as often as its probability says, by Pearson's chi-square test: the statistic of
+/// 12 degrees of freedom exceeds 32.9 once in 1,000 times, and that of fewer more rarely still.
 #[test]
 fn translations_come_as_often_as_they_are_probable() {
     const DRAWS: usize = 20_000;

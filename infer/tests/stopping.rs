@@ -107,8 +107,8 @@ fn completing_below_the_top_does_not_stop() {
     assert_found(&two, &[(&[], 0.4), expected[0]], 0.0);
 }
 
-/// Beam 2, alpha 1, at most two words. Step 1: A .5, B .3, </s> .2 is third, so nothing completes. Step 2, the last: A A
-/// .3, A </s> .15, B A .18: the first two are A A and B A, complete without an end that would cost .3.
+/// Beam 2, alpha 1, at most two words. Step 1: A .5, B .3, </s> .2 is third, so nothing completes. Step 2, the last: A
+/// A .3, A </s> .15, B A .18: the first two are A A and B A, complete without an end that would cost .3.
 #[test]
 fn at_the_maximum_length_all_are_complete_as_they_are() {
     let steps = [[0.2, 0.5, 0.3], [0.3, 0.6, 0.1]];

@@ -283,6 +283,9 @@ fn settings_that_describe_no_search_are_refused() {
         (&["--batch-tokens", "-1"], "-1"),
         (&["--language", "german"], "--language"),
         (&["--language", "de", "--no-split"], "--no-split"),
+        (&["--language", "de", "--prefix", "a"], "--prefix"),
+        (&["--language", "de", "--prefix-file", "a"], "--prefix-file"),
+        (&["--language", "de", "--require", "a"], "--require"),
     ] {
         assert_usage_error(&workspace.translate(arguments, b"yes\n"), part);
     }
@@ -298,7 +301,7 @@ fn settings_that_describe_no_search_are_refused() {
         (&["--length-penalty", "NaN"], "`length_penalty` is NaN"),
         (&["--length-normalization", "mean"], "--length-normalization"),
         (&["--stopping", "never"], "--stopping"),
-        (&["--unknown", "copy"], "--unknown"),
+        (&["--unknown", "drop"], "--unknown"),
         (&["--repetition-penalty", "0.5"], "`repetition_penalty` is 0.5"),
         (&["--no-repeat-ngram=-1"], "--no-repeat-ngram"),
         (&["--sample", "--beam", "4"], "--beam"),

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::fs;
 
 use attend_infer::Translator;
-use attend_infer::search::{LengthNormalization, Sampling, SearchOptions, Stopping};
+use attend_infer::search::{LengthNormalization, Sampling, SearchOptions, Stopping, Unknown};
 
 use common::{
     MAX_SOURCE_TOKENS, NOTHING, SENTENCES, Workspace, argument, assert_error, bundle, bundle_of_words, text,
@@ -22,7 +22,14 @@ fn flags_are_options_of_the_search() {
         ..default.greedy()
     };
     let one = Sampling::default();
-    let cases: [(&str, SearchOptions); 14] = [
+    let cases: [(&str, SearchOptions); 15] = [
+        (
+            "--beam 4 --coverage-penalty 0.4",
+            SearchOptions {
+                coverage_penalty: 0.4,
+                ..default
+            },
+        ),
         (
             "--beam 4 --length-penalty 2",
             SearchOptions {
@@ -264,4 +271,106 @@ fn a_vocabulary_without_words_translates() {
     }
     let output = workspace.translate(&["--prefix", "ja", "yes"], b"");
     assert_error(&output, &["line 1", "\"ja\"", "no such word"]);
+}
+
+/// A vocabulary of one word, so that a model with random weights takes most for unknown.
+#[test]
+fn unknown_words_are_copied_from_where_they_come() {
+    let model = || bundle_of_words(["yes"]);
+    let sources = [
+        "Xanthippe lacht .",
+        "yes Quetzal",
+        "good morning to all of Ouagadougou",
+    ];
+    let searching = |unknown, nbest| {
+        let options = SearchOptions {
+            beam_size: 3,
+            nbest,
+            unknown,
+            min_length: 2,
+            max_length: Some(4),
+            ..SearchOptions::default()
+        };
+        Translator::new(model()).with_search(options).unwrap()
+    };
+    let kept = searching(Unknown::Keep, 3)
+        .with_alignments()
+        .translate(&sources)
+        .unwrap();
+    let copied = searching(Unknown::Copy, 3).translate(&sources).unwrap();
+    let mut places = HashSet::new();
+    for ((source, kept), copied) in sources.iter().zip(&kept).zip(&copied) {
+        let words: Vec<&str> = source.split(' ').collect();
+        for (kept, copied) in kept.iter().zip(copied) {
+            let attention = &kept.alignment.as_ref().unwrap().attention;
+            let expected = kept.text.split(' ').zip(attention).map(|(word, weights)| {
+                let weights = &weights[..words.len()];
+                let greatest = weights.iter().copied().fold(0.0, f32::max);
+                let place = weights.iter().position(|&weight| weight == greatest).unwrap();
+                match word {
+                    "<unk>" => {
+                        places.insert(place);
+                        words[place]
+                    }
+                    known => known,
+                }
+            });
+            assert_eq!(copied.text, expected.collect::<Vec<_>>().join(" "));
+            assert_eq!(copied.alignment, None);
+        }
+    }
+    assert!(places.len() > 1, "from more than one place: {places:?}");
+
+    // Of texts, from the sentence that it stands in.
+    let joined = ["Xanthippe lacht . Good morning to all of Ouagadougou"];
+    let of_text = searching(Unknown::Copy, 1).translate_text(&joined).unwrap();
+    let sentences = searching(Unknown::Copy, 1)
+        .translate_best(&["Xanthippe lacht .", "Good morning to all of Ouagadougou"])
+        .unwrap();
+    assert_eq!(of_text[0][0].text, sentences.join(" "));
+
+    let workspace = Workspace::new();
+    model().save(workspace.model()).unwrap();
+    let flags = ["--unknown=copy", "--beam=3", "--min-length=2", "--max-length=4"];
+    let best: String = copied
+        .iter()
+        .map(|best_first| best_first[0].text.clone() + "\n")
+        .collect();
+    assert_eq!(workspace.translated(&flags, sources.join("\n").as_bytes()), best);
+    for (flags, parts) in [
+        (["--unknown=copy", "--prefix=Zzz", "yes"], ["Zzz", "no such word"]),
+        (
+            ["--unknown=copy", "--require=Zzz", "yes"],
+            ["Zzz", "no such word"],
+        ),
+        (["--unknown=copy", "--ban=Zzz", "yes"], ["copy", "banned"]),
+    ] {
+        let flags = [&["--beam=3"], flags.as_slice()].concat();
+        assert_error(&workspace.translate(&flags, b""), &parts);
+    }
+    // Subwords spell any word, so nothing is unknown.
+    bundle().save(workspace.model()).unwrap();
+    assert_eq!(
+        workspace.translated(&["--unknown", "copy"], text().as_bytes()),
+        workspace.translated(&NOTHING, text().as_bytes())
+    );
+}
+
+/// What is unknown of segmented text is a piece of a word.
+#[test]
+fn a_copied_word_is_whole() {
+    let options = SearchOptions {
+        unknown: Unknown::Copy,
+        min_length: 1,
+        max_length: Some(1),
+        ..SearchOptions::default()
+    };
+    // Nothing but unknown words.
+    let translator = Translator::new(bundle_of_words([""]))
+        .with_search(options)
+        .unwrap();
+    let copied = translator.translate_best(&["Xan@@ thip@@ pe"]).unwrap();
+    assert_eq!(copied, ["Xanthippe"]);
+    let unfinished = translator.translate_best(&["Xan@@"]).unwrap();
+    assert_eq!(unfinished, ["Xan"]);
 }

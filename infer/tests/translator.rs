@@ -194,6 +194,7 @@ fn a_beam_of_one_follows_the_most_probable_token() {
             score: log_probability / penalty,
             log_probability,
             tokens,
+            alignment: None,
         };
         assert_same(&translations, &[expected], sentence);
     }
@@ -228,7 +229,7 @@ fn a_line_beyond_the_models_positions_is_refused() {
     let refused = translator.translate(&["yes", "", &too_long, &too_long]);
     assert!(matches!(
         refused,
-        Err(InferError::TooLong { line: 3, tokens, limit })
+        Err(InferError::TooLong { line: 3, tokens, limit, text: "the input" })
             if tokens == MAX_SOURCE_TOKENS + 1 && limit == MAX_SOURCE_TOKENS
     ));
 }

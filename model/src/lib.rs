@@ -44,5 +44,5 @@ pub use attend_ops::Precision;
 pub use attention::MultiHeadAttention;
 pub use config::{ConfigError, NormPlacement, PositionKind, TransformerConfig, bounds};
 pub use dropout::seed_dropout;
-pub use inference::{DecoderState, InferenceTransformer, NextTokens};
+pub use inference::{DecoderState, Ensemble, InferenceTransformer, NextTokens};
 pub use transformer::{AttentionWeights, Memory, Transformer};

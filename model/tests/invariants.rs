@@ -10,8 +10,8 @@ use attend_model::encoder::Encoder;
 use attend_model::mask::padding_mask;
 use attend_model::position::sinusoids;
 use attend_model::{
-    AttentionWeights, DecoderState, InferenceTransformer, Memory, NormPlacement, PositionKind, Precision,
-    Transformer, TransformerConfig,
+    AttentionWeights, DecoderState, Ensemble, InferenceTransformer, Memory, NormPlacement, PositionKind,
+    Precision, Transformer, TransformerConfig,
 };
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::activation::log_softmax;
@@ -152,6 +152,97 @@ fn steps_equal_the_whole_pass() {
                 whole.clone().slice_dim(1, position..position + 1).squeeze_dim(1),
             );
         }
+    }
+}
+
+#[test]
+fn given_targets_are_scored_and_attended_as_by_the_whole_pass() {
+    let device = Device::default();
+    // More positions than are scored together.
+    let long: Vec<i32> = (0..100).map(|position| position % 10).collect();
+    let targets: [&[i32]; 3] = [&long, &long[3..], &[1, 6, 5]];
+    for config in variants() {
+        let config = TransformerConfig {
+            max_length: 100,
+            ..config
+        };
+        let model = model(&config, &device);
+        let input = batch(&targets, &device);
+        let output = batch(&targets.map(|target| &target[1..]), &device);
+        let output = Tensor::cat(vec![output, Tensor::full([3, 1], 2, &device)], 1);
+        let expected = log_probabilities(&model, &SOURCES, &targets, &device)
+            .gather(2, output.clone().unsqueeze_dim(2))
+            .squeeze_dim(2);
+        let attention = model.attention_weights(batch(&SOURCES, &device), input.clone());
+        let of_first_layer = attention.cross[0].clone().mean_dim(1).squeeze_dim(1);
+
+        let inference = InferenceTransformer::new(model, Precision::Float32);
+        let memory = inference.encode(batch(&SOURCES, &device));
+        assert_close(inference.score(input.clone(), output, &memory), expected);
+        // Of two layers, the first is the last but one.
+        let alignment = inference.alignment(input.clone(), &memory);
+        assert_close(alignment.clone(), of_first_layer);
+        let mut state = inference.start(memory);
+        for position in 0..100 {
+            let tokens = input.clone().slice_dim(1, position..position + 1).squeeze_dim(1);
+            let (_, of_step) = inference.step_aligned(tokens, &mut state);
+            let of_position = alignment.clone().slice_dim(1, position..position + 1);
+            assert_close(of_step, of_position.squeeze_dim(1));
+        }
+    }
+}
+
+#[test]
+fn an_ensemble_is_as_sure_as_its_networks_in_the_mean() {
+    let device = Device::default();
+    let configs = variants();
+    // Of other shapes, but one vocabulary.
+    let networks = [0, 3, 6].map(|variant| model(&configs[variant], &device));
+    let alone = networks
+        .clone()
+        .map(|network| InferenceTransformer::new(network, Precision::Float32));
+    let [first, others @ ..] = networks;
+    let ensemble = others
+        .into_iter()
+        .fold(Ensemble::new(first, Precision::Float32), |ensemble, network| {
+            ensemble.with(network, Precision::Float32)
+        });
+    let mean = |tensors: Vec<Tensor<2>>| tensors.into_iter().reduce(|a, b| a + b).unwrap() / 3.0;
+
+    let source = batch(&SOURCES, &device);
+    let input = batch(&TARGETS, &device);
+    let output = batch(&[&[4, 8, 3, 7, 2], &[9, 2], &[6, 5, 2]], &device);
+    let memories = ensemble.encode(source.clone());
+    let pairs = || alone.iter().zip(&memories);
+    let expected = pairs().map(|(model, memory)| model.score(input.clone(), output.clone(), memory).exp());
+    assert_close(
+        ensemble.score(input.clone(), output.clone(), &memories).exp(),
+        mean(expected.collect()),
+    );
+    let mut states = ensemble.start(memories.clone());
+    let mut states_alone: Vec<DecoderState> = pairs()
+        .map(|(model, memory)| model.start(memory.clone()))
+        .collect();
+    for position in 0..3 {
+        let tokens: Tensor<1, Int> = input.clone().slice_dim(1, position..position + 1).squeeze_dim(1);
+        let of_networks = alone.iter().zip(&mut states_alone);
+        let (expected, alignments) = of_networks
+            .map(|(model, state)| {
+                let (next, alignment) = model.step_aligned(tokens.clone(), state);
+                ((next.logits - next.log_totals.unsqueeze_dim(1)).exp(), alignment)
+            })
+            .unzip();
+        let (next, alignment) = ensemble.step_aligned(tokens.clone(), &mut states);
+        assert_close(
+            (next.logits - next.log_totals.unsqueeze_dim(1)).exp(),
+            mean(expected),
+        );
+        assert_close(alignment.clone(), mean(alignments));
+        let whole = ensemble.alignment(input.clone(), &memories);
+        assert_close(
+            alignment,
+            whole.slice_dim(1, position..position + 1).squeeze_dim(1),
+        );
     }
 }
 

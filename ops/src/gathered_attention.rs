@@ -35,18 +35,18 @@ pub fn gathered_attention(
             n_heads,
         ));
     }
-    plain(query, key, value, places, n_heads)
+    gathered_attention_with_weights(query, key, value, places, n_heads).0
 }
 
-/// [`gathered_attention`] as a chain of tensor operations.
+/// [`gathered_attention`] as a chain of tensor operations, which also returns the weights `[rows, n_heads, positions]`.
 #[must_use]
-pub fn plain(
+pub fn gathered_attention_with_weights(
     query: Tensor<2>,
     key: Tensor<2>,
     value: Tensor<2>,
     places: Tensor<2, Int>,
     n_heads: usize,
-) -> Tensor<2> {
+) -> (Tensor<2>, Tensor<3>) {
     let [rows, positions] = places.dims();
     let [_, d_model] = query.dims();
     let hidden = places.clone().lower_elem(0).reshape([rows, 1, 1, positions]);
@@ -57,8 +57,8 @@ pub fn plain(
             .reshape([rows, positions, d_model])
     };
     let query = query.reshape([rows, 1, d_model]);
-    let (attended, _) = attention_with_weights(query, gather(key), gather(value), hidden, n_heads);
-    attended.reshape([rows, d_model])
+    let (attended, weights) = attention_with_weights(query, gather(key), gather(value), hidden, n_heads);
+    (attended.reshape([rows, d_model]), weights.squeeze_dim(2))
 }
 
 #[cfg(feature = "flex")]

@@ -29,7 +29,7 @@ pub mod packed_linear;
 pub use attention::{attention, attention_with_weights, scaled_dot_product_attention};
 pub use cross_entropy::{label_smoothed_cross_entropy, linear_cross_entropy};
 pub use dropout::dropout;
-pub use gathered_attention::gathered_attention;
+pub use gathered_attention::{gathered_attention, gathered_attention_with_weights};
 pub use layer_norm::layer_norm;
 pub use linear::{Activation, linear};
 pub use log_sum_exp::log_sum_exp;

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use attend_data::cli::{report, write_stdout};
 use attend_data::corpus::ParallelCorpus;
 use attend_data::error::DataError;
-use attend_infer::cli::{ComputeOptions, SearchFlags, WorkerOptions};
+use attend_infer::cli::{ComputeOptions, SearchFlags};
 use attend_infer::metric::{BleuTokenizer, corpus_bleu, corpus_chrf};
-use attend_infer::{InferError, ModelFolder, Translator};
+use attend_infer::{InferError, ModelFolder};
 use clap::{Parser, error::ErrorKind};
 
 #[global_allocator]
@@ -30,8 +30,6 @@ struct Options {
     #[command(flatten)]
     search: SearchFlags,
     #[command(flatten)]
-    workers: WorkerOptions,
-    #[command(flatten)]
     compute: ComputeOptions,
 }
 
@@ -52,16 +50,17 @@ fn usage_error(message: &str) -> ! {
 
 fn run(options: &Options) -> Result<(), InferError> {
     let corpus = ParallelCorpus::read_files(&options.source, &options.reference)?;
-    let model_folder = ModelFolder::load(&options.model, &options.compute.device()?)?;
+    let search = options
+        .search
+        .over(ModelFolder::search_defaults(&options.model)?, 1);
+    let translator = options.compute.load(&options.model)?;
+    let translator = translator
+        .with_search(search)
+        .unwrap_or_else(|error| usage_error(&error.to_string()));
     let targets = corpus.pairs.iter().map(|pair| pair.target.as_str());
     let references: Vec<String> = targets
-        .map(|target| model_folder.tokenizer.plain_text(target))
+        .map(|target| translator.tokenizer().plain_text(target))
         .collect();
-    let search = options.search.over(model_folder.generation, 1);
-    let translator = Translator::in_precision(model_folder, options.compute.dtype())
-        .with_search(search)
-        .unwrap_or_else(|error| usage_error(&error.to_string()))
-        .with_workers(options.workers.start()?);
     let tokenizer = match options.tokenize.as_str() {
         "none" => BleuTokenizer::None,
         _ => BleuTokenizer::Mteval13a,

@@ -74,6 +74,21 @@ struct LiveHypothesis {
     log_probability: f32,
     /// Place among the sentence's live hypotheses of the one that this extends.
     parent: usize,
+    /// How much its tokens have looked at each source token, all together, where that counts.
+    coverage: Vec<f32>,
+}
+
+impl LiveHypothesis {
+    /// Counts what a step looks at, of a source of so many tokens; behind them is padding.
+    fn cover(&mut self, attention: &[f32], source_length: usize) {
+        assert!(
+            attention.len() >= source_length,
+            "a decoder tells its attention where coverage counts"
+        );
+        self.coverage.resize(source_length, 0.0);
+        let pairs = self.coverage.iter_mut().zip(attention);
+        pairs.for_each(|(sum, attention)| *sum += attention);
+    }
 }
 
 /// A live hypothesis and a token to follow it.
@@ -103,6 +118,7 @@ impl<'a> Sentence<'a> {
             tokens: Vec::new(),
             log_probability: 0.0,
             parent: 0,
+            coverage: Vec::new(),
         };
         let mut sentence = Self {
             search,
@@ -112,7 +128,7 @@ impl<'a> Sentence<'a> {
             top_has_ended: false,
         };
         match search.options.stopping == Stopping::CTranslate2 && request.max_length == 0 {
-            true => sentence.finish(start.tokens, 0.0, false),
+            true => sentence.finish(start.tokens, 0.0, false, &start.coverage),
             false => sentence.live.push(start),
         }
         sentence
@@ -149,6 +165,7 @@ impl<'a> Sentence<'a> {
             beam_size,
             nbest,
             length_penalty,
+            coverage_penalty,
             ..
         } = *self.search.options;
         let eos = self.search.special.eos;
@@ -167,7 +184,7 @@ impl<'a> Sentence<'a> {
                 self.keep(other, &parents);
             }
         }
-        let is_finished = match length_penalty == 0.0 {
+        let is_finished = match length_penalty == 0.0 && coverage_penalty == 0.0 {
             true => self.top_has_ended && self.finished.len() >= nbest,
             false => self.finished.len() >= beam_size,
         };
@@ -178,17 +195,18 @@ impl<'a> Sentence<'a> {
 
     /// The extensions by the `count` most probable tokens of each live hypothesis, and by those that bring a required
     /// word nearer; the most probable extension first.
-    fn extensions<'r>(&self, rows: impl Iterator<Item = Row<'r>>, count: usize) -> Vec<Extension> {
+    fn extensions<'r>(&mut self, rows: impl Iterator<Item = Row<'r>>, count: usize) -> Vec<Extension> {
+        let Self { search, request, .. } = *self;
         let mut extensions = Vec::new();
-        for (parent, (hypothesis, mut row)) in self.live.iter().zip(rows).enumerate() {
-            let mut choices = self
-                .search
-                .choices(&hypothesis.tokens, self.request, &mut row, count);
-            if !self.request.required.is_empty() {
-                let eos = self.search.special.eos;
-                let is_met = self.request.required.are_met(&hypothesis.tokens);
-                choices.retain(|&(token, _)| token != eos || is_met);
-                for token in self.request.required.progress(&hypothesis.tokens).next {
+        for (parent, (hypothesis, mut row)) in self.live.iter_mut().zip(rows).enumerate() {
+            if search.options.coverage_penalty > 0.0 {
+                hypothesis.cover(row.attention, request.source_length);
+            }
+            let mut choices = search.choices(&hypothesis.tokens, request, &mut row, count);
+            if !request.required.is_empty() {
+                let is_met = request.required.are_met(&hypothesis.tokens);
+                choices.retain(|&(token, _)| token != search.special.eos || is_met);
+                for token in request.required.progress(&hypothesis.tokens).next {
                     let log_probability = row.log_probability(token);
                     let is_new = choices.iter().all(|&(chosen, _)| chosen != token);
                     if is_new && log_probability > f32::NEG_INFINITY {
@@ -243,26 +261,32 @@ impl<'a> Sentence<'a> {
             token,
             log_probability,
         } = extension;
-        let mut tokens = parents[parent].tokens.clone();
+        let LiveHypothesis { tokens, coverage, .. } = &parents[parent];
+        let mut tokens = tokens.clone();
         if token == self.search.special.eos {
-            self.finish(tokens, log_probability, true);
+            self.finish(tokens, log_probability, true, coverage);
             return;
         }
         tokens.push(token);
         let is_cut = self.search.options.stopping == Stopping::CTranslate2;
         if is_cut && tokens.len() == self.request.max_length {
-            self.finish(tokens, log_probability, false);
+            self.finish(tokens, log_probability, false, coverage);
         } else {
             self.live.push(LiveHypothesis {
                 tokens,
                 log_probability,
                 parent,
+                coverage: coverage.clone(),
             });
         }
     }
 
-    fn finish(&mut self, tokens: Vec<u32>, log_probability: f32, ended: bool) {
-        let score = self.search.options.score(log_probability, tokens.len(), ended);
+    fn finish(&mut self, tokens: Vec<u32>, log_probability: f32, ended: bool, coverage: &[f32]) {
+        let options = self.search.options;
+        let mut score = options.score(log_probability, tokens.len(), ended);
+        if options.coverage_penalty > 0.0 {
+            score += options.coverage_score(coverage);
+        }
         let place = self
             .finished
             .partition_point(|better| better.score.total_cmp(&score).is_ge());

@@ -29,8 +29,8 @@ impl Search<'_> {
     /// - at the maximum length `</s>`, and nothing else;
     /// - else `</s>` as well, though the translation may then be shorter than asked for.
     ///
-    /// Forbidden are the special tokens, `<unk>` unless it is to be kept, `</s>` before the minimum length and before
-    /// all required words are there, what would repeat an n-gram, and what would complete a banned word. The
+    /// Forbidden are the special tokens, `<unk>` unless it is kept or copied, `</s>` before the minimum length and
+    /// before all required words are there, what would repeat an n-gram, and what would complete a banned word. The
     /// probabilities of the other tokens stay the decoder's, but for the repetition penalty.
     pub(super) fn constrain(&self, tokens: &[u32], request: &Request, row: &mut Row<'_>) -> Candidate {
         let Self { special, options, .. } = *self;

@@ -62,13 +62,21 @@ pub struct StepLogits {
     /// `[rows]`: the logarithm of the sum of a row's exponentials. A token's log-probability is its logit less that, so
     /// the total of log-probabilities is 0.
     pub totals: Vec<f32>,
+    /// Row-major `[rows, source_seq]`: how much each row looks at each source token to find the next token. Empty, but
+    /// where a [coverage penalty](SearchOptions::coverage_penalty) needs it.
+    pub attention: Vec<f32>,
 }
 
 impl StepLogits {
     fn rows(&mut self, vocab_size: usize) -> impl Iterator<Item = Row<'_>> {
-        let totals = self.totals.iter();
-        let rows = self.logits.chunks_exact_mut(vocab_size).zip(totals);
-        rows.map(|(logits, &total)| Row { logits, total })
+        let source_seq = self.attention.len() / self.totals.len().max(1);
+        let attention = &self.attention;
+        let rows = self.logits.chunks_exact_mut(vocab_size).zip(&self.totals);
+        rows.enumerate().map(move |(row, (logits, &total))| Row {
+            logits,
+            total,
+            attention: &attention[row * source_seq..(row + 1) * source_seq],
+        })
     }
 }
 
@@ -88,6 +96,9 @@ pub struct SpecialTokens {
 /// What is asked of the translations of one sentence.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
+    /// How many tokens the source has, `</s>` included: a [coverage penalty](SearchOptions::coverage_penalty) counts
+    /// them; else it may be 0.
+    pub source_length: usize,
     /// How many tokens they may have, `</s>` not counted.
     pub max_length: usize,
     /// The tokens that they start with, at most `max_length`, whatever else is asked.
@@ -122,13 +133,16 @@ impl<'a> Search<'a> {
     /// A search for translations as `options` ask for them, which have none of the `banned` words.
     ///
     /// # Errors
-    /// If the options are not valid.
+    /// If the options are not valid, or copy words that may be banned.
     pub fn new(
         special: &'a SpecialTokens,
         options: &'a SearchOptions,
         banned: Option<&'a BannedWords>,
     ) -> Result<Self, SearchError> {
         options.validate()?;
+        if banned.is_some() && options.unknown == Unknown::Copy {
+            return Err(SearchError::BannedCopies);
+        }
         Ok(Self {
             special,
             options,

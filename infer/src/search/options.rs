@@ -21,6 +21,10 @@ pub struct SearchOptions {
     pub length_penalty: f32,
     /// What a log-probability is divided by; that of Google's system by default.
     pub length_normalization: LengthNormalization,
+    /// The factor beta of what a source that was not wholly looked at takes from the score (Wu et al. 2016, equation
+    /// 14), at least 0, the default, for nothing. It ranks complete translations, and needs a beam of at least 2. What
+    /// `</s>` looks at counts, which CTranslate2 leaves out.
+    pub coverage_penalty: f32,
     /// When a beam stops; when nothing better can come, by default.
     pub stopping: Stopping,
     /// Fewest tokens in a translation, `</s>` not counted; 0 by default.
@@ -35,9 +39,10 @@ pub struct SearchOptions {
     pub no_repeat_ngram: usize,
     /// What the log-probability of each token that the hypothesis has already, its prefix included, is multiplied by:
     /// P becomes P to that power; at least 1, the default, which changes nothing. Keskar et al. 2019, "CTRL", section
-    /// 4.1, divide the logit instead, whose sign and zero have no meaning; the other log-probabilities stay as they are.
+    /// 4.1, divide the logit instead, whose sign and zero have no meaning; the other log-probabilities stay as they
+    /// are.
     pub repetition_penalty: f32,
-    /// Whether a translation may hold `<unk>`; by default it may not.
+    /// What becomes of `<unk>`; by default no translation holds it.
     pub unknown: Unknown,
     /// Draws translations at random in place of searching for the best; not by default.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,9 +73,9 @@ pub enum Stopping {
     Exact,
     /// When CTranslate2 does. A step looks at the 2 `beam_size` most probable extensions. Those of the first
     /// `beam_size` that end are complete, and the next ones that do not end take their places, so the beam stays full.
-    /// The search stops when `beam_size` hypotheses are complete; where `length_penalty` is 0, as soon as `nbest` are
-    /// and the most probable extension of this or an earlier step has ended. Hypotheses that reach the maximum length
-    /// are complete as they are, without `</s>` and its probability; a beam stops there.
+    /// The search stops when `beam_size` hypotheses are complete; where neither length nor coverage counts, as soon as
+    /// `nbest` are and the most probable extension of this or an earlier step has ended. Hypotheses that reach the
+    /// maximum length are complete as they are, without `</s>` and its probability; a beam stops there.
     CTranslate2,
 }
 
@@ -84,6 +89,9 @@ pub enum Unknown {
     Forbid,
     /// It is a token like others.
     Keep,
+    /// It is a token like others, and the text has in its place the source's word that it looks at most (after Luong et
+    /// al. 2015, "Addressing the Rare Word Problem in Neural Machine Translation", section 3.3).
+    Copy,
 }
 
 /// How translations are drawn. Temperature comes first, then top-k, then top-p.
@@ -112,6 +120,7 @@ impl Default for SearchOptions {
             nbest: 1,
             length_penalty: 0.6,
             length_normalization: LengthNormalization::Gnmt,
+            coverage_penalty: 0.0,
             stopping: Stopping::Exact,
             min_length: 0,
             max_length: None,
@@ -141,6 +150,7 @@ impl SearchOptions {
         Self {
             beam_size: 1,
             nbest: 1,
+            coverage_penalty: 0.0,
             sampling: None,
             ..self
         }
@@ -179,6 +189,10 @@ impl SearchOptions {
         };
         at_least("length_penalty", self.length_penalty, 0.0)?;
         at_least("repetition_penalty", self.repetition_penalty, 1.0)?;
+        at_least("coverage_penalty", self.coverage_penalty, 0.0)?;
+        if self.coverage_penalty > 0.0 && (self.beam_size == 1 || self.sampling.is_some()) {
+            return Err(SearchError::Coverage);
+        }
         if let Some(max_length) = self.max_length
             && max_length < self.min_length
         {
@@ -279,9 +293,15 @@ pub enum SearchError {
         /// Most tokens that the model has positions for.
         positions: usize,
     },
+    /// A coverage penalty where nothing is ranked.
+    #[error("`coverage_penalty` ranks translations: it needs a `beam_size` of at least 2, and no sampling")]
+    Coverage,
     /// Required words with another option that may make them impossible.
     #[error("required words need beam search, and cannot go with {0}")]
     Required(&'static str),
+    /// Banned words where unknown ones are copied.
+    #[error("`unknown` is copy: a copied word could be a banned one")]
+    BannedCopies,
     /// No hypothesis has all of its required words.
     #[error("no translation of sentence {sentence} that has all required words was found")]
     Unmet {
@@ -297,6 +317,8 @@ impl SearchError {
         match self {
             Self::OutOfRange { field, .. } => field,
             Self::Nbest { .. } => "nbest",
+            Self::Coverage => "coverage_penalty",
+            Self::BannedCopies => "unknown",
             Self::Lengths { .. } => "max_length",
             Self::MinLength { .. } => "min_length",
             Self::Required(_) | Self::Unmet { .. } => "beam_size",

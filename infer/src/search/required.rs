@@ -15,8 +15,8 @@ use super::surface::SurfaceForms;
 /// Words or phrases that all translations of a sentence have.
 ///
 /// A word is there where the hypothesis has it from one boundary of words to another (see [`SurfaceForms`]), in
-/// one of its spellings. That is the tokenizer's own choice of tokens for the word; a hypothesis that spells it otherwise
-/// does not have it. The order of the words is free, and two may overlap.
+/// one of its spellings. That is the tokenizer's own choice of tokens for the word; a hypothesis that spells it
+/// otherwise does not have it. The order of the words is free, and two may overlap.
 #[derive(Debug, Clone, Default)]
 pub struct RequiredWords(Option<Arc<Words>>);
 
@@ -37,8 +37,8 @@ pub(super) struct Progress {
 }
 
 impl RequiredWords {
-    /// Requires words. Each is given by its spellings, and first of them the one that follows other words; others may be
-    /// those at the start of a sentence. Spellings without a token require nothing.
+    /// Requires words. Each is given by its spellings, and first of them the one that follows other words; others may
+    /// be those at the start of a sentence. Spellings without a token require nothing.
     #[must_use]
     pub fn new(mut spellings: Vec<Vec<Vec<u32>>>, surfaces: Arc<SurfaceForms>) -> Self {
         spellings

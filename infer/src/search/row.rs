@@ -11,6 +11,8 @@ pub(super) struct Row<'a> {
     pub(super) logits: &'a mut [f32],
     /// The logarithm of the sum of their exponentials, as the decoder gave it.
     pub(super) total: f32,
+    /// How much the hypothesis looks at each source token to find what follows, where the decoder tells.
+    pub(super) attention: &'a [f32],
 }
 
 impl Row<'_> {

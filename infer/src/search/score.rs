@@ -13,6 +13,8 @@ impl SearchOptions {
     ///
     /// - `gnmt`: `log P / ((5 + length) / 6)^alpha`, see [`length_penalty`]; the length counts `</s>`.
     /// - `length`: `log P / length^alpha`, without `</s>`. An empty translation scores -inf, unless alpha is 0.
+    ///
+    /// A [coverage penalty](Self::coverage_penalty) comes on top.
     #[must_use]
     pub fn score(&self, log_probability: f32, tokens: usize, ended: bool) -> f32 {
         let alpha = self.length_penalty;
@@ -26,8 +28,18 @@ impl SearchOptions {
         }
     }
 
+    /// cp(X; Y) = beta Σ_i log(min(Σ_j p_ij, 1)) (Wu et al. 2016, equation 14), at most 0, which is added to a score:
+    /// p_ij is how much the j-th target token looks at the i-th source token, and `coverage` holds the sums over j.
+    pub(crate) fn coverage_score(&self, coverage: &[f32]) -> f32 {
+        // What underflowed was not looked at, which costs much, not everything.
+        let logarithms = coverage
+            .iter()
+            .map(|sum| f64::from(sum.clamp(f32::MIN_POSITIVE, 1.0)).ln());
+        (f64::from(self.coverage_penalty) * logarithms.sum::<f64>()) as f32
+    }
+
     /// The best score that a hypothesis can still reach: that of its log-probability, which only falls, at the greatest
-    /// length.
+    /// length, with all of its source covered.
     pub(super) fn best_score(&self, log_probability: f32, max_length: usize) -> f32 {
         self.score(log_probability, max_length, true)
     }

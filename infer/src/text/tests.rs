@@ -147,6 +147,7 @@ proptest! {
                     score: -f32::from(score),
                     log_probability: -2.0 * f32::from(score),
                     tokens: vec![(10 * place + rank) as u32],
+                    alignment: None,
                 };
                 scores.into_iter().enumerate().map(translation).collect()
             })
@@ -187,6 +188,7 @@ fn samples_of_a_text_come_in_the_order_drawn() {
         score,
         log_probability: 2.0 * score,
         tokens: vec![text.len() as u32],
+        alignment: None,
     };
     let sentences = [
         vec![sample("a", -3.0), sample("bb", -1.0)],

@@ -154,6 +154,18 @@ impl Workspace {
         stdout(&self.translate(arguments, stdin))
     }
 
+    /// Runs `score` on this model.
+    pub(crate) fn score<A: AsRef<OsStr>>(&self, source: &Path, target: &Path, arguments: &[A]) -> Output {
+        let mut command = program(env!("CARGO_BIN_EXE_score"));
+        command.args([&self.model(), source, target]).args(arguments);
+        run(command, b"")
+    }
+
+    /// What `score` prints, which must succeed in silence on standard error.
+    pub(crate) fn scored<A: AsRef<OsStr>>(&self, source: &Path, target: &Path, arguments: &[A]) -> String {
+        stdout(&self.score(source, target, arguments))
+    }
+
     /// Runs `evaluate` on this model.
     pub(crate) fn evaluate<A: AsRef<OsStr>>(
         &self,

@@ -74,6 +74,8 @@ pub(crate) struct ToyDecoder {
     rows: Vec<(Table, Vec<u32>)>,
     /// What logits are above log-probabilities.
     pub(crate) total: f32,
+    /// How much a row looks at each source token to find what follows these words; to be told where it is not empty.
+    pub(crate) attention: fn(&[u32]) -> Vec<f32>,
     /// How many rows each step had.
     pub(crate) rows_stepped: Vec<usize>,
     pub(crate) n_selects: usize,
@@ -84,6 +86,7 @@ impl ToyDecoder {
         Self {
             rows: tables.iter().map(|t| (t.clone(), Vec::new())).collect(),
             total: 0.0,
+            attention: |_| Vec::new(),
             rows_stepped: Vec::new(),
             n_selects: 0,
         }
@@ -97,7 +100,7 @@ impl StepDecoder for ToyDecoder {
 
     fn step(&mut self, tokens: &[u32]) -> StepLogits {
         assert_eq!(tokens.len(), self.rows.len(), "one token for each row");
-        let mut logits = Vec::new();
+        let (mut logits, mut attention) = (Vec::new(), Vec::new());
         for ((table, words), &token) in self.rows.iter_mut().zip(tokens) {
             if self.rows_stepped.is_empty() {
                 assert_eq!(token, BOS);
@@ -105,11 +108,13 @@ impl StepDecoder for ToyDecoder {
                 words.push(token);
             }
             logits.extend(table.row(words).iter().map(|value| value + self.total));
+            attention.extend((self.attention)(words));
         }
         self.rows_stepped.push(tokens.len());
         StepLogits {
             logits,
             totals: vec![self.total; tokens.len()],
+            attention,
         }
     }
 

@@ -1,6 +1,9 @@
 //! Multi-head attention (section 3.2) while translating.
 
-use attend_ops::{Activation, PackedLinear, Precision, attention, gathered_attention};
+use attend_ops::{
+    Activation, PackedLinear, Precision, attention, attention_with_weights, gathered_attention,
+    gathered_attention_with_weights,
+};
 use burn::tensor::{Bool, Int, Tensor};
 
 use super::cache::KeyValueTable;
@@ -36,20 +39,36 @@ impl InferenceAttention {
         }
     }
 
-    /// Attends from each position of `x` to all; see [`MultiHeadAttention::attend`].
-    ///
-    /// # Shapes
-    ///
-    /// - x and output: `[batch, seq, d_model]`
-    /// - hidden: `[batch, 1, 1, seq]`, `true` where a position is hidden
-    pub(super) fn attend(&self, x: Tensor<3>, hidden: Tensor<4, Bool>) -> Tensor<3> {
-        let query = self.query.forward(x.clone(), Activation::Identity);
-        let KeyValue { key, value } = self.project(x);
-        let attended = attention(query, key, value, hidden, self.n_heads);
+    /// [`attend`](Self::attend)s from each position of `x` to all of them.
+    pub(super) fn attend_to_itself(&self, x: Tensor<3>, hidden: Tensor<4, Bool>) -> Tensor<3> {
+        let sequence = self.project(x.clone());
+        self.attend(x, sequence, hidden, None)
+    }
+
+    /// Attends from each position of `queries` to a projected sequence, as [`MultiHeadAttention::attend`] does.
+    pub(super) fn attend(
+        &self,
+        queries: Tensor<3>,
+        sequence: KeyValue,
+        hidden: Tensor<4, Bool>,
+        weights: Option<&mut Vec<Tensor<4>>>,
+    ) -> Tensor<3> {
+        let query = self.query.forward(queries, Activation::Identity);
+        let KeyValue { key, value } = sequence;
+        let attended = match weights {
+            None => attention(query, key, value, hidden, self.n_heads),
+            Some(weights) => {
+                let (attended, of_heads) = attention_with_weights(query, key, value, hidden, self.n_heads);
+                weights.push(of_heads);
+                attended
+            }
+        };
         self.output.forward(attended, Activation::Identity)
     }
 
     /// Attends from the one position of each row to those at its places in a table.
+    ///
+    /// Where `weights` is given, the attention weights `[rows, n_heads, positions]` are pushed onto it.
     ///
     /// # Shapes
     ///
@@ -60,10 +79,19 @@ impl InferenceAttention {
         queries: Tensor<3>,
         table: &KeyValueTable,
         places: Tensor<2, Int>,
+        weights: Option<&mut Vec<Tensor<3>>>,
     ) -> Tensor<3> {
         let query = self.query.forward(queries, Activation::Identity).squeeze_dim(1);
         let (key, value) = (table.key.clone(), table.value.clone());
-        let attended = gathered_attention(query, key, value, places, self.n_heads);
+        let attended = match weights {
+            None => gathered_attention(query, key, value, places, self.n_heads),
+            Some(weights) => {
+                let (attended, of_heads) =
+                    gathered_attention_with_weights(query, key, value, places, self.n_heads);
+                weights.push(of_heads);
+                attended
+            }
+        };
         self.output
             .forward(attended.unsqueeze_dim(1), Activation::Identity)
     }

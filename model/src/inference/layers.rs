@@ -11,6 +11,7 @@ use crate::decoder::{Decoder, DecoderLayer};
 use crate::encoder::{Encoder, EncoderLayer};
 use crate::feed_forward::FeedForward;
 use crate::linear;
+use crate::mask::causal_mask;
 use crate::transformer::Memory;
 
 /// A [`FeedForward`] with packed layers.
@@ -56,7 +57,7 @@ impl InferenceEncoderLayer {
     fn forward(&self, x: Tensor<3>, hidden: Tensor<4, Bool>) -> Tensor<3> {
         let x = self
             .self_attention_norm
-            .forward(x, |x| self.self_attention.attend(x, hidden));
+            .forward(x, |x| self.self_attention.attend_to_itself(x, hidden));
         self.feed_forward_norm
             .forward(x, |x| self.feed_forward.forward(x))
     }
@@ -114,23 +115,55 @@ impl InferenceDecoderLayer {
         }
     }
 
+    /// Takes whole targets through the layer. Pushes the weights of its attention to the encoder's output onto
+    /// `weights` where given.
+    ///
+    /// # Shapes
+    ///
+    /// - x and output: `[batch, target_seq, d_model]`
+    /// - later_hidden: `[1, 1, target_seq, target_seq]`, `true` at later positions
+    fn forward(
+        &self,
+        x: Tensor<3>,
+        later_hidden: Tensor<4, Bool>,
+        memory: &Memory,
+        weights: Option<&mut Vec<Tensor<4>>>,
+    ) -> Tensor<3> {
+        let x = self
+            .self_attention_norm
+            .forward(x, |x| self.self_attention.attend_to_itself(x, later_hidden));
+        let x = self.cross_attention_norm.forward(x, |x| {
+            let sequence = self.cross_attention.project(memory.states.clone());
+            self.cross_attention
+                .attend(x, sequence, memory.hidden.clone(), weights)
+        });
+        self.feed_forward_norm
+            .forward(x, |x| self.feed_forward.forward(x))
+    }
+
     /// A cache before the first step, over the encoder's output `[batch, source_seq, d_model]`.
     fn start(&self, memory: Tensor<3>) -> LayerCache {
         LayerCache::new(self.cross_attention.project(memory))
     }
 
     /// Takes the next position of each row through the layer, `[rows, 1, d_model]` as is the output, and adds it to the
-    /// cache.
-    fn step(&self, x: Tensor<3>, cache: &mut LayerCache, places: &Places) -> Tensor<3> {
+    /// cache. Pushes the weights of its attention to the encoder's output onto `weights` where given.
+    fn step(
+        &self,
+        x: Tensor<3>,
+        cache: &mut LayerCache,
+        places: &Places,
+        weights: Option<&mut Vec<Tensor<3>>>,
+    ) -> Tensor<3> {
         let LayerCache { target, memory } = cache;
         let x = self.self_attention_norm.forward(x, |x| {
             target.write(places.next, self.self_attention.project(x.clone()));
             self.self_attention
-                .attend_gathered(x, target, places.target.clone())
+                .attend_gathered(x, target, places.target.clone(), None)
         });
         let x = self.cross_attention_norm.forward(x, |x| {
             self.cross_attention
-                .attend_gathered(x, memory, places.memory.clone())
+                .attend_gathered(x, memory, places.memory.clone(), weights)
         });
         self.feed_forward_norm
             .forward(x, |x| self.feed_forward.forward(x))
@@ -155,6 +188,32 @@ impl InferenceDecoder {
         }
     }
 
+    /// Takes whole targets through the stack. Pushes the weights of the aligning layer's attention to the encoder's
+    /// output onto `weights` where given.
+    ///
+    /// # Shapes
+    ///
+    /// - x and output: `[batch, target_seq, d_model]`
+    pub(super) fn forward(
+        &self,
+        x: Tensor<3>,
+        memory: &Memory,
+        mut weights: Option<&mut Vec<Tensor<4>>>,
+    ) -> Tensor<3> {
+        let [_, target_seq, _] = x.dims();
+        let later_hidden = causal_mask(target_seq, &x.device());
+        let x = self.layers.iter().enumerate().fold(x, |x, (number, layer)| {
+            let weights = weights.as_deref_mut().filter(|_| number == self.aligning_layer());
+            layer.forward(x, later_hidden.clone(), memory, weights)
+        });
+        normalize_last(&self.norm, x)
+    }
+
+    /// That of [`InferenceTransformer::alignment`](super::InferenceTransformer::alignment).
+    fn aligning_layer(&self) -> usize {
+        self.layers.len().saturating_sub(2)
+    }
+
     /// The state before the first target token.
     pub(super) fn start(&self, memory: Memory) -> DecoderState {
         let layers = self.layers.iter().map(|layer| layer.start(memory.states.clone()));
@@ -166,15 +225,24 @@ impl InferenceDecoder {
     }
 
     /// Takes the next position of each row through the stack; `state` then includes it. One position at a time and the
-    /// whole target at once give the same result.
+    /// whole target at once give the same result. Pushes the weights of the aligning layer's attention to the encoder's
+    /// output onto `weights` where given.
     ///
     /// # Shapes
     ///
     /// - x and output: `[rows, 1, d_model]`, the positions after those in `state`
-    pub(super) fn step(&self, x: Tensor<3>, state: &mut DecoderState) -> Tensor<3> {
+    pub(super) fn step(
+        &self,
+        x: Tensor<3>,
+        state: &mut DecoderState,
+        mut weights: Option<&mut Vec<Tensor<3>>>,
+    ) -> Tensor<3> {
         let places = state.advance();
-        let layers = self.layers.iter().zip(&mut state.layers);
-        let x = layers.fold(x, |x, (layer, cache)| layer.step(x, cache, &places));
+        let layers = self.layers.iter().zip(&mut state.layers).enumerate();
+        let x = layers.fold(x, |x, (number, (layer, cache))| {
+            let weights = weights.as_deref_mut().filter(|_| number == self.aligning_layer());
+            layer.step(x, cache, &places, weights)
+        });
         normalize_last(&self.norm, x)
     }
 }

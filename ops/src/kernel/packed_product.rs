@@ -129,7 +129,8 @@ impl fmt::Debug for Int8Weight {
     }
 }
 
-// They take the quickest instructions that the processor has, cannot be sent to another thread, and are made in no time.
+// They take the quickest instructions that the processor has, cannot be sent to another thread, and are made in no
+// time.
 
 fn float32() -> GemmExecutor<f32> {
     GemmExecutor::new()

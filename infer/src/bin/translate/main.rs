@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use attend_data::DataError;
 use attend_data::cli::report;
 use attend_data::corpus::Lines;
-use attend_infer::cli::{ComputeOptions, SearchFlags, TextFlags, WorkerOptions};
+use attend_infer::cli::{ComputeOptions, SearchFlags, TextFlags};
 use attend_infer::search::SearchOptions;
 use attend_infer::stream::{StreamOptions, translate_lines};
 use attend_infer::translator::BATCH_TOKENS;
@@ -54,6 +54,11 @@ struct Options {
     /// Print a JSON object a line: the source, and its translations with their scores.
     #[arg(long)]
     json: bool,
+    /// Also print where a translation's words come from: `||| 0-0 1-2` pairs words of the source and of the
+    /// translation, counted from 0. With --json, also how much each token attends to each of the source. Takes a line
+    /// for one sentence.
+    #[arg(long, conflicts_with = "language")]
+    alignment: bool,
     /// Most tokens that are decoded side by side, those of the sentences and of their longest possible translations
     /// together; changes speed and memory, no translation.
     #[arg(long, value_name = "N", default_value_t = default_batch_tokens())]
@@ -62,8 +67,6 @@ struct Options {
     search: SearchFlags,
     #[command(flatten)]
     text: TextFlags,
-    #[command(flatten)]
-    workers: WorkerOptions,
     #[command(flatten)]
     compute: ComputeOptions,
 }
@@ -95,7 +98,7 @@ fn run(options: &Options) -> Result<ExitCode, InferError> {
     let mut output = Output::create(options.output.as_deref(), options.json)?;
     let translator = options.translator(search)?;
     let stream = StreamOptions {
-        split: !options.no_split && requests.is_none(),
+        split: !options.no_split && !options.alignment && requests.is_none(),
         eager: options.input.is_none(),
         requests: requests.as_ref(),
     };
@@ -158,9 +161,11 @@ impl Options {
     }
 
     fn translator(&self, search: SearchOptions) -> Result<Translator, InferError> {
-        let device = self.compute.device()?;
-        let workers = self.workers.start()?;
-        let translator = workers.load(&self.model, &device, self.compute.dtype())?;
+        let translator = self.compute.load(&self.model)?;
+        let translator = match self.alignment {
+            true => translator.with_alignments(),
+            false => translator,
+        };
         Ok(translator
             .with_search(search)
             .unwrap_or_else(|error| usage_error(&error.to_string()))

@@ -45,7 +45,7 @@ impl Output {
             .zip(translations)
             .map(|(source, translations)| match self.json {
                 true => json_line(source, translations),
-                false => translations[0].text.clone() + "\n",
+                false => plain_line(&translations[0]),
             })
             .collect();
         let (written, path) = match &mut self.file {
@@ -80,6 +80,14 @@ impl Output {
 fn write_all(file: &mut impl Write, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())?;
     file.flush()
+}
+
+fn plain_line(translation: &Translation) -> String {
+    let text = &translation.text;
+    match &translation.alignment {
+        None => format!("{text}\n"),
+        Some(alignment) => format!("{text} ||| {alignment}\n"),
+    }
 }
 
 fn json_line(source: &str, translations: &[Translation]) -> String {

@@ -1,0 +1,173 @@
+//! Where the words of a translation come from.
+
+use std::fmt;
+
+use attend_data::tokenizer::Tokenizer;
+use serde::Serialize;
+
+/// How much the tokens of a translation attend to those of its source, and the words that follow from it.
+///
+/// The weights are those of [`InferenceTransformer::alignment`](attend_model::InferenceTransformer::alignment). A model
+/// is trained to translate, not to align: take the pairs as hints.
+///
+/// Displayed, it is the word pairs in Pharaoh's format, `0-0 1-2`: the source's word, counted from 0, then the
+/// translation's.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Alignment {
+    /// The source's tokens, `</s>` last.
+    pub source: Vec<String>,
+    /// The translation's tokens, `</s>` last.
+    pub target: Vec<String>,
+    /// `[target][source]`; those of a target token sum to 1.
+    pub attention: Vec<Vec<f32>>,
+    /// For each word of the translation, in order, the source's word that its tokens attend to most, and itself. Words
+    /// are what stands between spaces and other ASCII white space.
+    pub words: Vec<[usize; 2]>,
+}
+
+impl Alignment {
+    /// The alignment of tokens with this attention; `</s>` ends both, and counts as no word.
+    pub(crate) fn new(
+        tokenizer: &Tokenizer,
+        source: &[u32],
+        target: &[u32],
+        attention: Vec<Vec<f32>>,
+    ) -> Self {
+        let spelt = |tokens: &[u32]| tokens.iter().map(|&token| tokenizer.token(token)).collect();
+        Self {
+            words: pairs(&words(tokenizer, source), &words(tokenizer, target), &attention),
+            source: spelt(source),
+            target: spelt(target),
+            attention,
+        }
+    }
+}
+
+impl Alignment {
+    /// How much the target's tokens attend to each of the source, all together.
+    pub(crate) fn coverage(&self) -> Vec<f32> {
+        let sum = |source: usize| self.attention.iter().map(|row| row[source]).sum();
+        (0..self.source.len()).map(sum).collect()
+    }
+}
+
+impl fmt::Display for Alignment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, [source, target]) in self.words.iter().enumerate() {
+            let space = if place == 0 { "" } else { " " };
+            write!(f, "{space}{source}-{target}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The word that each token is a part of, counted from 0: none of a token without letters.
+fn words(tokenizer: &Tokenizer, tokens: &[u32]) -> Vec<Option<usize>> {
+    let (mut started, mut is_within) = (0, false);
+    let word_of = |&token: &u32| {
+        let mut word = None;
+        for byte in tokenizer.surface(token) {
+            if byte.is_ascii_whitespace() {
+                is_within = false;
+                continue;
+            }
+            started += usize::from(!is_within);
+            is_within = true;
+            word = word.or(Some(started - 1));
+        }
+        word
+    };
+    tokens.iter().map(word_of).collect()
+}
+
+/// For each target word the source word of most weight, the first of several.
+fn pairs(
+    source_words: &[Option<usize>],
+    target_words: &[Option<usize>],
+    attention: &[Vec<f32>],
+) -> Vec<[usize; 2]> {
+    let count = |words: &[Option<usize>]| words.iter().flatten().max().map_or(0, |last| last + 1);
+    let mut weights = vec![vec![0.0; count(source_words)]; count(target_words)];
+    for (target, row) in target_words.iter().zip(attention) {
+        let Some(target) = target else { continue };
+        for (source, weight) in source_words.iter().zip(row) {
+            if let Some(source) = source {
+                weights[*target][*source] += weight;
+            }
+        }
+    }
+    let pairs = weights.iter().enumerate();
+    pairs
+        .filter_map(|(target, row)| Some([greatest(row)?, target]))
+        .collect()
+}
+
+/// The place of the greatest weight, the first of several.
+pub(crate) fn greatest<'a>(weights: impl IntoIterator<Item = &'a f32>) -> Option<usize> {
+    let better = |best: (usize, &'a f32), next: (usize, &'a f32)| if next.1 > best.1 { next } else { best };
+    let (place, _) = weights.into_iter().enumerate().reduce(better)?;
+    Some(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_take_the_attention_of_their_tokens() {
+        let lines = ["the ol@@ d ho@@ use", "das al@@ te Ha@@ us"];
+        let tokenizer = Tokenizer::train_whitespace(lines.into_iter(), None).unwrap();
+        let ended = |line| [tokenizer.encode(line), vec![tokenizer.eos_id()]].concat();
+        let attention = [
+            // The article attends to itself, and more to </s>, which is no word.
+            [0.3, 0.0, 0.0, 0.1, 0.1, 0.5],
+            // A token alone would go to "the"; its word's goes to the tokens of "old" together.
+            [0.4, 0.3, 0.3, 0.0, 0.0, 0.0],
+            [0.2, 0.2, 0.3, 0.3, 0.0, 0.0],
+            [0.1, 0.0, 0.1, 0.2, 0.6, 0.0],
+            [0.0, 0.5, 0.0, 0.2, 0.3, 0.0],
+            [0.0, 0.0, 0.0, 0.0, 0.0, 1.0],
+        ];
+        let alignment = Alignment::new(
+            &tokenizer,
+            &ended(lines[0]),
+            &ended(lines[1]),
+            attention.map(Vec::from).to_vec(),
+        );
+        assert_eq!(alignment.words, [[0, 0], [1, 1], [2, 2]]);
+        assert_eq!(alignment.to_string(), "0-0 1-1 2-2");
+        assert_eq!(alignment.source, ["the", "ol@@", "d", "ho@@", "use", "</s>"]);
+        assert_eq!(alignment.target, ["das", "al@@", "te", "Ha@@", "us", "</s>"]);
+    }
+
+    #[test]
+    fn subwords_make_the_words_between_spaces() {
+        let lines = ["an old man reads a book"; 8];
+        for vocabulary in [260, 300] {
+            let tokenizer = Tokenizer::train_bpe(lines.into_iter(), vocabulary).unwrap();
+            let text = "  an  old, man's book ";
+            let tokens = tokenizer.encode(text);
+            let mut spelt = vec![String::new(); text.split_whitespace().count()];
+            for (token, word) in tokens.iter().zip(words(&tokenizer, &tokens)) {
+                match word {
+                    Some(word) => spelt[word] += tokenizer.token(*token).trim(),
+                    None => assert_eq!(tokenizer.token(*token).trim(), ""),
+                }
+            }
+            assert_eq!(spelt, text.split_whitespace().collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn nothing_is_aligned_with_nothing() {
+        let tokenizer = Tokenizer::train_whitespace(["a b"].into_iter(), None).unwrap();
+        let (none, some) = (
+            [tokenizer.eos_id()],
+            [tokenizer.encode("a"), vec![tokenizer.eos_id()]].concat(),
+        );
+        let to_nothing = Alignment::new(&tokenizer, &none, &some, vec![vec![1.0]; 2]);
+        assert_eq!(to_nothing.to_string(), "");
+        let of_nothing = Alignment::new(&tokenizer, &some, &none, vec![vec![0.5, 0.5]]);
+        assert_eq!(of_nothing.to_string(), "");
+    }
+}

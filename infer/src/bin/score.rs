@@ -1,0 +1,143 @@
+//! `score`: how probable a model finds given translations.
+
+use std::io::{self, ErrorKind, Write};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use attend_data::DataError;
+use attend_data::cli::report;
+use attend_data::corpus::{SentencePair, SentencePairs};
+use attend_infer::cli::ComputeOptions;
+use attend_infer::{GivenTranslation, InferError, Score};
+use clap::Parser;
+use serde::Serialize;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The most pairs that are scored together: enough for batches of sentences of similar lengths.
+const SCORED_TOGETHER: usize = 1_000;
+
+/// Score given translations: the natural logarithm of each one's probability, a line each.
+#[derive(Parser)]
+#[command(name = "score", version)]
+struct Options {
+    /// The model folder.
+    model: PathBuf,
+    /// The source sentences, one a line or in .sgm (.gz, .xz and .zst are decompressed).
+    source: PathBuf,
+    /// Their translations, likewise.
+    target: PathBuf,
+    /// Print a JSON object a line: the pair, its log-probability and score, and each token's log-probability.
+    #[arg(long)]
+    json: bool,
+    /// Also print where each translation's words come from: `||| 0-0 1-2` pairs words of the source and of the
+    /// translation, counted from 0. With --json, also how much each token attends to each of the source.
+    #[arg(long)]
+    alignment: bool,
+    #[command(flatten)]
+    compute: ComputeOptions,
+}
+
+/// What `--json` prints for a pair.
+#[derive(Serialize)]
+struct ScoredPair<'a> {
+    source: &'a str,
+    target: &'a str,
+    #[serde(flatten)]
+    score: &'a Score,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    match run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => report(&error, error.hint()),
+    }
+}
+
+fn run(options: &Options) -> Result<(), InferError> {
+    let mut pairs = SentencePairs::open_files(&options.source, &options.target)?;
+    let mut translator = options.compute.load(&options.model)?;
+    if options.alignment {
+        translator = translator.with_alignments();
+    }
+    let mut first = 0;
+    loop {
+        let (mut next, mut error) = next_pairs(&mut pairs);
+        // What stands before an error is scored and written.
+        let scores = loop {
+            match translator.score(&given(&next, first)) {
+                Ok(scores) => break scores,
+                Err(failure) => match failure.line() {
+                    Some(line) => {
+                        next.truncate(line - 1 - first);
+                        error = Some(failure);
+                    }
+                    None => return Err(failure),
+                },
+            }
+        };
+        let lines = next.iter().zip(&scores);
+        let lines: String = lines.map(|(pair, score)| options.line(pair, score)).collect();
+        if write(&lines)?.is_break() {
+            return Ok(());
+        }
+        first += next.len();
+        match error {
+            Some(error) => return Err(error),
+            None if next.is_empty() => return Ok(()),
+            None => {}
+        }
+    }
+}
+
+/// The pairs that are scored together, and the error that comes behind them.
+fn next_pairs(pairs: &mut SentencePairs) -> (Vec<SentencePair>, Option<InferError>) {
+    let mut next = Vec::new();
+    for pair in pairs.take(SCORED_TOGETHER) {
+        match pair {
+            Ok(pair) => next.push(pair),
+            Err(error) => return (next, Some(error.into())),
+        }
+    }
+    (next, None)
+}
+
+fn given(pairs: &[SentencePair], first: usize) -> Vec<GivenTranslation<'_>> {
+    let pairs = pairs.iter().zip(first..);
+    pairs
+        .map(|(SentencePair { source, target }, number)| GivenTranslation {
+            source,
+            target,
+            number,
+        })
+        .collect()
+}
+
+/// Breaks where the reader has gone away, as `head` does.
+fn write(lines: &str) -> Result<ControlFlow<()>, DataError> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(lines.as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(ControlFlow::Continue(())),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
+        Err(error) => Err(DataError::write(Path::new("standard output"), error)),
+    }
+}
+
+impl Options {
+    fn line(&self, SentencePair { source, target }: &SentencePair, score: &Score) -> String {
+        let line = match (self.json, &score.alignment) {
+            (true, _) => serde_json::to_string(&ScoredPair {
+                source,
+                target,
+                score,
+            })
+            .expect("strings and numbers always serialize"),
+            (false, None) => score.log_probability.to_string(),
+            (false, Some(alignment)) => format!("{} ||| {alignment}", score.log_probability),
+        };
+        line + "\n"
+    }
+}

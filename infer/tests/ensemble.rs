@@ -1,0 +1,142 @@
+//! Several models that translate together.
+
+mod common;
+
+use attend_infer::search::SearchOptions;
+use attend_infer::{GivenTranslation, InferError, ModelFolder, Translator};
+use attend_model::TransformerConfig;
+
+use common::{
+    SENTENCES, Workspace, argument, assert_error, bundle, bundle_of, bundle_of_words, config, text,
+};
+
+/// A second model of another shape, with fewer positions.
+fn second() -> ModelFolder {
+    let config = TransformerConfig {
+        d_model: 24,
+        decoder_layers: 1,
+        max_length: 40,
+        ..config()
+    };
+    bundle_of(config, 8)
+}
+
+fn searching(translator: Translator) -> Translator {
+    let options = SearchOptions {
+        beam_size: 3,
+        ..SearchOptions::default()
+    };
+    translator.with_search(options).unwrap()
+}
+
+#[test]
+fn probabilities_are_the_mean_of_the_models() {
+    let alone = [bundle(), second()].map(Translator::new);
+    let ensemble = Translator::new(bundle()).with_model(second()).unwrap();
+    let given = GivenTranslation {
+        source: SENTENCES[4],
+        target: SENTENCES[7],
+        number: 0,
+    };
+    let tokens = |translator: &Translator| translator.score(&[given]).unwrap().remove(0).tokens;
+    let of_models = alone.each_ref().map(tokens);
+    for (place, token) in tokens(&ensemble).iter().enumerate() {
+        let mean = of_models
+            .iter()
+            .map(|tokens| tokens[place].log_probability.exp())
+            .sum::<f32>()
+            / 2.0;
+        assert!((token.log_probability.exp() - mean).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn twice_the_same_model_translates_as_once() {
+    let once = searching(Translator::new(bundle()));
+    let twice = searching(Translator::new(bundle()).with_model(bundle()).unwrap());
+    let (once, twice) = (
+        once.translate(&SENTENCES).unwrap(),
+        twice.translate(&SENTENCES).unwrap(),
+    );
+    for (once, twice) in once.iter().flatten().zip(twice.iter().flatten()) {
+        assert_eq!(once.tokens, twice.tokens);
+        assert!((once.score - twice.score).abs() < 1e-4);
+    }
+}
+
+#[test]
+fn the_search_adds_up_what_the_models_find_together() {
+    let ensemble = searching(Translator::new(bundle_of_words(SENTENCES)));
+    let config = TransformerConfig {
+        vocab_size: bundle_of_words(SENTENCES).tokenizer.vocab_size(),
+        ..second().config
+    };
+    let other = ModelFolder {
+        tokenizer: bundle_of_words(SENTENCES).tokenizer,
+        ..bundle_of(config, 8)
+    };
+    let ensemble = ensemble.with_model(other).unwrap();
+    assert_eq!(ensemble.max_source_tokens(), 39);
+    let translations = ensemble.translate(&SENTENCES).unwrap();
+    let mut several = false;
+    for (source, best_first) in SENTENCES.iter().zip(&translations) {
+        let given = GivenTranslation {
+            source,
+            target: &best_first[0].text,
+            number: 0,
+        };
+        let score = ensemble.score(&[given]).unwrap()[0].log_probability;
+        assert!((score - best_first[0].log_probability).abs() < 1e-4);
+        several |= best_first[0].tokens.len() > 1;
+    }
+    assert!(several);
+}
+
+#[test]
+fn the_programs_take_further_models() {
+    let workspace = Workspace::new();
+    let second_folder = workspace.path("second");
+    std::fs::create_dir(&second_folder).unwrap();
+    second().save(&second_folder).unwrap();
+    let flags = ["--ensemble", argument(&second_folder)];
+    let translated = workspace.translated(&flags, text().as_bytes());
+    let ensemble = Translator::new(bundle()).with_model(second()).unwrap();
+    let expected = ensemble.translate_best(&SENTENCES).unwrap().join("\n") + "\n";
+    assert_eq!(translated, expected);
+    assert_ne!(translated, workspace.translated(&SENTENCES, b""));
+
+    let source = workspace.write("source.txt", text());
+    let scored = workspace.scored(&source, &source, &flags);
+    assert_ne!(scored, workspace.scored(&source, &source, &common::NOTHING));
+    let reference = workspace.write("reference.txt", &translated);
+    let evaluated = common::stdout(&workspace.evaluate(&source, &reference, &flags));
+    assert!(evaluated.contains("= 100.00"), "{evaluated}");
+}
+
+#[test]
+fn models_of_another_tokenizer_are_refused() {
+    let error = Translator::new(bundle())
+        .with_model(bundle_of_words(SENTENCES))
+        .unwrap_err();
+    assert!(
+        matches!(&error, InferError::EnsembleTokenizers { model } if model == "model 2"),
+        "{error}"
+    );
+    let workspace = Workspace::new();
+    let (model, words) = (workspace.model(), workspace.path("words"));
+    std::fs::create_dir(&words).unwrap();
+    bundle_of_words(SENTENCES).save(&words).unwrap();
+    let flags = [
+        "yes",
+        "--ensemble",
+        argument(&model),
+        "--ensemble",
+        argument(&words),
+    ];
+    assert_error(
+        &workspace.translate(&flags, b""),
+        &[argument(&words), "tokenizer"],
+    );
+    let missing = ["yes", "--ensemble", "missing"];
+    assert_error(&workspace.translate(&missing, b""), &["missing"]);
+}
