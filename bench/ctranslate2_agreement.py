@@ -33,11 +33,13 @@ def main():
 
     sentences = [json.loads(line) for line in options.hypotheses.read_text(encoding="utf-8").splitlines()]
     with tempfile.TemporaryDirectory() as folder:
-        translator_folder, encoder_folder = f"{folder}/translator", f"{folder}/encoder"
-        specification(options.folder).save(translator_folder)
-        encoder_specification(options.folder).save(encoder_folder)
-        translator = ctranslate2.Translator(translator_folder, "cpu", compute_type="float32", intra_threads=2)
-        encoder = ctranslate2.Encoder(encoder_folder, "cpu", compute_type="float32", intra_threads=2)
+        translator, encoder = pathlib.Path(folder, "translator"), pathlib.Path(folder, "encoder")
+        models = ((translator, specification), (encoder, encoder_specification))
+        for path, model in models:
+            path.mkdir()
+            model(options.folder).save(str(path))
+        translator = ctranslate2.Translator(str(translator), "cpu", compute_type="float32", intra_threads=2)
+        encoder = ctranslate2.Encoder(str(encoder), "cpu", compute_type="float32", intra_threads=2)
     compare_numbers(sentences, load_file(options.numbers), encoder, translator)
     for beam in (1, 4):
         compare_hypotheses(sentences, beam, options.length_penalty, translator)
@@ -64,6 +66,8 @@ def greedy(sentence, translator):
     (result,) = translator.translate_batch(
         [sentence["source"]],
         beam_size=1,
+        # Else the logits of </s> at the first step are set to nothing.
+        min_decoding_length=0,
         max_decoding_length=sentence["max_length"],
         return_logits_vocab=True,
     )
@@ -112,8 +116,8 @@ def explanation(sentence, ours, theirs, beam, length_penalty, translator):
         what = f"the logits of the two best tokens where they part are {margin:.1e} apart"
     else:
         scored = translator.score_batch([sentence["source"]] * 2, [ours, theirs])
-        lengths = [len(tokens) ** length_penalty for tokens in (ours, theirs)]
-        scores = [sum(result.log_probs) / length for result, length in zip(scored, lengths)]
+        # With the log-probability of </s>, which counts.
+        scores = [sum(result.log_probs) / len(result.log_probs) ** length_penalty for result in scored]
         margin = abs(scores[0] - scores[1])
         better = "Attend's" if scores[0] > scores[1] else "CTranslate2's"
         what = f"the scores are {scores[0]:.5f} and {scores[1]:.5f}, {better} is better"

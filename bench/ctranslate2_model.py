@@ -37,6 +37,21 @@ def tokens(folder):
 
 def specification(folder):
     """The model of `folder`; what it saves is for `ctranslate2.Translator`."""
+    spec = filled(folder)
+    spec.validate()
+    return spec
+
+
+def encoder_specification(folder):
+    """The encoder alone, for `ctranslate2.Encoder`, which does not add </s>."""
+    encoder = transformer_spec.TransformerEncoderModelSpec(filled(folder).encoder)
+    encoder.register_vocabulary(tokens(pathlib.Path(folder)))
+    encoder.validate()
+    return encoder
+
+
+def filled(folder):
+    """The weights and the vocabulary of `folder` in their places."""
     folder = pathlib.Path(folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     weights = load_file(folder / "model.safetensors")
@@ -91,16 +106,7 @@ def specification(folder):
     spec.register_target_vocabulary(words)
     # The specification adds </s> to sources, and knows these tokens by their usual names.
     spec.config.add_source_eos = True
-    spec.validate()
     return spec
-
-
-def encoder_specification(folder):
-    """The encoder alone, for `ctranslate2.Encoder`, which does not add </s>."""
-    encoder = transformer_spec.TransformerEncoderModelSpec(specification(folder).encoder)
-    encoder.register_vocabulary(tokens(pathlib.Path(folder)))
-    encoder.validate()
-    return encoder
 
 
 if __name__ == "__main__":

@@ -397,12 +397,7 @@ fn a_wide_beam_finds_the_best_by_mean_log_probability() {
                 .into_iter()
                 .map(|tokens| {
                     let total = f64::from(table.total(&tokens));
-                    // An empty translation has no mean.
-                    let score = match (tokens.len(), alpha) {
-                        (0, 0.0) => total,
-                        (0, _) => f64::NEG_INFINITY,
-                        (length, _) => total / (length as f64).powf(f64::from(alpha)),
-                    };
+                    let score = total / (tokens.len() as f64 + 1.0).powf(f64::from(alpha));
                     (tokens, score)
                 })
                 .collect();

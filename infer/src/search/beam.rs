@@ -174,11 +174,9 @@ impl<'a> Sentence<'a> {
         let mut others = others.iter().filter(|extension| extension.token != eos);
         self.top_has_ended |= first.first().is_some_and(|extension| extension.token == eos);
         let parents = std::mem::take(&mut self.live);
-        let is_last_step = parents[0].tokens.len() + 1 == self.request.max_length;
         for &extension in first {
             self.keep(extension, &parents);
             if extension.token == eos
-                && !is_last_step
                 && let Some(&other) = others.next()
             {
                 self.keep(other, &parents);

@@ -22,8 +22,7 @@ pub struct SearchOptions {
     /// What a log-probability is divided by; that of Google's system by default.
     pub length_normalization: LengthNormalization,
     /// The factor beta of what a source that was not wholly looked at takes from the score (Wu et al. 2016, equation
-    /// 14), at least 0, the default, for nothing. It ranks complete translations, and needs a beam of at least 2. What
-    /// `</s>` looks at counts, which CTranslate2 leaves out.
+    /// 14), at least 0, the default, for nothing. It ranks complete translations, and needs a beam of at least 2.
     pub coverage_penalty: f32,
     /// When a beam stops; when nothing better can come, by default.
     pub stopping: Stopping,
@@ -49,15 +48,16 @@ pub struct SearchOptions {
     pub sampling: Option<Sampling>,
 }
 
-/// What the log-probability of a translation is divided by for its score. See [`SearchOptions::score`].
+/// What the log-probability of a translation is divided by for its score; the length counts `</s>`. See
+/// [`SearchOptions::score`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 #[value(rename_all = "lower")]
 pub enum LengthNormalization {
-    /// ((5 + length) / 6)^alpha, the length with `</s>` (Wu et al. 2016, equation 14).
+    /// ((5 + length) / 6)^alpha (Wu et al. 2016, equation 14).
     #[default]
     Gnmt,
-    /// length^alpha, the length without `</s>`, as CTranslate2 has it.
+    /// length^alpha, as CTranslate2 has it.
     Length,
 }
 

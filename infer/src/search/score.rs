@@ -9,23 +9,21 @@ pub fn length_penalty(length: usize, alpha: f32) -> f64 {
 }
 
 impl SearchOptions {
-    /// The score of a translation of so many tokens, `</s>` not counted, that `</s>` ends or not:
+    /// The score of a translation of so many tokens, `</s>` not counted, that `</s>` ends or not. The length counts it:
     ///
-    /// - `gnmt`: `log P / ((5 + length) / 6)^alpha`, see [`length_penalty`]; the length counts `</s>`.
-    /// - `length`: `log P / length^alpha`, without `</s>`. An empty translation scores -inf, unless alpha is 0.
+    /// - `gnmt`: `log P / ((5 + length) / 6)^alpha`, see [`length_penalty`].
+    /// - `length`: `log P / length^alpha`.
     ///
     /// A [coverage penalty](Self::coverage_penalty) comes on top.
     #[must_use]
     pub fn score(&self, log_probability: f32, tokens: usize, ended: bool) -> f32 {
-        let alpha = self.length_penalty;
+        let (length, alpha) = (tokens + usize::from(ended), self.length_penalty);
         let divisor = match self.length_normalization {
-            LengthNormalization::Gnmt => length_penalty(tokens + usize::from(ended), alpha),
-            LengthNormalization::Length => (tokens as f64).powf(f64::from(alpha)),
+            LengthNormalization::Gnmt => length_penalty(length, alpha),
+            // Without a token nothing is improbable.
+            LengthNormalization::Length => (length.max(1) as f64).powf(f64::from(alpha)),
         };
-        match divisor {
-            0.0 => f32::NEG_INFINITY,
-            _ => (f64::from(log_probability) / divisor) as f32,
-        }
+        (f64::from(log_probability) / divisor) as f32
     }
 
     /// cp(X; Y) = beta Σ_i log(min(Σ_j p_ij, 1)) (Wu et al. 2016, equation 14), at most 0, which is added to a score:
