@@ -25,6 +25,7 @@ pub mod stream;
 pub mod text;
 mod transformer_decoder;
 pub mod translator;
+mod weights;
 pub mod workers;
 
 pub use alignment::Alignment;

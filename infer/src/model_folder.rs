@@ -7,25 +7,19 @@
 //! | `tokenizer.json` | the subwords, in the format of the Hugging Face tokenizers library |
 //! | `generation.json` | search defaults: [`SearchOptions`] |
 
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
 
 use attend_data::DataError;
 use attend_data::file::write_file;
 use attend_data::tokenizer::Tokenizer;
 use attend_model::{Transformer, TransformerConfig};
-use burn::tensor::{DType, Device};
-use burn_store::burn_pack::Tensor as PackTensor;
-use burn_store::{
-    ApplyError, ApplyResult, BurnToPyTorchAdapter, FloatCastAdapter, ModuleAdapter, ModuleContext,
-    ModuleSnapshot, PyTorchToBurnAdapter, SafetensorsStore, SafetensorsStoreError, bridge,
-};
+use burn::tensor::Device;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::InferError;
 use crate::search::SearchOptions;
+use crate::weights;
 
 const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.safetensors";
@@ -55,7 +49,7 @@ impl ModelFolder {
         let folder = folder.as_ref();
         let config_path = require_config(folder)?;
         let config: TransformerConfig = read_json(&config_path)?;
-        let mut model = Transformer::new(&config, device).map_err(|error| InferError::InvalidSettings {
+        let model = Transformer::new(&config, device).map_err(|error| InferError::InvalidSettings {
             path: config_path.clone(),
             reason: error.to_string(),
         })?;
@@ -78,7 +72,7 @@ impl ModelFolder {
                 ),
             });
         }
-        load_weights(&mut model, folder.join(WEIGHTS))?;
+        let model = weights::load(model, &folder.join(WEIGHTS))?;
 
         let generation = Self::search_defaults(folder)?;
         generation
@@ -124,7 +118,7 @@ impl ModelFolder {
         write_json(&folder.join(CONFIG), &self.config)?;
         write_json(&folder.join(GENERATION), &self.generation)?;
         self.tokenizer.save(folder.join(TOKENIZER))?;
-        save_weights(&self.model, folder.join(WEIGHTS))
+        weights::save(&self.model, &folder.join(WEIGHTS))
     }
 }
 
@@ -150,109 +144,4 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, InferError> {
 fn write_json(path: &Path, value: &impl Serialize) -> Result<(), InferError> {
     let json = serde_json::to_string_pretty(value).map_err(|error| DataError::write(path, error.into()))?;
     Ok(write_file(path, json + "\n")?)
-}
-
-fn save_weights(model: &Transformer, path: PathBuf) -> Result<(), InferError> {
-    // One entry of metadata, the one that PyTorch's loaders ask for: the store writes several in random order, and the
-    // same weights would not give the same file.
-    let mut store = SafetensorsStore::from_bytes(None)
-        .clear_metadata()
-        .metadata("format", "pt")
-        .with_to_adapter(BurnToPyTorchAdapter);
-    let bytes = model
-        .save_into(&mut store)
-        .and_then(|()| store.get_bytes())
-        .map_err(|error| DataError::write(&path, io::Error::other(error)))?;
-    Ok(write_file(path, bytes)?)
-}
-
-fn load_weights(model: &mut Transformer, path: PathBuf) -> Result<(), InferError> {
-    let not_finite = Arc::new(OnceLock::new());
-    // A half-precision file is widened: the network computes in 32 bits, and never with two widths at once.
-    let adapter = PyTorchToBurnAdapter
-        .chain(FloatCastAdapter::to(DType::F32))
-        .chain(FiniteCheck(Arc::clone(&not_finite)));
-    // A tensor at a time from a mapped file: starting takes little longer than it takes to fill the weights' memory.
-    let mut store = SafetensorsStore::from_file(&path)
-        .with_from_adapter(adapter)
-        .validate(false)
-        .allow_partial(true);
-    let applied = model.load_from(&mut store).map_err(|error| match error {
-        SafetensorsStoreError::Io(error) => DataError::read(&path, error).into(),
-        error => InferError::InvalidWeights {
-            path: path.clone(),
-            reason: match error {
-                SafetensorsStoreError::Safetensors(error) => error.to_string(),
-                error => error.to_string(),
-            },
-        },
-    })?;
-    if let Some(reason) = first_mismatch(&applied) {
-        return Err(InferError::WeightsMismatch { path, reason });
-    }
-    match not_finite.get() {
-        Some(tensor) => Err(InferError::NotFinite {
-            tensor: name_in_file(tensor),
-            path,
-        }),
-        None => Ok(()),
-    }
-}
-
-/// Remembers the first tensor that holds infinity or NaN, and leaves all as they are.
-#[derive(Clone)]
-struct FiniteCheck(Arc<OnceLock<String>>);
-
-impl ModuleAdapter for FiniteCheck {
-    fn adapt(&self, tensor: PackTensor, _: ModuleContext<'_>) -> PackTensor {
-        let (name, dtype, shape) = (tensor.name.clone(), tensor.dtype, tensor.shape.clone());
-        let first = Arc::clone(&self.0);
-        bridge::map_data(tensor, name.clone(), dtype, shape, move |data| {
-            // Without an early end, so that many numbers are looked at together. Integers are refused elsewhere.
-            let is_finite =
-                |numbers: &[f32]| numbers.iter().fold(true, |all, number| all & number.is_finite());
-            if !data.as_slice().map_or(true, is_finite) {
-                first.get_or_init(|| name.clone());
-            }
-            data
-        })
-    }
-
-    fn clone_box(&self) -> Box<dyn ModuleAdapter> {
-        Box::new(self.clone())
-    }
-}
-
-/// What PyTorch, and so the file, calls a tensor: the norms' have other names in Burn.
-fn name_in_file(name: &str) -> String {
-    match (name.strip_suffix(".gamma"), name.strip_suffix(".beta")) {
-        (Some(norm), _) => format!("{norm}.weight"),
-        (_, Some(norm)) => format!("{norm}.bias"),
-        _ => name.to_owned(),
-    }
-}
-
-fn first_mismatch(applied: &ApplyResult) -> Option<String> {
-    let wrong = applied.errors.iter().map(|error| match error {
-        ApplyError::ShapeMismatch {
-            path,
-            expected,
-            found,
-        } => format!(
-            "the tensor {} has the shape {:?}, not {:?}",
-            name_in_file(path),
-            found.as_slice(),
-            expected.as_slice()
-        ),
-        error => error.to_string(),
-    });
-    let missing = applied
-        .missing
-        .iter()
-        .map(|(name, _)| format!("the tensor {} is missing", name_in_file(name)));
-    let unused = applied
-        .unused
-        .iter()
-        .map(|name| format!("it has a tensor {name} that the model lacks"));
-    wrong.chain(missing).chain(unused).next()
 }

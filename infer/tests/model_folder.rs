@@ -153,7 +153,7 @@ fn a_config_of_another_model_is_refused() {
     let path = workspace.model().join(CONFIG);
     let valid: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     for (field, value, files_and_part) in [
-        ("d_ff", json!(25), [WEIGHTS, CONFIG, "25]"]),
+        ("d_ff", json!(25), [WEIGHTS, CONFIG, "not [25, 16]"]),
         (
             "d_model",
             json!(18),
