@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use attend_data::DataError;
+use attend_data::cli::print;
 use attend_data::corpus::read_lines;
 use attend_data::tokenizer::Tokenizer;
 use attend_infer::search::{LengthNormalization, SearchOptions, Stopping, Unknown};
@@ -18,7 +19,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde::Serialize;
 
 use crate::error::BenchError;
-use crate::measurement::{print, run_script};
+use crate::measurement::run_script;
 
 const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ctranslate2_agreement.py");
 /// What the peer needs of Python.
@@ -119,7 +120,7 @@ pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
     let mut command = Command::new(&options.python);
     command.arg(PEER).arg(&options.model).args([hypotheses, numbers]);
     command.args(["--length-penalty", &length_penalty.to_string()]);
-    print(&run_script(command, PACKAGES)?)
+    Ok(print(&run_script(command, PACKAGES)?)?)
 }
 
 impl Found {

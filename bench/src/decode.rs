@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use attend_data::DataError;
+use attend_data::cli::print;
 use attend_data::corpus::read_lines;
 use attend_data::tokenizer::Tokenizer;
 use attend_infer::search::SearchOptions;
@@ -18,7 +19,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 
 use crate::error::BenchError;
-use crate::measurement::{GIBIBYTE, print, print_measurement, run, run_script, this_program};
+use crate::measurement::{GIBIBYTE, print_measurement, run, run_script, this_program};
 use crate::size::{SPECIAL_TOKENS, Size};
 
 const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ctranslate2_decode.py");

@@ -1,11 +1,10 @@
 //! What a run of either side finds, and how it is run: each in a process of its own, since memory is measured a
 //! process.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-use attend_data::DataError;
-use attend_data::cli::write_stdout;
+use attend_data::cli::print;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +23,8 @@ pub(crate) struct Measurement {
 
 /// Prints what a side found as a line of JSON, which [`run`] reads.
 pub(crate) fn print_measurement(measurement: &impl Serialize) -> Result<(), BenchError> {
-    print(&(serde_json::to_string(measurement).expect("numbers always serialize") + "\n"))
+    let line = serde_json::to_string(measurement).expect("numbers always serialize") + "\n";
+    Ok(print(&line)?)
 }
 
 /// The median of each figure; `None` of no measurement.
@@ -92,8 +92,4 @@ fn failure(program: PathBuf, output: &Output, packages: Option<&'static str>) ->
         output: String::from_utf8_lossy(&output.stdout).into_owned(),
         packages,
     }
-}
-
-pub(crate) fn print(text: &str) -> Result<(), BenchError> {
-    Ok(write_stdout(text).map_err(|error| DataError::write(Path::new("standard output"), error))?)
 }

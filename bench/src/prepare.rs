@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use attend_data::DataError;
+use attend_data::cli::print;
 use attend_data::corpus::SentencePair;
 use attend_train::Recipe;
 use attend_train::dataset::{Corpora, Dataset, Position};
@@ -18,7 +19,6 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::error::BenchError;
-use crate::measurement::print;
 use crate::workload::pair_lengths;
 
 /// Whose vocabulary, cleaning and batches these are.
@@ -94,9 +94,8 @@ fn print_step(step: &str, result: &str, start: Instant, pairs: Option<u32>) -> R
         format!("{:.0} pairs/min, ", f64::from(pairs) / seconds * 60.0)
     });
     let peak = mebibytes(peak_memory().unwrap_or(0));
-    print(&format!(
-        "{step:<9}  {result}, {seconds:.1} s, {speed}peak memory {peak}\n"
-    ))
+    let line = format!("{step:<9}  {result}, {seconds:.1} s, {speed}peak memory {peak}\n");
+    Ok(print(&line)?)
 }
 
 fn mebibytes(bytes: u64) -> String {

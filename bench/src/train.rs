@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use attend_data::DataError;
+use attend_data::cli::print;
 use attend_data::mixture::Mixture;
 use attend_data::report::CorpusReports;
 use attend_data::tokenizer::Tokenizer;
@@ -21,7 +22,7 @@ use attend_train::trainer::Trainer;
 use clap::{Args, ValueEnum, value_parser};
 
 use crate::error::BenchError;
-use crate::measurement::{GIBIBYTE, Measurement, median, print, print_measurement, run, this_program};
+use crate::measurement::{GIBIBYTE, Measurement, median, print_measurement, run, this_program};
 use crate::size::{SPECIAL_TOKENS, Size};
 use crate::workload::{VOCAB_SIZE, Workload};
 

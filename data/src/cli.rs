@@ -2,7 +2,11 @@
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
+use std::ops::ControlFlow;
+use std::path::Path;
 use std::process::ExitCode;
+
+use crate::error::DataError;
 
 /// Prints `error:` and, where there is one, `hint:` to standard error, and returns exit status 1.
 pub fn report(error: impl Display, hint: Option<String>) -> ExitCode {
@@ -13,15 +17,37 @@ pub fn report(error: impl Display, hint: Option<String>) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Writes to standard output. A reader that has gone away, as `head` does, is no error.
+/// Prints `text` to standard output. A reader that has gone away, as `head` does, is no error.
 ///
 /// # Errors
 ///
 /// If standard output cannot be written for another reason.
-pub fn write_stdout(text: &str) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        result => result,
+pub fn print(text: &str) -> Result<(), DataError> {
+    print_while_read(text).map(|_| ())
+}
+
+/// Prints `text` to standard output. Breaks where the reader has gone away.
+///
+/// # Errors
+///
+/// If standard output cannot be written for another reason.
+pub fn print_while_read(text: &str) -> Result<ControlFlow<()>, DataError> {
+    write_while_read(&mut io::stdout().lock(), Path::new("standard output"), text)
+}
+
+/// Writes `text` to an output and flushes it. Breaks where the reader has gone away.
+///
+/// # Errors
+///
+/// If the output, which the error calls `path`, cannot be written for another reason.
+pub fn write_while_read(
+    output: &mut impl Write,
+    path: &Path,
+    text: &str,
+) -> Result<ControlFlow<()>, DataError> {
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Ok(()) => Ok(ControlFlow::Continue(())),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
+        Err(error) => Err(DataError::write(path, error)),
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use attend_data::cli::{report, write_stdout};
+use attend_data::cli::{print, report};
 use attend_data::error::DataError;
 use attend_data::file::write_file;
 use attend_data::phrasebook::Phrasebook;
@@ -157,5 +157,5 @@ fn list() -> Result<(), DataError> {
             source.license
         );
     }
-    write_stdout(&lines).map_err(|error| DataError::write(Path::new("standard output"), error))
+    print(&lines)
 }

@@ -133,18 +133,9 @@ pub fn translate_lines(
     let _stop = Stop(&queue);
     let mut first = 0;
     while let Some((mut lines, mut error)) = queue.take(options.eager) {
-        let translations = loop {
-            match translate_from(translator, options, first, &lines) {
-                Ok(translations) => break translations,
-                Err(failure) => match failure.line() {
-                    Some(line) => {
-                        lines.truncate(line - 1 - first);
-                        error = Some(failure);
-                    }
-                    None => return Err(failure),
-                },
-            }
-        };
+        let translations = before_error(&mut lines, &mut error, first, |lines| {
+            translate_from(translator, options, first, lines)
+        })?;
         if write(&lines, &translations)?.is_break() {
             return Ok(());
         }
@@ -156,6 +147,32 @@ pub fn translate_lines(
     match options.requests {
         Some(requests) => requests.prefixes.check_end(first),
         None => Ok(()),
+    }
+}
+
+/// The results of `compute` for the lines before the first in error. Cuts `lines`, of which the first has the number
+/// `first` from 0, to these, and leaves the error in `error`, where there may be one of what comes behind the lines.
+///
+/// # Errors
+///
+/// Those that are no line's own.
+pub fn before_error<Line, Results>(
+    lines: &mut Vec<Line>,
+    error: &mut Option<InferError>,
+    first: usize,
+    compute: impl Fn(&[Line]) -> Result<Results, InferError>,
+) -> Result<Results, InferError> {
+    loop {
+        match compute(lines) {
+            Ok(results) => return Ok(results),
+            Err(failure) => match failure.line() {
+                Some(line) => {
+                    lines.truncate(line - 1 - first);
+                    *error = Some(failure);
+                }
+                None => return Err(failure),
+            },
+        }
     }
 }
 

@@ -1,41 +1,31 @@
 //! Lines in, translations out.
 
+mod batches;
+mod request;
 mod scoring;
+mod searching;
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use attend_data::batch::TokenMatrix;
 use attend_data::tokenizer::Tokenizer;
 use attend_model::{Ensemble, Precision};
-use burn::tensor::{Int, Tensor, TensorData};
 use serde::Serialize;
 
-use crate::alignment::{self, Alignment};
+use crate::alignment::Alignment;
 use crate::error::InferError;
 use crate::model_folder::ModelFolder;
-use crate::search::{
-    BannedWords, Hypothesis, Request, RequiredWords, Search, SearchError, SearchOptions, SpecialTokens,
-    SurfaceForms, Unknown,
-};
+use crate::search::{BannedWords, SearchOptions, SpecialTokens, SurfaceForms};
 use crate::text::{self, Language, Sentence};
-use crate::transformer_decoder::TransformerDecoder;
 use crate::workers::Workers;
+use batches::{BatchLimit, for_each};
+use request::EncodedSentence;
 
+pub use request::EXTRA_LENGTH;
 pub use scoring::{GivenTranslation, Score, TokenScore};
-
-/// How much longer than its source, in tokens, a translation may grow: section 6.1 of "Attention Is All You Need".
-pub const EXTRA_LENGTH: usize = 50;
 
 /// The [`Translator::with_batch_tokens`] of a new translator: some 30 sentences of usual length.
 pub const BATCH_TOKENS: usize = 3_000;
-
-/// Most hypotheses that are decoded side by side, where a sentence alone has not more: each takes memory.
-const MAX_ROWS: usize = 1_000;
-
-/// Lines that a worker encodes at a time.
-const ENCODED_TOGETHER: usize = 64;
 
 /// A line to translate, and what its translations are like.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,7 +37,8 @@ pub struct SourceLine<'a> {
     /// What its translations start with. The last word may go on: `a` may become `an`. White space at its end is left
     /// out.
     pub prefix: &'a str,
-    /// Words or phrases that its translations all have; see [`RequiredWords`]. Blank ones require nothing.
+    /// Words or phrases that its translations all have; see [`RequiredWords`](crate::search::RequiredWords). Blank
+    /// ones require nothing.
     pub required: &'a [String],
 }
 
@@ -56,7 +47,7 @@ pub struct SourceLine<'a> {
 pub struct Translation {
     /// The translation.
     pub text: String,
-    /// What translations are ranked by: see [`Hypothesis::score`].
+    /// What translations are ranked by: see [`Hypothesis::score`](crate::search::Hypothesis::score).
     pub score: f32,
     /// Natural logarithm of its probability, `</s>` included.
     pub log_probability: f32,
@@ -68,22 +59,6 @@ pub struct Translation {
     pub alignment: Option<Alignment>,
 }
 
-/// A sentence ready to be searched for.
-struct EncodedSentence<'a> {
-    text: &'a str,
-    source: Vec<u32>,
-    request: Request,
-    /// The place of its line in the input, from 0.
-    line: usize,
-}
-
-/// What a batch may hold.
-#[derive(Clone, Copy, Debug)]
-enum BatchLimit {
-    Tokens(usize),
-    Sentences(usize),
-}
-
 /// Translates lines with a model.
 ///
 /// Threads may share it, and each gets its own translations: without [workers](Self::with_workers) each call computes
@@ -91,7 +66,6 @@ enum BatchLimit {
 #[derive(Clone, Debug)]
 pub struct Translator {
     model: Ensemble,
-    precision: Precision,
     /// Positions that all models have.
     max_length: usize,
     tokenizer: Tokenizer,
@@ -139,7 +113,6 @@ impl Translator {
             banned: None,
             aligns: false,
             model: Ensemble::new(model, precision),
-            precision,
             max_length: config.max_length,
             search: generation,
             batch_limit: BatchLimit::Tokens(BATCH_TOKENS),
@@ -162,7 +135,7 @@ impl Translator {
             return Err(InferError::EnsembleTokenizers { model });
         }
         self.max_length = self.max_length.min(model_folder.config.max_length);
-        self.model = self.model.with(model_folder.model, self.precision);
+        self.model = self.model.with(model_folder.model);
         Ok(self)
     }
 
@@ -372,277 +345,6 @@ impl Translator {
             None => Workers::start(1, 1),
         }
     }
-
-    fn too_long(&self, line: usize, tokens: usize, text: &'static str) -> InferError {
-        InferError::TooLong {
-            text,
-            line: line + 1,
-            tokens,
-            limit: self.max_source_tokens(),
-        }
-    }
-
-    /// The tokens of a sentence, or their number, or a smaller one, where the model has no positions for them.
-    fn encode(&self, sentence: &str) -> Result<Vec<u32>, usize> {
-        let limit = self.max_source_tokens();
-        let at_least = self.tokenizer.min_tokens(sentence);
-        if at_least > limit {
-            return Err(at_least);
-        }
-        let source = self.tokenizer.encode(sentence);
-        match source.len() > limit {
-            true => Err(source.len()),
-            false => Ok(source),
-        }
-    }
-
-    /// The translations of each encoded sentence, in order.
-    fn search_all(
-        &self,
-        workers: &Workers,
-        sentences: &[&EncodedSentence<'_>],
-    ) -> Result<Vec<Vec<Translation>>, InferError> {
-        let lengths = |sentence: &&EncodedSentence<'_>| [sentence.source.len(), sentence.request.max_length];
-        self.in_batches(workers, sentences, self.rows_per_sentence(), lengths, |batch| {
-            let batch: Vec<&EncodedSentence<'_>> = batch.iter().map(|&&sentence| sentence).collect();
-            let translations = self.search_batch(&batch).map_err(|error| match error {
-                SearchError::Unmet { sentence } => InferError::Unmet {
-                    line: batch[sentence].line + 1,
-                },
-                error => error.into(),
-            })?;
-            self.sentences_translated
-                .fetch_add(batch.len() as u64, Ordering::Relaxed);
-            Ok(translations)
-        })
-    }
-
-    /// Does `work` on batches of `items`, and returns what it finds for each, in order. An item takes so many rows of a
-    /// decoder; `lengths` are its numbers of source and target tokens. Where it has more source tokens than another, it
-    /// must have as many target tokens at least.
-    fn in_batches<T: Sync, R: Send>(
-        &self,
-        workers: &Workers,
-        items: &[T],
-        rows_per_item: usize,
-        lengths: impl Fn(&T) -> [usize; 2],
-        work: impl Fn(&[&T]) -> Result<Vec<R>, InferError> + Sync,
-    ) -> Result<Vec<R>, InferError> {
-        // Sentences of similar lengths share a batch, so that little of it is padding; the longest first, so that
-        // workers end at about the same time.
-        let mut order: Vec<(usize, [usize; 2])> = items.iter().map(lengths).enumerate().collect();
-        order.sort_by_key(|&(_, [source, _])| Reverse(source));
-        let (order, lengths): (Vec<usize>, Vec<[usize; 2]>) = order.into_iter().unzip();
-        let sizes = self.batch_sizes(&lengths, rows_per_item, workers.count());
-        let mut rest = order.as_slice();
-        let batches: Vec<&[usize]> = sizes
-            .iter()
-            .map(|&size| rest.split_off(..size).expect("as many"))
-            .collect();
-        let found = workers.map(&batches, |batch| {
-            let batch: Vec<&T> = batch.iter().map(|&item| &items[item]).collect();
-            work(&batch)
-        });
-        let mut results = Vec::with_capacity(items.len());
-        for (batch, found) in batches.iter().zip(found) {
-            results.extend(batch.iter().zip(found?));
-        }
-        results.sort_unstable_by_key(|(item, _)| **item);
-        Ok(results.into_iter().map(|(_, result)| result).collect())
-    }
-
-    /// How many items each batch takes of some that have so many source and, at most, target tokens, the longest first.
-    /// Where they are few, all workers get some.
-    fn batch_sizes(&self, lengths: &[[usize; 2]], rows_per_item: usize, workers: usize) -> Vec<usize> {
-        let share = lengths.len().div_ceil(workers);
-        let mut sizes = Vec::new();
-        let mut start = 0;
-        while let Some([source, target]) = lengths.get(start) {
-            let most = match self.batch_limit {
-                BatchLimit::Sentences(sentences) => sentences,
-                // With the </s> of the one and the <s> of the other.
-                BatchLimit::Tokens(tokens) => tokens / (source + 1 + target + 1),
-            };
-            let most = most.min(MAX_ROWS / rows_per_item);
-            let size = most.min(share).clamp(1, lengths.len() - start);
-            sizes.push(size);
-            start += size;
-        }
-        sizes
-    }
-
-    /// The rows of a decoder that a sentence's hypotheses take.
-    fn rows_per_sentence(&self) -> usize {
-        match self.search.sampling {
-            Some(_) => self.search.nbest,
-            None => self.search.beam_size,
-        }
-    }
-
-    /// What a line asks for of a sentence of it that has this text and these tokens, the one at `place`.
-    fn encoded_sentence<'a>(
-        &self,
-        line: &SourceLine<'_>,
-        text: &'a str,
-        source: Vec<u32>,
-        place: u64,
-    ) -> Result<EncodedSentence<'a>, InferError> {
-        let prefix = self.tokenizer.encode(line.prefix.trim_end());
-        let words = line.required.iter().map(|word| word.trim());
-        let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
-        let spellings = |word: &&str| {
-            let within_a_sentence = format!(" {word}");
-            let mut spellings = [within_a_sentence.as_str(), word]
-                .map(|text| self.tokenizer.encode(text))
-                .to_vec();
-            spellings.dedup();
-            spellings
-        };
-        let required: Vec<Vec<Vec<u32>>> = words.iter().map(spellings).collect();
-        let refused = |text: &str, reason| InferError::Refused {
-            line: line.number + 1,
-            text: text.to_owned(),
-            reason,
-        };
-        let spelt = words.into_iter().zip(&required);
-        let spelt = spelt.map(|(word, spellings)| (word, &spellings[0]));
-        for (text, tokens) in spelt.chain([(line.prefix, &prefix)]) {
-            let is_unknown = |&token: &u32| Some(token) == self.special.unk;
-            if self.search.unknown != Unknown::Keep && tokens.iter().any(is_unknown) {
-                return Err(refused(text, "the vocabulary has no such word"));
-            }
-            if tokens.iter().any(|token| self.special.forbidden.contains(token)) {
-                return Err(refused(text, "a translation is one line"));
-            }
-            let banned = |end: usize| {
-                self.banned
-                    .as_ref()
-                    .is_some_and(|words| words.occur_in(&tokens[..end]))
-            };
-            if (1..=tokens.len()).any(banned) {
-                return Err(refused(text, "it has a banned word, or a token that ends in one"));
-            }
-        }
-
-        let required = RequiredWords::new(required, self.surfaces.clone());
-        let least = self.search.min_length.max(prefix.len() + required.tokens());
-        let limit = self.max_target_tokens();
-        let limit = self.search.max_length.unwrap_or(limit).min(limit);
-        if prefix.len() + required.tokens() > limit {
-            return Err(InferError::RequestTooLong {
-                line: line.number + 1,
-                tokens: prefix.len() + required.tokens(),
-                limit,
-            });
-        }
-        let request = Request {
-            // With its </s>.
-            source_length: source.len() + 1,
-            max_length: limit.min(source.len().max(least) + EXTRA_LENGTH),
-            prefix,
-            required,
-            // A line has fewer sentences than that.
-            number: (line.number as u64) << 32 | place,
-        };
-        Ok(EncodedSentence {
-            text,
-            source,
-            request,
-            line: line.number,
-        })
-    }
-
-    fn search_batch(&self, batch: &[&EncodedSentence<'_>]) -> Result<Vec<Vec<Translation>>, SearchError> {
-        let sources: Vec<Vec<u32>> = batch
-            .iter()
-            .map(|sentence| [sentence.source.as_slice(), &[self.special.eos]].concat())
-            .collect();
-        let requests: Vec<Request> = batch.iter().map(|sentence| sentence.request.clone()).collect();
-        let ids = self.tensor(TokenMatrix::new(&sources, self.tokenizer.pad_id()));
-        let memories = self.model.encode(ids);
-        let covers = self.search.coverage_penalty > 0.0;
-        let vocab_size = self.tokenizer.vocab_size();
-        let mut decoder = TransformerDecoder::new(&self.model, memories.clone(), vocab_size, covers);
-        let search = Search::new(&self.special, &self.search, self.banned.as_deref())?;
-        let hypotheses = search.run(&mut decoder, &requests)?;
-        let of_sentence = |best_first: Vec<Hypothesis>| {
-            let translations = best_first.into_iter().map(|best| self.translation(best));
-            translations.collect::<Vec<_>>()
-        };
-        let mut translations: Vec<_> = hypotheses.into_iter().map(of_sentence).collect();
-        let unk = self.special.unk.filter(|_| self.search.unknown == Unknown::Copy);
-        let copies = |translation: &Translation| unk.is_some_and(|unk| translation.tokens.contains(&unk));
-        if self.aligns || translations.iter().flatten().any(copies) {
-            self.align(&mut translations, &sources, &memories);
-        }
-        for (translations, sentence) in translations.iter_mut().zip(batch) {
-            for translation in translations {
-                if copies(translation) {
-                    translation.text = self.text_with_copies(translation, sentence.text);
-                }
-                if !self.aligns {
-                    translation.alignment = None;
-                }
-            }
-        }
-        Ok(translations)
-    }
-
-    /// The text of an aligned translation, with the word of `source` that it looks at most in the place of each
-    /// `<unk>`.
-    fn text_with_copies(&self, translation: &Translation, source: &str) -> String {
-        // Only words between white space, or their marked pieces, are ever unknown.
-        let pieces: Vec<&str> = source.split_whitespace().collect();
-        let Alignment { attention, .. } = translation.alignment.as_ref().expect("it is aligned");
-        let words = translation.tokens.iter().zip(attention);
-        let words = words.map(|(&token, attention)| match Some(token) == self.special.unk {
-            false => self.tokenizer.vocabulary_entry(token),
-            true => match alignment::greatest(attention.iter().take(pieces.len())) {
-                Some(place) => self.tokenizer.plain_text(&whole_word(&pieces, place).join(" ")),
-                None => String::new(),
-            },
-        });
-        self.tokenizer.plain_text(&words.collect::<Vec<_>>().join(" "))
-    }
-
-    fn translation(&self, hypothesis: Hypothesis) -> Translation {
-        Translation {
-            text: self.tokenizer.decode(&hypothesis.tokens),
-            score: hypothesis.score,
-            log_probability: hypothesis.log_probability,
-            tokens: hypothesis.tokens,
-            alignment: None,
-        }
-    }
-
-    fn tensor(&self, matrix: TokenMatrix) -> Tensor<2, Int> {
-        let shape = [matrix.rows, matrix.width];
-        Tensor::from_data(TensorData::new(matrix.ids, shape), &self.model.device())
-    }
-}
-
-/// The pieces of the word that the one at `place` is a part of: all but its last have a mark.
-fn whole_word<'a, 'b>(pieces: &'a [&'b str], place: usize) -> &'a [&'b str] {
-    let goes_on = |piece: &&str| piece.ends_with("@@");
-    let before = pieces[..place]
-        .iter()
-        .rev()
-        .take_while(|piece| goes_on(piece))
-        .count();
-    let behind = pieces[place..].iter().take_while(|piece| goes_on(piece)).count();
-    &pieces[place - before..(place + behind + 1).min(pieces.len())]
-}
-
-/// Does `work` on each line, in order.
-fn for_each<L: Sync, R: Send>(
-    workers: &Workers,
-    lines: &[L],
-    work: impl Fn(&L) -> Result<R, InferError> + Sync,
-) -> Result<Vec<R>, InferError> {
-    let chunks = workers.map(lines.chunks(ENCODED_TOGETHER), |lines| {
-        lines.iter().map(&work).collect::<Vec<_>>()
-    });
-    chunks.into_iter().flatten().collect()
 }
 
 /// Lines of which none asks for anything; the first has this place in the input, from 0.
@@ -655,37 +357,4 @@ fn source_lines<S: AsRef<str>>(first: usize, lines: &[S]) -> Vec<SourceLine<'_>>
             ..SourceLine::default()
         })
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use attend_model::{Transformer, TransformerConfig};
-
-    use super::*;
-
-    #[test]
-    fn batches_hold_tokens_and_leave_no_worker_idle() {
-        let tokenizer = Tokenizer::train_whitespace(["a b c"].iter(), None).unwrap();
-        let config = TransformerConfig::tiny(tokenizer.vocab_size());
-        let translator = Translator::new(ModelFolder {
-            model: Transformer::new(&config, &crate::device::select(None).unwrap()).unwrap(),
-            config,
-            tokenizer,
-            generation: SearchOptions::default(),
-        });
-        // A sentence of 9 tokens takes 10, and its translation 60; one of 200 takes 201 and 256.
-        let mixed = [[200, 255]].into_iter().chain([[9, 59]; 7]).collect::<Vec<_>>();
-        let tokens = |tokens| translator.clone().with_batch_tokens(tokens);
-        assert_eq!(tokens(140).batch_sizes(&[[9, 59]; 5], 1, 1), [2, 2, 1]);
-        assert_eq!(tokens(139).batch_sizes(&[[9, 59]; 3], 1, 1), [1, 1, 1]);
-        assert_eq!(tokens(457).batch_sizes(&mixed, 1, 1), [1, 6, 1]);
-        assert_eq!(tokens(1).batch_sizes(&[[9, 59]; 2], 1, 1), [1, 1]);
-        assert_eq!(tokens(10_000).batch_sizes(&[[9, 59]; 7], 1, 1), [7]);
-        assert_eq!(tokens(10_000).batch_sizes(&[[9, 59]; 7], 1, 2), [4, 3]);
-        assert_eq!(tokens(10_000).batch_sizes(&[[9, 59]; 2], 1, 4), [1, 1]);
-        assert!(tokens(10_000).batch_sizes(&[], 1, 2).is_empty());
-        let sentences = |sentences| translator.clone().with_batch_size(sentences);
-        assert_eq!(sentences(3).batch_sizes(&[[200, 255]; 4], 1, 1), [3, 1]);
-        assert_eq!(sentences(0).batch_sizes(&[[9, 59]; 2], 1, 1), [1, 1]);
-    }
 }

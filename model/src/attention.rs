@@ -24,6 +24,26 @@ pub struct KeyValue {
     pub value: Tensor<3>,
 }
 
+impl KeyValue {
+    /// Attends to the sequence from each projected query `[batch, queries, d_model]`. Where `weights` is given, the
+    /// attention weights `[batch, n_heads, queries, keys]` are pushed onto it.
+    pub(crate) fn attended(
+        self,
+        query: Tensor<3>,
+        hidden: Tensor<4, Bool>,
+        n_heads: usize,
+        weights: Option<&mut Vec<Tensor<4>>>,
+    ) -> Tensor<3> {
+        let Self { key, value } = self;
+        let Some(weights) = weights else {
+            return attention(query, key, value, hidden, n_heads);
+        };
+        let (attended, of_heads) = attention_with_weights(query, key, value, hidden, n_heads);
+        weights.push(of_heads);
+        attended
+    }
+}
+
 /// `Concat(head_1, …, head_h) W^O` with `head_i = Attention(Q W_i^Q, K W_i^K, V W_i^V)` (section 3.2.2).
 ///
 /// Its three uses (section 3.2.3) differ only in what they attend to: the encoder's and the decoder's
@@ -76,15 +96,7 @@ impl MultiHeadAttention {
         weights: Option<&mut Vec<Tensor<4>>>,
     ) -> Tensor<3> {
         let query = linear::forward(&self.query, queries);
-        let KeyValue { key, value } = sequence;
-        let attended = match weights {
-            None => attention(query, key, value, hidden, self.n_heads),
-            Some(weights) => {
-                let (attended, of_heads) = attention_with_weights(query, key, value, hidden, self.n_heads);
-                weights.push(of_heads);
-                attended
-            }
-        };
+        let attended = sequence.attended(query, hidden, self.n_heads, weights);
         linear::forward(&self.output, attended)
     }
 }

@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use attend_data::DataError;
-use attend_data::cli::{report, write_stdout};
+use attend_data::cli::{print, report};
 use attend_data::file::write_file;
 use attend_data::shard::Progress;
 use attend_data::tokenizer::Tokenizer;
@@ -210,10 +209,6 @@ fn encode(corpora: &Corpora, tokenizer: &Tokenizer, recipe: &Recipe) -> Result<D
     );
     bar.finish_and_clear();
     result
-}
-
-fn print(text: &str) -> Result<(), DataError> {
-    write_stdout(text).map_err(|error| DataError::write(Path::new("standard output"), error))
 }
 
 /// The command that repeats the run, into whatever folder.

@@ -1,11 +1,10 @@
 //! `evaluate`: translates a test set and scores it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use attend_data::cli::{report, write_stdout};
+use attend_data::cli::{print, report};
 use attend_data::corpus::ParallelCorpus;
-use attend_data::error::DataError;
 use attend_infer::cli::{ComputeOptions, SearchFlags};
 use attend_infer::metric::{BleuTokenizer, corpus_bleu, corpus_chrf};
 use attend_infer::{InferError, ModelFolder};
@@ -70,6 +69,5 @@ fn run(options: &Options) -> Result<(), InferError> {
     let hypotheses = translator.translate_best(&sources)?;
     let bleu = corpus_bleu(&hypotheses, &references, tokenizer)?;
     let chrf = corpus_chrf(&hypotheses, &references)?;
-    write_stdout(&format!("{bleu}\n{chrf}\n"))
-        .map_err(|error| DataError::write(Path::new("standard output"), error).into())
+    Ok(print(&format!("{bleu}\n{chrf}\n"))?)
 }

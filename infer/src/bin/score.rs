@@ -1,14 +1,12 @@
 //! `score`: how probable a model finds given translations.
 
-use std::io::{self, ErrorKind, Write};
-use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use attend_data::DataError;
-use attend_data::cli::report;
+use attend_data::cli::{print_while_read, report};
 use attend_data::corpus::{SentencePair, SentencePairs};
 use attend_infer::cli::ComputeOptions;
+use attend_infer::stream::before_error;
 use attend_infer::{GivenTranslation, InferError, Score};
 use clap::Parser;
 use serde::Serialize;
@@ -66,22 +64,12 @@ fn run(options: &Options) -> Result<(), InferError> {
     let mut first = 0;
     loop {
         let (mut next, mut error) = next_pairs(&mut pairs);
-        // What stands before an error is scored and written.
-        let scores = loop {
-            match translator.score(&given(&next, first)) {
-                Ok(scores) => break scores,
-                Err(failure) => match failure.line() {
-                    Some(line) => {
-                        next.truncate(line - 1 - first);
-                        error = Some(failure);
-                    }
-                    None => return Err(failure),
-                },
-            }
-        };
+        let scores = before_error(&mut next, &mut error, first, |pairs| {
+            translator.score(&given(pairs, first))
+        })?;
         let lines = next.iter().zip(&scores);
         let lines: String = lines.map(|(pair, score)| options.line(pair, score)).collect();
-        if write(&lines)?.is_break() {
+        if print_while_read(&lines)?.is_break() {
             return Ok(());
         }
         first += next.len();
@@ -114,16 +102,6 @@ fn given(pairs: &[SentencePair], first: usize) -> Vec<GivenTranslation<'_>> {
             number,
         })
         .collect()
-}
-
-/// Breaks where the reader has gone away, as `head` does.
-fn write(lines: &str) -> Result<ControlFlow<()>, DataError> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(lines.as_bytes()).and_then(|()| stdout.flush()) {
-        Ok(()) => Ok(ControlFlow::Continue(())),
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
-        Err(error) => Err(DataError::write(Path::new("standard output"), error)),
-    }
 }
 
 impl Options {

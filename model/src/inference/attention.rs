@@ -1,9 +1,6 @@
 //! Multi-head attention (section 3.2) while translating.
 
-use attend_ops::{
-    Activation, PackedLinear, Precision, attention, attention_with_weights, gathered_attention,
-    gathered_attention_with_weights,
-};
+use attend_ops::{Activation, PackedLinear, Precision, gathered_attention, gathered_attention_with_weights};
 use burn::tensor::{Bool, Int, Tensor};
 
 use super::cache::KeyValueTable;
@@ -54,15 +51,7 @@ impl InferenceAttention {
         weights: Option<&mut Vec<Tensor<4>>>,
     ) -> Tensor<3> {
         let query = self.query.forward(queries, Activation::Identity);
-        let KeyValue { key, value } = sequence;
-        let attended = match weights {
-            None => attention(query, key, value, hidden, self.n_heads),
-            Some(weights) => {
-                let (attended, of_heads) = attention_with_weights(query, key, value, hidden, self.n_heads);
-                weights.push(of_heads);
-                attended
-            }
-        };
+        let attended = sequence.attended(query, hidden, self.n_heads, weights);
         self.output.forward(attended, Activation::Identity)
     }
 

@@ -11,6 +11,7 @@ use crate::transformer::{Memory, Transformer};
 #[derive(Clone, Debug)]
 pub struct Ensemble {
     models: Vec<InferenceTransformer>,
+    precision: Precision,
 }
 
 impl Ensemble {
@@ -19,13 +20,15 @@ impl Ensemble {
     pub fn new(network: Transformer, precision: Precision) -> Self {
         Self {
             models: vec![InferenceTransformer::new(network, precision)],
+            precision,
         }
     }
 
-    /// Takes another network in, which must have the others' vocabulary and be on their device.
+    /// Takes another network in, in the others' precision. It must have their vocabulary and be on their device.
     #[must_use]
-    pub fn with(mut self, network: Transformer, precision: Precision) -> Self {
-        self.models.push(InferenceTransformer::new(network, precision));
+    pub fn with(mut self, network: Transformer) -> Self {
+        self.models
+            .push(InferenceTransformer::new(network, self.precision));
         self
     }
 

@@ -1,10 +1,10 @@
 //! Where translations go.
 
-use std::io::{self, ErrorKind, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use attend_data::DataError;
+use attend_data::cli::{print_while_read, write_while_read};
 use attend_data::file::OutputFile;
 use attend_infer::{InferError, Translation};
 use serde::Serialize;
@@ -48,21 +48,12 @@ impl Output {
                 false => plain_line(&translations[0]),
             })
             .collect();
-        let (written, path) = match &mut self.file {
-            Some((file, path)) => (write_all(file, &text), path.as_path()),
-            None => (
-                write_all(&mut io::stdout().lock(), &text),
-                Path::new("standard output"),
-            ),
+        let flow = match &mut self.file {
+            Some((file, path)) => write_while_read(file, path, &text)?,
+            None => print_while_read(&text)?,
         };
-        match written {
-            Ok(()) => {
-                self.lines += lines.len();
-                Ok(ControlFlow::Continue(()))
-            }
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
-            Err(error) => Err(DataError::write(path, error).into()),
-        }
+        self.lines += lines.len();
+        Ok(flow)
     }
 
     /// Gives the file its name.
@@ -75,11 +66,6 @@ impl Output {
         let part = self.file.as_ref()?.0.part()?;
         (self.lines > 0).then(|| format!("the translations of the lines before are in {}", part.display()))
     }
-}
-
-fn write_all(file: &mut impl Write, text: &str) -> io::Result<()> {
-    file.write_all(text.as_bytes())?;
-    file.flush()
 }
 
 fn plain_line(translation: &Translation) -> String {

@@ -1,0 +1,81 @@
+//! Small networks of every kind with fixed weights, and sentences for them.
+
+use attend_model::{NormPlacement, PositionKind, Transformer, TransformerConfig};
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+/// The last of the vocabulary, so that nothing rests on padding being 0.
+pub(crate) const PAD: usize = 10;
+
+/// Sentences of unequal length, source and target.
+pub(crate) const SOURCES: [&[i32]; 3] = [&[5, 6, 7, 2], &[8, 9, 0, 3, 4, 2], &[9, 2]];
+pub(crate) const TARGETS: [&[i32]; 3] = [&[1, 4, 8, 3, 7], &[1, 9], &[1, 6, 5]];
+
+/// Both norms, both kinds of position, tied and untied. Dropout is on, but must not act outside of training.
+pub(crate) fn variants() -> Vec<TransformerConfig> {
+    let mut variants = Vec::new();
+    for norm in [NormPlacement::Post, NormPlacement::Pre] {
+        for positions in [PositionKind::Sinusoidal, PositionKind::Learned] {
+            for tie_embeddings in [true, false] {
+                variants.push(TransformerConfig {
+                    vocab_size: 11,
+                    d_model: 16,
+                    d_ff: 24,
+                    n_heads: 4,
+                    encoder_layers: 3,
+                    decoder_layers: 2,
+                    dropout: 0.3,
+                    norm,
+                    positions,
+                    max_length: 8,
+                    tie_embeddings,
+                    pad_id: PAD,
+                });
+            }
+        }
+    }
+    variants
+}
+
+/// Fixed weights that leave no part trivial: at first, biases are zeros and norms do nothing.
+struct Spread(f64);
+
+impl ModuleMapper for Spread {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|tensor| {
+            let noise = (0..tensor.shape().num_elements())
+                .map(|_| {
+                    self.0 += 1.0;
+                    (0.4 * (self.0 * self.0).sin()) as f32
+                })
+                .collect::<Vec<_>>();
+            let noise = Tensor::from_data(TensorData::new(noise, tensor.shape()), &tensor.device());
+            // Matrices start random, biases and norms do not.
+            if D == 1 { tensor + noise } else { noise }
+        })
+    }
+}
+
+pub(crate) fn model(config: &TransformerConfig, device: &Device) -> Transformer {
+    Transformer::new(config, device).unwrap().map(&mut Spread(0.0))
+}
+
+/// Rows padded on the right to the longest.
+pub(crate) fn batch(rows: &[&[i32]], device: &Device) -> Tensor<2, Int> {
+    let seq = rows.iter().map(|row| row.len()).max().unwrap();
+    let ids: Vec<i32> = rows
+        .iter()
+        .flat_map(|row| {
+            let padding = std::iter::repeat_n(PAD as i32, seq - row.len());
+            row.iter().copied().chain(padding)
+        })
+        .collect();
+    Tensor::from_data(TensorData::new(ids, [rows.len(), seq]), device)
+}
+
+/// Asserts that `max |a - b|` is below 1e-5, for logits of which the largest are near 5.
+pub(crate) fn assert_close<const D: usize>(a: Tensor<D>, b: Tensor<D>) {
+    assert_eq!(a.dims(), b.dims());
+    let difference = (a - b).abs().max().into_scalar::<f32>();
+    assert!(difference <= 1e-5, "the two differ by {difference:e}");
+}

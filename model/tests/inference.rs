@@ -1,0 +1,207 @@
+//! What must hold of the network for inference: it finds what the whole pass of the network in training finds, however
+//! its input is cut up.
+
+mod common;
+
+use attend_model::{DecoderState, Ensemble, InferenceTransformer, Precision, Transformer, TransformerConfig};
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Device, Int, Tensor};
+use common::{SOURCES, TARGETS, assert_close, batch, model, variants};
+
+/// The log-probabilities after each token of whole targets.
+fn log_probabilities(
+    model: &Transformer,
+    sources: &[&[i32]],
+    targets: &[&[i32]],
+    device: &Device,
+) -> Tensor<3> {
+    log_softmax(model.forward(batch(sources, device), batch(targets, device)), 2)
+}
+
+/// The log-probabilities after one step of each row by its token.
+fn step(
+    model: &InferenceTransformer,
+    tokens: &[i32],
+    state: &mut DecoderState,
+    device: &Device,
+) -> Tensor<2> {
+    let next = model.step(Tensor::from_ints(tokens, device), state);
+    next.logits - next.log_totals.unsqueeze_dim(1)
+}
+
+#[test]
+fn steps_equal_the_whole_pass() {
+    let device = Device::default();
+    // Long enough that the tables of keys and values grow.
+    let targets: Vec<Vec<i32>> = (0..3)
+        .map(|row| (0..40).map(|position| (position * (row + 3)) % 10).collect())
+        .collect();
+    let targets: Vec<&[i32]> = targets.iter().map(Vec::as_slice).collect();
+    for config in variants() {
+        let config = TransformerConfig {
+            max_length: 40,
+            ..config
+        };
+        let model = model(&config, &device);
+        let whole = log_probabilities(&model, &SOURCES, &targets, &device);
+        let model = InferenceTransformer::new(model, Precision::Float32);
+        let mut state = model.start(model.encode(batch(&SOURCES, &device)));
+        for position in 0..40 {
+            let tokens: Vec<i32> = targets.iter().map(|target| target[position]).collect();
+            let next = step(&model, &tokens, &mut state, &device);
+            assert_eq!(state.length(), position + 1);
+            assert_close(
+                next,
+                whole.clone().slice_dim(1, position..position + 1).squeeze_dim(1),
+            );
+        }
+    }
+}
+
+#[test]
+fn given_targets_are_scored_and_attended_as_by_the_whole_pass() {
+    let device = Device::default();
+    // More positions than are scored together.
+    let long: Vec<i32> = (0..100).map(|position| position % 10).collect();
+    let targets: [&[i32]; 3] = [&long, &long[3..], &[1, 6, 5]];
+    for config in variants() {
+        let config = TransformerConfig {
+            max_length: 100,
+            ..config
+        };
+        let model = model(&config, &device);
+        let input = batch(&targets, &device);
+        let output = batch(&targets.map(|target| &target[1..]), &device);
+        let output = Tensor::cat(vec![output, Tensor::full([3, 1], 2, &device)], 1);
+        let expected = log_probabilities(&model, &SOURCES, &targets, &device)
+            .gather(2, output.clone().unsqueeze_dim(2))
+            .squeeze_dim(2);
+        let attention = model.attention_weights(batch(&SOURCES, &device), input.clone());
+        let of_first_layer = attention.cross[0].clone().mean_dim(1).squeeze_dim(1);
+
+        let inference = InferenceTransformer::new(model, Precision::Float32);
+        let memory = inference.encode(batch(&SOURCES, &device));
+        assert_close(inference.score(input.clone(), output, &memory), expected);
+        // Of two layers, the first is the last but one.
+        let alignment = inference.alignment(input.clone(), &memory);
+        assert_close(alignment.clone(), of_first_layer);
+        let mut state = inference.start(memory);
+        for position in 0..100 {
+            let tokens = input.clone().slice_dim(1, position..position + 1).squeeze_dim(1);
+            let (_, of_step) = inference.step_aligned(tokens, &mut state);
+            let of_position = alignment.clone().slice_dim(1, position..position + 1);
+            assert_close(of_step, of_position.squeeze_dim(1));
+        }
+    }
+}
+
+#[test]
+fn an_ensemble_is_as_sure_as_its_networks_in_the_mean() {
+    let device = Device::default();
+    let configs = variants();
+    // Of other shapes, but one vocabulary.
+    let networks = [0, 3, 6].map(|variant| model(&configs[variant], &device));
+    let alone = networks
+        .clone()
+        .map(|network| InferenceTransformer::new(network, Precision::Float32));
+    let [first, others @ ..] = networks;
+    let ensemble = others
+        .into_iter()
+        .fold(Ensemble::new(first, Precision::Float32), Ensemble::with);
+    let mean = |tensors: Vec<Tensor<2>>| tensors.into_iter().reduce(|a, b| a + b).unwrap() / 3.0;
+
+    let source = batch(&SOURCES, &device);
+    let input = batch(&TARGETS, &device);
+    let output = batch(&[&[4, 8, 3, 7, 2], &[9, 2], &[6, 5, 2]], &device);
+    let memories = ensemble.encode(source.clone());
+    let pairs = || alone.iter().zip(&memories);
+    let expected = pairs().map(|(model, memory)| model.score(input.clone(), output.clone(), memory).exp());
+    assert_close(
+        ensemble.score(input.clone(), output.clone(), &memories).exp(),
+        mean(expected.collect()),
+    );
+    let mut states = ensemble.start(memories.clone());
+    let mut states_alone: Vec<DecoderState> = pairs()
+        .map(|(model, memory)| model.start(memory.clone()))
+        .collect();
+    for position in 0..3 {
+        let tokens: Tensor<1, Int> = input.clone().slice_dim(1, position..position + 1).squeeze_dim(1);
+        let of_networks = alone.iter().zip(&mut states_alone);
+        let (expected, alignments) = of_networks
+            .map(|(model, state)| {
+                let (next, alignment) = model.step_aligned(tokens.clone(), state);
+                ((next.logits - next.log_totals.unsqueeze_dim(1)).exp(), alignment)
+            })
+            .unzip();
+        let (next, alignment) = ensemble.step_aligned(tokens.clone(), &mut states);
+        assert_close(
+            (next.logits - next.log_totals.unsqueeze_dim(1)).exp(),
+            mean(expected),
+        );
+        assert_close(alignment.clone(), mean(alignments));
+        let whole = ensemble.alignment(input.clone(), &memories);
+        assert_close(
+            alignment,
+            whole.slice_dim(1, position..position + 1).squeeze_dim(1),
+        );
+    }
+}
+
+#[test]
+fn eight_bits_change_probabilities_little() {
+    let device = Device::default();
+    let targets: [&[i32]; 3] = [&[1, 4, 8], &[1, 9, 6], &[1, 6, 5]];
+    for config in variants() {
+        let model = model(&config, &device);
+        let whole = log_probabilities(&model, &SOURCES, &targets, &device);
+        let model = InferenceTransformer::new(model, Precision::Int8);
+        let mut state = model.start(model.encode(batch(&SOURCES, &device)));
+        for position in 0..3 {
+            let next = step(
+                &model,
+                &targets.map(|target| target[position]),
+                &mut state,
+                &device,
+            );
+            let expected = whole.clone().slice_dim(1, position..position + 1).squeeze_dim(1);
+            let difference: f32 = (next.exp() - expected.exp()).abs().max().into_scalar();
+            assert!(difference > 0.0 && difference < 0.02, "{difference}");
+        }
+    }
+}
+
+#[test]
+fn selected_rows_continue_as_if_alone() {
+    let device = Device::default();
+    let prefixes: [&[i32]; 3] = [&[1, 4, 8], &[1, 9, 6], &[1, 6, 5]];
+    for config in variants() {
+        let model = model(&config, &device);
+        let inference = InferenceTransformer::new(model.clone(), Precision::Float32);
+        let mut state = inference.start(inference.encode(batch(&SOURCES, &device)));
+        for position in 0..3 {
+            let tokens = prefixes.map(|prefix| prefix[position]);
+            step(&inference, &tokens, &mut state, &device);
+        }
+        let mut rows: Vec<(&[i32], Vec<i32>)> =
+            (0..3).map(|row| (SOURCES[row], prefixes[row].to_vec())).collect();
+        // Row 1 is dropped, row 2 doubled, the order changed; then that again; then only the last row is kept.
+        let selections = [
+            (vec![2, 0, 2], vec![3, 7, 8]),
+            (vec![1, 0, 2, 2], vec![5, 2, 9, 1]),
+            (vec![2], vec![4]),
+        ];
+        for (selected, tokens) in selections {
+            state.select(Tensor::from_ints(selected.as_slice(), &device));
+            rows = selected.iter().map(|&row| rows[row as usize].clone()).collect();
+            let next = step(&inference, &tokens, &mut state, &device);
+            for (row, ((source, target), token)) in rows.iter_mut().zip(&tokens).enumerate() {
+                target.push(*token);
+                let alone = log_probabilities(&model, &[source], &[target], &device);
+                assert_close(
+                    next.clone().slice_dim(0, row..row + 1),
+                    alone.slice_dim(1, target.len() - 1..target.len()).squeeze_dim(1),
+                );
+            }
+        }
+    }
+}
