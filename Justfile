@@ -47,6 +47,12 @@ data *ARGS:
 bench *ARGS:
     @cargo run -q --release {{features}} --bin bench -- "$@"
 
+# Show that DEVICE computes what the processor does: the network's tests on its backend, then a table. DEVICE is a name
+# of `translate devices`: `just conformance vulkan`, `just conformance cuda:1`.
+conformance DEVICE:
+    cargo test --release --workspace --features {{replace_regex(DEVICE, ":.*", "")}} --test parity --test inference --test invariants
+    cargo run -q --release --features {{replace_regex(DEVICE, ":.*", "")}} --bin bench -- conformance --device {{DEVICE}}
+
 # Run the tests, all or those that `cargo test` finds by ARGS: `just test --test parity`, `just test beam`.
 test *ARGS:
     cargo test --release --workspace {{features}} "$@"

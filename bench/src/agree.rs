@@ -63,7 +63,7 @@ struct Scored {
 
 /// Finds everything by Attend, and has the peer find and compare it.
 pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
-    let model_folder = ModelFolder::load(&options.model, &device::select(None)?)?;
+    let model_folder = ModelFolder::load(&options.model, &device::auto()?.device)?;
     let numbered = (1..).zip(read_lines(&options.input)?);
     // What is blank is not translated.
     let numbered: Vec<(usize, String)> = numbered.filter(|(_, line)| !line.trim().is_empty()).collect();

@@ -168,7 +168,7 @@ pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
     let words_file = folder.path().join("words");
     print(HEAD)?;
     if let (Some(model), Some(input)) = (&options.model, &options.input) {
-        let tokenizer = ModelFolder::load(model, &device::select(None)?)?.tokenizer;
+        let tokenizer = ModelFolder::load(model, &device::auto()?.device)?.tokenizer;
         let words = |line: &String| -> String {
             let ids = tokenizer.encode(line);
             let tokens: Vec<String> = ids.iter().map(|&id| tokenizer.vocabulary_entry(id)).collect();
@@ -271,7 +271,7 @@ fn row(title: &str, ours: &Decoding, peer: Option<&Decoding>) -> String {
 /// Writes a model folder of random weights, whose tokens are words.
 fn random_model(size: Size, folder: &Path) -> Result<(), BenchError> {
     fs::create_dir_all(folder).map_err(|error| DataError::write(folder, error))?;
-    let device = device::select(None)?;
+    let device = device::auto()?.device;
     device.seed(1);
     let words: Vec<String> = (SPECIAL_TOKENS..VOCAB_SIZE).map(word).collect();
     let tokenizer = Tokenizer::train_whitespace(words.iter(), None)?;
@@ -311,7 +311,7 @@ fn random_text(path: &Path, length: usize) -> Result<(), BenchError> {
 
 /// Translates the text and prints the measurement.
 pub(crate) fn measure(options: &DecoderOptions) -> Result<(), BenchError> {
-    let bundle = ModelFolder::load(&options.folder, &device::select(None)?)?;
+    let bundle = ModelFolder::load(&options.folder, &device::auto()?.device)?;
     let lines = read_lines(&options.text)?;
     let search = SearchOptions {
         beam_size: options.beam,

@@ -33,6 +33,8 @@ pub(crate) enum BenchError {
         "no update was measured: there are no more than warm up, or losses and gradients were not finite"
     )]
     NoUpdates,
+    #[error("{device} computes something else than the processor: {checks}")]
+    Differs { device: String, checks: String },
 }
 
 impl BenchError {
@@ -44,7 +46,7 @@ impl BenchError {
             Self::Start { packages, .. } | Self::NoMeasurement { packages, .. } => {
                 packages.map(|packages| format!("name a Python that has {packages}: --python PATH"))
             }
-            Self::NoUpdates => None,
+            Self::NoUpdates | Self::Differs { .. } => None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `bench`: Attend's speed and memory, beside its peers' where there are some: in turn in one run, on the same work.
 
 mod agree;
+mod conformance;
 mod decode;
 mod error;
 mod measurement;
@@ -37,6 +38,8 @@ enum Subject {
     Decode(decode::Options),
     /// Whether CTranslate2 finds the same encoder outputs, logits and hypotheses with the same weights.
     Agree(agree::Options),
+    /// Whether a device computes what the processor does, with a table of how far the two are apart.
+    Conformance(conformance::Options),
     /// Speed and memory of preparing a large generated corpus, and of drawing batches from it.
     Prepare(prepare::Options),
     /// One side of `train`: the trainer on the batches of a file.
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Subject::Decode(options) => decode::compare(&options),
         Subject::Decoder(options) => decode::measure(&options),
         Subject::Agree(options) => agree::compare(&options),
+        Subject::Conformance(options) => conformance::compare(&options),
         Subject::Prepare(options) => prepare::measure(&options),
     };
     match result {

@@ -169,7 +169,7 @@ pub(crate) fn measure(options: &TrainerOptions) -> Result<(), BenchError> {
         Tokenizer::train_whitespace(words.iter(), None)?,
         dataset,
         PathBuf::new(),
-        &device::select(None)?,
+        &device::auto()?.device,
         workers,
     )?;
     let mut rates = Vec::new();
@@ -191,7 +191,7 @@ pub(crate) fn measure(options: &TrainerOptions) -> Result<(), BenchError> {
 }
 
 /// A run of a preset as the paper trains it, but for the learning rate.
-fn recipe(size: Size) -> Recipe {
+pub(crate) fn recipe(size: Size) -> Recipe {
     let preset = size.name();
     let text = format!(
         "data.embedded = \"phrasebook\"\nmodel.preset = \"{preset}\"\ntraining = {{ updates = 1, learning_rate = 1e-3 }}"

@@ -31,7 +31,7 @@ impl Workload {
     /// The first `count` batches of as many epochs as that takes, each of at most `batch_tokens` tokens a side.
     pub(crate) fn generate(count: usize, batch_tokens: usize) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(1);
-        let examples: Vec<Example> = (0..PAIRS).map(|_| pair(&mut random)).collect();
+        let examples: Vec<Example> = (0..PAIRS).map(|_| pair(&mut random, VOCAB_SIZE)).collect();
         let epochs = (0..).map(|epoch| {
             let lengths = (0..).zip(examples.iter().map(Example::lengths));
             plan_batches(lengths, batch_tokens, 1, epoch)
@@ -72,10 +72,10 @@ pub(crate) fn pair_lengths(random: &mut ChaCha8Rng, sides: u32) -> [u32; 2] {
 }
 
 /// A source of 5 to 25 words and its target.
-fn pair(random: &mut ChaCha8Rng) -> Example {
+pub(crate) fn pair(random: &mut ChaCha8Rng, vocab_size: usize) -> Example {
     let [source_length, target_length] = pair_lengths(random, 11);
     let mut sentence = |length: u32| {
-        let words = VOCAB_SIZE - SPECIAL_TOKENS;
+        let words = vocab_size - SPECIAL_TOKENS;
         let word = |_| SPECIAL_TOKENS as u32 + random.next_u32() % words as u32;
         (0..length).map(word).chain([END]).collect()
     };

@@ -260,7 +260,7 @@ fn both_sides_decode_the_same_text_with_the_same_model() {
 fn model_of(tokenizer: Tokenizer) -> ModelFolder {
     let config = TransformerConfig::tiny(tokenizer.vocab_size());
     ModelFolder {
-        model: Transformer::new(&config, &device::select(None).unwrap()).unwrap(),
+        model: Transformer::new(&config, &device::auto().unwrap().device).unwrap(),
         config,
         tokenizer,
         generation: SearchOptions::default(),

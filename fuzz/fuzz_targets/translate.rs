@@ -28,7 +28,7 @@ static TRANSLATOR: LazyLock<Translator> = LazyLock::new(|| {
         max_length: 24,
         ..TransformerConfig::tiny(tokenizer.vocab_size())
     };
-    let device = device::select(None).expect("a device is built in");
+    let device = device::auto().expect("a device is built in").device;
     let search = SearchOptions {
         beam_size: 2,
         max_length: Some(2),

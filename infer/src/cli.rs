@@ -8,22 +8,22 @@ use attend_data::corpus::read_lines;
 use attend_model::Precision;
 use clap::Args;
 
-use crate::device;
+use crate::device::{self, NamedDevice};
 use crate::error::InferError;
 use crate::search::{LengthNormalization, Sampling, SearchOptions, Stopping, Unknown};
 use crate::stream::{LineRequests, Prefixes};
 use crate::translator::Translator;
-use crate::workers::{Workers, cores};
+use crate::workers::Workers;
 
-/// How many workers there are: a number, or `auto` for one a core.
+/// How many workers there are: a number, or `auto` for as many as keep the device busy.
 #[derive(Clone, Copy, Debug)]
-pub struct WorkerCount(usize);
+pub struct WorkerCount(Option<NonZeroUsize>);
 
 impl WorkerCount {
-    /// The number, at least one.
+    /// The number on a device.
     #[must_use]
-    pub fn get(self) -> usize {
-        self.0
+    pub fn on(self, device: &NamedDevice) -> usize {
+        self.0.map_or_else(|| device.workers(), NonZeroUsize::get)
     }
 }
 
@@ -32,8 +32,8 @@ impl FromStr for WorkerCount {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match (text, text.parse::<NonZeroUsize>()) {
-            ("auto", _) => Ok(Self(cores())),
-            (_, Ok(number)) => Ok(Self(number.get())),
+            ("auto", _) => Ok(Self(None)),
+            (_, Ok(number)) => Ok(Self(Some(number))),
             _ => Err("neither a number from 1 nor auto"),
         }
     }
@@ -42,7 +42,8 @@ impl FromStr for WorkerCount {
 /// How many threads compute.
 #[derive(Clone, Copy, Debug, Args)]
 struct WorkerOptions {
-    /// Batches decoded at the same time, auto for one a core; changes speed and memory, no translation.
+    /// Batches decoded at the same time, auto for one a core, or one on a graphics card; changes speed and memory, no
+    /// translation.
     #[arg(long, value_name = "N", default_value = "auto")]
     workers: WorkerCount,
     /// Threads that share a batch's matrix products, for each worker.
@@ -51,8 +52,38 @@ struct WorkerOptions {
 }
 
 impl WorkerOptions {
-    fn start(self) -> Result<Workers, InferError> {
-        Workers::start(self.workers.get(), self.threads.get())
+    fn start(self, device: &NamedDevice) -> Result<Workers, InferError> {
+        Workers::start(self.workers.on(device), self.threads.get())
+    }
+}
+
+/// Where to compute.
+#[derive(Clone, Debug, Args)]
+pub struct DeviceOption {
+    /// The device to compute on: auto (a graphics card if a backend for it is built in, else the processor), cpu, or one
+    /// that `translate devices` lists.
+    #[arg(long, value_name = "NAME", env = "BURN_DEVICE", default_value = "auto")]
+    device: String,
+}
+
+impl DeviceOption {
+    /// The device. Where `auto` chose among several backends, says which on standard error.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`device::select`].
+    pub fn select(&self) -> Result<NamedDevice, InferError> {
+        let device = device::select(&self.device)?;
+        if self.device == "auto" && device::compiled_in().len() > 1 {
+            eprintln!("device: {} ({})", device.name, device.description());
+        }
+        Ok(device)
+    }
+
+    /// The name, if it is not left to `auto`.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        (self.device != "auto").then_some(&self.device)
     }
 }
 
@@ -62,9 +93,8 @@ pub struct ComputeOptions {
     /// What weights are kept and multiplied in: float32, or int8, which is smaller and faster for a small loss.
     #[arg(long, value_name = "TYPE", default_value_t)]
     dtype: Precision,
-    /// The device to compute on: flex or ndarray, if built in. [default: the first built in]
-    #[arg(long, value_name = "NAME", env = "BURN_DEVICE")]
-    device: Option<String>,
+    #[command(flatten)]
+    device: DeviceOption,
     /// A further model folder, of the same tokenizer: all models' probabilities are averaged; may be given several
     /// times.
     #[arg(long, value_name = "FOLDER")]
@@ -78,11 +108,11 @@ impl ComputeOptions {
     ///
     /// # Errors
     ///
-    /// Those of [`device::select`], [`Workers::start`] and [`Workers::load`].
+    /// Those of [`DeviceOption::select`], [`Workers::start`] and [`Workers::load`].
     pub fn load(&self, folder: &Path) -> Result<Translator, InferError> {
-        let device = device::select(self.device.as_deref())?;
-        let workers = self.workers.start()?;
-        workers.load(folder, &self.ensemble, &device, self.dtype)
+        let device = self.device.select()?;
+        let workers = self.workers.start(&device)?;
+        workers.load(folder, &self.ensemble, &device.device, self.dtype)
     }
 }
 

@@ -1,54 +1,221 @@
-//! The devices that this program was built for.
+//! The devices that this program was built for and that this machine has.
+//!
+//! A device is named by the feature that compiles its backend in, and where a machine may have several of a kind, by its
+//! place among these: `vulkan:1` is the second. Graphics cards stand before what emulates one on the processor.
 
-use burn::tensor::Device;
+use burn::tensor::{Device, DeviceType};
+use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
 use crate::error::InferError;
+use crate::workers::cores;
 
-/// The features that each compile a device in. `flex` is Burn's CPU backend; `ndarray` its older one.
-pub const FEATURES: [&str; 2] = ["flex", "ndarray"];
+/// What `--device` takes besides the names of backends: the best device there is, and the processor.
+const ALIASES: [&str; 2] = ["auto", "cpu"];
 
-/// The device of that name; without a name, the first that this program was built with.
-///
-/// # Errors
-///
-/// [`InferError::UnknownDevice`] where the name is unknown or its feature was not compiled in.
-pub fn select(name: Option<&str>) -> Result<Device, InferError> {
-    let devices = compiled_in();
-    let wanted = match name {
-        Some(name) => devices.iter().find(|(known, _)| *known == name),
-        None => devices.first(),
-    };
-    match wanted {
-        Some((_, device)) => Ok(device.clone()),
-        None => Err(InferError::UnknownDevice {
-            name: name.unwrap_or_default().to_owned(),
-            available: match devices.as_slice() {
-                [] => "none".to_owned(),
-                devices => devices
-                    .iter()
-                    .map(|(name, _)| *name)
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            },
-        }),
+/// A device and its name.
+#[derive(Clone, Debug)]
+pub struct NamedDevice {
+    /// As `--device` takes it: `flex`, `vulkan:0`.
+    pub name: String,
+    /// The device.
+    pub device: Device,
+    /// Of the cards.
+    is_numbered: bool,
+}
+
+impl NamedDevice {
+    /// What the device is: the card's name, or the processor's with its memory.
+    #[must_use]
+    pub fn description(&self) -> String {
+        match identity(&self.device) {
+            Some(identity) if self.is_numbered => identity.name,
+            _ => processor(),
+        }
+    }
+
+    /// Workers that keep the device busy: one for each core of the processor; a card does its work in turn.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        match self.is_numbered {
+            true => 1,
+            false => cores(),
+        }
     }
 }
 
-/// The name of the device that [`select`] gives without a name.
-#[must_use]
-pub fn default_name() -> Option<&'static str> {
-    compiled_in().first().map(|(name, _)| *name)
+/// The features that compile a backend in, and its devices where that was done.
+struct Backend {
+    feature: &'static str,
+    /// Whether a machine may have several of its devices.
+    is_numbered: bool,
+    devices: Option<fn() -> Vec<Device>>,
 }
 
-#[cfg_attr(
-    feature = "ndarray",
-    expect(deprecated, reason = "a feature for as long as Burn has it")
-)]
-fn compiled_in() -> Vec<(&'static str, Device)> {
-    vec![
-        #[cfg(feature = "flex")]
-        ("flex", Device::flex()),
-        #[cfg(feature = "ndarray")]
-        ("ndarray", Device::ndarray()),
+/// Burn's backends, in the order in which `auto` takes one.
+fn backends() -> [Backend; 8] {
+    macro_rules! backend {
+        ($feature:literal, $device_type:ident, $is_numbered:literal) => {
+            Backend {
+                feature: $feature,
+                is_numbered: $is_numbered,
+                #[cfg(feature = $feature)]
+                devices: Some(|| Device::enumerate(DeviceType::$device_type).into_vec()),
+                #[cfg(not(feature = $feature))]
+                devices: None,
+            }
+        };
+    }
+    [
+        backend!("cuda", Cuda, true),
+        backend!("rocm", Rocm, true),
+        backend!("metal", Metal, true),
+        backend!("vulkan", Vulkan, true),
+        backend!("wgpu", Wgpu, true),
+        backend!("flex", Flex, false),
+        backend!("cpu", Cpu, false),
+        backend!("ndarray", NdArray, false),
     ]
+}
+
+impl Backend {
+    fn is_compiled_in(&self) -> bool {
+        self.devices.is_some()
+    }
+
+    /// Those of this machine.
+    fn devices(&self) -> Vec<NamedDevice> {
+        let devices = self.devices.map(|devices| devices()).unwrap_or_default();
+        let devices = devices.into_iter().enumerate();
+        devices
+            .map(|(index, device)| NamedDevice {
+                name: match self.is_numbered {
+                    true => format!("{}:{index}", self.feature),
+                    false => self.feature.to_owned(),
+                },
+                device,
+                is_numbered: self.is_numbered,
+            })
+            .collect()
+    }
+}
+
+/// Every device of the backends that are compiled in, in the order in which `auto` would take them.
+#[must_use]
+pub fn list() -> Vec<NamedDevice> {
+    backends().iter().flat_map(Backend::devices).collect()
+}
+
+/// The names of the backends that are compiled in.
+#[must_use]
+pub fn compiled_in() -> Vec<&'static str> {
+    let backends = backends().into_iter().filter(Backend::is_compiled_in);
+    backends.map(|backend| backend.feature).collect()
+}
+
+/// The device of that name: a backend's, with the device's number behind a colon where it has several, or
+///
+/// - `auto`: the first graphics card that a backend finds, else the processor;
+/// - `cpu`: the processor, by Burn's backend `cpu` where it is compiled in, else by `flex` or `ndarray`.
+///
+/// # Errors
+///
+/// [`InferError::UnknownDevice`], [`InferError::DeviceNotCompiledIn`] and [`InferError::NoSuchDevice`].
+pub fn select(name: &str) -> Result<NamedDevice, InferError> {
+    match name {
+        "auto" => auto(),
+        "cpu" => processors().next().ok_or_else(|| not_compiled_in("cpu")),
+        _ => find(name),
+    }
+}
+
+/// The device that is best: see [`select`].
+///
+/// # Errors
+///
+/// [`InferError::NoDevice`] where there is none.
+pub fn auto() -> Result<NamedDevice, InferError> {
+    let devices = list();
+    let is_card = |device: &Device| identity(device).is_some_and(|identity| identity.is_card);
+    let is_wanted = |device: &&NamedDevice| !device.is_numbered || is_card(&device.device);
+    let best = devices.iter().find(is_wanted).or(devices.first());
+    best.cloned().ok_or(InferError::NoDevice)
+}
+
+/// The processor, by each backend for it.
+fn processors() -> impl Iterator<Item = NamedDevice> {
+    let mut devices = list();
+    devices.retain(|device| !device.is_numbered);
+    devices.sort_by_key(|device| device.name != "cpu");
+    devices.into_iter()
+}
+
+fn find(name: &str) -> Result<NamedDevice, InferError> {
+    let (feature, index) = match name.split_once(':') {
+        Some((feature, index)) => (feature, index.parse().ok()),
+        None => (name, Some(0)),
+    };
+    let backends = backends();
+    let backend = backends.iter().find(|backend| backend.feature == feature);
+    let (Some(backend), Some(index)) = (backend, index) else {
+        return Err(unknown(name, &backends));
+    };
+    if !backend.is_compiled_in() {
+        return Err(not_compiled_in(feature));
+    }
+    let mut devices = backend.devices();
+    if index < devices.len() && (backend.is_numbered || name == feature) {
+        return Ok(devices.swap_remove(index));
+    }
+    Err(InferError::NoSuchDevice {
+        name: name.to_owned(),
+        present: devices.into_iter().map(|device| device.name).collect(),
+    })
+}
+
+fn unknown(name: &str, backends: &[Backend]) -> InferError {
+    let names = backends.iter().map(|backend| backend.feature).chain(ALIASES);
+    let nearest = names.min_by_key(|known| strsim::damerau_levenshtein(name, known));
+    InferError::UnknownDevice {
+        name: name.to_owned(),
+        nearest: nearest.unwrap_or_default(),
+    }
+}
+
+fn not_compiled_in(feature: &str) -> InferError {
+    InferError::DeviceNotCompiledIn {
+        feature: feature.to_owned(),
+        compiled_in: compiled_in(),
+    }
+}
+
+/// What Burn tells of a device.
+struct Identity {
+    name: String,
+    /// Whether it is hardware of its own, not the processor that emulates one.
+    is_card: bool,
+}
+
+#[cfg(feature = "cubecl")]
+fn identity(device: &Device) -> Option<Identity> {
+    device.identity().map(|identity| Identity {
+        name: identity.name,
+        is_card: identity.physical.is_some(),
+    })
+}
+
+#[cfg(not(feature = "cubecl"))]
+fn identity(_: &Device) -> Option<Identity> {
+    None
+}
+
+/// The processor's name, its cores that the program may use, and the machine's memory.
+#[must_use]
+pub fn processor() -> String {
+    let wanted = RefreshKind::nothing()
+        .with_cpu(CpuRefreshKind::nothing())
+        .with_memory(MemoryRefreshKind::nothing().with_ram());
+    let system = System::new_with_specifics(wanted);
+    let name = system.cpus().first().map_or("", |cpu| cpu.brand().trim());
+    let gibibytes = system.total_memory() as f64 / f64::from(1 << 30);
+    format!("{name}, {} cores, {gibibytes:.1} GiB", cores())
 }

@@ -129,14 +129,33 @@ pub enum InferError {
     /// Threads that the system refuses.
     #[error("cannot start a thread: {0}")]
     Threads(#[source] io::Error),
-    /// A device that this program was not built for, or that does not exist.
-    #[error("there is no device {name:?} in this program: it was built with {available}")]
+    /// A name that no device has.
+    #[error("no device is named {name:?}")]
     UnknownDevice {
         /// The name asked for.
         name: String,
-        /// The names that would do.
-        available: String,
+        /// The name most like it.
+        nearest: &'static str,
     },
+    /// A backend that this program was built without.
+    #[error("this program was built without {feature}{}", but(.compiled_in))]
+    DeviceNotCompiledIn {
+        /// The backend's feature.
+        feature: String,
+        /// The features it was built with.
+        compiled_in: Vec<&'static str>,
+    },
+    /// A device that this machine does not have.
+    #[error("this machine has no {name}{}", but(.present))]
+    NoSuchDevice {
+        /// The name asked for.
+        name: String,
+        /// The devices of that backend that it has.
+        present: Vec<String>,
+    },
+    /// No device at all.
+    #[error("the backends that this program was built with find no device in this machine")]
+    NoDevice,
 }
 
 impl InferError {
@@ -182,11 +201,28 @@ impl InferError {
             Self::RequestTooLong { .. } => "ask for a shorter prefix or fewer words, or raise --max-length",
             Self::Unmet { .. } => "ask for fewer words, ban fewer, or raise --max-length",
             Self::Prefixes { .. } => "give a line for each line of the input; it may be empty",
-            Self::UnknownDevice { name, .. } if crate::device::FEATURES.contains(&name.as_str()) => {
-                return Some(format!("build with `--features {name}`"));
+            Self::UnknownDevice { nearest, .. } => {
+                return Some(format!(
+                    "did you mean {nearest}? `translate devices` lists what there is"
+                ));
             }
-            Self::UnknownDevice { .. } => return None,
+            Self::DeviceNotCompiledIn { feature, .. } => {
+                return Some(format!(
+                    "build with `just backend={feature} …`, or `cargo build --features {feature}`"
+                ));
+            }
+            Self::NoSuchDevice { .. } => "`translate devices` lists what there is",
+            Self::NoDevice => "build with the feature flex, which computes on any processor",
         };
         Some(hint.to_owned())
+    }
+}
+
+/// The end of a sentence about what there is not: what there is.
+fn but<Name: AsRef<str>>(names: &[Name]) -> String {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    match names.as_slice() {
+        [] => String::new(),
+        names => format!(", but {}", names.join(", ")),
     }
 }

@@ -3,7 +3,7 @@
 //! ```no_run
 //! use attend_infer::{ModelFolder, Translator};
 //!
-//! let device = attend_infer::device::select(None)?;
+//! let device = attend_infer::device::auto()?.device;
 //! let translator = Translator::new(ModelFolder::load("runs/phrasebook", &device)?);
 //! let lines = ["The old teacher does not buy the red bicycle."];
 //! println!("{}", translator.translate(&lines)?[0][0].text);

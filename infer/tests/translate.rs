@@ -505,21 +505,47 @@ fn a_device_is_chosen_by_name() {
     let workspace = Workspace::new();
     let unknown = workspace.translate(&["--device", "abacus", "yes"], b"");
     assert_error(&unknown, &["\"abacus\""]);
+    let misspelt = workspace.translate(&["--device", "vulcan:1", "yes"], b"");
+    let complaints = assert_error(&misspelt, &["\"vulcan:1\""]);
+    assert!(complaints.contains("did you mean vulkan?"), "{complaints}");
     let mut command = workspace.translate_command(&["yes"]);
     command.env("BURN_DEVICE", "abacus");
     assert_error(&common::run(command, b""), &["\"abacus\""]);
     let default = workspace.translated(&["yes"], b"");
-    for (name, built_in) in [
+    let built_in = [
         ("flex", cfg!(feature = "flex")),
         ("ndarray", cfg!(feature = "ndarray")),
-    ] {
+        ("wgpu", cfg!(feature = "wgpu")),
+        ("cuda", cfg!(feature = "cuda")),
+    ];
+    for (name, built_in) in built_in {
         let output = workspace.translate(&["--device", name, "yes"], b"");
         if built_in {
             assert_eq!(common::stdout(&output), default);
+            let absent = format!("{name}:99");
+            let output = workspace.translate(&["--device", &absent, "yes"], b"");
+            assert_error(&output, &[&format!("this machine has no {absent}, but {name}")]);
         } else {
-            let complaints = assert_error(&output, &[name]);
-            let hint = format!("hint: build with `--features {name}`");
-            assert!(complaints.contains(&hint), "{complaints}");
+            let complaints = assert_error(&output, &[&format!("built without {name}, but ")]);
+            assert!(
+                complaints.contains(&format!("just backend={name} ")),
+                "{complaints}"
+            );
         }
     }
+}
+
+#[test]
+fn devices_are_listed_by_the_names_that_choose_them() {
+    let workspace = Workspace::new();
+    let mut command = common::program(env!("CARGO_BIN_EXE_translate"));
+    command.arg("devices");
+    let listed = common::stdout(&common::run(command, b""));
+    assert!(!listed.is_empty());
+    for line in listed.lines() {
+        let (name, description) = line.split_once(' ').unwrap();
+        assert!(!description.trim().is_empty(), "{line}");
+        workspace.translated(&["--device", name, "yes"], b"");
+    }
+    workspace.translated(&["--device", "cpu", "yes"], b"");
 }

@@ -2,9 +2,8 @@
 
 use std::env::consts::{ARCH, OS};
 use std::fmt;
-use std::fs;
 
-use attend_infer::workers::cores;
+use attend_infer::device::processor;
 
 use crate::memory::peak_memory;
 
@@ -18,10 +17,8 @@ pub struct Environment {
     pub device: String,
     /// Threads that shared each batch.
     pub workers: usize,
-    /// The processor's name, where the system tells it.
-    pub processor: Option<String>,
-    /// The processor's cores that the program may use.
-    pub cores: usize,
+    /// The processor's name, its cores that the program may use, and the machine's memory.
+    pub processor: String,
     /// The most bytes that the process has had resident, where the system tells it.
     pub peak_memory: Option<u64>,
 }
@@ -34,7 +31,6 @@ impl Environment {
             device: device.to_owned(),
             workers,
             processor: processor(),
-            cores: cores(),
             peak_memory: peak_memory(),
         }
     }
@@ -47,8 +43,7 @@ impl fmt::Display for Environment {
             f,
             "- Attend {version} with Burn {BURN_VERSION}, for {OS} on {ARCH}"
         )?;
-        let processor = self.processor.as_deref().unwrap_or("a processor");
-        writeln!(f, "- {processor}, {}", counted(self.cores, "core"))?;
+        writeln!(f, "- {}", self.processor)?;
         write!(
             f,
             "- device `{}`, {}",
@@ -66,14 +61,6 @@ impl fmt::Display for Environment {
 fn counted(count: usize, noun: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
     format!("{count} {noun}{ending}")
-}
-
-/// The processor's name as Linux tells it.
-fn processor() -> Option<String> {
-    let text = fs::read_to_string("/proc/cpuinfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("model name"))?;
-    let (_, name) = line.split_once(':')?;
-    Some(name.trim().to_owned())
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@ use attend_data::cli::{print, report};
 use attend_data::file::write_file;
 use attend_data::shard::Progress;
 use attend_data::tokenizer::Tokenizer;
-use attend_infer::cli::WorkerCount;
+use attend_infer::cli::{DeviceOption, WorkerCount};
 use attend_infer::metric::{corpus_bleu, corpus_chrf};
-use attend_infer::{ModelFolder, Translator, Workers, device};
+use attend_infer::{ModelFolder, Translator, Workers};
 use attend_train::dataset::{Corpora, Dataset};
 use attend_train::environment::Environment;
 use attend_train::interrupt::Interrupt;
@@ -50,12 +50,11 @@ struct Options {
     /// Change a setting of the recipe, such as training.updates=1000; may be given several times.
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     overrides: Vec<String>,
-    /// Threads that share each batch, auto for one a core. The same number repeats a run exactly.
+    /// Threads that share each batch, auto for one a core, or one on a graphics card. The same number repeats a run exactly.
     #[arg(long, value_name = "N", default_value = "auto")]
     workers: WorkerCount,
-    /// The device to compute on: flex or ndarray, if built in. [default: the first built in]
-    #[arg(long, value_name = "NAME", env = "BURN_DEVICE")]
-    device: Option<String>,
+    #[command(flatten)]
+    device: DeviceOption,
 }
 
 fn main() -> ExitCode {
@@ -67,7 +66,7 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<ExitCode, TrainError> {
     let recipe = Recipe::load(&options.recipe, &options.overrides)?;
-    let device = device::select(options.device.as_deref())?;
+    let device = options.device.select()?;
     let folder = match &options.output {
         Some(folder) => folder.clone(),
         None => Path::new("runs").join(options.recipe.file_stem().unwrap_or_default()),
@@ -106,13 +105,13 @@ fn run(options: &Options) -> Result<ExitCode, TrainError> {
     let (train_pairs, valid_pairs) = (dataset.train.len(), dataset.valid_pairs.len());
     let (reports, test_pairs) = (dataset.reports.clone(), dataset.test_pairs.clone());
 
-    let workers = Workers::start(options.workers.get(), 1)?;
+    let workers = Workers::start(options.workers.on(&device), 1)?;
     let trainer = Trainer::new(
         recipe.clone(),
         tokenizer.clone(),
         dataset,
         folder.clone(),
-        &device,
+        &device.device,
         workers.clone(),
     )?;
     if options.dry_run {
@@ -152,7 +151,7 @@ fn run(options: &Options) -> Result<ExitCode, TrainError> {
         }
     };
 
-    let translator = Translator::new(ModelFolder::load(&folder, &device)?).with_workers(workers);
+    let translator = Translator::new(ModelFolder::load(&folder, &device.device)?).with_workers(workers);
     let (sources, references): (Vec<String>, Vec<String>) = test_pairs
         .into_iter()
         .map(|pair| (pair.source, pair.target))
@@ -160,11 +159,10 @@ fn run(options: &Options) -> Result<ExitCode, TrainError> {
     let hypotheses = translator.translate_best(&sources)?;
     let bleu = corpus_bleu(&hypotheses, &references, recipe.data.bleu)?;
     let chrf = corpus_chrf(&hypotheses, &references)?;
-    let device_name = options.device.as_deref().or(device::default_name());
-    let environment = Environment::of_this_process(device_name.unwrap_or_default(), state.workers);
+    let environment = Environment::of_this_process(&device.name, state.workers);
     let card = ModelCard {
         name: &name,
-        command: &command(options),
+        command: &command(options, state.workers),
         recipe: &recipe,
         state: &state,
         records: &Record::read_all(&folder)?,
@@ -212,9 +210,9 @@ fn encode(corpora: &Corpora, tokenizer: &Tokenizer, recipe: &Recipe) -> Result<D
 }
 
 /// The command that repeats the run, into whatever folder.
-fn command(options: &Options) -> String {
+fn command(options: &Options, workers: usize) -> String {
     let recipe = options.recipe.display().to_string();
-    let workers = options.workers.get().to_string();
+    let workers = workers.to_string();
     let mut words = vec!["just", "train", &recipe];
     words.extend(
         options
@@ -223,7 +221,13 @@ fn command(options: &Options) -> String {
             .flat_map(|assignment| ["--set", assignment]),
     );
     words.extend(["--workers", &workers]);
-    words.extend(options.device.iter().flat_map(|device| ["--device", device]));
+    words.extend(
+        options
+            .device
+            .name()
+            .iter()
+            .flat_map(|device| ["--device", device]),
+    );
     shell_line(&words)
 }
 

@@ -509,7 +509,8 @@ fn list(updates: &[usize]) -> String {
     updates.join(", ")
 }
 
-pub(crate) fn to_tensor(matrix: &TokenMatrix, device: &Device) -> Tensor<2, Int> {
+/// The ids as a tensor: `[rows, width]`.
+pub fn to_tensor(matrix: &TokenMatrix, device: &Device) -> Tensor<2, Int> {
     let shape = [matrix.rows, matrix.width];
     Tensor::from_data(TensorData::new(matrix.ids.clone(), shape), device)
 }

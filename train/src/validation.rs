@@ -193,7 +193,7 @@ fn perplexity(cross_entropy: f64) -> f64 {
 }
 
 /// The label-smoothed cross-entropy of a batch, summed over its target tokens: `[1]`.
-pub(crate) fn batch_loss(model: &Transformer, batch: &Batch, device: &Device, smoothing: f64) -> Tensor<1> {
+pub fn batch_loss(model: &Transformer, batch: &Batch, device: &Device, smoothing: f64) -> Tensor<1> {
     model.loss(
         to_tensor(&batch.source, device),
         to_tensor(&batch.target_input, device),

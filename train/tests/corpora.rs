@@ -248,7 +248,7 @@ fn segmented_text_is_scored_without_its_marks() {
     assert!(stdout.contains("tok:none"), "{stdout}");
 
     let folder = workspace.path("runs/words");
-    let model = ModelFolder::load(&folder, &device::select(Some("flex")).unwrap()).unwrap();
+    let model = ModelFolder::load(&folder, &device::select("flex").unwrap().device).unwrap();
     assert_eq!(model.tokenizer.kind(), TokenizerKind::Whitespace);
     // Twelve letters with and without a mark, the pieces of two commands, four special tokens.
     assert_eq!(model.tokenizer.vocab_size(), 24 + 5 + 4);

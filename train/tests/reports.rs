@@ -193,7 +193,7 @@ fn the_model_card_has_the_command_as_a_shell_takes_it() {
 #[test]
 fn the_model_card_tells_of_data_scores_and_environment() {
     let workspace = small_workspace();
-    let device = attend_infer::device::default_name().expect("one is built in");
+    let device = attend_infer::device::auto().expect("one is built in").name;
     workspace.train_well(&["small.toml", "--output", "run", "--workers", "1"]);
     let card = fs::read_to_string(workspace.path("run/README.md")).unwrap();
     let validations = records(&workspace.path("run"));

@@ -80,7 +80,7 @@ fn the_saved_model_translates_as_the_trained_one() {
         });
     let best = validations.max_by(f64::total_cmp).expect("the run validated");
 
-    let bundle = ModelFolder::load(workspace.path("run"), &device::select(None).unwrap()).unwrap();
+    let bundle = ModelFolder::load(workspace.path("run"), &device::auto().unwrap().device).unwrap();
     let greedy = SearchOptions::default().greedy();
     let translator = Translator::new(bundle).with_search(greedy).unwrap();
     let (sources, references): (Vec<_>, Vec<_>) = copy_and_reverse(330).split_off(300).into_iter().unzip();

@@ -41,7 +41,7 @@ fn a_tiny_model_learns_to_copy_and_reverse() {
     workspace.write("copy.toml", COPY_AND_REVERSE);
     workspace.train_well(&["copy.toml", "--output", "run"]);
 
-    let bundle = ModelFolder::load(workspace.path("run"), &device::select(None).unwrap()).unwrap();
+    let bundle = ModelFolder::load(workspace.path("run"), &device::auto().unwrap().device).unwrap();
     let (sources, references): (Vec<_>, Vec<_>) = held_out[100..].iter().cloned().unzip();
     let hypotheses = Translator::new(bundle).translate_best(&sources).unwrap();
     let exact = hypotheses.iter().zip(&references).filter(|(a, b)| a == b).count();

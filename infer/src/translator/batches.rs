@@ -101,7 +101,7 @@ mod tests {
         let tokenizer = Tokenizer::train_whitespace(["a b c"].iter(), None).unwrap();
         let config = TransformerConfig::tiny(tokenizer.vocab_size());
         let translator = Translator::new(ModelFolder {
-            model: Transformer::new(&config, &crate::device::select(None).unwrap()).unwrap(),
+            model: Transformer::new(&config, &crate::device::auto().unwrap().device).unwrap(),
             config,
             tokenizer,
             generation: SearchOptions::default(),

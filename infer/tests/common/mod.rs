@@ -105,7 +105,7 @@ pub(crate) fn bundle_of_words<'a>(lines: impl IntoIterator<Item = &'a str, IntoI
 
 /// The device that the programs choose without `--device`.
 pub(crate) fn cpu() -> Device {
-    device::select(None).expect("a device is built in")
+    device::auto().expect("a device is built in").device
 }
 
 /// A temporary folder whose sub-folder `model` holds [`bundle`].
@@ -179,7 +179,7 @@ impl Workspace {
     }
 }
 
-fn program(path: &str) -> Command {
+pub(crate) fn program(path: &str) -> Command {
     let mut command = Command::new(path);
     command
         .env_remove("BURN_DEVICE")

@@ -10,14 +10,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use attend_data::DataError;
-use attend_data::cli::report;
+use attend_data::cli::{print, report};
 use attend_data::corpus::Lines;
 use attend_infer::cli::{ComputeOptions, SearchFlags, TextFlags};
 use attend_infer::search::SearchOptions;
 use attend_infer::stream::{StreamOptions, translate_lines};
 use attend_infer::translator::BATCH_TOKENS;
-use attend_infer::{InferError, Language, ModelFolder, Translator};
-use clap::{Parser, error::ErrorKind};
+use attend_infer::{InferError, Language, ModelFolder, Translator, device};
+use clap::{Parser, Subcommand, error::ErrorKind};
 
 use output::Output;
 use progress::Progress;
@@ -28,8 +28,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Translate text: arguments, a file, or standard input, one line in, one line out, as the lines come. On a terminal,
 /// a prompt asks for them.
 #[derive(Parser)]
-#[command(name = "translate", version)]
+#[command(name = "translate", version, args_conflicts_with_subcommands = true)]
 struct Options {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// The lines to translate; without any, those of --input or of standard input.
     #[arg(value_name = "LINE", conflicts_with = "input")]
     lines: Vec<String>,
@@ -71,12 +73,21 @@ struct Options {
     compute: ComputeOptions,
 }
 
+#[derive(Subcommand)]
+enum Command {
+    /// List the devices that --device takes: those of the backends that are built in and that this machine has.
+    Devices,
+}
+
 fn default_batch_tokens() -> NonZeroUsize {
     const { NonZeroUsize::new(BATCH_TOKENS).expect("a batch holds tokens") }
 }
 
 fn main() -> ExitCode {
     let options = Options::parse();
+    if let Some(Command::Devices) = options.command {
+        return list_devices();
+    }
     if options.nbest > 1 && !options.json {
         usage_error("--nbest with more than one translation a line needs --json");
     }
@@ -88,6 +99,17 @@ fn usage_error(message: &str) -> ! {
     Options::command()
         .error(ErrorKind::ArgumentConflict, message)
         .exit()
+}
+
+fn list_devices() -> ExitCode {
+    let devices = device::list();
+    let lines = devices
+        .iter()
+        .map(|device| format!("{:<9}  {}\n", device.name, device.description()));
+    match print(&lines.collect::<String>()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => report(&error, error.hint()),
+    }
 }
 
 fn run(options: &Options) -> Result<ExitCode, InferError> {
