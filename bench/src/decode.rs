@@ -10,6 +10,7 @@ use attend_data::DataError;
 use attend_data::cli::print;
 use attend_data::corpus::read_lines;
 use attend_data::tokenizer::Tokenizer;
+use attend_infer::cli::avoid_huge_pages;
 use attend_infer::search::SearchOptions;
 use attend_infer::{InferError, ModelFolder, Translator, Workers, device};
 use attend_model::{Precision, Transformer, TransformerConfig};
@@ -311,6 +312,8 @@ fn random_text(path: &Path, length: usize) -> Result<(), BenchError> {
 
 /// Translates the text and prints the measurement.
 pub(crate) fn measure(options: &DecoderOptions) -> Result<(), BenchError> {
+    // As `translate` does.
+    avoid_huge_pages();
     let bundle = ModelFolder::load(&options.folder, &device::auto()?.device)?;
     let lines = read_lines(&options.text)?;
     let search = SearchOptions {

@@ -110,10 +110,19 @@ impl ComputeOptions {
     ///
     /// Those of [`DeviceOption::select`], [`Workers::start`] and [`Workers::load`].
     pub fn load(&self, folder: &Path) -> Result<Translator, InferError> {
+        avoid_huge_pages();
         let device = self.device.select()?;
         let workers = self.workers.start(&device)?;
         workers.load(folder, &self.ensemble, &device.device, self.dtype)
     }
+}
+
+/// Has Linux give this process pages of the usual size alone. The allocator asks for huge ones, for which the kernel may
+/// have to move other memory: a model then takes up to a second longer to load, and translating is no faster for it.
+pub fn avoid_huge_pages() {
+    // Where the kernel refuses, nothing but the time is lost.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
 
 /// How translations are searched for. What is not given is as the model's `generation.json` has it.

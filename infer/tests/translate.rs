@@ -549,3 +549,25 @@ fn devices_are_listed_by_the_names_that_choose_them() {
     }
     workspace.translated(&["--device", "cpu", "yes"], b"");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn translating_takes_no_huge_pages() {
+    let workspace = Workspace::new();
+    let mut command = workspace.translate_command::<&str>(&[]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut program = command.spawn().unwrap();
+    let mut stdin = program.stdin.take().unwrap();
+    stdin.write_all(b"yes\n").unwrap();
+    // With the first translation the model is loaded.
+    BufReader::new(program.stdout.take().unwrap())
+        .read_line(&mut String::new())
+        .unwrap();
+    let status = std::fs::read_to_string(format!("/proc/{}/status", program.id())).unwrap();
+    drop(stdin);
+    program.wait().unwrap();
+    // Kernels before 5.0 do not tell.
+    if let Some(line) = status.lines().find(|line| line.starts_with("THP_enabled")) {
+        assert_eq!(line.split_whitespace().last(), Some("0"));
+    }
+}

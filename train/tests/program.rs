@@ -483,5 +483,9 @@ fn the_number_of_workers_is_one_from_1_or_auto() {
 #[test]
 fn an_unknown_device_is_refused() {
     let workspace = small_workspace();
-    assert_refused(&workspace, &["--device", "abacus"], &["\"abacus\"", "did you mean "]);
+    assert_refused(
+        &workspace,
+        &["--device", "abacus"],
+        &["\"abacus\"", "did you mean "],
+    );
 }
