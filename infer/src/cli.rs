@@ -104,7 +104,8 @@ pub struct ComputeOptions {
 }
 
 impl ComputeOptions {
-    /// A translator of the model in `folder` and those of the ensemble.
+    /// A translator of the model in `folder` and those of the ensemble, in a process that [avoids huge
+    /// pages](avoid_huge_pages).
     ///
     /// # Errors
     ///

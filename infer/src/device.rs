@@ -9,9 +9,6 @@ use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 use crate::error::InferError;
 use crate::workers::cores;
 
-/// What `--device` takes besides the names of backends: the best device there is, and the processor.
-const ALIASES: [&str; 2] = ["auto", "cpu"];
-
 /// A device and its name.
 #[derive(Clone, Debug)]
 pub struct NamedDevice {
@@ -19,7 +16,7 @@ pub struct NamedDevice {
     pub name: String,
     /// The device.
     pub device: Device,
-    /// Of the cards.
+    /// Whether its backend is for cards, of which a machine may have several.
     is_numbered: bool,
 }
 
@@ -119,7 +116,8 @@ pub fn compiled_in() -> Vec<&'static str> {
 ///
 /// # Errors
 ///
-/// [`InferError::UnknownDevice`], [`InferError::DeviceNotCompiledIn`] and [`InferError::NoSuchDevice`].
+/// [`InferError::UnknownDevice`], [`InferError::DeviceNotCompiledIn`], [`InferError::NoSuchDevice`], and for `auto`
+/// [`InferError::NoDevice`].
 pub fn select(name: &str) -> Result<NamedDevice, InferError> {
     match name {
         "auto" => auto(),
@@ -157,7 +155,7 @@ fn find(name: &str) -> Result<NamedDevice, InferError> {
     let backends = backends();
     let backend = backends.iter().find(|backend| backend.feature == feature);
     let (Some(backend), Some(index)) = (backend, index) else {
-        return Err(unknown(name, &backends));
+        return Err(unknown(name, feature, &backends));
     };
     if !backend.is_compiled_in() {
         return Err(not_compiled_in(feature));
@@ -172,9 +170,10 @@ fn find(name: &str) -> Result<NamedDevice, InferError> {
     })
 }
 
-fn unknown(name: &str, backends: &[Backend]) -> InferError {
-    let names = backends.iter().map(|backend| backend.feature).chain(ALIASES);
-    let nearest = names.min_by_key(|known| strsim::damerau_levenshtein(name, known));
+/// `feature` is what stands before the name's colon.
+fn unknown(name: &str, feature: &str, backends: &[Backend]) -> InferError {
+    let names = backends.iter().map(|backend| backend.feature).chain(["auto"]);
+    let nearest = names.min_by_key(|known| strsim::damerau_levenshtein(feature, known));
     InferError::UnknownDevice {
         name: name.to_owned(),
         nearest: nearest.unwrap_or_default(),

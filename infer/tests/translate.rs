@@ -505,8 +505,8 @@ fn a_device_is_chosen_by_name() {
     let workspace = Workspace::new();
     let unknown = workspace.translate(&["--device", "abacus", "yes"], b"");
     assert_error(&unknown, &["\"abacus\""]);
-    let misspelt = workspace.translate(&["--device", "vulcan:1", "yes"], b"");
-    let complaints = assert_error(&misspelt, &["\"vulcan:1\""]);
+    let misspelt = workspace.translate(&["--device", "vulcan:123456", "yes"], b"");
+    let complaints = assert_error(&misspelt, &["\"vulcan:123456\""]);
     assert!(complaints.contains("did you mean vulkan?"), "{complaints}");
     let mut command = workspace.translate_command(&["yes"]);
     command.env("BURN_DEVICE", "abacus");
