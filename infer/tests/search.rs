@@ -5,8 +5,8 @@ mod toy;
 use std::collections::HashSet;
 
 use attend_infer::search::{
-    Hypothesis, LengthNormalization, MAX_BEAM_SIZE, Sampling, Search, SearchError, SearchOptions, beam,
-    greedy, length_penalty,
+    Hypothesis, LengthNormalization, MAX_BEAM_SIZE, Sampling, Search, SearchError, SearchOptions, Stopping,
+    beam, greedy, length_penalty,
 };
 
 use toy::{EOS, MAX_STEPS, Table, ToyDecoder, VOCAB_SIZE, WIDE, WORDS, all_words, requests, special};
@@ -244,6 +244,65 @@ fn at_the_maximum_length_the_end_is_forced_and_paid_for() {
             assert_eq!(hypothesis.tokens.len(), max_length);
             assert_eq!(hypothesis.log_probability, table.total(&hypothesis.tokens));
         }
+    }
+}
+
+#[test]
+fn a_shortlist_is_all_that_a_search_needs() {
+    let tables: Vec<Table> = (0..30).map(|seed| Table::random(seed, 0.3)).collect();
+    let max_lengths: Vec<usize> = (0..30).map(|i| i % 9).collect();
+    let (special, requests) = (special(), requests(&max_lengths));
+    for (beam_size, stopping, min_length) in [
+        (1, Stopping::Exact, 0),
+        (1, Stopping::CTranslate2, 2),
+        (2, Stopping::Exact, 3),
+        (2, Stopping::CTranslate2, 0),
+        (3, Stopping::CTranslate2, 4),
+    ] {
+        let options = SearchOptions {
+            stopping,
+            min_length,
+            ..options(beam_size, 1, 0.6)
+        };
+        let search = Search::new(&special, &options, None).expect("valid options");
+        let shortlist = search
+            .shortlist(&requests)
+            .expect("nothing depends on the tokens");
+        assert_eq!(
+            shortlist.best,
+            if stopping == Stopping::Exact {
+                beam_size
+            } else {
+                2 * beam_size
+            }
+        );
+        let found = [None, Some(shortlist)].map(|shortlist| {
+            let mut decoder = ToyDecoder::new(&tables);
+            decoder.shortlist = shortlist;
+            search.run(&mut decoder, &requests).expect("translations")
+        });
+        assert_eq!(found[0], found[1], "{options:?}");
+    }
+}
+
+#[test]
+fn what_depends_on_the_tokens_before_needs_all_logits() {
+    let special = special();
+    let plain = options(2, 1, 0.6);
+    let has_shortlist = |options: &SearchOptions, prefix: Vec<u32>| {
+        let search = Search::new(&special, options, None).expect("valid options");
+        let mut requests = requests(&[5, 5]);
+        requests[1].prefix = prefix;
+        search.shortlist(&requests).is_some()
+    };
+    assert!(has_shortlist(&plain, Vec::new()));
+    assert!(!has_shortlist(&plain, vec![WORDS[0]]));
+    let (mut repetition, mut ngrams, mut sampled) = (plain, plain, plain);
+    repetition.repetition_penalty = 1.5;
+    ngrams.no_repeat_ngram = 2;
+    sampled.sampling = Some(Sampling::default());
+    for options in [repetition, ngrams, sampled] {
+        assert!(!has_shortlist(&options, Vec::new()), "{options:?}");
     }
 }
 

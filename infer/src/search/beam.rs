@@ -32,7 +32,6 @@ pub fn beam<D: StepDecoder + ?Sized>(
     decoder: &mut D,
     requests: &[Request],
 ) -> Result<Vec<Vec<Hypothesis>>, SearchError> {
-    let vocab_size = decoder.vocab_size();
     let mut sentences: Vec<Sentence<'_>> = requests
         .iter()
         .map(|request| Sentence::new(search, request))
@@ -44,7 +43,7 @@ pub fn beam<D: StepDecoder + ?Sized>(
     while !tokens.is_empty() {
         let mut logits = step(decoder, &tokens);
         let n_rows = tokens.len();
-        let mut rows = logits.rows(vocab_size);
+        let mut rows = logits.rows();
         let mut first_row = 0;
         let mut parent_rows = Vec::new();
         tokens.clear();

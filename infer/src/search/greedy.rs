@@ -33,7 +33,6 @@ pub(super) fn follow<D: StepDecoder + ?Sized>(
     mut choose: impl FnMut(usize, &Row<'_>) -> Option<Candidate>,
 ) -> Vec<Hypothesis> {
     let Search { special, options, .. } = *search;
-    let vocab_size = decoder.vocab_size();
     let nothing_yet = Hypothesis {
         tokens: Vec::new(),
         log_probability: 0.0,
@@ -53,7 +52,7 @@ pub(super) fn follow<D: StepDecoder + ?Sized>(
         let mut logits = step(decoder, &tokens);
         let mut unfinished_rows = Vec::with_capacity(places.len());
         tokens.clear();
-        for (row_number, mut row) in logits.rows(vocab_size).enumerate() {
+        for (row_number, mut row) in logits.rows().enumerate() {
             let place = places[row_number];
             let (request, hypothesis) = (requests[place], &mut hypotheses[place]);
             let last_resort = search.constrain(&hypothesis.tokens, request, &mut row);

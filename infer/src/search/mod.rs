@@ -7,7 +7,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `options` | [`SearchOptions`]: everything that can be asked of a search, with its source |
-//! | `row` | the logits of the token that follows a hypothesis |
+//! | `row` | the logits of the token that follows a hypothesis: all, or a [`Shortlist`] |
 //! | `constraints` | what may follow a hypothesis, for all searches alike |
 //! | `surface` | the text that tokens spell, and where words end in it |
 //! | `banned`, `required` | words that no translation has, and that each must have |
@@ -36,7 +36,7 @@ pub use sample::sample;
 pub use score::length_penalty;
 pub use surface::SurfaceForms;
 
-use row::Row;
+use row::{Row, RowLogits};
 
 /// Decodes one step at a time. A row is one hypothesis of one sentence.
 ///
@@ -46,7 +46,8 @@ pub trait StepDecoder {
     /// Size of the target vocabulary.
     fn vocab_size(&self) -> usize;
 
-    /// Extends each row by its token and returns the logits of the next one.
+    /// Extends each row by its token and returns the logits of the next one: all of them, or the
+    /// [shortlist](Search::shortlist) of the search that it is for.
     fn step(&mut self, tokens: &[u32]) -> StepLogits;
 
     /// Keeps the given rows in the given order. A row may be named several times or not at all. It may come before the
@@ -57,8 +58,8 @@ pub trait StepDecoder {
 /// What a step finds out about the next token of each row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepLogits {
-    /// Row-major `[rows, vocab_size]`.
-    pub logits: Vec<f32>,
+    /// Of the tokens that may come next.
+    pub logits: Logits,
     /// `[rows]`: the logarithm of the sum of a row's exponentials. A token's log-probability is its logit less that, so
     /// the total of log-probabilities is 0.
     pub totals: Vec<f32>,
@@ -67,16 +68,53 @@ pub struct StepLogits {
     pub attention: Vec<f32>,
 }
 
+/// What a step finds out about each token, or about those that matter.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Logits {
+    /// Row-major `[rows, vocab_size]`.
+    All(Vec<f32>),
+    /// Row-major `[rows, best + 1]`: the [`Shortlist`] of each row, in any order, tokens with their logits.
+    Shortlist(Vec<(u32, f32)>),
+}
+
+/// The few tokens of a row that a search looks at: for a decoder whose logits are not in memory, to have only these
+/// brought there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shortlist {
+    /// How many of the most probable tokens,
+    pub best: usize,
+    /// not counting these,
+    pub without: Vec<u32>,
+    /// and `</s>`, which is none of them.
+    pub eos: u32,
+}
+
 impl StepLogits {
-    fn rows(&mut self, vocab_size: usize) -> impl Iterator<Item = Row<'_>> {
-        let source_seq = self.attention.len() / self.totals.len().max(1);
+    fn rows(&mut self) -> impl Iterator<Item = Row<'_>> {
+        let n_rows = self.totals.len().max(1);
+        let source_seq = self.attention.len() / n_rows;
         let attention = &self.attention;
-        let rows = self.logits.chunks_exact_mut(vocab_size).zip(&self.totals);
-        rows.enumerate().map(move |(row, (logits, &total))| Row {
-            logits,
-            total,
-            attention: &attention[row * source_seq..(row + 1) * source_seq],
-        })
+        let rows: Vec<RowLogits<'_>> = match &mut self.logits {
+            Logits::All(logits) => {
+                let width = logits.len() / n_rows;
+                logits.chunks_exact_mut(width).map(RowLogits::All).collect()
+            }
+            Logits::Shortlist(candidates) => {
+                let width = candidates.len() / n_rows;
+                candidates
+                    .chunks_exact_mut(width)
+                    .map(RowLogits::Shortlist)
+                    .collect()
+            }
+        };
+        rows.into_iter()
+            .zip(&self.totals)
+            .enumerate()
+            .map(move |(row, (logits, &total))| Row {
+                logits,
+                total,
+                attention: &attention[row * source_seq..(row + 1) * source_seq],
+            })
     }
 }
 
@@ -150,6 +188,31 @@ impl<'a> Search<'a> {
         })
     }
 
+    /// The tokens that the search looks at, whatever comes before them; `None` where that may be any.
+    #[must_use]
+    pub fn shortlist(&self, requests: &[Request]) -> Option<Shortlist> {
+        let Self { special, options, .. } = *self;
+        let asks = |request: &Request| !request.prefix.is_empty() || !request.required.is_empty();
+        let depends_on_the_tokens = options.sampling.is_some()
+            || options.repetition_penalty != 1.0
+            || options.no_repeat_ngram > 0
+            || self.banned.is_some()
+            || requests.iter().any(asks);
+        if depends_on_the_tokens {
+            return None;
+        }
+        let unk = special.unk.filter(|_| options.unknown == Unknown::Forbid);
+        let never = special.forbidden.iter().copied().chain(unk);
+        Some(Shortlist {
+            best: match options.stopping {
+                Stopping::Exact => options.beam_size,
+                Stopping::CTranslate2 => 2 * options.beam_size,
+            },
+            without: never.chain([special.eos]).collect(),
+            eos: special.eos,
+        })
+    }
+
     /// The translations of the sentences in `decoder`, by the search that the options ask for: [`sample`] where they
     /// have `sampling`, [`greedy`] for a beam of 1, else [`beam`].
     ///
@@ -183,10 +246,17 @@ impl<'a> Search<'a> {
 /// Runs one step and checks the decoder's side of the contract.
 fn step<D: StepDecoder + ?Sized>(decoder: &mut D, tokens: &[u32]) -> StepLogits {
     let step = decoder.step(tokens);
-    assert_eq!(
-        (step.logits.len(), step.totals.len()),
-        (tokens.len() * decoder.vocab_size(), tokens.len()),
-        "a step returns one logit for each row and token, and one total for each row"
+    let n_rows = tokens.len();
+    let (is_whole, what) = match &step.logits {
+        Logits::All(logits) => (logits.len() == n_rows * decoder.vocab_size(), "token"),
+        Logits::Shortlist(candidates) => (
+            !candidates.is_empty() && candidates.len().is_multiple_of(n_rows),
+            "token of its shortlist",
+        ),
+    };
+    assert!(
+        is_whole && step.totals.len() == n_rows,
+        "a step returns one logit for each row and {what}, and one total for each row"
     );
     step
 }

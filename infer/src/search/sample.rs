@@ -52,11 +52,7 @@ fn random_numbers(seed: u64, sentence: u64, sample: u64) -> ChaCha8Rng {
 
 /// Draws one of the tokens that the row has left; `None` where it has none.
 fn draw(row: &Row<'_>, sampling: &Sampling, random: &mut ChaCha8Rng) -> Option<Candidate> {
-    let all = row.logits.iter().copied().enumerate();
-    let mut kept: Vec<Candidate> = all
-        .filter(|&(_, logit)| logit > f32::NEG_INFINITY)
-        .map(|(token, logit)| (token as u32, logit))
-        .collect();
+    let mut kept = row.possible();
     let better = |a: &Candidate, b: &Candidate| -> Ordering { b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)) };
     if let Some(top_k) = sampling.top_k
         && top_k < kept.len()

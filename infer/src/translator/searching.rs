@@ -53,8 +53,10 @@ impl Translator {
         let memories = self.model.encode(ids);
         let covers = self.search.coverage_penalty > 0.0;
         let vocab_size = self.tokenizer.vocab_size();
-        let mut decoder = TransformerDecoder::new(&self.model, memories.clone(), vocab_size, covers);
         let search = Search::new(&self.special, &self.search, self.banned.as_deref())?;
+        let shortlist = search.shortlist(&requests);
+        let (memory, shortlist) = (memories.clone(), shortlist.as_ref());
+        let mut decoder = TransformerDecoder::new(&self.model, memory, vocab_size, shortlist, covers);
         let hypotheses = search.run(&mut decoder, &requests)?;
         let of_sentence = |best_first: Vec<Hypothesis>| {
             let translations = best_first.into_iter().map(|best| self.translation(best));

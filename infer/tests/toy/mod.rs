@@ -4,7 +4,8 @@
 #![allow(dead_code)]
 
 use attend_infer::search::{
-    BannedWords, Hypothesis, Request, Search, SearchOptions, SpecialTokens, StepDecoder, StepLogits,
+    BannedWords, Hypothesis, Logits, Request, Search, SearchOptions, Shortlist, SpecialTokens, StepDecoder,
+    StepLogits,
 };
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -76,6 +77,8 @@ pub(crate) struct ToyDecoder {
     pub(crate) total: f32,
     /// How much a row looks at each source token to find what follows these words; to be told where it is not empty.
     pub(crate) attention: fn(&[u32]) -> Vec<f32>,
+    /// What steps tell, in place of all logits.
+    pub(crate) shortlist: Option<Shortlist>,
     /// How many rows each step had.
     pub(crate) rows_stepped: Vec<usize>,
     pub(crate) n_selects: usize,
@@ -87,6 +90,7 @@ impl ToyDecoder {
             rows: tables.iter().map(|t| (t.clone(), Vec::new())).collect(),
             total: 0.0,
             attention: |_| Vec::new(),
+            shortlist: None,
             rows_stepped: Vec::new(),
             n_selects: 0,
         }
@@ -112,7 +116,15 @@ impl StepDecoder for ToyDecoder {
         }
         self.rows_stepped.push(tokens.len());
         StepLogits {
-            logits,
+            logits: match &self.shortlist {
+                None => Logits::All(logits),
+                Some(shortlist) => Logits::Shortlist(
+                    logits
+                        .chunks(VOCAB_SIZE)
+                        .flat_map(|row| shortlisted(row, shortlist))
+                        .collect(),
+                ),
+            },
             totals: vec![self.total; tokens.len()],
             attention,
         }
@@ -127,6 +139,18 @@ impl StepDecoder for ToyDecoder {
         self.n_selects += 1;
         self.rows = rows.iter().map(|&row| self.rows[row].clone()).collect();
     }
+}
+
+/// The tokens of a row that are on the shortlist, the worst first.
+fn shortlisted(row: &[f32], shortlist: &Shortlist) -> Vec<(u32, f32)> {
+    let all: Vec<(u32, f32)> = (0..).zip(row.iter().copied()).collect();
+    let mut others = all.clone();
+    others.retain(|(token, _)| !shortlist.without.contains(token));
+    others.sort_by(|a, b| b.1.total_cmp(&a.1));
+    others.truncate(shortlist.best);
+    others.push(all[shortlist.eos as usize]);
+    others.reverse();
+    others
 }
 
 /// Requests for translations of these lengths at most, each sentence's number its place.
