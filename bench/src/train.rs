@@ -169,7 +169,7 @@ pub(crate) fn measure(options: &TrainerOptions) -> Result<(), BenchError> {
         Tokenizer::train_whitespace(words.iter(), None)?,
         dataset,
         PathBuf::new(),
-        &device::auto()?.device,
+        &[device::auto()?.device],
         workers,
     )?;
     let mut rates = Vec::new();

@@ -10,6 +10,7 @@ use clap::Args;
 
 use crate::device::{self, NamedDevice};
 use crate::error::InferError;
+use crate::lost_device::notice_lost_device;
 use crate::search::{LengthNormalization, Sampling, SearchOptions, Stopping, Unknown};
 use crate::stream::{LineRequests, Prefixes};
 use crate::translator::Translator;
@@ -20,10 +21,11 @@ use crate::workers::Workers;
 pub struct WorkerCount(Option<NonZeroUsize>);
 
 impl WorkerCount {
-    /// The number on a device.
+    /// The number on these devices together.
     #[must_use]
-    pub fn on(self, device: &NamedDevice) -> usize {
-        self.0.map_or_else(|| device.workers(), NonZeroUsize::get)
+    pub fn on(self, devices: &[NamedDevice]) -> usize {
+        let keep_busy = || devices.iter().map(NamedDevice::workers).sum();
+        self.0.map_or_else(keep_busy, NonZeroUsize::get)
     }
 }
 
@@ -52,7 +54,7 @@ struct WorkerOptions {
 }
 
 impl WorkerOptions {
-    fn start(self, device: &NamedDevice) -> Result<Workers, InferError> {
+    fn start(self, device: &[NamedDevice]) -> Result<Workers, InferError> {
         Workers::start(self.workers.on(device), self.threads.get())
     }
 }
@@ -73,18 +75,49 @@ impl DeviceOption {
     ///
     /// Those of [`device::select`].
     pub fn select(&self) -> Result<NamedDevice, InferError> {
-        let device = device::select(&self.device)?;
-        if self.device == "auto" && device::compiled_in().len() > 1 {
-            eprintln!("device: {} ({})", device.name, device.description());
-        }
-        Ok(device)
+        select(&self.device)
+    }
+}
+
+/// Where to compute what several devices can share.
+#[derive(Clone, Debug, Args)]
+pub struct DevicesOption {
+    /// The devices to compute on, with commas between them: auto (a graphics card if a backend for it is built in, else
+    /// the processor), cpu, those that `translate devices` lists, and remote:ws://HOST:PORT for one that
+    /// `remote-server` serves there.
+    #[arg(
+        long,
+        value_name = "NAME,...",
+        value_delimiter = ',',
+        env = "BURN_DEVICE",
+        default_value = "auto"
+    )]
+    device: Vec<String>,
+}
+
+impl DevicesOption {
+    /// The devices, one or more. Where `auto` chose among several backends, says which on standard error.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`device::select`].
+    pub fn select(&self) -> Result<Vec<NamedDevice>, InferError> {
+        self.device.iter().map(|name| select(name)).collect()
     }
 
-    /// The name, if it is not left to `auto`.
+    /// The names as they were given, if they are not left to `auto`.
     #[must_use]
-    pub fn name(&self) -> Option<&str> {
-        (self.device != "auto").then_some(&self.device)
+    pub fn names(&self) -> Option<String> {
+        (self.device != ["auto"]).then(|| self.device.join(","))
     }
+}
+
+fn select(name: &str) -> Result<NamedDevice, InferError> {
+    let device = device::select(name)?;
+    if name == "auto" && device::compiled_in().len() > 1 {
+        eprintln!("device: {} ({})", device.name, device.description());
+    }
+    Ok(device)
 }
 
 /// Which models compute beside the first, where, and in what numbers.
@@ -105,16 +138,17 @@ pub struct ComputeOptions {
 
 impl ComputeOptions {
     /// A translator of the model in `folder` and those of the ensemble, in a process that [avoids huge
-    /// pages](avoid_huge_pages).
+    /// pages](avoid_huge_pages), and its device.
     ///
     /// # Errors
     ///
     /// Those of [`DeviceOption::select`], [`Workers::start`] and [`Workers::load`].
-    pub fn load(&self, folder: &Path) -> Result<Translator, InferError> {
+    pub fn load(&self, folder: &Path) -> Result<(Translator, [NamedDevice; 1]), InferError> {
         avoid_huge_pages();
-        let device = self.device.select()?;
+        let device = [self.device.select()?];
         let workers = self.workers.start(&device)?;
-        workers.load(folder, &self.ensemble, &device.device, self.dtype)
+        let load = || workers.load(folder, &self.ensemble, &device[0].device, self.dtype);
+        Ok((notice_lost_device(&device, load)?, device))
     }
 }
 

@@ -1,7 +1,9 @@
 //! The devices that this program was built for and that this machine has.
 //!
 //! A device is named by the feature that compiles its backend in, and where a machine may have several of a kind, by its
-//! place among these: `vulkan:1` is the second. Graphics cards stand before what emulates one on the processor.
+//! place among these: `vulkan:1` is the second. Graphics cards stand before what emulates one on the processor. A device
+//! that another machine serves is named by its address: `remote:ws://host:3000`, and `remote:ws://host:3000#1` is the
+//! second of those that are served there.
 
 use burn::tensor::{Device, DeviceType};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
@@ -12,30 +14,49 @@ use crate::workers::cores;
 /// A device and its name.
 #[derive(Clone, Debug)]
 pub struct NamedDevice {
-    /// As `--device` takes it: `flex`, `vulkan:0`.
+    /// As `--device` takes it: `flex`, `vulkan:0`, `remote:ws://host:3000`.
     pub name: String,
     /// The device.
     pub device: Device,
-    /// Whether its backend is for cards, of which a machine may have several.
-    is_numbered: bool,
+    kind: Kind,
+}
+
+/// What a device does its work with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    /// The processor, of which a machine has one.
+    Processor,
+    /// A card, or what emulates one, of which a machine may have several.
+    Card,
+    /// Another machine.
+    #[cfg(feature = "remote")]
+    Remote,
 }
 
 impl NamedDevice {
     /// What the device is: the card's name, or the processor's with its memory.
     #[must_use]
     pub fn description(&self) -> String {
-        match identity(&self.device) {
-            Some(identity) if self.is_numbered => identity.name,
+        match (self.kind, identity(&self.device)) {
+            (Kind::Card, Some(identity)) => identity.name,
+            #[cfg(feature = "remote")]
+            (Kind::Remote, _) => "served by another program".to_owned(),
             _ => processor(),
         }
     }
 
-    /// Workers that keep the device busy: one for each core of the processor; a card does its work in turn.
+    /// Whether it may go while the program runs.
+    #[must_use]
+    pub fn can_be_lost(&self) -> bool {
+        self.kind != Kind::Processor
+    }
+
+    /// Workers that keep the device busy: one for each core of the processor; another device does its work in turn.
     #[must_use]
     pub fn workers(&self) -> usize {
-        match self.is_numbered {
-            true => 1,
-            false => cores(),
+        match self.kind {
+            Kind::Processor => cores(),
+            _ => 1,
         }
     }
 }
@@ -43,18 +64,17 @@ impl NamedDevice {
 /// The features that compile a backend in, and its devices where that was done.
 struct Backend {
     feature: &'static str,
-    /// Whether a machine may have several of its devices.
-    is_numbered: bool,
+    kind: Kind,
     devices: Option<fn() -> Vec<Device>>,
 }
 
 /// Burn's backends, in the order in which `auto` takes one.
 fn backends() -> [Backend; 8] {
     macro_rules! backend {
-        ($feature:literal, $device_type:ident, $is_numbered:literal) => {
+        ($feature:literal, $device_type:ident, $kind:ident) => {
             Backend {
                 feature: $feature,
-                is_numbered: $is_numbered,
+                kind: Kind::$kind,
                 #[cfg(feature = $feature)]
                 devices: Some(|| Device::enumerate(DeviceType::$device_type).into_vec()),
                 #[cfg(not(feature = $feature))]
@@ -63,14 +83,14 @@ fn backends() -> [Backend; 8] {
         };
     }
     [
-        backend!("cuda", Cuda, true),
-        backend!("rocm", Rocm, true),
-        backend!("metal", Metal, true),
-        backend!("vulkan", Vulkan, true),
-        backend!("wgpu", Wgpu, true),
-        backend!("flex", Flex, false),
-        backend!("cpu", Cpu, false),
-        backend!("ndarray", NdArray, false),
+        backend!("cuda", Cuda, Card),
+        backend!("rocm", Rocm, Card),
+        backend!("metal", Metal, Card),
+        backend!("vulkan", Vulkan, Card),
+        backend!("wgpu", Wgpu, Card),
+        backend!("flex", Flex, Processor),
+        backend!("cpu", Cpu, Processor),
+        backend!("ndarray", NdArray, Processor),
     ]
 }
 
@@ -85,12 +105,12 @@ impl Backend {
         let devices = devices.into_iter().enumerate();
         devices
             .map(|(index, device)| NamedDevice {
-                name: match self.is_numbered {
-                    true => format!("{}:{index}", self.feature),
-                    false => self.feature.to_owned(),
+                name: match self.kind {
+                    Kind::Processor => self.feature.to_owned(),
+                    _ => format!("{}:{index}", self.feature),
                 },
                 device,
-                is_numbered: self.is_numbered,
+                kind: self.kind,
             })
             .collect()
     }
@@ -112,16 +132,18 @@ pub fn compiled_in() -> Vec<&'static str> {
 /// The device of that name: a backend's, with the device's number behind a colon where it has several, or
 ///
 /// - `auto`: the first graphics card that a backend finds, else the processor;
-/// - `cpu`: the processor, by Burn's backend `cpu` where it is compiled in, else by `flex` or `ndarray`.
+/// - `cpu`: the processor, by Burn's backend `cpu` where it is compiled in, else by `flex` or `ndarray`;
+/// - `remote:` and an address: a device that the program `remote-server` serves there.
 ///
 /// # Errors
 ///
-/// [`InferError::UnknownDevice`], [`InferError::DeviceNotCompiledIn`], [`InferError::NoSuchDevice`], and for `auto`
-/// [`InferError::NoDevice`].
+/// [`InferError::UnknownDevice`], [`InferError::DeviceNotCompiledIn`], [`InferError::NoSuchDevice`], for `auto`
+/// [`InferError::NoDevice`], and for `remote` [`InferError::Unreachable`].
 pub fn select(name: &str) -> Result<NamedDevice, InferError> {
-    match name {
-        "auto" => auto(),
-        "cpu" => processors().next().ok_or_else(|| not_compiled_in("cpu")),
+    match (name, name.split_once(':')) {
+        ("auto", _) => auto(),
+        ("cpu", _) => processors().next().ok_or_else(|| not_compiled_in("cpu")),
+        (_, Some(("remote", address))) => connect(name, address),
         _ => find(name),
     }
 }
@@ -134,7 +156,7 @@ pub fn select(name: &str) -> Result<NamedDevice, InferError> {
 pub fn auto() -> Result<NamedDevice, InferError> {
     let devices = list();
     let is_card = |device: &Device| identity(device).is_some_and(|identity| identity.is_card);
-    let is_wanted = |device: &&NamedDevice| !device.is_numbered || is_card(&device.device);
+    let is_wanted = |device: &&NamedDevice| device.kind == Kind::Processor || is_card(&device.device);
     let best = devices.iter().find(is_wanted).or(devices.first());
     best.cloned().ok_or(InferError::NoDevice)
 }
@@ -142,7 +164,7 @@ pub fn auto() -> Result<NamedDevice, InferError> {
 /// The processor, by each backend for it.
 fn processors() -> impl Iterator<Item = NamedDevice> {
     let mut devices = list();
-    devices.retain(|device| !device.is_numbered);
+    devices.retain(|device| device.kind == Kind::Processor);
     devices.sort_by_key(|device| device.name != "cpu");
     devices.into_iter()
 }
@@ -161,13 +183,42 @@ fn find(name: &str) -> Result<NamedDevice, InferError> {
         return Err(not_compiled_in(feature));
     }
     let mut devices = backend.devices();
-    if index < devices.len() && (backend.is_numbered || name == feature) {
+    if index < devices.len() && (backend.kind == Kind::Card || name == feature) {
         return Ok(devices.swap_remove(index));
     }
     Err(InferError::NoSuchDevice {
         name: name.to_owned(),
         present: devices.into_iter().map(|device| device.name).collect(),
     })
+}
+
+/// The device behind an address.
+#[cfg(feature = "remote")]
+fn connect(name: &str, address: &str) -> Result<NamedDevice, InferError> {
+    use burn::tensor::remote::RemoteHost;
+    let unreachable = |reason: String| InferError::Unreachable {
+        name: name.to_owned(),
+        reason,
+    };
+    let (url, index) = match address.split_once('#') {
+        None => (address, 0),
+        Some((url, index)) => match index.parse::<u32>() {
+            Ok(index) => (url, index),
+            Err(_) => return Err(unreachable(format!("{index:?} is no number of a device"))),
+        },
+    };
+    let host = RemoteHost::websocket(url);
+    let device = Device::remote_options(&host).device_index(index as usize).init();
+    Ok(NamedDevice {
+        name: name.to_owned(),
+        device: device.map_err(|error| unreachable(error.to_string()))?,
+        kind: Kind::Remote,
+    })
+}
+
+#[cfg(not(feature = "remote"))]
+fn connect(_: &str, _: &str) -> Result<NamedDevice, InferError> {
+    Err(not_compiled_in("remote"))
 }
 
 /// `feature` is what stands before the name's colon.

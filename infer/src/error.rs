@@ -153,6 +153,22 @@ pub enum InferError {
         /// The devices of that backend that it has.
         present: Vec<String>,
     },
+    /// A device of another machine that does not answer.
+    #[error("cannot connect to {name}: {reason}")]
+    Unreachable {
+        /// The name asked for.
+        name: String,
+        /// What was met.
+        reason: String,
+    },
+    /// A device that was there and is gone.
+    #[error("no answer from {names} any more: {reason}")]
+    DeviceLost {
+        /// The devices.
+        names: String,
+        /// What was met at the first of them.
+        reason: String,
+    },
     /// No device at all.
     #[error("the backends that this program was built with find no device in this machine")]
     NoDevice,
@@ -212,6 +228,12 @@ impl InferError {
                 ));
             }
             Self::NoSuchDevice { .. } => "`translate devices` lists what there is",
+            Self::Unreachable { .. } => {
+                "serve one there by `just remote-server`, and name it remote:ws://HOST:PORT"
+            }
+            Self::DeviceLost { .. } => {
+                "start it again or take another; a training goes on from its last checkpoint by --resume"
+            }
             Self::NoDevice => "build with the feature flex, which computes on any processor",
         };
         Some(hint.to_owned())

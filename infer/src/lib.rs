@@ -18,6 +18,7 @@ pub mod alignment;
 pub mod cli;
 pub mod device;
 pub mod error;
+pub mod lost_device;
 pub mod metric;
 pub mod model_folder;
 pub mod search;
@@ -30,6 +31,7 @@ pub mod workers;
 
 pub use alignment::Alignment;
 pub use error::InferError;
+pub use lost_device::notice_lost_device;
 pub use model_folder::ModelFolder;
 pub use text::Language;
 pub use translator::{GivenTranslation, Score, SourceLine, TokenScore, Translation, Translator};

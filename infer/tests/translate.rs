@@ -511,6 +511,12 @@ fn a_device_is_chosen_by_name() {
     let mut command = workspace.translate_command(&["yes"]);
     command.env("BURN_DEVICE", "abacus");
     assert_error(&common::run(command, b""), &["\"abacus\""]);
+    let served = workspace.translate(&["--device", "remote:ws://127.0.0.1:1", "yes"], b"");
+    let complaint = match cfg!(feature = "remote") {
+        true => "cannot connect to remote:ws://127.0.0.1:1: ",
+        false => "built without remote, but ",
+    };
+    assert_error(&served, &[complaint]);
     let default = workspace.translated(&["yes"], b"");
     let built_in = [
         ("flex", cfg!(feature = "flex")),

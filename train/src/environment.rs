@@ -13,8 +13,8 @@ const BURN_VERSION: &str = "0.22.1";
 /// What a run ran on. `Display` writes it as Markdown, a line of a list for each part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Environment {
-    /// The device's name.
-    pub device: String,
+    /// The devices' names, with commas between them.
+    pub devices: String,
     /// Threads that shared each batch.
     pub workers: usize,
     /// The processor's name, its cores that the program may use, and the machine's memory.
@@ -26,9 +26,9 @@ pub struct Environment {
 impl Environment {
     /// The environment of this process.
     #[must_use]
-    pub fn of_this_process(device: &str, workers: usize) -> Self {
+    pub fn of_this_process(devices: &str, workers: usize) -> Self {
         Self {
-            device: device.to_owned(),
+            devices: devices.to_owned(),
             workers,
             processor: processor(),
             peak_memory: peak_memory(),
@@ -47,7 +47,7 @@ impl fmt::Display for Environment {
         write!(
             f,
             "- device `{}`, {}",
-            self.device,
+            self.devices,
             counted(self.workers, "worker")
         )?;
         if let Some(bytes) = self.peak_memory {

@@ -1,5 +1,6 @@
 //! What can go wrong in a training run.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use attend_data::DataError;
@@ -78,6 +79,14 @@ pub enum TrainError {
     /// No weights were worth keeping.
     #[error("no validation had a finite loss, so there is no model to keep")]
     NoModel,
+    /// Devices that cannot be served.
+    #[error("cannot serve on {address}: {reason}")]
+    Server {
+        /// Where to listen.
+        address: SocketAddr,
+        /// What was met.
+        reason: String,
+    },
     /// The system refused to tell of Ctrl-C.
     #[error("cannot listen for Ctrl-C: {0}")]
     Signals(#[source] std::io::Error),
@@ -131,6 +140,7 @@ impl TrainError {
                  is intact"
             }
             Self::NoModel => "lower training.learning_rate or lengthen training.warmup, then train anew",
+            Self::Server { .. } => "take another port by --listen, and devices of one backend",
             Self::Signals(_) => "check the limits of this system",
             Self::NothingToScore { .. } => {
                 "raise model.max_length, or name files with shorter lines in [data]"

@@ -1,4 +1,4 @@
-//! Data parallelism on the CPU: each worker computes the gradients of a part of the batch on its own thread.
+//! Data parallelism: each worker computes the gradients of a part of the batch on its own thread, on its device.
 
 use attend_data::batch::Example;
 use attend_infer::Workers;
@@ -9,13 +9,22 @@ use burn::tensor::{Device, Tensor};
 
 /// The gradients of a loss over a batch, or over a part of it.
 pub struct Gradients {
-    /// The loss.
-    pub loss: f64,
+    /// The loss: `[1]`, outside the autodiff graph.
+    pub loss: Tensor<1>,
     /// Its gradients.
     pub gradients: GradientsParams,
 }
 
 impl Gradients {
+    /// Those of `loss`, which `model` gave.
+    #[must_use]
+    pub fn of(loss: Tensor<1>, model: &Transformer) -> Self {
+        Self {
+            loss: loss.clone().inner(),
+            gradients: GradientsParams::from_grads(loss.backward(), model),
+        }
+    }
+
     /// The gradients of the sum of two losses of the same model.
     #[must_use]
     pub fn plus(self, other: Self, model: &Transformer) -> Self {
@@ -24,34 +33,49 @@ impl Gradients {
             gradients: add(model, self.gradients, other.gradients),
         }
     }
+
+    fn on_device(self, device: &Device, model: &Transformer) -> Self {
+        Self {
+            loss: self.loss.to_device(device),
+            gradients: self.gradients.to_device(device, model),
+        }
+    }
 }
 
-/// Divides a batch among the workers and adds up what they find.
+/// Divides a batch among the workers and adds up what they find, on the model's device.
 ///
-/// `gradients` computes loss and gradients of a part of the batch on the model it is given: those of a sum over
-/// examples, so that the parts' add up to the batch's. `seed` and the part's number decide its dropout.
+/// A worker computes on the device at its part's number, and after the last one on the first again: each has a copy of
+/// the model's weights for the time. `gradients` computes loss and gradients of a part of the batch on the model and
+/// the device it is given: those of a sum over examples, so that the parts' add up to the batch's. `seed` and the part's
+/// number decide its dropout.
 ///
 /// # Panics
 ///
-/// If the batch is empty.
+/// If the batch is empty, or there is no device.
 pub fn gradients_of_batch(
     workers: &Workers,
     model: &Transformer,
-    device: &Device,
+    devices: &[Device],
     batch: &[Example],
     seed: u64,
-    gradients: impl Fn(&Transformer, &[Example]) -> Gradients + Sync,
+    gradients: impl Fn(&Transformer, &Device, &[Example]) -> Gradients + Sync,
 ) -> Gradients {
+    let home = &devices[0];
     let part_size = batch.len().div_ceil(workers.count());
     let parts: Vec<_> = batch
         .chunks(part_size)
+        .zip(devices.iter().cycle())
         .zip(0..)
-        // A clone would share the nodes of the autodiff graph, and workers would wait for each other.
-        .map(|(part, number)| (part, number, model.clone().fork(device)))
         .collect();
-    let parts = workers.map(parts, |(part, number, fork)| {
+    let parts = workers.map(parts, |((part, device), number)| {
+        // A clone would share the nodes of the autodiff graph, and workers would wait for each other.
+        let fork = model.clone().fork(device);
         seed_dropout(seed ^ number);
-        gradients(&fork, part)
+        let gradients = gradients(&fork, device, part);
+        match device == home {
+            true => gradients,
+            false => gradients.on_device(&home.clone().without_autodiff(), &fork),
+        }
     });
     parts
         .into_iter()

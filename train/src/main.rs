@@ -7,9 +7,9 @@ use attend_data::cli::{print, report};
 use attend_data::file::write_file;
 use attend_data::shard::Progress;
 use attend_data::tokenizer::Tokenizer;
-use attend_infer::cli::{DeviceOption, WorkerCount};
+use attend_infer::cli::{DevicesOption, WorkerCount};
 use attend_infer::metric::{corpus_bleu, corpus_chrf};
-use attend_infer::{ModelFolder, Translator, Workers};
+use attend_infer::{ModelFolder, Translator, Workers, notice_lost_device};
 use attend_train::dataset::{Corpora, Dataset};
 use attend_train::environment::Environment;
 use attend_train::interrupt::Interrupt;
@@ -18,6 +18,7 @@ use attend_train::report::Record;
 use attend_train::run_folder::{Inputs, RunFolder, run_name};
 use attend_train::trainer::{Ending, Trainer};
 use attend_train::{Recipe, TrainError};
+use burn::tensor::Device;
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use shlex::Quoter;
@@ -54,7 +55,7 @@ struct Options {
     #[arg(long, value_name = "N", default_value = "auto")]
     workers: WorkerCount,
     #[command(flatten)]
-    device: DeviceOption,
+    devices: DevicesOption,
 }
 
 fn main() -> ExitCode {
@@ -66,7 +67,7 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<ExitCode, TrainError> {
     let recipe = Recipe::load(&options.recipe, &options.overrides)?;
-    let device = options.device.select()?;
+    let devices = options.devices.select()?;
     let folder = match &options.output {
         Some(folder) => folder.clone(),
         None => Path::new("runs").join(options.recipe.file_stem().unwrap_or_default()),
@@ -105,13 +106,16 @@ fn run(options: &Options) -> Result<ExitCode, TrainError> {
     let (train_pairs, valid_pairs) = (dataset.train.len(), dataset.valid_pairs.len());
     let (reports, test_pairs) = (dataset.reports.clone(), dataset.test_pairs.clone());
 
-    let workers = Workers::start(options.workers.on(&device), 1)?;
+    let workers = Workers::start(options.workers.on(&devices), 1)?;
+    let names: Vec<&str> = devices.iter().map(|device| device.name.as_str()).collect();
+    let names = names.join(",");
+    let handles: Vec<Device> = devices.iter().map(|device| device.device.clone()).collect();
     let trainer = Trainer::new(
         recipe.clone(),
         tokenizer.clone(),
         dataset,
         folder.clone(),
-        &device.device,
+        &handles,
         workers.clone(),
     )?;
     if options.dry_run {
@@ -138,7 +142,7 @@ fn run(options: &Options) -> Result<ExitCode, TrainError> {
     let num_params = trainer.num_params();
     eprintln!("{name}: {num_params} weights, into {}", folder.display());
     let interrupt = Interrupt::listen().map_err(TrainError::Signals)?;
-    let (state, ending) = trainer.run(interrupt)?;
+    let (state, ending) = notice_lost_device(&devices, || trainer.run(interrupt))?;
     let weights = match ending {
         Ending::Finished { weights } => weights,
         Ending::Interrupted { exit_status } => {
@@ -151,15 +155,15 @@ fn run(options: &Options) -> Result<ExitCode, TrainError> {
         }
     };
 
-    let translator = Translator::new(ModelFolder::load(&folder, &device.device)?).with_workers(workers);
+    let translator = Translator::new(ModelFolder::load(&folder, &handles[0])?).with_workers(workers);
     let (sources, references): (Vec<String>, Vec<String>) = test_pairs
         .into_iter()
         .map(|pair| (pair.source, pair.target))
         .unzip();
-    let hypotheses = translator.translate_best(&sources)?;
+    let hypotheses = notice_lost_device(&devices, || translator.translate_best(&sources))?;
     let bleu = corpus_bleu(&hypotheses, &references, recipe.data.bleu)?;
     let chrf = corpus_chrf(&hypotheses, &references)?;
-    let environment = Environment::of_this_process(&device.name, state.workers);
+    let environment = Environment::of_this_process(&names, state.workers);
     let card = ModelCard {
         name: &name,
         command: &command(options, state.workers),
@@ -213,6 +217,7 @@ fn encode(corpora: &Corpora, tokenizer: &Tokenizer, recipe: &Recipe) -> Result<D
 fn command(options: &Options, workers: usize) -> String {
     let recipe = options.recipe.display().to_string();
     let workers = workers.to_string();
+    let devices = options.devices.names();
     let mut words = vec!["just", "train", &recipe];
     words.extend(
         options
@@ -221,13 +226,7 @@ fn command(options: &Options, workers: usize) -> String {
             .flat_map(|assignment| ["--set", assignment]),
     );
     words.extend(["--workers", &workers]);
-    words.extend(
-        options
-            .device
-            .name()
-            .iter()
-            .flat_map(|device| ["--device", device]),
-    );
+    words.extend(devices.iter().flat_map(|names| ["--device", names]));
     shell_line(&words)
 }
 

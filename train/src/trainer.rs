@@ -35,7 +35,8 @@ pub struct Trainer {
     tokenizer: Tokenizer,
     dataset: Dataset,
     folder: PathBuf,
-    device: Device,
+    /// The first one holds the weights.
+    devices: Vec<Device>,
     workers: Workers,
     schedule: Schedule,
     now: Snapshot,
@@ -58,23 +59,28 @@ pub enum Ending {
 }
 
 impl Trainer {
-    /// A run before its first update, which will write into `folder`.
+    /// A run before its first update, which will write into `folder`. The workers share the devices. The first one
+    /// holds the weights, takes the steps and validates.
     ///
     /// # Errors
     ///
     /// If no network can be built from the recipe.
+    ///
+    /// # Panics
+    ///
+    /// If there is no device.
     pub fn new(
         recipe: Recipe,
         tokenizer: Tokenizer,
         dataset: Dataset,
         folder: PathBuf,
-        device: &Device,
+        devices: &[Device],
         workers: Workers,
     ) -> Result<Self, TrainError> {
         let config = recipe.transformer_config(tokenizer.vocab_size(), tokenizer.pad_id() as usize);
-        let device = device.clone().autodiff();
-        device.seed(recipe.seed);
-        let model = Transformer::new(&config, &device).map_err(|error| TrainError::Recipe {
+        let devices: Vec<Device> = devices.iter().map(|device| device.clone().autodiff()).collect();
+        devices[0].seed(recipe.seed);
+        let model = Transformer::new(&config, &devices[0]).map_err(|error| TrainError::Recipe {
             place: "[model]".to_owned(),
             reason: error.to_string(),
             hint: None,
@@ -95,7 +101,7 @@ impl Trainer {
             tokenizer,
             dataset,
             folder,
-            device,
+            devices,
             workers,
             skipped_in_a_row: 0,
         })
@@ -303,12 +309,9 @@ impl Trainer {
         self.now.state.update += 1;
         let target_tokens: usize = batches.iter().flatten().map(|example| example.target.len()).sum();
 
-        let gradients_of = |model: &Transformer, examples: &[Example]| {
-            let loss = self.loss(model, examples, &self.device) / target_tokens as f64;
-            Gradients {
-                loss: loss.clone().into_scalar::<f32>().into(),
-                gradients: GradientsParams::from_grads(loss.backward(), model),
-            }
+        let gradients_of = |model: &Transformer, device: &Device, examples: &[Example]| {
+            let loss = self.loss(model, examples, device) / target_tokens as f64;
+            Gradients::of(loss, model)
         };
         let model = &self.now.model;
         let gradients = batches
@@ -317,7 +320,7 @@ impl Trainer {
             .map(|(examples, batch)| {
                 // Dropout's random numbers depend on the batch alone, so a resumed run draws the same ones.
                 let seed = self.recipe.seed ^ (batch as u64).rotate_left(32);
-                gradients_of_batch(&self.workers, model, &self.device, examples, seed, gradients_of)
+                gradients_of_batch(&self.workers, model, &self.devices, examples, seed, gradients_of)
             })
             .reduce(|total, part| total.plus(part, model))
             .expect("an update has at least one batch");
@@ -330,14 +333,14 @@ impl Trainer {
         let settings = &self.recipe.training;
         let now = &mut self.now;
         let update = now.state.update;
-        let Gradients { loss, gradients } = gradients;
-        let (gradients, gradient_norm) = clip(&now.model, gradients, settings.clip_norm);
+        let (loss, gradient_norm) = loss_and_norm(&now.model, &gradients);
         if !(loss.is_finite() && gradient_norm.is_finite()) {
             now.state.skipped += 1;
             self.skipped_in_a_row += 1;
             return None;
         }
         self.skipped_in_a_row = 0;
+        let gradients = clip(&now.model, gradients.gradients, gradient_norm, settings.clip_norm);
         let learning_rate = self.schedule.learning_rate(update);
         now.model = now.optimizer.step(learning_rate, now.model.clone(), gradients);
         if let (Some(decay), Some(average)) = (settings.ema, now.moving_average.take()) {
@@ -403,7 +406,7 @@ impl Trainer {
     }
 
     fn score(&self, bundle: &ModelFolder) -> Result<Scores, TrainError> {
-        let device = self.device.clone().without_autodiff();
+        let device = self.devices[0].clone().without_autodiff();
         Scores::measure(bundle, &self.dataset, &self.recipe, &device, &self.workers)
     }
 
@@ -515,36 +518,45 @@ pub fn to_tensor(matrix: &TokenMatrix, device: &Device) -> Tensor<2, Int> {
     Tensor::from_data(TensorData::new(matrix.ids.clone(), shape), device)
 }
 
-/// Scales all gradients so that their global norm, over all weights at once, is at most `max_norm` (Pascanu et al.,
-/// 2013); 0 means no limit. Returns the norm before.
-fn clip(model: &Transformer, gradients: GradientsParams, max_norm: f64) -> (GradientsParams, f64) {
-    let mut squares = SumOfSquares {
-        gradients: &gradients,
-        sum: 0.0,
+/// The loss and the global norm of its gradients, over all weights at once: the one time that an update reads from the
+/// device.
+fn loss_and_norm(model: &Transformer, gradients: &Gradients) -> (f64, f64) {
+    let mut sums = SumsOfSquares {
+        gradients: &gradients.gradients,
+        sums: vec![gradients.loss.clone()],
     };
-    model.visit(&mut squares);
-    let norm = squares.sum.sqrt();
+    model.visit(&mut sums);
+    let numbers: Vec<f32> = Tensor::cat(sums.sums, 0)
+        .try_into_vec_as()
+        .expect("a device that computed them can be read");
+    let squares = numbers[1..].iter().map(|&sum| f64::from(sum));
+    (numbers[0].into(), squares.sum::<f64>().sqrt())
+}
+
+/// Scales gradients of the global norm `norm` so that it is at most `max_norm` (Pascanu et al., 2013); 0 means no
+/// limit.
+fn clip(model: &Transformer, gradients: GradientsParams, norm: f64, max_norm: f64) -> GradientsParams {
     if max_norm == 0.0 || norm <= max_norm {
-        return (gradients, norm);
+        return gradients;
     }
     let mut scale = Scale {
         gradients,
         factor: max_norm / norm,
     };
     model.visit(&mut scale);
-    (scale.gradients, norm)
+    scale.gradients
 }
 
-struct SumOfSquares<'a> {
+/// A `[1]` tensor for each gradient.
+struct SumsOfSquares<'a> {
     gradients: &'a GradientsParams,
-    sum: f64,
+    sums: Vec<Tensor<1>>,
 }
 
-impl ModuleVisitor for SumOfSquares<'_> {
+impl ModuleVisitor for SumsOfSquares<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            self.sum += f64::from(gradient.square().sum().into_scalar::<f32>());
-        }
+        let gradient = self.gradients.get::<D>(param.id);
+        self.sums.extend(gradient.map(|gradient| gradient.square().sum()));
     }
 }
 

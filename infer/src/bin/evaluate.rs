@@ -7,7 +7,7 @@ use attend_data::cli::{print, report};
 use attend_data::corpus::ParallelCorpus;
 use attend_infer::cli::{ComputeOptions, SearchFlags};
 use attend_infer::metric::{BleuTokenizer, corpus_bleu, corpus_chrf};
-use attend_infer::{InferError, ModelFolder};
+use attend_infer::{InferError, ModelFolder, notice_lost_device};
 use clap::{Parser, error::ErrorKind};
 
 #[global_allocator]
@@ -52,7 +52,7 @@ fn run(options: &Options) -> Result<(), InferError> {
     let search = options
         .search
         .over(ModelFolder::search_defaults(&options.model)?, 1);
-    let translator = options.compute.load(&options.model)?;
+    let (translator, device) = options.compute.load(&options.model)?;
     let translator = translator
         .with_search(search)
         .unwrap_or_else(|error| usage_error(&error.to_string()));
@@ -66,7 +66,7 @@ fn run(options: &Options) -> Result<(), InferError> {
     };
 
     let sources: Vec<&str> = corpus.pairs.iter().map(|pair| pair.source.as_str()).collect();
-    let hypotheses = translator.translate_best(&sources)?;
+    let hypotheses = notice_lost_device(&device, || translator.translate_best(&sources))?;
     let bleu = corpus_bleu(&hypotheses, &references, tokenizer)?;
     let chrf = corpus_chrf(&hypotheses, &references)?;
     Ok(print(&format!("{bleu}\n{chrf}\n"))?)

@@ -7,7 +7,7 @@ use attend_data::cli::{print_while_read, report};
 use attend_data::corpus::{SentencePair, SentencePairs};
 use attend_infer::cli::ComputeOptions;
 use attend_infer::stream::before_error;
-use attend_infer::{GivenTranslation, InferError, Score};
+use attend_infer::{GivenTranslation, InferError, Score, notice_lost_device};
 use clap::Parser;
 use serde::Serialize;
 
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<(), InferError> {
     let mut pairs = SentencePairs::open_files(&options.source, &options.target)?;
-    let mut translator = options.compute.load(&options.model)?;
+    let (mut translator, device) = options.compute.load(&options.model)?;
     if options.alignment {
         translator = translator.with_alignments();
     }
@@ -65,7 +65,7 @@ fn run(options: &Options) -> Result<(), InferError> {
     loop {
         let (mut next, mut error) = next_pairs(&mut pairs);
         let scores = before_error(&mut next, &mut error, first, |pairs| {
-            translator.score(&given(pairs, first))
+            notice_lost_device(&device, || translator.score(&given(pairs, first)))
         })?;
         let lines = next.iter().zip(&scores);
         let lines: String = lines.map(|(pair, score)| options.line(pair, score)).collect();

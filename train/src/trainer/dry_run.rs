@@ -54,7 +54,7 @@ impl Trainer {
 
         let (update_seconds, tokens_per_second) = self.measure();
         let bundle = self.bundle(self.now.model.valid());
-        let device = self.device.clone().without_autodiff();
+        let device = self.devices[0].clone().without_autodiff();
         let validation_seconds =
             expected_seconds(&bundle, &self.dataset, &self.recipe, &device, &self.workers);
         let seconds_of = |updates: f64| {

@@ -1,5 +1,7 @@
 //! What an update does to the weights.
 
+use std::slice;
+
 use super::*;
 use crate::dataset::{Corpora, TrainingText};
 use attend_data::corpus::SentencePair;
@@ -22,6 +24,10 @@ const RECIPE: &str = r#"
 "#;
 
 fn trainer() -> Trainer {
+    trainer_on(&Device::default())
+}
+
+fn trainer_on(device: &Device) -> Trainer {
     let pair = SentencePair {
         source: "one two".to_owned(),
         target: "eins zwei".to_owned(),
@@ -45,7 +51,7 @@ fn trainer() -> Trainer {
         tokenizer,
         dataset,
         PathBuf::new(),
-        &Device::default(),
+        slice::from_ref(device),
         workers,
     )
     .unwrap()
@@ -54,14 +60,12 @@ fn trainer() -> Trainer {
 /// The gradients of the one example, times a factor.
 fn gradients(trainer: &Trainer, factor: f64) -> Gradients {
     let model = &trainer.now.model;
-    let loss = trainer.loss(model, &[trainer.dataset.train.get(0)], &trainer.device);
-    let mut scale = Scale {
-        gradients: GradientsParams::from_grads(loss.clone().backward(), model),
-        factor,
-    };
+    let loss = trainer.loss(model, &[trainer.dataset.train.get(0)], &trainer.devices[0]);
+    let Gradients { loss, gradients } = Gradients::of(loss, model);
+    let mut scale = Scale { gradients, factor };
     model.visit(&mut scale);
     Gradients {
-        loss: loss.into_scalar::<f32>().into(),
+        loss,
         gradients: scale.gradients,
     }
 }
@@ -79,10 +83,8 @@ fn an_update_that_is_not_finite_is_skipped_and_leaves_no_trace() {
     };
     let before = bytes(&trainer);
     trainer.now.state.update = 1;
-    let no_loss = Gradients {
-        loss: f64::NAN,
-        ..gradients(&trainer, 1.0)
-    };
+    let mut no_loss = gradients(&trainer, 1.0);
+    no_loss.loss = no_loss.loss * f32::NAN;
     assert!(trainer.step(no_loss, 3).is_none());
     assert!(trainer.step(gradients(&trainer, f64::INFINITY), 3).is_none());
     assert!(trainer.step(gradients(&trainer, f64::NAN), 3).is_none());
@@ -116,13 +118,14 @@ fn numbers(trainer: &Trainer, gradients: &GradientsParams) -> Vec<f64> {
 fn gradients_are_clipped_to_their_global_norm() {
     let trainer = trainer();
     let model = &trainer.now.model;
-    let fresh = || gradients(&trainer, 1.0).gradients;
-    let before = numbers(&trainer, &fresh());
+    let fresh = || gradients(&trainer, 1.0);
+    let before = numbers(&trainer, &fresh().gradients);
     let norm = before.iter().map(|number| number * number).sum::<f64>().sqrt();
     assert!(norm > 0.1);
 
     for (max_norm, factor) in [(0.5 * norm, 0.5), (2.0 * norm, 1.0), (0.0, 1.0)] {
-        let (clipped, norm_before) = clip(model, fresh(), max_norm);
+        let (_, norm_before) = loss_and_norm(model, &fresh());
+        let clipped = clip(model, fresh().gradients, norm_before, max_norm);
         assert!(
             (norm_before / norm - 1.0).abs() < 1e-5,
             "{norm_before}, not {norm}"
@@ -134,4 +137,35 @@ fn gradients_are_clipped_to_their_global_norm() {
             );
         }
     }
+}
+
+/// A remote device tells how often it is waited for.
+#[cfg(feature = "remote")]
+#[test]
+fn an_update_reads_once() {
+    use burn::server::telemetry::{TelemetryEvent, TelemetryProbe};
+    use burn::server::{RemoteServer, WebSocketTransport};
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let name = format!("remote:ws://{}", listener.local_addr().unwrap());
+    let (probe, mut events) = TelemetryProbe::channel(1 << 20);
+    let server = RemoteServer::new([Device::flex()]).with_telemetry(probe);
+    std::thread::spawn(move || server.serve(WebSocketTransport::from_listener(listener)));
+
+    let mut trainer = trainer_on(&attend_infer::device::select(&name).unwrap().device);
+    let batch = [vec![trainer.dataset.train.get(0)]];
+    // Weights are drawn when they are first used.
+    trainer.update_on(&batch).expect("finite gradients");
+    events.drain_into(&mut Vec::new());
+    trainer.update_on(&batch).expect("finite gradients");
+    let mut sink = Vec::new();
+    events.drain_into(&mut sink);
+    let count = |kind: fn(&TelemetryEvent) -> bool| sink.iter().filter(|event| kind(event)).count();
+    assert!(
+        count(|event| matches!(event, TelemetryEvent::Op { .. })) > 100,
+        "the server computes"
+    );
+    let waits =
+        |event: &TelemetryEvent| matches!(event, TelemetryEvent::Read { .. } | TelemetryEvent::Sync { .. });
+    assert_eq!(count(waits), 1);
 }

@@ -13,10 +13,11 @@ use attend_data::DataError;
 use attend_data::cli::{print, report};
 use attend_data::corpus::Lines;
 use attend_infer::cli::{ComputeOptions, SearchFlags, TextFlags};
+use attend_infer::device::{self, NamedDevice};
 use attend_infer::search::SearchOptions;
 use attend_infer::stream::{StreamOptions, translate_lines};
 use attend_infer::translator::BATCH_TOKENS;
-use attend_infer::{InferError, Language, ModelFolder, Translator, device};
+use attend_infer::{InferError, Language, ModelFolder, Translator, notice_lost_device};
 use clap::{Parser, Subcommand, error::ErrorKind};
 
 use output::Output;
@@ -118,16 +119,16 @@ fn run(options: &Options) -> Result<ExitCode, InferError> {
     let requests = options.text.requests()?;
     let input = options.input()?;
     let mut output = Output::create(options.output.as_deref(), options.json)?;
-    let translator = options.translator(search)?;
+    let (translator, device) = options.translator(search)?;
     let stream = StreamOptions {
         split: !options.no_split && !options.alignment && requests.is_none(),
         eager: options.input.is_none(),
         requests: requests.as_ref(),
     };
-    let result = match input {
+    let result = notice_lost_device(&device, || match input {
         Some(lines) => translate(options, &translator, stream, lines, &mut output),
         None => prompt::translate(&translator, stream, &mut output),
-    };
+    });
     if let Err(error) = result {
         let hints = [error.hint(), output.unfinished()];
         let hints: Vec<String> = hints.into_iter().flatten().collect();
@@ -182,17 +183,18 @@ impl Options {
         Ok(Some(Lines::new(BufReader::new(io::stdin()), "standard input")))
     }
 
-    fn translator(&self, search: SearchOptions) -> Result<Translator, InferError> {
-        let translator = self.compute.load(&self.model)?;
+    fn translator(&self, search: SearchOptions) -> Result<(Translator, [NamedDevice; 1]), InferError> {
+        let (translator, device) = self.compute.load(&self.model)?;
         let translator = match self.alignment {
             true => translator.with_alignments(),
             false => translator,
         };
-        Ok(translator
+        let translator = translator
             .with_search(search)
             .unwrap_or_else(|error| usage_error(&error.to_string()))
             .with_banned_words(self.text.banned())
             .with_batch_tokens(self.batch_tokens.get())
-            .with_language(self.language.clone()))
+            .with_language(self.language.clone());
+        Ok((translator, device))
     }
 }

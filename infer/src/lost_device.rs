@@ -1,0 +1,90 @@
+//! Devices that stop answering in the middle of the work: a server that has ended, a card that was reset.
+//!
+//! Burn panics at whatever it does next with such a device, on any thread.
+
+use std::any::Any;
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind, set_hook, take_hook};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use crate::device::NamedDevice;
+use crate::error::InferError;
+
+/// Does `work`. Where it panics because one of `devices` no longer answers, that is an error.
+///
+/// What panics print is kept back until then, and printed if every device does answer: the panic is a bug's, and goes
+/// on. For work that is all on the processor nothing is kept back.
+///
+/// # Errors
+///
+/// [`InferError::DeviceLost`], and those of `work`.
+pub fn notice_lost_device<R, E: From<InferError>>(
+    devices: &[NamedDevice],
+    work: impl FnOnce() -> Result<R, E>,
+) -> Result<R, E> {
+    if !devices.iter().any(NamedDevice::can_be_lost) {
+        return work();
+    }
+    let messages = Arc::new(Mutex::new(Vec::new()));
+    let usual_hook = take_hook();
+    set_hook({
+        let messages = Arc::clone(&messages);
+        Box::new(move |panic| {
+            let backtrace = Backtrace::capture();
+            let backtrace = match backtrace.status() {
+                BacktraceStatus::Captured => format!("\n{backtrace}"),
+                _ => String::new(),
+            };
+            let thread = thread::current();
+            let thread = thread.name().unwrap_or("without a name");
+            let message = format!("thread {thread} {panic}{backtrace}");
+            messages
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(message);
+        })
+    });
+    let result = catch_unwind(AssertUnwindSafe(work));
+    let lost = match &result {
+        Ok(_) => Vec::new(),
+        // One that is gone may take others with it, so it need not be the first.
+        Err(_) => devices.iter().filter_map(silence).collect(),
+    };
+    set_hook(usual_hook);
+    match (result, lost.first()) {
+        (Ok(result), _) => result,
+        (Err(_), Some((_, reason))) => {
+            let names: Vec<&str> = lost.iter().map(|(name, _)| *name).collect();
+            let names = names.join(" and ");
+            let reason = reason.clone();
+            Err(InferError::DeviceLost { names, reason }.into())
+        }
+        (Err(panic), None) => {
+            for message in messages.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+                eprintln!("{message}");
+            }
+            resume_unwind(panic)
+        }
+    }
+}
+
+/// The name of a device that cannot end the work that it has, and the reason.
+fn silence(device: &NamedDevice) -> Option<(&str, String)> {
+    let answer = catch_unwind(AssertUnwindSafe(|| device.device.sync()));
+    let reason = match answer {
+        Ok(Ok(())) => return None,
+        Ok(Err(error)) => error.to_string(),
+        Err(panic) => text(panic.as_ref()).to_owned(),
+    };
+    // Burn puts what caused an error on the last line.
+    let reason = reason.lines().last().unwrap_or_default().trim();
+    Some((&device.name, reason.to_owned()))
+}
+
+/// What a panic says.
+fn text(panic: &(dyn Any + Send)) -> &str {
+    let formatted = panic.downcast_ref::<String>().map(String::as_str);
+    let literal = || panic.downcast_ref::<&str>().copied();
+    formatted.or_else(literal).unwrap_or("it gives no reason")
+}

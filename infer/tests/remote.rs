@@ -1,0 +1,93 @@
+//! Devices that another program serves: how often they are waited for, of which their server tells, and what a panic
+//! means.
+#![cfg(feature = "remote")]
+
+mod common;
+
+use std::net::TcpListener;
+use std::panic::catch_unwind;
+use std::sync::Arc;
+use std::thread;
+
+use attend_infer::search::SearchOptions;
+use attend_infer::{InferError, ModelFolder, Translator, Workers, device, notice_lost_device};
+use burn::server::telemetry::{DrainStatus, TelemetryEvent, TelemetryProbe, TelemetrySubscription};
+use burn::server::{RemoteServer, WebSocketTransport};
+use burn::tensor::Device;
+
+use common::{SENTENCES, Workspace};
+
+/// Serves flex from this process: the name of the device, and what the server tells.
+fn serve() -> (String, TelemetrySubscription) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let name = format!(
+        "remote:ws://{}",
+        listener.local_addr().expect("it has an address")
+    );
+    let (probe, events) = TelemetryProbe::channel(1 << 20);
+    let server = RemoteServer::new([Device::flex()]).with_telemetry(probe);
+    thread::spawn(move || server.serve(WebSocketTransport::from_listener(listener)));
+    (name, events)
+}
+
+/// How often the server was asked for numbers, or to say when it is done, since this was last called.
+fn round_trips(events: &mut TelemetrySubscription) -> usize {
+    let mut sink: Vec<Arc<TelemetryEvent>> = Vec::new();
+    let status = events.drain_into(&mut sink);
+    assert!(
+        matches!(status, DrainStatus::Open { lagged: 0 }),
+        "events are missing"
+    );
+    let waits = |event: &&Arc<TelemetryEvent>| {
+        matches!(
+            ***event,
+            TelemetryEvent::Read { .. } | TelemetryEvent::Sync { .. }
+        )
+    };
+    sink.iter().filter(waits).count()
+}
+
+#[test]
+fn a_step_of_decoding_reads_once() {
+    const LENGTH: usize = 10;
+    let workspace = Workspace::new();
+    let (name, mut events) = serve();
+    let remote = device::select(&name).expect("the server runs").device;
+    for beam_size in [1, 4] {
+        let search = SearchOptions {
+            beam_size,
+            min_length: LENGTH,
+            max_length: Some(LENGTH),
+            ..SearchOptions::default()
+        };
+        let translations = [Device::flex(), remote.clone()].map(|device| {
+            let model = ModelFolder::load(workspace.model(), &device).expect("a model folder");
+            let translator = Translator::new(model).with_workers(Workers::start(1, 1).expect("a thread"));
+            let translator = translator.with_search(search).expect("valid options");
+            // Whatever is done once is done.
+            translator.translate(&SENTENCES[..1]).expect("a translation");
+            round_trips(&mut events);
+            translator.translate(&SENTENCES).expect("translations")
+        });
+        // A step for each token, and one for the end.
+        assert_eq!(round_trips(&mut events), LENGTH + 1, "beam {beam_size}");
+        let texts = translations.map(|translations| {
+            let best = translations
+                .into_iter()
+                .map(|mut nbest| nbest.swap_remove(0).text);
+            best.collect::<Vec<_>>()
+        });
+        assert_eq!(texts[0], texts[1]);
+    }
+}
+
+#[test]
+fn a_panic_while_every_device_answers_is_a_bug() {
+    let (name, _events) = serve();
+    let devices = [device::select(&name).expect("the server runs")];
+    let done: Result<_, InferError> = notice_lost_device(&devices, || Ok(1));
+    assert_eq!(done.expect("nothing happens"), 1);
+    let result = catch_unwind(|| notice_lost_device::<(), InferError>(&devices, || panic!("a bug")));
+    let panic = result.expect_err("it goes on");
+    assert_eq!(panic.downcast_ref::<&str>(), Some(&"a bug"));
+}
