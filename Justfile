@@ -53,11 +53,11 @@ conformance DEVICE:
     cargo test --release --workspace --features {{replace_regex(DEVICE, ":.*", "")}} --test parity --test inference --test invariants
     cargo run -q --release --features {{replace_regex(DEVICE, ":.*", "")}} --bin bench -- conformance --device {{DEVICE}}
 
-# Serve this machine's devices to programs that name them by `--device remote:ws://HOST:PORT`: `just
-# backend=vulkan,remote remote-server --listen 0.0.0.0:3000`.
+# Serve this machine's devices to programs that name them by `--device remote:ws://HOST:PORT`, those of the backend that
+# is built in: `just backend=vulkan remote-server --listen 0.0.0.0:3000`.
 [no-exit-message]
 remote-server *ARGS:
-    @cargo run -q --release {{features}} --bin remote-server -- "$@"
+    @cargo run -q --release --no-default-features --features {{backend}},remote --bin remote-server -- "$@"
 
 # Run the tests, all or those that `cargo test` finds by ARGS: `just test --test parity`, `just test beam`.
 test *ARGS:

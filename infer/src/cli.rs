@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::slice;
 use std::str::FromStr;
 
 use attend_data::corpus::read_lines;
@@ -54,8 +55,8 @@ struct WorkerOptions {
 }
 
 impl WorkerOptions {
-    fn start(self, device: &[NamedDevice]) -> Result<Workers, InferError> {
-        Workers::start(self.workers.on(device), self.threads.get())
+    fn start(self, device: &NamedDevice) -> Result<Workers, InferError> {
+        Workers::start(self.workers.on(slice::from_ref(device)), self.threads.get())
     }
 }
 
@@ -73,9 +74,14 @@ impl DeviceOption {
     ///
     /// # Errors
     ///
-    /// Those of [`device::select`].
+    /// Those of [`device::select`], and [`InferError::SeveralDevices`].
     pub fn select(&self) -> Result<NamedDevice, InferError> {
-        select(&self.device)
+        match self.device.contains(',') {
+            true => Err(InferError::SeveralDevices {
+                names: self.device.clone(),
+            }),
+            false => select(&self.device),
+        }
     }
 }
 
@@ -100,9 +106,17 @@ impl DevicesOption {
     ///
     /// # Errors
     ///
-    /// Those of [`device::select`].
+    /// Those of [`device::select`], and [`InferError::RepeatedDevice`].
     pub fn select(&self) -> Result<Vec<NamedDevice>, InferError> {
-        self.device.iter().map(|name| select(name)).collect()
+        let mut devices: Vec<NamedDevice> = Vec::new();
+        for name in &self.device {
+            let device = select(name)?;
+            if devices.iter().any(|other| other.device == device.device) {
+                return Err(InferError::RepeatedDevice { name: name.clone() });
+            }
+            devices.push(device);
+        }
+        Ok(devices)
     }
 
     /// The names as they were given, if they are not left to `auto`.
@@ -143,12 +157,13 @@ impl ComputeOptions {
     /// # Errors
     ///
     /// Those of [`DeviceOption::select`], [`Workers::start`] and [`Workers::load`].
-    pub fn load(&self, folder: &Path) -> Result<(Translator, [NamedDevice; 1]), InferError> {
+    pub fn load(&self, folder: &Path) -> Result<(Translator, NamedDevice), InferError> {
         avoid_huge_pages();
-        let device = [self.device.select()?];
+        let device = self.device.select()?;
         let workers = self.workers.start(&device)?;
-        let load = || workers.load(folder, &self.ensemble, &device[0].device, self.dtype);
-        Ok((notice_lost_device(&device, load)?, device))
+        let load = || workers.load(folder, &self.ensemble, &device.device, self.dtype);
+        let translator = notice_lost_device(slice::from_ref(&device), load)?;
+        Ok((translator, device))
     }
 }
 

@@ -45,10 +45,10 @@ impl NamedDevice {
         }
     }
 
-    /// Whether it may go while the program runs.
+    /// Whether it is the processor that the program itself runs on.
     #[must_use]
-    pub fn can_be_lost(&self) -> bool {
-        self.kind != Kind::Processor
+    pub fn is_processor(&self) -> bool {
+        self.kind == Kind::Processor
     }
 
     /// Workers that keep the device busy: one for each core of the processor; another device does its work in turn.
@@ -140,10 +140,11 @@ pub fn compiled_in() -> Vec<&'static str> {
 /// [`InferError::UnknownDevice`], [`InferError::DeviceNotCompiledIn`], [`InferError::NoSuchDevice`], for `auto`
 /// [`InferError::NoDevice`], and for `remote` [`InferError::Unreachable`].
 pub fn select(name: &str) -> Result<NamedDevice, InferError> {
-    match (name, name.split_once(':')) {
+    let (kind, address) = name.split_once(':').unwrap_or((name, ""));
+    match (name, kind) {
         ("auto", _) => auto(),
         ("cpu", _) => processors().next().ok_or_else(|| not_compiled_in("cpu")),
-        (_, Some(("remote", address))) => connect(name, address),
+        (_, "remote") => connect(name, address),
         _ => find(name),
     }
 }
@@ -223,7 +224,10 @@ fn connect(_: &str, _: &str) -> Result<NamedDevice, InferError> {
 
 /// `feature` is what stands before the name's colon.
 fn unknown(name: &str, feature: &str, backends: &[Backend]) -> InferError {
-    let names = backends.iter().map(|backend| backend.feature).chain(["auto"]);
+    let names = backends
+        .iter()
+        .map(|backend| backend.feature)
+        .chain(["auto", "remote"]);
     let nearest = names.min_by_key(|known| strsim::damerau_levenshtein(feature, known));
     InferError::UnknownDevice {
         name: name.to_owned(),

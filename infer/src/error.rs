@@ -153,6 +153,18 @@ pub enum InferError {
         /// The devices of that backend that it has.
         present: Vec<String>,
     },
+    /// A device named twice, which would be no faster.
+    #[error("{name} is named twice")]
+    RepeatedDevice {
+        /// The second name.
+        name: String,
+    },
+    /// Several devices for what computes on one.
+    #[error("{names} are several devices, but this program computes on one")]
+    SeveralDevices {
+        /// What was asked for.
+        names: String,
+    },
     /// A device of another machine that does not answer.
     #[error("cannot connect to {name}: {reason}")]
     Unreachable {
@@ -162,7 +174,7 @@ pub enum InferError {
         reason: String,
     },
     /// A device that was there and is gone.
-    #[error("no answer from {names} any more: {reason}")]
+    #[error("lost {names}: {reason}")]
     DeviceLost {
         /// The devices.
         names: String,
@@ -223,16 +235,23 @@ impl InferError {
                 ));
             }
             Self::DeviceNotCompiledIn { feature, .. } => {
+                let backend = match feature.as_str() {
+                    "remote" => "flex,remote",
+                    feature => feature,
+                };
                 return Some(format!(
-                    "build with `just backend={feature} …`, or `cargo build --features {feature}`"
+                    "build with `just backend={backend} …`, or `cargo build --features {feature}`"
                 ));
             }
             Self::NoSuchDevice { .. } => "`translate devices` lists what there is",
+            Self::RepeatedDevice { .. } => "name each device once",
+            Self::SeveralDevices { .. } => "name one device by --device, or by BURN_DEVICE",
             Self::Unreachable { .. } => {
                 "serve one there by `just remote-server`, and name it remote:ws://HOST:PORT"
             }
             Self::DeviceLost { .. } => {
-                "start it again or take another; a training goes on from its last checkpoint by --resume"
+                "start it again, and every remote-server, whose output tells more, or take another; a training goes on \
+                 by --resume"
             }
             Self::NoDevice => "build with the feature flex, which computes on any processor",
         };

@@ -13,8 +13,9 @@ use crate::error::InferError;
 
 /// Does `work`. Where it panics because one of `devices` no longer answers, that is an error.
 ///
-/// What panics print is kept back until then, and printed if every device does answer: the panic is a bug's, and goes
-/// on. For work that is all on the processor nothing is kept back.
+/// What panics print is kept back until then. If every device does answer, it is printed, and the panic, a bug's, goes
+/// on. For work that is all on the processor nothing is kept back. The process has one panic hook, which this replaces
+/// meanwhile, so one call may not overlap another.
 ///
 /// # Errors
 ///
@@ -23,7 +24,7 @@ pub fn notice_lost_device<R, E: From<InferError>>(
     devices: &[NamedDevice],
     work: impl FnOnce() -> Result<R, E>,
 ) -> Result<R, E> {
-    if !devices.iter().any(NamedDevice::can_be_lost) {
+    if devices.iter().all(NamedDevice::is_processor) {
         return work();
     }
     let messages = Arc::new(Mutex::new(Vec::new()));
@@ -52,21 +53,16 @@ pub fn notice_lost_device<R, E: From<InferError>>(
         Err(_) => devices.iter().filter_map(silence).collect(),
     };
     set_hook(usual_hook);
-    match (result, lost.first()) {
-        (Ok(result), _) => result,
-        (Err(_), Some((_, reason))) => {
-            let names: Vec<&str> = lost.iter().map(|(name, _)| *name).collect();
-            let names = names.join(" and ");
-            let reason = reason.clone();
-            Err(InferError::DeviceLost { names, reason }.into())
-        }
-        (Err(panic), None) => {
-            for message in messages.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-                eprintln!("{message}");
-            }
-            resume_unwind(panic)
-        }
+    if let Some((_, reason)) = lost.first() {
+        let names: Vec<&str> = lost.iter().map(|(name, _)| *name).collect();
+        let names = names.join(" and ");
+        let reason = reason.clone();
+        return Err(InferError::DeviceLost { names, reason }.into());
     }
+    for message in messages.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        eprintln!("{message}");
+    }
+    result.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 /// The name of a device that cannot end the work that it has, and the reason.

@@ -17,50 +17,49 @@ pub(crate) struct TransformerDecoder<'a> {
     device: Device,
 }
 
+/// The most tokens that a device is asked for: past some hundreds, cards run out of the memory that they sort in.
+const MOST_TOKENS: usize = 100;
+
 /// A [`Shortlist`] that the device makes.
 struct DeviceShortlist {
     best: usize,
-    eos: usize,
+    eos: u32,
     /// `[1, vocab_size]`: -inf for the tokens that are not among the best, 0 for the others.
     mask: Tensor<2>,
 }
 
 impl DeviceShortlist {
-    fn new(shortlist: &Shortlist, vocab_size: usize, device: &Device) -> Self {
+    /// `None` where all logits are less work, or as many tokens as the list has are not there.
+    fn new(shortlist: &Shortlist, vocab_size: usize, device: &Device) -> Option<Self> {
+        let fits = shortlist.best + shortlist.without.len() <= vocab_size;
+        if !fits || shortlist.best > MOST_TOKENS || shares_memory(device) {
+            return None;
+        }
         let mut mask = vec![0.0; vocab_size];
         for &token in &shortlist.without {
             mask[token as usize] = f32::NEG_INFINITY;
         }
-        Self {
-            best: shortlist.best.min(vocab_size),
-            eos: shortlist.eos as usize,
+        Some(Self {
+            best: shortlist.best,
+            eos: shortlist.eos,
             mask: Tensor::from_data(TensorData::new(mask, [1, vocab_size]), device),
-        }
+        })
     }
 
-    /// The tokens with their logits and the totals, read in one go.
-    fn read(&self, next: NextTokens) -> (Vec<(u32, f32)>, Vec<f32>) {
-        let NextTokens { logits, log_totals } = next;
-        let eos = logits.clone().slice_dim(1, self.eos..self.eos + 1);
-        let (best, tokens) = (logits + self.mask.clone()).topk_with_indices(self.best, 1);
+    /// The list of each row: `[rows, 2 (best + 1)]`, its logits and then its tokens.
+    fn of(&self, logits: Tensor<2>) -> Tensor<2> {
+        let eos = self.eos as usize;
+        let eos_logit = logits.clone().slice_dim(1, eos..eos + 1);
         // Ids below 2^24 are exact in 32-bit floats.
-        let columns = vec![best, eos, tokens.float(), log_totals.unsqueeze_dim(1)];
-        let numbers = numbers(Tensor::cat(columns, 1));
-        let rows = numbers.chunks_exact(2 * self.best + 2);
-        let candidates = rows.clone().flat_map(|row| {
-            let (logits, tokens) = row.split_at(self.best + 1);
-            let tokens = tokens.iter().map(|&token| token as u32);
-            let tokens = tokens.take(self.best).chain([self.eos as u32]);
-            tokens.zip(logits.iter().copied())
-        });
-        let totals = rows.clone().map(|row| row[2 * self.best + 1]);
-        (candidates.collect(), totals.collect())
+        let eos_token = Tensor::full_like(&eos_logit, self.eos);
+        let (best, tokens) = (logits + self.mask.clone()).topk_with_indices(self.best, 1);
+        Tensor::cat(vec![best, eos_logit, tokens.float(), eos_token], 1)
     }
 }
 
 impl<'a> TransformerDecoder<'a> {
     /// Starts decoding the sentences that `memories` encode, a row each. Steps tell their attention if asked to. Where
-    /// a search needs no more than the `shortlist`, a device that has its memory to itself sends only that.
+    /// a search needs no more than the `shortlist`, a device that does not share this program's memory sends only that.
     pub(crate) fn new(
         model: &'a Ensemble,
         memories: Vec<Memory>,
@@ -69,10 +68,9 @@ impl<'a> TransformerDecoder<'a> {
         attends: bool,
     ) -> Self {
         let device = model.device();
-        let shortlist = shortlist.filter(|_| !shares_memory(&device));
         Self {
             states: model.start(memories),
-            shortlist: shortlist.map(|shortlist| DeviceShortlist::new(shortlist, vocab_size, &device)),
+            shortlist: shortlist.and_then(|shortlist| DeviceShortlist::new(shortlist, vocab_size, &device)),
             device,
             model,
             vocab_size,
@@ -89,22 +87,33 @@ impl StepDecoder for TransformerDecoder<'_> {
     fn step(&mut self, tokens: &[u32]) -> StepLogits {
         let ids: Vec<i32> = tokens.iter().map(|&token| token as i32).collect();
         let ids = Tensor::<1, Int>::from_data(TensorData::new(ids, [tokens.len()]), &self.device);
-        let (next, attention) = match self.attends {
-            false => (self.model.step(ids, &mut self.states), Vec::new()),
+        let (NextTokens { logits, log_totals }, attention) = match self.attends {
+            false => (self.model.step(ids, &mut self.states), None),
             true => {
                 let (next, attention) = self.model.step_aligned(ids, &mut self.states);
-                (next, numbers(attention))
+                (next, Some(attention))
             }
         };
-        let (logits, totals) = match &self.shortlist {
-            None => (Logits::All(numbers(next.logits)), numbers(next.log_totals)),
-            Some(shortlist) => {
-                let (candidates, totals) = shortlist.read(next);
-                (Logits::Shortlist(candidates), totals)
-            }
+        let logits = match &self.shortlist {
+            None => logits,
+            Some(shortlist) => shortlist.of(logits),
         };
+        let parts = [Some(logits), Some(log_totals.unsqueeze_dim(1)), attention];
+        let [logits, totals, attention] = read_together(parts, &self.device);
         StepLogits {
-            logits,
+            logits: match &self.shortlist {
+                None => Logits::All(logits),
+                Some(shortlist) => Logits::Shortlist(
+                    logits
+                        .chunks_exact(2 * (shortlist.best + 1))
+                        .flat_map(|row| {
+                            let (logits, tokens) = row.split_at(shortlist.best + 1);
+                            let tokens = tokens.iter().map(|&token| token as u32);
+                            tokens.zip(logits.iter().copied())
+                        })
+                        .collect(),
+                ),
+            },
             totals,
             attention,
         }
@@ -131,8 +140,60 @@ fn shares_memory(_: &Device) -> bool {
     false
 }
 
+/// The values of tensors with the same rows, row after row; nothing of a tensor that is not there. Another device than
+/// the processor is waited for once.
+fn read_together<const N: usize>(tensors: [Option<Tensor<2>>; N], device: &Device) -> [Vec<f32>; N] {
+    if shares_memory(device) {
+        return tensors.map(|tensor| tensor.map(numbers).unwrap_or_default());
+    }
+    let widths = tensors
+        .each_ref()
+        .map(|tensor| tensor.as_ref().map_or(0, |tensor| tensor.dims()[1]));
+    let together = Tensor::cat(tensors.into_iter().flatten().collect(), 1);
+    let [_, width] = together.dims();
+    let numbers = numbers(together);
+    let mut start = 0;
+    widths.map(|of_tensor| {
+        let columns = start..start + of_tensor;
+        start += of_tensor;
+        let rows = numbers.chunks_exact(width);
+        rows.flat_map(|row| row[columns.clone()].iter().copied())
+            .collect()
+    })
+}
+
 /// The values of a tensor, row after row.
 pub(crate) fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     let numbers = tensor.try_into_vec_as();
     numbers.expect("a device that computed them can be read")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_lists_the_best_tokens_and_the_end() {
+        let device = Device::default();
+        let shortlist = |best| Shortlist {
+            best,
+            without: vec![0, 2],
+            eos: 2,
+        };
+        let list = DeviceShortlist {
+            best: 2,
+            eos: 2,
+            mask: Tensor::from_floats([[f32::NEG_INFINITY, 0.0, f32::NEG_INFINITY, 0.0, 0.0]], &device),
+        };
+        let logits = [[9.0, 1.0, 0.5, 3.0, 2.0], [9.0, -1.0, 8.0, -3.0, -2.0]];
+        let found = numbers(list.of(Tensor::from_floats(logits, &device)));
+        assert_eq!(found[..6], [3.0, 2.0, 0.5, 3.0, 4.0, 2.0]);
+        assert_eq!(found[6..], [-1.0, -2.0, 8.0, 1.0, 4.0, 2.0]);
+
+        // A processor's logits are as near as a few of them; of three other tokens there are no four best.
+        for best in [3, 4] {
+            let list = DeviceShortlist::new(&shortlist(best), 5, &device);
+            assert_eq!(list.is_some(), best == 3 && !shares_memory(&device));
+        }
+    }
 }

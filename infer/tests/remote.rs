@@ -1,6 +1,6 @@
 //! Devices that another program serves: how often they are waited for, of which their server tells, and what a panic
 //! means.
-#![cfg(feature = "remote")]
+#![cfg(all(feature = "remote", feature = "flex"))]
 
 mod common;
 
@@ -53,13 +53,21 @@ fn a_step_of_decoding_reads_once() {
     let workspace = Workspace::new();
     let (name, mut events) = serve();
     let remote = device::select(&name).expect("the server runs").device;
-    for beam_size in [1, 4] {
-        let search = SearchOptions {
-            beam_size,
-            min_length: LENGTH,
-            max_length: Some(LENGTH),
-            ..SearchOptions::default()
-        };
+    let plain = |beam_size| SearchOptions {
+        beam_size,
+        min_length: LENGTH,
+        max_length: Some(LENGTH),
+        ..SearchOptions::default()
+    };
+    let without_repetition = SearchOptions {
+        no_repeat_ngram: 2,
+        ..plain(2)
+    };
+    let of_all_the_source = SearchOptions {
+        coverage_penalty: 0.2,
+        ..plain(2)
+    };
+    for search in [plain(1), plain(4), without_repetition, of_all_the_source] {
         let translations = [Device::flex(), remote.clone()].map(|device| {
             let model = ModelFolder::load(workspace.model(), &device).expect("a model folder");
             let translator = Translator::new(model).with_workers(Workers::start(1, 1).expect("a thread"));
@@ -70,7 +78,7 @@ fn a_step_of_decoding_reads_once() {
             translator.translate(&SENTENCES).expect("translations")
         });
         // A step for each token, and one for the end.
-        assert_eq!(round_trips(&mut events), LENGTH + 1, "beam {beam_size}");
+        assert_eq!(round_trips(&mut events), LENGTH + 1, "{search:?}");
         let texts = translations.map(|translations| {
             let best = translations
                 .into_iter()

@@ -3,6 +3,8 @@
 use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, Tensor};
 
+use crate::mixed_precision::product;
+
 /// `softmax(Q Kᵀ / sqrt(d_head)) V` (section 3.2.1, equation 1) of `n_heads` heads, whose queries, keys and values
 /// lie side by side in the last dimension, as do the attended values in the output.
 ///
@@ -57,13 +59,13 @@ pub fn scaled_dot_product_attention(
     let [_, _, _, d_head] = query.dims();
     // Scaling the query is the same as scaling the scores, on a smaller tensor.
     let query = query.mul_scalar((d_head as f64).powf(-0.5));
-    let scores = query.matmul(key.swap_dims(2, 3));
+    let scores = product(query, key.swap_dims(2, 3));
     let scores = match hidden {
         Some(hidden) => scores.mask_fill(hidden, f32::NEG_INFINITY),
         None => scores,
     };
     let weights = softmax(scores, 3);
-    (weights.clone().matmul(value), weights)
+    (product(weights.clone(), value), weights)
 }
 
 /// [`attention`] by [`scaled_dot_product_attention`] of the split heads, which also returns the weights

@@ -2,6 +2,8 @@
 
 use burn::tensor::{Int, Tensor};
 
+use crate::mixed_precision::product;
+
 /// The [`label_smoothed_cross_entropy`] of the logits `x Wᵀ`, in nats.
 ///
 /// The kernel computes the logits a few hundred rows at a time and turns them into gradients at once: a batch's
@@ -31,7 +33,7 @@ pub fn linear_cross_entropy(
         ));
     }
     label_smoothed_cross_entropy(
-        x.matmul(weight.transpose().unsqueeze()),
+        product(x, weight.transpose().unsqueeze()),
         target,
         pad_id,
         smoothing,

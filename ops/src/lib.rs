@@ -14,6 +14,8 @@
 //! | [`linear_cross_entropy`] | 3.4 and 5.4: output layer, softmax and label-smoothed loss |
 //! | [`PackedLinear`] | linear layers while decoding, in 32-bit floats or 8-bit integers |
 //! | [`log_sum_exp()`] | 3.4: softmax, while decoding |
+//!
+//! [`with_products_in`] takes the products in half precision, for devices that are faster so.
 
 pub mod attention;
 pub mod cross_entropy;
@@ -24,6 +26,7 @@ mod kernel;
 pub mod layer_norm;
 pub mod linear;
 pub mod log_sum_exp;
+pub mod mixed_precision;
 pub mod packed_linear;
 
 pub use attention::{attention, attention_with_weights, scaled_dot_product_attention};
@@ -33,4 +36,5 @@ pub use gathered_attention::{gathered_attention, gathered_attention_with_weights
 pub use layer_norm::layer_norm;
 pub use linear::{Activation, linear};
 pub use log_sum_exp::log_sum_exp;
+pub use mixed_precision::with_products_in;
 pub use packed_linear::{PackedLinear, Precision};

@@ -3,6 +3,8 @@
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
 
+use crate::mixed_precision::product;
+
 /// What follows a linear layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
@@ -35,7 +37,7 @@ pub fn linear(x: Tensor<3>, weight: Tensor<2>, bias: Tensor<1>, activation: Acti
 /// [`linear`] as a chain of tensor operations.
 #[must_use]
 pub fn plain(x: Tensor<3>, weight: Tensor<2>, bias: Tensor<1>, activation: Activation) -> Tensor<3> {
-    let y = x.matmul(weight.unsqueeze()) + bias.unsqueeze();
+    let y = product(x, weight.unsqueeze()) + bias.unsqueeze();
     match activation {
         Activation::Identity => y,
         Activation::Relu => relu(y),

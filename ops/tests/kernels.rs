@@ -3,10 +3,10 @@
 use attend_ops::{
     Activation, attention, dropout, gathered_attention, gathered_attention_with_weights, layer_norm, linear,
 };
-use attend_ops::{PackedLinear, Precision, log_sum_exp};
+use attend_ops::{PackedLinear, Precision, log_sum_exp, with_products_in};
 use attend_ops::{label_smoothed_cross_entropy, linear_cross_entropy};
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{Bool, Device, Distribution, Int, Tensor, TensorData};
+use burn::tensor::{Bool, DType, Device, Distribution, FloatDType, Int, Tensor, TensorData};
 
 fn device() -> Device {
     Device::flex().autodiff()
@@ -85,6 +85,50 @@ fn layer_norm_is_its_formula() {
             &[&gamma, &beta],
         );
     }
+}
+
+/// Products in half precision are those of rounded factors, themselves rounded, forward and backward; nothing else is.
+#[test]
+fn half_precision_rounds_factors_and_products() {
+    let (x, weight, bias) = (values([2, 30, 64], 1), values([64, 48], 2), values([48], 3));
+    let output = || linear(x.clone(), weight.clone(), bias.clone(), Activation::Identity);
+    let full = output();
+    for (dtype, rounding) in [
+        (FloatDType::F16, 2f64.powi(-11)),
+        (FloatDType::BF16, 2f64.powi(-8)),
+    ] {
+        let rounded = |factor: &Tensor<3>| factor.clone().cast(dtype).cast(FloatDType::F32);
+        let [x_rounded, weight_rounded] = [&x, &weight.clone().unsqueeze()].map(rounded);
+        let expected = linear::plain(
+            x_rounded,
+            weight_rounded.squeeze_dim(0),
+            bias.clone(),
+            Activation::Identity,
+        );
+        let half = with_products_in(dtype, output);
+        assert_eq!(half.dtype(), DType::F32);
+        let error = relative_error(half.clone(), expected);
+        assert!(error <= rounding, "{dtype:?}: {error}");
+        assert!(
+            relative_error(half.clone(), full.clone()) > 0.0,
+            "{dtype:?} has an effect"
+        );
+
+        let gradient = |output: Tensor<3>| {
+            let gradients = output.square().sum().backward();
+            [
+                x.grad(&gradients).unwrap(),
+                weight.grad(&gradients).unwrap().unsqueeze(),
+            ]
+        };
+        for (found, expected) in gradient(half).into_iter().zip(gradient(output())) {
+            assert_eq!(found.dtype(), DType::F32);
+            let error = relative_error(found, expected);
+            // The terms of a gradient cancel for the most part, their roundings do not: 6 roundings are seen.
+            assert!(error > 0.0 && error < 10.0 * rounding, "{dtype:?}: {error}");
+        }
+    }
+    assert_eq!(output().into_data(), full.into_data());
 }
 
 #[test]

@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::Position;
 use crate::error::TrainError;
+use crate::loss_scale::LossScale;
 
 /// The folder in a run's folder that holds the checkpoints.
 pub const CHECKPOINTS: &str = "checkpoints";
@@ -68,6 +69,9 @@ pub struct TrainingState {
     pub update: usize,
     /// Updates skipped, because the loss or a gradient was not finite.
     pub skipped: usize,
+    /// Where products are taken in 16-bit floats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_scale: Option<LossScale>,
     /// Workers that shared each batch: they decide how dropout falls, and how sums are rounded.
     pub workers: usize,
     /// Seconds spent, pauses between resumed parts left out.

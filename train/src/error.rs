@@ -7,6 +7,8 @@ use attend_data::DataError;
 use attend_infer::InferError;
 use attend_infer::metric::MetricError;
 
+use crate::recipe::Dtype;
+
 /// An error of this crate. Its message is one sentence; [`TrainError::hint`] says what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
@@ -79,6 +81,20 @@ pub enum TrainError {
     /// No weights were worth keeping.
     #[error("no validation had a finite loss, so there is no model to keep")]
     NoModel,
+    /// Devices that would have nothing to do.
+    #[error("{workers} workers cannot keep {devices} devices busy")]
+    IdleDevices {
+        /// The workers asked for.
+        workers: usize,
+        /// The devices.
+        devices: usize,
+    },
+    /// Floats that a device does not compute with.
+    #[error("not all of the devices compute in {dtype}")]
+    Dtype {
+        /// The recipe's.
+        dtype: Dtype,
+    },
     /// Devices that cannot be served.
     #[error("cannot serve on {address}: {reason}")]
     Server {
@@ -140,6 +156,8 @@ impl TrainError {
                  is intact"
             }
             Self::NoModel => "lower training.learning_rate or lengthen training.warmup, then train anew",
+            Self::IdleDevices { .. } => "take a worker for each device, or leave out --workers",
+            Self::Dtype { .. } => "take another training.dtype, or other devices",
             Self::Server { .. } => "take another port by --listen, and devices of one backend",
             Self::Signals(_) => "check the limits of this system",
             Self::NothingToScore { .. } => {

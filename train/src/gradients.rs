@@ -35,6 +35,9 @@ impl Gradients {
     }
 
     fn on_device(self, device: &Device, model: &Transformer) -> Self {
+        if self.loss.device() == *device {
+            return self;
+        }
         Self {
             loss: self.loss.to_device(device),
             gradients: self.gradients.to_device(device, model),
@@ -44,8 +47,9 @@ impl Gradients {
 
 /// Divides a batch among the workers and adds up what they find, on the model's device.
 ///
-/// A worker computes on the device at its part's number, and after the last one on the first again: each has a copy of
-/// the model's weights for the time. `gradients` computes loss and gradients of a part of the batch on the model and
+/// The parts, one for each worker and all of the same size, go to the devices in turn, each of which has a copy of the
+/// model's weights for the time. (Burn's collectives would bring the gradients together, too, but flex has none, and a
+/// remote device none with another server's.) `gradients` computes loss and gradients of a part of the batch on the model and
 /// the device it is given: those of a sum over examples, so that the parts' add up to the batch's. `seed` and the part's
 /// number decide its dropout.
 ///
@@ -60,22 +64,20 @@ pub fn gradients_of_batch(
     seed: u64,
     gradients: impl Fn(&Transformer, &Device, &[Example]) -> Gradients + Sync,
 ) -> Gradients {
-    let home = &devices[0];
     let part_size = batch.len().div_ceil(workers.count());
     let parts: Vec<_> = batch
         .chunks(part_size)
         .zip(devices.iter().cycle())
         .zip(0..)
         .collect();
+    let home = devices[0].clone().without_autodiff();
+    // Weights and gradients come and go on the thread that uses them: a remote server keeps the order of a thread's
+    // operations alone.
     let parts = workers.map(parts, |((part, device), number)| {
         // A clone would share the nodes of the autodiff graph, and workers would wait for each other.
         let fork = model.clone().fork(device);
         seed_dropout(seed ^ number);
-        let gradients = gradients(&fork, device, part);
-        match device == home {
-            true => gradients,
-            false => gradients.on_device(&home.clone().without_autodiff(), &fork),
-        }
+        gradients(&fork, device, part).on_device(&home, &fork)
     });
     parts
         .into_iter()

@@ -8,12 +8,14 @@ use attend_data::file::write_file;
 use attend_data::shard::Progress;
 use attend_data::tokenizer::Tokenizer;
 use attend_infer::cli::{DevicesOption, WorkerCount};
+use attend_infer::device::NamedDevice;
 use attend_infer::metric::{corpus_bleu, corpus_chrf};
 use attend_infer::{ModelFolder, Translator, Workers, notice_lost_device};
 use attend_train::dataset::{Corpora, Dataset};
 use attend_train::environment::Environment;
 use attend_train::interrupt::Interrupt;
 use attend_train::model_card::ModelCard;
+use attend_train::recipe::Dtype;
 use attend_train::report::Record;
 use attend_train::run_folder::{Inputs, RunFolder, run_name};
 use attend_train::trainer::{Ending, Trainer};
@@ -51,7 +53,8 @@ struct Options {
     /// Change a setting of the recipe, such as training.updates=1000; may be given several times.
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     overrides: Vec<String>,
-    /// Threads that share each batch, auto for one a core, or one on a graphics card. The same number repeats a run exactly.
+    /// Threads that share each batch, and the devices in turn; auto for one a core, and one for each other device. The
+    /// same number repeats a run exactly.
     #[arg(long, value_name = "N", default_value = "auto")]
     workers: WorkerCount,
     #[command(flatten)]
@@ -68,6 +71,15 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<ExitCode, TrainError> {
     let recipe = Recipe::load(&options.recipe, &options.overrides)?;
     let devices = options.devices.select()?;
+    notice_lost_device(&devices, || train(options, recipe, &devices))
+}
+
+fn train(options: &Options, recipe: Recipe, devices: &[NamedDevice]) -> Result<ExitCode, TrainError> {
+    let workers = options.workers.on(devices);
+    if workers < devices.len() {
+        let devices = devices.len();
+        return Err(TrainError::IdleDevices { workers, devices });
+    }
     let folder = match &options.output {
         Some(folder) => folder.clone(),
         None => Path::new("runs").join(options.recipe.file_stem().unwrap_or_default()),
@@ -106,7 +118,13 @@ fn run(options: &Options) -> Result<ExitCode, TrainError> {
     let (train_pairs, valid_pairs) = (dataset.train.len(), dataset.valid_pairs.len());
     let (reports, test_pairs) = (dataset.reports.clone(), dataset.test_pairs.clone());
 
-    let workers = Workers::start(options.workers.on(&devices), 1)?;
+    let dtype = recipe.training.dtype;
+    for device in devices.iter().filter(|device| device.is_processor()) {
+        if dtype != Dtype::Float32 {
+            eprintln!("{} emulates {dtype}: float32 is faster there", device.name);
+        }
+    }
+    let workers = Workers::start(workers, 1)?;
     let names: Vec<&str> = devices.iter().map(|device| device.name.as_str()).collect();
     let names = names.join(",");
     let handles: Vec<Device> = devices.iter().map(|device| device.device.clone()).collect();
@@ -142,7 +160,7 @@ fn run(options: &Options) -> Result<ExitCode, TrainError> {
     let num_params = trainer.num_params();
     eprintln!("{name}: {num_params} weights, into {}", folder.display());
     let interrupt = Interrupt::listen().map_err(TrainError::Signals)?;
-    let (state, ending) = notice_lost_device(&devices, || trainer.run(interrupt))?;
+    let (state, ending) = trainer.run(interrupt)?;
     let weights = match ending {
         Ending::Finished { weights } => weights,
         Ending::Interrupted { exit_status } => {
@@ -160,7 +178,7 @@ fn run(options: &Options) -> Result<ExitCode, TrainError> {
         .into_iter()
         .map(|pair| (pair.source, pair.target))
         .unzip();
-    let hypotheses = notice_lost_device(&devices, || translator.translate_best(&sources))?;
+    let hypotheses = translator.translate_best(&sources)?;
     let bleu = corpus_bleu(&hypotheses, &references, recipe.data.bleu)?;
     let chrf = corpus_chrf(&hypotheses, &references)?;
     let environment = Environment::of_this_process(&names, state.workers);

@@ -20,7 +20,7 @@ use crate::error::TrainError;
 use place::{place_in_file, place_of};
 
 pub use data::{CorpusFiles, DataSettings, EmbeddedCorpus};
-pub use training::{OptimizerKind, ScheduleKind, TrainingSettings};
+pub use training::{Dtype, OptimizerKind, ScheduleKind, TrainingSettings};
 
 /// All settings of a run. A key that a recipe leaves out takes the default given here.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

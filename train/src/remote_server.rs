@@ -18,7 +18,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// remote:ws://HOST:PORT#1, until Ctrl-C.
 ///
 /// Nothing on the way is encrypted, and whoever reaches the address may compute: beyond a network that you trust, leave
-/// it at 127.0.0.1 and come through an SSH tunnel.
+/// it at 127.0.0.1 and come through an SSH tunnel. Several servers in one run also reach each other, at the addresses
+/// that --device gives there.
 #[derive(Parser)]
 #[command(name = "remote-server", version)]
 struct Options {
@@ -52,6 +53,10 @@ fn run(options: &Options) -> Result<(), TrainError> {
     let address = listener
         .local_addr()
         .map_err(|error| refused(error.to_string()))?;
+    let host = match address.ip().is_unspecified() {
+        true => format!("HOST:{}", address.port()),
+        false => address.to_string(),
+    };
     for (index, device) in devices.iter().enumerate() {
         let place = if index == 0 {
             String::new()
@@ -59,7 +64,7 @@ fn run(options: &Options) -> Result<(), TrainError> {
             format!("#{index}")
         };
         eprintln!(
-            "remote:ws://{address}{place} is {} ({})",
+            "remote:ws://{host}{place} is {} ({})",
             device.name,
             device.description()
         );

@@ -8,10 +8,10 @@ use std::time::Instant;
 use attend_data::batch::{Batch, Example, TokenMatrix};
 use attend_data::tokenizer::Tokenizer;
 use attend_infer::{ModelFolder, Workers};
-use attend_model::{Transformer, TransformerConfig};
+use attend_model::{Transformer, TransformerConfig, with_products_in};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 
 use crate::average::{mean, moving_average};
 use crate::checkpoint::{Averaged, Best, Checkpoints, Snapshot, Span, TrainingState};
@@ -19,8 +19,9 @@ use crate::dataset::{BatchSequence, Dataset};
 use crate::error::TrainError;
 use crate::gradients::{Gradients, gradients_of_batch};
 use crate::interrupt::Interrupt;
+use crate::loss_scale::LossScale;
 use crate::optimizer::optimizer;
-use crate::recipe::Recipe;
+use crate::recipe::{Dtype, Recipe};
 use crate::report::{Progress, Record, Report, Subject};
 use crate::schedule::Schedule;
 use crate::validation::{Scores, batch_loss};
@@ -64,7 +65,7 @@ impl Trainer {
     ///
     /// # Errors
     ///
-    /// If no network can be built from the recipe.
+    /// If no network can be built from the recipe, or a device does not compute in its dtype.
     ///
     /// # Panics
     ///
@@ -78,6 +79,13 @@ impl Trainer {
         workers: Workers,
     ) -> Result<Self, TrainError> {
         let config = recipe.transformer_config(tokenizer.vocab_size(), tokenizer.pad_id() as usize);
+        let dtype = recipe.training.dtype;
+        if !devices
+            .iter()
+            .all(|device| device.supports_dtype(FloatDType::from(dtype)))
+        {
+            return Err(TrainError::Dtype { dtype });
+        }
         let devices: Vec<Device> = devices.iter().map(|device| device.clone().autodiff()).collect();
         devices[0].seed(recipe.seed);
         let model = Transformer::new(&config, &devices[0]).map_err(|error| TrainError::Recipe {
@@ -93,6 +101,7 @@ impl Trainer {
                 model,
                 state: TrainingState {
                     workers: workers.count(),
+                    loss_scale: (dtype == Dtype::Float16).then(LossScale::default),
                     ..TrainingState::default()
                 },
             },
@@ -309,9 +318,11 @@ impl Trainer {
         self.now.state.update += 1;
         let target_tokens: usize = batches.iter().flatten().map(|example| example.target.len()).sum();
 
+        let divisor = target_tokens as f64 / self.loss_factor();
+        let dtype = self.recipe.training.dtype.into();
         let gradients_of = |model: &Transformer, device: &Device, examples: &[Example]| {
-            let loss = self.loss(model, examples, device) / target_tokens as f64;
-            Gradients::of(loss, model)
+            let loss = with_products_in(dtype, || self.loss(model, examples, device));
+            Gradients::of(loss / divisor, model)
         };
         let model = &self.now.model;
         let gradients = batches
@@ -327,20 +338,32 @@ impl Trainer {
         self.step(gradients, target_tokens)
     }
 
+    /// What the loss is multiplied by, for the sake of its gradients.
+    fn loss_factor(&self) -> f64 {
+        self.now.state.loss_scale.map_or(1.0, LossScale::factor)
+    }
+
     /// Clips the gradients and takes the step. If they or the loss are not finite, the weights stay, and `None` says
     /// so.
     fn step(&mut self, gradients: Gradients, target_tokens: usize) -> Option<Span> {
         let settings = &self.recipe.training;
+        let loss_factor = self.loss_factor();
         let now = &mut self.now;
         let update = now.state.update;
         let (loss, gradient_norm) = loss_and_norm(&now.model, &gradients);
+        let (loss, gradient_norm) = (loss / loss_factor, gradient_norm / loss_factor);
         if !(loss.is_finite() && gradient_norm.is_finite()) {
             now.state.skipped += 1;
-            self.skipped_in_a_row += 1;
+            match now.state.loss_scale.and_then(LossScale::after_overflow) {
+                Some(smaller) => now.state.loss_scale = Some(smaller),
+                None => self.skipped_in_a_row += 1,
+            }
             return None;
         }
         self.skipped_in_a_row = 0;
-        let gradients = clip(&now.model, gradients.gradients, gradient_norm, settings.clip_norm);
+        now.state.loss_scale = now.state.loss_scale.map(LossScale::after_update);
+        let factor = clip_factor(gradient_norm, settings.clip_norm) / loss_factor;
+        let gradients = scale(&now.model, gradients.gradients, factor);
         let learning_rate = self.schedule.learning_rate(update);
         now.model = now.optimizer.step(learning_rate, now.model.clone(), gradients);
         if let (Some(decay), Some(average)) = (settings.ema, now.moving_average.take()) {
@@ -533,16 +556,19 @@ fn loss_and_norm(model: &Transformer, gradients: &Gradients) -> (f64, f64) {
     (numbers[0].into(), squares.sum::<f64>().sqrt())
 }
 
-/// Scales gradients of the global norm `norm` so that it is at most `max_norm` (Pascanu et al., 2013); 0 means no
-/// limit.
-fn clip(model: &Transformer, gradients: GradientsParams, norm: f64, max_norm: f64) -> GradientsParams {
-    if max_norm == 0.0 || norm <= max_norm {
+/// What brings gradients of the global norm `norm` to at most `max_norm` (Pascanu et al., 2013); 0 means no limit.
+fn clip_factor(norm: f64, max_norm: f64) -> f64 {
+    match max_norm == 0.0 || norm <= max_norm {
+        true => 1.0,
+        false => max_norm / norm,
+    }
+}
+
+fn scale(model: &Transformer, gradients: GradientsParams, factor: f64) -> GradientsParams {
+    if factor == 1.0 {
         return gradients;
     }
-    let mut scale = Scale {
-        gradients,
-        factor: max_norm / norm,
-    };
+    let mut scale = Scale { gradients, factor };
     model.visit(&mut scale);
     scale.gradients
 }

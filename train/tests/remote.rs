@@ -1,5 +1,5 @@
 //! Training on devices that other programs serve.
-#![cfg(feature = "remote")]
+#![cfg(all(feature = "remote", feature = "flex"))]
 
 mod common;
 
@@ -7,6 +7,9 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use attend_infer::device;
+use burn::tensor::Tensor;
+use burn::tensor::distributed::{ReduceOperation, all_reduce};
 use common::{set, small_workspace, stderr};
 
 /// `remote-server` on a free port of this machine, until it is dropped.
@@ -92,6 +95,7 @@ fn a_server_that_dies_ends_a_run_that_can_be_resumed() {
     assert_eq!(output.status.code(), Some(1), "{message}");
     let error = message.lines().find(|line| line.starts_with("error: "));
     let error = error.unwrap_or_else(|| panic!("no error in: {message}"));
+    assert!(error.contains("lost "), "{message}");
     assert!(error.contains(&servers[1].device), "{message}");
     assert!(!message.contains("panicked"), "{message}");
 
@@ -103,6 +107,42 @@ fn a_server_that_dies_ends_a_run_that_can_be_resumed() {
     ]
     .concat();
     workspace.train_well(&resumed);
+}
+
+/// Why gradients do not go by Burn's collectives: when this fails, they can.
+#[test]
+#[should_panic(expected = "cross-peer all_reduce is not supported yet")]
+fn collectives_do_not_reach_from_server_to_server() {
+    let servers = [Server::start(), Server::start()];
+    let devices = servers
+        .each_ref()
+        .map(|server| device::select(&server.device).unwrap().device);
+    let ones = Tensor::<1>::ones([3], &devices[0]);
+    drop(all_reduce(ones, ReduceOperation::Sum, devices.to_vec()));
+}
+
+#[test]
+fn devices_that_cannot_share_a_batch_are_refused() {
+    let workspace = small_workspace();
+    let server = Server::start();
+    let both = format!("flex,{}", server.device);
+    let message = workspace.failure(&["small.toml", "--device", &both, "--workers", "1"]);
+    assert!(
+        message.contains("1 workers cannot keep 2 devices busy"),
+        "{message}"
+    );
+    let twice = [server.device.as_str(); 2].join(",");
+    let message = workspace.failure(&["small.toml", "--device", &twice]);
+    assert!(
+        message.contains(&format!("{} is named twice", server.device)),
+        "{message}"
+    );
+    let absent = format!("{}#7", server.device);
+    let message = workspace.failure(&["small.toml", "--device", &absent]);
+    assert!(
+        message.contains(&format!("cannot connect to {absent}: ")),
+        "{message}"
+    );
 }
 
 #[test]

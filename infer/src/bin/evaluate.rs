@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::slice;
 
 use attend_data::cli::{print, report};
 use attend_data::corpus::ParallelCorpus;
@@ -66,7 +67,7 @@ fn run(options: &Options) -> Result<(), InferError> {
     };
 
     let sources: Vec<&str> = corpus.pairs.iter().map(|pair| pair.source.as_str()).collect();
-    let hypotheses = notice_lost_device(&device, || translator.translate_best(&sources))?;
+    let hypotheses = notice_lost_device(slice::from_ref(&device), || translator.translate_best(&sources))?;
     let bleu = corpus_bleu(&hypotheses, &references, tokenizer)?;
     let chrf = corpus_chrf(&hypotheses, &references)?;
     Ok(print(&format!("{bleu}\n{chrf}\n"))?)

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::slice;
 
 use attend_data::cli::{print_while_read, report};
 use attend_data::corpus::{SentencePair, SentencePairs};
@@ -65,7 +66,9 @@ fn run(options: &Options) -> Result<(), InferError> {
     loop {
         let (mut next, mut error) = next_pairs(&mut pairs);
         let scores = before_error(&mut next, &mut error, first, |pairs| {
-            notice_lost_device(&device, || translator.score(&given(pairs, first)))
+            notice_lost_device(slice::from_ref(&device), || {
+                translator.score(&given(pairs, first))
+            })
         })?;
         let lines = next.iter().zip(&scores);
         let lines: String = lines.map(|(pair, score)| options.line(pair, score)).collect();

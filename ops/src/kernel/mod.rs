@@ -4,6 +4,8 @@
 
 use burn::tensor::{DType, Device, Tensor};
 
+use crate::mixed_precision::is_full;
+
 pub(crate) mod gemm;
 pub(crate) mod lanes;
 pub(crate) mod packed_product;
@@ -19,7 +21,7 @@ pub(crate) fn vectorized<R>(loops: impl FnOnce() -> R) -> R {
 
 /// Whether the kernels compute on `tensor`: single precision on flex, with or without autodiff.
 pub(crate) fn serves<const D: usize>(tensor: &Tensor<D>) -> bool {
-    tensor.device().without_autodiff() == Device::flex() && tensor.dtype() == DType::F32
+    tensor.device().without_autodiff() == Device::flex() && tensor.dtype() == DType::F32 && is_full()
 }
 
 /// Whether the kernels without a backward pass compute on `tensor`.

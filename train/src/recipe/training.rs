@@ -1,5 +1,8 @@
 //! `[training]`: the updates of a run.
 
+use std::fmt;
+
+use burn::tensor::FloatDType;
 use serde::{Deserialize, Serialize};
 
 use super::OutOfRange;
@@ -28,6 +31,10 @@ pub struct TrainingSettings {
     /// How the learning rate goes after the warm-up. Default `inverse-square-root`.
     #[serde(default)]
     pub schedule: ScheduleKind,
+    /// What products of matrices are taken in: `float32`, `bfloat16` or `float16`. The weights are float32 in any case.
+    /// Default `float32`.
+    #[serde(default)]
+    pub dtype: Dtype,
     /// Highest learning rate, reached at the end of the warm-up. For `noam` the factor of the paper's rate.
     pub learning_rate: f64,
     /// Updates over which the learning rate rises. Default 4000.
@@ -88,6 +95,39 @@ pub enum ScheduleKind {
     Cosine,
     /// [`Schedule::Constant`]
     Constant,
+}
+
+/// The floats that products of matrices are taken in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtype {
+    /// 32 bits
+    #[default]
+    Float32,
+    /// 16 bits with the exponents of 32
+    BFloat16,
+    /// 16 bits; needs a [loss scale](crate::loss_scale)
+    Float16,
+}
+
+impl From<Dtype> for FloatDType {
+    fn from(dtype: Dtype) -> Self {
+        match dtype {
+            Dtype::Float32 => Self::F32,
+            Dtype::BFloat16 => Self::BF16,
+            Dtype::Float16 => Self::F16,
+        }
+    }
+}
+
+impl fmt::Display for Dtype {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Float32 => "float32",
+            Self::BFloat16 => "bfloat16",
+            Self::Float16 => "float16",
+        })
+    }
 }
 
 /// The optimizers: [`crate::optimizer`].

@@ -125,7 +125,7 @@ fn gradients_are_clipped_to_their_global_norm() {
 
     for (max_norm, factor) in [(0.5 * norm, 0.5), (2.0 * norm, 1.0), (0.0, 1.0)] {
         let (_, norm_before) = loss_and_norm(model, &fresh());
-        let clipped = clip(model, fresh().gradients, norm_before, max_norm);
+        let clipped = scale(model, fresh().gradients, clip_factor(norm_before, max_norm));
         assert!(
             (norm_before / norm - 1.0).abs() < 1e-5,
             "{norm_before}, not {norm}"
@@ -139,8 +139,32 @@ fn gradients_are_clipped_to_their_global_norm() {
     }
 }
 
+/// As if the gradients had been too large for 16-bit floats.
+#[test]
+fn a_loss_scale_changes_no_step() {
+    let mut plain = trainer();
+    let mut scaled = trainer();
+    scaled.now = plain.now.clone();
+    scaled.now.state.loss_scale = Some(LossScale::default());
+    let factor = scaled.loss_factor();
+    let times_factor = |trainer: &Trainer| {
+        let mut gradients = gradients(trainer, factor);
+        gradients.loss = gradients.loss * factor;
+        gradients
+    };
+    let expected = plain.step(gradients(&plain, 1.0), 3).expect("finite gradients");
+    let update = scaled.step(times_factor(&scaled), 3).expect("finite gradients");
+    assert_eq!(update, expected);
+    assert!(weights(&scaled.now.model) == weights(&plain.now.model));
+
+    // What is too large lowers the scale and is no step of a run gone astray.
+    assert!(scaled.step(gradients(&scaled, f64::INFINITY), 3).is_none());
+    assert_eq!(scaled.loss_factor(), factor / 2.0);
+    assert_eq!((scaled.now.state.skipped, scaled.skipped_in_a_row), (1, 0));
+}
+
 /// A remote device tells how often it is waited for.
-#[cfg(feature = "remote")]
+#[cfg(all(feature = "remote", feature = "flex"))]
 #[test]
 fn an_update_reads_once() {
     use burn::server::telemetry::{TelemetryEvent, TelemetryProbe};

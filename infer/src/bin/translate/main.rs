@@ -8,6 +8,7 @@ use std::io::{self, BufReader, Cursor, IsTerminal};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::slice;
 
 use attend_data::DataError;
 use attend_data::cli::{print, report};
@@ -125,7 +126,7 @@ fn run(options: &Options) -> Result<ExitCode, InferError> {
         eager: options.input.is_none(),
         requests: requests.as_ref(),
     };
-    let result = notice_lost_device(&device, || match input {
+    let result = notice_lost_device(slice::from_ref(&device), || match input {
         Some(lines) => translate(options, &translator, stream, lines, &mut output),
         None => prompt::translate(&translator, stream, &mut output),
     });
@@ -183,7 +184,7 @@ impl Options {
         Ok(Some(Lines::new(BufReader::new(io::stdin()), "standard input")))
     }
 
-    fn translator(&self, search: SearchOptions) -> Result<(Translator, [NamedDevice; 1]), InferError> {
+    fn translator(&self, search: SearchOptions) -> Result<(Translator, NamedDevice), InferError> {
         let (translator, device) = self.compute.load(&self.model)?;
         let translator = match self.alignment {
             true => translator.with_alignments(),
