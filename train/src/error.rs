@@ -82,7 +82,7 @@ pub enum TrainError {
     #[error("no validation had a finite loss, so there is no model to keep")]
     NoModel,
     /// Devices that would have nothing to do.
-    #[error("{workers} workers cannot keep {devices} devices busy")]
+    #[error("{devices} devices need as many workers, but --workers is {workers}")]
     IdleDevices {
         /// The workers asked for.
         workers: usize,

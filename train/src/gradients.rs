@@ -105,3 +105,61 @@ fn add(model: &Transformer, left: GradientsParams, right: GradientsParams) -> Gr
     model.visit(&mut visitor);
     visitor.left
 }
+
+/// The loss and the global norm of its gradients, over all weights at once: the one time that an update reads from the
+/// device.
+pub(crate) fn loss_and_norm(model: &Transformer, gradients: &Gradients) -> (f64, f64) {
+    let mut sums = SumsOfSquares {
+        gradients: &gradients.gradients,
+        sums: vec![gradients.loss.clone()],
+    };
+    model.visit(&mut sums);
+    let numbers: Vec<f32> = Tensor::cat(sums.sums, 0)
+        .try_into_vec_as()
+        .expect("a device that computed them can be read");
+    let squares = numbers[1..].iter().map(|&sum| f64::from(sum));
+    (numbers[0].into(), squares.sum::<f64>().sqrt())
+}
+
+/// What brings gradients of the global norm `norm` to at most `max_norm` (Pascanu et al., 2013); 0 means no limit.
+pub(crate) fn clip_factor(norm: f64, max_norm: f64) -> f64 {
+    match max_norm == 0.0 || norm <= max_norm {
+        true => 1.0,
+        false => max_norm / norm,
+    }
+}
+
+pub(crate) fn scale(model: &Transformer, gradients: GradientsParams, factor: f64) -> GradientsParams {
+    if factor == 1.0 {
+        return gradients;
+    }
+    let mut scale = Scale { gradients, factor };
+    model.visit(&mut scale);
+    scale.gradients
+}
+
+/// A `[1]` tensor for each gradient.
+struct SumsOfSquares<'a> {
+    gradients: &'a GradientsParams,
+    sums: Vec<Tensor<1>>,
+}
+
+impl ModuleVisitor for SumsOfSquares<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let gradient = self.gradients.get::<D>(param.id);
+        self.sums.extend(gradient.map(|gradient| gradient.square().sum()));
+    }
+}
+
+struct Scale {
+    gradients: GradientsParams,
+    factor: f64,
+}
+
+impl ModuleVisitor for Scale {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = self.gradients.remove::<D>(param.id) {
+            self.gradients.register(param.id, gradient * self.factor);
+        }
+    }
+}

@@ -10,6 +10,7 @@ pub mod environment;
 pub mod error;
 pub mod gradients;
 pub mod interrupt;
+pub mod loss;
 pub mod loss_scale;
 pub mod memory;
 pub mod model_card;

@@ -1,30 +1,31 @@
 //! The training loop.
 
 mod dry_run;
+mod weights;
 
 use std::path::PathBuf;
 use std::time::Instant;
 
-use attend_data::batch::{Batch, Example, TokenMatrix};
+use attend_data::batch::{Batch, Example};
 use attend_data::tokenizer::Tokenizer;
 use attend_infer::{ModelFolder, Workers};
 use attend_model::{Transformer, TransformerConfig, with_products_in};
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::optim::GradientsParams;
-use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
+use burn::module::Module;
+use burn::tensor::{Device, FloatDType, Tensor};
 
-use crate::average::{mean, moving_average};
-use crate::checkpoint::{Averaged, Best, Checkpoints, Snapshot, Span, TrainingState};
+use crate::average::moving_average;
+use crate::checkpoint::{Best, Checkpoints, Snapshot, Span, TrainingState};
 use crate::dataset::{BatchSequence, Dataset};
 use crate::error::TrainError;
-use crate::gradients::{Gradients, gradients_of_batch};
+use crate::gradients::{Gradients, clip_factor, gradients_of_batch, loss_and_norm, scale};
 use crate::interrupt::Interrupt;
+use crate::loss::batch_loss;
 use crate::loss_scale::LossScale;
 use crate::optimizer::optimizer;
 use crate::recipe::{Dtype, Recipe};
 use crate::report::{Progress, Record, Report, Subject};
 use crate::schedule::Schedule;
-use crate::validation::{Scores, batch_loss};
+use crate::validation::Scores;
 
 /// After so many updates in a row whose loss or gradients are not finite, a run ends.
 const MAX_SKIPPED_IN_A_ROW: usize = 10;
@@ -433,168 +434,12 @@ impl Trainer {
         Scores::measure(bundle, &self.dataset, &self.recipe, &device, &self.workers)
     }
 
-    /// What is validated: the weights, or their average where one is asked for; and the updates whose checkpoints it is
-    /// the mean of.
-    fn weights(&self, report: &Report) -> (Transformer, Vec<usize>) {
-        let (average, averaged) = match &self.now.moving_average {
-            Some(average) => (Some(average.clone()), Vec::new()),
-            None => self.mean_of_checkpoints(report),
-        };
-        (average.unwrap_or_else(|| self.now.model.valid()), averaged)
-    }
-
-    /// Adds the weights of this update to the `count` that are averaged: in the place of the worst where they have
-    /// scores, else of the oldest.
-    fn average_also(&mut self, score: Option<f64>, count: usize) {
-        let metric = self.recipe.training.metric;
-        let state = &mut self.now.state;
-        let update = state.update;
-        state.averaged.push(Averaged { update, score });
-        if state.averaged.len() > count {
-            let is_worse = |one: &Averaged, other: &Averaged| {
-                let scores = one.score.zip(other.score);
-                scores.is_some_and(|(one, other)| metric.is_better(other, one))
-            };
-            let averaged = &state.averaged;
-            let dropped = (1..averaged.len()).fold(0, |worst, index| {
-                match is_worse(&averaged[index], &averaged[worst]) {
-                    true => index,
-                    false => worst,
-                }
-            });
-            state.averaged.remove(dropped);
-        }
-    }
-
-    /// The mean of the checkpoints that are averaged, and their updates. One that is damaged or missing is left out,
-    /// and that is said: the others are still worth more than a run that ends.
-    fn mean_of_checkpoints(&self, report: &Report) -> (Option<Transformer>, Vec<usize>) {
-        let checkpoints = Checkpoints::of(&self.folder);
-        let current = self.now.model.valid();
-        let mut updates = Vec::new();
-        let models = self
-            .now
-            .state
-            .averaged
-            .iter()
-            .filter_map(|&Averaged { update, .. }| {
-                let model = match update == self.now.state.update {
-                    true => Ok(current.clone()),
-                    false => checkpoints.weights(update, current.clone()),
-                };
-                match model {
-                    Ok(model) => {
-                        updates.push(update);
-                        Some(model)
-                    }
-                    Err(damage) => {
-                        report.say(&format!("{damage}: left out of the average"));
-                        None
-                    }
-                }
-            });
-        let mean = mean(models);
-        (mean, updates)
-    }
-
-    /// A sentence about the weights in the model folder of a run that has ended.
-    fn describe_weights(&self) -> Result<String, TrainError> {
-        let metric = self.recipe.training.metric;
-        let Some(Best {
-            update,
-            score,
-            averaged,
-        }) = &self.now.state.best
-        else {
-            return Err(TrainError::NoModel);
-        };
-        let weights = match self.recipe.training.ema {
-            Some(decay) => {
-                format!("the exponential moving average, decay {decay}, of the weights up to update {update}")
-            }
-            None if averaged.is_empty() => format!("the weights after update {update}"),
-            None => format!("the average of the weights after updates {}", list(averaged)),
-        };
-        Ok(format!(
-            "These are {weights}, the best on the validation pairs: {metric} {score:.2}."
-        ))
-    }
-
     fn bundle(&self, model: Transformer) -> ModelFolder {
         ModelFolder {
             config: self.config.clone(),
             model,
             tokenizer: self.tokenizer.clone(),
             generation: self.recipe.search,
-        }
-    }
-}
-
-fn list(updates: &[usize]) -> String {
-    let updates: Vec<String> = updates.iter().map(usize::to_string).collect();
-    updates.join(", ")
-}
-
-/// The ids as a tensor: `[rows, width]`.
-pub fn to_tensor(matrix: &TokenMatrix, device: &Device) -> Tensor<2, Int> {
-    let shape = [matrix.rows, matrix.width];
-    Tensor::from_data(TensorData::new(matrix.ids.clone(), shape), device)
-}
-
-/// The loss and the global norm of its gradients, over all weights at once: the one time that an update reads from the
-/// device.
-fn loss_and_norm(model: &Transformer, gradients: &Gradients) -> (f64, f64) {
-    let mut sums = SumsOfSquares {
-        gradients: &gradients.gradients,
-        sums: vec![gradients.loss.clone()],
-    };
-    model.visit(&mut sums);
-    let numbers: Vec<f32> = Tensor::cat(sums.sums, 0)
-        .try_into_vec_as()
-        .expect("a device that computed them can be read");
-    let squares = numbers[1..].iter().map(|&sum| f64::from(sum));
-    (numbers[0].into(), squares.sum::<f64>().sqrt())
-}
-
-/// What brings gradients of the global norm `norm` to at most `max_norm` (Pascanu et al., 2013); 0 means no limit.
-fn clip_factor(norm: f64, max_norm: f64) -> f64 {
-    match max_norm == 0.0 || norm <= max_norm {
-        true => 1.0,
-        false => max_norm / norm,
-    }
-}
-
-fn scale(model: &Transformer, gradients: GradientsParams, factor: f64) -> GradientsParams {
-    if factor == 1.0 {
-        return gradients;
-    }
-    let mut scale = Scale { gradients, factor };
-    model.visit(&mut scale);
-    scale.gradients
-}
-
-/// A `[1]` tensor for each gradient.
-struct SumsOfSquares<'a> {
-    gradients: &'a GradientsParams,
-    sums: Vec<Tensor<1>>,
-}
-
-impl ModuleVisitor for SumsOfSquares<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let gradient = self.gradients.get::<D>(param.id);
-        self.sums.extend(gradient.map(|gradient| gradient.square().sum()));
-    }
-}
-
-struct Scale {
-    gradients: GradientsParams,
-    factor: f64,
-}
-
-impl ModuleVisitor for Scale {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = self.gradients.remove::<D>(param.id) {
-            self.gradients.register(param.id, gradient * self.factor);
         }
     }
 }

@@ -6,14 +6,14 @@ use std::time::Instant;
 use attend_data::batch::{Batch, Example, plan_batches};
 use attend_infer::metric::{corpus_bleu, corpus_chrf};
 use attend_infer::{ModelFolder, Translator, Workers};
-use attend_model::{InferenceTransformer, Precision, Transformer};
-use burn::tensor::{Device, Tensor};
+use attend_model::{InferenceTransformer, Precision};
+use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::Dataset;
 use crate::error::TrainError;
+use crate::loss::{batch_loss, to_tensor};
 use crate::recipe::{Recipe, TrainingSettings};
-use crate::trainer::to_tensor;
 
 /// What the best weights are chosen by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -190,16 +190,6 @@ fn losses(
 /// diverged: infinity could be neither written down nor drawn.
 fn perplexity(cross_entropy: f64) -> f64 {
     cross_entropy.exp().clamp(1.0, DIVERGED)
-}
-
-/// The label-smoothed cross-entropy of a batch, summed over its target tokens: `[1]`.
-pub fn batch_loss(model: &Transformer, batch: &Batch, device: &Device, smoothing: f64) -> Tensor<1> {
-    model.loss(
-        to_tensor(&batch.source, device),
-        to_tensor(&batch.target_input, device),
-        to_tensor(&batch.target_output, device),
-        smoothing,
-    )
 }
 
 #[cfg(test)]

@@ -128,7 +128,7 @@ fn devices_that_cannot_share_a_batch_are_refused() {
     let both = format!("flex,{}", server.device);
     let message = workspace.failure(&["small.toml", "--device", &both, "--workers", "1"]);
     assert!(
-        message.contains("1 workers cannot keep 2 devices busy"),
+        message.contains("2 devices need as many workers, but --workers is 1"),
         "{message}"
     );
     let twice = [server.device.as_str(); 2].join(",");

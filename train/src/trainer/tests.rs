@@ -2,6 +2,9 @@
 
 use std::slice;
 
+use burn::module::{ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+
 use super::*;
 use crate::dataset::{Corpora, TrainingText};
 use attend_data::corpus::SentencePair;
@@ -62,11 +65,9 @@ fn gradients(trainer: &Trainer, factor: f64) -> Gradients {
     let model = &trainer.now.model;
     let loss = trainer.loss(model, &[trainer.dataset.train.get(0)], &trainer.devices[0]);
     let Gradients { loss, gradients } = Gradients::of(loss, model);
-    let mut scale = Scale { gradients, factor };
-    model.visit(&mut scale);
     Gradients {
         loss,
-        gradients: scale.gradients,
+        gradients: scale(model, gradients, factor),
     }
 }
 
