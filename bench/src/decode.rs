@@ -324,7 +324,7 @@ pub(crate) fn measure(options: &DecoderOptions) -> Result<(), BenchError> {
         max_length: options.length,
         ..SearchOptions::default()
     };
-    let translator = Translator::in_precision(bundle, options.dtype)
+    let translator = Translator::in_precision(bundle, options.dtype)?
         .with_search(search)?
         .with_batch_size(options.batch)
         .with_workers(Workers::start(options.workers, options.threads)?);

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use attend_data::corpus::read_lines;
 use attend_model::Precision;
+use burn::tensor::FloatDType;
 use clap::Args;
 
 use crate::device::{self, NamedDevice};
@@ -63,8 +64,8 @@ impl WorkerOptions {
 /// Where to compute.
 #[derive(Clone, Debug, Args)]
 pub struct DeviceOption {
-    /// The device to compute on: auto (a graphics card if a backend for it is built in, else the processor), cpu, or one
-    /// that `translate devices` lists.
+    /// The device to compute on: auto (a graphics card if a backend for it is built in, else the processor), cpu, one
+    /// that `translate devices` lists, or remote:ws://HOST:PORT for one that `remote-server` serves there.
     #[arg(long, value_name = "NAME", env = "BURN_DEVICE", default_value = "auto")]
     device: String,
 }
@@ -137,7 +138,8 @@ fn select(name: &str) -> Result<NamedDevice, InferError> {
 /// Which models compute beside the first, where, and in what numbers.
 #[derive(Clone, Debug, Args)]
 pub struct ComputeOptions {
-    /// What weights are kept and multiplied in: float32, or int8, which is smaller and faster for a small loss.
+    /// What weights are kept and multiplied in: float32; int8, which is smaller and faster on a processor for a small
+    /// loss; bfloat16 or float16 for a card.
     #[arg(long, value_name = "TYPE", default_value_t)]
     dtype: Precision,
     #[command(flatten)]
@@ -163,6 +165,9 @@ impl ComputeOptions {
         let workers = self.workers.start(&device)?;
         let load = || workers.load(folder, &self.ensemble, &device.device, self.dtype);
         let translator = notice_lost_device(slice::from_ref(&device), load)?;
+        if device.is_processor() && self.dtype.of_products() != FloatDType::F32 {
+            eprintln!("{} emulates {}: float32 is faster there", device.name, self.dtype);
+        }
         Ok((translator, device))
     }
 }

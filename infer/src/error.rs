@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use attend_data::DataError;
+use attend_model::Precision;
 
 use crate::metric::MetricError;
 use crate::search::SearchError;
@@ -165,6 +166,12 @@ pub enum InferError {
         /// What was asked for.
         names: String,
     },
+    /// A device that does not multiply in the precision asked for.
+    #[error("the device does not compute in {precision}")]
+    Precision {
+        /// What was asked for.
+        precision: Precision,
+    },
     /// A device of another machine that does not answer.
     #[error("cannot connect to {name}: {reason}")]
     Unreachable {
@@ -246,6 +253,7 @@ impl InferError {
             Self::NoSuchDevice { .. } => "`translate devices` lists what there is",
             Self::RepeatedDevice { .. } => "name each device once",
             Self::SeveralDevices { .. } => "name one device by --device, or by BURN_DEVICE",
+            Self::Precision { .. } => "every device computes in float32",
             Self::Unreachable { .. } => {
                 "serve one there by `just remote-server`, and name it remote:ws://HOST:PORT"
             }

@@ -55,6 +55,17 @@ impl DeviceShortlist {
         let (best, tokens) = (logits + self.mask.clone()).topk_with_indices(self.best, 1);
         Tensor::cat(vec![best, eos_logit, tokens.float(), eos_token], 1)
     }
+
+    /// The tokens of [lists](Self::of), each with its logit, row after row.
+    fn candidates(&self, lists: &[f32]) -> Vec<(u32, f32)> {
+        let rows = lists.chunks_exact(2 * (self.best + 1));
+        let of_row = rows.flat_map(|row| {
+            let (logits, tokens) = row.split_at(self.best + 1);
+            let tokens = tokens.iter().map(|&token| token as u32);
+            tokens.zip(logits.iter().copied())
+        });
+        of_row.collect()
+    }
 }
 
 impl<'a> TransformerDecoder<'a> {
@@ -100,20 +111,12 @@ impl StepDecoder for TransformerDecoder<'_> {
         };
         let parts = [Some(logits), Some(log_totals.unsqueeze_dim(1)), attention];
         let [logits, totals, attention] = read_together(parts, &self.device);
+        let logits = match &self.shortlist {
+            None => Logits::All(logits),
+            Some(shortlist) => Logits::Shortlist(shortlist.candidates(&logits)),
+        };
         StepLogits {
-            logits: match &self.shortlist {
-                None => Logits::All(logits),
-                Some(shortlist) => Logits::Shortlist(
-                    logits
-                        .chunks_exact(2 * (shortlist.best + 1))
-                        .flat_map(|row| {
-                            let (logits, tokens) = row.split_at(shortlist.best + 1);
-                            let tokens = tokens.iter().map(|&token| token as u32);
-                            tokens.zip(logits.iter().copied())
-                        })
-                        .collect(),
-                ),
-            },
+            logits,
             totals,
             attention,
         }
@@ -131,12 +134,12 @@ impl StepDecoder for TransformerDecoder<'_> {
 
 /// Whether the device's tensors are in this program's memory already, and all logits as near as a few.
 #[cfg(feature = "flex")]
-fn shares_memory(device: &Device) -> bool {
+pub(crate) fn shares_memory(device: &Device) -> bool {
     *device == Device::flex()
 }
 
 #[cfg(not(feature = "flex"))]
-fn shares_memory(_: &Device) -> bool {
+pub(crate) fn shares_memory(_: &Device) -> bool {
     false
 }
 
@@ -186,9 +189,9 @@ mod tests {
             mask: Tensor::from_floats([[f32::NEG_INFINITY, 0.0, f32::NEG_INFINITY, 0.0, 0.0]], &device),
         };
         let logits = [[9.0, 1.0, 0.5, 3.0, 2.0], [9.0, -1.0, 8.0, -3.0, -2.0]];
-        let found = numbers(list.of(Tensor::from_floats(logits, &device)));
-        assert_eq!(found[..6], [3.0, 2.0, 0.5, 3.0, 4.0, 2.0]);
-        assert_eq!(found[6..], [-1.0, -2.0, 8.0, 1.0, 4.0, 2.0]);
+        let found = list.candidates(&numbers(list.of(Tensor::from_floats(logits, &device))));
+        assert_eq!(found[..3], [(3, 3.0), (4, 2.0), (2, 0.5)]);
+        assert_eq!(found[3..], [(1, -1.0), (4, -2.0), (2, 8.0)]);
 
         // A processor's logits are as near as a few of them; of three other tokens there are no four best.
         for best in [3, 4] {

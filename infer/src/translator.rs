@@ -5,11 +5,12 @@ mod request;
 mod scoring;
 mod searching;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use attend_data::tokenizer::Tokenizer;
 use attend_model::{Ensemble, Precision};
+use burn::module::Module;
 use serde::Serialize;
 
 use crate::alignment::Alignment;
@@ -17,6 +18,7 @@ use crate::error::InferError;
 use crate::model_folder::ModelFolder;
 use crate::search::{BannedWords, SearchOptions, SpecialTokens, SurfaceForms};
 use crate::text::{self, Language, Sentence};
+use crate::transformer_decoder::shares_memory;
 use crate::workers::Workers;
 use batches::{BatchLimit, for_each};
 use request::EncodedSentence;
@@ -61,8 +63,9 @@ pub struct Translation {
 
 /// Translates lines with a model.
 ///
-/// Threads may share it, and each gets its own translations: without [workers](Self::with_workers) each call computes
-/// on a thread of its own, which ends with it; workers take a batch of each call in turn.
+/// Threads may share it, and each gets its own translations. [Workers](Self::with_workers) take a batch of each call in
+/// turn. Without them, each call computes on a thread of its own, which ends with it; on another device than the
+/// processor's `flex`, calls take turns at one thread, since Burn keeps a device's memory for each thread anew.
 #[derive(Clone, Debug)]
 pub struct Translator {
     model: Ensemble,
@@ -76,6 +79,8 @@ pub struct Translator {
     aligns: bool,
     batch_limit: BatchLimit,
     workers: Option<Workers>,
+    /// The one of all calls where there are no others, once it is started.
+    own_worker: Arc<OnceLock<Workers>>,
     language: Language,
     sentences_translated: Arc<AtomicU64>,
 }
@@ -84,25 +89,31 @@ impl Translator {
     /// A translator with the model's own search defaults, batches of 3,000 tokens, and no workers.
     #[must_use]
     pub fn new(model_folder: ModelFolder) -> Self {
-        Self::in_precision(model_folder, Precision::Float32)
+        Self::in_precision(model_folder, Precision::Float32).expect("every device computes in float32")
     }
 
     /// The same with weights in `precision`: 8 bits take a quarter of the memory and are faster on a CPU, for a small
-    /// loss of quality.
-    #[must_use]
-    pub fn in_precision(model_folder: ModelFolder, precision: Precision) -> Self {
+    /// loss of quality; 16 bits are for cards, and emulated on a CPU.
+    ///
+    /// # Errors
+    ///
+    /// [`InferError::Precision`] where the model's device lacks it.
+    pub fn in_precision(model_folder: ModelFolder, precision: Precision) -> Result<Self, InferError> {
         let ModelFolder {
             config,
             model,
             tokenizer,
             generation,
         } = model_folder;
+        if !model.devices()[0].supports_dtype(precision.of_products()) {
+            return Err(InferError::Precision { precision });
+        }
         let (bos, eos, pad) = (tokenizer.bos_id(), tokenizer.eos_id(), tokenizer.pad_id());
         // A translation is one line, so what ends a line is no part of it.
         let line_ends =
             (0..tokenizer.vocab_size() as u32).filter(|&token| tokenizer.token(token).contains(['\n', '\r']));
         let surfaces = (0..tokenizer.vocab_size() as u32).map(|token| tokenizer.surface(token));
-        Self {
+        Ok(Self {
             special: SpecialTokens {
                 bos,
                 eos,
@@ -117,10 +128,11 @@ impl Translator {
             search: generation,
             batch_limit: BatchLimit::Tokens(BATCH_TOKENS),
             workers: None,
+            own_worker: Arc::default(),
             language: Language::default(),
             sentences_translated: Arc::default(),
             tokenizer,
-        }
+        })
     }
 
     /// Lets another model of the same tokenizer, and on the same device, have its say: what follows is as probable as
@@ -337,13 +349,17 @@ impl Translator {
             .collect())
     }
 
-    /// The workers, or one for this call. The calling thread computes nothing: products of matrices would start
-    /// rayon's threads on all cores.
+    /// The workers, the translator's own, or one for this call. The calling thread computes nothing: products of
+    /// matrices would start rayon's threads on all cores.
     fn workers(&self) -> Result<Workers, InferError> {
-        match &self.workers {
-            Some(workers) => Ok(workers.clone()),
-            None => Workers::start(1, 1),
+        if let Some(workers) = self.workers.as_ref().or(self.own_worker.get()) {
+            return Ok(workers.clone());
         }
+        let worker = Workers::start(1, 1)?;
+        Ok(match shares_memory(&self.model.device()) {
+            true => worker,
+            false => self.own_worker.get_or_init(|| worker).clone(),
+        })
     }
 }
 

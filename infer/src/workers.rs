@@ -56,7 +56,7 @@ impl Workers {
     ///
     /// # Errors
     ///
-    /// Those of [`ModelFolder::load`] and [`Translator::with_model`].
+    /// Those of [`ModelFolder::load`], [`Translator::in_precision`] and [`Translator::with_model`].
     pub fn load(
         &self,
         folder: &Path,
@@ -66,7 +66,7 @@ impl Workers {
     ) -> Result<Translator, InferError> {
         let load = |()| {
             let first = ModelFolder::load(folder, device)?;
-            let translator = Translator::in_precision(first, precision);
+            let translator = Translator::in_precision(first, precision)?;
             others.iter().try_fold(translator, |translator, folder| {
                 let other = ModelFolder::load(folder, device)?;
                 translator.with_model(other).map_err(|error| match error {

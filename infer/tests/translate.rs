@@ -511,6 +511,8 @@ fn a_device_is_chosen_by_name() {
     let mut command = workspace.translate_command(&["yes"]);
     command.env("BURN_DEVICE", "abacus");
     assert_error(&common::run(command, b""), &["\"abacus\""]);
+    let several = workspace.translate(&["--device", "flex,cuda", "yes"], b"");
+    assert_error(&several, &["flex,cuda are several devices"]);
     let served = workspace.translate(&["--device", "remote:ws://127.0.0.1:1", "yes"], b"");
     let complaint = match cfg!(feature = "remote") {
         true => "cannot connect to remote:ws://127.0.0.1:1: ",
@@ -539,6 +541,36 @@ fn a_device_is_chosen_by_name() {
             );
         }
     }
+}
+
+#[test]
+fn sixteen_bits_are_emulated_or_refused() {
+    let workspace = Workspace::new();
+    for dtype in ["bfloat16", "float16"] {
+        let output = workspace.translate(&["--device", "flex", "--dtype", dtype, "yes"], b"");
+        let complaints = String::from_utf8_lossy(&output.stderr);
+        let note = format!("flex emulates {dtype}: float32 is faster there\n");
+        assert_eq!(complaints, note);
+        assert!(output.status.success());
+        assert_eq!(output.stdout.iter().filter(|&&byte| byte == b'\n').count(), 1);
+    }
+    if cfg!(feature = "ndarray") {
+        let arguments = ["--device", "ndarray", "--dtype", "bfloat16", "yes"];
+        let refused = workspace.translate(&arguments, b"");
+        assert_error(&refused, &["does not compute in bfloat16"]);
+    }
+}
+
+#[cfg(all(feature = "wgpu", target_os = "linux"))]
+#[test]
+fn what_is_tuned_for_a_device_is_kept() {
+    let workspace = Workspace::new();
+    let cache = tempfile::tempdir().unwrap();
+    let mut command = workspace.translate_command(&["--device", "wgpu", "yes"]);
+    command.current_dir(&cache).env("XDG_CACHE_HOME", cache.path());
+    common::stdout(&common::run(command, b""));
+    let kept = std::fs::read_dir(cache.path().join("cubecl")).expect("a folder of Burn's");
+    assert!(kept.count() > 0);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Dropout.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Int, Tensor, TensorData};
 
 /// Zeroes each element with `probability`, in [0, 1), and multiplies the others by `1 / (1 - probability)`, so that the
 /// expectation stays (Srivastava et al., 2014).
@@ -18,17 +18,33 @@ pub fn dropout<const D: usize>(x: Tensor<D>, probability: f64, seed: u64) -> Ten
     plain(x, probability, seed)
 }
 
-/// [`dropout`] as a product with a mask.
+/// [`dropout`] as a chain of tensor operations.
 #[must_use]
 pub fn plain<const D: usize>(x: Tensor<D>, probability: f64, seed: u64) -> Tensor<D> {
-    let shape = x.shape();
     let draw = Draw::new(probability, seed);
-    let mask: Vec<f32> = (0..shape.num_elements() as u32)
-        .map(|index| draw.factor(index))
-        .collect();
-    let mask = Tensor::from_data(TensorData::new(mask, shape), &x.device());
-    x * mask
+    let dropped = draw.hashes(indices(&x)).lower_elem(draw.threshold);
+    let dropped = dropped.reshape(x.shape());
+    x.mask_fill(dropped, 0.0) * draw.kept
 }
+
+/// The index of each element: `[rows, d]`, where `d` is the last dimension of `x`. What goes to the device are the rows'
+/// and the columns' alone. They are unsigned: products wrap around, and shifts bring in zeros.
+fn indices<const D: usize>(x: &Tensor<D>) -> Tensor<2, Int> {
+    let shape = x.shape();
+    let (columns, all) = (shape[D - 1], shape.num_elements());
+    // Not by `arange`: with fusion, Burn's subtracts from unsigned numbers by adding -1, and panics.
+    let on_device = |indices: Vec<u32>, shape: [usize; 2]| {
+        Tensor::<2, Int>::from_data(TensorData::new(indices, shape), (&x.device(), DType::U32))
+    };
+    let first_of_rows: Vec<u32> = (0..all as u32).step_by(columns).collect();
+    let rows = first_of_rows.len();
+    on_device(first_of_rows, [rows, 1]) + on_device((0..columns as u32).collect(), [1, columns])
+}
+
+/// 2^32 divided by the golden ratio: spreads neighbouring indices far apart.
+const SPREAD: u32 = 0x9E37_79B9;
+/// The factors of MurmurHash3's finalizer.
+const ROUNDS: [u32; 2] = [0x85EB_CA6B, 0xC2B2_AE35];
 
 /// The random numbers of one call: a hash of the seed and an element's index, which needs no state and thus no order.
 #[derive(Clone, Copy)]
@@ -54,13 +70,26 @@ impl Draw {
 
     /// What the element at `index` is multiplied by. The hash is the finalizer of MurmurHash3 with a key before each
     /// round.
+    #[cfg(feature = "flex")]
     #[inline(always)]
     fn factor(self, index: u32) -> f32 {
-        let mut hash = index.wrapping_mul(0x9E37_79B9) ^ self.keys[0];
-        hash = (hash ^ (hash >> 16)).wrapping_mul(0x85EB_CA6B);
-        hash = (hash ^ self.keys[1] ^ (hash >> 13)).wrapping_mul(0xC2B2_AE35);
+        let mut hash = index.wrapping_mul(SPREAD) ^ self.keys[0];
+        hash = (hash ^ (hash >> 16)).wrapping_mul(ROUNDS[0]);
+        hash = (hash ^ self.keys[1] ^ (hash >> 13)).wrapping_mul(ROUNDS[1]);
         hash ^= hash >> 16;
         if hash < self.threshold { 0.0 } else { self.kept }
+    }
+
+    /// The same hash of many indices, which their device computes.
+    fn hashes(self, indices: Tensor<2, Int>) -> Tensor<2, Int> {
+        let shifted = |hash: &Tensor<2, Int>, bits: u32| hash.clone().bitwise_right_shift_scalar(bits);
+        let hash = indices.mul_scalar(SPREAD).bitwise_xor_scalar(self.keys[0]);
+        let hash = shifted(&hash, 16).bitwise_xor(hash).mul_scalar(ROUNDS[0]);
+        let mixed = shifted(&hash, 13)
+            .bitwise_xor(hash)
+            .bitwise_xor_scalar(self.keys[1]);
+        let hash = mixed.mul_scalar(ROUNDS[1]);
+        shifted(&hash, 16).bitwise_xor(hash)
     }
 }
 

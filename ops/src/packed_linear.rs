@@ -5,9 +5,10 @@ use std::str::FromStr;
 #[cfg(feature = "flex")]
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
+use burn::tensor::{FloatDType, Tensor};
 
 use crate::linear::{self, Activation};
+use crate::mixed_precision::with_products_in;
 
 /// What the weights of a translating network are kept in, and its products are taken in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,9 +16,26 @@ pub enum Precision {
     /// As trained.
     #[default]
     Float32,
+    /// Weights, and what they multiply, in 16 bits with the exponents of 32; everything else stays in 32 bits.
+    Bfloat16,
+    /// The same in 16 bits with a longer fraction.
+    Float16,
     /// Weights rounded to 8 bits, a scale for each output; the rows that they multiply likewise, a scale for each row.
     /// Everything but products with weights stays in 32 bits.
     Int8,
+}
+
+impl Precision {
+    /// The type that a device multiplies in; 8-bit values are rounded, and multiplied as 32-bit floats, where there is
+    /// no kernel for them.
+    #[must_use]
+    pub fn of_products(self) -> FloatDType {
+        match self {
+            Self::Float32 | Self::Int8 => FloatDType::F32,
+            Self::Bfloat16 => FloatDType::BF16,
+            Self::Float16 => FloatDType::F16,
+        }
+    }
 }
 
 impl FromStr for Precision {
@@ -26,8 +44,10 @@ impl FromStr for Precision {
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         match name {
             "float32" => Ok(Self::Float32),
+            "bfloat16" => Ok(Self::Bfloat16),
+            "float16" => Ok(Self::Float16),
             "int8" => Ok(Self::Int8),
-            _ => Err("neither float32 nor int8"),
+            _ => Err("none of float32, bfloat16, float16 and int8"),
         }
     }
 }
@@ -36,6 +56,8 @@ impl fmt::Display for Precision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Float32 => "float32",
+            Self::Bfloat16 => "bfloat16",
+            Self::Float16 => "float16",
             Self::Int8 => "int8",
         })
     }
@@ -66,8 +88,9 @@ impl PackedLinear {
     #[must_use]
     pub fn new(weight: Tensor<2>, bias: Tensor<1>, precision: Precision) -> Self {
         #[cfg(feature = "flex")]
-        if crate::kernel::serves_inference(&weight) {
-            let weight = flex::PackedWeight::new(weight, precision);
+        if crate::kernel::serves_inference(&weight)
+            && let Some(weight) = flex::PackedWeight::of(&weight, precision)
+        {
             return Self {
                 weight: Weight::Packed(Arc::new(weight)),
                 bias,
@@ -75,8 +98,8 @@ impl PackedLinear {
             };
         }
         let weight = match precision {
-            Precision::Float32 => weight,
             Precision::Int8 => rounded(weight, 0),
+            floats => weight.cast(floats.of_products()),
         };
         Self {
             weight: Weight::Plain(Box::new(weight)),
@@ -97,10 +120,12 @@ impl PackedLinear {
         match &self.weight {
             Weight::Plain(weight) => {
                 let x = match self.precision {
-                    Precision::Float32 => x,
                     Precision::Int8 => rounded(x, 2),
+                    _ => x,
                 };
-                linear::plain(x, (**weight).clone(), bias, activation)
+                with_products_in(self.precision.of_products(), || {
+                    linear::plain(x, (**weight).clone(), bias, activation)
+                })
             }
             #[cfg(feature = "flex")]
             Weight::Packed(weight) => {
@@ -142,13 +167,15 @@ mod flex {
     }
 
     impl PackedWeight {
-        pub(super) fn new(weight: Tensor<2>, precision: Precision) -> Self {
+        /// `None` in a precision that there is no kernel for.
+        pub(super) fn of(weight: &Tensor<2>, precision: Precision) -> Option<Self> {
             let [d_input, _] = weight.dims();
-            let values = weight.into_data();
+            let values = weight.to_data();
             let values = values.as_slice().expect("the kernels serve f32 alone");
             match precision {
-                Precision::Float32 => Self::Float32(Float32Weight::new(values, d_input)),
-                Precision::Int8 => Self::Int8(Int8Weight::new(values, d_input)),
+                Precision::Float32 => Some(Self::Float32(Float32Weight::new(values, d_input))),
+                Precision::Int8 => Some(Self::Int8(Int8Weight::new(values, d_input))),
+                Precision::Bfloat16 | Precision::Float16 => None,
             }
         }
     }

@@ -408,6 +408,31 @@ fn eight_bits_are_as_close_as_rounding_allows() {
 }
 
 #[test]
+fn sixteen_bits_are_as_close_as_rounding_allows() {
+    let (rows, d_input, d_output) = (40, 512, 256);
+    let x = inference_values([rows, 1, d_input], 1);
+    let weight = inference_values([d_input, d_output], 2);
+    let product = |precision| {
+        let layer = PackedLinear::new(weight.clone(), inference_values([d_output], 3), precision);
+        layer.forward(x.clone(), Activation::Identity)
+    };
+    let exact = product(Precision::Float32);
+    let magnitudes = x.clone().abs().matmul(weight.clone().abs().unsqueeze());
+    // Both factors are rounded to so many bits, the first of which is implied, and the product once more.
+    for (precision, bits) in [(Precision::Bfloat16, 8), (Precision::Float16, 11)] {
+        let rounding = 0.5f64.powi(bits);
+        let bound = magnitudes.clone() * (3.0 * rounding + rounding * rounding);
+        let largest_share: f32 = ((product(precision) - exact.clone()).abs() / bound)
+            .max()
+            .into_scalar();
+        assert!(
+            largest_share > 0.01 && largest_share < 1.0,
+            "{precision}: {largest_share}"
+        );
+    }
+}
+
+#[test]
 fn rows_and_columns_of_zeros_are_no_trouble_in_eight_bits() {
     let zeros = |shape| Tensor::<2>::zeros(shape, &Device::flex());
     let bias = inference_values([3], 1);

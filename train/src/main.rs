@@ -118,12 +118,6 @@ fn train(options: &Options, recipe: Recipe, devices: &[NamedDevice]) -> Result<E
     let (train_pairs, valid_pairs) = (dataset.train.len(), dataset.valid_pairs.len());
     let (reports, test_pairs) = (dataset.reports.clone(), dataset.test_pairs.clone());
 
-    let dtype = recipe.training.dtype;
-    for device in devices.iter().filter(|device| device.is_processor()) {
-        if dtype != Dtype::Float32 {
-            eprintln!("{} emulates {dtype}: float32 is faster there", device.name);
-        }
-    }
     let workers = Workers::start(workers, 1)?;
     let names: Vec<&str> = devices.iter().map(|device| device.name.as_str()).collect();
     let names = names.join(",");
@@ -136,6 +130,12 @@ fn train(options: &Options, recipe: Recipe, devices: &[NamedDevice]) -> Result<E
         &handles,
         workers.clone(),
     )?;
+    let dtype = recipe.training.dtype;
+    for device in devices.iter().filter(|device| device.is_processor()) {
+        if dtype != Dtype::Float32 {
+            eprintln!("{} emulates {dtype}: float32 is faster there", device.name);
+        }
+    }
     if options.dry_run {
         print(&trainer.dry_run())?;
         return Ok(ExitCode::SUCCESS);

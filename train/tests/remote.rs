@@ -118,7 +118,9 @@ fn collectives_do_not_reach_from_server_to_server() {
         .each_ref()
         .map(|server| device::select(&server.device).unwrap().device);
     let ones = Tensor::<1>::ones([3], &devices[0]);
-    drop(all_reduce(ones, ReduceOperation::Sum, devices.to_vec()));
+    let sum = all_reduce(ones, ReduceOperation::Sum, devices.to_vec());
+    // With fusion, nothing is computed before it is read.
+    sum.resolve().into_data();
 }
 
 #[test]

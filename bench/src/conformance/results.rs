@@ -1,0 +1,240 @@
+//! What a device computes: a small network's passes, updates and translations, and the memory that these take.
+
+use std::path::Path;
+
+use attend_data::batch::{Batch, Example};
+use attend_data::tokenizer::Tokenizer;
+use attend_infer::search::SearchOptions;
+use attend_infer::{InferError, ModelFolder, Translator};
+use attend_model::{
+    InferenceTransformer, Precision, Transformer, TransformerConfig, seed_dropout, with_products_in,
+};
+use attend_train::loss::{batch_loss, to_tensor};
+use attend_train::optimizer::optimizer;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Device, Gradients, Tensor};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use crate::error::BenchError;
+use crate::size::Size;
+use crate::train::recipe;
+use crate::workload::pair;
+
+/// Words besides the special tokens.
+const WORDS: usize = 100;
+const PAIRS: usize = 24;
+const UPDATES: usize = 10;
+const LEARNING_RATE: f64 = 1e-3;
+const LABEL_SMOOTHING: f64 = 0.1;
+const BEAM: usize = 4;
+/// Sentences that are translated together where memory is looked at.
+const WINDOW: usize = 20;
+
+/// What a device computes.
+#[derive(Clone)]
+pub(super) struct Results {
+    pub(super) logits: Vec<f32>,
+    /// Log-probabilities of the whole pass.
+    pub(super) whole: Vec<f32>,
+    pub(super) gradients: Vec<f32>,
+    /// In 32 bits, and in those 16 bits that the device multiplies in.
+    pub(super) passes: Vec<Passes>,
+    pub(super) greedy: Vec<String>,
+    pub(super) beam: Vec<String>,
+    /// By how much the memory that the device holds has grown since the first tenth of many sentences, as a part of it;
+    /// `None` where Burn does not tell.
+    pub(super) growth: Option<f64>,
+}
+
+/// What is computed with products in one precision.
+#[derive(Clone)]
+pub(super) struct Passes {
+    pub(super) precision: Precision,
+    /// Log-probabilities of one step after the other.
+    pub(super) steps: Vec<f32>,
+    /// Of the first updates.
+    pub(super) losses: Vec<f32>,
+}
+
+/// A network whose weights leave no part trivial: after some updates, biases are not zeros and norms do something.
+pub(super) fn new_model(device: &Device) -> Result<ModelFolder, BenchError> {
+    let words: Vec<String> = (0..WORDS).map(|word| format!("w{word}")).collect();
+    let tokenizer = Tokenizer::train_whitespace(words.iter(), None)?;
+    let config = TransformerConfig {
+        d_model: 32,
+        d_ff: 64,
+        n_heads: 4,
+        dropout: 0.1,
+        max_length: 96,
+        ..TransformerConfig::tiny(tokenizer.vocab_size())
+    };
+    device.seed(1);
+    let model = Transformer::new(&config, &device.clone().autodiff()).expect("a valid shape");
+    let (model, _) = train(model, &batch(&tokenizer), Precision::Float32);
+    Ok(ModelFolder {
+        model: model.valid(),
+        config,
+        tokenizer,
+        generation: SearchOptions::default(),
+    })
+}
+
+fn batch(tokenizer: &Tokenizer) -> Batch {
+    let examples = examples(tokenizer, PAIRS);
+    Batch::new(&examples, tokenizer.pad_id(), tokenizer.bos_id())
+}
+
+/// Sentences to translate.
+fn lines(tokenizer: &Tokenizer, count: usize) -> Vec<String> {
+    let examples = examples(tokenizer, count);
+    let sources = examples.iter().map(|example| tokenizer.decode(&example.source));
+    sources.collect()
+}
+
+fn examples(tokenizer: &Tokenizer, count: usize) -> Vec<Example> {
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let pairs = (0..count).map(|_| pair(&mut random, tokenizer.vocab_size()));
+    pairs.collect()
+}
+
+/// What the model in `folder` gives on the device; the memory is that of so many sentences.
+pub(super) fn compute(folder: &Path, device: &Device, sentences: usize) -> Result<Results, BenchError> {
+    let bundle = ModelFolder::load(folder, device)?;
+    let batch = batch(&bundle.tokenizer);
+    let logits = bundle.model.forward(
+        to_tensor(&batch.source, device),
+        to_tensor(&batch.target_input, device),
+    );
+    let training = ModelFolder::load(folder, &device.clone().autodiff())?.model;
+    let gradients = Values::of_gradients(&training, &loss(&training, &batch).backward());
+    let precisions = [Precision::Float32, Precision::Bfloat16, Precision::Float16].into_iter();
+    let passes = precisions
+        .filter(|precision| device.supports_dtype(precision.of_products()))
+        .map(|precision| Passes {
+            precision,
+            steps: steps(bundle.model.clone(), &batch, precision),
+            losses: train(training.clone(), &batch, precision).1,
+        });
+    let lines = lines(&bundle.tokenizer, PAIRS);
+    let translate = |beam_size| translator(&bundle, beam_size)?.translate_best(&lines);
+    Ok(Results {
+        whole: values(log_softmax(logits.clone(), 2)),
+        logits: values(logits),
+        gradients,
+        passes: passes.collect(),
+        greedy: translate(1)?,
+        beam: translate(BEAM)?,
+        growth: growth(&bundle, device, sentences)?,
+    })
+}
+
+fn translator(bundle: &ModelFolder, beam_size: usize) -> Result<Translator, InferError> {
+    Translator::new(bundle.clone()).with_search(SearchOptions {
+        beam_size,
+        ..SearchOptions::default()
+    })
+}
+
+/// See [`Results::growth`].
+fn growth(bundle: &ModelFolder, device: &Device, sentences: usize) -> Result<Option<f64>, BenchError> {
+    let held = || {
+        device
+            .memory_pool_usage()
+            .map(|usage| usage.bytes_reserved as f64)
+    };
+    if held().is_none() {
+        return Ok(None);
+    }
+    let lines = lines(&bundle.tokenizer, sentences);
+    let translator = translator(bundle, BEAM)?;
+    let (first, others) = lines.split_at(sentences / 10);
+    let translate = |lines: &[String]| {
+        let mut windows = lines.chunks(WINDOW);
+        windows.try_for_each(|lines| translator.translate_best(lines).map(drop))
+    };
+    translate(first)?;
+    let at_first = held();
+    translate(others)?;
+    let growth = held().zip(at_first);
+    Ok(growth.map(|(in_the_end, at_first)| in_the_end / at_first - 1.0))
+}
+
+/// The log-probabilities after all target tokens, found a step each.
+fn steps(model: Transformer, batch: &Batch, precision: Precision) -> Vec<f32> {
+    let model = InferenceTransformer::new(model, precision);
+    let device = model.device();
+    let mut state = model.start(model.encode(to_tensor(&batch.source, &device)));
+    let target = to_tensor(&batch.target_input, &device);
+    let steps = (0..batch.target_input.width).map(|position| {
+        let tokens = target.clone().slice_dim(1, position..position + 1).squeeze_dim(1);
+        let next = model.step(tokens, &mut state);
+        (next.logits - next.log_totals.unsqueeze_dim(1)).unsqueeze_dim(1)
+    });
+    values(Tensor::<3>::cat(steps.collect(), 1))
+}
+
+/// The loss of a batch, a token's in the mean.
+fn loss(model: &Transformer, batch: &Batch) -> Tensor<1> {
+    // The same elements are dropped on every device.
+    seed_dropout(1);
+    let device = model.devices().swap_remove(0);
+    batch_loss(model, batch, &device, LABEL_SMOOTHING) / batch.target_tokens as f64
+}
+
+/// The model after some updates on one batch with products in `precision`, and the losses before each.
+fn train(mut model: Transformer, batch: &Batch, precision: Precision) -> (Transformer, Vec<f32>) {
+    let mut optimizer = optimizer(&recipe(Size::Tiny).training);
+    let losses = (0..UPDATES).map(|_| {
+        let loss = with_products_in(precision.of_products(), || loss(&model, batch));
+        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        model = optimizer.step(LEARNING_RATE, model.clone(), gradients);
+        loss.into_scalar()
+    });
+    let losses = losses.collect();
+    (model, losses)
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    let values = tensor.try_into_vec_as();
+    values.expect("a device that computed them can be read")
+}
+
+/// All weights of a model, one parameter after the other.
+pub(super) fn weights(model: &Transformer) -> Vec<f32> {
+    Values::visiting(model, None)
+}
+
+/// All weights of a model, or their gradients, one parameter after the other.
+struct Values<'a> {
+    gradients: Option<&'a Gradients>,
+    found: Vec<f32>,
+}
+
+impl<'a> Values<'a> {
+    fn of_gradients(model: &Transformer, gradients: &'a Gradients) -> Vec<f32> {
+        Self::visiting(model, Some(gradients))
+    }
+
+    fn visiting(model: &Transformer, gradients: Option<&'a Gradients>) -> Vec<f32> {
+        let mut visitor = Self {
+            gradients,
+            found: Vec::new(),
+        };
+        model.visit(&mut visitor);
+        visitor.found
+    }
+}
+
+impl ModuleVisitor for Values<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let tensor = match self.gradients {
+            None => Some(param.val()),
+            Some(gradients) => param.val().grad(gradients),
+        };
+        self.found
+            .extend(tensor.map(values).expect("every weight has a gradient"));
+    }
+}
