@@ -2,11 +2,11 @@
 r"""The peer of `just bench decode`: the same model and text in CTranslate2.
 
     python bench/ctranslate2_decode.py MODEL TEXT --beam 4 --batch 32 --workers 2 --threads 1 --dtype int8 \
-        --started $(date +%s) [--length 25]
+        --started $(date +%s) [--length 25] [--device cuda]
 
 MODEL is what `ctranslate2_model.py` wrote. TEXT holds a sentence of tokens a line, with a space between them. Prints
 one JSON object: target tokens a second over the whole text, after one batch to warm up, the process's peak memory in
-bytes, seconds from its start to its first translation, and those for each sentence where batches and workers are 1.
+bytes, or 0 on a card, of which CTranslate2 does not tell, seconds from its start to its first translation, and those for each sentence where batches and workers are 1.
 Needs ctranslate2.
 """
 
@@ -28,14 +28,15 @@ def main():
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--length", type=int, help="of every translation, in tokens")
     parser.add_argument("--started", type=float, required=True, help="seconds from 1970 to the program's start")
-    parser.add_argument("--dtype", choices=["float32", "int8"], required=True)
+    parser.add_argument("--dtype", choices=["float32", "bfloat16", "float16", "int8"], required=True)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
     options = parser.parse_args()
 
     with open(options.text, encoding="utf-8") as file:
         sentences = [line.split() for line in file]
     translator = ctranslate2.Translator(
         options.model,
-        "cpu",
+        options.device,
         compute_type=options.dtype,
         inter_threads=options.workers,
         intra_threads=options.threads,
@@ -58,9 +59,10 @@ def main():
     else:
         results = translator.translate_batch(sentences, **settings)
     seconds = time.perf_counter() - start
+    on_card = options.device != "cpu"
     measurement = {
         "tokens_per_second": sum(len(result.hypotheses[0]) for result in results) / seconds,
-        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak_bytes": 0 if on_card else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "start_seconds": start_seconds,
         "sentence_seconds": sentence_seconds,
     }

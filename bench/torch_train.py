@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""The peer of `just bench train`: the same network in PyTorch, timed on the same batches.
+r"""The peer of `just bench train`: the same network in PyTorch, timed on the same batches.
 
-    python bench/torch_train.py BATCHES.json --d-model 128 --d-ff 256 --heads 4 --layers 4 --threads 2 [--bf16]
+    python bench/torch_train.py BATCHES.json --d-model 128 --d-ff 256 --heads 4 --layers 4 --threads 2 \
+        [--device cuda] [--bf16] [--compile]
 
 BATCHES.json is what `bench` writes: the size of the vocabulary, and batches of token ids. Prints one JSON object:
-the median target tokens a second over the updates after the first three, and the process's peak memory in bytes.
-Needs torch.
+the median target tokens a second over the updates after the first three, and the peak memory in bytes, that of the
+process or what it holds on a card. Needs torch.
 """
 
 import argparse
@@ -30,7 +31,9 @@ def main():
     parser.add_argument("--layers", type=int, required=True)
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or mps")
     parser.add_argument("--bf16", action="store_true", help="bfloat16 autocast")
+    parser.add_argument("--compile", action="store_true", help="torch.compile")
     options = parser.parse_args()
 
     torch.manual_seed(1)
@@ -39,14 +42,17 @@ def main():
         work = json.load(file)
     model = Transformer(
         work["vocab_size"], options.d_model, options.d_ff, options.heads, options.layers, options.dropout
-    )
+    ).to(options.device)
+    if options.compile:
+        # The lengths of batches change.
+        model.compile(dynamic=True)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.9, 0.98), eps=1e-9)
     rates = []
     for batch in work["batches"]:
         start = time.perf_counter()
-        source, output = padded(batch["source"]), padded(batch["target"])
-        begin = torch.full((len(output), 1), BOS)
-        with torch.autocast("cpu", torch.bfloat16, enabled=options.bf16):
+        source, output = (padded(batch[side]).to(options.device) for side in ("source", "target"))
+        begin = torch.full((len(output), 1), BOS, device=options.device)
+        with torch.autocast(options.device, torch.bfloat16, enabled=options.bf16):
             logits = model(source, torch.cat([begin, output[:, :-1]], dim=1))
         loss = F.cross_entropy(
             logits.float().flatten(0, 1), output.flatten(), ignore_index=PAD, label_smoothing=0.1
@@ -58,7 +64,10 @@ def main():
         loss.item()
         tokens = sum(map(len, batch["target"]))
         rates.append(tokens / (time.perf_counter() - start))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    if options.device == "cuda":
+        peak = torch.cuda.max_memory_reserved()
+    else:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(json.dumps({"tokens_per_second": statistics.median(rates[3:]), "peak_bytes": peak}))
 
 

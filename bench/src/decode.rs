@@ -10,17 +10,22 @@ use attend_data::DataError;
 use attend_data::cli::print;
 use attend_data::corpus::read_lines;
 use attend_data::tokenizer::Tokenizer;
-use attend_infer::cli::avoid_huge_pages;
+use attend_infer::cli::{DeviceOption, avoid_huge_pages};
+use attend_infer::device::NamedDevice;
 use attend_infer::search::SearchOptions;
-use attend_infer::{InferError, ModelFolder, Translator, Workers, device};
+use attend_infer::{InferError, ModelFolder, Translator, Workers};
 use attend_model::{Precision, Transformer, TransformerConfig};
+use attend_train::memory::peak_memory;
+use burn::tensor::Device;
 use clap::Args;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 
 use crate::error::BenchError;
-use crate::measurement::{GIBIBYTE, print_measurement, run, run_script, this_program};
+use crate::measurement::{
+    GIBIBYTE, device_memory, peer_device, print_measurement, run, run_script, this_program,
+};
 use crate::size::{SPECIAL_TOKENS, Size};
 
 const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ctranslate2_decode.py");
@@ -67,6 +72,8 @@ pub(crate) struct Options {
     /// What weights are kept and multiplied in, float32 or int8; may be given several times. [default: both]
     #[arg(long = "dtype", value_name = "TYPE")]
     dtypes: Vec<Precision>,
+    #[command(flatten)]
+    device: DeviceOption,
 }
 
 #[derive(Args)]
@@ -88,6 +95,8 @@ pub(crate) struct DecoderOptions {
     /// Seconds from 1970 to the program's start.
     #[arg(long)]
     started: f64,
+    #[command(flatten)]
+    device: DeviceOption,
 }
 
 /// What one run found; the peer prints the same.
@@ -95,7 +104,7 @@ pub(crate) struct DecoderOptions {
 struct Decoding {
     /// Target tokens.
     tokens_per_second: f64,
-    /// 0 where the system does not tell.
+    /// Of the process, or what it holds on a card; 0 where nobody tells.
     peak_bytes: u64,
     /// From the program's start to its first translation.
     start_seconds: f64,
@@ -167,9 +176,10 @@ pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
     let folder =
         tempfile::tempdir().map_err(|error| DataError::write(Path::new("a temporary folder"), error))?;
     let words_file = folder.path().join("words");
+    let device = options.device.select()?;
     print(HEAD)?;
     if let (Some(model), Some(input)) = (&options.model, &options.input) {
-        let tokenizer = ModelFolder::load(model, &device::auto()?.device)?.tokenizer;
+        let tokenizer = ModelFolder::load(model, &device.device)?.tokenizer;
         let words = |line: &String| -> String {
             let ids = tokenizer.encode(line);
             let tokens: Vec<String> = ids.iter().map(|&id| tokenizer.vocabulary_entry(id)).collect();
@@ -177,7 +187,7 @@ pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
         };
         let text: String = read_lines(input)?.iter().map(words).collect();
         fs::write(&words_file, text).map_err(|error| DataError::write(&words_file, error))?;
-        return rows(options, "given", model, [input, &words_file], None);
+        return rows(options, &device, "given", model, [input, &words_file], None);
     }
     let sizes = match options.sizes.as_slice() {
         [] => &[Size::Small, Size::Base],
@@ -185,10 +195,11 @@ pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
     };
     for &size in sizes {
         let model = folder.path().join(size.name());
-        random_model(size, &model)?;
+        random_model(size, &model, &device.device)?;
         random_text(&words_file, options.length.get())?;
         rows(
             options,
+            &device,
             size.name(),
             &model,
             [&words_file; 2],
@@ -201,6 +212,7 @@ pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
 /// The rows of one model, on a text that the peer takes as words.
 fn rows(
     options: &Options,
+    device: &NamedDevice,
     name: &str,
     folder: &Path,
     [text, words]: [&Path; 2],
@@ -226,10 +238,16 @@ fn rows(
         }
         None => None,
     };
+    let layouts: &[[usize; 2]] = match device.is_processor() {
+        true => &[[1, 2], [2, 1]],
+        false => &[[1, 1]],
+    };
     for beam in or(&options.beams, &[1, 4]) {
         for batch in or(&options.batches, &[1, 8, 32, 64]) {
-            let layouts = dtypes.iter().flat_map(|&dtype| [(dtype, 1, 2), (dtype, 2, 1)]);
-            for (dtype, workers, threads) in layouts {
+            let layouts = dtypes
+                .iter()
+                .flat_map(|&dtype| layouts.iter().map(move |&layout| (dtype, layout)));
+            for (dtype, [workers, threads]) in layouts {
                 let task = Task {
                     length,
                     dtype,
@@ -242,12 +260,14 @@ fn rows(
                 for _ in 0..options.pairs.get() {
                     let mut command = this_program("decoder")?;
                     task.add_to(&mut command, folder, text);
+                    command.args(["--device", &device.name]);
                     let ours: Decoding = run(command, None)?;
                     let peer = match peer {
                         Some((python, model)) => {
                             let mut command = Command::new(python);
                             command.arg(PEER);
                             task.add_to(&mut command, model, words);
+                            command.args(["--device", peer_device(device)]);
                             Some(run::<Decoding>(command, Some(PACKAGES))?)
                         }
                         None => None,
@@ -270,9 +290,8 @@ fn row(title: &str, ours: &Decoding, peer: Option<&Decoding>) -> String {
 }
 
 /// Writes a model folder of random weights, whose tokens are words.
-fn random_model(size: Size, folder: &Path) -> Result<(), BenchError> {
+fn random_model(size: Size, folder: &Path, device: &Device) -> Result<(), BenchError> {
     fs::create_dir_all(folder).map_err(|error| DataError::write(folder, error))?;
-    let device = device::auto()?.device;
     device.seed(1);
     let words: Vec<String> = (SPECIAL_TOKENS..VOCAB_SIZE).map(word).collect();
     let tokenizer = Tokenizer::train_whitespace(words.iter(), None)?;
@@ -281,7 +300,7 @@ fn random_model(size: Size, folder: &Path) -> Result<(), BenchError> {
         Size::Small => TransformerConfig::small(VOCAB_SIZE),
         Size::Base => TransformerConfig::base(VOCAB_SIZE),
     };
-    let model = Transformer::new(&config, &device).expect("presets are valid");
+    let model = Transformer::new(&config, device).expect("presets are valid");
     let bundle = ModelFolder {
         config,
         model,
@@ -314,7 +333,8 @@ fn random_text(path: &Path, length: usize) -> Result<(), BenchError> {
 pub(crate) fn measure(options: &DecoderOptions) -> Result<(), BenchError> {
     // As `translate` does.
     avoid_huge_pages();
-    let bundle = ModelFolder::load(&options.folder, &device::auto()?.device)?;
+    let device = options.device.select()?.device;
+    let bundle = ModelFolder::load(&options.folder, &device)?;
     let lines = read_lines(&options.text)?;
     let search = SearchOptions {
         beam_size: options.beam,
@@ -350,7 +370,7 @@ pub(crate) fn measure(options: &DecoderOptions) -> Result<(), BenchError> {
     let tokens: usize = translations.iter().map(|best| best[0].tokens.len()).sum();
     print_measurement(&Decoding {
         tokens_per_second: tokens as f64 / seconds,
-        peak_bytes: attend_train::memory::peak_memory().unwrap_or(0),
+        peak_bytes: device_memory(&device).or_else(peak_memory).unwrap_or(0),
         start_seconds,
         sentence_seconds,
     })

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use attend_data::cli::print;
+use attend_infer::device::NamedDevice;
+use burn::tensor::Device;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -17,8 +19,22 @@ pub(crate) const GIBIBYTE: f64 = (1u64 << 30) as f64;
 pub(crate) struct Measurement {
     /// Target tokens.
     pub(crate) tokens_per_second: f64,
-    /// 0 where the system does not tell.
+    /// Of the process, or what it holds on a card; 0 where nobody tells.
     pub(crate) peak_bytes: u64,
+}
+
+/// The bytes that Burn holds on a card, of which it gives none back; `None` on the processor.
+pub(crate) fn device_memory(device: &Device) -> Option<u64> {
+    device.memory_pool_usage().map(|usage| usage.bytes_reserved)
+}
+
+/// What Python's libraries call the device.
+pub(crate) fn peer_device(device: &NamedDevice) -> &'static str {
+    match device.name.split(':').next() {
+        _ if device.is_processor() => "cpu",
+        Some("metal") => "mps",
+        _ => "cuda",
+    }
 }
 
 /// Prints what a side found as a line of JSON, which [`run`] reads.

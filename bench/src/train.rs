@@ -5,6 +5,7 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::slice;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,16 +14,19 @@ use attend_data::cli::print;
 use attend_data::mixture::Mixture;
 use attend_data::report::CorpusReports;
 use attend_data::tokenizer::Tokenizer;
-use attend_infer::workers::cores;
-use attend_infer::{Workers, device};
+use attend_infer::Workers;
+use attend_infer::cli::DeviceOption;
 use attend_train::Recipe;
 use attend_train::dataset::Dataset;
 use attend_train::memory::peak_memory;
+use attend_train::recipe::Dtype;
 use attend_train::trainer::Trainer;
 use clap::{Args, ValueEnum, value_parser};
 
 use crate::error::BenchError;
-use crate::measurement::{GIBIBYTE, Measurement, median, print_measurement, run, this_program};
+use crate::measurement::{
+    GIBIBYTE, Measurement, device_memory, median, peer_device, print_measurement, run, this_program,
+};
 use crate::size::{SPECIAL_TOKENS, Size};
 use crate::workload::{VOCAB_SIZE, Workload};
 
@@ -51,12 +55,20 @@ pub(crate) struct Options {
     /// Budget of a batch in tokens a side, padding included.
     #[arg(long, value_name = "N", default_value = "4096", value_parser = value_parser!(u32).range(1..=MAX_BATCH_TOKENS))]
     batch_tokens: u32,
-    /// Attend's workers, and the peer's threads. [default: the number of cores]
+    /// Attend's workers, and the peer's threads. [default: the number of cores, or 1 on a card]
     #[arg(long, value_name = "N")]
     workers: Option<NonZeroUsize>,
+    /// What Attend takes products in.
+    #[arg(long, value_name = "TYPE", value_enum, default_value_t)]
+    dtype: Dtype,
+    #[command(flatten)]
+    device: DeviceOption,
     /// Let the peer compute in bfloat16 where PyTorch's autocast does.
     #[arg(long, requires = "python")]
     bf16: bool,
+    /// Let the peer compile its network.
+    #[arg(long, requires = "python")]
+    compile: bool,
 }
 
 #[derive(Args)]
@@ -64,6 +76,10 @@ pub(crate) struct TrainerOptions {
     size: Size,
     batches: PathBuf,
     workers: usize,
+    #[arg(long, value_enum, default_value_t)]
+    dtype: Dtype,
+    #[command(flatten)]
+    device: DeviceOption,
 }
 
 /// Runs both sides in turn and prints a table, a row a pair and the medians below.
@@ -72,7 +88,10 @@ pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
         [] => Size::value_variants(),
         sizes => sizes,
     };
-    let workers = options.workers.map_or_else(cores, NonZeroUsize::get);
+    let device = options.device.select()?;
+    let workers = options
+        .workers
+        .map_or_else(|| device.workers(), NonZeroUsize::get);
     let workload = Workload::generate(WARMUP + options.updates.get(), options.batch_tokens as usize);
     let folder =
         tempfile::tempdir().map_err(|error| DataError::write(Path::new("a temporary folder"), error))?;
@@ -84,10 +103,16 @@ pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
     for &size in sizes {
         let mut rows = Vec::new();
         for pair in 1..=options.pairs.get() {
-            let ours = run(ours(size, &batches, workers)?, None)?;
+            let mut command = this_program("trainer")?;
+            command.arg(size.name()).arg(&batches).arg(workers.to_string());
+            command.args(["--dtype", &options.dtype.to_string(), "--device", &device.name]);
+            let ours = run(command, None)?;
             let peer = match &options.python {
                 Some(python) => {
-                    let command = peer(python, size, &batches, workers, options.bf16);
+                    let mut command = peer(python, size, &batches, workers);
+                    command.args(["--device", peer_device(&device)]);
+                    command.args(options.bf16.then_some("--bf16"));
+                    command.args(options.compile.then_some("--compile"));
                     Some(run(command, Some(PACKAGES))?)
                 }
                 None => None,
@@ -119,13 +144,7 @@ fn row(size: Size, name: &str, ours: Measurement, peer: Option<Measurement>) -> 
     row + "\n"
 }
 
-fn ours(size: Size, batches: &Path, workers: usize) -> Result<Command, BenchError> {
-    let mut command = this_program("trainer")?;
-    command.arg(size.name()).arg(batches).arg(workers.to_string());
-    Ok(command)
-}
-
-fn peer(python: &Path, size: Size, batches: &Path, threads: usize, bf16: bool) -> Command {
+fn peer(python: &Path, size: Size, batches: &Path, threads: usize) -> Command {
     let config = recipe(size).transformer_config(VOCAB_SIZE, 0);
     let mut command = Command::new(python);
     command.arg(PEER).arg(batches);
@@ -140,9 +159,6 @@ fn peer(python: &Path, size: Size, batches: &Path, threads: usize, bf16: bool) -
         command.args([name, &value.to_string()]);
     }
     command.args(["--dropout", &config.dropout.to_string()]);
-    if bf16 {
-        command.arg("--bf16");
-    }
     command
 }
 
@@ -164,12 +180,15 @@ pub(crate) fn measure(options: &TrainerOptions) -> Result<(), BenchError> {
         bpe_dropout: None,
     };
     let workers = Workers::start(options.workers, 1)?;
+    let device = options.device.select()?.device;
+    let mut recipe = recipe(options.size);
+    recipe.training.dtype = options.dtype;
     let mut trainer = Trainer::new(
-        recipe(options.size),
+        recipe,
         Tokenizer::train_whitespace(words.iter(), None)?,
         dataset,
         PathBuf::new(),
-        &[device::auto()?.device],
+        slice::from_ref(&device),
         workers,
     )?;
     let mut rates = Vec::new();
@@ -185,7 +204,7 @@ pub(crate) fn measure(options: &TrainerOptions) -> Result<(), BenchError> {
         .skip(WARMUP)
         .map(|tokens_per_second| Measurement {
             tokens_per_second,
-            peak_bytes: peak_memory().unwrap_or(0),
+            peak_bytes: device_memory(&device).or_else(peak_memory).unwrap_or(0),
         });
     print_measurement(&median(measurements.collect()).ok_or(BenchError::NoUpdates)?)
 }

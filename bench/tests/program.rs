@@ -72,7 +72,9 @@ fn both_sides_run_in_turn_on_the_same_batches() {
         &folder,
         r#"{"tokens_per_second": 100.0, "peak_bytes": 2147483648}"#,
     );
-    let rows = rows(&bench_train(&["--python", python.to_str().unwrap(), "--bf16"]));
+    let python = ["--python", python.to_str().unwrap()];
+    let settings = ["--bf16", "--compile", "--device", "cpu", "--dtype", "bfloat16"];
+    let rows = rows(&bench_train(&[&python[..], &settings].concat()));
     let names: Vec<&str> = rows.iter().map(|row| row[1].as_str()).collect();
     assert_eq!(names, ["1", "2", "median"]);
     for row in &rows {
@@ -85,7 +87,7 @@ fn both_sides_run_in_turn_on_the_same_batches() {
         );
     }
     let arguments = fs::read_to_string(folder.path().join("arguments")).unwrap();
-    let expected = "--d-model 128 --d-ff 256 --heads 4 --layers 4 --threads 1 --dropout 0.1 --bf16";
+    let expected = "--d-model 128 --d-ff 256 --heads 4 --layers 4 --threads 1 --dropout 0.1 --device cpu --bf16 --compile";
     assert!(arguments.trim_end().ends_with(expected), "{arguments}");
 
     let batches = fs::read_to_string(folder.path().join("batches.json")).unwrap();
@@ -230,7 +232,7 @@ fn both_sides_decode_the_same_text_with_the_same_model() {
         &folder,
         r#"{"tokens_per_second": 100.0, "peak_bytes": 2147483648, "start_seconds": 0.25, "sentence_seconds": []}"#,
     );
-    let settings = "decode --size tiny --beam 1 --batch 1 --pairs 1 --length 3 --python";
+    let settings = "decode --size tiny --beam 1 --batch 1 --pairs 1 --length 3 --device cpu --python";
     let mut arguments: Vec<&str> = settings.split(' ').collect();
     arguments.push(python.to_str().unwrap());
     let rows = rows(&bench(&arguments));
@@ -254,6 +256,7 @@ fn both_sides_decode_the_same_text_with_the_same_model() {
     let arguments = fs::read_to_string(folder.path().join("arguments")).unwrap();
     let expected = "--dtype int8 --beam 1 --batch 1 --workers 2 --threads 1 --length 3 --started ";
     assert!(arguments.contains(expected), "{arguments}");
+    assert!(arguments.trim_end().ends_with("--device cpu"), "{arguments}");
 }
 
 /// A tiny model of random weights.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use burn::tensor::FloatDType;
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::OutOfRange;
@@ -98,8 +99,9 @@ pub enum ScheduleKind {
 }
 
 /// The floats that products of matrices are taken in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
+#[value(rename_all = "lower")]
 pub enum Dtype {
     /// 32 bits
     #[default]
