@@ -6,8 +6,8 @@ r"""The peer of `just bench decode`: the same model and text in CTranslate2.
 
 MODEL is what `ctranslate2_model.py` wrote. TEXT holds a sentence of tokens a line, with a space between them. Prints
 one JSON object: target tokens a second over the whole text, after one batch to warm up, the process's peak memory in
-bytes, or 0 on a card, of which CTranslate2 does not tell, seconds from its start to its first translation, and those for each sentence where batches and workers are 1.
-Needs ctranslate2.
+bytes, or 0 on a card, of which CTranslate2 does not tell, seconds from its start to its first translation, and those
+for each sentence where batches and workers are 1. Needs ctranslate2.
 """
 
 import argparse

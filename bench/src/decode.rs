@@ -37,7 +37,7 @@ const PACKAGES: &str = "ctranslate2, numpy and safetensors";
 /// its first translation, and milliseconds for a sentence where they come one at a time, the median and the 99th
 /// percentile.
 const HEAD: &str = "\
-model  dtype   beam batch workers threads | Attend/s  GiB start     ms    99% | CTranslate2/s  GiB start     ms    99% | ratio
+model  dtype    beam batch workers threads | Attend/s  GiB start     ms    99% | CTranslate2/s  GiB start     ms    99% | ratio
 ";
 /// Tokens that the networks of random weights know.
 const VOCAB_SIZE: usize = 16_000;
@@ -69,7 +69,8 @@ pub(crate) struct Options {
     /// How often both sides run, in turn.
     #[arg(long, value_name = "N", default_value = "3")]
     pairs: NonZeroUsize,
-    /// What weights are kept and multiplied in, float32 or int8; may be given several times. [default: both]
+    /// What weights are kept and multiplied in, as `translate` takes it; may be given several times. [default: float32,
+    /// int8]
     #[arg(long = "dtype", value_name = "TYPE")]
     dtypes: Vec<Precision>,
     #[command(flatten)]
@@ -256,7 +257,7 @@ fn rows(
                     workers,
                     threads,
                 };
-                let title = format!("{name:<6} {dtype:<7} {beam:>4} {batch:>5} {workers:>7} {threads:>7}");
+                let title = format!("{name:<6} {dtype:<8} {beam:>4} {batch:>5} {workers:>7} {threads:>7}");
                 for _ in 0..options.pairs.get() {
                     let mut command = this_program("decoder")?;
                     task.add_to(&mut command, folder, text);

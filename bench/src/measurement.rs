@@ -23,7 +23,7 @@ pub(crate) struct Measurement {
     pub(crate) peak_bytes: u64,
 }
 
-/// The bytes that Burn holds on a card, of which it gives none back; `None` on the processor.
+/// The bytes that Burn holds on a device, of which it gives none back; `None` where it does not tell.
 pub(crate) fn device_memory(device: &Device) -> Option<u64> {
     device.memory_pool_usage().map(|usage| usage.bytes_reserved)
 }
@@ -31,9 +31,9 @@ pub(crate) fn device_memory(device: &Device) -> Option<u64> {
 /// What Python's libraries call the device.
 pub(crate) fn peer_device(device: &NamedDevice) -> &'static str {
     match device.name.split(':').next() {
-        _ if device.is_processor() => "cpu",
+        Some("cuda" | "rocm" | "vulkan" | "wgpu") => "cuda",
         Some("metal") => "mps",
-        _ => "cuda",
+        _ => "cpu",
     }
 }
 

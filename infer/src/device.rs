@@ -5,8 +5,6 @@
 //! that another machine serves is named by its address: `remote:ws://host:3000`, and `remote:ws://host:3000#1` is the
 //! second of those that are served there.
 
-use attend_data::batch::Padding;
-use attend_model::width_multiple;
 use burn::tensor::{Device, DeviceType};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
@@ -262,16 +260,6 @@ fn identity(device: &Device) -> Option<Identity> {
 #[cfg(not(feature = "cubecl"))]
 fn identity(_: &Device) -> Option<Identity> {
     None
-}
-
-/// How the device has rows of tokens padded with `token`, for a model of so many positions.
-#[must_use]
-pub fn padding(device: &Device, token: u32, positions: usize) -> Padding {
-    Padding {
-        token,
-        multiple: width_multiple(device),
-        most: positions,
-    }
 }
 
 /// The processor's name, its cores that the program may use, and the machine's memory.

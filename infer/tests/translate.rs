@@ -543,6 +543,7 @@ fn a_device_is_chosen_by_name() {
     }
 }
 
+#[cfg(feature = "flex")]
 #[test]
 fn sixteen_bits_are_emulated_or_refused() {
     let workspace = Workspace::new();

@@ -8,9 +8,8 @@ thread_local! {
     static FACTORS: Cell<FloatDType> = const { Cell::new(FloatDType::F32) };
 }
 
-/// Does `work`, in which this thread takes products of matrices of factors rounded to `dtype`, and so do their backward
-/// passes wherever they run. Weights, the products' results and all else, softmax, norms and loss among it, are 32-bit
-/// floats.
+/// Does `work`, in which this thread takes products of matrices in `dtype`, factors and results rounded to it, and so do
+/// their backward passes wherever they run. Weights and all else, softmax, norms and loss among it, are 32-bit floats.
 pub fn with_products_in<R>(dtype: FloatDType, work: impl FnOnce() -> R) -> R {
     struct Restore(FloatDType);
     impl Drop for Restore {

@@ -16,7 +16,8 @@ pub enum Precision {
     /// As trained.
     #[default]
     Float32,
-    /// Weights, and what they multiply, in 16 bits with the exponents of 32; everything else stays in 32 bits.
+    /// Weights, what they multiply, and the products in 16 bits with the exponents of 32; everything else stays in 32
+    /// bits.
     Bfloat16,
     /// The same in 16 bits with a longer fraction.
     Float16,
@@ -54,7 +55,7 @@ impl FromStr for Precision {
 
 impl fmt::Display for Precision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Self::Float32 => "float32",
             Self::Bfloat16 => "bfloat16",
             Self::Float16 => "float16",
@@ -155,7 +156,7 @@ mod flex {
     use burn::backend::{Backend, backend_extension};
     use burn::tensor::Tensor;
 
-    use super::{Activation, Precision};
+    use super::{Activation, FloatDType, Precision};
     use crate::kernel::packed_product::{Float32Weight, Int8Weight};
     use crate::kernel::tensor::{contiguous, floats, tensor};
 
@@ -169,14 +170,16 @@ mod flex {
     impl PackedWeight {
         /// `None` in a precision that there is no kernel for.
         pub(super) fn of(weight: &Tensor<2>, precision: Precision) -> Option<Self> {
+            if precision.of_products() != FloatDType::F32 {
+                return None;
+            }
             let [d_input, _] = weight.dims();
             let values = weight.to_data();
             let values = values.as_slice().expect("the kernels serve f32 alone");
-            match precision {
-                Precision::Float32 => Some(Self::Float32(Float32Weight::new(values, d_input))),
-                Precision::Int8 => Some(Self::Int8(Int8Weight::new(values, d_input))),
-                Precision::Bfloat16 | Precision::Float16 => None,
-            }
+            Some(match precision {
+                Precision::Int8 => Self::Int8(Int8Weight::new(values, d_input)),
+                _ => Self::Float32(Float32Weight::new(values, d_input)),
+            })
         }
     }
 

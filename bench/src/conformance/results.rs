@@ -150,7 +150,7 @@ fn growth(bundle: &ModelFolder, device: &Device, sentences: usize) -> Result<Opt
     }
     let lines = lines(&bundle.tokenizer, sentences);
     let translator = translator(bundle, BEAM)?;
-    let (first, others) = lines.split_at(sentences / 10);
+    let (first, others) = lines.split_at((sentences / 10).max(2 * WINDOW).min(sentences));
     let translate = |lines: &[String]| {
         let mut windows = lines.chunks(WINDOW);
         windows.try_for_each(|lines| translator.translate_best(lines).map(drop))

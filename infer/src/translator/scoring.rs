@@ -160,6 +160,7 @@ impl Translator {
     }
 
     fn batch(&self, pairs: &[&Example]) -> Batch {
-        Batch::new(pairs.iter().copied(), self.padding(), self.tokenizer.bos_id())
+        let (pad, bos) = (self.tokenizer.pad_id(), self.tokenizer.bos_id());
+        Batch::new(pairs.iter().copied(), pad, bos)
     }
 }
