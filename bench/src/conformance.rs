@@ -30,7 +30,7 @@ const GROWTH: f64 = 0.05;
 /// In 16 bits a product is rounded to one of its two neighbours, which the last bit of a sum decides.
 fn bound(precision: Precision, of_32_bits: f64) -> f64 {
     match precision {
-        Precision::Bfloat16 => 2e-2,
+        Precision::BFloat16 => 2e-2,
         Precision::Float16 => 2e-3,
         _ => of_32_bits,
     }
@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(share, 0.25);
     }
     fn results() -> Results {
-        let passes = [Precision::Float32, Precision::Bfloat16, Precision::Float16].map(|precision| Passes {
+        let passes = [Precision::Float32, Precision::BFloat16, Precision::Float16].map(|precision| Passes {
             precision,
             steps: vec![1.0, -2.0],
             losses: vec![4.0, 3.0],

@@ -18,7 +18,7 @@ pub enum Precision {
     Float32,
     /// Weights, what they multiply, and the products in 16 bits with the exponents of 32; everything else stays in 32
     /// bits.
-    Bfloat16,
+    BFloat16,
     /// The same in 16 bits with a longer fraction.
     Float16,
     /// Weights rounded to 8 bits, a scale for each output; the rows that they multiply likewise, a scale for each row.
@@ -33,7 +33,7 @@ impl Precision {
     pub fn of_products(self) -> FloatDType {
         match self {
             Self::Float32 | Self::Int8 => FloatDType::F32,
-            Self::Bfloat16 => FloatDType::BF16,
+            Self::BFloat16 => FloatDType::BF16,
             Self::Float16 => FloatDType::F16,
         }
     }
@@ -45,7 +45,7 @@ impl FromStr for Precision {
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         match name {
             "float32" => Ok(Self::Float32),
-            "bfloat16" => Ok(Self::Bfloat16),
+            "bfloat16" => Ok(Self::BFloat16),
             "float16" => Ok(Self::Float16),
             "int8" => Ok(Self::Int8),
             _ => Err("none of float32, bfloat16, float16 and int8"),
@@ -57,7 +57,7 @@ impl fmt::Display for Precision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Float32 => "float32",
-            Self::Bfloat16 => "bfloat16",
+            Self::BFloat16 => "bfloat16",
             Self::Float16 => "float16",
             Self::Int8 => "int8",
         })

@@ -419,7 +419,7 @@ fn sixteen_bits_are_as_close_as_rounding_allows() {
     let exact = product(Precision::Float32);
     let magnitudes = x.clone().abs().matmul(weight.clone().abs().unsqueeze());
     // Both factors are rounded to so many bits, the first of which is implied, and the product once more.
-    for (precision, bits) in [(Precision::Bfloat16, 8), (Precision::Float16, 11)] {
+    for (precision, bits) in [(Precision::BFloat16, 8), (Precision::Float16, 11)] {
         let rounding = 0.5f64.powi(bits);
         let bound = magnitudes.clone() * (3.0 * rounding + rounding * rounding);
         let largest_share: f32 = ((product(precision) - exact.clone()).abs() / bound)

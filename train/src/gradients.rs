@@ -49,9 +49,9 @@ impl Gradients {
 ///
 /// The parts, one for each worker and all of the same size, go to the devices in turn, each of which has a copy of the
 /// model's weights for the time. (Burn's collectives would bring the gradients together, too, but flex has none, and a
-/// remote device none with another server's.) `gradients` computes loss and gradients of a part of the batch on the model and
-/// the device it is given: those of a sum over examples, so that the parts' add up to the batch's. `seed` and the part's
-/// number decide its dropout.
+/// remote device none with another server's.) `gradients` computes loss and gradients of a part of the batch on the
+/// model and the device it is given: those of a sum over examples, so that the parts' add up to the batch's. `seed` and
+/// the part's number decide its dropout.
 ///
 /// # Panics
 ///
@@ -129,6 +129,7 @@ pub(crate) fn clip_factor(norm: f64, max_norm: f64) -> f64 {
     }
 }
 
+/// The gradients times `factor`.
 pub(crate) fn scale(model: &Transformer, gradients: GradientsParams, factor: f64) -> GradientsParams {
     if factor == 1.0 {
         return gradients;

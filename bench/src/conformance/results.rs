@@ -110,7 +110,7 @@ pub(super) fn compute(folder: &Path, device: &Device, sentences: usize) -> Resul
     );
     let training = ModelFolder::load(folder, &device.clone().autodiff())?.model;
     let gradients = Values::of_gradients(&training, &loss(&training, &batch).backward());
-    let precisions = [Precision::Float32, Precision::Bfloat16, Precision::Float16].into_iter();
+    let precisions = [Precision::Float32, Precision::BFloat16, Precision::Float16].into_iter();
     let passes = precisions
         .filter(|precision| device.supports_dtype(precision.of_products()))
         .map(|precision| Passes {

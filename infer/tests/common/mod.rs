@@ -181,7 +181,7 @@ impl Workspace {
 
 pub(crate) fn program(path: &str) -> Command {
     let mut command = Command::new(path);
-    // The programs say what `auto` took where several backends are built in, and Mesa, which looks for cards, where it has
+    // The programs say what `auto` took where several backends are built in, and Mesa, which looks for cards, that it has
     // no folder for its sockets.
     command
         .env("BURN_DEVICE", "cpu")
