@@ -40,28 +40,60 @@ pub struct Lengths {
     pub target: u32,
 }
 
-/// Rows of token ids, `[rows, width]`, padded on the right to the longest row.
+/// What shorter rows of a batch are filled up with, and to which width.
+#[derive(Clone, Copy, Debug)]
+pub struct Padding {
+    /// The id of `<pad>`.
+    pub token: u32,
+    /// The width is a multiple of this,
+    pub multiple: usize,
+    /// unless that is more than so many.
+    pub most: usize,
+}
+
+impl Padding {
+    fn width(self, longest: usize) -> usize {
+        longest
+            .next_multiple_of(self.multiple)
+            .min(self.most)
+            .max(longest)
+    }
+}
+
+/// The width of the longest row.
+impl From<u32> for Padding {
+    fn from(token: u32) -> Self {
+        Self {
+            token,
+            multiple: 1,
+            most: usize::MAX,
+        }
+    }
+}
+
+/// Rows of token ids, `[rows, width]`, padded on the right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenMatrix {
     /// The ids, row after row: `rows * width` of them.
     pub ids: Vec<i32>,
     /// The number of sentences.
     pub rows: usize,
-    /// The number of tokens in the longest sentence.
+    /// The number of tokens in the longest sentence, or more.
     pub width: usize,
 }
 
 impl TokenMatrix {
-    /// Lays `rows` out as a matrix, filling up shorter rows with `pad`.
+    /// Lays `rows` out as a matrix.
     #[must_use]
-    pub fn new<R: AsRef<[u32]>>(rows: &[R], pad: u32) -> Self {
-        let width = rows.iter().map(|row| row.as_ref().len()).max().unwrap_or(0);
+    pub fn new<R: AsRef<[u32]>>(rows: &[R], padding: impl Into<Padding>) -> Self {
+        let padding = padding.into();
+        let width = padding.width(rows.iter().map(|row| row.as_ref().len()).max().unwrap_or(0));
         let mut ids = Vec::with_capacity(rows.len() * width);
         for row in rows {
             let row = row.as_ref();
             // The numbers of a vocabulary's tokens are far below i32::MAX, the integers that tensors take.
             ids.extend(row.iter().map(|&id| id as i32));
-            ids.extend(std::iter::repeat_n(pad as i32, width - row.len()));
+            ids.extend(std::iter::repeat_n(padding.token as i32, width - row.len()));
         }
         Self {
             ids,
@@ -85,9 +117,14 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Makes a batch of `examples`, in their order. `pad` and `bos` are the ids of `<pad>` and `<s>`.
+    /// Makes a batch of `examples`, in their order. `bos` is the id of `<s>`.
     #[must_use]
-    pub fn new<'a>(examples: impl IntoIterator<Item = &'a Example>, pad: u32, bos: u32) -> Self {
+    pub fn new<'a>(
+        examples: impl IntoIterator<Item = &'a Example>,
+        padding: impl Into<Padding>,
+        bos: u32,
+    ) -> Self {
+        let padding = padding.into();
         let examples: Vec<&Example> = examples.into_iter().collect();
         let sources: Vec<&[u32]> = examples.iter().map(|example| example.source.as_slice()).collect();
         let outputs: Vec<&[u32]> = examples.iter().map(|example| example.target.as_slice()).collect();
@@ -99,9 +136,9 @@ impl Batch {
             })
             .collect();
         Self {
-            source: TokenMatrix::new(&sources, pad),
-            target_input: TokenMatrix::new(&inputs, pad),
-            target_output: TokenMatrix::new(&outputs, pad),
+            source: TokenMatrix::new(&sources, padding),
+            target_input: TokenMatrix::new(&inputs, padding),
+            target_output: TokenMatrix::new(&outputs, padding),
             target_tokens: outputs.iter().map(|output| output.len()).sum(),
         }
     }

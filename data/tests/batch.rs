@@ -1,6 +1,6 @@
 //! Batches: what they must keep for any examples, and exact small ones.
 
-use attend_data::batch::{self, Batch, Example, TokenMatrix};
+use attend_data::batch::{self, Batch, Example, Padding, TokenMatrix};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -61,6 +61,31 @@ fn a_batch_is_padded_on_the_right_and_shifted_by_one() {
 fn the_pad_id_is_the_one_given() {
     let matrix = TokenMatrix::new(&[vec![4_u32, 5], vec![6]], 58_100);
     assert_eq!(matrix.ids, [4, 5, 6, 58_100]);
+}
+
+#[test]
+fn rows_are_as_wide_as_padding_asks() {
+    let width = |longest: usize, multiple, most| {
+        let padding = Padding {
+            token: PAD,
+            multiple,
+            most,
+        };
+        let matrix = TokenMatrix::new(&[vec![4; longest], vec![5]], padding);
+        assert_eq!(matrix.ids.len(), 2 * matrix.width);
+        assert!(
+            matrix.ids[longest..matrix.width]
+                .iter()
+                .all(|&id| id == PAD as i32)
+        );
+        matrix.width
+    };
+    assert_eq!(
+        [1, 8, 9, 16].map(|longest| width(longest, 8, 100)),
+        [8, 8, 16, 16]
+    );
+    assert_eq!([17, 20].map(|longest| width(longest, 8, 20)), [20, 20]);
+    assert_eq!(width(21, 8, 20), 21);
 }
 
 #[test]

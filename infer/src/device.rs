@@ -5,6 +5,11 @@
 //! that another machine serves is named by its address: `remote:ws://host:3000`, and `remote:ws://host:3000#1` is the
 //! second of those that are served there.
 
+#[cfg(feature = "cubecl")]
+mod memory;
+
+use attend_data::batch::Padding;
+use attend_model::width_multiple;
 use burn::tensor::{Device, DeviceType};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
@@ -34,14 +39,14 @@ enum Kind {
 }
 
 impl NamedDevice {
-    /// What the device is: the card's name, or the processor's with its memory.
+    /// What the device is: the name and the memory of a card, as far as its driver tells, or of the processor.
     #[must_use]
     pub fn description(&self) -> String {
-        match (self.kind, identity(&self.device)) {
-            (Kind::Card, Some(identity)) => identity.name,
+        match self.kind {
+            Kind::Card => card(&self.device).unwrap_or_else(processor),
+            Kind::Processor => processor(),
             #[cfg(feature = "remote")]
-            (Kind::Remote, _) => "served by another program".to_owned(),
-            _ => processor(),
+            Kind::Remote => "served by another program".to_owned(),
         }
     }
 
@@ -156,8 +161,7 @@ pub fn select(name: &str) -> Result<NamedDevice, InferError> {
 /// [`InferError::NoDevice`] where there is none.
 pub fn auto() -> Result<NamedDevice, InferError> {
     let devices = list();
-    let is_card = |device: &Device| identity(device).is_some_and(|identity| identity.is_card);
-    let is_wanted = |device: &&NamedDevice| device.kind == Kind::Processor || is_card(&device.device);
+    let is_wanted = |device: &&NamedDevice| device.kind == Kind::Processor || is_hardware(&device.device);
     let best = devices.iter().find(is_wanted).or(devices.first());
     best.cloned().ok_or(InferError::NoDevice)
 }
@@ -242,24 +246,44 @@ fn not_compiled_in(feature: &str) -> InferError {
     }
 }
 
-/// What Burn tells of a device.
-struct Identity {
-    name: String,
-    /// Whether it is hardware of its own, not the processor that emulates one.
-    is_card: bool,
-}
-
+/// The name of a card, or of what emulates one, with its memory where a driver tells; `None` of a processor.
 #[cfg(feature = "cubecl")]
-fn identity(device: &Device) -> Option<Identity> {
-    device.identity().map(|identity| Identity {
-        name: identity.name,
-        is_card: identity.physical.is_some(),
+fn card(device: &Device) -> Option<String> {
+    let identity = device.identity()?;
+    let address = identity.physical.and_then(|card| card.pci_address);
+    let memory = address.and_then(|address| memory::of_card(&address.to_string()));
+    Some(match memory {
+        Some(bytes) => format!("{}, {}", identity.name, gibibytes(bytes)),
+        None => identity.name,
     })
 }
 
 #[cfg(not(feature = "cubecl"))]
-fn identity(_: &Device) -> Option<Identity> {
+fn card(_: &Device) -> Option<String> {
     None
+}
+
+/// Whether a device is hardware of its own, not the processor that emulates one.
+#[cfg(feature = "cubecl")]
+fn is_hardware(device: &Device) -> bool {
+    device
+        .identity()
+        .is_some_and(|identity| identity.physical.is_some())
+}
+
+#[cfg(not(feature = "cubecl"))]
+fn is_hardware(_: &Device) -> bool {
+    false
+}
+
+/// How the device has rows of tokens padded with `token`, for a model of so many positions.
+#[must_use]
+pub fn padding(device: &Device, token: u32, positions: usize) -> Padding {
+    Padding {
+        token,
+        multiple: width_multiple(device),
+        most: positions,
+    }
 }
 
 /// The processor's name, its cores that the program may use, and the machine's memory.
@@ -270,6 +294,9 @@ pub fn processor() -> String {
         .with_memory(MemoryRefreshKind::nothing().with_ram());
     let system = System::new_with_specifics(wanted);
     let name = system.cpus().first().map_or("", |cpu| cpu.brand().trim());
-    let gibibytes = system.total_memory() as f64 / f64::from(1 << 30);
-    format!("{name}, {} cores, {gibibytes:.1} GiB", cores())
+    format!("{name}, {} cores, {}", cores(), gibibytes(system.total_memory()))
+}
+
+fn gibibytes(bytes: u64) -> String {
+    format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
 }

@@ -8,12 +8,14 @@ mod searching;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use attend_data::batch::Padding;
 use attend_data::tokenizer::Tokenizer;
 use attend_model::{Ensemble, Precision};
 use burn::module::Module;
 use serde::Serialize;
 
 use crate::alignment::Alignment;
+use crate::device;
 use crate::error::InferError;
 use crate::model_folder::ModelFolder;
 use crate::search::{BannedWords, SearchOptions, SpecialTokens, SurfaceForms};
@@ -230,6 +232,11 @@ impl Translator {
     #[must_use]
     pub fn max_target_tokens(&self) -> usize {
         self.max_length - 1
+    }
+
+    /// How rows of tokens are padded.
+    fn padding(&self) -> Padding {
+        device::padding(&self.model.device(), self.tokenizer.pad_id(), self.max_length)
     }
 
     /// Whether the model has positions for a sentence.

@@ -28,6 +28,7 @@ pub mod linear;
 pub mod log_sum_exp;
 pub mod mixed_precision;
 pub mod packed_linear;
+pub mod width;
 
 pub use attention::{attention, attention_with_weights, scaled_dot_product_attention};
 pub use cross_entropy::{label_smoothed_cross_entropy, linear_cross_entropy};
@@ -38,3 +39,4 @@ pub use linear::{Activation, linear};
 pub use log_sum_exp::log_sum_exp;
 pub use mixed_precision::with_products_in;
 pub use packed_linear::{PackedLinear, Precision};
+pub use width::width_multiple;

@@ -21,8 +21,9 @@ pub enum Precision {
     BFloat16,
     /// The same in 16 bits with a longer fraction.
     Float16,
-    /// Weights rounded to 8 bits, a scale for each output; the rows that they multiply likewise, a scale for each row.
-    /// Everything but products with weights stays in 32 bits.
+    /// Weights rounded to 8 bits, a scale for each output, or to 7 on processors without instructions for products of 8;
+    /// the rows that they multiply likewise to 8 bits, a scale for each row. Everything but products with weights stays in
+    /// 32 bits.
     Int8,
 }
 
@@ -145,6 +146,14 @@ fn rounded<const D: usize>(x: Tensor<D>, dim: usize) -> Tensor<D> {
     // Of nothing but zeros there is nothing to round.
     let scale = x.clone().abs().max_dim(dim).clamp_min(f32::MIN_POSITIVE) / LARGEST;
     (x / scale.clone()).round() * scale
+}
+
+/// The largest magnitude that the processor's kernel rounds 8-bit weights to: 127, or 63 where the processor has no
+/// instructions for products of 8-bit integers.
+#[cfg(feature = "flex")]
+#[must_use]
+pub fn largest_weight() -> f32 {
+    crate::kernel::packed_product::largest_weight()
 }
 
 #[cfg(feature = "flex")]

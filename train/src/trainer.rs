@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use attend_data::batch::{Batch, Example};
 use attend_data::tokenizer::Tokenizer;
+use attend_infer::device::padding;
 use attend_infer::{ModelFolder, Workers};
 use attend_model::{Transformer, TransformerConfig, with_products_in};
 use burn::module::Module;
@@ -386,7 +387,8 @@ impl Trainer {
 
     /// The label-smoothed cross-entropy of `examples`, summed over their target tokens: `[1]`.
     fn loss(&self, model: &Transformer, examples: &[Example], device: &Device) -> Tensor<1> {
-        let batch = Batch::new(examples, self.tokenizer.pad_id(), self.tokenizer.bos_id());
+        let padding = padding(device, self.tokenizer.pad_id(), self.config.max_length);
+        let batch = Batch::new(examples, padding, self.tokenizer.bos_id());
         batch_loss(model, &batch, device, self.recipe.training.label_smoothing)
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Instant;
 
 use attend_data::batch::{Batch, Example, plan_batches};
+use attend_infer::device::padding;
 use attend_infer::metric::{corpus_bleu, corpus_chrf};
 use attend_infer::{ModelFolder, Translator, Workers};
 use attend_model::{InferenceTransformer, Precision};
@@ -142,7 +143,8 @@ pub(crate) fn expected_seconds(
     let start = examples.len().saturating_sub(SAMPLE) / 2;
     let sample: Vec<Example> = examples.iter().skip(start).take(SAMPLE).cloned().collect();
     let tokenizer = &bundle.tokenizer;
-    let batch = Batch::new(&sample, tokenizer.pad_id(), tokenizer.bos_id());
+    let padding = padding(device, tokenizer.pad_id(), bundle.config.max_length);
+    let batch = Batch::new(&sample, padding, tokenizer.bos_id());
 
     let clock = Instant::now();
     losses(bundle, &sample, &recipe.training, device, workers);
@@ -171,7 +173,8 @@ fn losses(
     let plan = plan_batches(lengths, settings.batch_tokens, 0, 0);
     let sums = workers.map(plan.iter(), |indices| {
         let batch = indices.iter().map(|&index| &examples[index as usize]);
-        let batch = Batch::new(batch, tokenizer.pad_id(), tokenizer.bos_id());
+        let padding = padding(device, tokenizer.pad_id(), bundle.config.max_length);
+        let batch = Batch::new(batch, padding, tokenizer.bos_id());
         let loss = |smoothing| {
             let sum = batch_loss(&bundle.model, &batch, device, smoothing);
             f64::from(sum.into_scalar::<f32>())

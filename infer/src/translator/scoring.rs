@@ -160,7 +160,6 @@ impl Translator {
     }
 
     fn batch(&self, pairs: &[&Example]) -> Batch {
-        let (pad, bos) = (self.tokenizer.pad_id(), self.tokenizer.bos_id());
-        Batch::new(pairs.iter().copied(), pad, bos)
+        Batch::new(pairs.iter().copied(), self.padding(), self.tokenizer.bos_id())
     }
 }

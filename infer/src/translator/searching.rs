@@ -49,7 +49,7 @@ impl Translator {
             .map(|sentence| [sentence.source.as_slice(), &[self.special.eos]].concat())
             .collect();
         let requests: Vec<Request> = batch.iter().map(|sentence| sentence.request.clone()).collect();
-        let ids = self.tensor(TokenMatrix::new(&sources, self.tokenizer.pad_id()));
+        let ids = self.tensor(TokenMatrix::new(&sources, self.padding()));
         let memories = self.model.encode(ids);
         let covers = self.search.coverage_penalty > 0.0;
         let vocab_size = self.tokenizer.vocab_size();

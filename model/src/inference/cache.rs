@@ -1,5 +1,6 @@
 //! What decoding one step at a time remembers.
 
+use attend_ops::width_multiple;
 use burn::tensor::{Int, Tensor};
 
 use crate::attention::KeyValue;
@@ -78,7 +79,7 @@ impl LayerCache {
 pub(crate) struct Places {
     /// Where it writes the first row's of the next target position; the other rows' follow.
     pub(crate) next: usize,
-    /// Of the target, the next position included: `[rows, length]`
+    /// Of the target, the next position included: `[rows, length]`, or a little longer, with -1 behind
     pub(crate) target: Tensor<2, Int>,
     /// Of the encoder's output: `[rows, source_seq]`, -1 at source padding
     pub(crate) memory: Tensor<2, Int>,
@@ -93,8 +94,11 @@ pub(crate) struct Places {
 #[derive(Clone, Debug)]
 pub struct DecoderState {
     pub(crate) layers: Vec<LayerCache>,
-    /// `[rows, length]`; `None` before the first step
+    /// `[rows, length]`, or a little longer, with -1 behind; `None` before the first step
     target_places: Option<Tensor<2, Int>>,
+    length: usize,
+    /// What the places are made longer by.
+    growth: usize,
     /// `[rows, source_seq]`, -1 at source padding
     memory_places: Tensor<2, Int>,
     /// Positions written to each layer's table.
@@ -106,6 +110,8 @@ impl DecoderState {
         Self {
             layers,
             target_places: None,
+            length: 0,
+            growth: width_multiple(&memory_places.device()),
             memory_places,
             written: 0,
         }
@@ -114,7 +120,7 @@ impl DecoderState {
     /// Number of target tokens decoded so far.
     #[must_use]
     pub fn length(&self) -> usize {
-        self.target_places.as_ref().map_or(0, |places| places.dims()[1])
+        self.length
     }
 
     /// Makes place for one more position of every row.
@@ -123,10 +129,16 @@ impl DecoderState {
         let place = self.written;
         let end = (place + rows) as i64;
         let next = Tensor::arange(place as i64..end, &self.memory_places.device()).reshape([rows, 1]);
+        let length = self.length;
         let places = match self.target_places.take() {
-            Some(places) => Tensor::cat(vec![places, next], 1),
-            None => next,
+            Some(places) if length < places.dims()[1] => places,
+            full => {
+                let room = Tensor::full([rows, self.growth], -1, &self.memory_places.device());
+                Tensor::cat(full.into_iter().chain([room]).collect(), 1)
+            }
         };
+        let places = places.slice_assign([0..rows, length..length + 1], next);
+        self.length += 1;
         self.target_places = Some(places.clone());
         self.written += rows;
         Places {

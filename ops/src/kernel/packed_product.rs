@@ -1,7 +1,7 @@
 //! Products with a weight that was packed once.
 //!
-//! In 8-bit integers, a weight's column `j` is `s_j` times integers of at most 127, a row `i` of input likewise `s_i`
-//! times integers; their product is `s_i · s_j` times a sum of integers, which is exact, whatever its order.
+//! In 8-bit integers, a weight's column `j` is `s_j` times integers of at most [`largest_weight`], a row `i` of input
+//! `s_i` times integers of at most 127; their product is `s_i · s_j` times a sum of integers, which is exact, whatever its order.
 
 use std::fmt;
 
@@ -70,9 +70,10 @@ impl Int8Weight {
             let pairs = magnitudes.iter_mut().zip(row);
             pairs.for_each(|(magnitude, value)| *magnitude = magnitude.max(value.abs()));
         }
-        // Where sums of two products are kept in 16 bits, weights of 6 bits do not overflow them.
-        let largest = if int8().may_saturate() { 63.0 } else { 127.0 };
-        let scales: Vec<f32> = magnitudes.iter().map(|magnitude| magnitude / largest).collect();
+        let scales: Vec<f32> = magnitudes
+            .iter()
+            .map(|magnitude| magnitude / largest_weight())
+            .collect();
         let rows = weight.chunks_exact(d_output);
         let integers: Vec<i8> = rows
             .flat_map(|row| row.iter().zip(&scales))
@@ -115,6 +116,12 @@ impl Int8Weight {
         );
         output
     }
+}
+
+/// The largest magnitude of a weight's integers on this processor. One without instructions for these products (VNNI, or
+/// ARM's dot product) keeps sums of two in 16 bits, which smaller weights do not overflow.
+pub(crate) fn largest_weight() -> f32 {
+    if int8().may_saturate() { 63.0 } else { 127.0 }
 }
 
 impl fmt::Debug for Float32Weight {
