@@ -22,8 +22,8 @@ pub enum Precision {
     /// The same in 16 bits with a longer fraction.
     Float16,
     /// Weights rounded to 8 bits, a scale for each output, or to 7 on processors without instructions for products of 8;
-    /// the rows that they multiply likewise to 8 bits, a scale for each row. Everything but products with weights stays in
-    /// 32 bits.
+    /// the rows that they multiply likewise to 8 bits, a scale for each row. Everything but products with weights stays
+    /// in 32 bits.
     Int8,
 }
 

@@ -1,8 +1,8 @@
 //! Products with a weight that was packed once.
 //!
 //! In 8-bit integers, a weight's column `j` is `s_j` times integers of at most [`largest_weight`], a row `i` of input
-//! `s_i` times integers of at most 127; their product is `s_i · s_j` times a sum of integers, which is exact, whatever its
-//! order.
+//! `s_i` times integers of at most 127; their product is `s_i · s_j` times a sum of integers, which is exact, whatever
+//! its order.
 
 use std::fmt;
 

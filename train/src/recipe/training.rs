@@ -23,8 +23,8 @@ pub struct TrainingSettings {
     /// Most minutes of training and validation. Pauses before a resume do not count, nor does the final test.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub minutes: Option<f64>,
-    /// Budget of a batch: sentences times the longest side's tokens, padding to it included. Where a device wants lengths
-    /// in multiples of eight, what is padded beyond is not counted. Default 4096.
+    /// Budget of a batch: sentences times the longest side's tokens, padding to it included. Where a device wants
+    /// lengths in multiples of eight, what is padded beyond is not counted. Default 4096.
     #[serde(default = "default_batch_tokens")]
     pub batch_tokens: usize,
     /// Batches an update: their gradients are added up before one step is taken, as if they were one batch. Default 1.
