@@ -12,7 +12,7 @@ use attend_data::corpus::read_lines;
 use attend_data::tokenizer::Tokenizer;
 use attend_infer::cli::{DeviceOption, avoid_huge_pages};
 use attend_infer::device::NamedDevice;
-use attend_infer::search::SearchOptions;
+use attend_infer::search::{SearchOptions, Stopping};
 use attend_infer::{InferError, ModelFolder, Translator, Workers};
 use attend_model::{Precision, Transformer, TransformerConfig};
 use attend_train::memory::peak_memory;
@@ -341,6 +341,8 @@ pub(crate) fn measure(options: &DecoderOptions) -> Result<(), BenchError> {
         beam_size: options.beam,
         nbest: 1,
         length_penalty: 0.0,
+        // The peer's search, so that both take the same steps.
+        stopping: Stopping::CTranslate2,
         min_length: options.length.unwrap_or(0),
         max_length: options.length,
         ..SearchOptions::default()

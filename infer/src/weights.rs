@@ -9,14 +9,11 @@ use attend_data::DataError;
 use attend_data::file::write_file;
 use attend_model::Transformer;
 use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{DType, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use burn_store::{BurnToPyTorchAdapter, ModuleSnapshot, SafetensorsStore};
 use safetensors::tensor::{Dtype, Metadata, SafeTensorError, TensorInfo};
 
 use crate::error::InferError;
-
-/// Rows and columns that are transposed together: few enough for the processor's nearest memory.
-const TRANSPOSED_TOGETHER: usize = 32;
 
 /// Writes the file, which is replaced whole or not at all.
 pub(crate) fn save(model: &Transformer, path: &Path) -> Result<(), InferError> {
@@ -92,8 +89,8 @@ impl WeightReader {
         })
     }
 
-    /// The numbers of the weight that is being visited, `shape` as the network has it.
-    fn read(&mut self, shape: &[usize]) -> Result<Vec<f32>, InferError> {
+    /// The weight that is being visited, `shape` as the network has it.
+    fn read<const D: usize>(&mut self, shape: &[usize], device: &Device) -> Result<Tensor<D>, InferError> {
         let (names, kinds): (Vec<&str>, Vec<&str>) = self
             .modules
             .iter()
@@ -144,9 +141,11 @@ impl WeightReader {
                 tensor: name,
             });
         }
+        let tensor = Tensor::from_data(TensorData::new(numbers, expected), device);
         Ok(match is_transposed {
-            true => transposed(&numbers, shape[0]),
-            false => numbers,
+            // No number is moved.
+            true => tensor.swap_dims(0, D - 1),
+            false => tensor,
         })
     }
 
@@ -177,11 +176,8 @@ impl ModuleMapper for WeightReader {
             return param;
         }
         let (shape, device, id) = (param.lazy_shape(), param.lazy_device(), param.id);
-        match self.read(&shape) {
-            Ok(numbers) => {
-                let tensor = Tensor::from_data(TensorData::new(numbers, shape), &device);
-                param.transform_for_load(tensor, id)
-            }
+        match self.read(&shape, &device) {
+            Ok(tensor) => param.transform_for_load(tensor, id),
             Err(failure) => {
                 self.failure = Some(failure);
                 param
@@ -212,20 +208,4 @@ fn numbers(file: &mut File, start: u64, bytes: usize, dtype: DType) -> io::Resul
     let count = bytes / dtype.size();
     let data = TensorData::from_bytes_vec(content, [count], dtype).convert_dtype(DType::F32);
     data.try_into_vec().map_err(io::Error::other)
-}
-
-/// The transpose of a matrix that has so many columns, row after row.
-fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
-    let rows = values.len() / columns;
-    let mut result = vec![0.0; values.len()];
-    for first_row in (0..rows).step_by(TRANSPOSED_TOGETHER) {
-        for first_column in (0..columns).step_by(TRANSPOSED_TOGETHER) {
-            for column in first_column..columns.min(first_column + TRANSPOSED_TOGETHER) {
-                for row in first_row..rows.min(first_row + TRANSPOSED_TOGETHER) {
-                    result[column * rows + row] = values[row * columns + column];
-                }
-            }
-        }
-    }
-    result
 }

@@ -97,11 +97,12 @@ mod flex {
     use burn::backend::flex::{Flex, FlexTensor};
     use burn::backend::tensor::{BoolTensor, FloatTensor};
     use burn::backend::{Backend, backend_extension};
+    use pulp::{Simd, WithSimd};
 
-    use crate::kernel::lanes::{exp_in_place, max};
     use crate::kernel::small_product::{Left, padded, small_product};
     use crate::kernel::tensor::{contiguous, floats, tensor};
     use crate::kernel::vectorized;
+    use crate::kernel::vectors::softmax_in_place;
 
     #[backend_extension(Flex, Autodiff: cfg(feature = "autodiff"))]
     pub(super) trait Attention: Backend {
@@ -123,27 +124,53 @@ mod flex {
             n_heads: usize,
         ) -> FlexTensor {
             let [query, key, value, hidden] = [query, key, value, hidden].map(contiguous);
-            let sizes = Sizes::of(&query, &key, &hidden, n_heads);
-            let mut output = vec![0.0; floats(&query).len()];
+            let output = vectorized(Heads {
+                sizes: Sizes::of(&query, &key, &hidden, n_heads),
+                query: floats(&query),
+                key: floats(&key),
+                value: floats(&value),
+                hidden: hidden.storage(),
+            });
+            tensor(output, query.layout().shape().clone())
+        }
+    }
+
+    /// What all heads attend with.
+    struct Heads<'a> {
+        sizes: Sizes,
+        query: &'a [f32],
+        key: &'a [f32],
+        value: &'a [f32],
+        hidden: &'a [u8],
+    }
+
+    impl WithSimd for Heads<'_> {
+        type Output = Vec<f32>;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
+            let Self {
+                sizes,
+                query,
+                key,
+                value,
+                hidden,
+            } = self;
+            let mut output = vec![0.0; query.len()];
             let mut weights = vec![0.0; sizes.queries * sizes.padded_keys];
             let mut keys = vec![0.0; sizes.d_head * sizes.padded_keys];
             let mut values = vec![0.0; sizes.keys * sizes.padded_head];
             let mut attended = vec![0.0; sizes.queries * sizes.padded_head];
-            vectorized(
-                #[inline(always)]
-                || {
-                    for (batch, head) in sizes.heads() {
-                        let query = sizes.queries_of(floats(&query), batch, head);
-                        sizes.copy_columns(&mut keys, sizes.keys_of(floats(&key), batch, head));
-                        sizes.copy_rows(&mut values, sizes.keys_of(floats(&value), batch, head));
-                        sizes.weigh(&mut weights, query, &keys, hidden.storage(), batch);
-                        let left = Left::rows(&weights, sizes.padded_keys);
-                        small_product(&mut attended, left, &values, sizes.keys, sizes.padded_head);
-                        sizes.paste_rows(&mut output, sizes.queries, batch, head, &attended);
-                    }
-                },
-            );
-            tensor(output, query.layout().shape().clone())
+            for (batch, head) in sizes.heads() {
+                let query = sizes.queries_of(query, batch, head);
+                sizes.copy_columns(&mut keys, sizes.keys_of(key, batch, head));
+                sizes.copy_rows(&mut values, sizes.keys_of(value, batch, head));
+                sizes.weigh(simd, &mut weights, query, &keys, hidden, batch);
+                let left = Left::rows(&weights, sizes.padded_keys);
+                small_product(&mut attended, left, &values, sizes.keys, sizes.padded_head);
+                sizes.paste_rows(&mut output, sizes.queries, batch, head, &attended);
+            }
+            output
         }
     }
 
@@ -248,7 +275,15 @@ mod flex {
         /// A head's attention weights, `[queries, padded_keys]` with zeros as padding, from its queries and the
         /// columns of its keys.
         #[inline(always)]
-        fn weigh(self, weights: &mut [f32], query: &[f32], keys: &[f32], hidden: &[u8], batch: usize) {
+        fn weigh<S: Simd>(
+            self,
+            simd: S,
+            weights: &mut [f32],
+            query: &[f32],
+            keys: &[f32],
+            hidden: &[u8],
+            batch: usize,
+        ) {
             small_product(
                 weights,
                 Left::rows(query, self.d_model),
@@ -268,9 +303,7 @@ mod flex {
                     };
                 }
                 row[self.keys..].fill(f32::NEG_INFINITY);
-                let total = exp_in_place(row, max(row));
-                let share = total.recip();
-                row.iter_mut().for_each(|weight| *weight *= share);
+                softmax_in_place(simd, row);
             }
         }
     }
@@ -283,12 +316,12 @@ mod flex {
         use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 
         use crate::kernel::tensor::propagate;
+        use crate::kernel::vectors::dot;
 
         use super::{
-            Attention, BoolTensor, Flex, FlexTensor, FloatTensor, Left, Sizes, contiguous, floats,
-            small_product, tensor, vectorized,
+            Attention, BoolTensor, Flex, FlexTensor, FloatTensor, Heads, Left, Simd, Sizes, WithSimd,
+            contiguous, floats, small_product, tensor, vectorized,
         };
-        use crate::kernel::lanes::sum_pairs;
 
         impl<C: CheckpointStrategy> Attention for Autodiff<Flex, C> {
             fn attention(
@@ -318,79 +351,93 @@ mod flex {
             type State = ([FlexTensor; 3], FlexTensor, usize);
 
             fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
-                propagate(ops, grads, |(inputs, hidden, n_heads), gradient| {
-                    backward(&inputs, &hidden, n_heads, &contiguous(gradient))
+                propagate(ops, grads, |([query, key, value], hidden, n_heads), gradient| {
+                    let gradients = vectorized(Gradient {
+                        of_output: floats(&contiguous(gradient)),
+                        heads: Heads {
+                            sizes: Sizes::of(&query, &key, &hidden, n_heads),
+                            query: floats(&query),
+                            key: floats(&key),
+                            value: floats(&value),
+                            hidden: hidden.storage(),
+                        },
+                    });
+                    let shapes = [query, key, value].map(|input| input.layout().shape().clone());
+                    let mut shapes = shapes.into_iter();
+                    gradients.map(|gradient| tensor(gradient, shapes.next().expect("as many as gradients")))
                 });
             }
         }
 
-        /// The gradients of query, key and value from that of the output. The weights are computed again: that costs
-        /// less than to keep them.
+        /// The output's gradient on its way to query, key and value. The weights are computed again: that costs less
+        /// than to keep them.
         ///
         /// With the weights `W` and `G = gradient · Vᵀ`: `dV = Wᵀ gradient`,
         /// `dS = W ∘ (G - rowsum(W ∘ G)) / sqrt(d_head)`, `dQ = dS K`, `dK = dSᵀ Q`.
-        fn backward(
-            [query, key, value]: &[FlexTensor; 3],
-            hidden: &FlexTensor,
-            n_heads: usize,
-            gradient: &FlexTensor,
-        ) -> [FlexTensor; 3] {
-            let sizes = Sizes::of(query, key, hidden, n_heads);
-            let (queries, keys) = (sizes.queries, sizes.keys);
-            let (padded_keys, padded_head) = (sizes.padded_keys, sizes.padded_head);
-            let mut d_query = vec![0.0; floats(query).len()];
-            let mut d_key = vec![0.0; floats(key).len()];
-            let mut d_value = vec![0.0; floats(value).len()];
-            let mut weights = vec![0.0; queries * padded_keys];
-            let mut d_scores = vec![0.0; queries * padded_keys];
-            let mut columns = vec![0.0; sizes.d_head * padded_keys];
-            let mut query_rows = vec![0.0; queries * padded_head];
-            let mut key_rows = vec![0.0; keys * padded_head];
-            let scale = sizes.scale();
-            vectorized(
-                #[inline(always)]
-                || {
-                    for (batch, head) in sizes.heads() {
-                        let query = sizes.queries_of(floats(query), batch, head);
-                        let key = sizes.keys_of(floats(key), batch, head);
-                        let value = sizes.keys_of(floats(value), batch, head);
-                        let gradient = sizes.queries_of(floats(gradient), batch, head);
-                        sizes.copy_columns(&mut columns, key);
-                        sizes.weigh(&mut weights, query, &columns, hidden.storage(), batch);
+        struct Gradient<'a> {
+            of_output: &'a [f32],
+            heads: Heads<'a>,
+        }
 
-                        sizes.copy_rows(&mut query_rows, gradient);
-                        let transposed = Left::columns(&weights, padded_keys);
-                        small_product(&mut key_rows, transposed, &query_rows, queries, padded_head);
-                        sizes.paste_rows(&mut d_value, keys, batch, head, &key_rows);
+        impl WithSimd for Gradient<'_> {
+            type Output = [Vec<f32>; 3];
 
-                        sizes.copy_columns(&mut columns, value);
-                        let left = Left::rows(gradient, sizes.d_model);
-                        small_product(&mut d_scores, left, &columns, sizes.d_head, padded_keys);
-                        let rows = d_scores.chunks_exact_mut(padded_keys);
-                        for (d_scores, weights) in rows.zip(weights.chunks_exact(padded_keys)) {
-                            let total = sum_pairs(d_scores, weights, |d_score, weight| d_score * weight);
-                            for (d_score, weight) in d_scores.iter_mut().zip(weights) {
-                                *d_score = (*d_score - total) * weight * scale;
-                            }
+            #[inline(always)]
+            fn with_simd<S: Simd>(self, simd: S) -> [Vec<f32>; 3] {
+                let Heads {
+                    sizes,
+                    query,
+                    key,
+                    value,
+                    hidden,
+                } = self.heads;
+                let (queries, keys) = (sizes.queries, sizes.keys);
+                let (padded_keys, padded_head) = (sizes.padded_keys, sizes.padded_head);
+                let mut d_query = vec![0.0; query.len()];
+                let mut d_key = vec![0.0; key.len()];
+                let mut d_value = vec![0.0; value.len()];
+                let mut weights = vec![0.0; queries * padded_keys];
+                let mut d_scores = vec![0.0; queries * padded_keys];
+                let mut columns = vec![0.0; sizes.d_head * padded_keys];
+                let mut query_rows = vec![0.0; queries * padded_head];
+                let mut key_rows = vec![0.0; keys * padded_head];
+                let scale = sizes.scale();
+                for (batch, head) in sizes.heads() {
+                    let query = sizes.queries_of(query, batch, head);
+                    let key = sizes.keys_of(key, batch, head);
+                    let value = sizes.keys_of(value, batch, head);
+                    let gradient = sizes.queries_of(self.of_output, batch, head);
+                    sizes.copy_columns(&mut columns, key);
+                    sizes.weigh(simd, &mut weights, query, &columns, hidden, batch);
+
+                    sizes.copy_rows(&mut query_rows, gradient);
+                    let transposed = Left::columns(&weights, padded_keys);
+                    small_product(&mut key_rows, transposed, &query_rows, queries, padded_head);
+                    sizes.paste_rows(&mut d_value, keys, batch, head, &key_rows);
+
+                    sizes.copy_columns(&mut columns, value);
+                    let left = Left::rows(gradient, sizes.d_model);
+                    small_product(&mut d_scores, left, &columns, sizes.d_head, padded_keys);
+                    let rows = d_scores.chunks_exact_mut(padded_keys);
+                    for (d_scores, weights) in rows.zip(weights.chunks_exact(padded_keys)) {
+                        let total = dot(simd, d_scores, weights);
+                        for (d_score, weight) in d_scores.iter_mut().zip(weights) {
+                            *d_score = (*d_score - total) * weight * scale;
                         }
-
-                        sizes.copy_rows(&mut key_rows, key);
-                        let left = Left::rows(&d_scores, padded_keys);
-                        small_product(&mut query_rows, left, &key_rows, keys, padded_head);
-                        sizes.paste_rows(&mut d_query, queries, batch, head, &query_rows);
-
-                        sizes.copy_rows(&mut query_rows, query);
-                        let transposed = Left::columns(&d_scores, padded_keys);
-                        small_product(&mut key_rows, transposed, &query_rows, queries, padded_head);
-                        sizes.paste_rows(&mut d_key, keys, batch, head, &key_rows);
                     }
-                },
-            );
-            [
-                tensor(d_query, query.layout().shape().clone()),
-                tensor(d_key, key.layout().shape().clone()),
-                tensor(d_value, value.layout().shape().clone()),
-            ]
+
+                    sizes.copy_rows(&mut key_rows, key);
+                    let left = Left::rows(&d_scores, padded_keys);
+                    small_product(&mut query_rows, left, &key_rows, keys, padded_head);
+                    sizes.paste_rows(&mut d_query, queries, batch, head, &query_rows);
+
+                    sizes.copy_rows(&mut query_rows, query);
+                    let transposed = Left::columns(&d_scores, padded_keys);
+                    small_product(&mut key_rows, transposed, &query_rows, queries, padded_head);
+                    sizes.paste_rows(&mut d_key, keys, batch, head, &key_rows);
+                }
+                [d_query, d_key, d_value]
+            }
         }
     }
 }

@@ -76,11 +76,12 @@ mod flex {
     use burn::backend::flex::{Flex, FlexTensor};
     use burn::backend::tensor::{FloatTensor, IntTensor};
     use burn::backend::{Backend, backend_extension};
+    use pulp::{Simd, WithSimd};
 
     use crate::kernel::gemm::{Matrix, product};
-    use crate::kernel::lanes::{exp_in_place, max, sum};
     use crate::kernel::tensor::{columns, contiguous, floats, integers, tensor};
     use crate::kernel::vectorized;
+    use crate::kernel::vectors::{exp_in_place, max, sum};
 
     /// Rows of logits at a time. Fewer pack the weights more often, more spill out of the cache.
     const CHUNK: usize = 256;
@@ -150,10 +151,11 @@ mod flex {
                 let rows_matrix = Matrix::new(rows, places.len());
                 let weight = Matrix::new(self.weight, self.vocab_size);
                 product(logits, rows_matrix, weight.transposed());
-                loss += vectorized(
-                    #[inline(always)]
-                    || losses(logits, targets, smoothing),
-                );
+                loss += vectorized(Losses {
+                    logits,
+                    targets,
+                    smoothing,
+                });
                 use_gradients(places, rows, logits);
             }
             loss
@@ -161,23 +163,38 @@ mod flex {
     }
 
     /// Replaces rows of logits by the loss's gradients of them, and returns the sum of the rows' losses.
-    #[inline(always)]
-    fn losses(logits: &mut [f32], targets: &[usize], smoothing: f64) -> f64 {
-        let vocab_size = logits.len() / targets.len();
-        let share = smoothing as f32 / vocab_size as f32;
-        let mut loss = 0.0;
-        for (row, &target) in logits.chunks_exact_mut(vocab_size).zip(targets) {
-            let max = max(row);
-            let of_target = row[target] - max;
-            let mean = sum(row, |logit| logit - max) / vocab_size as f32;
-            let total = exp_in_place(row, max);
-            let log_total = f64::from(total.ln());
-            loss += log_total - (1.0 - smoothing) * f64::from(of_target) - smoothing * f64::from(mean);
-            let scale = 1.0 / total;
-            row.iter_mut().for_each(|value| *value = *value * scale - share);
-            row[target] -= 1.0 - smoothing as f32;
+    struct Losses<'a> {
+        logits: &'a mut [f32],
+        targets: &'a [usize],
+        smoothing: f64,
+    }
+
+    impl WithSimd for Losses<'_> {
+        type Output = f64;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> f64 {
+            let Self {
+                logits,
+                targets,
+                smoothing,
+            } = self;
+            let vocab_size = logits.len() / targets.len();
+            let share = smoothing as f32 / vocab_size as f32;
+            let mut loss = 0.0;
+            for (row, &target) in logits.chunks_exact_mut(vocab_size).zip(targets) {
+                let max = max(simd, row);
+                let of_target = row[target] - max;
+                let mean = sum(simd, row) / vocab_size as f32 - max;
+                let total = exp_in_place(simd, row, max);
+                let log_total = f64::from(total.ln());
+                loss += log_total - (1.0 - smoothing) * f64::from(of_target) - smoothing * f64::from(mean);
+                let scale = 1.0 / total;
+                row.iter_mut().for_each(|value| *value = *value * scale - share);
+                row[target] -= 1.0 - smoothing as f32;
+            }
+            loss
         }
-        loss
     }
 
     #[cfg(feature = "autodiff")]

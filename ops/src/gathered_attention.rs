@@ -66,10 +66,12 @@ mod flex {
     use burn::backend::flex::{Flex, FlexTensor};
     use burn::backend::tensor::{FloatTensor, IntTensor};
     use burn::backend::{Backend, backend_extension};
+    use pulp::{Simd, WithSimd};
 
-    use crate::kernel::lanes::{exp_in_place, max, sum_pairs};
+    use crate::kernel::small_product::padded;
     use crate::kernel::tensor::{columns, contiguous, floats, integers, tensor};
     use crate::kernel::vectorized;
+    use crate::kernel::vectors::{dot, softmax_in_place};
 
     #[backend_extension(Flex)]
     pub(super) trait GatheredAttention: Backend {
@@ -91,70 +93,94 @@ mod flex {
             n_heads: usize,
         ) -> FlexTensor {
             let [query, key, value] = [query, key, value].map(contiguous);
-            let (d_model, positions) = (columns(&query), columns(&places));
-            let places = integers(&places);
-            let mut output = vec![0.0; floats(&query).len()];
-            let mut weights = vec![0.0; n_heads * positions];
-            vectorized(
-                #[inline(always)]
-                || {
-                    let rows = floats(&query).chunks_exact(d_model);
-                    let rows = rows.zip(output.chunks_exact_mut(d_model));
-                    for ((query, output), places) in rows.zip(places.chunks_exact(positions)) {
-                        weigh(&mut weights, query, floats(&key), places, n_heads);
-                        add_weighted(output, &weights, floats(&value), places, n_heads);
-                    }
-                },
-            );
+            let output = vectorized(Queries {
+                query: floats(&query),
+                d_model: columns(&query),
+                key: floats(&key),
+                value: floats(&value),
+                positions: columns(&places),
+                places: &integers(&places),
+                n_heads,
+            });
             tensor(output, query.layout().shape().clone())
         }
     }
 
-    /// The positions that are there, each with its row of `table`.
-    #[inline(always)]
-    fn rows<'a>(
-        table: &'a [f32],
-        places: &'a [i64],
+    /// Queries, and what they attend to.
+    struct Queries<'a> {
+        query: &'a [f32],
         d_model: usize,
-    ) -> impl Iterator<Item = (usize, &'a [f32])> {
-        places.iter().enumerate().filter_map(move |(position, &place)| {
-            let place = usize::try_from(place).ok()?;
-            Some((position, &table[place * d_model..][..d_model]))
-        })
+        key: &'a [f32],
+        value: &'a [f32],
+        positions: usize,
+        places: &'a [i64],
+        n_heads: usize,
     }
 
-    /// A query's attention weights, `[n_heads, positions]`.
-    #[inline(always)]
-    fn weigh(weights: &mut [f32], query: &[f32], keys: &[f32], places: &[i64], n_heads: usize) {
-        let (positions, d_head) = (places.len(), query.len() / n_heads);
-        let scale = (d_head as f32).sqrt().recip();
-        weights.fill(f32::NEG_INFINITY);
-        for (position, key) in rows(keys, places, query.len()) {
-            let heads = query.chunks_exact(d_head).zip(key.chunks_exact(d_head));
-            for (head, (query, key)) in heads.enumerate() {
-                weights[head * positions + position] =
-                    scale * sum_pairs(query, key, |query, key| query * key);
-            }
-        }
-        for weights in weights.chunks_exact_mut(positions) {
-            let total = exp_in_place(weights, max(weights));
-            let share = total.recip();
-            weights.iter_mut().for_each(|weight| *weight *= share);
-        }
-    }
+    impl WithSimd for Queries<'_> {
+        type Output = Vec<f32>;
 
-    /// Adds the values of all positions to `output`, each head's by its weights.
-    #[inline(always)]
-    fn add_weighted(output: &mut [f32], weights: &[f32], values: &[f32], places: &[i64], n_heads: usize) {
-        let (positions, d_head) = (places.len(), output.len() / n_heads);
-        for (position, value) in rows(values, places, output.len()) {
-            let heads = output.chunks_exact_mut(d_head).zip(value.chunks_exact(d_head));
-            for (head, (output, value)) in heads.enumerate() {
-                let weight = weights[head * positions + position];
-                for (sum, value) in output.iter_mut().zip(value) {
-                    *sum = weight.mul_add(*value, *sum);
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
+            let Self {
+                query,
+                d_model,
+                key,
+                value,
+                positions,
+                places,
+                n_heads,
+            } = self;
+            let d_head = d_model / n_heads;
+            let scale = (d_head as f32).sqrt().recip();
+            let mut output = vec![0.0; query.len()];
+            // Where the key and the value of each position that is there begin.
+            let mut starts = Vec::with_capacity(positions);
+            let mut weights = vec![0.0; n_heads * padded(positions)];
+            let queries = query.chunks_exact(d_model).zip(output.chunks_exact_mut(d_model));
+            for ((query, output), places) in queries.zip(places.chunks_exact(positions)) {
+                starts.clear();
+                for &place in places {
+                    if let Ok(place) = usize::try_from(place) {
+                        starts.push(place * d_model);
+                    }
+                }
+                // Of each head; what lies behind the positions is hidden.
+                let width = padded(starts.len());
+                let weights = &mut weights[..n_heads * width];
+                weights.fill(f32::NEG_INFINITY);
+                // Whole keys and values one after the other, as they come from memory.
+                for (position, start) in starts.iter().enumerate() {
+                    let key = key[*start..][..d_model].chunks_exact(d_head);
+                    for (head, (query, key)) in query.chunks_exact(d_head).zip(key).enumerate() {
+                        weights[head * width + position] = scale * dot(simd, query, key);
+                    }
+                }
+                for weights in weights.chunks_exact_mut(width) {
+                    softmax_in_place(simd, weights);
+                }
+                for (position, start) in starts.iter().enumerate() {
+                    let value = value[*start..][..d_model].chunks_exact(d_head);
+                    for (head, (output, value)) in output.chunks_exact_mut(d_head).zip(value).enumerate() {
+                        add_scaled(simd, output, weights[head * width + position], value);
+                    }
                 }
             }
+            output
+        }
+    }
+
+    /// `sum = sum + factor · row`
+    #[inline(always)]
+    fn add_scaled<S: Simd>(simd: S, sum: &mut [f32], factor: f32, row: &[f32]) {
+        let (sums, last_sums) = S::as_mut_simd_f32s(sum);
+        let (vectors, last) = S::as_simd_f32s(row);
+        let factors = simd.splat_f32s(factor);
+        for (sum, &vector) in sums.iter_mut().zip(vectors) {
+            *sum = simd.mul_add_e_f32s(factors, vector, *sum);
+        }
+        for (sum, value) in last_sums.iter_mut().zip(last) {
+            *sum += factor * value;
         }
     }
 }

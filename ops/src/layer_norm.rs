@@ -34,10 +34,11 @@ mod flex {
     use burn::backend::flex::{Flex, FlexTensor};
     use burn::backend::tensor::FloatTensor;
     use burn::backend::{Backend, backend_extension};
+    use pulp::{Simd, WithSimd};
 
-    use crate::kernel::lanes::{sum, sum_pairs};
-    use crate::kernel::tensor::{columns, contiguous, floats, tensor};
+    use crate::kernel::tensor::{contiguous, floats, tensor};
     use crate::kernel::vectorized;
+    use crate::kernel::vectors::{sum, sum_of_squares};
 
     #[backend_extension(Flex, Autodiff: cfg(feature = "autodiff"))]
     pub(super) trait LayerNorm: Backend {
@@ -52,25 +53,47 @@ mod flex {
     impl LayerNorm for Flex {
         fn normalize(x: FlexTensor, gamma: FlexTensor, beta: FlexTensor, epsilon: f64) -> FlexTensor {
             let (x, gamma, beta) = (contiguous(x), contiguous(gamma), contiguous(beta));
-            let (gamma, beta) = (floats(&gamma), floats(&beta));
-            let output = vectorized(
-                #[inline(always)]
-                || {
-                    let mut output = vec![0.0; floats(&x).len()];
-                    let rows = floats(&x).chunks_exact(gamma.len());
-                    for (row, out) in rows.zip(output.chunks_exact_mut(gamma.len())) {
-                        let Moments {
-                            mean,
-                            inverse_deviation,
-                        } = moments(row, epsilon);
-                        for (index, out) in out.iter_mut().enumerate() {
-                            *out = (row[index] - mean) * inverse_deviation * gamma[index] + beta[index];
-                        }
-                    }
-                    output
-                },
-            );
+            let output = vectorized(Rows {
+                x: floats(&x),
+                gamma: floats(&gamma),
+                beta: floats(&beta),
+                epsilon,
+            });
             tensor(output, x.layout().shape().clone())
+        }
+    }
+
+    /// Rows of x to be normalized.
+    struct Rows<'a> {
+        x: &'a [f32],
+        gamma: &'a [f32],
+        beta: &'a [f32],
+        epsilon: f64,
+    }
+
+    impl WithSimd for Rows<'_> {
+        type Output = Vec<f32>;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
+            let Self {
+                x,
+                gamma,
+                beta,
+                epsilon,
+            } = self;
+            let d_model = gamma.len();
+            let mut output = vec![0.0; x.len()];
+            for (row, out) in x.chunks_exact(d_model).zip(output.chunks_exact_mut(d_model)) {
+                let Moments {
+                    mean,
+                    inverse_deviation,
+                } = moments(simd, row, epsilon);
+                for (index, out) in out.iter_mut().enumerate() {
+                    *out = (row[index] - mean) * inverse_deviation * gamma[index] + beta[index];
+                }
+            }
+            output
         }
     }
 
@@ -80,59 +103,15 @@ mod flex {
     }
 
     #[inline(always)]
-    fn moments(row: &[f32], epsilon: f64) -> Moments {
+    fn moments<S: Simd>(simd: S, row: &[f32], epsilon: f64) -> Moments {
         let length = row.len() as f32;
-        let mean = sum(row, |value| value) / length;
-        let variance = sum(row, |value| (value - mean) * (value - mean)) / length;
+        let mean = sum(simd, row) / length;
+        let variance = sum_of_squares(simd, row, mean) / length;
         let inverse_deviation = 1.0 / (variance + epsilon as f32).sqrt();
         Moments {
             mean,
             inverse_deviation,
         }
-    }
-
-    /// The gradients of x, gamma and beta from that of the output.
-    ///
-    /// With the normalized row `n` and `g = gradient · gamma`: `dx = (g - mean(g) - n · mean(g · n)) / deviation`.
-    #[cfg(feature = "autodiff")]
-    fn backward(x: &FlexTensor, gamma: &FlexTensor, epsilon: f64, gradient: FlexTensor) -> [FlexTensor; 3] {
-        let gradient = contiguous(gradient);
-        let d_model = columns(x);
-        let length = d_model as f32;
-        let weights = floats(gamma);
-        let mut d_x = vec![0.0; floats(x).len()];
-        let (mut d_gamma, mut d_beta) = (vec![0.0; d_model], vec![0.0; d_model]);
-        let (mut normalized, mut scaled) = (vec![0.0; d_model], vec![0.0; d_model]);
-        vectorized(
-            #[inline(always)]
-            || {
-                let rows = floats(x).chunks_exact(d_model);
-                let gradients = floats(&gradient).chunks_exact(d_model);
-                for ((row, gradient), d_row) in rows.zip(gradients).zip(d_x.chunks_exact_mut(d_model)) {
-                    let Moments {
-                        mean,
-                        inverse_deviation,
-                    } = moments(row, epsilon);
-                    for index in 0..d_model {
-                        normalized[index] = (row[index] - mean) * inverse_deviation;
-                        scaled[index] = gradient[index] * weights[index];
-                        d_gamma[index] += gradient[index] * normalized[index];
-                        d_beta[index] += gradient[index];
-                    }
-                    let mean_scaled = sum(&scaled, |value| value) / length;
-                    let mean_product = sum_pairs(&scaled, &normalized, |scaled, n| scaled * n) / length;
-                    for (index, d_row) in d_row.iter_mut().enumerate() {
-                        *d_row = (scaled[index] - mean_scaled - normalized[index] * mean_product)
-                            * inverse_deviation;
-                    }
-                }
-            },
-        );
-        [
-            tensor(d_x, x.layout().shape().clone()),
-            tensor(d_gamma, [d_model]),
-            tensor(d_beta, [d_model]),
-        ]
     }
 
     #[cfg(feature = "autodiff")]
@@ -143,8 +122,12 @@ mod flex {
         use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 
         use crate::kernel::tensor::propagate;
+        use crate::kernel::vectors::dot;
 
-        use super::{Flex, FlexTensor, FloatTensor, LayerNorm, backward, contiguous};
+        use super::{
+            Flex, FlexTensor, FloatTensor, LayerNorm, Moments, Simd, WithSimd, contiguous, floats, moments,
+            sum, tensor, vectorized,
+        };
 
         impl<C: CheckpointStrategy> LayerNorm for Autodiff<Flex, C> {
             fn normalize(
@@ -171,8 +154,68 @@ mod flex {
 
             fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
                 propagate(ops, grads, |(x, gamma, epsilon), gradient| {
-                    backward(&x, &gamma, epsilon, gradient)
+                    let [d_x, d_gamma, d_beta] = vectorized(Gradient {
+                        of_output: floats(&contiguous(gradient)),
+                        x: floats(&x),
+                        gamma: floats(&gamma),
+                        epsilon,
+                    });
+                    let d_model = d_beta.len();
+                    [
+                        tensor(d_x, x.layout().shape().clone()),
+                        tensor(d_gamma, [d_model]),
+                        tensor(d_beta, [d_model]),
+                    ]
                 });
+            }
+        }
+
+        /// The output's gradient on its way to x, gamma and beta.
+        ///
+        /// With the normalized row `n` and `g = gradient · gamma`: `dx = (g - mean(g) - n · mean(g · n)) / deviation`.
+        struct Gradient<'a> {
+            of_output: &'a [f32],
+            x: &'a [f32],
+            gamma: &'a [f32],
+            epsilon: f64,
+        }
+
+        impl WithSimd for Gradient<'_> {
+            type Output = [Vec<f32>; 3];
+
+            #[inline(always)]
+            fn with_simd<S: Simd>(self, simd: S) -> [Vec<f32>; 3] {
+                let Self {
+                    of_output,
+                    x,
+                    gamma,
+                    epsilon,
+                } = self;
+                let d_model = gamma.len();
+                let length = d_model as f32;
+                let mut d_x = vec![0.0; x.len()];
+                let (mut d_gamma, mut d_beta) = (vec![0.0; d_model], vec![0.0; d_model]);
+                let (mut normalized, mut scaled) = (vec![0.0; d_model], vec![0.0; d_model]);
+                let rows = x.chunks_exact(d_model).zip(of_output.chunks_exact(d_model));
+                for ((row, gradient), d_row) in rows.zip(d_x.chunks_exact_mut(d_model)) {
+                    let Moments {
+                        mean,
+                        inverse_deviation,
+                    } = moments(simd, row, epsilon);
+                    for index in 0..d_model {
+                        normalized[index] = (row[index] - mean) * inverse_deviation;
+                        scaled[index] = gradient[index] * gamma[index];
+                        d_gamma[index] += gradient[index] * normalized[index];
+                        d_beta[index] += gradient[index];
+                    }
+                    let mean_scaled = sum(simd, &scaled) / length;
+                    let mean_product = dot(simd, &scaled, &normalized) / length;
+                    for (index, d_row) in d_row.iter_mut().enumerate() {
+                        *d_row = (scaled[index] - mean_scaled - normalized[index] * mean_product)
+                            * inverse_deviation;
+                    }
+                }
+                [d_x, d_gamma, d_beta]
             }
         }
     }

@@ -28,10 +28,11 @@ mod flex {
     use burn::backend::flex::{Flex, FlexTensor};
     use burn::backend::tensor::FloatTensor;
     use burn::backend::{Backend, backend_extension};
+    use pulp::{Simd, WithSimd};
 
-    use crate::kernel::lanes::{max, sum_of_exp};
     use crate::kernel::tensor::{columns, contiguous, floats, tensor};
     use crate::kernel::vectorized;
+    use crate::kernel::vectors::{max, sum_of_exp};
 
     #[backend_extension(Flex)]
     pub(super) trait LogSumExp: Backend {
@@ -41,19 +42,33 @@ mod flex {
     impl LogSumExp for Flex {
         fn log_sum_exp(logits: FlexTensor) -> FlexTensor {
             let logits = contiguous(logits);
-            let rows = floats(&logits).chunks_exact(columns(&logits));
-            let totals: Vec<f32> = vectorized(
-                #[inline(always)]
-                || {
-                    let total = |row: &[f32]| {
-                        let max = max(row);
-                        max + sum_of_exp(row, max).ln()
-                    };
-                    rows.map(total).collect()
-                },
-            );
+            let totals = vectorized(Totals {
+                logits: floats(&logits),
+                vocab_size: columns(&logits),
+            });
             let shape = [totals.len()];
             tensor(totals, shape)
+        }
+    }
+
+    struct Totals<'a> {
+        logits: &'a [f32],
+        vocab_size: usize,
+    }
+
+    impl WithSimd for Totals<'_> {
+        type Output = Vec<f32>;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
+            let rows = self.logits.chunks_exact(self.vocab_size);
+            let mut totals = vec![0.0; rows.len()];
+            // To collect them is not inlined.
+            for (total, row) in totals.iter_mut().zip(rows) {
+                let max = max(simd, row);
+                *total = max + sum_of_exp(simd, row, max).ln();
+            }
+            totals
         }
     }
 }

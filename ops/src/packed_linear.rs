@@ -90,11 +90,9 @@ impl PackedLinear {
     #[must_use]
     pub fn new(weight: Tensor<2>, bias: Tensor<1>, precision: Precision) -> Self {
         #[cfg(feature = "flex")]
-        if crate::kernel::serves_inference(&weight)
-            && let Some(weight) = flex::PackedWeight::of(&weight, precision)
-        {
+        if crate::kernel::serves_inference(&weight) && precision.of_products() == FloatDType::F32 {
             return Self {
-                weight: Weight::Packed(Arc::new(weight)),
+                weight: Weight::Packed(Arc::new(flex::PackedWeight::of(weight, precision))),
                 bias,
                 precision,
             };
@@ -165,7 +163,7 @@ mod flex {
     use burn::backend::{Backend, backend_extension};
     use burn::tensor::Tensor;
 
-    use super::{Activation, FloatDType, Precision};
+    use super::{Activation, Precision};
     use crate::kernel::packed_product::{Float32Weight, Int8Weight};
     use crate::kernel::tensor::{contiguous, floats, tensor};
 
@@ -177,18 +175,16 @@ mod flex {
     }
 
     impl PackedWeight {
-        /// `None` in a precision that there is no kernel for.
-        pub(super) fn of(weight: &Tensor<2>, precision: Precision) -> Option<Self> {
-            if precision.of_products() != FloatDType::F32 {
-                return None;
-            }
+        /// Of 32-bit floats `[d_input, d_output]`, to be multiplied as these or as 8-bit integers.
+        pub(super) fn of(weight: Tensor<2>, precision: Precision) -> Self {
             let [d_input, _] = weight.dims();
-            let values = weight.to_data();
-            let values = values.as_slice().expect("the kernels serve f32 alone");
-            Some(match precision {
-                Precision::Int8 => Self::Int8(Int8Weight::new(values, d_input)),
-                _ => Self::Float32(Float32Weight::new(values, d_input)),
-            })
+            // With a row for each output, as weights come from a file, so that there is nothing to move.
+            let rows = weight.transpose().into_data();
+            let rows = rows.as_slice().expect("the kernels serve f32 alone");
+            match precision {
+                Precision::Int8 => Self::Int8(Int8Weight::new(rows, d_input)),
+                _ => Self::Float32(Float32Weight::new(rows, d_input)),
+            }
         }
     }
 

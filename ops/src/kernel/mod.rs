@@ -3,19 +3,20 @@
 //! A kernel runs on the thread that calls it, one of the workers that share a batch.
 
 use burn::tensor::{DType, Device, Tensor};
+use pulp::WithSimd;
 
 use crate::mixed_precision::is_full;
 
 pub(crate) mod gemm;
-pub(crate) mod lanes;
 pub(crate) mod packed_product;
 pub(crate) mod small_product;
 pub(crate) mod tensor;
+pub(crate) mod vectors;
 
-/// Runs `loops` compiled for the widest vectors that the processor has. It and all that it calls must be
-/// `#[inline(always)]`: what is not inlined is compiled for the oldest processor.
+/// Runs `loops`, a closure or what takes the vectors themselves, compiled for the widest that the processor has. It and
+/// all that it calls must be `#[inline(always)]`: what is not inlined is compiled for the oldest processor.
 #[inline(always)]
-pub(crate) fn vectorized<R>(loops: impl FnOnce() -> R) -> R {
+pub(crate) fn vectorized<L: WithSimd>(loops: L) -> L::Output {
     pulp::Arch::new().dispatch(loops)
 }
 

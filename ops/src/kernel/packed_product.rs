@@ -7,18 +7,21 @@
 use std::fmt;
 
 use pulp::bytemuck::cast_slice_mut;
+use pulp::{Simd, WithSimd};
 use rten_gemm::{
-    BiasVector, GemmExecutor, GemmInT, GemmInputA, GemmInputB, GemmOptions, GemmOutT, PackedBMatrix,
-    QuantParams,
+    GemmExecutor, GemmInT, GemmInputA, GemmInputB, GemmOptions, GemmOutT, PackedBMatrix, QuantParams,
 };
 use rten_tensor::{Matrix, NdTensorView};
 
-use crate::kernel::lanes::max_magnitude;
 use crate::kernel::vectorized;
+use crate::kernel::vectors::max_magnitude;
 use crate::linear::Activation;
 
-/// What stands for zero in the unsigned integers of a row.
+/// What stands for zero in unsigned integers.
 const ZERO: u8 = 128;
+
+/// The largest magnitude of an integer.
+const LARGEST: f32 = 127.0;
 
 /// A weight in 32-bit floats.
 pub(crate) struct Float32Weight {
@@ -27,10 +30,10 @@ pub(crate) struct Float32Weight {
 }
 
 impl Float32Weight {
-    /// Packs a weight `[d_input, d_output]`.
+    /// Packs a weight with a row for each output, `[d_output, d_input]`.
     pub(crate) fn new(weight: &[f32], d_input: usize) -> Self {
         Self {
-            values: float32().prepack_b(matrix(weight, d_input)),
+            values: float32().prepack_b(matrix(weight, weight.len() / d_input).transposed()),
             d_input,
         }
     }
@@ -38,11 +41,12 @@ impl Float32Weight {
     /// `activation(x W + bias)` of rows of `d_input` values.
     pub(crate) fn linear(&self, x: &[f32], bias: &[f32], activation: Activation) -> Vec<f32> {
         let rows = x.len() / self.d_input;
+        // Added to what is there. A bias that it is told of, the routine adds in vectors of the oldest processor.
         let options = GemmOptions {
-            bias: Some(BiasVector::Row(bias)),
+            beta: 1.0,
             ..GemmOptions::default()
         };
-        let mut output = vec![0.0; rows * bias.len()];
+        let mut output = bias.repeat(rows);
         product(&float32(), &mut output, matrix(x, rows), &self.values, options);
         if activation == Activation::Relu {
             vectorized(
@@ -58,30 +62,24 @@ impl Float32Weight {
 pub(crate) struct Int8Weight {
     integers: PackedBMatrix<i8>,
     d_input: usize,
-    /// Of each column.
+    /// Of each output.
     scales: Vec<f32>,
 }
 
 impl Int8Weight {
-    /// Rounds and packs a weight `[d_input, d_output]`.
+    /// Rounds and packs a weight with a row for each output, `[d_output, d_input]`.
     pub(crate) fn new(weight: &[f32], d_input: usize) -> Self {
-        let d_output = weight.len() / d_input;
-        let mut magnitudes = vec![0.0_f32; d_output];
-        for row in weight.chunks_exact(d_output) {
-            let pairs = magnitudes.iter_mut().zip(row);
-            pairs.for_each(|(magnitude, value)| *magnitude = magnitude.max(value.abs()));
-        }
-        let scales: Vec<f32> = magnitudes
-            .iter()
-            .map(|magnitude| magnitude / largest_weight())
-            .collect();
-        let rows = weight.chunks_exact(d_output);
-        let integers: Vec<i8> = rows
-            .flat_map(|row| row.iter().zip(&scales))
-            .map(|(value, &scale)| (value * inverse(scale)).round() as i8)
+        let (integers, scales) = vectorized(Rows {
+            values: weight,
+            length: d_input,
+            largest: largest_weight(),
+        });
+        let integers: Vec<i8> = integers
+            .into_iter()
+            .map(|integer| integer.wrapping_sub(ZERO) as i8)
             .collect();
         Self {
-            integers: int8().prepack_b(matrix(&integers, d_input)),
+            integers: int8().prepack_b(matrix(&integers, scales.len()).transposed()),
             d_input,
             scales,
         }
@@ -90,7 +88,11 @@ impl Int8Weight {
     /// `activation(x W + bias)` of rows of `d_input` values.
     pub(crate) fn linear(&self, x: &[f32], bias: &[f32], activation: Activation) -> Vec<f32> {
         let (rows, d_output) = (x.len() / self.d_input, bias.len());
-        let (integers, row_scales) = rounded_rows(x, self.d_input);
+        let (integers, row_scales) = vectorized(Rows {
+            values: x,
+            length: self.d_input,
+            largest: LARGEST,
+        });
         let zeros = vec![ZERO; rows];
         let options = GemmOptions {
             a_quant: Some(QuantParams { zero_point: &zeros }),
@@ -122,7 +124,7 @@ impl Int8Weight {
 /// The largest magnitude of a weight's integers on this processor. One without instructions for these products (VNNI, or
 /// ARM's dot product) keeps sums of two in 16 bits, which smaller weights do not overflow.
 pub(crate) fn largest_weight() -> f32 {
-    if int8().may_saturate() { 63.0 } else { 127.0 }
+    if int8().may_saturate() { 63.0 } else { LARGEST }
 }
 
 impl fmt::Debug for Float32Weight {
@@ -164,29 +166,36 @@ fn product<L: GemmInT, R: GemmInT, O: GemmOutT>(
     done.expect("rows have as many values as the weight has inputs");
 }
 
-/// Each row's integers, and its scale.
-fn rounded_rows(x: &[f32], d_input: usize) -> (Vec<u8>, Vec<f32>) {
-    let mut integers = vec![ZERO; x.len()];
-    let mut scales = Vec::with_capacity(x.len() / d_input);
-    vectorized(
-        #[inline(always)]
-        || {
-            for (row, integers) in x.chunks_exact(d_input).zip(integers.chunks_exact_mut(d_input)) {
-                let scale = max_magnitude(row) / 127.0;
-                let inverse = inverse(scale);
-                for (value, integer) in row.iter().zip(integers) {
-                    // The sum is positive, so that to cut it off is to round it.
-                    *integer = (value * inverse + (f32::from(ZERO) + 0.5)) as u8;
-                }
-                scales.push(scale);
-            }
-        },
-    );
-    (integers, scales)
+/// Rows to be rounded to integers, each by a scale of its own, by which their largest magnitude is `largest`.
+struct Rows<'a> {
+    values: &'a [f32],
+    length: usize,
+    largest: f32,
 }
 
-/// `1 / scale`, and 0 of the scale of nothing but zeros.
-#[inline(always)]
-fn inverse(scale: f32) -> f32 {
-    if scale > 0.0 { 1.0 / scale } else { 0.0 }
+impl WithSimd for Rows<'_> {
+    /// Integers with [`ZERO`] for zero, and each row's scale.
+    type Output = (Vec<u8>, Vec<f32>);
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
+        let Self {
+            values,
+            length,
+            largest,
+        } = self;
+        let mut integers = vec![ZERO; values.len()];
+        let mut scales = vec![0.0; values.len() / length];
+        let rows = values.chunks_exact(length).zip(integers.chunks_exact_mut(length));
+        for ((row, integers), scale) in rows.zip(&mut scales) {
+            *scale = max_magnitude(simd, row) / largest;
+            // Of nothing but zeros there is nothing to round.
+            let inverse = if *scale > 0.0 { 1.0 / *scale } else { 0.0 };
+            for (value, integer) in row.iter().zip(integers) {
+                // The sum is positive, so that to cut it off is to round it.
+                *integer = (value * inverse + (f32::from(ZERO) + 0.5)) as u8;
+            }
+        }
+        (integers, scales)
+    }
 }
