@@ -106,7 +106,7 @@ fn best_of(logits: &[f32], count: usize) -> Vec<Candidate> {
     // What a token must exceed to be among them.
     let mut threshold = f32::NEG_INFINITY;
     for (chunk, first_token) in logits.chunks(CHUNK).zip((0..).step_by(CHUNK)) {
-        // Most chunks have nothing to offer. To look at all of one, without an early end, takes vectors.
+        // Most chunks have nothing to offer. Without an early end, the compiler looks at a chunk in vectors.
         if !chunk.iter().fold(false, |any, &logit| any | (logit > threshold)) {
             continue;
         }
