@@ -47,11 +47,11 @@ data *ARGS:
 bench *ARGS:
     @cargo run -q --release {{features}} --bin bench -- "$@"
 
-# Show that DEVICE computes what the processor does: the network's tests on its backend, then a table. DEVICE is a name
-# of `translate devices`: `just conformance vulkan`, `just conformance cuda:1`.
+# Show that DEVICE computes what the processor does: a table, then the network's tests on the first device of its backend.
+# DEVICE is a name of `translate devices`: `just conformance vulkan`, `just conformance cuda:1`.
 conformance DEVICE:
-    cargo test --release --workspace --features {{replace_regex(DEVICE, ":.*", "")}} --test parity --test inference --test invariants
     cargo run -q --release --features {{replace_regex(DEVICE, ":.*", "")}} --bin bench -- conformance --device {{DEVICE}}
+    BURN_DEVICE={{replace_regex(DEVICE, ":.*", "")}} cargo test --release --workspace --features {{replace_regex(DEVICE, ":.*", "")}} --test parity --test inference --test invariants
 
 # Serve this machine's devices to programs that name them by `--device remote:ws://HOST:PORT`, those of the backend that
 # is built in: `just backend=vulkan remote-server --listen 0.0.0.0:3000`.

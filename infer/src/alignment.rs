@@ -26,16 +26,19 @@ pub struct Alignment {
 }
 
 impl Alignment {
-    /// The alignment of tokens with this attention; `</s>` ends both, and counts as no word.
+    /// The alignment of tokens with this attention; `</s>` ends both, and counts as no word. Each side has its text
+    /// beside it, if it is the tokens' own.
     pub(crate) fn new(
         tokenizer: &Tokenizer,
-        source: &[u32],
-        target: &[u32],
+        (source, source_text): (&[u32], Option<&str>),
+        (target, target_text): (&[u32], Option<&str>),
         attention: Vec<Vec<f32>>,
     ) -> Self {
         let spelt = |tokens: &[u32]| tokens.iter().map(|&token| tokenizer.token(token)).collect();
+        let source_words = words(tokenizer, source, source_text);
+        let target_words = words(tokenizer, target, target_text);
         Self {
-            words: pairs(&words(tokenizer, source), &words(tokenizer, target), &attention),
+            words: pairs(&source_words, &target_words, &attention),
             source: spelt(source),
             target: spelt(target),
             attention,
@@ -62,11 +65,19 @@ impl fmt::Display for Alignment {
 }
 
 /// The word that each token is a part of, counted from 0: none of a token without letters.
-fn words(tokenizer: &Tokenizer, tokens: &[u32]) -> Vec<Option<usize>> {
+fn words(tokenizer: &Tokenizer, tokens: &[u32], text: Option<&str>) -> Vec<Option<usize>> {
+    // Where a token may be unknown, each is a piece of the text between white space, and this has the mark of one that
+    // goes on.
+    let mut pieces = text.unwrap_or_default().split_whitespace();
     let (mut started, mut is_within) = (0, false);
     let word_of = |&token: &u32| {
+        let goes_on = pieces.next().is_some_and(|piece| piece.ends_with("@@"));
+        let surface = match Some(token) == tokenizer.unk_id() && goes_on {
+            true => tokenizer.surface(token).trim_ascii_end().to_vec(),
+            false => tokenizer.surface(token),
+        };
         let mut word = None;
-        for byte in tokenizer.surface(token) {
+        for byte in surface {
             if byte.is_ascii_whitespace() {
                 is_within = false;
                 continue;
@@ -118,6 +129,7 @@ mod tests {
         let lines = ["the ol@@ d ho@@ use", "das al@@ te Ha@@ us"];
         let tokenizer = Tokenizer::train_whitespace(lines.into_iter(), None).unwrap();
         let ended = |line| [tokenizer.encode(line), vec![tokenizer.eos_id()]].concat();
+        let (source, target) = (ended(lines[0]), ended(lines[1]));
         let attention = [
             // The article attends to itself, and more to </s>, which is no word.
             [0.3, 0.0, 0.0, 0.1, 0.1, 0.5],
@@ -130,14 +142,34 @@ mod tests {
         ];
         let alignment = Alignment::new(
             &tokenizer,
-            &ended(lines[0]),
-            &ended(lines[1]),
+            (&source, Some(lines[0])),
+            (&target, None),
             attention.map(Vec::from).to_vec(),
         );
         assert_eq!(alignment.words, [[0, 0], [1, 1], [2, 2]]);
         assert_eq!(alignment.to_string(), "0-0 1-1 2-2");
         assert_eq!(alignment.source, ["the", "ol@@", "d", "ho@@", "use", "</s>"]);
         assert_eq!(alignment.target, ["das", "al@@", "te", "Ha@@", "us", "</s>"]);
+    }
+
+    #[test]
+    fn unknown_pieces_are_parts_of_their_words() {
+        let tokenizer = Tokenizer::train_whitespace(["the house"].into_iter(), None).unwrap();
+        let text = "the ol@@ d@@ est house xa@@";
+        let tokens = tokenizer.encode(text);
+        assert_eq!(
+            tokens
+                .iter()
+                .filter(|&&token| Some(token) == tokenizer.unk_id())
+                .count(),
+            4
+        );
+        let expected = [0, 1, 1, 1, 2, 3].map(Some);
+        assert_eq!(words(&tokenizer, &tokens, Some(text)), expected);
+        // Of a search, which writes each out.
+        assert_eq!(tokenizer.decode(&tokens), "the <unk> <unk> <unk> house <unk>");
+        let expected = [0, 1, 2, 3, 4, 5].map(Some);
+        assert_eq!(words(&tokenizer, &tokens, None), expected);
     }
 
     #[test]
@@ -148,7 +180,7 @@ mod tests {
             let text = "  an  old, man's book ";
             let tokens = tokenizer.encode(text);
             let mut spelt = vec![String::new(); text.split_whitespace().count()];
-            for (token, word) in tokens.iter().zip(words(&tokenizer, &tokens)) {
+            for (token, word) in tokens.iter().zip(words(&tokenizer, &tokens, Some(text))) {
                 match word {
                     Some(word) => spelt[word] += tokenizer.token(*token).trim(),
                     None => assert_eq!(tokenizer.token(*token).trim(), ""),
@@ -165,9 +197,9 @@ mod tests {
             [tokenizer.eos_id()],
             [tokenizer.encode("a"), vec![tokenizer.eos_id()]].concat(),
         );
-        let to_nothing = Alignment::new(&tokenizer, &none, &some, vec![vec![1.0]; 2]);
+        let to_nothing = Alignment::new(&tokenizer, (&none, None), (&some, None), vec![vec![1.0]; 2]);
         assert_eq!(to_nothing.to_string(), "");
-        let of_nothing = Alignment::new(&tokenizer, &some, &none, vec![vec![0.5, 0.5]]);
+        let of_nothing = Alignment::new(&tokenizer, (&some, None), (&none, None), vec![vec![0.5, 0.5]]);
         assert_eq!(of_nothing.to_string(), "");
     }
 }

@@ -71,7 +71,7 @@ pub struct DeviceOption {
 }
 
 impl DeviceOption {
-    /// The device. Where `auto` chose among several backends, says which on standard error.
+    /// The device. Where `auto` had a choice, says which it took on standard error.
     ///
     /// # Errors
     ///
@@ -103,7 +103,7 @@ pub struct DevicesOption {
 }
 
 impl DevicesOption {
-    /// The devices, one or more. Where `auto` chose among several backends, says which on standard error.
+    /// The devices, one or more. Where `auto` had a choice, says which it took on standard error.
     ///
     /// # Errors
     ///
@@ -129,7 +129,9 @@ impl DevicesOption {
 
 fn select(name: &str) -> Result<NamedDevice, InferError> {
     let device = device::select(name)?;
-    if name == "auto" && device::compiled_in().len() > 1 {
+    // A machine has one processor, but may have several cards.
+    let has_choice = device::compiled_in().len() > 1 || !device.is_processor();
+    if name == "auto" && has_choice {
         eprintln!("device: {} ({})", device.name, device.description());
     }
     Ok(device)
@@ -201,10 +203,11 @@ pub struct SearchFlags {
     /// End a beam when nothing better can come (exact), or by the rule of CTranslate2. [default: the model's]
     #[arg(long, value_name = "NAME")]
     stopping: Option<Stopping>,
-    /// Fewest tokens in a translation. [default: the model's]
+    /// Fewest tokens in a sentence's translation. [default: the model's]
     #[arg(long, value_name = "N")]
     min_length: Option<usize>,
-    /// Most tokens in a translation, which never has more than 50 above its source. [default: the model's]
+    /// Most tokens in a sentence's translation, which has at most 50 more than its source, or than it must have.
+    /// [default: the model's]
     #[arg(long, value_name = "N")]
     max_length: Option<usize>,
     /// Have no sequence of N tokens twice in a translation; 0 allows all. [default: the model's]
@@ -280,7 +283,7 @@ pub struct TextFlags {
     /// Start each translation with the text in its line of this file, which may be empty.
     #[arg(long, value_name = "FILE", conflicts_with = "language")]
     prefix_file: Option<PathBuf>,
-    /// Have no translation contain this word or phrase; may be given several times.
+    /// Have no sentence's translation contain this word or phrase; may be given several times.
     #[arg(long, value_name = "WORD", value_parser = phrase)]
     ban: Vec<String>,
     /// Have every translation contain this word or phrase; may be given several times.

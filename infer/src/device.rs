@@ -148,7 +148,7 @@ pub fn select(name: &str) -> Result<NamedDevice, InferError> {
     let (kind, address) = name.split_once(':').unwrap_or((name, ""));
     match (name, kind) {
         ("auto", _) => auto(),
-        ("cpu", _) => processors().next().ok_or_else(|| not_compiled_in("cpu")),
+        ("cpu", _) => processors().next().ok_or_else(|| not_compiled_in("flex")),
         (_, "remote") => connect(name, address),
         _ => find(name),
     }
@@ -200,7 +200,14 @@ fn find(name: &str) -> Result<NamedDevice, InferError> {
 /// The device behind an address.
 #[cfg(feature = "remote")]
 fn connect(name: &str, address: &str) -> Result<NamedDevice, InferError> {
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
     use burn::tensor::remote::RemoteHost;
+
+    /// Burn tries an address that refuses for 16 seconds.
+    const PATIENCE: Duration = Duration::from_secs(20);
     let unreachable = |reason: String| InferError::Unreachable {
         name: name.to_owned(),
         reason,
@@ -213,10 +220,18 @@ fn connect(name: &str, address: &str) -> Result<NamedDevice, InferError> {
         },
     };
     let host = RemoteHost::websocket(url);
-    let device = Device::remote_options(&host).device_index(index as usize).init();
+    let options = Device::remote_options(&host).device_index(index as usize);
+    let (sender, answer) = mpsc::channel();
+    let connect = move || sender.send(options.init().map_err(|error| error.to_string()));
+    // Burn itself waits for ever.
+    thread::Builder::new()
+        .spawn(connect)
+        .map_err(InferError::Threads)?;
+    let silent = |_| Err("what listens there does not answer".to_owned());
+    let device = answer.recv_timeout(PATIENCE).unwrap_or_else(silent);
     Ok(NamedDevice {
         name: name.to_owned(),
-        device: device.map_err(|error| unreachable(error.to_string()))?,
+        device: device.map_err(unreachable)?,
         kind: Kind::Remote,
     })
 }
@@ -232,7 +247,8 @@ fn unknown(name: &str, feature: &str, backends: &[Backend]) -> InferError {
         .iter()
         .map(|backend| backend.feature)
         .chain(["auto", "remote"]);
-    let nearest = names.min_by_key(|known| strsim::damerau_levenshtein(feature, known));
+    let feature = feature.to_lowercase();
+    let nearest = names.min_by_key(|known| strsim::damerau_levenshtein(&feature, known));
     InferError::UnknownDevice {
         name: name.to_owned(),
         nearest: nearest.unwrap_or_default(),

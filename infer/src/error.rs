@@ -233,7 +233,9 @@ impl InferError {
             Self::Threads(_) => "ask for fewer by --workers",
             Self::TooLong { .. } => "split the line into sentences",
             Self::Refused { .. } => return None,
-            Self::RequestTooLong { .. } => "ask for a shorter prefix or fewer words, or raise --max-length",
+            Self::RequestTooLong { .. } => {
+                "ask for a shorter prefix or fewer words, or raise --max-length, as far as the model has positions"
+            }
             Self::Unmet { .. } => "ask for fewer words, ban fewer, or raise --max-length",
             Self::Prefixes { .. } => "give a line for each line of the input; it may be empty",
             Self::UnknownDevice { nearest, .. } => {

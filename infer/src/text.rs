@@ -27,16 +27,20 @@ impl Default for Language {
 impl FromStr for Language {
     type Err = InvalidLanguage;
 
-    /// The language of an ISO 639 code, such as `de`, with or without subtags, as in `zh-hant`. One that the crate
-    /// `sentencex` has no rules for is taken for a relative of it, or for English.
+    /// The language of an ISO 639 code, such as `de`. Subtags, as in `de-AT` or `zh-hant`, change no rule. A language
+    /// that the crate `sentencex` has no rules for is taken for a relative of it, or for English.
     fn from_str(code: &str) -> Result<Self, Self::Err> {
         let code = code.to_ascii_lowercase();
         let mut tags = code.split('-');
         let is_language =
-            |tag: &str| (2..=3).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_lowercase());
+            |tag: &&str| (2..=3).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_lowercase());
         let is_subtag = |tag: &str| !tag.is_empty() && tag.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        match tags.next().is_some_and(is_language) && tags.all(is_subtag) {
-            true => Ok(Self { code }),
+        let language = tags.next().filter(is_language).ok_or(InvalidLanguage)?;
+        match tags.all(is_subtag) {
+            // Of most languages with subtags, `sentencex` knows no relative.
+            true => Ok(Self {
+                code: language.to_owned(),
+            }),
             false => Err(InvalidLanguage),
         }
     }

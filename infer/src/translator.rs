@@ -53,7 +53,8 @@ pub struct Translation {
     pub text: String,
     /// What translations are ranked by: see [`Hypothesis::score`](crate::search::Hypothesis::score).
     pub score: f32,
-    /// Natural logarithm of its probability, `</s>` included.
+    /// Natural logarithm of its probability, `</s>` included, where it ends in one: see
+    /// [`Hypothesis::log_probability`](crate::search::Hypothesis::log_probability).
     pub log_probability: f32,
     /// Its token ids, without `<s>` and `</s>`.
     #[serde(skip)]
@@ -142,13 +143,14 @@ impl Translator {
     ///
     /// # Errors
     ///
-    /// If it has another tokenizer.
+    /// If it has another tokenizer, or no positions for translations as long as the search options ask for.
     pub fn with_model(mut self, model_folder: ModelFolder) -> Result<Self, InferError> {
         if model_folder.tokenizer.to_json() != self.tokenizer.to_json() {
             let model = format!("model {}", self.model.len() + 1);
             return Err(InferError::EnsembleTokenizers { model });
         }
         self.max_length = self.max_length.min(model_folder.config.max_length);
+        self.search.validate_for(self.max_target_tokens())?;
         self.model = self.model.with(model_folder.model);
         Ok(self)
     }
@@ -189,7 +191,8 @@ impl Translator {
         self
     }
 
-    /// Decodes `sentences` side by side, at least one, however long they are: for measurements beside other programs.
+    /// Decodes `sentences` side by side, at least one, however long they are, as far as 1,000 hypotheses go: for
+    /// measurements beside other programs.
     #[must_use]
     pub fn with_batch_size(mut self, sentences: usize) -> Self {
         self.batch_limit = BatchLimit::Sentences(sentences.max(1));

@@ -2,6 +2,8 @@
 
 mod common;
 
+use attend_infer::device;
+
 use common::{Workspace, assert_error};
 
 #[test]
@@ -12,6 +14,9 @@ fn a_device_is_chosen_by_name() {
     let misspelt = workspace.translate(&["--device", "vulcan:123456", "yes"], b"");
     let complaints = assert_error(&misspelt, &["\"vulcan:123456\""]);
     assert!(complaints.contains("did you mean vulkan?"), "{complaints}");
+    let shouted = workspace.translate(&["--device", "FLEX", "yes"], b"");
+    let complaints = assert_error(&shouted, &["\"FLEX\""]);
+    assert!(complaints.contains("did you mean flex?"), "{complaints}");
     let mut command = workspace.translate_command(&["yes"]);
     command.env("BURN_DEVICE", "abacus");
     assert_error(&common::run(command, b""), &["\"abacus\""]);
@@ -26,6 +31,12 @@ fn a_device_is_chosen_by_name() {
     let default = workspace.translated(&["yes"], b"");
     let auto = workspace.translate(&["--device", "auto", "yes"], b"");
     assert_eq!(String::from_utf8_lossy(&auto.stdout), default);
+    let best = device::auto().unwrap();
+    let expected = match best.is_processor() && device::compiled_in().len() == 1 {
+        true => String::new(),
+        false => format!("device: {} ({})\n", best.name, best.description()),
+    };
+    assert_eq!(String::from_utf8_lossy(&auto.stderr), expected);
     let built_in = [
         ("flex", cfg!(feature = "flex")),
         ("ndarray", cfg!(feature = "ndarray")),
@@ -46,6 +57,31 @@ fn a_device_is_chosen_by_name() {
                 "{complaints}"
             );
         }
+    }
+}
+
+/// Something listens at the address, but says nothing.
+#[cfg(feature = "remote")]
+#[test]
+fn a_server_that_never_answers_is_an_error() {
+    let workspace = Workspace::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let name = format!("remote:ws://{}", listener.local_addr().unwrap());
+    let output = workspace.translate(&["--device", &name, "yes"], b"");
+    assert_error(&output, &[&name, "does not answer"]);
+}
+
+/// Kernels of a card are compiled by the powers of two that divide lengths.
+#[test]
+fn rows_are_padded_to_eights_where_kernels_are_compiled_by_length() {
+    for device in device::list() {
+        let multiple = device::padding(&device.device, 0, 100).multiple;
+        assert_eq!(
+            multiple,
+            if device.name == "flex" { 1 } else { 8 },
+            "{}",
+            device.name
+        );
     }
 }
 

@@ -114,6 +114,15 @@ fn the_programs_take_further_models() {
 }
 
 #[test]
+fn a_model_with_too_few_positions_is_refused() {
+    let mut long = bundle();
+    long.generation.min_length = 70;
+    let error = Translator::new(long).with_model(second()).unwrap_err();
+    let expected = "`min_length` is 70, but the model's translations have at most 39 tokens";
+    assert!(error.to_string().contains(expected), "{error}");
+}
+
+#[test]
 fn models_of_another_tokenizer_are_refused() {
     let error = Translator::new(bundle())
         .with_model(bundle_of_words(SENTENCES))

@@ -4,9 +4,11 @@
 
 mod common;
 
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::panic::catch_unwind;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use attend_infer::search::SearchOptions;
@@ -87,6 +89,78 @@ fn a_step_of_decoding_reads_once() {
         });
         assert_eq!(texts[0], texts[1]);
     }
+}
+
+/// What passes between a server and its clients, until it is cut.
+#[derive(Clone, Default)]
+struct Wire {
+    streams: Arc<Mutex<Vec<TcpStream>>>,
+    is_cut: Arc<AtomicBool>,
+}
+
+impl Wire {
+    /// The wire, and the name of the device at its other end.
+    fn to(device: &str) -> (Self, String) {
+        let server = device
+            .strip_prefix("remote:ws://")
+            .expect("a remote device")
+            .to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let name = format!(
+            "remote:ws://{}",
+            listener.local_addr().expect("it has an address")
+        );
+        let wire = Self::default();
+        let passing = wire.clone();
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                if passing.is_cut.load(Ordering::SeqCst) {
+                    return;
+                }
+                let ends = [client, TcpStream::connect(&server).expect("the server runs")];
+                for (from, to) in [(0, 1), (1, 0)] {
+                    let clone = |end: usize| ends[end].try_clone().expect("an open stream");
+                    let (mut from, mut to) = (clone(from), clone(to));
+                    thread::spawn(move || std::io::copy(&mut from, &mut to));
+                }
+                passing.streams.lock().expect("no panic").extend(ends);
+            }
+        });
+        (wire, name)
+    }
+
+    fn cut(&self) {
+        self.is_cut.store(true, Ordering::SeqCst);
+        for stream in self.streams.lock().expect("no panic").iter() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+#[test]
+fn a_device_that_is_lost_while_translating_is_an_error() {
+    let workspace = Workspace::new();
+    let (device, _events) = serve();
+    let (wire, name) = Wire::to(&device);
+    let expected = workspace.translated(&["yes"], b"");
+    let mut child = workspace
+        .translate_command(&["--device", &name])
+        .spawn()
+        .expect("the program starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(b"yes\n").expect("it reads");
+    let mut translated = String::new();
+    let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+    stdout.read_line(&mut translated).expect("it writes");
+    assert_eq!(translated, expected);
+    wire.cut();
+    stdin.write_all(b"yes\n").expect("it reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("it ends");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains(&format!("error: lost {name}: ")), "{message}");
+    assert!(!message.contains("panicked"), "{message}");
 }
 
 #[test]

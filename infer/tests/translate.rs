@@ -112,7 +112,10 @@ fn lengths_are_kept_to() {
             "`min_length` is 100, but the model's translations have at most 99",
         ),
     ] {
-        assert_usage_error(&workspace.translate(flags, b"yes\n"), part);
+        let output = workspace.path("output.txt");
+        let arguments = [flags, &["--output", argument(&output)]].concat();
+        assert_usage_error(&workspace.translate(&arguments, b"yes\n"), part);
+        assert!(!workspace.path("output.txt.part").exists(), "{flags:?}");
     }
 }
 
@@ -328,6 +331,8 @@ fn settings_that_describe_no_search_are_refused() {
             &["--require", "a", "--beam", "2", "--no-repeat-ngram", "2"],
             "cannot go with `no_repeat_ngram`",
         ),
+        (&["--require", "a", "--beam", "0"], "`beam_size` is 0"),
+        (&["--ban", "a", "--unknown", "copy"], "`unknown` is copy"),
     ] {
         assert_usage_error(&workspace.translate(arguments, b"yes\n"), part);
     }
@@ -459,12 +464,15 @@ fn flags_come_first_then_the_output_then_the_model() {
     let workspace = Workspace::new();
     fs::write(workspace.model().join("model.safetensors"), "damaged").unwrap();
     let output = workspace.path("missing/output.txt");
-    let flags = ["--max-length", "2", "--min-length", "3"];
+    for (flags, part) in [
+        (["--max-length=2", "--min-length=3"], "`max_length` is 2"),
+        (["--require=a", "--length-penalty=-1"], "`length_penalty` is -1"),
+        (["--ban=a", "--unknown=copy"], "`unknown` is copy"),
+    ] {
+        let arguments = [&flags[..], &["--output", argument(&output), "yes"]].concat();
+        assert_usage_error(&workspace.translate(&arguments, b""), part);
+    }
     let arguments = ["--output", argument(&output), "yes"];
-    assert_usage_error(
-        &workspace.translate(&[&flags[..], &arguments].concat(), b""),
-        "`max_length` is 2",
-    );
     assert_error(&workspace.translate(&arguments, b""), &[argument(&output)]);
     let model = workspace.model();
     let folder = ["--output", argument(&model), "yes"];

@@ -6,6 +6,7 @@ use std::thread;
 
 use attend_infer::search::{LengthNormalization, Sampling, SearchOptions, Stopping};
 use attend_infer::{InferError, ModelFolder, SourceLine, Translation, Translator, Workers};
+use attend_model::{NormPlacement, PositionKind, Precision, TransformerConfig};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
@@ -56,6 +57,64 @@ fn assert_same(actual: &[Translation], expected: &[Translation], what: &str) {
     }
 }
 
+/// A translator of each kind of network, an ensemble, and weights of 8 bits.
+fn translators() -> Vec<Translator> {
+    let mut kinds = vec![config()];
+    for norm in [NormPlacement::Pre, NormPlacement::Post] {
+        for positions in [PositionKind::Learned, PositionKind::Sinusoidal] {
+            kinds.push(TransformerConfig {
+                norm,
+                positions,
+                tie_embeddings: positions == PositionKind::Learned,
+                n_heads: 4,
+                encoder_layers: 2,
+                ..config()
+            });
+        }
+    }
+    let seeds = 11..;
+    let bundles = kinds
+        .into_iter()
+        .zip(seeds)
+        .map(|(config, seed)| bundle_of(config, seed));
+    let mut translators: Vec<Translator> = bundles.map(Translator::new).collect();
+    translators.push(
+        Translator::new(bundle())
+            .with_model(bundle_of(config(), 9))
+            .unwrap(),
+    );
+    translators.push(Translator::in_precision(bundle(), Precision::Int8).unwrap());
+    translators
+}
+
+#[test]
+fn a_sentence_translates_the_same_with_every_kind_of_network() {
+    let sentences = random_sentences(12);
+    let shuffled: Vec<&String> = (0..12).map(|place| &sentences[place * 5 % 12]).collect();
+    let beam = SearchOptions {
+        nbest: 2,
+        ..SearchOptions::default()
+    };
+    for (kind, translator) in translators().into_iter().enumerate() {
+        for options in [beam.greedy(), beam] {
+            let translator = translator.clone().with_search(options).unwrap();
+            for (batch_size, workers, threads) in [(12, 1, 2), (5, 3, 1)] {
+                let workers = Workers::start(workers, threads).unwrap();
+                let together = translator
+                    .clone()
+                    .with_batch_size(batch_size)
+                    .with_workers(workers);
+                let found = together.translate(&shuffled).unwrap();
+                for (translations, sentence) in found.iter().zip(&shuffled) {
+                    let alone = translator.translate(&[sentence]).unwrap().remove(0);
+                    let what = format!("network {kind}, {options:?}, {batch_size} together: {sentence}");
+                    assert_same(translations, &alone, &what);
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn a_sentence_translates_the_same_alone_in_any_batch_and_by_any_workers() {
     let sentences = random_sentences(40);
@@ -84,7 +143,7 @@ fn a_sentence_translates_the_same_alone_in_any_batch_and_by_any_workers() {
             .map(|sentence| translator.translate(&[sentence]).unwrap().remove(0))
             .collect();
         for batch_tokens in [150, 550, 2_400, 100_000] {
-            let workers = Workers::start(batch_tokens % 4, 1).unwrap();
+            let workers = Workers::start(1 + batch_tokens % 4, 1).unwrap();
             let translator = translator
                 .clone()
                 .with_batch_tokens(batch_tokens)

@@ -7,6 +7,7 @@ use aho_corasick::Anchored;
 use aho_corasick::automaton::{Automaton, StateID};
 use aho_corasick::nfa::contiguous::NFA;
 
+use super::options::{SearchError, SearchOptions, Unknown};
 use super::row::Row;
 use super::surface::{SurfaceForms, is_letter};
 
@@ -41,6 +42,20 @@ struct Reading {
     behind_letter: bool,
     /// Whether a phrase was complete.
     found: bool,
+}
+
+impl SearchOptions {
+    /// [`validate`](Self::validate)s the options, and that banned words can be kept out.
+    ///
+    /// # Errors
+    /// Also where unknown words are copied: one could be a banned one.
+    pub fn validate_with_banned_words(&self) -> Result<(), SearchError> {
+        self.validate()?;
+        match self.unknown {
+            Unknown::Copy => Err(SearchError::BannedCopies),
+            Unknown::Forbid | Unknown::Keep => Ok(()),
+        }
+    }
 }
 
 impl BannedWords {

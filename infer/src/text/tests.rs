@@ -52,11 +52,14 @@ fn sentences_end_where_readers_end_them() {
             "Wir haben 1.000.000 Euro.|Frau Prof. Schulze ist z. Z. nicht da.",
         ),
         ("de", "„Das ist gut. Sehr gut.“|Danach ging er."),
+        ("de-DE", "Er kam z. B. am 3. Oktober.|Dann ging er."),
+        ("de-at", "Er kam z. B. am 3. Oktober.|Dann ging er."),
         ("fr", "Il a dit : « Bonjour ! »|Puis il est parti."),
         ("ja", "これは文です。|これも文です！|本当？"),
         ("zh", "你好。|再见！"),
+        ("zh-Hant", "你好。|再見！"),
     ] {
-        let text = match language {
+        let text = match &language[..2] {
             "ja" | "zh" => marked.replace('|', ""),
             _ => marked.replace('|', " "),
         };

@@ -2,7 +2,7 @@
 
 use super::{SourceLine, Translator};
 use crate::error::InferError;
-use crate::search::{Request, RequiredWords, Unknown};
+use crate::search::{Request, RequiredWords};
 
 /// How much longer than its source, in tokens, a translation may grow: section 6.1 of "Attention Is All You Need".
 pub const EXTRA_LENGTH: usize = 50;
@@ -69,7 +69,7 @@ impl Translator {
         let spelt = spelt.map(|(word, spellings)| (word, &spellings[0]));
         for (text, tokens) in spelt.chain([(line.prefix, &prefix)]) {
             let is_unknown = |&token: &u32| Some(token) == self.special.unk;
-            if self.search.unknown != Unknown::Keep && tokens.iter().any(is_unknown) {
+            if tokens.iter().any(is_unknown) {
                 return Err(refused(text, "the vocabulary has no such word"));
             }
             if tokens.iter().any(|token| self.special.forbidden.contains(token)) {

@@ -5,6 +5,7 @@ use attend_model::Memory;
 use burn::tensor::{Int, Tensor};
 use serde::Serialize;
 
+use super::request::EncodedSentence;
 use super::{Translation, Translator, for_each};
 use crate::alignment::Alignment;
 use crate::error::InferError;
@@ -44,6 +45,14 @@ pub struct TokenScore {
     pub log_probability: f32,
 }
 
+/// A sentence and its translation in tokens, `</s>` last.
+struct EncodedPair<'a> {
+    tokens: Example,
+    source: &'a str,
+    /// The translation's text, if it was given.
+    target: Option<&'a str>,
+}
+
 impl Translator {
     /// How probable the model finds given translations, whatever the search would have found. Each side is one
     /// sentence.
@@ -54,23 +63,27 @@ impl Translator {
     /// [`InferError::Threads`] where the system refuses a thread.
     pub fn score(&self, pairs: &[GivenTranslation<'_>]) -> Result<Vec<Score>, InferError> {
         let workers = self.workers()?;
-        let pairs = for_each(&workers, pairs, |pair| {
+        let pairs = for_each(&workers, pairs, |&pair| {
             let ended = |sentence, text| {
                 let tokens = self.encode(sentence);
                 let mut tokens = tokens.map_err(|tokens| self.too_long(pair.number, tokens, text))?;
                 tokens.push(self.special.eos);
                 Ok::<_, InferError>(tokens)
             };
-            Ok(Example {
-                source: ended(pair.source, "the sources")?,
-                target: ended(pair.target, "the targets")?,
+            Ok(EncodedPair {
+                tokens: Example {
+                    source: ended(pair.source, "the sources")?,
+                    target: ended(pair.target, "the targets")?,
+                },
+                source: pair.source,
+                target: Some(pair.target),
             })
         })?;
-        let lengths = |pair: &Example| [pair.longest_side(); 2];
+        let lengths = |pair: &EncodedPair<'_>| [pair.tokens.longest_side(); 2];
         self.in_batches(&workers, &pairs, 1, lengths, |pairs| Ok(self.score_batch(pairs)))
     }
 
-    fn score_batch(&self, pairs: &[&Example]) -> Vec<Score> {
+    fn score_batch(&self, pairs: &[&EncodedPair<'_>]) -> Vec<Score> {
         let batch = self.batch(pairs);
         let width = batch.target_output.width;
         let memories = self.model.encode(self.tensor(batch.source));
@@ -79,7 +92,9 @@ impl Translator {
         let log_probabilities = self.model.score(target_input.clone(), target_output, &memories);
         let log_probabilities = numbers(log_probabilities);
         let rows = log_probabilities.chunks_exact(width).zip(pairs);
-        let mut scores: Vec<Score> = rows.map(|(row, pair)| self.score_of(&pair.target, row)).collect();
+        let mut scores: Vec<Score> = rows
+            .map(|(row, pair)| self.score_of(&pair.tokens.target, row))
+            .collect();
         if self.aligns || self.search.coverage_penalty > 0.0 {
             let alignments = self.alignments(pairs, target_input, &memories);
             for (score, alignment) in scores.iter_mut().zip(alignments) {
@@ -109,24 +124,29 @@ impl Translator {
         }
     }
 
-    /// Aligns the translations of sentences with these sources, `</s>` included: a row of each of `memories` each.
+    /// Aligns the translations of `sentences`: a row of each of `memories` each.
     pub(super) fn align(
         &self,
         translations: &mut [Vec<Translation>],
-        sources: &[Vec<u32>],
+        sentences: &[&EncodedSentence<'_>],
         memories: &[Memory],
     ) {
+        let ended = |tokens: &[u32]| [tokens, &[self.special.eos]].concat();
         let (mut rows, mut pairs) = (Vec::new(), Vec::new());
-        for (row, (best_first, source)) in translations.iter().zip(sources).enumerate() {
+        for (row, (best_first, sentence)) in translations.iter().zip(sentences).enumerate() {
             for translation in best_first {
                 rows.push(row as i32);
-                pairs.push(Example {
-                    source: source.clone(),
-                    target: [translation.tokens.as_slice(), &[self.special.eos]].concat(),
+                pairs.push(EncodedPair {
+                    tokens: Example {
+                        source: ended(&sentence.source),
+                        target: ended(&translation.tokens),
+                    },
+                    source: sentence.text,
+                    target: None,
                 });
             }
         }
-        let pairs: Vec<&Example> = pairs.iter().collect();
+        let pairs: Vec<&EncodedPair<'_>> = pairs.iter().collect();
         let rows = Tensor::<1, Int>::from_ints(rows.as_slice(), &self.model.device());
         let memories = memories.iter().map(|memory| Memory {
             states: memory.states.clone().select(0, rows.clone()),
@@ -142,7 +162,7 @@ impl Translator {
     /// The alignment of each pair, a row of `target_input` and of each of `memories` each.
     fn alignments(
         &self,
-        pairs: &[&Example],
+        pairs: &[&EncodedPair<'_>],
         target_input: Tensor<2, Int>,
         memories: &[Memory],
     ) -> Vec<Alignment> {
@@ -150,16 +170,21 @@ impl Translator {
         let [_, target_width, source_width] = attention.dims();
         let attention = numbers(attention);
         let of_pairs = attention.chunks_exact(target_width * source_width);
-        let alignment = |(attention, pair): (&[f32], &&Example)| {
-            let Example { source, target } = pair;
+        let alignment = |(attention, pair): (&[f32], &&EncodedPair<'_>)| {
+            let Example { source, target } = &pair.tokens;
             let rows = attention.chunks_exact(source_width).take(target.len());
             let rows = rows.map(|row| row[..source.len()].to_vec()).collect();
+            let (source, target) = (
+                (source.as_slice(), Some(pair.source)),
+                (target.as_slice(), pair.target),
+            );
             Alignment::new(&self.tokenizer, source, target, rows)
         };
         of_pairs.zip(pairs).map(alignment).collect()
     }
 
-    fn batch(&self, pairs: &[&Example]) -> Batch {
-        Batch::new(pairs.iter().copied(), self.padding(), self.tokenizer.bos_id())
+    fn batch(&self, pairs: &[&EncodedPair<'_>]) -> Batch {
+        let pairs = pairs.iter().map(|pair| &pair.tokens);
+        Batch::new(pairs, self.padding(), self.tokenizer.bos_id())
     }
 }

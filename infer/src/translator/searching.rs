@@ -66,7 +66,7 @@ impl Translator {
         let unk = self.special.unk.filter(|_| self.search.unknown == Unknown::Copy);
         let copies = |translation: &Translation| unk.is_some_and(|unk| translation.tokens.contains(&unk));
         if self.aligns || translations.iter().flatten().any(copies) {
-            self.align(&mut translations, &sources, &memories);
+            self.align(&mut translations, batch, &memories);
         }
         for (translations, sentence) in translations.iter_mut().zip(batch) {
             for translation in translations {

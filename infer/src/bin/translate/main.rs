@@ -120,15 +120,27 @@ fn run(options: &Options) -> Result<ExitCode, InferError> {
     let requests = options.text.requests()?;
     let input = options.input()?;
     let mut output = Output::create(options.output.as_deref(), options.json)?;
-    let (translator, device) = options.translator(search)?;
+    let (translator, device) = match options.translator(search) {
+        Err(InferError::Search(error)) => {
+            // To end the process would leave its file behind.
+            drop(output);
+            usage_error(&error.to_string());
+        }
+        result => result?,
+    };
     let stream = StreamOptions {
         split: !options.no_split && !options.alignment && requests.is_none(),
-        eager: options.input.is_none(),
+        // The lines of a pipe may come one by one.
+        eager: !options.input.as_ref().is_some_and(|path| path.is_file()),
         requests: requests.as_ref(),
     };
-    let result = notice_lost_device(slice::from_ref(&device), || match input {
-        Some(lines) => translate(options, &translator, stream, lines, &mut output),
-        None => prompt::translate(&translator, stream, &mut output),
+    let result = notice_lost_device(slice::from_ref(&device), || {
+        // It ends before the device is asked whether it still answers.
+        let translator = translator;
+        match input {
+            Some(lines) => translate(options, &translator, stream, lines, &mut output),
+            None => prompt::translate(&translator, stream, &mut output),
+        }
     });
     if let Err(error) = result {
         let hints = [error.hint(), output.unfinished()];
@@ -159,10 +171,13 @@ impl Options {
         let search = self
             .search
             .over(ModelFolder::search_defaults(&self.model)?, self.nbest);
-        let valid = match self.text.required() {
-            [] => search.validate(),
-            _ => search.validate_with_required_words(),
-        };
+        let mut valid = search.validate();
+        if !self.text.required().is_empty() {
+            valid = valid.and_then(|()| search.validate_with_required_words());
+        }
+        if !self.text.banned().is_empty() {
+            valid = valid.and_then(|()| search.validate_with_banned_words());
+        }
         if let Err(error) = valid {
             usage_error(&error.to_string());
         }
@@ -191,8 +206,7 @@ impl Options {
             false => translator,
         };
         let translator = translator
-            .with_search(search)
-            .unwrap_or_else(|error| usage_error(&error.to_string()))
+            .with_search(search)?
             .with_banned_words(self.text.banned())
             .with_batch_tokens(self.batch_tokens.get())
             .with_language(self.language.clone());
