@@ -240,7 +240,7 @@ impl DataError {
             Self::VocabularyTooSmall { .. } => "ask for a larger vocabulary; 4,000 to 32,000 is usual",
             Self::InvalidTokenizer { .. } => "use the tokenizer.json of a model folder that Attend wrote",
             Self::NotInMirror { .. } => {
-                "a mirror holds each file under its repository, branch and path, as the public address does"
+                "a mirror holds each file under the same path as its public server: all that follows the host"
             }
             Self::NotInArchive { .. } => "correct the members of this file in data/sources.toml",
             Self::Download { .. } => {

@@ -40,7 +40,8 @@ struct Fetch {
     /// The folder to download to; created where needed. [default: corpora/ and the corpus's name]
     #[arg(long, value_name = "FOLDER")]
     output: Option<PathBuf>,
-    /// A folder or an http(s) address that holds the same files under repository, branch and path.
+    /// A folder or an http(s) address that holds the same files under the same paths as their public servers: all that
+    /// follows the host.
     #[arg(long, value_name = "FOLDER|ADDRESS")]
     mirror: Option<Mirror>,
 }

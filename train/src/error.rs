@@ -8,6 +8,7 @@ use attend_infer::InferError;
 use attend_infer::metric::MetricError;
 
 use crate::recipe::Dtype;
+use crate::run_folder::RECIPE;
 
 /// An error of this crate. Its message is one sentence; [`TrainError::hint`] says what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -142,9 +143,14 @@ impl TrainError {
                 "go on with that run by --resume, or name another folder with --output"
             }
             Self::NoCheckpoint { .. } => "train without --resume into a new folder",
-            Self::ChangedRecipe { .. } => {
-                "resume with the recipe.toml of that folder (only when a run ends may change: training.updates, epochs, \
-                 minutes and patience), or train into another folder by --output"
+            Self::ChangedRecipe { path, .. } => {
+                return Some(format!(
+                    "resume with the recipe {} and --output {} (only when a run ends may change: training.epochs, \
+                     minutes and patience, and updates where the schedule is not cosine), or train into another folder \
+                     by --output",
+                    path.join(RECIPE).display(),
+                    path.display()
+                ));
             }
             Self::ChangedInput { .. } => "put it back as it was, or train into another folder by --output",
             Self::Busy { .. } => "wait until it has ended, or train into another folder by --output",

@@ -8,7 +8,7 @@ use attend_data::file::write_file;
 use attend_data::shard::Progress;
 use attend_data::tokenizer::Tokenizer;
 use attend_infer::cli::{DevicesOption, WorkerCount};
-use attend_infer::device::NamedDevice;
+use attend_infer::device::{NamedDevice, compiled_in};
 use attend_infer::metric::{corpus_bleu, corpus_chrf};
 use attend_infer::{ModelFolder, Translator, Workers, notice_lost_device};
 use attend_train::dataset::{Corpora, Dataset};
@@ -101,7 +101,7 @@ fn train(options: &Options, recipe: Recipe, devices: &[NamedDevice]) -> Result<E
         None => corpora.train_tokenizer(&recipe.data)?,
     };
     let dataset = encode(&corpora, &tokenizer, &recipe)?;
-    let inputs = Inputs::new(&dataset.train, &corpora.valid, &tokenizer);
+    let inputs = Inputs::new(&dataset.train, &corpora, &tokenizer);
     if let Some(run_folder) = begun {
         run_folder.check_inputs(&inputs)?;
     }
@@ -236,7 +236,7 @@ fn command(options: &Options, workers: usize) -> String {
     let recipe = options.recipe.display().to_string();
     let workers = workers.to_string();
     let devices = options.devices.names();
-    let mut words = vec!["just", "train", &recipe];
+    let mut words = vec!["train", &recipe];
     words.extend(
         options
             .overrides
@@ -245,19 +245,45 @@ fn command(options: &Options, workers: usize) -> String {
     );
     words.extend(["--workers", &workers]);
     words.extend(devices.iter().flat_map(|names| ["--device", names]));
-    shell_line(&words)
+    just_line(&words)
 }
 
 fn next_command(folder: &Path, sentence: &str) -> String {
     let model = folder.display().to_string();
     match folder == Path::new("runs/phrasebook") {
-        true => shell_line(&["just", "translate", sentence]),
-        false => shell_line(&["just", "translate", "--model", &model, sentence]),
+        true => just_line(&["translate", sentence]),
+        false => just_line(&["translate", "--model", &model, sentence]),
     }
 }
 
-fn shell_line(words: &[&str]) -> String {
+/// A recipe of the Justfile and its arguments as a shell takes them, for programs of the same backends as this one.
+fn just_line(words: &[&str]) -> String {
+    let mut backends = compiled_in();
+    if cfg!(feature = "remote") {
+        backends.push("remote");
+    }
     let quoter = Quoter::new().allow_nul(true);
-    let line = quoter.join(words.iter().copied());
-    line.expect("nothing but a NUL would be refused")
+    let words = quoter.join(words.iter().copied());
+    let words = words.expect("nothing but a NUL would be refused");
+    format!("{} {words}", just(&backends))
+}
+
+/// How `just` is called to build these backends in.
+fn just(backends: &[&str]) -> String {
+    match backends {
+        ["flex"] => "just".to_owned(),
+        _ => format!("just backend={}", backends.join(",")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_names_all_backends_but_flex_alone() {
+        assert_eq!(just(&["flex"]), "just");
+        assert_eq!(just(&["cuda"]), "just backend=cuda");
+        assert_eq!(just(&["wgpu", "flex", "remote"]), "just backend=wgpu,flex,remote");
+    }
 }

@@ -230,3 +230,21 @@ fn progress_bar() -> ProgressBar {
         ProgressStyle::with_template("{bar:24} {percent}%  {msg}").expect("the template is well formed");
     ProgressBar::new(BAR_STEPS).with_style(style)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_is_that_of_the_rest_at_the_same_pace() {
+        let state = TrainingState {
+            seconds: 10.0,
+            ..TrainingState::default()
+        };
+        assert_eq!(time_left(&state, 0.25), Duration::from_secs(30));
+        assert_eq!(time_left(&state, 1.0), Duration::ZERO);
+        // A limit may be passed by the last update, and none is known before the first.
+        assert_eq!(time_left(&state, 1.1), Duration::ZERO);
+        assert_eq!(time_left(&TrainingState::default(), 0.0), Duration::ZERO);
+    }
+}

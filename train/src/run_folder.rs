@@ -12,11 +12,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::checkpoint::CHECKPOINTS;
+use crate::dataset::Corpora;
 use crate::error::TrainError;
 use crate::recipe::Recipe;
 
 /// Written last when a run begins.
-const RECIPE: &str = "recipe.toml";
+pub(crate) const RECIPE: &str = "recipe.toml";
 const TOKENIZER: &str = "tokenizer.json";
 const LOCK: &str = "lock";
 const INPUTS: &str = "inputs.toml";
@@ -36,17 +37,20 @@ pub struct Inputs {
     train: String,
     /// Of the validation pairs' text.
     valid: String,
+    /// Of the test pairs' text.
+    test: String,
     tokenizer: String,
 }
 
 impl Inputs {
-    /// The sums of a run's inputs.
+    /// The sums of a run's inputs: the training pairs as they were prepared, and the text held out.
     #[must_use]
-    pub fn new(train: &Mixture, valid: &[SentencePair], tokenizer: &Tokenizer) -> Self {
+    pub fn new(train: &Mixture, corpora: &Corpora, tokenizer: &Tokenizer) -> Self {
         Self {
             train: train.fingerprint(),
-            valid: sum_of_pairs(valid),
-            tokenizer: hexadecimal(&Sha256::digest(tokenizer.to_json())),
+            valid: sum_of_pairs(&corpora.valid),
+            test: sum_of_pairs(&corpora.test),
+            tokenizer: sum_of_tokenizer(tokenizer),
         }
     }
 }
@@ -152,11 +156,11 @@ impl RunFolder {
         Ok(write_file(self.path.join(RECIPE), recipe.to_toml())?)
     }
 
-    /// The run's tokenizer, after a check that the recipe is still the one that it began with.
+    /// The run's tokenizer, after a check that it and the recipe are still those which the run began with.
     ///
     /// # Errors
     ///
-    /// If it has changed, or a file cannot be read.
+    /// If one has changed, or a file cannot be read.
     pub fn resume(&self, recipe: &Recipe) -> Result<Tokenizer, TrainError> {
         let changes = recipe.changes_since(&Recipe::load(&self.path.join(RECIPE), &[])?);
         if !changes.is_empty() {
@@ -165,33 +169,28 @@ impl RunFolder {
                 changes: changes.join("; "),
             });
         }
-        Ok(Tokenizer::load(self.path.join(TOKENIZER))?)
+        let path = self.path.join(TOKENIZER);
+        let tokenizer = Tokenizer::load(&path)?;
+        match sum_of_tokenizer(&tokenizer) == self.inputs()?.tokenizer {
+            true => Ok(tokenizer),
+            false => Err(self.changed(format!("the tokenizer {}", path.display()))),
+        }
     }
 
-    /// Checks that the inputs are still those which the run began with.
+    /// Checks that the text is still that which the run began with.
     ///
     /// # Errors
     ///
-    /// If one has changed.
+    /// If it has changed, or what is written down of it cannot be read.
     pub fn check_inputs(&self, now: &Inputs) -> Result<(), TrainError> {
         let before = self.inputs()?;
-        // The tokenizer first: another one also prepares other training pairs.
-        let tokenizer = format!("the tokenizer {}", self.path.join(TOKENIZER).display());
-        let inputs = [
-            (tokenizer, &before.tokenizer, &now.tokenizer),
-            (
-                "the text of the training pairs (data.train)".to_owned(),
-                &before.train,
-                &now.train,
-            ),
-            (
-                "the text of the validation pairs (data.valid)".to_owned(),
-                &before.valid,
-                &now.valid,
-            ),
+        let pairs = [
+            ("training pairs (data.train)", &before.train, &now.train),
+            ("validation pairs (data.valid)", &before.valid, &now.valid),
+            ("test pairs (data.test)", &before.test, &now.test),
         ];
-        match inputs.into_iter().find(|(_, before, now)| before != now) {
-            Some((name, ..)) => Err(self.changed(name)),
+        match pairs.into_iter().find(|(_, before, now)| before != now) {
+            Some((name, ..)) => Err(self.changed(format!("the text of the {name}"))),
             None => Ok(()),
         }
     }
@@ -223,6 +222,10 @@ fn sum_of_pairs(pairs: &[SentencePair]) -> String {
         }
     }
     hexadecimal(&hash.finalize())
+}
+
+fn sum_of_tokenizer(tokenizer: &Tokenizer) -> String {
+    hexadecimal(&Sha256::digest(tokenizer.to_json()))
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

@@ -28,7 +28,8 @@ use crate::report::{Progress, Record, Report, Subject};
 use crate::schedule::Schedule;
 use crate::validation::Scores;
 
-/// After so many updates in a row whose loss or gradients are not finite, a run ends.
+/// After so many updates in a row whose loss or gradients are not finite, a run ends, unless a smaller loss scale could
+/// help.
 const MAX_SKIPPED_IN_A_ROW: usize = 10;
 
 /// A run between two updates.
@@ -168,7 +169,8 @@ impl Trainer {
     /// Whether the records tell of an update after which the first checkpoint was due.
     fn came_to_a_checkpoint(&self) -> Result<bool, TrainError> {
         let records = Record::read_all(&self.folder)?;
-        let first = self.recipe.training.checkpoint_every();
+        let settings = &self.recipe.training;
+        let first = settings.checkpoint_every().min(settings.validate_every);
         Ok(records.iter().any(|record| record.update() > first))
     }
 
@@ -196,6 +198,8 @@ impl Trainer {
         let seconds = || seconds_before + start.elapsed().as_secs_f64();
 
         while !self.is_finished(&batches) {
+            // Before the update: what that lowers the scale to has yet to be tried.
+            let smaller_loss_scale = self.smaller_loss_scale();
             let measure = self.update(&mut batches);
             self.now.state.seconds = seconds();
             let update = self.now.state.update;
@@ -205,9 +209,9 @@ impl Trainer {
                     "update {update}: loss or gradients are not finite; skipped"
                 )),
             }
-            if self.skipped_in_a_row == MAX_SKIPPED_IN_A_ROW {
+            if self.skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW && smaller_loss_scale.is_none() {
                 // The last step was the one that ruined them.
-                Checkpoints::of(&self.folder).discard(update - MAX_SKIPPED_IN_A_ROW)?;
+                Checkpoints::of(&self.folder).discard(update - self.skipped_in_a_row)?;
                 return Err(TrainError::NotFinite {
                     updates: self.skipped_in_a_row,
                     update,
@@ -345,21 +349,25 @@ impl Trainer {
         self.now.state.loss_scale.map_or(1.0, LossScale::factor)
     }
 
-    /// Clips the gradients and takes the step. If they or the loss are not finite, the weights stay, and `None` says
-    /// so.
+    /// What the loss scale is lowered to at an overflow; `None` where there is none, or none smaller.
+    fn smaller_loss_scale(&self) -> Option<LossScale> {
+        self.now.state.loss_scale.and_then(LossScale::after_overflow)
+    }
+
+    /// Clips the gradients and takes the step. If they or the loss are not finite, the weights stay, the loss scale is
+    /// lowered, and `None` is returned.
     fn step(&mut self, gradients: Gradients, target_tokens: usize) -> Option<Span> {
         let settings = &self.recipe.training;
         let loss_factor = self.loss_factor();
+        let smaller_loss_scale = self.smaller_loss_scale();
         let now = &mut self.now;
         let update = now.state.update;
         let (loss, gradient_norm) = loss_and_norm(&now.model, &gradients);
         let (loss, gradient_norm) = (loss / loss_factor, gradient_norm / loss_factor);
         if !(loss.is_finite() && gradient_norm.is_finite()) {
             now.state.skipped += 1;
-            match now.state.loss_scale.and_then(LossScale::after_overflow) {
-                Some(smaller) => now.state.loss_scale = Some(smaller),
-                None => self.skipped_in_a_row += 1,
-            }
+            now.state.loss_scale = smaller_loss_scale.or(now.state.loss_scale);
+            self.skipped_in_a_row += 1;
             return None;
         }
         self.skipped_in_a_row = 0;
@@ -408,6 +416,7 @@ impl Trainer {
         let scores = self.score(&bundle)?;
         if !scores.loss.is_finite() {
             let update = self.now.state.update;
+            self.now.state.validations_since_best += 1;
             report.say(&format!("update {update}: the validation loss is not finite"));
             return Ok(());
         }

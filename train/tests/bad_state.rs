@@ -36,7 +36,7 @@ fn a_changed_recipe_is_refused_with_its_keys() {
             "data.vocab_size is 310, was 300",
             "training.ema is 0.9, was left out",
             "training.warmup is 11, was 10",
-            "hint: resume with the recipe.toml",
+            "hint: resume with the recipe run/recipe.toml and --output run (only when a run ends may change: ",
         ],
     );
     assert!(!message.contains("training.updates is"), "{message}");
@@ -46,6 +46,8 @@ fn a_changed_recipe_is_refused_with_its_keys() {
         "training.patience=9",
     ]);
     workspace.train_well(&[&RESUME[..], &limits].concat());
+    // What the hint says.
+    workspace.train_well(&["run/recipe.toml", "--output", "run", "--resume"]);
 }
 
 #[test]
@@ -55,7 +57,13 @@ fn the_end_of_a_cosine_cannot_change() {
     workspace.train_well(&[&["small.toml", "--output", "run"], &cosine[..]].concat());
     let longer = set(&["training.updates=30"]);
     let message = workspace.failure(&[&RESUME[..], &cosine, &longer].concat());
-    assert_contains(&message, &["training.updates is 30, was 20"]);
+    assert_contains(
+        &message,
+        &[
+            "training.updates is 30, was 20",
+            "updates where the schedule is not cosine",
+        ],
+    );
 }
 
 #[test]
@@ -64,13 +72,17 @@ fn a_changed_corpus_is_refused() {
     for (file, name) in [
         ("train.tgt", "training pairs (data.train)"),
         ("valid.src", "validation pairs (data.valid)"),
+        ("test.src", "test pairs (data.test)"),
     ] {
         let text = fs::read_to_string(workspace.path(file)).unwrap();
         workspace.write(file, text.replacen(" a", " b", 1));
         let message = workspace.failure(&RESUME);
         assert_contains(
             &message,
-            &[name, "changed since the run in run began", "put it back"],
+            &[
+                &format!("the text of the {name} changed since the run in run began"),
+                "put it back",
+            ],
         );
         workspace.write(file, text);
     }
@@ -87,11 +99,14 @@ fn a_changed_tokenizer_is_refused() {
         workspace.path("run/tokenizer.json"),
     )
     .unwrap();
+    let prepared = workspace.path("prepared");
+    fs::remove_dir_all(&prepared).unwrap();
     let message = workspace.failure(&RESUME);
     assert_contains(
         &message,
         &["the tokenizer run/tokenizer.json changed", "put it back"],
     );
+    assert!(!prepared.exists());
     workspace.write("run/tokenizer.json", tokenizer);
     workspace.train_well(&RESUME);
 }
@@ -108,14 +123,22 @@ fn a_folder_without_a_run_is_not_resumed() {
 
 #[test]
 fn a_run_whose_checkpoints_are_gone_is_not_begun_anew() {
-    let workspace = workspace_with_run();
+    for every in ["training.checkpoint_every=10", "training.checkpoint_every=1000"] {
+        assert_not_begun_anew(&["--set", every]);
+    }
+}
+
+/// Of a run whose validations, if nothing else, write checkpoints.
+fn assert_not_begun_anew(settings: &[&str]) {
+    let workspace = small_workspace();
+    workspace.train_well(&[&["small.toml", "--output", "run"], settings].concat());
     let files =
         || ["model.safetensors", "metrics.jsonl"].map(|file| fs::read(workspace.path("run").join(file)));
     let before = files().map(Result::unwrap);
     for update in ["00000010", "00000020"] {
         fs::remove_dir_all(workspace.path("run/checkpoints").join(update)).unwrap();
     }
-    let longer = [&RESUME[..], &["--set", "training.updates=30"]].concat();
+    let longer = [&RESUME[..], settings, &["--set", "training.updates=30"]].concat();
     let message = workspace.failure(&longer);
     assert_contains(&message, &["run holds no checkpoint to resume from", "hint: "]);
     assert!(files().map(Result::unwrap) == before);
@@ -474,6 +497,26 @@ fn a_run_without_a_finite_validation_has_no_model() {
     let message = workspace.failure(&[&["small.toml", "--output", "run"], &settings[..]].concat());
     assert_contains(&message, &["no validation had a finite loss", "hint: lower"]);
     assert!(!workspace.path("run/model.safetensors").exists());
+}
+
+#[test]
+fn validations_without_a_finite_loss_use_up_the_patience() {
+    let workspace = small_workspace();
+    let settings = set(&[
+        "training.learning_rate=1e30",
+        "training.clip_norm=0",
+        "training.validate_every=1",
+        "training.patience=3",
+    ]);
+    let message = workspace.failure(&[&["small.toml", "--output", "run"], &settings[..]].concat());
+    assert_contains(
+        &message,
+        &[
+            "update 3: the validation loss is not finite",
+            "no validation had a finite loss",
+        ],
+    );
+    assert!(!message.contains("update 4"), "{message}");
 }
 
 #[test]

@@ -57,6 +57,26 @@ fn a_dry_run_tells_of_the_run_and_writes_nothing() {
     }
 }
 
+#[test]
+fn tokens_and_padding_are_those_counted_by_hand() {
+    let workspace = small_workspace();
+    let pairs = [("a b c", "x y"), ("d", "z"), ("a d", "y z x w")];
+    let pairs = pairs.map(|(source, target)| (source.to_owned(), target.to_owned()));
+    for split in ["train", "valid", "test"] {
+        workspace.write_pairs(split, &pairs);
+    }
+    let settings = set(&["data.tokenizer=whitespace", "training.batch_tokens=8"]);
+    let shown = workspace.train_well(&[&["small.toml", "--dry-run"], &settings[..]].concat());
+    let number = |name: &str| number(&shown, "an epoch", name);
+    // With `</s>`, the pairs have 4 and 3, 2 and 2, 3 and 5 tokens. The first two share a batch.
+    assert_eq!((number("pairs"), number("batches")), (3, 2));
+    assert_eq!(number("source tokens"), 4 + 2 + 3);
+    assert_eq!(number("target tokens"), 3 + 2 + 5);
+    // 19 tokens in two rows of 4 and 3, and one of 3 and 5.
+    let padding = shown.lines().find_map(|line| line.trim().strip_prefix("padding"));
+    assert_eq!(padding.map(str::trim), Some("13.6%"));
+}
+
 /// Seconds of what a dry run expects: a number and a unit, the larger ones rounded.
 fn seconds(shown: &str, name: &str) -> f64 {
     let value = shown.lines().find_map(|line| line.trim().strip_prefix(name));

@@ -3,9 +3,12 @@
 mod common;
 
 use std::fs;
+use std::thread;
 
+use attend_infer::device;
+use attend_train::checkpoint::TrainingState;
 use attend_train::report::Record;
-use common::{SMALL_RECIPE, Workspace, counts, records, set, small_workspace, stderr};
+use common::{SMALL_RECIPE, Workspace, counts, just, records, set, small_workspace, stderr};
 
 /// Checks that `train small.toml` fails with a message of these parts and writes no output folder.
 fn assert_refused(workspace: &Workspace, arguments: &[&str], parts: &[&str]) {
@@ -22,7 +25,8 @@ fn a_whole_run_leaves_a_model_folder() {
     let stdout = workspace.train_well(&["small.toml"]);
     assert!(stdout.contains("BLEU|nrefs:1|"), "{stdout}");
     assert!(stdout.contains("chrF2|nrefs:1|"), "{stdout}");
-    assert!(stdout.contains("just translate --model runs/small "), "{stdout}");
+    let next = format!("\n  {} translate --model runs/small ", just());
+    assert!(stdout.contains(&next), "{stdout}");
     let mut files: Vec<String> = fs::read_dir(workspace.path("runs/small"))
         .expect("the run made its folder")
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -55,7 +59,7 @@ fn a_whole_run_leaves_a_model_folder() {
     assert!(
         card.starts_with("# small\n")
             && card.contains("BLEU|nrefs:1|")
-            && card.contains("just train small.toml"),
+            && card.contains(&format!("{} train small.toml", just())),
         "{card}"
     );
 }
@@ -160,6 +164,25 @@ fn sentences_beyond_the_models_positions_are_dropped_and_counted() {
     workspace.write("train.tgt", long("b") + &long("a"));
     let message = workspace.failure(&["small.toml", "--output", "none-left"]);
     assert!(message.contains("dropped all 2 training pairs"), "{message}");
+}
+
+#[test]
+fn pairs_of_uneven_lengths_are_dropped_and_counted() {
+    let workspace = small_workspace();
+    // With `</s>`, 8 tokens and 2.
+    for (file, words) in [("train.src", "a b c d e f g\n"), ("train.tgt", "a\n")] {
+        let text = fs::read_to_string(workspace.path(file)).unwrap();
+        workspace.write(file, text + words);
+    }
+    for (max_ratio, dropped) in [("3.9", 1), ("4", 0)] {
+        let max_ratio = format!("data.max_ratio={max_ratio}");
+        let settings = set(&["data.tokenizer=whitespace", &max_ratio]);
+        let output = workspace.train(&[&["small.toml", "--dry-run"], &settings[..]].concat());
+        let message = stderr(&output);
+        assert!(output.status.success(), "{message}");
+        assert_eq!(counts(&message, "- uneven lengths"), [dropped], "{max_ratio}");
+        assert_eq!(counts(&message, "pairs kept"), [301 - dropped], "{max_ratio}");
+    }
 }
 
 #[test]
@@ -469,9 +492,16 @@ fn an_output_folder_that_exists_is_left_alone() {
 }
 
 #[test]
-fn the_number_of_workers_is_one_from_1_or_auto() {
+fn the_number_of_workers_is_one_from_1_or_auto_for_one_a_core() {
     let workspace = small_workspace();
     workspace.train_well(&["small.toml", "--output", "run", "--workers", "auto"]);
+    let state = fs::read_to_string(workspace.path("run/checkpoints/00000020/state.toml")).unwrap();
+    let state: TrainingState = toml::from_str(&state).unwrap();
+    let expected = match device::auto().unwrap().is_processor() {
+        true => thread::available_parallelism().unwrap().get(),
+        false => 1,
+    };
+    assert_eq!(state.workers, expected);
     for wrong in ["0", "many"] {
         let output = workspace.train(&["small.toml", "--output", "other", "--workers", wrong]);
         let message = stderr(&output);

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use attend_train::report::Record;
 use common::events::scalars;
-use common::{Workspace, records, small_workspace};
+use common::{Workspace, just, records, small_workspace, stderr};
 
 /// What TensorBoard is to show of a run: tag, update and value of each scalar.
 fn expected(workspace: &Workspace, run: &str) -> Vec<(&'static str, usize, f64)> {
@@ -65,6 +65,41 @@ fn assert_tensorboard_shows_the_records(workspace: &Workspace, run: &str) {
     assert!(scalars.is_sorted_by_key(|scalar| scalar.wall_time));
     let times = [&scalars[0], &scalars[scalars.len() - 1]].map(|scalar| scalar.wall_time);
     assert!(now - 120.0 < times[0] && times[1] <= now, "{times:?} at {now}");
+}
+
+#[test]
+fn a_line_on_standard_error_tells_of_each_record_and_the_time_left() {
+    let workspace = small_workspace();
+    let output = workspace.train(&["small.toml", "--output", "run"]);
+    let message = stderr(&output);
+    assert!(output.status.success(), "{message}");
+    let lines: Vec<&str> = message.lines().filter(|line| line.contains("tokens/s")).collect();
+    let mut expected = Vec::new();
+    for record in records(&workspace.path("run")) {
+        if let Record::Update {
+            update,
+            epoch,
+            loss,
+            learning_rate,
+            tokens_per_second,
+            ..
+        } = record
+        {
+            // Of 20 updates, each is 5 %.
+            expected.push(format!(
+                "{:3}%  update {update}  epoch {epoch}  loss {loss:.3}  lr {learning_rate:.1e}  \
+                 {tokens_per_second:.0} tokens/s  ",
+                5 * update
+            ));
+        }
+    }
+    assert_eq!((lines.len(), expected.len()), (4, 4), "{message}");
+    for (line, expected) in lines.iter().zip(expected) {
+        assert!(
+            line.starts_with(&expected) && line.ends_with(" left"),
+            "{line:?}, not {expected:?}"
+        );
+    }
 }
 
 #[test]
@@ -186,8 +221,11 @@ fn the_model_card_has_the_command_as_a_shell_takes_it() {
     let source = ["--set", "data.train.source=my $train.src"];
     workspace.train_well(&[&["small.toml", "--output", "run", "--workers", "2"], &source[..]].concat());
     let card = fs::read_to_string(workspace.path("run/README.md")).unwrap();
-    let command = "just train small.toml --set 'data.train.source=my $train.src' --workers 2\n";
-    assert!(card.contains(command), "{card}");
+    let arguments = "train small.toml --set 'data.train.source=my $train.src' --workers 2";
+    assert!(
+        card.contains(&format!("```sh\n{} {arguments}\n```", just())),
+        "{card}"
+    );
 }
 
 #[test]
@@ -219,7 +257,7 @@ fn the_model_card_tells_of_data_scores_and_environment() {
         &format!("for {} on {}\n", std::env::consts::OS, std::env::consts::ARCH),
         &format!("- device `{device}`, 1 worker\n"),
         "target tokens a second",
-        "```sh\njust train small.toml --workers 1\n```",
+        &format!("```sh\n{} train small.toml --workers 1\n```", just()),
     ] {
         assert!(card.contains(part), "{part:?} is not in:\n{card}");
     }

@@ -8,7 +8,7 @@ use attend_infer::metric::{BleuTokenizer, corpus_bleu};
 use attend_infer::search::SearchOptions;
 use attend_infer::{ModelFolder, Translator, device};
 use attend_train::report::Record;
-use common::{copy_and_reverse, records, small_workspace};
+use common::{copy_and_reverse, records, set, small_workspace};
 
 #[test]
 fn a_resumed_run_equals_an_uninterrupted_one() {
@@ -59,33 +59,37 @@ fn records_after_the_checkpoint_are_dropped_on_resume() {
     assert_eq!(updates, [5, 10, 15, 20]);
 }
 
-/// The BLEU in `metrics.jsonl` was computed from the weights in memory; the folder on disk must give the same.
+/// The scores in `metrics.jsonl` are those of the weights that are kept, averaged where an average is asked for: the
+/// folder on disk must give the same BLEU.
 #[test]
 fn the_saved_model_translates_as_the_trained_one() {
     let workspace = small_workspace();
-    workspace.train_well(&[
-        "small.toml",
-        "--output",
-        "run",
-        "--set",
-        "training.updates=150",
-        "--set",
-        "training.validate_every=50",
-    ]);
-    let validations = records(&workspace.path("run"))
-        .into_iter()
-        .filter_map(|record| match record {
-            Record::Validation { bleu, .. } => Some(bleu),
+    let validations = |run: &str, settings: &[&str]| {
+        let length = set(&["training.updates=150", "training.validate_every=50"]);
+        workspace.train_well(&[&["small.toml", "--output", run], settings, &length].concat());
+        let records = records(&workspace.path(run)).into_iter();
+        let scores = records.filter_map(|record| match record {
+            Record::Validation { loss, bleu, .. } => Some((loss, bleu)),
             Record::Update { .. } => None,
         });
-    let best = validations.max_by(f64::total_cmp).expect("the run validated");
+        scores.collect::<Vec<_>>()
+    };
+    let plain = validations("plain", &[]);
+    let averaged = validations("averaged", &["--set", "training.ema=0.8"]);
+    assert_eq!((plain.len(), averaged.len()), (3, 3));
+    // Both train the same weights.
+    assert!(plain.iter().zip(&averaged).all(|(one, other)| one.0 != other.0));
 
-    let bundle = ModelFolder::load(workspace.path("run"), &device::auto().unwrap().device).unwrap();
-    let greedy = SearchOptions::default().greedy();
-    let translator = Translator::new(bundle).with_search(greedy).unwrap();
     let (sources, references): (Vec<_>, Vec<_>) = copy_and_reverse(330).split_off(300).into_iter().unzip();
-    let hypotheses = translator.translate_best(&sources).unwrap();
-    let bleu = corpus_bleu(&hypotheses, &references, BleuTokenizer::default()).unwrap();
-    assert!(best > 1.0, "the model learnt nothing to compare");
-    assert_eq!(bleu.score, best);
+    for (run, validations) in [("plain", plain), ("averaged", averaged)] {
+        let scores = validations.into_iter().map(|(_, bleu)| bleu);
+        let best = scores.max_by(f64::total_cmp).expect("the run validated");
+        let bundle = ModelFolder::load(workspace.path(run), &device::auto().unwrap().device).unwrap();
+        let greedy = SearchOptions::default().greedy();
+        let translator = Translator::new(bundle).with_search(greedy).unwrap();
+        let hypotheses = translator.translate_best(&sources).unwrap();
+        let bleu = corpus_bleu(&hypotheses, &references, BleuTokenizer::default()).unwrap();
+        assert!(best > 1.0, "the model {run} learnt nothing to compare");
+        assert_eq!(bleu.score, best, "{run}");
+    }
 }

@@ -11,6 +11,9 @@ use std::thread;
 use attend_data::corpus::SentencePair;
 use attend_data::phrasebook::Phrasebook;
 use attend_data::source::{Downloader, Mirror, Source};
+use attend_model::NormPlacement;
+use attend_train::Recipe;
+use attend_train::recipe::OptimizerKind;
 use common::{Workspace, counts, stderr};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -132,6 +135,58 @@ fn answer(mut stream: &TcpStream, folder: &Path, cut: bool) -> std::io::Result<(
     stream.write_all(&bytes[start..end])
 }
 
+fn recipe_path(size: &str) -> String {
+    let folder = env!("CARGO_MANIFEST_DIR");
+    format!("{folder}/../configs/wmt14-en-de-{size}.toml")
+}
+
+/// Those of its table 3 and its sections 5.3, 5.4 and 6.1.
+#[test]
+fn the_recipes_have_the_settings_of_the_paper() {
+    for (size, shape, dropout, updates, averaged) in [
+        ("base", (512, 2_048, 8), 0.1, 100_000, 5),
+        ("big", (1_024, 4_096, 16), 0.3, 300_000, 20),
+    ] {
+        let recipe = Recipe::load(Path::new(&recipe_path(size)), &[]).unwrap();
+        let model = recipe.transformer_config(37_000, 0);
+        assert_eq!((model.encoder_layers, model.decoder_layers), (6, 6), "{size}");
+        assert_eq!((model.d_model, model.d_ff, model.n_heads), shape, "{size}");
+        assert_eq!(
+            (model.norm, model.dropout),
+            (NormPlacement::Post, dropout),
+            "{size}"
+        );
+
+        let training = &recipe.training;
+        assert_eq!(
+            (training.updates, training.average_last),
+            (Some(updates), Some(averaged)),
+            "{size}"
+        );
+        assert_eq!(
+            (training.optimizer, training.label_smoothing, training.clip_norm),
+            (OptimizerKind::Adam, 0.1, 0.0),
+            "{size}"
+        );
+        assert_eq!(
+            (recipe.search.beam_size, recipe.search.length_penalty),
+            (4, 0.6),
+            "{size}"
+        );
+        // Equation 3, from which the recipe's rounding of the highest rate differs by less than 0.2 %.
+        let schedule = training.schedule(model.d_model);
+        for update in [1, 1_000, 4_000, 16_000, updates] {
+            let step = update as f64;
+            let rate = (model.d_model as f64).powf(-0.5) * step.powf(-0.5).min(step * 4_000f64.powf(-1.5));
+            let found = schedule.learning_rate(update);
+            assert!(
+                (found / rate - 1.0).abs() < 2e-3,
+                "{size}, update {update}: {found}, not {rate}"
+            );
+        }
+    }
+}
+
 #[test]
 fn archives_become_a_model() {
     let workspace = Workspace::new();
@@ -176,10 +231,7 @@ fn archives_become_a_model() {
     );
 
     for (recipe, updates) in [("base", "2"), ("big", "1")] {
-        let path = format!(
-            "{}/../configs/wmt14-en-de-{recipe}.toml",
-            env!("CARGO_MANIFEST_DIR")
-        );
+        let path = recipe_path(recipe);
         let small = [
             "model.d_model=32",
             "model.d_ff=64",

@@ -1,12 +1,15 @@
-//! What an update does to the weights.
+//! What an update does to the weights, and what a run keeps of them.
 
+use std::fs;
 use std::slice;
 
 use burn::module::{ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 
 use super::*;
+use crate::checkpoint::CHECKPOINTS;
 use crate::dataset::{Corpora, TrainingText};
+use crate::validation::Metric;
 use attend_data::corpus::SentencePair;
 use attend_data::parallel_text::ParallelText;
 
@@ -71,31 +74,40 @@ fn gradients(trainer: &Trainer, factor: f64) -> Gradients {
     }
 }
 
-fn weights(model: &Transformer) -> Vec<u8> {
-    model.clone().into_record().into_bytes().unwrap().to_vec()
+/// All weights in one list.
+fn weights(model: &Transformer) -> Vec<f32> {
+    struct List(Vec<f32>);
+    impl ModuleVisitor for List {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.extend(param.val().into_data().iter::<f32>());
+        }
+    }
+    let mut list = List(Vec::new());
+    model.visit(&mut list);
+    list.0
 }
 
 #[test]
 fn an_update_that_is_not_finite_is_skipped_and_leaves_no_trace() {
     let mut trainer = trainer();
-    let bytes = |trainer: &Trainer| {
+    let both = |trainer: &Trainer| {
         let average = trainer.now.moving_average.as_ref().expect("one is asked for");
         [weights(&trainer.now.model), weights(average)]
     };
-    let before = bytes(&trainer);
+    let before = both(&trainer);
     trainer.now.state.update = 1;
     let mut no_loss = gradients(&trainer, 1.0);
     no_loss.loss = no_loss.loss * f32::NAN;
     assert!(trainer.step(no_loss, 3).is_none());
     assert!(trainer.step(gradients(&trainer, f64::INFINITY), 3).is_none());
     assert!(trainer.step(gradients(&trainer, f64::NAN), 3).is_none());
-    assert!(bytes(&trainer) == before);
+    assert!(both(&trainer) == before);
     assert_eq!((trainer.now.state.skipped, trainer.skipped_in_a_row), (3, 3));
     assert_eq!(trainer.now.state.span, Span::default());
 
     assert!(trainer.step(gradients(&trainer, 1.0), 3).is_some());
     assert_eq!((trainer.now.state.skipped, trainer.skipped_in_a_row), (3, 0));
-    let after = bytes(&trainer);
+    let after = both(&trainer);
     assert!(after[0] != before[0] && after[1] != before[1]);
 }
 
@@ -140,12 +152,48 @@ fn gradients_are_clipped_to_their_global_norm() {
     }
 }
 
+/// Adam's steps depend on the ratio of the gradients to those before, so one a thousand times as large must show.
+#[test]
+fn an_update_clips_its_gradients_and_tells_their_norm_before() {
+    let mut clipped = trainer();
+    let mut plain = trainer();
+    clipped.now.state.update = 1;
+    plain.now = clipped.now.clone();
+    let before = weights(&plain.now.model);
+    let [one, large] = [1.0, 1_000.0].map(|factor| gradients(&clipped, factor));
+    let twice = [1.0, 1.0].map(|factor| gradients(&plain, factor));
+    let squares = numbers(&clipped, &one.gradients)
+        .into_iter()
+        .map(|number| number * number);
+    let norm = squares.sum::<f64>().sqrt();
+    // Nothing but rounding is clipped of the first.
+    clipped.recipe.training.clip_norm = norm;
+    plain.recipe.training.clip_norm = 0.0;
+
+    for ((gradients, expected), factor) in [one, large].into_iter().zip(twice).zip([1.0, 1_000.0]) {
+        plain.step(expected, 3).expect("finite gradients");
+        let update = clipped.step(gradients, 3).expect("finite gradients");
+        assert!(
+            (update.gradient_norm / (factor * norm) - 1.0).abs() < 1e-5,
+            "{}, not {factor} times {norm}",
+            update.gradient_norm
+        );
+    }
+    let [clipped, plain] = [clipped, plain].map(|trainer| weights(&trainer.now.model));
+    assert!(plain != before);
+    for (weight, expected) in clipped.iter().zip(&plain) {
+        assert!((weight - expected).abs() < 1e-6, "{weight}, not {expected}");
+    }
+}
+
 /// As if the gradients had been too large for 16-bit floats.
 #[test]
 fn a_loss_scale_changes_no_step() {
     let mut plain = trainer();
     let mut scaled = trainer();
+    plain.now.state.update = 1;
     scaled.now = plain.now.clone();
+    let before = weights(&plain.now.model);
     scaled.now.state.loss_scale = Some(LossScale::default());
     let factor = scaled.loss_factor();
     let times_factor = |trainer: &Trainer| {
@@ -157,11 +205,64 @@ fn a_loss_scale_changes_no_step() {
     let update = scaled.step(times_factor(&scaled), 3).expect("finite gradients");
     assert_eq!(update, expected);
     assert!(weights(&scaled.now.model) == weights(&plain.now.model));
+    assert!(weights(&plain.now.model) != before);
 
-    // What is too large lowers the scale and is no step of a run gone astray.
+    // What is too large lowers the scale, and may come from weights that the step has ruined.
+    assert!(scaled.is_sound());
     assert!(scaled.step(gradients(&scaled, f64::INFINITY), 3).is_none());
     assert_eq!(scaled.loss_factor(), factor / 2.0);
-    assert_eq!((scaled.now.state.skipped, scaled.skipped_in_a_row), (1, 0));
+    assert_eq!((scaled.now.state.skipped, scaled.skipped_in_a_row), (1, 1));
+    assert!(!scaled.is_sound());
+}
+
+#[test]
+fn a_run_ends_when_no_smaller_loss_scale_can_help_and_keeps_no_checkpoint_of_ruined_weights() {
+    // 65,536 can be halved 16 times; then come updates with the smallest scale.
+    for (loss_scale, skipped) in [(None, 10), (Some(LossScale::default()), 17)] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join(CHECKPOINTS)).unwrap();
+        let mut trainer = trainer();
+        trainer.folder = folder.path().to_owned();
+        trainer.recipe.training.updates = Some(100);
+        trainer.recipe.training.checkpoint_every = Some(1);
+        trainer.now.state.loss_scale = loss_scale;
+        trainer.now.state.update = 1;
+        Checkpoints::of(folder.path()).save(&trainer.now).unwrap();
+
+        // The step of update 2 oversteps what a number can hold.
+        trainer.schedule = Schedule::Constant {
+            peak: 1e30,
+            warmup: 1,
+        };
+        let error = trainer.run(Interrupt::listen().unwrap()).unwrap_err();
+        let TrainError::NotFinite { updates, update } = error else {
+            panic!("{error}");
+        };
+        assert_eq!((updates, update), (skipped, 2 + skipped));
+        let left = fs::read_dir(folder.path().join(CHECKPOINTS)).unwrap();
+        let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["00000001"]);
+    }
+}
+
+#[test]
+fn of_averaged_validations_the_best_stay() {
+    for (metric, scores) in [
+        (Metric::Bleu, [10.0, 30.0, 20.0, 5.0, 25.0]),
+        (Metric::Loss, [3.0, 1.0, 2.0, 5.0, 1.5]),
+    ] {
+        let mut trainer = trainer();
+        trainer.recipe.training.metric = metric;
+        let mut averaged = Vec::new();
+        for (update, score) in (1..).zip(scores) {
+            trainer.now.state.update = update;
+            trainer.average_also(Some(score), 2);
+            let updates = trainer.now.state.averaged.iter().map(|averaged| averaged.update);
+            averaged.push(updates.collect::<Vec<_>>());
+        }
+        let expected: [&[usize]; 5] = [&[1], &[1, 2], &[2, 3], &[2, 3], &[2, 5]];
+        assert_eq!(averaged, expected, "{metric}");
+    }
 }
 
 /// A remote device tells how often it is waited for.

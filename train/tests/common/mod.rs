@@ -123,6 +123,27 @@ impl Workspace {
     }
 }
 
+/// What a command begins with that runs a program of the backends that the tests are built with.
+pub(crate) fn just() -> String {
+    let backends = [
+        ("cuda", cfg!(feature = "cuda")),
+        ("rocm", cfg!(feature = "rocm")),
+        ("metal", cfg!(feature = "metal")),
+        ("vulkan", cfg!(feature = "vulkan")),
+        ("wgpu", cfg!(feature = "wgpu")),
+        ("flex", cfg!(feature = "flex")),
+        ("cpu", cfg!(feature = "cpu")),
+        ("ndarray", cfg!(feature = "ndarray")),
+        ("remote", cfg!(feature = "remote")),
+    ];
+    let names = backends.into_iter().filter(|(_, is_built_in)| *is_built_in);
+    let names: Vec<&str> = names.map(|(name, _)| name).collect();
+    match names.join(",").as_str() {
+        "flex" => "just".to_owned(),
+        names => format!("just backend={names}"),
+    }
+}
+
 /// The records of a run.
 pub(crate) fn records(run: &Path) -> Vec<Record> {
     let text = fs::read_to_string(run.join("metrics.jsonl")).expect("the run wrote its metrics");
