@@ -2,7 +2,7 @@
 r"""The peer of `just bench decode`: the same model and text in CTranslate2.
 
     python bench/ctranslate2_decode.py MODEL TEXT --beam 4 --batch 32 --workers 2 --threads 1 --dtype int8 \
-        --started $(date +%s) [--length 25] [--device cuda]
+        --min-length 1 --max-length 255 --started $(date +%s) [--device cuda]
 
 MODEL is what `ctranslate2_model.py` wrote. TEXT holds a sentence of tokens a line, with a space between them. Prints
 one JSON object: target tokens a second over the whole text, after one batch to warm up, the process's peak memory in
@@ -17,6 +17,9 @@ import time
 
 import ctranslate2
 
+# Tokens of a hypothesis beyond those of its source: section 6.1 of the paper, as in Attend.
+EXTRA_LENGTH = 50
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -26,7 +29,8 @@ def main():
     parser.add_argument("--batch", type=int, required=True)
     parser.add_argument("--workers", type=int, required=True)
     parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--length", type=int, help="of every translation, in tokens")
+    parser.add_argument("--min-length", type=int, required=True, help="of a translation, in tokens")
+    parser.add_argument("--max-length", type=int, required=True, help="likewise")
     parser.add_argument("--started", type=float, required=True, help="seconds from 1970 to the program's start")
     parser.add_argument("--dtype", choices=["float32", "bfloat16", "float16", "int8"], required=True)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
@@ -41,12 +45,21 @@ def main():
         inter_threads=options.workers,
         intra_threads=options.threads,
     )
-    settings = {"beam_size": options.beam, "length_penalty": 0, "max_batch_size": options.batch}
-    if options.length is not None:
-        settings |= {"min_decoding_length": options.length, "max_decoding_length": options.length}
-    translator.translate_batch(sentences[:1], **settings)
+
+    def translate(sentences):
+        return translator.translate_batch(
+            sentences,
+            beam_size=options.beam,
+            length_penalty=0,
+            max_batch_size=options.batch,
+            min_decoding_length=options.min_length,
+            # Of several sentences the longest counts, since a call has one limit.
+            max_decoding_length=min(max(map(len, sentences)) + EXTRA_LENGTH, options.max_length),
+        )
+
+    translate(sentences[:1])
     start_seconds = time.time() - options.started
-    translator.translate_batch(sentences[: options.batch], **settings)
+    translate(sentences[: options.batch])
 
     sentence_seconds = []
     start = time.perf_counter()
@@ -54,10 +67,10 @@ def main():
         results = []
         for sentence in sentences:
             sentence_start = time.perf_counter()
-            results += translator.translate_batch([sentence], **settings)
+            results += translate([sentence])
             sentence_seconds.append(time.perf_counter() - sentence_start)
     else:
-        results = translator.translate_batch(sentences, **settings)
+        results = translate(sentences)
     seconds = time.perf_counter() - start
     on_card = options.device != "cpu"
     measurement = {

@@ -112,4 +112,5 @@ def filled(folder):
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit(__doc__)
+    pathlib.Path(sys.argv[2]).mkdir(parents=True, exist_ok=True)
     specification(sys.argv[1]).save(sys.argv[2])

@@ -38,9 +38,15 @@ KNOWN_SETTINGS = {
     "data.clean.target_scripts": None,
     "training.accumulate": 1,
     "training.schedule": "inverse-square-root",
+    "training.dtype": "float32",
     "training.optimizer": "adam",
     "training.ema": None,
     "training.average_best": None,
+    "search.min_length": 0,
+    "search.max_length": None,
+    "search.no_repeat_ngram": 0,
+    "search.repetition_penalty": 1.0,
+    "search.unknown": "forbid",
 }
 
 
@@ -91,7 +97,10 @@ def translate(model, sources, text, batch_size=64):
         target = torch.full((len(numbers), 1), text.bos)
         ended = torch.zeros(len(numbers), dtype=torch.bool)
         while not ended.all() and target.shape[1] < min(source.shape[1] + EXTRA_LENGTH, text.positions):
-            best = model.decode(target, *encoded, positions=-1).argmax(-1)
+            logits = model.decode(target, *encoded, positions=-1)
+            # None of them is a part of a translation, as in Attend.
+            logits[:, [text.pad, text.bos, text.unk]] = -torch.inf
+            best = logits.argmax(-1)
             best = best.where(~ended, text.eos)
             target = torch.cat([target, best[:, None]], dim=1)
             ended |= best == text.eos

@@ -4,20 +4,22 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::slice;
 
 use attend_data::DataError;
 use attend_data::cli::print;
-use attend_data::corpus::read_lines;
 use attend_data::tokenizer::Tokenizer;
+use attend_infer::cli::DeviceOption;
 use attend_infer::search::{LengthNormalization, SearchOptions, Stopping, Unknown};
 use attend_infer::translator::EXTRA_LENGTH;
-use attend_infer::{ModelFolder, Translation, Translator, Workers, device};
+use attend_infer::{ModelFolder, Translation, Translator, Workers, notice_lost_device};
 use attend_model::{InferenceTransformer, Precision};
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 use clap::Args;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::Serialize;
 
+use crate::decode::read_text;
 use crate::error::BenchError;
 use crate::measurement::run_script;
 
@@ -40,6 +42,8 @@ pub(crate) struct Options {
     /// The text to translate, a sentence a line.
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
+    #[command(flatten)]
+    device: DeviceOption,
 }
 
 /// What is found for a sentence, a line of JSON each. Tokens are as the vocabulary spells them, without `<s>` and
@@ -63,8 +67,13 @@ struct Scored {
 
 /// Finds everything by Attend, and has the peer find and compare it.
 pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
-    let model_folder = ModelFolder::load(&options.model, &device::auto()?.device)?;
-    let numbered = (1..).zip(read_lines(&options.input)?);
+    let device = options.device.select()?;
+    notice_lost_device(slice::from_ref(&device), || compare_on(&device.device, options))
+}
+
+fn compare_on(device: &Device, options: &Options) -> Result<(), BenchError> {
+    let numbered = (1..).zip(read_text(&options.input)?);
+    let model_folder = ModelFolder::load(&options.model, device)?;
     // What is blank is not translated.
     let numbered: Vec<(usize, String)> = numbered.filter(|(_, line)| !line.trim().is_empty()).collect();
     let length_penalty = model_folder.generation.length_penalty;

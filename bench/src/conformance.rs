@@ -3,16 +3,18 @@
 mod results;
 
 use std::path::Path;
+use std::slice;
 
 use attend_data::DataError;
 use attend_data::cli::print;
 use attend_infer::cli::DeviceOption;
-use attend_infer::{ModelFolder, device};
+use attend_infer::device::NamedDevice;
+use attend_infer::{ModelFolder, Translation, device, notice_lost_device};
 use attend_model::Precision;
 use clap::Args;
 
 use crate::error::BenchError;
-use results::{Results, compute, new_model, weights};
+use results::{PRECISIONS, Results, compute, new_model, weights};
 
 /// The device that all others are compared with.
 const REFERENCE: &str = "flex";
@@ -22,6 +24,8 @@ const REFERENCE: &str = "flex";
 const OUTPUTS: f64 = 1e-5;
 const GRADIENTS: f64 = 1e-4;
 const LOSSES: f64 = 1e-4;
+/// A translation's log-probability is a sum over its tokens, which may add up what each step is off by.
+const LOG_PROBABILITIES: f64 = 1e-4;
 /// Of all translations by beam search, so many may differ, by ties.
 const TRANSLATIONS: f64 = 0.01;
 /// The part by which the memory that a device holds may grow after a tenth of the sentences.
@@ -45,23 +49,37 @@ pub(crate) struct Options {
     sentences: usize,
 }
 
-/// What is compared.
+/// A row of the table.
 struct Check {
     name: String,
-    difference: f64,
-    bound: f64,
+    outcome: Outcome,
+}
+
+enum Outcome {
+    Compared {
+        difference: f64,
+        bound: f64,
+    },
+    /// With the reason.
+    NotRun(&'static str),
 }
 
 /// Compares the device with the processor, prints a table, and fails where they differ.
 pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
-    let reference = device::select(REFERENCE)?.device;
     let device = options.device.select()?;
+    notice_lost_device(slice::from_ref(&device), || {
+        compare_on(&device, options.sentences)
+    })
+}
+
+fn compare_on(device: &NamedDevice, sentences: usize) -> Result<(), BenchError> {
+    let reference = device::select(REFERENCE)?.device;
     let folder =
         tempfile::tempdir().map_err(|error| DataError::write(Path::new("a temporary folder"), error))?;
     let folder = folder.path();
     new_model(&reference)?.save(folder)?;
     let expected = compute(folder, &reference, 0)?;
-    let found = compute(folder, &device.device, options.sentences)?;
+    let found = compute(folder, &device.device, sentences)?;
     let saved = weights(&ModelFolder::load(folder, &reference)?.model);
     ModelFolder::load(folder, &device.device)?.save(folder)?;
     let brought_back = weights(&ModelFolder::load(folder, &reference)?.model);
@@ -81,7 +99,7 @@ pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
     match differing.is_empty() {
         true => Ok(()),
         false => Err(BenchError::Differs {
-            device: device.name,
+            device: device.name.clone(),
             checks: differing.join(", "),
         }),
     }
@@ -91,13 +109,23 @@ impl Check {
     fn new(name: impl Into<String>, difference: f64, bound: f64) -> Self {
         Self {
             name: name.into(),
-            difference,
-            bound,
+            outcome: Outcome::Compared { difference, bound },
         }
     }
 
+    fn not_run(name: impl Into<String>, reason: &'static str) -> Self {
+        Self {
+            name: name.into(),
+            outcome: Outcome::NotRun(reason),
+        }
+    }
+
+    /// What was not run does not fail.
     fn passes(&self) -> bool {
-        self.difference <= self.bound
+        match self.outcome {
+            Outcome::Compared { difference, bound } => difference <= bound,
+            Outcome::NotRun(_) => true,
+        }
     }
 }
 
@@ -111,13 +139,16 @@ fn checks(found: &Results, expected: &Results) -> Vec<Check> {
             GRADIENTS,
         ),
     ];
-    for found in &found.passes {
-        let precision = found.precision;
-        let expected = expected
-            .passes
-            .iter()
-            .find(|expected| expected.precision == precision);
+    for precision in PRECISIONS {
+        let expected = expected.passes_in(precision);
         let expected = expected.expect("the processor computes in every precision");
+        let Some(found) = found.passes_in(precision) else {
+            checks.push(Check::not_run(
+                precision.to_string(),
+                "not computed by this device",
+            ));
+            continue;
+        };
         checks.extend([
             Check::new(
                 format!("steps in {precision}"),
@@ -144,12 +175,22 @@ fn checks(found: &Results, expected: &Results) -> Vec<Check> {
             share_differing(&found.beam, &expected.beam),
             TRANSLATIONS,
         ),
+        Check::new(
+            "log P of greedy translations",
+            log_probabilities_apart(&found.greedy, &expected.greedy),
+            LOG_PROBABILITIES,
+        ),
+        Check::new(
+            "log P of translations by beam",
+            log_probabilities_apart(&found.beam, &expected.beam),
+            LOG_PROBABILITIES,
+        ),
     ]);
-    checks.extend(
-        found
-            .growth
-            .map(|growth| Check::new("growth of the memory held", growth, GROWTH)),
-    );
+    let growth = "growth of the memory held";
+    checks.push(match found.growth {
+        Some(part) => Check::new(growth, part, GROWTH),
+        None => Check::not_run(growth, "the backend does not tell"),
+    });
     checks
 }
 
@@ -157,13 +198,14 @@ fn table(device: &str, checks: &[Check]) -> String {
     let title = format!("{device} beside {REFERENCE}");
     let title = format!("{title:<36} {:>9} {:>9}\n", "differs", "at most");
     let lines = checks.iter().map(|check| {
-        let Check {
-            name,
-            difference,
-            bound,
-        } = check;
+        let name = &check.name;
         let end = if check.passes() { "" } else { "  too much" };
-        format!("{name:<36} {difference:>9.1e} {bound:>9.0e}{end}\n")
+        match check.outcome {
+            Outcome::Compared { difference, bound } => {
+                format!("{name:<36} {difference:>9.1e} {bound:>9.0e}{end}\n")
+            }
+            Outcome::NotRun(reason) => format!("{name}: {reason}\n"),
+        }
     });
     std::iter::once(title).chain(lines).collect()
 }
@@ -182,9 +224,19 @@ fn largest(values: impl Iterator<Item = f32>) -> f64 {
     })
 }
 
-fn share_differing(ours: &[String], theirs: &[String]) -> f64 {
+fn share_differing(ours: &[Translation], theirs: &[Translation]) -> f64 {
     let pairs = ours.iter().zip(theirs);
-    pairs.filter(|(one, other)| one != other).count() as f64 / ours.len() as f64
+    pairs.filter(|(one, other)| one.text != other.text).count() as f64 / ours.len() as f64
+}
+
+/// The [`relative_difference`] of the log-probabilities of translations that are the same; no number where none is.
+fn log_probabilities_apart(ours: &[Translation], theirs: &[Translation]) -> f64 {
+    let pairs = ours.iter().zip(theirs);
+    let same = pairs.filter(|(one, other)| one.text == other.text);
+    let (ours, theirs): (Vec<f32>, Vec<f32>) = same
+        .map(|(one, other)| (one.log_probability, other.log_probability))
+        .unzip();
+    relative_difference(&ours, &theirs)
 }
 
 #[cfg(test)]
@@ -196,15 +248,24 @@ mod tests {
     fn differences_are_parts_of_the_largest_value() {
         assert_eq!(relative_difference(&[1.0, -4.0], &[1.5, -4.0]), 0.125);
         assert_eq!(relative_difference(&[1.0, f32::NAN], &[1.0, 2.0]), f64::INFINITY);
-        let translations = |texts: [&str; 4]| texts.map(str::to_owned).to_vec();
-        let share = share_differing(
-            &translations(["a", "b", "c", "d"]),
-            &translations(["a", "b", "e", "d"]),
-        );
-        assert_eq!(share, 0.25);
+        let ours = translations([("a", -1.0), ("b", -4.0), ("c", -9.0), ("d", -2.0)]);
+        let theirs = translations([("a", -1.5), ("b", -4.0), ("e", -8.0), ("d", -2.0)]);
+        assert_eq!(share_differing(&ours, &theirs), 0.25);
+        assert_eq!(log_probabilities_apart(&ours, &theirs), 0.125);
+        assert!(log_probabilities_apart(&ours[..1], &theirs[1..2]).is_nan());
     }
+
+    fn translations<const N: usize>(found: [(&str, f32); N]) -> Vec<Translation> {
+        let translations = found.map(|(text, log_probability)| Translation {
+            text: text.to_owned(),
+            log_probability,
+            ..Translation::default()
+        });
+        translations.to_vec()
+    }
+
     fn results() -> Results {
-        let passes = [Precision::Float32, Precision::BFloat16, Precision::Float16].map(|precision| Passes {
+        let passes = PRECISIONS.map(|precision| Passes {
             precision,
             steps: vec![1.0, -2.0],
             losses: vec![4.0, 3.0],
@@ -214,8 +275,8 @@ mod tests {
             whole: vec![1.0, -2.0],
             gradients: vec![0.5, 0.1],
             passes: passes.to_vec(),
-            greedy: vec!["a".to_owned(), "b".to_owned()],
-            beam: vec!["a".to_owned(), "c".to_owned()],
+            greedy: translations([("a", -1.0), ("b", -2.0), ("c", -8.0)]),
+            beam: translations([("a", -1.0), ("d", -1.5), ("c", -8.0)]),
             growth: Some(0.0),
         }
     }
@@ -262,8 +323,39 @@ mod tests {
             ["translations by beam search"]
         );
         assert_eq!(
+            failing(|found| found.greedy[0].log_probability += 1e-3),
+            ["log P of greedy translations"]
+        );
+        assert_eq!(
+            failing(|found| found.beam[1].log_probability = f32::NEG_INFINITY),
+            ["log P of translations by beam"]
+        );
+        assert_eq!(failing(|found| found.beam[1].log_probability += 7e-4), [""; 0]);
+        assert_eq!(
             failing(|found| found.growth = Some(0.5)),
             ["growth of the memory held"]
+        );
+    }
+
+    #[test]
+    fn what_a_device_cannot_do_is_a_row_with_the_reason() {
+        let mut found = results();
+        found.passes.remove(1);
+        found.growth = None;
+        let checks = checks(&found, &results());
+        assert!(checks.iter().all(Check::passes));
+        let table = table("abacus:1", &checks);
+        let rows: Vec<&str> = table.lines().filter(|line| line.contains(": ")).collect();
+        assert_eq!(
+            rows,
+            [
+                "bfloat16: not computed by this device",
+                "growth of the memory held: the backend does not tell"
+            ]
+        );
+        assert!(
+            table.contains("steps in float16") && !table.contains("steps in bfloat16"),
+            "{table}"
         );
     }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::slice;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use attend_data::DataError;
@@ -12,8 +13,8 @@ use attend_data::corpus::read_lines;
 use attend_data::tokenizer::Tokenizer;
 use attend_infer::cli::{DeviceOption, avoid_huge_pages};
 use attend_infer::device::NamedDevice;
-use attend_infer::search::{SearchOptions, Stopping};
-use attend_infer::{InferError, ModelFolder, Translator, Workers};
+use attend_infer::search::{SearchOptions, Stopping, Unknown};
+use attend_infer::{InferError, ModelFolder, Translator, Workers, notice_lost_device};
 use attend_model::{Precision, Transformer, TransformerConfig};
 use attend_train::memory::peak_memory;
 use burn::tensor::Device;
@@ -52,7 +53,7 @@ pub(crate) struct Options {
     #[arg(long = "size", value_name = "SIZE", conflicts_with = "model")]
     sizes: Vec<Size>,
     /// Tokens of every source and translation of a network of random weights.
-    #[arg(long, value_name = "N", default_value = "25")]
+    #[arg(long, value_name = "N", default_value = "25", conflicts_with = "model")]
     length: NonZeroUsize,
     /// A trained model's folder, in place of random weights.
     #[arg(long, value_name = "FOLDER", requires = "input")]
@@ -92,7 +93,9 @@ pub(crate) struct DecoderOptions {
     #[arg(long)]
     dtype: Precision,
     #[arg(long)]
-    length: Option<usize>,
+    min_length: usize,
+    #[arg(long)]
+    max_length: usize,
     /// Seconds from 1970 to the program's start.
     #[arg(long)]
     started: f64,
@@ -138,7 +141,8 @@ impl Decoding {
 
 /// What both sides do in a run.
 struct Task {
-    length: Option<usize>,
+    min_length: usize,
+    max_length: usize,
     dtype: Precision,
     beam: usize,
     batch: usize,
@@ -156,12 +160,11 @@ impl Task {
             ("--batch", self.batch),
             ("--workers", self.workers),
             ("--threads", self.threads),
+            ("--min-length", self.min_length),
+            ("--max-length", self.max_length),
         ];
         for (name, count) in counts {
             command.args([name, &count.to_string()]);
-        }
-        if let Some(length) = self.length {
-            command.args(["--length", &length.to_string()]);
         }
         command.args(["--started", &seconds_since_1970().to_string()]);
     }
@@ -172,24 +175,45 @@ fn seconds_since_1970() -> f64 {
     now.unwrap_or_default().as_secs_f64()
 }
 
+/// The lines of a text, at least one of which is to be translated.
+pub(crate) fn read_text(path: &Path) -> Result<Vec<String>, BenchError> {
+    let lines = read_lines(path)?;
+    match lines.iter().all(|line| line.trim().is_empty()) {
+        true => Err(BenchError::NoSentence {
+            path: path.to_owned(),
+        }),
+        false => Ok(lines),
+    }
+}
+
 /// Runs both sides in turn and prints a table, a row a pair.
 pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
+    let device = options.device.select()?;
+    notice_lost_device(slice::from_ref(&device), || compare_on(&device, options))
+}
+
+fn compare_on(device: &NamedDevice, options: &Options) -> Result<(), BenchError> {
     let folder =
         tempfile::tempdir().map_err(|error| DataError::write(Path::new("a temporary folder"), error))?;
     let words_file = folder.path().join("words");
-    let device = options.device.select()?;
-    print(HEAD)?;
     if let (Some(model), Some(input)) = (&options.model, &options.input) {
-        let tokenizer = ModelFolder::load(model, &device.device)?.tokenizer;
+        let lines = read_text(input)?;
+        let ModelFolder {
+            tokenizer, config, ..
+        } = ModelFolder::load(model, &device.device)?;
         let words = |line: &String| -> String {
             let ids = tokenizer.encode(line);
             let tokens: Vec<String> = ids.iter().map(|&id| tokenizer.vocabulary_entry(id)).collect();
             tokens.join(" ") + "\n"
         };
-        let text: String = read_lines(input)?.iter().map(words).collect();
+        let text: String = lines.iter().map(words).collect();
         fs::write(&words_file, text).map_err(|error| DataError::write(&words_file, error))?;
-        return rows(options, &device, "given", model, [input, &words_file], None);
+        print(HEAD)?;
+        // The peer's default, and as many as the model has positions for, one of which is that of `<s>`.
+        let lengths = [1, config.max_length - 1];
+        return rows(options, device, "given", model, [input, &words_file], lengths);
     }
+    print(HEAD)?;
     let sizes = match options.sizes.as_slice() {
         [] => &[Size::Small, Size::Base],
         sizes => sizes,
@@ -198,26 +222,21 @@ pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
         let model = folder.path().join(size.name());
         random_model(size, &model, &device.device)?;
         random_text(&words_file, options.length.get())?;
-        rows(
-            options,
-            &device,
-            size.name(),
-            &model,
-            [&words_file; 2],
-            Some(options.length.get()),
-        )?;
+        let lengths = [options.length.get(); 2];
+        rows(options, device, size.name(), &model, [&words_file; 2], lengths)?;
     }
     Ok(())
 }
 
-/// The rows of one model, on a text that the peer takes as words.
+/// The rows of one model, on a text that the peer takes as words, with translations of so many tokens at least and at
+/// most.
 fn rows(
     options: &Options,
     device: &NamedDevice,
     name: &str,
     folder: &Path,
     [text, words]: [&Path; 2],
-    length: Option<usize>,
+    [min_length, max_length]: [usize; 2],
 ) -> Result<(), BenchError> {
     let or = |counts: &[NonZeroUsize], default: &[usize]| match counts {
         [] => default.to_vec(),
@@ -250,7 +269,8 @@ fn rows(
                 .flat_map(|&dtype| layouts.iter().map(move |&layout| (dtype, layout)));
             for (dtype, [workers, threads]) in layouts {
                 let task = Task {
-                    length,
+                    min_length,
+                    max_length,
                     dtype,
                     beam,
                     batch,
@@ -334,8 +354,12 @@ fn random_text(path: &Path, length: usize) -> Result<(), BenchError> {
 pub(crate) fn measure(options: &DecoderOptions) -> Result<(), BenchError> {
     // As `translate` does.
     avoid_huge_pages();
-    let device = options.device.select()?.device;
-    let bundle = ModelFolder::load(&options.folder, &device)?;
+    let device = options.device.select()?;
+    notice_lost_device(slice::from_ref(&device), || measure_on(&device.device, options))
+}
+
+fn measure_on(device: &Device, options: &DecoderOptions) -> Result<(), BenchError> {
+    let bundle = ModelFolder::load(&options.folder, device)?;
     let lines = read_lines(&options.text)?;
     let search = SearchOptions {
         beam_size: options.beam,
@@ -343,8 +367,9 @@ pub(crate) fn measure(options: &DecoderOptions) -> Result<(), BenchError> {
         length_penalty: 0.0,
         // The peer's search, so that both take the same steps.
         stopping: Stopping::CTranslate2,
-        min_length: options.length.unwrap_or(0),
-        max_length: options.length,
+        unknown: Unknown::Keep,
+        min_length: options.min_length,
+        max_length: Some(options.max_length),
         ..SearchOptions::default()
     };
     let translator = Translator::in_precision(bundle, options.dtype)?
@@ -373,7 +398,7 @@ pub(crate) fn measure(options: &DecoderOptions) -> Result<(), BenchError> {
     let tokens: usize = translations.iter().map(|best| best[0].tokens.len()).sum();
     print_measurement(&Decoding {
         tokens_per_second: tokens as f64 / seconds,
-        peak_bytes: device_memory(&device).or_else(peak_memory).unwrap_or(0),
+        peak_bytes: device_memory(device).or_else(peak_memory).unwrap_or(0),
         start_seconds,
         sentence_seconds,
     })

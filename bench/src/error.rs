@@ -33,6 +33,8 @@ pub(crate) enum BenchError {
         "no update was measured: there are no more than warm up, or losses and gradients were not finite"
     )]
     NoUpdates,
+    #[error("{} has no sentence to translate", path.display())]
+    NoSentence { path: PathBuf },
     #[error("{device} computes something else than the processor: {checks}")]
     Differs { device: String, checks: String },
 }
@@ -46,6 +48,7 @@ impl BenchError {
             Self::Start { packages, .. } | Self::NoMeasurement { packages, .. } => {
                 packages.map(|packages| format!("name a Python that has {packages}: --python PATH"))
             }
+            Self::NoSentence { .. } => Some("name a text with a sentence a line: --input FILE".to_owned()),
             Self::NoUpdates | Self::Differs { .. } => None,
         }
     }

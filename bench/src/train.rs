@@ -14,13 +14,14 @@ use attend_data::cli::print;
 use attend_data::mixture::Mixture;
 use attend_data::report::CorpusReports;
 use attend_data::tokenizer::Tokenizer;
-use attend_infer::Workers;
 use attend_infer::cli::DeviceOption;
+use attend_infer::{Workers, notice_lost_device};
 use attend_train::Recipe;
 use attend_train::dataset::Dataset;
 use attend_train::memory::peak_memory;
 use attend_train::recipe::Dtype;
 use attend_train::trainer::Trainer;
+use burn::tensor::Device;
 use clap::{Args, ValueEnum, value_parser};
 
 use crate::error::BenchError;
@@ -164,6 +165,11 @@ fn peer(python: &Path, size: Size, batches: &Path, threads: usize) -> Command {
 
 /// Trains on the batches of a file and prints the measurement.
 pub(crate) fn measure(options: &TrainerOptions) -> Result<(), BenchError> {
+    let device = options.device.select()?;
+    notice_lost_device(slice::from_ref(&device), || measure_on(&device.device, options))
+}
+
+fn measure_on(device: &Device, options: &TrainerOptions) -> Result<(), BenchError> {
     let path = &options.batches;
     let json = fs::read(path).map_err(|error| DataError::read(path, error))?;
     let workload: Workload =
@@ -180,7 +186,6 @@ pub(crate) fn measure(options: &TrainerOptions) -> Result<(), BenchError> {
         bpe_dropout: None,
     };
     let workers = Workers::start(options.workers, 1)?;
-    let device = options.device.select()?.device;
     let mut recipe = recipe(options.size);
     recipe.training.dtype = options.dtype;
     let mut trainer = Trainer::new(
@@ -188,7 +193,7 @@ pub(crate) fn measure(options: &TrainerOptions) -> Result<(), BenchError> {
         Tokenizer::train_whitespace(words.iter(), None)?,
         dataset,
         PathBuf::new(),
-        slice::from_ref(&device),
+        slice::from_ref(device),
         workers,
     )?;
     let mut rates = Vec::new();
@@ -204,7 +209,7 @@ pub(crate) fn measure(options: &TrainerOptions) -> Result<(), BenchError> {
         .skip(WARMUP)
         .map(|tokens_per_second| Measurement {
             tokens_per_second,
-            peak_bytes: device_memory(&device).or_else(peak_memory).unwrap_or(0),
+            peak_bytes: device_memory(device).or_else(peak_memory).unwrap_or(0),
         });
     print_measurement(&median(measurements.collect()).ok_or(BenchError::NoUpdates)?)
 }

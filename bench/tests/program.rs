@@ -254,7 +254,8 @@ fn both_sides_decode_the_same_text_with_the_same_model() {
         assert_eq!(&row[13..18], ["100", "2.0", "0.25", "-", "-"]);
     }
     let arguments = fs::read_to_string(folder.path().join("arguments")).unwrap();
-    let expected = "--dtype int8 --beam 1 --batch 1 --workers 2 --threads 1 --length 3 --started ";
+    let expected =
+        "--dtype int8 --beam 1 --batch 1 --workers 2 --threads 1 --min-length 3 --max-length 3 --started ";
     assert!(arguments.contains(expected), "{arguments}");
     assert!(arguments.trim_end().ends_with("--device cpu"), "{arguments}");
 }
@@ -311,6 +312,12 @@ fn a_trained_model_translates_a_text_that_its_peer_gets_as_words() {
     assert_eq!(fs::read_to_string(folder.path().join("words")).unwrap(), words);
     // A space within a line is a part of the word that it begins.
     assert!(words.contains(" \u{120}"), "{words}");
+    // The preset has 256 positions, one of which is that of `<s>`.
+    let arguments = fs::read_to_string(folder.path().join("arguments")).unwrap();
+    assert!(
+        arguments.contains("--min-length 1 --max-length 255 "),
+        "{arguments}"
+    );
 }
 
 #[test]
@@ -368,4 +375,34 @@ fn a_text_and_a_trained_model_go_together() {
     let output = bench(&["decode", "--model", "runs/phrasebook"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("--input"));
+}
+
+#[test]
+fn translations_of_a_trained_model_are_not_of_a_given_length() {
+    let arguments = "decode --model runs/phrasebook --input input.txt --length 25".split(' ');
+    let output = bench(&arguments.collect::<Vec<_>>());
+    assert_eq!(output.status.code(), Some(2));
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        complaints.contains("cannot be used with") && complaints.contains("--length"),
+        "{complaints}"
+    );
+}
+
+#[test]
+fn a_text_without_a_sentence_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("input.txt");
+    let input = input.to_str().unwrap();
+    let options = ["--model", "runs/phrasebook", "--python", "/missing/python"];
+    for text in ["", " \n\n"] {
+        fs::write(input, text).unwrap();
+        for subject in ["decode", "agree"] {
+            let output = bench(&[&[subject, "--input", input], &options[..]].concat());
+            assert_eq!(output.status.code(), Some(1));
+            let complaints = String::from_utf8(output.stderr).unwrap();
+            let expected = format!("error: {input} has no sentence to translate\nhint: name a text ");
+            assert!(complaints.starts_with(&expected), "{complaints}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use attend_data::batch::{Batch, Example};
 use attend_data::tokenizer::Tokenizer;
 use attend_infer::search::SearchOptions;
-use attend_infer::{InferError, ModelFolder, Translator};
+use attend_infer::{InferError, ModelFolder, Translation, Translator};
 use attend_model::{
     InferenceTransformer, Precision, Transformer, TransformerConfig, seed_dropout, with_products_in,
 };
@@ -23,6 +23,8 @@ use crate::size::Size;
 use crate::train::recipe;
 use crate::workload::pair;
 
+/// Of the products, each where the device has it.
+pub(super) const PRECISIONS: [Precision; 3] = [Precision::Float32, Precision::BFloat16, Precision::Float16];
 /// Words besides the special tokens.
 const WORDS: usize = 100;
 const PAIRS: usize = 24;
@@ -42,11 +44,19 @@ pub(super) struct Results {
     pub(super) gradients: Vec<f32>,
     /// In 32 bits, and in those 16 bits that the device multiplies in.
     pub(super) passes: Vec<Passes>,
-    pub(super) greedy: Vec<String>,
-    pub(super) beam: Vec<String>,
+    /// The best translation of each sentence.
+    pub(super) greedy: Vec<Translation>,
+    pub(super) beam: Vec<Translation>,
     /// By how much the memory that the device holds has grown since the first tenth of many sentences, as a part of it;
     /// `None` where Burn does not tell.
     pub(super) growth: Option<f64>,
+}
+
+impl Results {
+    /// `None` where the device lacks the precision.
+    pub(super) fn passes_in(&self, precision: Precision) -> Option<&Passes> {
+        self.passes.iter().find(|passes| passes.precision == precision)
+    }
 }
 
 /// What is computed with products in one precision.
@@ -110,8 +120,8 @@ pub(super) fn compute(folder: &Path, device: &Device, sentences: usize) -> Resul
     );
     let training = ModelFolder::load(folder, &device.clone().autodiff())?.model;
     let gradients = Values::of_gradients(&training, &loss(&training, &batch).backward());
-    let precisions = [Precision::Float32, Precision::BFloat16, Precision::Float16].into_iter();
-    let passes = precisions
+    let passes = PRECISIONS
+        .into_iter()
         .filter(|precision| device.supports_dtype(precision.of_products()))
         .map(|precision| Passes {
             precision,
@@ -119,7 +129,11 @@ pub(super) fn compute(folder: &Path, device: &Device, sentences: usize) -> Resul
             losses: train(training.clone(), &batch, precision).1,
         });
     let lines = lines(&bundle.tokenizer, PAIRS);
-    let translate = |beam_size| translator(&bundle, beam_size)?.translate_best(&lines);
+    let translate = |beam_size| {
+        let translations = translator(&bundle, beam_size)?.translate(&lines)?.into_iter();
+        let best = translations.map(|mut best_first| best_first.swap_remove(0));
+        Ok::<_, InferError>(best.collect())
+    };
     Ok(Results {
         whole: values(log_softmax(logits.clone(), 2)),
         logits: values(logits),
