@@ -45,12 +45,11 @@ struct Reading {
 }
 
 impl SearchOptions {
-    /// [`validate`](Self::validate)s the options, and that banned words can be kept out.
+    /// Checks that the options, valid ones, let banned words be kept out.
     ///
     /// # Errors
-    /// Also where unknown words are copied: one could be a banned one.
+    /// Where unknown words are copied: one could be a banned one.
     pub fn validate_with_banned_words(&self) -> Result<(), SearchError> {
-        self.validate()?;
         match self.unknown {
             Unknown::Copy => Err(SearchError::BannedCopies),
             Unknown::Forbid | Unknown::Keep => Ok(()),

@@ -177,9 +177,9 @@ impl<'a> Search<'a> {
         options: &'a SearchOptions,
         banned: Option<&'a BannedWords>,
     ) -> Result<Self, SearchError> {
-        match banned {
-            None => options.validate()?,
-            Some(_) => options.validate_with_banned_words()?,
+        options.validate()?;
+        if banned.is_some() {
+            options.validate_with_banned_words()?;
         }
         Ok(Self {
             special,

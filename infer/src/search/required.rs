@@ -126,13 +126,12 @@ impl Words {
 }
 
 impl SearchOptions {
-    /// [`validate`](Self::validate)s the options, and that they leave room for required words.
+    /// Checks that the options, valid ones, leave room for required words.
     ///
     /// # Errors
-    /// Also with greedy search and sampling, which have no beam to divide; with the end of CTranslate2's beams, which takes
+    /// With greedy search and sampling, which have no beam to divide; with the end of CTranslate2's beams, which takes
     /// hypotheses as they are; and with `no_repeat_ngram`, which may forbid what is required.
     pub fn validate_with_required_words(&self) -> Result<(), SearchError> {
-        self.validate()?;
         let contradiction = if self.sampling.is_some() {
             "`sampling`"
         } else if self.beam_size == 1 {

@@ -287,10 +287,14 @@ fn an_update_reads_once() {
     let mut sink = Vec::new();
     events.drain_into(&mut sink);
     let count = |kind: fn(&TelemetryEvent) -> bool| sink.iter().filter(|event| kind(event)).count();
-    assert!(
-        count(|event| matches!(event, TelemetryEvent::Op { .. })) > 100,
-        "the server computes"
-    );
+    // With Burn's fusion, which the features of cards turn on, a graph is many operations.
+    let computes = |event: &TelemetryEvent| {
+        matches!(
+            event,
+            TelemetryEvent::Op { .. } | TelemetryEvent::GraphExecuted { .. }
+        )
+    };
+    assert!(count(computes) > 0, "the server computes");
     let waits =
         |event: &TelemetryEvent| matches!(event, TelemetryEvent::Read { .. } | TelemetryEvent::Sync { .. });
     assert_eq!(count(waits), 1);

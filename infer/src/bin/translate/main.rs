@@ -134,13 +134,9 @@ fn run(options: &Options) -> Result<ExitCode, InferError> {
         eager: !options.input.as_ref().is_some_and(|path| path.is_file()),
         requests: requests.as_ref(),
     };
-    let result = notice_lost_device(slice::from_ref(&device), || {
-        // It ends before the device is asked whether it still answers.
-        let translator = translator;
-        match input {
-            Some(lines) => translate(options, &translator, stream, lines, &mut output),
-            None => prompt::translate(&translator, stream, &mut output),
-        }
+    let result = notice_lost_device(slice::from_ref(&device), || match input {
+        Some(lines) => translate(options, &translator, stream, lines, &mut output),
+        None => prompt::translate(&translator, stream, &mut output),
     });
     if let Err(error) = result {
         let hints = [error.hint(), output.unfinished()];
