@@ -222,7 +222,11 @@ fn connect(name: &str, address: &str) -> Result<NamedDevice, InferError> {
     let host = RemoteHost::websocket(url);
     let options = Device::remote_options(&host).device_index(index as usize);
     let (sender, answer) = mpsc::channel();
-    let connect = move || sender.send(options.init().map_err(|error| error.to_string()));
+    let connect = move || {
+        let device = options.init().map_err(|error| error.to_string());
+        // By then, the error may have been told.
+        let _ = sender.send(device);
+    };
     // Burn itself waits for ever.
     thread::Builder::new()
         .spawn(connect)
