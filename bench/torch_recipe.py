@@ -86,7 +86,9 @@ def loss_of(model, batch, text, label_smoothing):
 
 @torch.no_grad()
 def translate(model, sources, text, batch_size=64):
-    """Greedy translations of `sources`, in their order, as long as Attend's may be."""
+    """Greedy translations of `sources`, in their order, as long as Attend's may be, of the tokens that its may have."""
+    # Only a tokenizer of words has an <unk>.
+    never = [token for token in (text.pad, text.bos, text.unk) if token is not None]
     model.eval()
     hypotheses = [None] * len(sources)
     order = sorted(range(len(sources)), key=lambda number: len(sources[number]))
@@ -98,8 +100,7 @@ def translate(model, sources, text, batch_size=64):
         ended = torch.zeros(len(numbers), dtype=torch.bool)
         while not ended.all() and target.shape[1] < min(source.shape[1] + EXTRA_LENGTH, text.positions):
             logits = model.decode(target, *encoded, positions=-1)
-            # None of them is a part of a translation, as in Attend.
-            logits[:, [text.pad, text.bos, text.unk]] = -torch.inf
+            logits[:, never] = -torch.inf
             best = logits.argmax(-1)
             best = best.where(~ended, text.eos)
             target = torch.cat([target, best[:, None]], dim=1)
