@@ -58,7 +58,7 @@ fn weighted_sum(left: Transformer, a: f64, right: &Transformer, b: f64) -> Trans
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use attend_model::TransformerConfig;
     use burn::tensor::Device;
@@ -75,7 +75,7 @@ mod tests {
     }
 
     /// All weights in one list.
-    fn weights(model: &Transformer) -> Vec<f64> {
+    pub(crate) fn weights(model: &Transformer) -> Vec<f64> {
         struct List(Vec<f64>);
         impl ModuleVisitor for List {
             fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {

@@ -7,6 +7,7 @@ use burn::module::{ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 
 use super::*;
+use crate::average::tests::weights;
 use crate::checkpoint::CHECKPOINTS;
 use crate::dataset::{Corpora, TrainingText};
 use crate::validation::Metric;
@@ -72,19 +73,6 @@ fn gradients(trainer: &Trainer, factor: f64) -> Gradients {
         loss,
         gradients: scale(model, gradients, factor),
     }
-}
-
-/// All weights in one list.
-fn weights(model: &Transformer) -> Vec<f32> {
-    struct List(Vec<f32>);
-    impl ModuleVisitor for List {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0.extend(param.val().into_data().iter::<f32>());
-        }
-    }
-    let mut list = List(Vec::new());
-    model.visit(&mut list);
-    list.0
 }
 
 #[test]
