@@ -1,0 +1,320 @@
+//! Whatever is asked of a search, all at once: it is done, or refused for a reason that is there.
+
+mod common;
+
+use std::sync::LazyLock;
+
+use attend_infer::search::{LengthNormalization, Sampling, SearchOptions, Stopping, Unknown};
+use attend_infer::{InferError, SourceLine, Translation, Translator};
+use attend_model::Precision;
+use proptest::prelude::*;
+
+use common::{MAX_SOURCE_TOKENS, SENTENCES, bundle, bundle_of_words};
+
+/// Of pieces of words and of whole words, of which some are unknown; and each with weights of 8 bits.
+static TRANSLATORS: LazyLock<Vec<Translator>> = LazyLock::new(|| {
+    let words = || bundle_of_words(SENTENCES);
+    let small = |bundle| Translator::in_precision(bundle, Precision::Int8).unwrap();
+    vec![
+        Translator::new(bundle()),
+        Translator::new(words()),
+        small(bundle()),
+        small(words()),
+    ]
+});
+
+/// What no vocabulary of words has.
+const UNKNOWN_WORD: &str = "xylophone";
+
+#[derive(Clone, Debug)]
+struct Asked {
+    translator: usize,
+    aligns: bool,
+    search: SearchOptions,
+    prefix: &'static str,
+    required: Vec<String>,
+    banned: Vec<&'static str>,
+}
+
+impl Asked {
+    /// The options that are wrong or do not go together.
+    fn contradictions(&self) -> Vec<&'static str> {
+        let search = &self.search;
+        let sampling = search.sampling.unwrap_or_default();
+        let ranks = search.sampling.is_none() && search.beam_size > 1;
+        let most = match search.sampling {
+            None => search.beam_size,
+            Some(_) => usize::MAX,
+        };
+        let requires = !self.required.is_empty();
+        let keeps_required = ranks && search.stopping == Stopping::Exact && search.no_repeat_ngram == 0;
+        let wrong = [
+            ("beam_size", search.beam_size == 0 || requires && !keeps_required),
+            ("nbest", search.nbest == 0 || search.nbest > most),
+            ("length_penalty", search.length_penalty < 0.0),
+            ("repetition_penalty", search.repetition_penalty < 1.0),
+            ("coverage_penalty", search.coverage_penalty > 0.0 && !ranks),
+            (
+                "max_length",
+                search.max_length.is_some_and(|most| most < search.min_length),
+            ),
+            ("min_length", search.min_length > MAX_SOURCE_TOKENS),
+            (
+                "unknown",
+                search.unknown == Unknown::Copy && !self.banned.is_empty(),
+            ),
+            ("sampling.temperature", sampling.temperature == 0.0),
+            ("sampling.top_k", sampling.top_k == Some(0)),
+            ("sampling.top_p", sampling.top_p == 0.0),
+        ];
+        let wrong = wrong.into_iter().filter(|(_, is_wrong)| *is_wrong);
+        wrong.map(|(field, _)| field).collect()
+    }
+
+    /// The texts that translations must have.
+    fn wanted(&self) -> impl Iterator<Item = &str> {
+        [self.prefix]
+            .into_iter()
+            .chain(self.required.iter().map(String::as_str))
+    }
+
+    fn has_words(&self) -> bool {
+        self.translator % 2 == 1
+    }
+
+    /// Tokens of what translations must have.
+    fn wanted_tokens(&self) -> usize {
+        let tokenizer = TRANSLATORS[self.translator].tokenizer();
+        let spaced = self.required.iter().map(|word| format!(" {word}"));
+        let texts = [self.prefix.to_owned()].into_iter().chain(spaced);
+        texts.map(|text| tokenizer.encode(&text).len()).sum()
+    }
+
+    fn translate(&self, lines: &[&str]) -> Result<Vec<Vec<Translation>>, InferError> {
+        let translator = TRANSLATORS[self.translator].clone();
+        let translator = match self.aligns {
+            true => translator.with_alignments(),
+            false => translator,
+        };
+        let translator = translator
+            .with_search(self.search)?
+            .with_banned_words(&self.banned);
+        let lines: Vec<SourceLine<'_>> = lines
+            .iter()
+            .enumerate()
+            .map(|(number, text)| SourceLine {
+                text,
+                number,
+                prefix: self.prefix,
+                required: &self.required,
+            })
+            .collect();
+        translator.translate_lines(&lines)
+    }
+
+    /// That there is such a reason.
+    fn assert_refused(&self, error: &InferError) {
+        let contradictions = self.contradictions();
+        if let InferError::Search(error) = error {
+            assert!(
+                contradictions.contains(&error.field()),
+                "{error}, not {contradictions:?}"
+            );
+            assert!(
+                error.to_string().contains('`') || !self.required.is_empty(),
+                "{error}"
+            );
+            return;
+        }
+        let limit = self.search.max_length.unwrap_or(MAX_SOURCE_TOKENS);
+        let reason = match error {
+            InferError::Refused { text, .. } => {
+                let unknown = self.has_words() && text.contains(UNKNOWN_WORD);
+                self.wanted().any(|wanted| wanted == text) && (unknown || !self.banned.is_empty())
+            }
+            InferError::RequestTooLong { .. } => self.wanted_tokens() > limit,
+            InferError::Unmet { .. } => !self.required.is_empty(),
+            _ => false,
+        };
+        assert!(reason, "{error}");
+    }
+
+    fn assert_done(&self, source: &str, found: &[Translation]) {
+        let Self { search, prefix, .. } = self;
+        match search.sampling {
+            Some(_) => assert_eq!(found.len(), search.nbest),
+            None => {
+                assert!(
+                    (1..=search.nbest).contains(&found.len()),
+                    "{} translations",
+                    found.len()
+                );
+                assert!(found.is_sorted_by(|better, worse| better.score >= worse.score));
+                let of_each = found.iter().map(|translation| &translation.tokens);
+                let distinct: std::collections::HashSet<_> = of_each.collect();
+                assert_eq!(distinct.len(), found.len());
+            }
+        }
+        let tokenizer = TRANSLATORS[self.translator].tokenizer();
+        let prefix_tokens = tokenizer.encode(prefix).len();
+        let longest = tokenizer
+            .encode(source)
+            .len()
+            .max(search.min_length)
+            .max(self.wanted_tokens())
+            + 50;
+        let longest = longest
+            .min(search.max_length.unwrap_or(MAX_SOURCE_TOKENS))
+            .min(MAX_SOURCE_TOKENS);
+        for Translation {
+            text,
+            log_probability,
+            tokens,
+            alignment,
+            ..
+        } in found
+        {
+            assert!(
+                log_probability.is_finite() && *log_probability <= 1e-4,
+                "{log_probability}"
+            );
+            assert!(
+                (search.min_length..=longest).contains(&tokens.len()),
+                "{} tokens",
+                tokens.len()
+            );
+            assert_eq!(alignment.is_some(), self.aligns);
+            assert!(!text.contains(['\n', '\r']), "{text:?}");
+            assert!(text.starts_with(prefix), "{text:?}");
+            for word in &self.required {
+                assert!(has_word(text, word), "{text:?} without {word}");
+            }
+            for word in &self.banned {
+                assert!(!has_word(text, word), "{text:?} with {word}");
+            }
+            if search.unknown == Unknown::Forbid {
+                assert!(tokens.iter().all(|&token| Some(token) != tokenizer.unk_id()));
+            }
+            let n = search.no_repeat_ngram;
+            if n > 0 {
+                for end in prefix_tokens.max(n)..tokens.len() {
+                    let last = &tokens[end + 1 - n..=end];
+                    assert!(!tokens[..end].windows(n).any(|ngram| ngram == last), "{tokens:?}");
+                }
+            }
+        }
+    }
+}
+
+/// Whether `text` has `word` where no letter of it touches another letter.
+fn has_word(text: &str, word: &str) -> bool {
+    text.match_indices(word).any(|(start, _)| {
+        let before = text[..start].chars().next_back();
+        let behind = text[start + word.len()..].chars().next();
+        ![before, behind].into_iter().flatten().any(char::is_alphanumeric)
+    })
+}
+
+fn one_of<T: Clone + std::fmt::Debug + 'static>(values: &[T]) -> impl Strategy<Value = T> + use<T> {
+    prop::sample::select(values.to_vec())
+}
+
+/// One in some tens of the values of an option is wrong, so that many options at once still go together.
+fn rarely_wrong<T: Clone + std::fmt::Debug + 'static>(
+    right: &[T],
+    wrong: T,
+) -> impl Strategy<Value = T> + use<T> {
+    prop_oneof![30 => one_of(right), 1 => Just(wrong)]
+}
+
+fn sampling() -> impl Strategy<Value = Option<Sampling>> {
+    let drawn = (
+        rarely_wrong(&[0.3, 1.0, 5.0], 0.0),
+        rarely_wrong(&[None, Some(1), Some(5), Some(1_000_000)], Some(0)),
+        rarely_wrong(&[0.1, 0.9, 1.0], 0.0),
+        any::<u64>(),
+    );
+    let drawn = drawn.prop_map(|(temperature, top_k, top_p, seed)| Sampling {
+        temperature,
+        top_k,
+        top_p,
+        seed,
+    });
+    prop::option::weighted(0.4, drawn)
+}
+
+fn asked() -> impl Strategy<Value = Asked> {
+    let search = (
+        rarely_wrong(&[1, 2, 4, 7], 0),
+        rarely_wrong(&[1, 1, 1, 2, 3], 0),
+        rarely_wrong(&[0.0, 0.6, 1.0], -1.0),
+        one_of(&[LengthNormalization::Gnmt, LengthNormalization::Length]),
+        one_of(&[0.0, 0.0, 0.0, 0.0, 0.2]),
+        one_of(&[Stopping::Exact, Stopping::Exact, Stopping::CTranslate2]),
+        rarely_wrong(&[0, 0, 2, 6], MAX_SOURCE_TOKENS + 1),
+        one_of(&[None, None, Some(1), Some(6), Some(30)]),
+        one_of(&[0, 0, 1, 2]),
+        rarely_wrong(&[1.0, 1.0, 1.5], 0.5),
+        one_of(&[
+            Unknown::Forbid,
+            Unknown::Forbid,
+            Unknown::Forbid,
+            Unknown::Keep,
+            Unknown::Copy,
+        ]),
+        sampling(),
+    );
+    let search = search.prop_map(|search| SearchOptions {
+        beam_size: search.0,
+        nbest: search.1,
+        length_penalty: search.2,
+        length_normalization: search.3,
+        coverage_penalty: search.4,
+        stopping: search.5,
+        min_length: search.6,
+        max_length: search.7,
+        no_repeat_ngram: search.8,
+        repetition_penalty: search.9,
+        unknown: search.10,
+        sampling: search.11,
+    });
+    let required = one_of(&["garden", "the house", "Buch", UNKNOWN_WORD]).prop_map(str::to_owned);
+    let words = (
+        one_of(&["", "", "the", "two children", "xylophone"]),
+        prop_oneof![2 => Just(Vec::new()), 1 => prop::collection::vec(required, 1..3)],
+        prop_oneof![
+            1 => Just(Vec::new()),
+            1 => prop::collection::vec(one_of(&["the", "old man", "a", "yes", "Haus", "garden"]), 1..6),
+        ],
+    );
+    (0..4usize, any::<bool>(), search, words).prop_map(
+        |(translator, aligns, search, (prefix, required, banned))| Asked {
+            translator,
+            aligns,
+            search,
+            prefix,
+            required,
+            banned,
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn any_options_together_work_or_are_refused_for_a_reason(asked in asked()) {
+        let lines = [SENTENCES[3], " ", "a xylophone in the garden"];
+        match asked.translate(&lines) {
+            Err(error) => asked.assert_refused(&error),
+            Ok(found) => {
+                let contradictions = asked.contradictions();
+                prop_assert!(contradictions.is_empty(), "{contradictions:?}");
+                let limit = asked.search.max_length.unwrap_or(MAX_SOURCE_TOKENS);
+                prop_assert!(asked.wanted_tokens() <= limit);
+                asked.assert_done(lines[0], &found[0]);
+                asked.assert_done(lines[2], &found[2]);
+                prop_assert_eq!(&found[1].len(), &1);
+                prop_assert_eq!(&found[1][0].text, "");
+            }
+        }
+    }
+}
