@@ -286,7 +286,8 @@ fn a_damaged_shard_stops_the_run_and_names_the_way_on() {
     bytes[100] ^= 1;
     fs::write(&shard, bytes).unwrap();
     for arguments in [["--output", "two"].as_slice(), &["--output", "one", "--resume"]] {
-        let output = workspace.train(&[&["small.toml"], arguments].concat());
+        // Named, so that no line tells what `auto` took.
+        let output = workspace.train(&[&["small.toml", "--device", "cpu"], arguments].concat());
         assert_eq!(output.status.code(), Some(1));
         let message = stderr(&output);
         let lines: Vec<&str> = message.lines().collect();

@@ -50,9 +50,11 @@ impl Workspace {
     /// `train` with these arguments, to be run in this folder.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_train"));
+        // Mesa, which looks for cards where wgpu is built in, would say that it has no folder for its sockets.
         command
             .args(arguments)
             .current_dir(self.folder.path())
+            .env("XDG_RUNTIME_DIR", std::env::temp_dir())
             .env_remove("BURN_DEVICE");
         command
     }
