@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::collections::HashSet;
+use std::fmt::Debug;
 use std::sync::LazyLock;
 
 use attend_infer::search::{LengthNormalization, Sampling, SearchOptions, Stopping, Unknown};
@@ -78,6 +80,7 @@ impl Asked {
             .chain(self.required.iter().map(String::as_str))
     }
 
+    /// Whether its tokens are whole words.
     fn has_words(&self) -> bool {
         self.translator % 2 == 1
     }
@@ -112,17 +115,13 @@ impl Asked {
         translator.translate_lines(&lines)
     }
 
-    /// That there is such a reason.
+    /// Asserts that something asked for is the reason of the error.
     fn assert_refused(&self, error: &InferError) {
         let contradictions = self.contradictions();
         if let InferError::Search(error) = error {
             assert!(
                 contradictions.contains(&error.field()),
                 "{error}, not {contradictions:?}"
-            );
-            assert!(
-                error.to_string().contains('`') || !self.required.is_empty(),
-                "{error}"
             );
             return;
         }
@@ -139,6 +138,7 @@ impl Asked {
         assert!(reason, "{error}");
     }
 
+    /// Asserts that translations of `source` are as asked for.
     fn assert_done(&self, source: &str, found: &[Translation]) {
         let Self { search, prefix, .. } = self;
         match search.sampling {
@@ -151,7 +151,7 @@ impl Asked {
                 );
                 assert!(found.is_sorted_by(|better, worse| better.score >= worse.score));
                 let of_each = found.iter().map(|translation| &translation.tokens);
-                let distinct: std::collections::HashSet<_> = of_each.collect();
+                let distinct: HashSet<_> = of_each.collect();
                 assert_eq!(distinct.len(), found.len());
             }
         }
@@ -215,15 +215,12 @@ fn has_word(text: &str, word: &str) -> bool {
     })
 }
 
-fn one_of<T: Clone + std::fmt::Debug + 'static>(values: &[T]) -> impl Strategy<Value = T> + use<T> {
+fn one_of<T: Clone + Debug + 'static>(values: &[T]) -> impl Strategy<Value = T> + use<T> {
     prop::sample::select(values.to_vec())
 }
 
-/// One in some tens of the values of an option is wrong, so that many options at once still go together.
-fn rarely_wrong<T: Clone + std::fmt::Debug + 'static>(
-    right: &[T],
-    wrong: T,
-) -> impl Strategy<Value = T> + use<T> {
+/// One value in 31 is wrong, so that many options at once still go together.
+fn rarely_wrong<T: Clone + Debug + 'static>(right: &[T], wrong: T) -> impl Strategy<Value = T> + use<T> {
     prop_oneof![30 => one_of(right), 1 => Just(wrong)]
 }
 
@@ -280,7 +277,7 @@ fn asked() -> impl Strategy<Value = Asked> {
     });
     let required = one_of(&["garden", "the house", "Buch", UNKNOWN_WORD]).prop_map(str::to_owned);
     let words = (
-        one_of(&["", "", "the", "two children", "xylophone"]),
+        one_of(&["", "", "the", "two children", UNKNOWN_WORD]),
         prop_oneof![2 => Just(Vec::new()), 1 => prop::collection::vec(required, 1..3)],
         prop_oneof![
             1 => Just(Vec::new()),
