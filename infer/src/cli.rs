@@ -66,7 +66,7 @@ impl WorkerOptions {
 pub struct DeviceOption {
     /// The device to compute on: auto (a graphics card if a backend for it is built in, else the processor), cpu, one
     /// that `translate devices` lists, or remote:ws://HOST:PORT for one that `remote-server` serves there.
-    #[arg(long, value_name = "NAME", env = "BURN_DEVICE", default_value = "auto")]
+    #[arg(long, value_name = "NAME", env = "ATTEND_DEVICE", default_value = "auto")]
     device: String,
 }
 
@@ -96,7 +96,7 @@ pub struct DevicesOption {
         long,
         value_name = "NAME,...",
         value_delimiter = ',',
-        env = "BURN_DEVICE",
+        env = "ATTEND_DEVICE",
         default_value = "auto"
     )]
     device: Vec<String>,

@@ -254,7 +254,7 @@ impl InferError {
             }
             Self::NoSuchDevice { .. } => "`translate devices` lists what there is",
             Self::RepeatedDevice { .. } => "name each device once",
-            Self::SeveralDevices { .. } => "name one device by --device, or by BURN_DEVICE",
+            Self::SeveralDevices { .. } => "name one device by --device, or by ATTEND_DEVICE",
             Self::Precision { .. } => "every device computes in float32",
             Self::Unreachable { .. } => {
                 "serve one there by `just remote-server`, and name it remote:ws://HOST:PORT"

@@ -18,7 +18,7 @@ fn a_device_is_chosen_by_name() {
     let complaints = assert_error(&shouted, &["\"FLEX\""]);
     assert!(complaints.contains("did you mean flex?"), "{complaints}");
     let mut command = workspace.translate_command(&["yes"]);
-    command.env("BURN_DEVICE", "abacus");
+    command.env("ATTEND_DEVICE", "abacus");
     assert_error(&common::run(command, b""), &["\"abacus\""]);
     let several = workspace.translate(&["--device", "flex,cuda", "yes"], b"");
     assert_error(&several, &["flex,cuda are several devices"]);

@@ -1,4 +1,4 @@
-//! The network's operations, each a function on tensors.
+//! The operations of the network and of its training, each a function on tensors.
 //!
 //! On the CPU backend `flex` an operation runs a kernel of its own, forward and backward: one pass where a chain of
 //! tensor operations takes many, and no memory for what lies between. On every other backend, and in the kernels'
@@ -14,9 +14,11 @@
 //! | [`linear_cross_entropy`] | 3.4 and 5.4: output layer, softmax and label-smoothed loss |
 //! | [`PackedLinear`] | linear layers while decoding, in 32-bit floats or 8-bit integers |
 //! | [`log_sum_exp()`] | 3.4: softmax, while decoding |
+//! | [`adam()`] | 5.3: the optimizer's step |
 //!
 //! [`with_products_in`] takes the products in half precision, for devices that are faster so.
 
+pub mod adam;
 pub mod attention;
 pub mod cross_entropy;
 pub mod dropout;
@@ -30,6 +32,7 @@ pub mod mixed_precision;
 pub mod packed_linear;
 pub mod width;
 
+pub use adam::adam;
 pub use attention::{attention, attention_with_weights, scaled_dot_product_attention};
 pub use cross_entropy::{label_smoothed_cross_entropy, linear_cross_entropy};
 pub use dropout::dropout;

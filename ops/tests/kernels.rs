@@ -1,5 +1,6 @@
 //! Each kernel computes what the plain chain of tensor operations does, forward and backward.
 
+use attend_ops::adam::{self, AdamStep, Moments};
 use attend_ops::packed_linear::largest_weight;
 use attend_ops::{
     Activation, attention, dropout, gathered_attention, gathered_attention_with_weights, layer_norm, linear,
@@ -503,5 +504,43 @@ fn log_sum_exp_is_what_log_softmax_subtracts() {
         let totals = log_sum_exp(logits.clone()).unsqueeze_dim(1);
         let error = relative_error(logits.clone() - totals, log_softmax(logits, 1));
         assert!(error < 2e-6, "{rows} rows, {vocab_size} tokens: {error}");
+    }
+}
+
+/// Steps on the same gradients, one of which is 0 in every step.
+#[test]
+fn adam_is_its_formula() {
+    let shapes = [[1, 1], [3, 5], [7, 64]];
+    for (shape, weight_decay) in shapes.into_iter().flat_map(|shape| [(shape, 0.0), (shape, 0.1)]) {
+        let before: Tensor<2> = inference_values(shape, 1);
+        let zeros = Moments {
+            mean: before.zeros_like(),
+            mean_square: before.zeros_like(),
+        };
+        let (mut kernel, mut plain) = ((before.clone(), zeros.clone()), (before.clone(), zeros));
+        for number in 1..=3 {
+            let gradient = inference_values(shape, number as u32 + 1).slice_fill([0..1, 0..1], 0.0);
+            let step = AdamStep {
+                number,
+                learning_rate: 0.01,
+                beta_1: 0.9,
+                beta_2: 0.98,
+                epsilon: 1e-9,
+                weight_decay,
+            };
+            kernel = adam::adam(kernel.0, gradient.clone(), kernel.1, &step);
+            plain = adam::plain(plain.0, gradient, plain.1, &step);
+        }
+        for (kernel, plain) in [
+            (kernel.0.clone() - before.clone(), plain.0 - before.clone()),
+            (kernel.1.mean, plain.1.mean),
+            (kernel.1.mean_square, plain.1.mean_square),
+        ] {
+            let error = relative_error(kernel, plain);
+            assert!(error < 1e-5, "{shape:?}: {error}");
+        }
+        let kept = (1.0 - 0.01 * weight_decay).powi(3);
+        let first = |tensor: Tensor<2>| tensor.slice([0..1, 0..1]).into_scalar::<f32>();
+        assert!((first(kernel.0) - first(before) * kept as f32).abs() < 1e-6);
     }
 }

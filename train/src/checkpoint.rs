@@ -22,7 +22,6 @@ use attend_data::DataError;
 use attend_data::file::{sync_folder, write_file};
 use attend_model::Transformer;
 use burn::module::Module;
-use burn::optim::ModuleOptimizer;
 use burn::store::ModuleRecord;
 use burn::tensor::Bytes;
 use serde::{Deserialize, Serialize};
@@ -30,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::Position;
 use crate::error::TrainError;
 use crate::loss_scale::LossScale;
+use crate::optimizer::Optimizer;
 
 /// The folder in a run's folder that holds the checkpoints.
 pub const CHECKPOINTS: &str = "checkpoints";
@@ -54,7 +54,7 @@ pub struct Snapshot {
     /// The network.
     pub model: Transformer,
     /// The optimizer with its moments.
-    pub optimizer: ModuleOptimizer,
+    pub optimizer: Optimizer,
     /// The moving average of the weights, on a device without autodiff, where one is asked for.
     pub moving_average: Option<Transformer>,
     /// The rest.
@@ -89,6 +89,14 @@ pub struct TrainingState {
     /// The checkpoints whose weights are averaged, in the order of their updates.
     #[serde(default)]
     pub averaged: Vec<Averaged>,
+}
+
+impl TrainingState {
+    /// Steps that the optimizer took.
+    #[must_use]
+    pub fn steps(&self) -> usize {
+        self.update.saturating_sub(self.skipped)
+    }
 }
 
 /// Some updates in a row, as the trainer measured them.
@@ -159,7 +167,7 @@ impl Checkpoints {
             Ok::<_, TrainError>(write_file(path, &bytes[..])?)
         };
         write(MODEL, snapshot.model.clone().into_record().into_bytes())?;
-        write(OPTIMIZER, snapshot.optimizer.into_bytes())?;
+        write(OPTIMIZER, snapshot.optimizer.to_bytes(&snapshot.model))?;
         if let Some(average) = &snapshot.moving_average {
             write(AVERAGE, average.clone().into_record().into_bytes())?;
         }
@@ -222,7 +230,7 @@ impl Checkpoints {
         self.put_back_replaced()?;
         let mut damages = Vec::new();
         for update in self.updates().into_iter().rev() {
-            match self.read(update, start.clone()) {
+            match self.read(update, start) {
                 Ok(snapshot) => return Ok(Some((snapshot, damages))),
                 Err(damage) => damages.push(damage),
             }
@@ -251,15 +259,15 @@ impl Checkpoints {
         self.read_bytes(update, MODEL).map(|_| ())
     }
 
-    fn read(&self, update: usize, start: Snapshot) -> Result<Snapshot, TrainError> {
+    fn read(&self, update: usize, start: &Snapshot) -> Result<Snapshot, TrainError> {
         let state = self.state(update)?;
         let optimizer = start
             .optimizer
-            .from_bytes(self.read_bytes(update, OPTIMIZER)?)
+            .from_bytes(self.read_bytes(update, OPTIMIZER)?, state.steps(), &start.model)
             .map_err(|error| damaged(&self.path(update, OPTIMIZER), error))?;
-        let moving_average = start.moving_average;
+        let moving_average = start.moving_average.clone();
         Ok(Snapshot {
-            model: self.read_weights(update, MODEL, start.model)?,
+            model: self.read_weights(update, MODEL, start.model.clone())?,
             optimizer,
             moving_average: moving_average
                 .map(|average| self.read_weights(update, AVERAGE, average))

@@ -1,37 +1,169 @@
 //! Adam (section 5.3) and AdamW, with the paper's constants.
 
-use burn::optim::{AdamConfig, AdamWConfig, ModuleOptimizer};
+use std::collections::HashMap;
 
-use crate::recipe::{OptimizerKind, TrainingSettings};
+use attend_model::Transformer;
+use attend_ops::adam::{AdamStep, Moments, adam};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::optim::GradientsParams;
+use burn::store::{ModuleRecord, RecordError};
+use burn::tensor::{Bytes, Tensor};
 
-const BETA_1: f32 = 0.9;
-const BETA_2: f32 = 0.98;
-const EPSILON: f32 = 1e-9;
+use crate::recipe::TrainingSettings;
 
-/// The optimizer that `settings` ask for, before its first update.
-#[must_use]
-pub fn optimizer(settings: &TrainingSettings) -> ModuleOptimizer {
-    match settings.optimizer {
-        OptimizerKind::Adam => AdamConfig::new()
-            .with_beta_1(BETA_1)
-            .with_beta_2(BETA_2)
-            .with_epsilon(EPSILON)
-            .init(),
-        OptimizerKind::AdamW => AdamWConfig::new()
-            .with_beta_1(BETA_1)
-            .with_beta_2(BETA_2)
-            .with_epsilon(EPSILON)
-            .with_weight_decay(settings.weight_decay as f32)
-            .init(),
+const BETA_1: f64 = 0.9;
+const BETA_2: f64 = 0.98;
+const EPSILON: f64 = 1e-9;
+
+/// Adam, or with a weight decay AdamW, between two updates.
+#[derive(Clone, Debug)]
+pub struct Optimizer {
+    weight_decay: f64,
+    steps: usize,
+    mean: ByWeight,
+    mean_square: ByWeight,
+}
+
+/// A moment of each weight, as a vector.
+type ByWeight = HashMap<ParamId, Tensor<1>>;
+
+/// A checkpoint's form of the moments: each in the place of its weight.
+#[derive(Module, Debug)]
+struct MomentsRecord {
+    mean: Transformer,
+    mean_square: Transformer,
+}
+
+impl Optimizer {
+    /// The optimizer that `settings` ask for, before its first step.
+    #[must_use]
+    pub fn new(settings: &TrainingSettings) -> Self {
+        Self {
+            // Which only AdamW has.
+            weight_decay: settings.weight_decay,
+            steps: 0,
+            mean: ByWeight::new(),
+            mean_square: ByWeight::new(),
+        }
+    }
+
+    /// The model after a step along its gradients, which are not on a device with autodiff.
+    #[must_use]
+    pub fn step<M: Module>(&mut self, learning_rate: f64, model: M, gradients: GradientsParams) -> M {
+        self.steps += 1;
+        let step = AdamStep {
+            number: self.steps,
+            learning_rate,
+            beta_1: BETA_1,
+            beta_2: BETA_2,
+            epsilon: EPSILON,
+            weight_decay: self.weight_decay,
+        };
+        model.map(&mut Step {
+            step,
+            gradients,
+            optimizer: self,
+        })
+    }
+
+    /// The moments of the weights of `model`, for [`from_bytes`](Self::from_bytes).
+    ///
+    /// # Errors
+    ///
+    /// If Burn cannot write them.
+    pub fn to_bytes(&self, model: &Transformer) -> Result<Bytes, RecordError> {
+        let in_place_of_weights = |moment| model.valid().map(&mut InPlaceOfWeights { moment });
+        let record = MomentsRecord {
+            mean: in_place_of_weights(&self.mean),
+            mean_square: in_place_of_weights(&self.mean_square),
+        };
+        record.into_record().into_bytes()
+    }
+
+    /// The optimizer after `steps` steps, with the moments that it had then of the weights of `model`.
+    ///
+    /// # Errors
+    ///
+    /// If the bytes are not such moments.
+    pub fn from_bytes(&self, bytes: Bytes, steps: usize, model: &Transformer) -> Result<Self, RecordError> {
+        let record = MomentsRecord {
+            mean: model.valid(),
+            mean_square: model.valid(),
+        };
+        let record = record.try_load_record(ModuleRecord::from_bytes(bytes)?)?;
+        let by_weight = |moment: Transformer| {
+            let mut collect = Collect(ByWeight::new());
+            moment.visit(&mut collect);
+            collect.0
+        };
+        Ok(Self {
+            weight_decay: self.weight_decay,
+            steps,
+            mean: by_weight(record.mean),
+            mean_square: by_weight(record.mean_square),
+        })
+    }
+}
+
+struct Step<'a> {
+    step: AdamStep,
+    gradients: GradientsParams,
+    optimizer: &'a mut Optimizer,
+}
+
+impl ModuleMapper for Step<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let id = param.id;
+        let Some(gradient) = self.gradients.remove::<D>(id) else {
+            return param;
+        };
+        let gradient = gradient.reshape([-1]);
+        let Optimizer {
+            mean, mean_square, ..
+        } = self.optimizer;
+        let before = |moment: &mut ByWeight| moment.remove(&id).unwrap_or_else(|| gradient.zeros_like());
+        let moments = Moments {
+            mean: before(mean),
+            mean_square: before(mean_square),
+        };
+        param.map(|weight| {
+            let shape = weight.shape();
+            let (weight, moments) = adam(weight.inner().reshape([-1]), gradient, moments, &self.step);
+            mean.insert(id, moments.mean);
+            mean_square.insert(id, moments.mean_square);
+            Tensor::from_inner(weight.reshape(shape)).require_grad()
+        })
+    }
+}
+
+struct InPlaceOfWeights<'a> {
+    moment: &'a ByWeight,
+}
+
+impl ModuleMapper for InPlaceOfWeights<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let moment = self.moment.get(&param.id).cloned();
+        param.map(|weight| match moment {
+            Some(moment) => moment.reshape(weight.shape()),
+            None => weight.zeros_like(),
+        })
+    }
+}
+
+struct Collect(ByWeight);
+
+impl ModuleVisitor for Collect {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.0.insert(param.id, param.val().reshape([-1]));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recipe::OptimizerKind;
     use burn::nn::{Initializer, Linear, LinearConfig};
-    use burn::optim::GradientsParams;
-    use burn::tensor::{Device, Tensor};
+    use burn::tensor::Device;
 
     /// The weight 2 after updates with the gradients 3 and -1 at the learning rate 0.1.
     fn two_updates(kind: OptimizerKind, weight_decay: f64) -> [f32; 2] {
@@ -41,7 +173,7 @@ mod tests {
             ..toml::from_str("updates = 1\nlearning_rate = 0.1").expect("the settings are well formed")
         };
         let device = Device::default().autodiff();
-        let mut optimizer = optimizer(&settings);
+        let mut optimizer = Optimizer::new(&settings);
         let mut layer: Linear = LinearConfig::new(1, 1)
             .with_bias(false)
             .with_initializer(Initializer::Constant { value: 2.0 })

@@ -22,7 +22,7 @@ use crate::gradients::{Gradients, clip_factor, gradients_of_batch, loss_and_norm
 use crate::interrupt::Interrupt;
 use crate::loss::batch_loss;
 use crate::loss_scale::LossScale;
-use crate::optimizer::optimizer;
+use crate::optimizer::Optimizer;
 use crate::recipe::{Dtype, Recipe};
 use crate::report::{Progress, Record, Report, Subject};
 use crate::schedule::Schedule;
@@ -99,7 +99,7 @@ impl Trainer {
         Ok(Self {
             schedule: recipe.training.schedule(config.d_model),
             now: Snapshot {
-                optimizer: optimizer(&recipe.training),
+                optimizer: Optimizer::new(&recipe.training),
                 moving_average: recipe.training.ema.map(|_| model.valid()),
                 model,
                 state: TrainingState {

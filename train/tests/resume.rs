@@ -8,7 +8,7 @@ use attend_infer::metric::{BleuTokenizer, corpus_bleu};
 use attend_infer::search::SearchOptions;
 use attend_infer::{ModelFolder, Translator, device};
 use attend_train::report::Record;
-use common::{copy_and_reverse, records, set, small_workspace};
+use common::{copy_and_reverse, records, set, small_workspace, stderr};
 
 #[test]
 fn a_resumed_run_equals_an_uninterrupted_one() {
@@ -24,6 +24,18 @@ fn a_resumed_run_equals_an_uninterrupted_one() {
     let weights =
         |run: &str| fs::read(workspace.path(run).join("model.safetensors")).expect("the model was saved");
     assert!(weights("whole") == weights("parts"), "the weights differ");
+}
+
+/// Burn's own default device may be one that the machine lacks.
+#[test]
+fn a_run_resumes_on_its_device_whatever_burns_default_is() {
+    let workspace = small_workspace();
+    workspace.train_well(&["small.toml", "--output", "run", "--set", "training.updates=10"]);
+    let mut resume = workspace.command(&["small.toml", "--output", "run", "--resume"]);
+    resume.env("BURN_DEVICE", "abacus").env("ATTEND_DEVICE", "cpu");
+    let output = resume.output().expect("the program starts");
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(workspace.losses("run").len(), 4);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use attend_model::{
     InferenceTransformer, Precision, Transformer, TransformerConfig, seed_dropout, with_products_in,
 };
 use attend_train::loss::{batch_loss, to_tensor};
-use attend_train::optimizer::optimizer;
+use attend_train::optimizer::Optimizer;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::activation::log_softmax;
@@ -200,7 +200,7 @@ fn loss(model: &Transformer, batch: &Batch) -> Tensor<1> {
 
 /// The model after some updates on one batch with products in `precision`, and the losses before each.
 fn train(mut model: Transformer, batch: &Batch, precision: Precision) -> (Transformer, Vec<f32>) {
-    let mut optimizer = optimizer(&recipe(Size::Tiny).training);
+    let mut optimizer = Optimizer::new(&recipe(Size::Tiny).training);
     let losses = (0..UPDATES).map(|_| {
         let loss = with_products_in(precision.of_products(), || loss(&model, batch));
         let gradients = GradientsParams::from_grads(loss.backward(), &model);

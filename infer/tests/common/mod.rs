@@ -184,7 +184,7 @@ pub(crate) fn program(path: &str) -> Command {
     // The programs say what `auto` took where several backends are built in, and Mesa, which looks for cards, that it has
     // no folder for its sockets.
     command
-        .env("BURN_DEVICE", "cpu")
+        .env("ATTEND_DEVICE", "cpu")
         .env("XDG_RUNTIME_DIR", std::env::temp_dir())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -55,7 +55,7 @@ impl Workspace {
             .args(arguments)
             .current_dir(self.folder.path())
             .env("XDG_RUNTIME_DIR", std::env::temp_dir())
-            .env_remove("BURN_DEVICE");
+            .env_remove("ATTEND_DEVICE");
         command
     }
 
