@@ -99,6 +99,30 @@ fn an_update_that_is_not_finite_is_skipped_and_leaves_no_trace() {
     assert!(after[0] != before[0] && after[1] != before[1]);
 }
 
+/// Adam corrects its moments by the number of the steps that it took.
+#[test]
+fn a_run_that_skipped_updates_goes_on_as_if_it_had_not_stopped() {
+    let mut whole = trainer();
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join(CHECKPOINTS)).unwrap();
+    for (update, factor) in [(1, f64::NAN), (2, 1.0), (3, f64::INFINITY)] {
+        whole.now.state.update = update;
+        whole.step(gradients(&whole, factor), 3);
+    }
+    assert_eq!(whole.now.state.skipped, 2);
+    let checkpoints = Checkpoints::of(folder.path());
+    checkpoints.save(&whole.now).unwrap();
+    let mut resumed = trainer();
+    resumed.now = checkpoints.load(&resumed.now).unwrap().expect("a checkpoint").0;
+    for trainer in [&mut whole, &mut resumed] {
+        trainer.now.state.update = 4;
+        trainer
+            .step(gradients(trainer, -1.0), 3)
+            .expect("finite gradients");
+    }
+    assert!(weights(&resumed.now.model) == weights(&whole.now.model));
+}
+
 /// All gradients in one list.
 fn numbers(trainer: &Trainer, gradients: &GradientsParams) -> Vec<f64> {
     struct Numbers<'a>(&'a GradientsParams, Vec<f64>);
