@@ -166,12 +166,12 @@ pub fn auto() -> Result<NamedDevice, InferError> {
     best.cloned().ok_or(InferError::NoDevice)
 }
 
-/// The processor, by each backend for it.
+/// The processor, by each backend for it; no driver of a card is asked.
 fn processors() -> impl Iterator<Item = NamedDevice> {
-    let mut devices = list();
-    devices.retain(|device| device.kind == Kind::Processor);
-    devices.sort_by_key(|device| device.name != "cpu");
-    devices.into_iter()
+    let mut backends = Vec::from(backends());
+    backends.retain(|backend| backend.kind == Kind::Processor);
+    backends.sort_by_key(|backend| backend.feature != "cpu");
+    backends.into_iter().flat_map(|backend| backend.devices())
 }
 
 fn find(name: &str) -> Result<NamedDevice, InferError> {

@@ -73,9 +73,15 @@ fn silence(device: &NamedDevice) -> Option<(&str, String)> {
         Ok(Err(error)) => error.to_string(),
         Err(panic) => text(panic.as_ref()).to_owned(),
     };
-    // Burn puts what caused an error on the last line.
-    let reason = reason.lines().last().unwrap_or_default().trim();
-    Some((&device.name, reason.to_owned()))
+    Some((&device.name, cause(&reason).to_owned()))
+}
+
+/// The line of an error of Burn's that tells what caused it: the last one before a backtrace, which may be empty.
+fn cause(error: &str) -> &str {
+    let is_backtrace = |line: &str| line.to_lowercase().contains("backtrace");
+    let lines = error.lines().map(str::trim);
+    let causes = lines.take_while(|line| !is_backtrace(line));
+    causes.filter(|line| !line.is_empty()).last().unwrap_or(error)
 }
 
 /// What a panic says.
@@ -83,4 +89,24 @@ fn text(panic: &(dyn Any + Send)) -> &str {
     let formatted = panic.downcast_ref::<String>().map(String::as_str);
     let literal = || panic.downcast_ref::<&str>().copied();
     formatted.or_else(literal).unwrap_or("it gives no reason")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The texts are those of a remote device and of a card.
+    #[test]
+    fn the_cause_is_the_last_line_before_a_backtrace() {
+        for (error, expected) in [
+            ("the connection was closed", "the connection was closed"),
+            ("cannot read\nCaused by:\n  it was closed\n", "it was closed"),
+            (
+                "The device is poisoned\nCaused by:\n  Lost: the card fell off the bus\nBacktrace:\nNo backtrace available",
+                "Lost: the card fell off the bus",
+            ),
+        ] {
+            assert_eq!(cause(error), expected);
+        }
+    }
 }
