@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 /// What a step of Adam (Kingma and Ba, 2015, algorithm 1) does alike to all weights.
 #[derive(Clone, Copy, Debug)]
 pub struct AdamStep {
-    /// The step's number t, the first one's 1.
+    /// The step's number t, from 1.
     pub number: usize,
     /// The learning rate α.
     pub learning_rate: f64,
@@ -30,6 +30,10 @@ pub struct Moments<const D: usize> {
 
 /// The weight and its moments after a step. All tensors have the weight's shape, and none is on a device with autodiff.
 /// Before the first step the moments are zeros.
+///
+/// # Panics
+///
+/// If the tensors are not of one float type.
 #[must_use]
 pub fn adam<const D: usize>(
     weight: Tensor<D>,

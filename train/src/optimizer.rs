@@ -47,7 +47,8 @@ impl Optimizer {
         }
     }
 
-    /// The model after a step along its gradients, which are not on a device with autodiff.
+    /// The model, on a device with autodiff, after a step along its gradients, which are outside the graph. A weight
+    /// without a gradient stays.
     #[must_use]
     pub fn step<M: Module>(&mut self, learning_rate: f64, model: M, gradients: GradientsParams) -> M {
         self.steps += 1;
