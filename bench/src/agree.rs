@@ -10,9 +10,10 @@ use attend_data::DataError;
 use attend_data::cli::print;
 use attend_data::tokenizer::Tokenizer;
 use attend_infer::cli::DeviceOption;
+use attend_infer::device::values;
 use attend_infer::search::{LengthNormalization, SearchOptions, Stopping, Unknown};
 use attend_infer::translator::EXTRA_LENGTH;
-use attend_infer::{ModelFolder, Translation, Translator, Workers, notice_lost_device};
+use attend_infer::{ModelFolder, Translation, Translator, Workers, notice_device_failure};
 use attend_model::{InferenceTransformer, Precision};
 use burn::tensor::{Device, Int, Tensor};
 use clap::Args;
@@ -68,7 +69,7 @@ struct Scored {
 /// Finds everything by Attend, and has the peer find and compare it.
 pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
     let device = options.device.select()?;
-    notice_lost_device(slice::from_ref(&device), || compare_on(&device.device, options))
+    notice_device_failure(slice::from_ref(&device), || compare_on(&device.device, options))
 }
 
 fn compare_on(device: &Device, options: &Options) -> Result<(), BenchError> {
@@ -167,9 +168,8 @@ fn numbers(model_folder: ModelFolder, sentences: &[(&String, &Translation)]) -> 
     let mut tensors: Vec<(String, [usize; 2], Vec<u8>)> = Vec::new();
     for (number, (line, translation)) in sentences.iter().enumerate() {
         let mut add = |name: &str, tensor: Tensor<2>| {
-            let (shape, values) = (tensor.dims(), tensor.try_into_vec_as::<f32>());
-            let values = values.expect("a device that computed them can be read");
-            let bytes = values.into_iter().flat_map(f32::to_le_bytes);
+            let shape = tensor.dims();
+            let bytes = values(tensor).into_iter().flat_map(f32::to_le_bytes);
             tensors.push((format!("{name}.{number}"), shape, bytes.collect()));
         };
         let ids = |tokens: Vec<u32>| {

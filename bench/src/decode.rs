@@ -14,7 +14,7 @@ use attend_data::tokenizer::Tokenizer;
 use attend_infer::cli::{DeviceOption, avoid_huge_pages};
 use attend_infer::device::NamedDevice;
 use attend_infer::search::{SearchOptions, Stopping, Unknown};
-use attend_infer::{InferError, ModelFolder, Translator, Workers, notice_lost_device};
+use attend_infer::{InferError, ModelFolder, Translator, Workers, notice_device_failure};
 use attend_model::{Precision, Transformer, TransformerConfig};
 use attend_train::memory::peak_memory;
 use burn::tensor::Device;
@@ -189,7 +189,7 @@ pub(crate) fn read_text(path: &Path) -> Result<Vec<String>, BenchError> {
 /// Runs both sides in turn and prints a table, a row a pair.
 pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
     let device = options.device.select()?;
-    notice_lost_device(slice::from_ref(&device), || compare_on(&device, options))
+    notice_device_failure(slice::from_ref(&device), || compare_on(&device, options))
 }
 
 fn compare_on(device: &NamedDevice, options: &Options) -> Result<(), BenchError> {
@@ -355,7 +355,7 @@ pub(crate) fn measure(options: &DecoderOptions) -> Result<(), BenchError> {
     // As `translate` does.
     avoid_huge_pages();
     let device = options.device.select()?;
-    notice_lost_device(slice::from_ref(&device), || measure_on(&device.device, options))
+    notice_device_failure(slice::from_ref(&device), || measure_on(&device.device, options))
 }
 
 fn measure_on(device: &Device, options: &DecoderOptions) -> Result<(), BenchError> {

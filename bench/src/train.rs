@@ -15,7 +15,7 @@ use attend_data::mixture::Mixture;
 use attend_data::report::CorpusReports;
 use attend_data::tokenizer::Tokenizer;
 use attend_infer::cli::DeviceOption;
-use attend_infer::{Workers, notice_lost_device};
+use attend_infer::{Workers, notice_device_failure};
 use attend_train::Recipe;
 use attend_train::dataset::Dataset;
 use attend_train::memory::peak_memory;
@@ -166,7 +166,7 @@ fn peer(python: &Path, size: Size, batches: &Path, threads: usize) -> Command {
 /// Trains on the batches of a file and prints the measurement.
 pub(crate) fn measure(options: &TrainerOptions) -> Result<(), BenchError> {
     let device = options.device.select()?;
-    notice_lost_device(slice::from_ref(&device), || measure_on(&device.device, options))
+    notice_device_failure(slice::from_ref(&device), || measure_on(&device.device, options))
 }
 
 fn measure_on(device: &Device, options: &TrainerOptions) -> Result<(), BenchError> {

@@ -11,8 +11,8 @@ use burn::tensor::FloatDType;
 use clap::Args;
 
 use crate::device::{self, NamedDevice};
+use crate::device_failure::notice_device_failure;
 use crate::error::InferError;
-use crate::lost_device::notice_lost_device;
 use crate::search::{LengthNormalization, Sampling, SearchOptions, Stopping, Unknown};
 use crate::stream::{LineRequests, Prefixes};
 use crate::translator::Translator;
@@ -112,8 +112,10 @@ impl DevicesOption {
         let mut devices: Vec<NamedDevice> = Vec::new();
         for name in &self.device {
             let device = select(name)?;
-            if devices.iter().any(|other| other.device == device.device) {
-                return Err(InferError::RepeatedDevice { name: name.clone() });
+            for other in &devices {
+                if device.is_same(other)? {
+                    return Err(InferError::RepeatedDevice { name: name.clone() });
+                }
             }
             devices.push(device);
         }
@@ -128,11 +130,14 @@ impl DevicesOption {
 }
 
 fn select(name: &str) -> Result<NamedDevice, InferError> {
-    let device = device::select(name)?;
+    let device = match name {
+        "auto" => device::best(|error| eprintln!("{error}; trying the next device"))?,
+        _ => device::select(name)?,
+    };
     // A machine has one processor, but may have several cards.
     let has_choice = device::compiled_in().len() > 1 || !device.is_processor();
     if name == "auto" && has_choice {
-        eprintln!("device: {} ({})", device.name, device.description());
+        eprintln!("device: {} ({})", device.name, device.description()?);
     }
     Ok(device)
 }
@@ -166,7 +171,7 @@ impl ComputeOptions {
         let device = self.device.select()?;
         let workers = self.workers.start(&device)?;
         let load = || workers.load(folder, &self.ensemble, &device.device, self.dtype);
-        let translator = notice_lost_device(slice::from_ref(&device), load)?;
+        let translator = notice_device_failure(slice::from_ref(&device), load)?;
         if device.is_processor() && self.dtype.of_products() != FloatDType::F32 {
             eprintln!("{} emulates {}: float32 is faster there", device.name, self.dtype);
         }

@@ -1,18 +1,18 @@
 //! The devices that this program was built for and that this machine has.
 //!
 //! A device is named by the feature that compiles its backend in, and where a machine may have several of a kind, by its
-//! place among these: `vulkan:1` is the second. Graphics cards stand before what emulates one on the processor. A device
-//! that another machine serves is named by its address: `remote:ws://host:3000`, and `remote:ws://host:3000#1` is the
-//! second of those that are served there.
+//! place in the list of their driver: `vulkan:1` is the second. A device that another machine serves is named by its
+//! address: `remote:ws://host:3000`, and `remote:ws://host:3000#1` is the second of those that are served there.
 
 #[cfg(feature = "cubecl")]
 mod memory;
 
 use attend_data::batch::Padding;
 use attend_model::width_multiple;
-use burn::tensor::{Device, DeviceType};
+use burn::tensor::{Device, DeviceType, Tensor};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
+use crate::device_failure::open;
 use crate::error::InferError;
 use crate::workers::cores;
 
@@ -39,14 +39,39 @@ enum Kind {
 }
 
 impl NamedDevice {
-    /// What the device is: the name and the memory of a card, as far as its driver tells, or of the processor.
-    #[must_use]
-    pub fn description(&self) -> String {
-        match self.kind {
-            Kind::Card => card(&self.device).unwrap_or_else(processor),
+    /// What the device is: the name of a card, or of what emulates one, and its memory, as far as its driver tells, or
+    /// the processor's.
+    ///
+    /// # Errors
+    ///
+    /// [`InferError::CannotOpen`].
+    pub fn description(&self) -> Result<String, InferError> {
+        Ok(match self.kind {
+            Kind::Card => self.card()?.map_or_else(processor, |card| card.description),
             Kind::Processor => processor(),
             #[cfg(feature = "remote")]
             Kind::Remote => "served by another program".to_owned(),
+        })
+    }
+
+    /// Whether both are one device: a card on which several backends compute goes by several names, which its address
+    /// in the machine tells, where the driver gives it.
+    ///
+    /// # Errors
+    ///
+    /// [`InferError::CannotOpen`].
+    pub fn is_same(&self, other: &Self) -> Result<bool, InferError> {
+        let (card, other_card) = (self.card()?, other.card()?);
+        let address = card.and_then(|card| card.address);
+        let is_one_card = address.is_some() && address == other_card.and_then(|card| card.address);
+        Ok(self.device == other.device || is_one_card)
+    }
+
+    /// Opens a card; `None` of what is none.
+    fn card(&self) -> Result<Option<Card>, InferError> {
+        match self.kind {
+            Kind::Card => open(&self.name, || card(&self.device)),
+            _ => Ok(None),
         }
     }
 
@@ -106,6 +131,8 @@ impl Backend {
 
     /// Those of this machine.
     fn devices(&self) -> Vec<NamedDevice> {
+        #[cfg(feature = "cubecl")]
+        keep_kernels();
         let devices = self.devices.map(|devices| devices()).unwrap_or_default();
         let devices = devices.into_iter().enumerate();
         devices
@@ -134,7 +161,7 @@ pub fn compiled_in() -> Vec<&'static str> {
     backends.map(|backend| backend.feature).collect()
 }
 
-/// The device of that name: a backend's, with the device's number behind a colon where it has several, or
+/// The device of that name, opened: a backend's, with the device's number behind a colon where it has several, or
 ///
 /// - `auto`: the first graphics card that a backend finds, else the processor;
 /// - `cpu`: the processor, by Burn's backend `cpu` where it is compiled in, else by `flex` or `ndarray`;
@@ -142,8 +169,8 @@ pub fn compiled_in() -> Vec<&'static str> {
 ///
 /// # Errors
 ///
-/// [`InferError::UnknownDevice`], [`InferError::DeviceNotCompiledIn`], [`InferError::NoSuchDevice`], for `auto`
-/// [`InferError::NoDevice`], and for `remote` [`InferError::Unreachable`].
+/// [`InferError::UnknownDevice`], [`InferError::DeviceNotCompiledIn`], [`InferError::NoSuchDevice`],
+/// [`InferError::CannotOpen`], for `auto` [`InferError::NoDevice`], and for `remote` [`InferError::Unreachable`].
 pub fn select(name: &str) -> Result<NamedDevice, InferError> {
     let (kind, address) = name.split_once(':').unwrap_or((name, ""));
     match (name, kind) {
@@ -154,16 +181,26 @@ pub fn select(name: &str) -> Result<NamedDevice, InferError> {
     }
 }
 
-/// The device that is best: see [`select`].
+/// The device that is best: see [`select`]. A card that cannot be opened is passed over.
 ///
 /// # Errors
 ///
 /// [`InferError::NoDevice`] where there is none.
 pub fn auto() -> Result<NamedDevice, InferError> {
-    let devices = list();
-    let is_wanted = |device: &&NamedDevice| device.kind == Kind::Processor || is_hardware(&device.device);
-    let best = devices.iter().find(is_wanted).or(devices.first());
-    best.cloned().ok_or(InferError::NoDevice)
+    best(|_| ())
+}
+
+/// The device that is best; why a better one cannot be opened is told to `pass_over`.
+pub(crate) fn best(mut pass_over: impl FnMut(InferError)) -> Result<NamedDevice, InferError> {
+    let mut emulated = None;
+    for device in list() {
+        match device.card() {
+            Err(error) => pass_over(error),
+            Ok(Some(card)) if !card.is_hardware => emulated = emulated.or(Some(device)),
+            Ok(_) => return Ok(device),
+        }
+    }
+    emulated.ok_or(InferError::NoDevice)
 }
 
 /// The processor, by each backend for it; no driver of a card is asked.
@@ -189,7 +226,9 @@ fn find(name: &str) -> Result<NamedDevice, InferError> {
     }
     let mut devices = backend.devices();
     if index < devices.len() && (backend.kind == Kind::Card || name == feature) {
-        return Ok(devices.swap_remove(index));
+        let device = devices.swap_remove(index);
+        device.card()?;
+        return Ok(device);
     }
     Err(InferError::NoSuchDevice {
         name: name.to_owned(),
@@ -231,7 +270,7 @@ fn connect(name: &str, address: &str) -> Result<NamedDevice, InferError> {
     thread::Builder::new()
         .spawn(connect)
         .map_err(InferError::Threads)?;
-    let silent = |_| Err("what listens there does not answer".to_owned());
+    let silent = |_| Err("it does not answer".to_owned());
     let device = answer.recv_timeout(PATIENCE).unwrap_or_else(silent);
     Ok(NamedDevice {
         name: name.to_owned(),
@@ -266,34 +305,62 @@ fn not_compiled_in(feature: &str) -> InferError {
     }
 }
 
-/// The name of a card, or of what emulates one, with its memory where a driver tells; `None` of a processor.
+/// What a driver tells of a graphics card, or of what emulates one.
+struct Card {
+    description: String,
+    /// Where the machine has it, the same for every backend.
+    address: Option<String>,
+    /// Whether it is hardware of its own, not the processor.
+    is_hardware: bool,
+}
+
 #[cfg(feature = "cubecl")]
-fn card(device: &Device) -> Option<String> {
+fn card(device: &Device) -> Option<Card> {
     let identity = device.identity()?;
+    let is_hardware = identity.physical.is_some();
     let address = identity.physical.and_then(|card| card.pci_address);
-    let memory = address.and_then(|address| memory::of_card(&address.to_string()));
-    Some(match memory {
-        Some(bytes) => format!("{}, {}", identity.name, gibibytes(bytes)),
-        None => identity.name,
+    let address = address.map(|address| address.to_string());
+    let memory = address.as_deref().and_then(memory::of_card);
+    Some(Card {
+        description: match memory {
+            Some(bytes) => format!("{}, {}", identity.name, gibibytes(bytes)),
+            None => identity.name,
+        },
+        address,
+        is_hardware,
     })
 }
 
 #[cfg(not(feature = "cubecl"))]
-fn card(_: &Device) -> Option<String> {
+fn card(_: &Device) -> Option<Card> {
     None
 }
 
-/// Whether a device is hardware of its own, not the processor that emulates one.
+/// Has Burn keep the kernels that it compiles, beside what it keeps of tuning them: on a card of NVIDIA's it compiles for
+/// half a minute before the first translation. Other settings are those of a file `cubecl.toml`, and of the environment.
 #[cfg(feature = "cubecl")]
-fn is_hardware(device: &Device) -> bool {
-    device
-        .identity()
-        .is_some_and(|identity| identity.physical.is_some())
+fn keep_kernels() {
+    use std::sync::Once;
+
+    use cubecl_runtime::config::{CubeClRuntimeConfig, RuntimeConfig};
+
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let mut config = CubeClRuntimeConfig::from_current_dir().override_from_env();
+        config.compilation.cache = true;
+        // Where a program that uses the library has set its own already, that stays.
+        CubeClRuntimeConfig::try_set(config);
+    });
 }
 
-#[cfg(not(feature = "cubecl"))]
-fn is_hardware(_: &Device) -> bool {
-    false
+/// The values of a tensor, row after row.
+///
+/// # Panics
+///
+/// If its device could not compute them.
+pub fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    let values = tensor.into_data_as::<f32>().try_into_vec();
+    values.expect("they were converted")
 }
 
 /// How the device has rows of tokens padded with `token`, for a model of so many positions.
@@ -319,4 +386,17 @@ pub fn processor() -> String {
 
 fn gibibytes(bytes: u64) -> String {
     format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
+}
+
+#[cfg(all(test, feature = "cubecl"))]
+mod tests {
+    use super::*;
+    use cubecl_runtime::config::{CubeClRuntimeConfig, RuntimeConfig};
+
+    /// That they are is up to Burn, on cards that CI has not.
+    #[test]
+    fn compiled_kernels_are_kept() {
+        list();
+        assert!(CubeClRuntimeConfig::get().compilation.cache);
+    }
 }

@@ -180,6 +180,22 @@ pub enum InferError {
         /// What was met.
         reason: String,
     },
+    /// A device that is there, but not to be used.
+    #[error("cannot open {name}: {reason}")]
+    CannotOpen {
+        /// The device's name.
+        name: String,
+        /// What was met.
+        reason: String,
+    },
+    /// A device that still answers, but could not do the work.
+    #[error("{names} could not compute this: {reason}")]
+    DeviceFailed {
+        /// The devices, of which it was one.
+        names: String,
+        /// What was met.
+        reason: String,
+    },
     /// A device that was there and is gone.
     #[error("lost {names}: {reason}")]
     DeviceLost {
@@ -258,6 +274,13 @@ impl InferError {
             Self::Precision { .. } => "every device computes in float32",
             Self::Unreachable { .. } => {
                 "serve one there by `just remote-server`, and name it remote:ws://HOST:PORT"
+            }
+            Self::CannotOpen { .. } => {
+                "another program may hold it for itself, or its driver not work; `translate devices` lists the others"
+            }
+            Self::DeviceFailed { .. } => {
+                "if its memory is full, have it compute less at once: train with a smaller training.batch_tokens and a \
+                 larger training.accumulate, translate with a smaller --batch-tokens"
             }
             Self::DeviceLost { .. } => {
                 "start it again, and every remote-server, whose output tells more, or take another; a training goes on \

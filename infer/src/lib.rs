@@ -17,10 +17,11 @@
 pub mod alignment;
 pub mod cli;
 pub mod device;
+pub mod device_failure;
 pub mod error;
-pub mod lost_device;
 pub mod metric;
 pub mod model_folder;
+mod panics;
 pub mod search;
 pub mod stream;
 pub mod text;
@@ -30,8 +31,8 @@ mod weights;
 pub mod workers;
 
 pub use alignment::Alignment;
+pub use device_failure::notice_device_failure;
 pub use error::InferError;
-pub use lost_device::notice_lost_device;
 pub use model_folder::ModelFolder;
 pub use text::Language;
 pub use translator::{GivenTranslation, Score, SourceLine, TokenScore, Translation, Translator};

@@ -3,6 +3,7 @@
 use attend_model::{DecoderState, Ensemble, Memory, NextTokens};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
+use crate::device::values;
 use crate::search::{Logits, Shortlist, StepDecoder, StepLogits};
 
 /// A batch of encoded sentences being decoded.
@@ -147,28 +148,22 @@ pub(crate) fn shares_memory(_: &Device) -> bool {
 /// the processor is waited for once.
 fn read_together<const N: usize>(tensors: [Option<Tensor<2>>; N], device: &Device) -> [Vec<f32>; N] {
     if shares_memory(device) {
-        return tensors.map(|tensor| tensor.map(numbers).unwrap_or_default());
+        return tensors.map(|tensor| tensor.map(values).unwrap_or_default());
     }
     let widths = tensors
         .each_ref()
         .map(|tensor| tensor.as_ref().map_or(0, |tensor| tensor.dims()[1]));
     let together = Tensor::cat(tensors.into_iter().flatten().collect(), 1);
     let [_, width] = together.dims();
-    let numbers = numbers(together);
+    let values = values(together);
     let mut start = 0;
     widths.map(|of_tensor| {
         let columns = start..start + of_tensor;
         start += of_tensor;
-        let rows = numbers.chunks_exact(width);
+        let rows = values.chunks_exact(width);
         rows.flat_map(|row| row[columns.clone()].iter().copied())
             .collect()
     })
-}
-
-/// The values of a tensor, row after row.
-pub(crate) fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    let numbers = tensor.try_into_vec_as();
-    numbers.expect("a device that computed them can be read")
 }
 
 #[cfg(test)]
@@ -189,7 +184,7 @@ mod tests {
             mask: Tensor::from_floats([[f32::NEG_INFINITY, 0.0, f32::NEG_INFINITY, 0.0, 0.0]], &device),
         };
         let logits = [[9.0, 1.0, 0.5, 3.0, 2.0], [9.0, -1.0, 8.0, -3.0, -2.0]];
-        let found = list.candidates(&numbers(list.of(Tensor::from_floats(logits, &device))));
+        let found = list.candidates(&values(list.of(Tensor::from_floats(logits, &device))));
         assert_eq!(found[..3], [(3, 3.0), (4, 2.0), (2, 0.5)]);
         assert_eq!(found[3..], [(1, -1.0), (4, -2.0), (2, 8.0)]);
 

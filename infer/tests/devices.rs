@@ -34,7 +34,7 @@ fn a_device_is_chosen_by_name() {
     let best = device::auto().unwrap();
     let expected = match best.is_processor() && device::compiled_in().len() == 1 {
         true => String::new(),
-        false => format!("device: {} ({})\n", best.name, best.description()),
+        false => format!("device: {} ({})\n", best.name, best.description().unwrap()),
     };
     assert_eq!(String::from_utf8_lossy(&auto.stderr), expected);
     let built_in = [
@@ -114,6 +114,62 @@ fn what_is_tuned_for_a_device_is_kept() {
     common::stdout(&common::run(command, b""));
     let kept = std::fs::read_dir(cache.path().join("cubecl")).expect("a folder of Burn's");
     assert!(kept.count() > 0);
+}
+
+/// Burn panics where it is set up so.
+#[cfg(feature = "wgpu")]
+#[test]
+fn a_card_that_cannot_be_opened_is_an_error_or_passed_over() {
+    let workspace = Workspace::new();
+    let without_card = |mut command: std::process::Command| {
+        command.env("CUBECL_WGPU_MAX_TASKS", "0");
+        common::run(command, b"")
+    };
+    let reason = "cannot open wgpu:0: Invalid wgpu runtime defaults: ";
+    let chosen = without_card(workspace.translate_command(&["--device", "wgpu", "yes"]));
+    assert_error(&chosen, &[reason]);
+
+    let mut command = common::program(env!("CARGO_BIN_EXE_translate"));
+    command.arg("devices");
+    let listed = common::stdout(&without_card(command));
+    assert!(listed.starts_with(&format!("wgpu:0     {reason}")), "{listed}");
+
+    if let Ok(cpu) = device::select("cpu") {
+        let expected = workspace.translated(&["--device", &cpu.name, "yes"], b"");
+        let output = without_card(workspace.translate_command(&["--device", "auto", "yes"]));
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let lines: Vec<&str> = stderr.lines().collect();
+        assert!(lines[0].starts_with(reason), "{stderr}");
+        assert!(lines[0].ends_with("; trying the next device"), "{stderr}");
+        assert!(
+            lines[1].starts_with(&format!("device: {} (", cpu.name)),
+            "{stderr}"
+        );
+        assert_eq!(lines.len(), 2, "{stderr}");
+        assert_eq!(common::stdout(&output), expected);
+    }
+}
+
+/// No card has four terabytes.
+#[cfg(feature = "wgpu")]
+#[test]
+fn a_card_without_the_memory_is_an_error() {
+    use attend_infer::{InferError, notice_device_failure};
+    use burn::tensor::Tensor;
+
+    let card = device::select("wgpu").unwrap();
+    let compute = |size: usize| {
+        notice_device_failure(std::slice::from_ref(&card), || {
+            let ones = Tensor::<2>::ones([size, size], &card.device);
+            Ok::<_, InferError>(device::values((ones * 2).sum())[0])
+        })
+    };
+    let Err(InferError::DeviceFailed { names, reason }) = compute(1 << 20) else {
+        panic!("it was computed");
+    };
+    assert_eq!(names, "wgpu:0");
+    assert!(reason.contains("allocate"), "{reason}");
+    assert_eq!(compute(3).unwrap(), 18.0);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use attend_infer::search::SearchOptions;
-use attend_infer::{InferError, ModelFolder, Translator, Workers, device, notice_lost_device};
+use attend_infer::{InferError, ModelFolder, Translator, Workers, device, notice_device_failure};
 use burn::server::telemetry::{DrainStatus, TelemetryEvent, TelemetryProbe, TelemetrySubscription};
 use burn::server::{RemoteServer, WebSocketTransport};
 use burn::tensor::Device;
@@ -167,9 +167,9 @@ fn a_device_that_is_lost_while_translating_is_an_error() {
 fn a_panic_while_every_device_answers_is_a_bug() {
     let (name, _events) = serve();
     let devices = [device::select(&name).expect("the server runs")];
-    let done: Result<_, InferError> = notice_lost_device(&devices, || Ok(1));
+    let done: Result<_, InferError> = notice_device_failure(&devices, || Ok(1));
     assert_eq!(done.expect("nothing happens"), 1);
-    let result = catch_unwind(|| notice_lost_device::<(), InferError>(&devices, || panic!("a bug")));
+    let result = catch_unwind(|| notice_device_failure::<(), InferError>(&devices, || panic!("a bug")));
     let panic = result.expect_err("it goes on");
     assert_eq!(panic.downcast_ref::<&str>(), Some(&"a bug"));
 }

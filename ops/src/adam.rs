@@ -9,6 +9,8 @@ pub struct AdamStep {
     pub number: usize,
     /// The learning rate α.
     pub learning_rate: f64,
+    /// What the gradients are multiplied by first, as clipping asks.
+    pub gradient_factor: f64,
     /// β₁: what is left in a step of the gradients' moving average.
     pub beta_1: f64,
     /// β₂: what is left in a step of the moving average of the gradients' squares.
@@ -71,6 +73,7 @@ pub fn plain<const D: usize>(
 ) -> (Tensor<D>, Moments<D>) {
     let factors = Factors::of(step);
     let [beta_1, beta_2] = factors.betas;
+    let gradient = gradient * factors.gradient;
     let mean = moments.mean * beta_1 + gradient.clone() * (1.0 - beta_1);
     let mean_square = moments.mean_square * beta_2 + gradient.square() * (1.0 - beta_2);
     let deviation = (mean_square.clone() * factors.square_correction).sqrt() + factors.epsilon;
@@ -82,6 +85,7 @@ pub fn plain<const D: usize>(
 #[derive(Clone, Copy, Debug)]
 struct Factors {
     betas: [f32; 2],
+    gradient: f32,
     /// The learning rate and the mean's correction, α / (1 - β₁ᵗ).
     rate: f32,
     /// 1 / (1 - β₂ᵗ).
@@ -96,6 +100,7 @@ impl Factors {
         let forgotten = |beta: f64| 1.0 - beta.powf(step.number as f64);
         Self {
             betas: [step.beta_1 as f32, step.beta_2 as f32],
+            gradient: step.gradient_factor as f32,
             rate: (step.learning_rate / forgotten(step.beta_1)) as f32,
             square_correction: (1.0 / forgotten(step.beta_2)) as f32,
             epsilon: step.epsilon as f32,
@@ -184,11 +189,12 @@ mod flex {
     ) {
         let [beta_1, beta_2] = factors.betas.map(|beta| simd.splat_f32s(beta));
         let [rest_1, rest_2] = factors.betas.map(|beta| simd.splat_f32s(1.0 - beta));
-        let [rate, correction] =
-            [factors.rate, factors.square_correction].map(|factor| simd.splat_f32s(factor));
-        let [epsilon, kept] = [factors.epsilon, factors.kept].map(|factor| simd.splat_f32s(factor));
+        let [scale, rate] = [factors.gradient, factors.rate].map(|factor| simd.splat_f32s(factor));
+        let [correction, epsilon, kept] =
+            [factors.square_correction, factors.epsilon, factors.kept].map(|factor| simd.splat_f32s(factor));
         let moments = means.iter_mut().zip(mean_squares);
         for ((weight, &gradient), (mean, mean_square)) in weights.iter_mut().zip(gradients).zip(moments) {
+            let gradient = simd.mul_f32s(gradient, scale);
             let square = simd.mul_f32s(gradient, gradient);
             *mean = simd.mul_add_e_f32s(*mean, beta_1, simd.mul_f32s(gradient, rest_1));
             *mean_square = simd.mul_add_e_f32s(*mean_square, beta_2, simd.mul_f32s(square, rest_2));

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Int, Tensor};
 
-use crate::mixed_precision::product;
+use crate::linear::product_of_rows;
 
 /// The [`label_smoothed_cross_entropy`] of the logits `x Wᵀ`, in nats.
 ///
@@ -32,12 +32,7 @@ pub fn linear_cross_entropy(
             x, weight, target, pad_id, smoothing,
         ));
     }
-    label_smoothed_cross_entropy(
-        product(x, weight.transpose().unsqueeze()),
-        target,
-        pad_id,
-        smoothing,
-    )
+    label_smoothed_cross_entropy(product_of_rows(x, weight.transpose()), target, pad_id, smoothing)
 }
 
 /// The sum over all real target tokens of

@@ -24,9 +24,12 @@ pub fn layer_norm(x: Tensor<3>, gamma: Tensor<1>, beta: Tensor<1>, epsilon: f64)
 /// [`layer_norm`] as a chain of tensor operations.
 #[must_use]
 pub fn plain(x: Tensor<3>, gamma: Tensor<1>, beta: Tensor<1>, epsilon: f64) -> Tensor<3> {
-    let centred = x.clone() - x.mean_dim(2);
-    let variance = centred.clone().square().mean_dim(2);
-    centred / (variance + epsilon).sqrt() * gamma.unsqueeze() + beta.unsqueeze()
+    // The backward passes of mean, quotient and root take more operations.
+    let length = x.dims()[2] as f64;
+    let centred = x.clone() - x.sum_dim(2) / length;
+    let variance = centred.clone().square().sum_dim(2) / length;
+    let inverse_deviation = (variance + epsilon).powf_scalar(-0.5);
+    centred * inverse_deviation * gamma.unsqueeze() + beta.unsqueeze()
 }
 
 #[cfg(feature = "flex")]

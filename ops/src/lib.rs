@@ -15,6 +15,7 @@
 //! | [`PackedLinear`] | linear layers while decoding, in 32-bit floats or 8-bit integers |
 //! | [`log_sum_exp()`] | 3.4: softmax, while decoding |
 //! | [`adam()`] | 5.3: the optimizer's step |
+//! | [`sum_of_squares()`] | clipping, which came later |
 //!
 //! [`with_products_in`] takes the products in half precision, for devices that are faster so.
 
@@ -30,6 +31,7 @@ pub mod linear;
 pub mod log_sum_exp;
 pub mod mixed_precision;
 pub mod packed_linear;
+pub mod sum_of_squares;
 pub mod width;
 
 pub use adam::adam;
@@ -42,4 +44,5 @@ pub use linear::{Activation, linear};
 pub use log_sum_exp::log_sum_exp;
 pub use mixed_precision::with_products_in;
 pub use packed_linear::{PackedLinear, Precision};
+pub use sum_of_squares::sum_of_squares;
 pub use width::width_multiple;

@@ -37,11 +37,18 @@ pub fn linear(x: Tensor<3>, weight: Tensor<2>, bias: Tensor<1>, activation: Acti
 /// [`linear`] as a chain of tensor operations.
 #[must_use]
 pub fn plain(x: Tensor<3>, weight: Tensor<2>, bias: Tensor<1>, activation: Activation) -> Tensor<3> {
-    let y = product(x, weight.unsqueeze()) + bias.unsqueeze();
+    let y = product_of_rows(x, weight) + bias.unsqueeze();
     match activation {
         Activation::Identity => y,
         Activation::Relu => relu(y),
     }
+}
+
+/// `x W` of all rows at once. A product of stacks, with the same W for each, would have Burn compute a gradient of W for
+/// each sequence, `batch` times the memory of W, before it adds them up.
+pub(crate) fn product_of_rows(x: Tensor<3>, weight: Tensor<2>) -> Tensor<3> {
+    let ([batch, seq, d_input], [_, d_output]) = (x.dims(), weight.dims());
+    product(x.reshape([batch * seq, d_input]), weight).reshape([batch, seq, d_output])
 }
 
 #[cfg(feature = "flex")]

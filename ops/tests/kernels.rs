@@ -2,6 +2,7 @@
 
 use attend_ops::adam::{self, AdamStep, Moments};
 use attend_ops::packed_linear::largest_weight;
+use attend_ops::sum_of_squares::{self, sum_of_squares};
 use attend_ops::{
     Activation, attention, dropout, gathered_attention, gathered_attention_with_weights, layer_norm, linear,
 };
@@ -507,6 +508,29 @@ fn log_sum_exp_is_what_log_softmax_subtracts() {
     }
 }
 
+#[test]
+fn squares_are_added_up_over_all_vectors() {
+    for lengths in [vec![1], vec![3, 5], vec![1, 4_095, 4_097, 100_003]] {
+        let vectors = || -> Vec<Tensor<1>> {
+            let vectors = lengths.iter().zip(1..);
+            vectors
+                .map(|(&length, seed)| inference_values([length], seed))
+                .collect()
+        };
+        let numbers = vectors()
+            .into_iter()
+            .flat_map(|vector| vector.into_data().iter::<f64>().collect::<Vec<_>>());
+        let expected: f64 = numbers.map(|number| number * number).sum();
+        for sum in [sum_of_squares(vectors()), sum_of_squares::plain(vectors())] {
+            let sum: f64 = sum.into_scalar();
+            assert!(
+                (sum / expected - 1.0).abs() < 1e-6,
+                "{lengths:?}: {sum}, not {expected}"
+            );
+        }
+    }
+}
+
 /// Steps on the same gradients, one of which is 0 in every step.
 #[test]
 fn adam_is_its_formula() {
@@ -523,6 +547,7 @@ fn adam_is_its_formula() {
             let step = AdamStep {
                 number,
                 learning_rate: 0.01,
+                gradient_factor: 0.5,
                 beta_1: 0.9,
                 beta_2: 0.98,
                 epsilon: 1e-9,

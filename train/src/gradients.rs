@@ -2,7 +2,9 @@
 
 use attend_data::batch::Example;
 use attend_infer::Workers;
+use attend_infer::device::values;
 use attend_model::{Transformer, seed_dropout};
+use attend_ops::sum_of_squares;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
@@ -109,16 +111,16 @@ fn add(model: &Transformer, left: GradientsParams, right: GradientsParams) -> Gr
 /// The loss and the global norm of its gradients, over all weights at once: the one time that an update reads from the
 /// device.
 pub(crate) fn loss_and_norm(model: &Transformer, gradients: &Gradients) -> (f64, f64) {
-    let mut sums = SumsOfSquares {
+    let mut vectors = Vectors {
         gradients: &gradients.gradients,
-        sums: vec![gradients.loss.clone()],
+        vectors: Vec::new(),
     };
-    model.visit(&mut sums);
-    let numbers: Vec<f32> = Tensor::cat(sums.sums, 0)
-        .try_into_vec_as()
-        .expect("a device that computed them can be read");
-    let squares = numbers[1..].iter().map(|&sum| f64::from(sum));
-    (numbers[0].into(), squares.sum::<f64>().sqrt())
+    model.visit(&mut vectors);
+    let numbers = values(Tensor::cat(
+        vec![gradients.loss.clone(), sum_of_squares(vectors.vectors)],
+        0,
+    ));
+    (numbers[0].into(), f64::from(numbers[1]).sqrt())
 }
 
 /// What brings gradients of the global norm `norm` to at most `max_norm` (Pascanu et al., 2013); 0 means no limit.
@@ -129,38 +131,16 @@ pub(crate) fn clip_factor(norm: f64, max_norm: f64) -> f64 {
     }
 }
 
-/// The gradients times `factor`.
-pub(crate) fn scale(model: &Transformer, gradients: GradientsParams, factor: f64) -> GradientsParams {
-    if factor == 1.0 {
-        return gradients;
-    }
-    let mut scale = Scale { gradients, factor };
-    model.visit(&mut scale);
-    scale.gradients
-}
-
-/// A `[1]` tensor for each gradient.
-struct SumsOfSquares<'a> {
+/// Each gradient as a vector.
+struct Vectors<'a> {
     gradients: &'a GradientsParams,
-    sums: Vec<Tensor<1>>,
+    vectors: Vec<Tensor<1>>,
 }
 
-impl ModuleVisitor for SumsOfSquares<'_> {
+impl ModuleVisitor for Vectors<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let gradient = self.gradients.get::<D>(param.id);
-        self.sums.extend(gradient.map(|gradient| gradient.square().sum()));
-    }
-}
-
-struct Scale {
-    gradients: GradientsParams,
-    factor: f64,
-}
-
-impl ModuleVisitor for Scale {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = self.gradients.remove::<D>(param.id) {
-            self.gradients.register(param.id, gradient * self.factor);
-        }
+        self.vectors
+            .extend(gradient.map(|gradient| gradient.reshape([-1])));
     }
 }

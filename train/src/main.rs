@@ -10,7 +10,7 @@ use attend_data::tokenizer::Tokenizer;
 use attend_infer::cli::{DevicesOption, WorkerCount};
 use attend_infer::device::{NamedDevice, compiled_in};
 use attend_infer::metric::{corpus_bleu, corpus_chrf};
-use attend_infer::{ModelFolder, Translator, Workers, notice_lost_device};
+use attend_infer::{ModelFolder, Translator, Workers, notice_device_failure};
 use attend_train::dataset::{Corpora, Dataset};
 use attend_train::environment::Environment;
 use attend_train::interrupt::Interrupt;
@@ -71,7 +71,7 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<ExitCode, TrainError> {
     let recipe = Recipe::load(&options.recipe, &options.overrides)?;
     let devices = options.devices.select()?;
-    notice_lost_device(&devices, || train(options, recipe, &devices))
+    notice_device_failure(&devices, || train(options, recipe, &devices))
 }
 
 fn train(options: &Options, recipe: Recipe, devices: &[NamedDevice]) -> Result<ExitCode, TrainError> {

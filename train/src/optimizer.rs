@@ -1,6 +1,8 @@
 //! Adam (section 5.3) and AdamW, with the paper's constants.
 
+use std::any::Any;
 use std::collections::HashMap;
+use std::fmt::Debug;
 
 use attend_model::Transformer;
 use attend_ops::adam::{AdamStep, Moments, adam};
@@ -24,8 +26,43 @@ pub struct Optimizer {
     mean_square: ByWeight,
 }
 
-/// A moment of each weight, as a vector.
-type ByWeight = HashMap<ParamId, Tensor<1>>;
+/// A moment of each weight, in its shape: cards compute what has one shape together, until one is reshaped.
+#[derive(Debug, Default)]
+struct ByWeight(HashMap<ParamId, Box<dyn AnyRank>>);
+
+impl ByWeight {
+    fn insert<const D: usize>(&mut self, id: ParamId, moment: Tensor<D>) {
+        self.0.insert(id, Box::new(moment));
+    }
+
+    fn get<const D: usize>(&self, id: ParamId) -> Option<Tensor<D>> {
+        let moment: &dyn Any = self.0.get(&id)?.as_ref();
+        moment.downcast_ref().cloned()
+    }
+
+    fn remove<const D: usize>(&mut self, id: ParamId) -> Option<Tensor<D>> {
+        let moment: Box<dyn Any> = self.0.remove(&id)?;
+        moment.downcast().ok().map(|moment| *moment)
+    }
+}
+
+impl Clone for ByWeight {
+    fn clone(&self) -> Self {
+        let moments = self.0.iter();
+        Self(moments.map(|(&id, moment)| (id, moment.boxed())).collect())
+    }
+}
+
+/// A tensor of as many dimensions as there are.
+trait AnyRank: Any + Debug + Send + Sync {
+    fn boxed(&self) -> Box<dyn AnyRank>;
+}
+
+impl<const D: usize> AnyRank for Tensor<D> {
+    fn boxed(&self) -> Box<dyn AnyRank> {
+        Box::new(self.clone())
+    }
+}
 
 /// A checkpoint's form of the moments: each in the place of its weight.
 #[derive(Module, Debug)]
@@ -42,19 +79,26 @@ impl Optimizer {
             // Which only AdamW has.
             weight_decay: settings.weight_decay,
             steps: 0,
-            mean: ByWeight::new(),
-            mean_square: ByWeight::new(),
+            mean: ByWeight::default(),
+            mean_square: ByWeight::default(),
         }
     }
 
-    /// The model, on a device with autodiff, after a step along its gradients, which are outside the graph. A weight
-    /// without a gradient stays.
+    /// The model, on a device with autodiff, after a step along its gradients, which are outside the graph, times
+    /// `factor`. A weight without a gradient stays.
     #[must_use]
-    pub fn step<M: Module>(&mut self, learning_rate: f64, model: M, gradients: GradientsParams) -> M {
+    pub fn step<M: Module>(
+        &mut self,
+        learning_rate: f64,
+        model: M,
+        gradients: GradientsParams,
+        factor: f64,
+    ) -> M {
         self.steps += 1;
         let step = AdamStep {
             number: self.steps,
             learning_rate,
+            gradient_factor: factor,
             beta_1: BETA_1,
             beta_2: BETA_2,
             epsilon: EPSILON,
@@ -93,7 +137,7 @@ impl Optimizer {
         };
         let record = record.try_load_record(ModuleRecord::from_bytes(bytes)?)?;
         let by_weight = |moment: Transformer| {
-            let mut collect = Collect(ByWeight::new());
+            let mut collect = Collect(ByWeight::default());
             moment.visit(&mut collect);
             collect.0
         };
@@ -118,21 +162,19 @@ impl ModuleMapper for Step<'_> {
         let Some(gradient) = self.gradients.remove::<D>(id) else {
             return param;
         };
-        let gradient = gradient.reshape([-1]);
         let Optimizer {
             mean, mean_square, ..
         } = self.optimizer;
-        let before = |moment: &mut ByWeight| moment.remove(&id).unwrap_or_else(|| gradient.zeros_like());
+        let before = |moment: &mut ByWeight| moment.remove(id).unwrap_or_else(|| gradient.zeros_like());
         let moments = Moments {
             mean: before(mean),
             mean_square: before(mean_square),
         };
         param.map(|weight| {
-            let shape = weight.shape();
-            let (weight, moments) = adam(weight.inner().reshape([-1]), gradient, moments, &self.step);
+            let (weight, moments) = adam(weight.inner(), gradient, moments, &self.step);
             mean.insert(id, moments.mean);
             mean_square.insert(id, moments.mean_square);
-            Tensor::from_inner(weight.reshape(shape)).require_grad()
+            Tensor::from_inner(weight).require_grad()
         })
     }
 }
@@ -143,11 +185,8 @@ struct InPlaceOfWeights<'a> {
 
 impl ModuleMapper for InPlaceOfWeights<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let moment = self.moment.get(&param.id).cloned();
-        param.map(|weight| match moment {
-            Some(moment) => moment.reshape(weight.shape()),
-            None => weight.zeros_like(),
-        })
+        let moment = self.moment.get(param.id);
+        param.map(|weight| moment.unwrap_or_else(|| weight.zeros_like()))
     }
 }
 
@@ -155,7 +194,7 @@ struct Collect(ByWeight);
 
 impl ModuleVisitor for Collect {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.0.insert(param.id, param.val().reshape([-1]));
+        self.0.insert(param.id, param.val());
     }
 }
 
@@ -183,7 +222,7 @@ mod tests {
             // The gradient of weight · x is x.
             let loss = layer.forward(Tensor::<2>::from_floats([[gradient]], &device));
             let gradients = GradientsParams::from_grads(loss.backward(), &layer);
-            layer = optimizer.step(0.1, layer.clone(), gradients);
+            layer = optimizer.step(0.1, layer.clone(), gradients, 1.0);
             layer.weight.val().into_scalar::<f32>()
         })
     }

@@ -66,7 +66,7 @@ fn run(options: &Options) -> Result<(), TrainError> {
         eprintln!(
             "remote:ws://{host}{place} is {} ({})",
             device.name,
-            device.description()
+            device.description()?
         );
     }
     RemoteServer::new(devices.into_iter().map(|device| device.device))

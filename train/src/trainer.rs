@@ -18,7 +18,7 @@ use crate::average::moving_average;
 use crate::checkpoint::{Best, Checkpoints, Snapshot, Span, TrainingState};
 use crate::dataset::{BatchSequence, Dataset};
 use crate::error::TrainError;
-use crate::gradients::{Gradients, clip_factor, gradients_of_batch, loss_and_norm, scale};
+use crate::gradients::{Gradients, clip_factor, gradients_of_batch, loss_and_norm};
 use crate::interrupt::Interrupt;
 use crate::loss::batch_loss;
 use crate::loss_scale::LossScale;
@@ -373,9 +373,11 @@ impl Trainer {
         self.skipped_in_a_row = 0;
         now.state.loss_scale = now.state.loss_scale.map(LossScale::after_update);
         let factor = clip_factor(gradient_norm, settings.clip_norm) / loss_factor;
-        let gradients = scale(&now.model, gradients.gradients, factor);
         let learning_rate = self.schedule.learning_rate(update);
-        now.model = now.optimizer.step(learning_rate, now.model.clone(), gradients);
+        let model = now.model.clone();
+        now.model = now
+            .optimizer
+            .step(learning_rate, model, gradients.gradients, factor);
         if let (Some(decay), Some(average)) = (settings.ema, now.moving_average.take()) {
             now.moving_average = Some(moving_average(average, &now.model.valid(), decay, update));
         }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use attend_data::batch::{Batch, Example};
 use attend_data::tokenizer::Tokenizer;
+use attend_infer::device::values;
 use attend_infer::search::SearchOptions;
 use attend_infer::{InferError, ModelFolder, Translation, Translator};
 use attend_model::{
@@ -204,16 +205,11 @@ fn train(mut model: Transformer, batch: &Batch, precision: Precision) -> (Transf
     let losses = (0..UPDATES).map(|_| {
         let loss = with_products_in(precision.of_products(), || loss(&model, batch));
         let gradients = GradientsParams::from_grads(loss.backward(), &model);
-        model = optimizer.step(LEARNING_RATE, model.clone(), gradients);
+        model = optimizer.step(LEARNING_RATE, model.clone(), gradients, 1.0);
         loss.into_scalar()
     });
     let losses = losses.collect();
     (model, losses)
-}
-
-fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    let values = tensor.try_into_vec_as();
-    values.expect("a device that computed them can be read")
 }
 
 /// All weights of a model, one parameter after the other.

@@ -8,7 +8,7 @@ use attend_data::cli::{print, report};
 use attend_data::corpus::ParallelCorpus;
 use attend_infer::cli::{ComputeOptions, SearchFlags};
 use attend_infer::metric::{BleuTokenizer, corpus_bleu, corpus_chrf};
-use attend_infer::{InferError, ModelFolder, notice_lost_device};
+use attend_infer::{InferError, ModelFolder, notice_device_failure};
 use clap::{Parser, error::ErrorKind};
 
 #[global_allocator]
@@ -67,7 +67,7 @@ fn run(options: &Options) -> Result<(), InferError> {
     };
 
     let sources: Vec<&str> = corpus.pairs.iter().map(|pair| pair.source.as_str()).collect();
-    let hypotheses = notice_lost_device(slice::from_ref(&device), || translator.translate_best(&sources))?;
+    let hypotheses = notice_device_failure(slice::from_ref(&device), || translator.translate_best(&sources))?;
     let bleu = corpus_bleu(&hypotheses, &references, tokenizer)?;
     let chrf = corpus_chrf(&hypotheses, &references)?;
     Ok(print(&format!("{bleu}\n{chrf}\n"))?)

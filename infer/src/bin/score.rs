@@ -8,7 +8,7 @@ use attend_data::cli::{print_while_read, report};
 use attend_data::corpus::{SentencePair, SentencePairs};
 use attend_infer::cli::ComputeOptions;
 use attend_infer::stream::before_error;
-use attend_infer::{GivenTranslation, InferError, Score, notice_lost_device};
+use attend_infer::{GivenTranslation, InferError, Score, notice_device_failure};
 use clap::Parser;
 use serde::Serialize;
 
@@ -66,7 +66,7 @@ fn run(options: &Options) -> Result<(), InferError> {
     loop {
         let (mut next, mut error) = next_pairs(&mut pairs);
         let scores = before_error(&mut next, &mut error, first, |pairs| {
-            notice_lost_device(slice::from_ref(&device), || {
+            notice_device_failure(slice::from_ref(&device), || {
                 translator.score(&given(pairs, first))
             })
         })?;

@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::request::EncodedSentence;
 use super::{Translation, Translator, for_each};
 use crate::alignment::Alignment;
+use crate::device::values;
 use crate::error::InferError;
-use crate::transformer_decoder::numbers;
 
 /// A sentence and its translation, to be scored.
 #[derive(Clone, Copy, Debug, Default)]
@@ -90,7 +90,7 @@ impl Translator {
         let target_input = self.tensor(batch.target_input);
         let target_output = self.tensor(batch.target_output);
         let log_probabilities = self.model.score(target_input.clone(), target_output, &memories);
-        let log_probabilities = numbers(log_probabilities);
+        let log_probabilities = values(log_probabilities);
         let rows = log_probabilities.chunks_exact(width).zip(pairs);
         let mut scores: Vec<Score> = rows
             .map(|(row, pair)| self.score_of(&pair.tokens.target, row))
@@ -168,7 +168,7 @@ impl Translator {
     ) -> Vec<Alignment> {
         let attention = self.model.alignment(target_input, memories);
         let [_, target_width, source_width] = attention.dims();
-        let attention = numbers(attention);
+        let attention = values(attention);
         let of_pairs = attention.chunks_exact(target_width * source_width);
         let alignment = |(attention, pair): (&[f32], &&EncodedPair<'_>)| {
             let Example { source, target } = &pair.tokens;

@@ -18,7 +18,7 @@ use attend_infer::device::{self, NamedDevice};
 use attend_infer::search::SearchOptions;
 use attend_infer::stream::{StreamOptions, translate_lines};
 use attend_infer::translator::BATCH_TOKENS;
-use attend_infer::{InferError, Language, ModelFolder, Translator, notice_lost_device};
+use attend_infer::{InferError, Language, ModelFolder, Translator, notice_device_failure};
 use clap::{Parser, Subcommand, error::ErrorKind};
 
 use output::Output;
@@ -105,9 +105,10 @@ fn usage_error(message: &str) -> ! {
 
 fn list_devices() -> ExitCode {
     let devices = device::list();
-    let lines = devices
-        .iter()
-        .map(|device| format!("{:<9}  {}\n", device.name, device.description()));
+    let lines = devices.iter().map(|device| {
+        let description = device.description().unwrap_or_else(|error| error.to_string());
+        format!("{:<9}  {description}\n", device.name)
+    });
     match print(&lines.collect::<String>()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => report(&error, error.hint()),
@@ -134,7 +135,7 @@ fn run(options: &Options) -> Result<ExitCode, InferError> {
         eager: !options.input.as_ref().is_some_and(|path| path.is_file()),
         requests: requests.as_ref(),
     };
-    let result = notice_lost_device(slice::from_ref(&device), || match input {
+    let result = notice_device_failure(slice::from_ref(&device), || match input {
         Some(lines) => translate(options, &translator, stream, lines, &mut output),
         None => prompt::translate(&translator, stream, &mut output),
     });

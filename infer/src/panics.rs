@@ -1,0 +1,70 @@
+//! What panics print, kept back until it is known what they mean.
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+/// Panics of any threads, the first of them first.
+#[derive(Default)]
+pub(crate) struct Panics(Vec<Panic>);
+
+struct Panic {
+    /// What it says.
+    text: String,
+    /// What would have been printed.
+    report: String,
+}
+
+impl Panics {
+    /// What they say.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|panic| panic.text.as_str())
+    }
+
+    /// Prints what was kept back.
+    pub(crate) fn print(&self) {
+        for panic in &self.0 {
+            eprintln!("{}", panic.report);
+        }
+    }
+}
+
+/// What `work` does, or the panic that ends it, and the panics of all threads meanwhile, of which nothing is printed.
+///
+/// The process has one panic hook, which this replaces meanwhile. Of two calls at once, the first keeps back the panics
+/// of both.
+pub(crate) fn keep_back<R>(work: impl FnOnce() -> R) -> (thread::Result<R>, Panics) {
+    static HOOK: Mutex<()> = Mutex::new(());
+    let Ok(_hook) = HOOK.try_lock() else {
+        return (catch_unwind(AssertUnwindSafe(work)), Panics::default());
+    };
+    let panics = Arc::new(Mutex::new(Panics::default()));
+    let usual_hook = take_hook();
+    set_hook({
+        let panics = Arc::clone(&panics);
+        Box::new(move |panic| {
+            let backtrace = Backtrace::capture();
+            let backtrace = match backtrace.status() {
+                BacktraceStatus::Captured => format!("\n{backtrace}"),
+                _ => String::new(),
+            };
+            let thread = thread::current();
+            let thread = thread.name().unwrap_or("without a name");
+            let panic = Panic {
+                text: panic.payload_as_str().unwrap_or_default().to_owned(),
+                report: format!("thread {thread} {panic}{backtrace}"),
+            };
+            panics
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .0
+                .push(panic);
+        })
+    });
+    let result = catch_unwind(AssertUnwindSafe(work));
+    set_hook(usual_hook);
+    let panics = mem::take(&mut *panics.lock().unwrap_or_else(PoisonError::into_inner));
+    (result, panics)
+}
