@@ -67,10 +67,16 @@ pub fn notice_device_failure<R, E: From<InferError>>(
 /// [`InferError::CannotOpen`].
 pub(crate) fn open<R>(name: &str, ask: impl FnOnce() -> R) -> Result<R, InferError> {
     let (answer, panics) = keep_back(ask);
-    answer.map_err(|_| InferError::CannotOpen {
-        name: name.to_owned(),
-        reason: reason(&panics),
-    })
+    match answer {
+        Ok(answer) => {
+            panics.print();
+            Ok(answer)
+        }
+        Err(_) => Err(InferError::CannotOpen {
+            name: name.to_owned(),
+            reason: reason(&panics),
+        }),
+    }
 }
 
 /// Why a device cannot end the work that it has; `None` if it can.
