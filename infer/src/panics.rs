@@ -1,5 +1,6 @@
 //! What panics print, kept back until it is known what they mean.
 
+use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
@@ -13,8 +14,8 @@ pub(crate) struct Panics(Vec<Panic>);
 struct Panic {
     /// What it says.
     text: String,
-    /// What would have been printed.
-    report: String,
+    /// What would have been printed; nothing where it is another's to print.
+    report: Option<String>,
 }
 
 impl Panics {
@@ -25,8 +26,8 @@ impl Panics {
 
     /// Prints what was kept back.
     pub(crate) fn print(&self) {
-        for panic in &self.0 {
-            eprintln!("{}", panic.report);
+        for report in self.0.iter().filter_map(|panic| panic.report.as_ref()) {
+            eprintln!("{report}");
         }
     }
 }
@@ -34,11 +35,16 @@ impl Panics {
 /// What `work` does, or the panic that ends it, and the panics of all threads meanwhile, of which nothing is printed.
 ///
 /// The process has one panic hook, which this replaces meanwhile. Of two calls at once, the first keeps back the panics
-/// of both.
+/// of both, and the second knows of no other than its own.
 pub(crate) fn keep_back<R>(work: impl FnOnce() -> R) -> (thread::Result<R>, Panics) {
     static HOOK: Mutex<()> = Mutex::new(());
     let Ok(_hook) = HOOK.try_lock() else {
-        return (catch_unwind(AssertUnwindSafe(work)), Panics::default());
+        let result = catch_unwind(AssertUnwindSafe(work));
+        let own = result.as_ref().err().map(|panic| Panic {
+            text: text(panic.as_ref()).to_owned(),
+            report: None,
+        });
+        return (result, Panics(own.into_iter().collect()));
     };
     let panics = Arc::new(Mutex::new(Panics::default()));
     let usual_hook = take_hook();
@@ -54,7 +60,7 @@ pub(crate) fn keep_back<R>(work: impl FnOnce() -> R) -> (thread::Result<R>, Pani
             let thread = thread.name().unwrap_or("without a name");
             let panic = Panic {
                 text: panic.payload_as_str().unwrap_or_default().to_owned(),
-                report: format!("thread {thread} {panic}{backtrace}"),
+                report: Some(format!("thread {thread} {panic}{backtrace}")),
             };
             panics
                 .lock()
@@ -67,4 +73,33 @@ pub(crate) fn keep_back<R>(work: impl FnOnce() -> R) -> (thread::Result<R>, Pani
     set_hook(usual_hook);
     let panics = mem::take(&mut *panics.lock().unwrap_or_else(PoisonError::into_inner));
     (result, panics)
+}
+
+/// What a panic says.
+fn text(panic: &(dyn Any + Send)) -> &str {
+    let formatted = panic.downcast_ref::<String>().map(String::as_str);
+    let literal = || panic.downcast_ref::<&str>().copied();
+    formatted.or_else(literal).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_calls_at_once_each_knows_its_own_panic() {
+        let (outer, panics) = keep_back(|| {
+            let (inner, panics) = keep_back(|| panic!("{} fault", 1));
+            assert!(inner.is_err());
+            assert_eq!(panics.texts().collect::<Vec<_>>(), ["1 fault"]);
+            panic!("another");
+        });
+        assert!(outer.is_err());
+        // Other tests may panic meanwhile.
+        let texts: Vec<&str> = panics.texts().collect();
+        assert!(
+            texts.contains(&"1 fault") && texts.contains(&"another"),
+            "{texts:?}"
+        );
+    }
 }
