@@ -7,10 +7,10 @@ use std::panic::resume_unwind;
 
 use crate::device::NamedDevice;
 use crate::error::InferError;
-use crate::panics::{Panics, keep_back};
+use crate::panics::{Panics, keep_back, text};
 
 /// What Burn's panics begin with where it reads what a device could not compute.
-const READ_FAILURES: [&str; 2] = ["Failed to read tensor data", "Error while reading data"];
+const READ_FAILURES: [&str; 2] = ["Failed to read tensor data: ", "Error while reading data: "];
 
 /// Does `work`. Where it panics because one of `devices` no longer answers, or could not compute what is read from it,
 /// that is an error.
@@ -40,7 +40,7 @@ pub fn notice_device_failure<R, E: From<InferError>>(
     // One that is gone may take others with it, so it need not be the first.
     let lost: Vec<_> = devices
         .iter()
-        .filter_map(|device| Some((device, silence(device, &panics)?)))
+        .filter_map(|device| Some((device, silence(device)?)))
         .collect();
     if let Some((_, reason)) = lost.first() {
         return Err(E::from(InferError::DeviceLost {
@@ -48,8 +48,8 @@ pub fn notice_device_failure<R, E: From<InferError>>(
             reason: reason.clone(),
         }));
     }
-    let is_read_failure = |text: &&str| READ_FAILURES.iter().any(|start| text.starts_with(start));
-    if let Some(text) = panics.texts().find(is_read_failure) {
+    let text = text(panic.as_ref());
+    if READ_FAILURES.iter().any(|start| text.starts_with(start)) {
         let devices = devices.iter().filter(|device| !device.is_processor());
         return Err(E::from(InferError::DeviceFailed {
             names: names(devices, " or "),
@@ -80,11 +80,11 @@ pub(crate) fn open<R>(name: &str, ask: impl FnOnce() -> R) -> Result<R, InferErr
 }
 
 /// Why a device cannot end the work that it has; `None` if it can.
-fn silence(device: &NamedDevice, before: &Panics) -> Option<String> {
+fn silence(device: &NamedDevice) -> Option<String> {
     match keep_back(|| device.device.sync()) {
         (Ok(Ok(())), _) => None,
         (Ok(Err(error)), _) => Some(cause(&error.to_string()).to_owned()),
-        (Err(_), _) => Some(reason(before)),
+        (Err(_), panics) => Some(reason(&panics)),
     }
 }
 

@@ -19,9 +19,10 @@ struct Panic {
 }
 
 impl Panics {
-    /// What they say.
+    /// What they say, those that say something.
     pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|panic| panic.text.as_str())
+        let texts = self.0.iter().map(|panic| panic.text.as_str());
+        texts.filter(|text| !text.is_empty())
     }
 
     /// Prints what was kept back.
@@ -75,8 +76,8 @@ pub(crate) fn keep_back<R>(work: impl FnOnce() -> R) -> (thread::Result<R>, Pani
     (result, panics)
 }
 
-/// What a panic says.
-fn text(panic: &(dyn Any + Send)) -> &str {
+/// What a panic says; nothing where it says no text.
+pub(crate) fn text(panic: &(dyn Any + Send)) -> &str {
     let formatted = panic.downcast_ref::<String>().map(String::as_str);
     let literal = || panic.downcast_ref::<&str>().copied();
     formatted.or_else(literal).unwrap_or_default()

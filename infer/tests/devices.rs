@@ -172,6 +172,16 @@ fn a_card_without_the_memory_is_an_error() {
     assert_eq!(compute(3).unwrap(), 18.0);
 }
 
+/// That they are is up to Burn, on cards that CI has not.
+#[cfg(feature = "wgpu")]
+#[test]
+fn compiled_kernels_are_kept() {
+    use cubecl_runtime::config::{CubeClRuntimeConfig, RuntimeConfig};
+
+    assert!(!device::list().is_empty());
+    assert!(CubeClRuntimeConfig::get().compilation.cache);
+}
+
 #[test]
 fn devices_are_listed_by_the_names_that_choose_them() {
     let workspace = Workspace::new();

@@ -544,17 +544,17 @@ fn adam_is_its_formula() {
         let (mut kernel, mut plain) = ((before.clone(), zeros.clone()), (before.clone(), zeros));
         for number in 1..=3 {
             let gradient = inference_values(shape, number as u32 + 1).slice_fill([0..1, 0..1], 0.0);
-            let step = AdamStep {
+            let step = |gradient_factor| AdamStep {
                 number,
                 learning_rate: 0.01,
-                gradient_factor: 0.5,
+                gradient_factor,
                 beta_1: 0.9,
                 beta_2: 0.98,
                 epsilon: 1e-9,
                 weight_decay,
             };
-            kernel = adam::adam(kernel.0, gradient.clone(), kernel.1, &step);
-            plain = adam::plain(plain.0, gradient, plain.1, &step);
+            kernel = adam::adam(kernel.0, gradient.clone() * 0.25, kernel.1, &step(2.0));
+            plain = adam::plain(plain.0, gradient, plain.1, &step(0.5));
         }
         for (kernel, plain) in [
             (kernel.0.clone() - before.clone(), plain.0 - before.clone()),
