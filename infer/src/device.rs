@@ -10,7 +10,7 @@ mod memory;
 use attend_data::batch::Padding;
 use attend_model::width_multiple;
 #[cfg(feature = "cubecl")]
-use burn::tensor::PhysicalDevice;
+use burn::tensor::PhysicalDevice as Hardware;
 use burn::tensor::{Device, DeviceType, Tensor};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
@@ -63,8 +63,9 @@ impl NamedDevice {
     ///
     /// [`InferError::CannotOpen`].
     pub fn is_same(&self, other: &Self) -> Result<bool, InferError> {
-        let cards = self.card()?.zip(other.card()?);
-        Ok(self.device == other.device || cards.is_some_and(|(card, other)| card.is_same(&other)))
+        let hardware = |card: Option<Card>| card.and_then(|card| card.hardware);
+        let both = hardware(self.card()?).zip(hardware(other.card()?));
+        Ok(self.device == other.device || both.is_some_and(|(one, other)| one.is_same_card(&other)))
     }
 
     /// Opens a card; `None` of what is none.
@@ -196,7 +197,7 @@ pub(crate) fn best(mut pass_over: impl FnMut(InferError)) -> Result<NamedDevice,
     for device in list() {
         match device.card() {
             Err(error) => pass_over(error),
-            Ok(Some(card)) if !card.is_hardware => emulated = emulated.or(Some(device)),
+            Ok(Some(card)) if card.hardware.is_none() => emulated = emulated.or(Some(device)),
             Ok(_) => return Ok(device),
         }
     }
@@ -308,22 +309,18 @@ fn not_compiled_in(feature: &str) -> InferError {
 /// What a driver tells of a graphics card, or of what emulates one.
 struct Card {
     description: String,
-    /// Whether it is hardware of its own, not the processor.
-    is_hardware: bool,
-    #[cfg(feature = "cubecl")]
-    hardware: Option<PhysicalDevice>,
+    /// `None` of what is emulated.
+    hardware: Option<Hardware>,
 }
 
-impl Card {
-    #[cfg(feature = "cubecl")]
-    fn is_same(&self, other: &Self) -> bool {
-        let both = self.hardware.as_ref().zip(other.hardware.as_ref());
-        both.is_some_and(|(card, other)| card.is_same_card(other))
-    }
+/// A build without a backend for cards knows of none.
+#[cfg(not(feature = "cubecl"))]
+enum Hardware {}
 
-    #[cfg(not(feature = "cubecl"))]
-    fn is_same(&self, _: &Self) -> bool {
-        false
+#[cfg(not(feature = "cubecl"))]
+impl Hardware {
+    fn is_same_card(&self, _: &Self) -> bool {
+        match *self {}
     }
 }
 
@@ -337,7 +334,6 @@ fn card(device: &Device) -> Option<Card> {
             Some(bytes) => format!("{}, {}", identity.name, gibibytes(bytes)),
             None => identity.name,
         },
-        is_hardware: identity.physical.is_some(),
         hardware: identity.physical,
     })
 }

@@ -1,6 +1,6 @@
 //! The whole network: embeddings, encoder, decoder and output (figure 1).
 
-use attend_ops::linear_cross_entropy;
+use attend_ops::{linear_cross_entropy, product_of_rows};
 use burn::module::Module;
 use burn::nn::Embedding;
 use burn::tensor::{Bool, Device, Int, Tensor};
@@ -151,13 +151,7 @@ impl Transformer {
     /// As [`encode`](Self::encode).
     pub fn decode(&self, target_input: Tensor<2, Int>, memory: &Memory) -> Tensor<3> {
         let x = self.decode_recording(target_input, memory, None);
-        let [batch, seq, d_model] = x.dims();
-        // As a product of two matrices: Burn would copy a transposed weight that is broadcast over a batch.
-        let logits = x
-            .reshape([batch * seq, d_model])
-            .matmul(self.output_weight().transpose());
-        let vocab_size = logits.dims()[1];
-        logits.reshape([batch, seq, vocab_size])
+        product_of_rows(x, self.output_weight().transpose())
     }
 
     /// Where the weights are, and where input must be.

@@ -85,6 +85,7 @@ pub fn plain<const D: usize>(
 #[derive(Clone, Copy, Debug)]
 struct Factors {
     betas: [f32; 2],
+    /// Gradients by this.
     gradient: f32,
     /// The learning rate and the mean's correction, α / (1 - β₁ᵗ).
     rate: f32,

@@ -40,7 +40,7 @@ pub use cross_entropy::{label_smoothed_cross_entropy, linear_cross_entropy};
 pub use dropout::dropout;
 pub use gathered_attention::{gathered_attention, gathered_attention_with_weights};
 pub use layer_norm::layer_norm;
-pub use linear::{Activation, linear};
+pub use linear::{Activation, linear, product_of_rows};
 pub use log_sum_exp::log_sum_exp;
 pub use mixed_precision::with_products_in;
 pub use packed_linear::{PackedLinear, Precision};

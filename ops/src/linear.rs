@@ -44,9 +44,16 @@ pub fn plain(x: Tensor<3>, weight: Tensor<2>, bias: Tensor<1>, activation: Activ
     }
 }
 
-/// `x W` of all rows at once. A product of stacks, with the same W for each, would have Burn compute a gradient of W for
-/// each sequence, `batch` times the memory of W, before it adds them up.
-pub(crate) fn product_of_rows(x: Tensor<3>, weight: Tensor<2>) -> Tensor<3> {
+/// `x W` of all rows at once. A product of stacks, with the same W for each, would have Burn copy a transposed W, and
+/// compute a gradient of W for each sequence, `batch` times its memory, before it adds them up.
+///
+/// # Shapes
+///
+/// - x: `[batch, seq, d_input]`
+/// - weight: `[d_input, d_output]`
+/// - output: `[batch, seq, d_output]`
+#[must_use]
+pub fn product_of_rows(x: Tensor<3>, weight: Tensor<2>) -> Tensor<3> {
     let ([batch, seq, d_input], [_, d_output]) = (x.dims(), weight.dims());
     product(x.reshape([batch * seq, d_input]), weight).reshape([batch, seq, d_output])
 }
