@@ -1,7 +1,5 @@
 //! Whatever bytes come in: each line of text is translated, and what is none is named.
 
-mod common;
-
 use std::io::Cursor;
 use std::ops::ControlFlow;
 use std::sync::LazyLock;
@@ -13,7 +11,7 @@ use attend_infer::stream::{StreamOptions, translate_lines};
 use attend_infer::{InferError, Translator};
 use proptest::prelude::*;
 
-use common::{MAX_SOURCE_TOKENS, bundle};
+use crate::common::{MAX_SOURCE_TOKENS, bundle};
 
 static TRANSLATOR: LazyLock<Translator> = LazyLock::new(|| {
     let short = SearchOptions {

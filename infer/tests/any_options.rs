@@ -1,7 +1,5 @@
 //! Whatever is asked of a search, all at once: it is done, or refused for a reason that is there.
 
-mod common;
-
 use std::collections::HashSet;
 use std::fmt::Debug;
 use std::sync::LazyLock;
@@ -11,7 +9,7 @@ use attend_infer::{InferError, SourceLine, Translation, Translator};
 use attend_model::Precision;
 use proptest::prelude::*;
 
-use common::{MAX_SOURCE_TOKENS, SENTENCES, bundle, bundle_of_words};
+use crate::common::{MAX_SOURCE_TOKENS, SENTENCES, bundle, bundle_of_words};
 
 /// Of pieces of words and of whole words, of which some are unknown; and each with weights of 8 bits.
 static TRANSLATORS: LazyLock<Vec<Translator>> = LazyLock::new(|| {

@@ -1,7 +1,5 @@
 //! What may follow a hypothesis: every constraint and their combinations, against all translations of a toy language.
 
-mod toy;
-
 use std::sync::Arc;
 
 use attend_infer::search::{
@@ -9,7 +7,7 @@ use attend_infer::search::{
     SurfaceForms, Unknown,
 };
 
-use toy::{Table, ToyDecoder, WIDE, WORDS, all_words, search, special};
+use crate::toy::{self, Table, ToyDecoder, WIDE, WORDS, all_words, search, special};
 
 /// What the words of the toy language spell.
 const FORMS: [&str; 6] = ["", "", "", "a", " ", "b"];

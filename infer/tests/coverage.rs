@@ -1,13 +1,10 @@
 //! The coverage penalty: against every translation of a toy language, and against the alignments of a model.
 
-mod common;
-mod toy;
-
 use attend_infer::Translator;
 use attend_infer::search::{Request, Sampling, Search, SearchError, SearchOptions, Stopping, beam};
 
-use common::{SENTENCES, Workspace, assert_usage_error, bundle_of_words};
-use toy::{Table, ToyDecoder, WIDE, all_words, requests, special};
+use crate::common::{self, SENTENCES, Workspace, assert_usage_error, bundle_of_words};
+use crate::toy::{Table, ToyDecoder, WIDE, all_words, requests, special};
 
 const SOURCE_LENGTH: usize = 3;
 

@@ -1,10 +1,8 @@
 //! The option `--device`, what a device computes in, and what is kept of it: the program `translate`, run from outside.
 
-mod common;
-
 use attend_infer::device;
 
-use common::{Workspace, assert_error};
+use crate::common::{self, Workspace, assert_error};
 
 #[test]
 fn a_device_is_chosen_by_name() {

@@ -1,13 +1,11 @@
 //! Several models that translate together.
 
-mod common;
-
 use attend_infer::search::SearchOptions;
 use attend_infer::{GivenTranslation, InferError, ModelFolder, Translator};
 use attend_model::TransformerConfig;
 
-use common::{
-    SENTENCES, Workspace, argument, assert_error, bundle, bundle_of, bundle_of_words, config, text,
+use crate::common::{
+    self, SENTENCES, Workspace, argument, assert_error, bundle, bundle_of, bundle_of_words, config, text,
 };
 
 /// A second model of another shape, with fewer positions.

@@ -1,10 +1,8 @@
 //! The program `evaluate`, run from outside on a small model with random weights.
 
-mod common;
-
 use attend_infer::metric::{BleuTokenizer, corpus_bleu, corpus_chrf};
 
-use common::{
+use crate::common::{
     MAX_SOURCE_TOKENS, NOTHING, SENTENCES, Workspace, assert_error, assert_usage_error, bundle_of_words,
     stdout,
 };

@@ -1,7 +1,5 @@
 //! The model folder: what is written comes back, and what does not belong there is refused.
 
-mod common;
-
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
@@ -12,7 +10,7 @@ use burn::tensor::{Int, Tensor};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::{Value, json};
 
-use common::{SENTENCES, Workspace, assert_error, bundle, bundle_of, config, cpu, tokenizer};
+use crate::common::{SENTENCES, Workspace, assert_error, bundle, bundle_of, config, cpu, tokenizer};
 
 const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.safetensors";

@@ -2,8 +2,6 @@
 //! means.
 #![cfg(all(feature = "remote", feature = "flex"))]
 
-mod common;
-
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::panic::catch_unwind;
@@ -17,7 +15,7 @@ use burn::server::telemetry::{DrainStatus, TelemetryEvent, TelemetryProbe, Telem
 use burn::server::{RemoteServer, WebSocketTransport};
 use burn::tensor::Device;
 
-use common::{SENTENCES, Workspace};
+use crate::common::{SENTENCES, Workspace};
 
 /// Serves flex from this process: the name of the device, and what the server tells.
 fn serve() -> (String, TelemetrySubscription) {

@@ -1,12 +1,10 @@
 //! Sampling from a toy language, against its exact probabilities.
 
-mod toy;
-
 use std::collections::HashMap;
 
 use attend_infer::search::{Hypothesis, Request, Sampling, SearchOptions};
 
-use toy::{EOS, Table, WORDS, all_words, search};
+use crate::toy::{EOS, Table, WORDS, all_words, search};
 
 fn drawn(sampling: Sampling, nbest: usize) -> SearchOptions {
     SearchOptions {

@@ -1,14 +1,12 @@
 //! The program `score`, run from outside on a small model with random weights, and alignments.
 
-mod common;
-
 use std::fs;
 
 use attend_infer::search::SearchOptions;
 use attend_infer::{GivenTranslation, InferError, Translator, Workers};
 use serde_json::Value;
 
-use common::{
+use crate::common::{
     MAX_SOURCE_TOKENS, NOTHING, SENTENCES, Workspace, assert_usage_error, bundle, bundle_of_words, text,
 };
 

@@ -1,7 +1,5 @@
 //! Greedy and beam search on a toy decoder, against every translation that it can produce.
 
-mod toy;
-
 use std::collections::HashSet;
 
 use attend_infer::search::{
@@ -9,7 +7,7 @@ use attend_infer::search::{
     beam, greedy, length_penalty,
 };
 
-use toy::{EOS, MAX_STEPS, Table, ToyDecoder, VOCAB_SIZE, WIDE, WORDS, all_words, requests, special};
+use crate::toy::{EOS, MAX_STEPS, Table, ToyDecoder, VOCAB_SIZE, WIDE, WORDS, all_words, requests, special};
 
 fn options(beam_size: usize, nbest: usize, length_penalty: f32) -> SearchOptions {
     SearchOptions {

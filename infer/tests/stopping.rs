@@ -1,10 +1,8 @@
 //! CTranslate2's rule of when a beam stops, on cases small enough to follow by hand.
 
-mod toy;
-
 use attend_infer::search::{Hypothesis, LengthNormalization, SearchOptions, Stopping};
 
-use toy::{EOS, MAX_STEPS, Table, VOCAB_SIZE, requests, search};
+use crate::toy::{EOS, MAX_STEPS, Table, VOCAB_SIZE, requests, search};
 
 const A: u32 = 3;
 const B: u32 = 4;

@@ -1,14 +1,12 @@
 //! `translate` while its input is still coming, and what it takes of the system meanwhile.
 
-mod common;
-
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{SENTENCES, Workspace, assert_error, run};
+use crate::common::{SENTENCES, Workspace, assert_error, run};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -1,11 +1,9 @@
 //! What `translate` does on a terminal: a prompt, and a bar that shows progress.
 #![cfg(unix)]
 
-mod common;
-
 use std::process::Command;
 
-use common::{SENTENCES, Workspace};
+use crate::common::{SENTENCES, Workspace};
 use rexpect::session::{PtySession, spawn_command};
 
 const TIMEOUT_MS: u64 = 60_000;

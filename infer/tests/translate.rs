@@ -1,7 +1,5 @@
 //! The program `translate`, run from outside on a small model with random weights.
 
-mod common;
-
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
@@ -12,12 +10,12 @@ use std::thread;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use crate::common::{
+    self, MAX_SOURCE_TOKENS, NOTHING, SENTENCES, Workspace, argument, assert_error, assert_usage_error,
+    bundle, text,
+};
 use attend_infer::search::SearchOptions;
 use attend_infer::{Translation, Translator};
-use common::{
-    MAX_SOURCE_TOKENS, NOTHING, SENTENCES, Workspace, argument, assert_error, assert_usage_error, bundle,
-    text,
-};
 
 /// The same translations whichever way the sentences come and go, one a line, and nothing else.
 #[test]

@@ -1,14 +1,12 @@
 //! The flags of `translate` that say what is searched for, run from outside on a small model with random weights.
 
-mod common;
-
 use std::collections::HashSet;
 use std::fs;
 
 use attend_infer::Translator;
 use attend_infer::search::{LengthNormalization, Sampling, SearchOptions, Stopping, Unknown};
 
-use common::{
+use crate::common::{
     MAX_SOURCE_TOKENS, NOTHING, SENTENCES, Workspace, argument, assert_error, bundle, bundle_of_words, text,
 };
 

@@ -1,7 +1,5 @@
 //! The library's translator on small models with random weights.
 
-mod common;
-
 use std::thread;
 
 use attend_infer::search::{LengthNormalization, Sampling, SearchOptions, Stopping};
@@ -12,7 +10,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use common::{MAX_SOURCE_TOKENS, SENTENCES, bundle, bundle_of, config, cpu};
+use crate::common::{MAX_SOURCE_TOKENS, SENTENCES, bundle, bundle_of, config, cpu};
 
 /// Sentences of one word up to what the model takes, blank ones among them, the same every time.
 fn random_sentences(count: usize) -> Vec<String> {

@@ -1,12 +1,10 @@
 //! What must hold of the network for inference: it finds what the whole pass of the network in training finds, however
 //! its input is cut up.
 
-mod common;
-
+use crate::common::{SOURCES, TARGETS, assert_close, batch, model, variants};
 use attend_model::{DecoderState, Ensemble, InferenceTransformer, Precision, Transformer, TransformerConfig};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor};
-use common::{SOURCES, TARGETS, assert_close, batch, model, variants};
 
 /// The log-probabilities after each token of whole targets.
 fn log_probabilities(

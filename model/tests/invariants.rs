@@ -1,11 +1,10 @@
 //! What must hold for any weights: padding and company change no result, nobody looks ahead, and a file of weights
 //! brings back the same network.
 
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::common::{PAD, SOURCES, TARGETS, assert_close, batch, model, variants};
 use attend_model::MultiHeadAttention;
 use attend_model::decoder::Decoder;
 use attend_model::encoder::Encoder;
@@ -15,7 +14,6 @@ use attend_model::{AttentionWeights, Memory, NormPlacement, PositionKind, Transf
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_store::{BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, SafetensorsStore};
-use common::{PAD, SOURCES, TARGETS, assert_close, batch, model, variants};
 use safetensors::SafeTensors;
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {

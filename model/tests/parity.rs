@@ -3,8 +3,6 @@
 //! "Relative" means `max |ours - PyTorch's| / max |PyTorch's|` over a tensor: the largest error, measured against
 //! the tensor's largest value.
 
-mod fixtures;
-
 use std::collections::BTreeMap;
 
 use attend_model::attention::{MultiHeadAttention, scaled_dot_product_attention};
@@ -15,7 +13,7 @@ use attend_model::{Memory, NormPlacement, PositionKind, Transformer, Transformer
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor};
 
-use fixtures::Fixture;
+use crate::fixtures::Fixture;
 
 /// Bound on the relative difference of outputs.
 const OUTPUT: f64 = 1e-5;

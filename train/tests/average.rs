@@ -1,10 +1,8 @@
 //! The model of a run that asks for an average is the average of the weights that the same run without it has.
 
-mod common;
-
 use std::fs;
 
-use common::{Workspace, set, small_workspace};
+use crate::common::{Workspace, set, small_workspace};
 
 /// Trains into a folder of that name; the loss falls, so the last weights are the best.
 fn train(workspace: &Workspace, run: &str, updates: usize, settings: &[&str]) -> Vec<f32> {

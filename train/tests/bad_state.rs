@@ -1,13 +1,11 @@
 //! What `train` says where a run cannot go on, and that nothing is lost by it.
 
-mod common;
-
 use std::fs;
 use std::process::Command;
 
+use crate::common::{Workspace, set, small_workspace, stderr};
 use attend_train::TrainError;
 use attend_train::run_folder::RunFolder;
-use common::{Workspace, set, small_workspace, stderr};
 
 const RESUME: [&str; 4] = ["small.toml", "--output", "run", "--resume"];
 

@@ -1,13 +1,12 @@
 //! The order of a run's batches, and what prepared corpora do for it.
 
-mod common;
-
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
+use crate::common::{SMALL_RECIPE, Workspace, copy_and_reverse, set, small_workspace, stderr};
 use attend_data::batch::Example;
 use attend_data::clean::Cleaning;
 use attend_data::corpus::SentencePair;
@@ -19,7 +18,6 @@ use attend_data::shard;
 use attend_data::tokenizer::{Tokenizer, TokenizerKind};
 use attend_train::Recipe;
 use attend_train::dataset::{BatchSequence, BpeDropout, Corpora, Position};
-use common::{SMALL_RECIPE, Workspace, copy_and_reverse, set, small_workspace, stderr};
 use tempfile::TempDir;
 
 fn pairs(count: usize) -> Vec<SentencePair> {

@@ -1,10 +1,8 @@
 //! What `train --dry-run` says is what the run then does.
 
-mod common;
-
 use std::fs;
 
-use common::{SMALL_RECIPE, set, small_workspace};
+use crate::common::{SMALL_RECIPE, set, small_workspace};
 
 /// A number in a section of what a dry run shows.
 fn number(shown: &str, section: &str, name: &str) -> usize {

@@ -1,15 +1,13 @@
 //! Runs that are stopped, by a signal or by force, and go on as if nothing had happened.
 #![cfg(unix)]
 
-mod common;
-
 use std::fs;
 use std::process::{Child, Command};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use common::events::scalars;
-use common::{Workspace, copy_and_reverse, set, small_workspace, stderr};
+use crate::common::events::scalars;
+use crate::common::{Workspace, copy_and_reverse, set, small_workspace, stderr};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 

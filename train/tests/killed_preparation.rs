@@ -1,14 +1,12 @@
 //! The program killed while it prepares its training pairs: the same command goes through as if nothing had happened.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
-use common::{Workspace, copy_and_reverse, small_workspace};
+use crate::common::{Workspace, copy_and_reverse, small_workspace};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 

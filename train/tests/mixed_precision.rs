@@ -1,8 +1,6 @@
 //! Training with products in 16-bit floats, which the processor emulates.
 
-mod common;
-
-use common::{set, small_workspace, stderr};
+use crate::common::{set, small_workspace, stderr};
 
 #[test]
 fn half_precision_trains_as_well() {

@@ -1,13 +1,11 @@
 //! What a run leaves to be looked at: TensorBoard's event file, `report.html` and the model card.
 
-mod common;
-
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::common::events::scalars;
+use crate::common::{Workspace, just, records, small_workspace, stderr};
 use attend_train::report::Record;
-use common::events::scalars;
-use common::{Workspace, just, records, small_workspace, stderr};
 
 /// What TensorBoard is to show of a run: tag, update and value of each scalar.
 fn expected(workspace: &Workspace, run: &str) -> Vec<(&'static str, usize, f64)> {

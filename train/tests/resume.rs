@@ -1,14 +1,12 @@
 //! A run repeats, and goes on where it stopped.
 
-mod common;
-
 use std::fs;
 
+use crate::common::{copy_and_reverse, records, set, small_workspace, stderr};
 use attend_infer::metric::{BleuTokenizer, corpus_bleu};
 use attend_infer::search::SearchOptions;
 use attend_infer::{ModelFolder, Translator, device};
 use attend_train::report::Record;
-use common::{copy_and_reverse, records, set, small_workspace, stderr};
 
 #[test]
 fn a_resumed_run_equals_an_uninterrupted_one() {

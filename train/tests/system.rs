@@ -1,9 +1,7 @@
 //! Training works: small tasks, from files to translations.
 
-mod common;
-
+use crate::common::{Workspace, copy_and_reverse};
 use attend_infer::{ModelFolder, Translator, device};
-use common::{Workspace, copy_and_reverse};
 
 const COPY_AND_REVERSE: &str = r#"
 [data]

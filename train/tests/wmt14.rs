@@ -1,20 +1,18 @@
 //! The path from WMT's archives to a model, on a miniature mirror with the same file names and formats.
 
-mod common;
-
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::thread;
 
+use crate::common::{Workspace, counts, stderr};
 use attend_data::corpus::SentencePair;
 use attend_data::phrasebook::Phrasebook;
 use attend_data::source::{Downloader, Mirror, Source};
 use attend_model::NormPlacement;
 use attend_train::Recipe;
 use attend_train::recipe::OptimizerKind;
-use common::{Workspace, counts, stderr};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};

@@ -1,8 +1,5 @@
 //! What the tests share: a small model folder with random weights, and the programs run from outside.
 
-// Every test program uses another part of this module.
-#![allow(dead_code)]
-
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,5 @@
 //! A toy decoder: a language small enough to try every translation.
 
-// Every test program uses another part of this module.
-#![allow(dead_code)]
-
 use attend_infer::search::{
     BannedWords, Hypothesis, Logits, Request, Search, SearchOptions, Shortlist, SpecialTokens, StepDecoder,
     StepLogits,

@@ -1,7 +1,5 @@
 //! What the tests of the `train` program share.
 
-#![allow(dead_code, reason = "each test file uses a part")]
-
 pub(crate) mod events;
 
 use std::fs;

@@ -1,0 +1,19 @@
+//! One program for all of these files, since each program links everything that is tested.
+
+mod average;
+mod bad_state;
+mod common;
+mod corpora;
+mod dataset;
+mod dry_run;
+mod interrupt;
+mod killed_preparation;
+mod limits;
+mod mixed_precision;
+mod program;
+mod remote;
+mod reports;
+mod resume;
+mod system;
+mod wmt14;
+mod workers;
