@@ -51,7 +51,7 @@ bench *ARGS:
 # DEVICE is a name of `translate devices`: `just conformance vulkan`, `just conformance cuda:1`.
 conformance DEVICE:
     cargo run -q --release --features {{replace_regex(DEVICE, ":.*", "")}} --bin bench -- conformance --device {{DEVICE}}
-    BURN_DEVICE={{replace_regex(DEVICE, ":.*", "")}} cargo test --release --workspace --features {{replace_regex(DEVICE, ":.*", "")}} --test model -- parity:: inference:: invariants::
+    BURN_DEVICE={{replace_regex(DEVICE, ":.*", "")}} cargo test --release --workspace --features {{replace_regex(DEVICE, ":.*", "")}} --test model
 
 # Serve this machine's devices to programs that name them by `--device remote:ws://HOST:PORT`, those of the backend that
 # is built in: `just backend=vulkan remote-server --listen 0.0.0.0:3000`.

@@ -3,8 +3,9 @@
 
 use std::process::Command;
 
-use crate::common::{SENTENCES, Workspace};
 use rexpect::session::{PtySession, spawn_command};
+
+use crate::common::{SENTENCES, Workspace};
 
 const TIMEOUT_MS: u64 = 60_000;
 

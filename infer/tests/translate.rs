@@ -10,12 +10,13 @@ use std::thread;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use attend_infer::search::SearchOptions;
+use attend_infer::{Translation, Translator};
+
 use crate::common::{
     self, MAX_SOURCE_TOKENS, NOTHING, SENTENCES, Workspace, argument, assert_error, assert_usage_error,
     bundle, text,
 };
-use attend_infer::search::SearchOptions;
-use attend_infer::{Translation, Translator};
 
 /// The same translations whichever way the sentences come and go, one a line, and nothing else.
 #[test]

@@ -1,10 +1,11 @@
 //! What must hold of the network for inference: it finds what the whole pass of the network in training finds, however
 //! its input is cut up.
 
-use crate::common::{SOURCES, TARGETS, assert_close, batch, model, variants};
 use attend_model::{DecoderState, Ensemble, InferenceTransformer, Precision, Transformer, TransformerConfig};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor};
+
+use crate::common::{SOURCES, TARGETS, assert_close, batch, model, variants};
 
 /// The log-probabilities after each token of whole targets.
 fn log_probabilities(

@@ -3,9 +3,10 @@
 use std::fs;
 use std::process::Command;
 
-use crate::common::{Workspace, set, small_workspace, stderr};
 use attend_train::TrainError;
 use attend_train::run_folder::RunFolder;
+
+use crate::common::{Workspace, set, small_workspace, stderr};
 
 const RESUME: [&str; 4] = ["small.toml", "--output", "run", "--resume"];
 

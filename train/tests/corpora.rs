@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use crate::common::{SMALL_RECIPE, Workspace, copy_and_reverse, counts, small_workspace, stderr};
 use attend_data::tokenizer::TokenizerKind;
 use attend_infer::metric::{BleuTokenizer, corpus_bleu};
 use attend_infer::{ModelFolder, Translator, device};
 use attend_train::Recipe;
+
+use crate::common::{SMALL_RECIPE, Workspace, copy_and_reverse, counts, small_workspace, stderr};
 
 const TRAIN: &str = r#"train = { source = "train.src", target = "train.tgt" }"#;
 

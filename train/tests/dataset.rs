@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
-use crate::common::{SMALL_RECIPE, Workspace, copy_and_reverse, set, small_workspace, stderr};
 use attend_data::batch::Example;
 use attend_data::clean::Cleaning;
 use attend_data::corpus::SentencePair;
@@ -19,6 +18,8 @@ use attend_data::tokenizer::{Tokenizer, TokenizerKind};
 use attend_train::Recipe;
 use attend_train::dataset::{BatchSequence, BpeDropout, Corpora, Position};
 use tempfile::TempDir;
+
+use crate::common::{SMALL_RECIPE, Workspace, copy_and_reverse, set, small_workspace, stderr};
 
 fn pairs(count: usize) -> Vec<SentencePair> {
     let pair = |(source, target)| SentencePair { source, target };

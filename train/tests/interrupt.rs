@@ -6,10 +6,11 @@ use std::process::{Child, Command};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::common::events::scalars;
-use crate::common::{Workspace, copy_and_reverse, set, small_workspace, stderr};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::common::events::scalars;
+use crate::common::{Workspace, copy_and_reverse, set, small_workspace, stderr};
 
 fn send(signal: &str, child: &Child) {
     let sent = Command::new("kill")

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::common::{Workspace, copy_and_reverse, small_workspace};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::common::{Workspace, copy_and_reverse, small_workspace};
 
 /// So many that preparing them takes more than a second.
 const PAIRS: usize = 120_000;

@@ -3,8 +3,9 @@
 use std::fs;
 use std::time::Instant;
 
-use crate::common::{records, set, small_workspace};
 use attend_train::report::Record;
+
+use crate::common::{records, set, small_workspace};
 
 /// The updates of the validations of a run, with a score.
 fn validations(run: &std::path::Path, score: impl Fn(&Record) -> Option<f64>) -> Vec<(usize, f64)> {

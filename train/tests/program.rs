@@ -3,10 +3,11 @@
 use std::fs;
 use std::thread;
 
-use crate::common::{self, SMALL_RECIPE, Workspace, counts, just, records, set, small_workspace, stderr};
 use attend_infer::device;
 use attend_train::checkpoint::TrainingState;
 use attend_train::report::Record;
+
+use crate::common::{self, SMALL_RECIPE, Workspace, counts, just, records, set, small_workspace, stderr};
 
 /// Checks that `train small.toml` fails with a message of these parts and writes no output folder.
 fn assert_refused(workspace: &Workspace, arguments: &[&str], parts: &[&str]) {

@@ -5,10 +5,11 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::common::{set, small_workspace, stderr};
 use attend_infer::device;
 use burn::tensor::Tensor;
 use burn::tensor::distributed::{ReduceOperation, all_reduce};
+
+use crate::common::{set, small_workspace, stderr};
 
 /// `remote-server` on a free port of this machine, until it is dropped.
 struct Server {

@@ -3,9 +3,10 @@
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use attend_train::report::Record;
+
 use crate::common::events::scalars;
 use crate::common::{Workspace, just, records, small_workspace, stderr};
-use attend_train::report::Record;
 
 /// What TensorBoard is to show of a run: tag, update and value of each scalar.
 fn expected(workspace: &Workspace, run: &str) -> Vec<(&'static str, usize, f64)> {

@@ -2,11 +2,12 @@
 
 use std::fs;
 
-use crate::common::{copy_and_reverse, records, set, small_workspace, stderr};
 use attend_infer::metric::{BleuTokenizer, corpus_bleu};
 use attend_infer::search::SearchOptions;
 use attend_infer::{ModelFolder, Translator, device};
 use attend_train::report::Record;
+
+use crate::common::{copy_and_reverse, records, set, small_workspace, stderr};
 
 #[test]
 fn a_resumed_run_equals_an_uninterrupted_one() {

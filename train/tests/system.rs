@@ -1,7 +1,8 @@
 //! Training works: small tasks, from files to translations.
 
-use crate::common::{Workspace, copy_and_reverse};
 use attend_infer::{ModelFolder, Translator, device};
+
+use crate::common::{Workspace, copy_and_reverse};
 
 const COPY_AND_REVERSE: &str = r#"
 [data]

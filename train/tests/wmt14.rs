@@ -6,7 +6,6 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::thread;
 
-use crate::common::{Workspace, counts, stderr};
 use attend_data::corpus::SentencePair;
 use attend_data::phrasebook::Phrasebook;
 use attend_data::source::{Downloader, Mirror, Source};
@@ -16,6 +15,8 @@ use attend_train::recipe::OptimizerKind;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
+
+use crate::common::{Workspace, counts, stderr};
 
 /// Sentences a line.
 fn lines(pairs: &[SentencePair], side: fn(&SentencePair) -> &String) -> String {

@@ -1,9 +1,10 @@
 //! How many threads share a batch, and into how many batches an update is divided, changes no update.
 
-use crate::common::{Workspace, records, set, small_workspace};
 use attend_train::Recipe;
 use attend_train::dataset::{Corpora, Dataset};
 use attend_train::report::Record;
+
+use crate::common::{Workspace, records, set, small_workspace};
 
 /// Losses and norms of the gradients, with their updates. The norms tell a sum of gradients from their mean, the losses
 /// alone would not: Adam's steps do not depend on the gradients' scale.
