@@ -11,6 +11,10 @@ export MIMALLOC_PURGE_DELAY := env("MIMALLOC_PURGE_DELAY", "10000")
 # The backend to build in: flex, or `just backend=ndarray …`.
 backend := "flex"
 features := if backend == "flex" { "" } else { "--no-default-features --features " + backend }
+attend := "cargo run -q --release " + features + " --bin attend --"
+
+# What commands begin with that the program suggests.
+export ATTEND_COMMAND := if backend == "flex" { "just" } else { "just backend=" + backend }
 
 # List the recipes.
 _default:
@@ -19,45 +23,47 @@ _default:
 # Train a translator by a recipe file; without one, on the embedded phrasebook.
 [no-exit-message]
 train *ARGS: _build
-    @cargo run -q --release {{features}} --bin train -- "$@"
+    @{{attend}} train "$@"
 
 # Translate sentences, --input FILE or standard input, a line each.
 [no-exit-message]
 translate *ARGS:
-    @cargo run -q --release {{features}} --bin translate -- "$@"
+    @{{attend}} translate "$@"
 
 # Score a model folder on a test set: BLEU and chrF.
 [no-exit-message]
 eval MODEL SOURCE REFERENCE *ARGS:
-    @cargo run -q --release {{features}} --bin evaluate -- "$@"
+    @{{attend}} eval "$@"
 
 # Score given translations, a line each: the logarithm of each one's probability.
 [no-exit-message]
 score MODEL SOURCE TARGET *ARGS:
-    @cargo run -q --release {{features}} --bin score -- "$@"
+    @{{attend}} score "$@"
 
 # Fetch a corpus by its name, write the phrasebook to files, or list what there is.
 [no-exit-message]
 data *ARGS:
-    @cargo run -q --release {{features}} --bin data -- "$@"
+    @{{attend}} data "$@"
 
-# Measure speed and memory: `just bench train` or `decode`, beside a peer in Python with `--python PATH`, or `prepare`;
-# `just bench agree` compares hypotheses with CTranslate2's.
+# List the devices of this machine that --device takes.
+[no-exit-message]
+devices:
+    @{{attend}} devices
+
+# Serve this machine's devices to other programs: `just backend=vulkan remote-server --listen 0.0.0.0:3000`.
+[no-exit-message]
+remote-server *ARGS:
+    @cargo run -q --release --no-default-features --features {{backend}},remote --bin attend -- remote-server "$@"
+
+# Measure speed and memory (train, decode, prepare) or agreement (agree), beside a peer by `--python PATH`.
 [no-exit-message]
 bench *ARGS:
     @cargo run -q --release {{features}} --bin bench -- "$@"
 
-# Show that DEVICE computes what the processor does: a table, then the network's tests on the first device of its backend.
-# DEVICE is a name of `translate devices`: `just conformance vulkan`, `just conformance cuda:1`.
+# Compare what DEVICE computes with the processor, then test the network on it: `just conformance cuda:1`.
 conformance DEVICE:
     cargo run -q --release --features {{replace_regex(DEVICE, ":.*", "")}} --bin bench -- conformance --device {{DEVICE}}
     BURN_DEVICE={{replace_regex(DEVICE, ":.*", "")}} cargo test --release --workspace --features {{replace_regex(DEVICE, ":.*", "")}} --test model
-
-# Serve this machine's devices to programs that name them by `--device remote:ws://HOST:PORT`, those of the backend that
-# is built in: `just backend=vulkan remote-server --listen 0.0.0.0:3000`.
-[no-exit-message]
-remote-server *ARGS:
-    @cargo run -q --release --no-default-features --features {{backend}},remote --bin remote-server -- "$@"
 
 # Run the tests, all or those that `cargo test` finds by ARGS: `just test --test model`, `just test beam`.
 test *ARGS:
@@ -77,4 +83,4 @@ ci: lint test doc
 
 # Builds what `train` needs, and shows it: the first time it takes minutes.
 _build:
-    @cargo build --release {{features}} --bin train
+    @cargo build --release {{features}} --bin attend

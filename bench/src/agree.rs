@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::slice;
 
+use attend_cli::{DeviceOption, print};
 use attend_data::DataError;
-use attend_data::cli::print;
 use attend_data::tokenizer::Tokenizer;
-use attend_infer::cli::DeviceOption;
-use attend_infer::device::values;
+use attend_device::{Workers, notice_device_failure, values};
 use attend_infer::search::{LengthNormalization, SearchOptions, Stopping, Unknown};
 use attend_infer::translator::EXTRA_LENGTH;
-use attend_infer::{ModelFolder, Translation, Translator, Workers, notice_device_failure};
+use attend_infer::{ModelFolder, Translation, Translator};
 use attend_model::{InferenceTransformer, Precision};
 use burn::tensor::{Device, Int, Tensor};
 use clap::Args;

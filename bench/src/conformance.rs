@@ -5,11 +5,10 @@ mod results;
 use std::path::Path;
 use std::slice;
 
+use attend_cli::{DeviceOption, print};
 use attend_data::DataError;
-use attend_data::cli::print;
-use attend_infer::cli::DeviceOption;
-use attend_infer::device::NamedDevice;
-use attend_infer::{ModelFolder, Translation, device, notice_device_failure};
+use attend_device::{NamedDevice, notice_device_failure};
+use attend_infer::{ModelFolder, Translation};
 use attend_model::Precision;
 use clap::Args;
 
@@ -108,7 +107,7 @@ pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
 }
 
 fn compare_on(device: &NamedDevice, sentences: usize) -> Result<(), BenchError> {
-    let reference = device::select(REFERENCE)?.device;
+    let reference = attend_device::select(REFERENCE)?.device;
     let folder =
         tempfile::tempdir().map_err(|error| DataError::write(Path::new("a temporary folder"), error))?;
     let folder = folder.path();

@@ -7,16 +7,14 @@ use std::process::Command;
 use std::slice;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use attend_cli::{DeviceOption, avoid_huge_pages, print};
 use attend_data::DataError;
-use attend_data::cli::print;
 use attend_data::corpus::read_lines;
 use attend_data::tokenizer::Tokenizer;
-use attend_infer::cli::{DeviceOption, avoid_huge_pages};
-use attend_infer::device::NamedDevice;
+use attend_device::{NamedDevice, Workers, is_processor, notice_device_failure, peak_memory};
 use attend_infer::search::{SearchOptions, Stopping, Unknown};
-use attend_infer::{InferError, ModelFolder, Translator, Workers, notice_device_failure};
+use attend_infer::{InferError, ModelFolder, Translator};
 use attend_model::{Precision, Transformer, TransformerConfig};
-use attend_train::memory::peak_memory;
 use burn::tensor::Device;
 use clap::Args;
 use rand_chacha::ChaCha8Rng;
@@ -258,7 +256,7 @@ fn rows(
         }
         None => None,
     };
-    let layouts: &[[usize; 2]] = match device.is_processor() {
+    let layouts: &[[usize; 2]] = match is_processor(&device.device) {
         true => &[[1, 2], [2, 1]],
         false => &[[1, 1]],
     };

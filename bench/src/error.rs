@@ -3,15 +3,21 @@
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
+use attend_cli::{CliError, Hint};
 use attend_data::DataError;
+use attend_device::DeviceError;
 use attend_infer::InferError;
 use attend_train::TrainError;
 
-/// An error of this program; [`BenchError::hint`] says what to do about it.
+/// An error of this program.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BenchError {
     #[error(transparent)]
     Data(#[from] DataError),
+    #[error(transparent)]
+    Cli(#[from] CliError),
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     #[error(transparent)]
     Infer(#[from] InferError),
     #[error(transparent)]
@@ -39,10 +45,12 @@ pub(crate) enum BenchError {
     Differs { device: String, checks: String },
 }
 
-impl BenchError {
-    pub(crate) fn hint(&self) -> Option<String> {
+impl Hint for BenchError {
+    fn hint(&self) -> Option<String> {
         match self {
+            Self::Cli(error) => error.hint(),
             Self::Data(error) => error.hint(),
+            Self::Device(error) => error.hint(),
             Self::Infer(error) => error.hint(),
             Self::Train(error) => error.hint(),
             Self::Start { packages, .. } | Self::NoMeasurement { packages, .. } => {

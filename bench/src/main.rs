@@ -12,7 +12,7 @@ mod workload;
 
 use std::process::ExitCode;
 
-use attend_data::cli::report;
+use attend_cli::report;
 use clap::{Parser, Subcommand};
 
 use crate::error::BenchError;
@@ -62,6 +62,6 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => report(&error, error.hint()),
+        Err(error) => report(&error),
     }
 }

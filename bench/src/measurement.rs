@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-use attend_data::cli::print;
-use attend_infer::device::NamedDevice;
+use attend_cli::print;
+use attend_device::NamedDevice;
 use burn::tensor::Device;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

@@ -9,16 +9,14 @@ use std::slice;
 use std::sync::Arc;
 use std::time::Instant;
 
+use attend_cli::{DeviceOption, print};
 use attend_data::DataError;
-use attend_data::cli::print;
 use attend_data::mixture::Mixture;
 use attend_data::report::CorpusReports;
 use attend_data::tokenizer::Tokenizer;
-use attend_infer::cli::DeviceOption;
-use attend_infer::{Workers, notice_device_failure};
+use attend_device::{Workers, notice_device_failure, peak_memory};
 use attend_train::Recipe;
 use attend_train::dataset::Dataset;
-use attend_train::memory::peak_memory;
 use attend_train::recipe::Dtype;
 use attend_train::trainer::Trainer;
 use burn::tensor::Device;

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use attend_infer::device;
+use attend_device as device;
 
 #[test]
 fn every_device_computes_what_the_processor_does() {

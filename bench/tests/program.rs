@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use attend_data::tokenizer::Tokenizer;
+use attend_device as device;
+use attend_infer::ModelFolder;
 use attend_infer::search::SearchOptions;
-use attend_infer::{ModelFolder, device};
 use attend_model::{Transformer, TransformerConfig};
 use tempfile::TempDir;
 

@@ -3,10 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::corpus::compression;
-
-/// An error of this crate. Its message is one sentence that names the file, and the line where there is one;
-/// [`DataError::hint`] says what to do about it.
+/// An error of this crate. Its message is one sentence that names the file, and the line where there is one.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// A file or folder could not be read.
@@ -211,57 +208,5 @@ impl DataError {
             path: path.to_owned(),
             error,
         }
-    }
-
-    /// What the user can do about the error, where there is something to say beyond the message.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Read { path, error } => return read_hint(path, error),
-            Self::InvalidPrepared { path, .. } => {
-                let folder = path.parent().unwrap_or(path).display();
-                return Some(format!(
-                    "remove the folder {folder}: the next run prepares the corpus anew"
-                ));
-            }
-            Self::Write { .. } => "check that the folder exists, is writable and has free space",
-            Self::InvalidUtf8 { .. } => "convert the file to UTF-8, for example with `iconv -t UTF-8`",
-            Self::LongLine { .. } => "check that the file is text, and break it into lines",
-            Self::Columns { .. } => "write one pair a line: source sentence, tab, target sentence",
-            Self::Segment { .. } => "write each segment on a line of its own",
-            Self::UnequalSegments { .. } => {
-                "the two files must be the source and the reference of the same test set"
-            }
-            Self::UnequalLengths { .. } => {
-                "look for a missing or an extra line, or <seg> in an .sgm file; the two files must have the same \
-                 sentences in the same order"
-            }
-            Self::EmptyCorpus { .. } => "check that the path names the right file",
-            Self::VocabularyTooSmall { .. } => "ask for a larger vocabulary; 4,000 to 32,000 is usual",
-            Self::InvalidTokenizer { .. } => "use the tokenizer.json of a model folder that Attend wrote",
-            Self::NotInMirror { .. } => {
-                "a mirror holds each file under the same path as its public server: all that follows the host"
-            }
-            Self::NotInArchive { .. } => "correct the members of this file in data/sources.toml",
-            Self::Download { .. } => {
-                "check the network and run the command again: it goes on where it stopped"
-            }
-            Self::HttpStatus { .. } => "try again later, or name another place with --mirror",
-            Self::WrongChecksum { .. } => {
-                "the file is damaged or has changed at its source; run the command again, or try another --mirror"
-            }
-            Self::UnusedCorpus { .. } => "raise the weight, or leave the corpus out of the recipe",
-            Self::TrainTokenizer { .. } | Self::Mixture { .. } => return None,
-        };
-        Some(hint.to_owned())
-    }
-}
-
-fn read_hint(path: &Path, error: &io::Error) -> Option<String> {
-    match error.kind() {
-        io::ErrorKind::NotFound => Some("check the path".to_owned()),
-        io::ErrorKind::PermissionDenied | io::ErrorKind::IsADirectory => None,
-        _ => compression(path)
-            .map(|ending| format!("the .{ending} file is damaged or cut short: fetch it again")),
     }
 }

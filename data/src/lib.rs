@@ -4,7 +4,6 @@
 mod archive;
 pub mod batch;
 pub mod clean;
-pub mod cli;
 pub mod corpus;
 pub mod error;
 pub mod file;

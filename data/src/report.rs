@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use indicatif::HumanCount;
+use num_format::{Locale, ToFormattedString};
 
 use crate::clean::CleaningReport;
 use crate::filter::FilterReport;
@@ -60,7 +60,7 @@ impl fmt::Display for CorpusReports {
                 counts
                     .into_iter()
                     .chain(sum)
-                    .map(|count| HumanCount(count as u64).to_string()),
+                    .map(|count| count.to_formatted_string(&Locale::en)),
             );
             table.push(row);
         }

@@ -79,7 +79,6 @@ fn a_damaged_gz_file_is_an_error() {
         let error = read_lines(file(&folder, "cut.gz", contents)).unwrap_err();
         assert!(matches!(error, DataError::Read { .. }), "{error:?}");
         assert!(error.to_string().contains("cut.gz"), "{error}");
-        assert!(error.hint().unwrap().contains("damaged"), "{error:?}");
     }
 }
 
@@ -92,14 +91,12 @@ fn invalid_utf8_is_named_by_line() {
         error.to_string(),
         format!("{}, line 3: the text is not valid UTF-8", path.display())
     );
-    assert!(error.hint().unwrap().contains("UTF-8"));
 }
 
 #[test]
 fn a_missing_file_is_named() {
     let error = read_lines("no/such/file.en").unwrap_err();
     assert!(error.to_string().contains("no/such/file.en"), "{error}");
-    assert_eq!(error.hint().unwrap(), "check the path");
 }
 
 #[test]

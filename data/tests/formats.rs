@@ -70,8 +70,6 @@ fn a_damaged_compressed_file_is_an_error_that_names_it() {
             let error = read_lines(file(&folder, &name, contents)).unwrap_err();
             assert!(matches!(error, DataError::Read { .. }), "{error:?}");
             assert!(error.to_string().contains(&name), "{error}");
-            let hint = error.hint().unwrap();
-            assert!(hint.contains(ending) && hint.contains("damaged"), "{hint}");
         }
     }
 }

@@ -10,7 +10,6 @@ mod filter;
 mod formats;
 mod mixture;
 mod parallel_text;
-mod program;
 mod shard;
 mod source;
 mod tokenizer;

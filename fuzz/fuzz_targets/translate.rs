@@ -11,7 +11,8 @@ use attend_data::corpus::Lines;
 use attend_data::tokenizer::Tokenizer;
 use attend_infer::search::SearchOptions;
 use attend_infer::stream::{StreamOptions, translate_lines};
-use attend_infer::{ModelFolder, Translator, Workers, device};
+use attend_device::{Workers, auto};
+use attend_infer::{ModelFolder, Translator};
 use attend_model::{Transformer, TransformerConfig};
 use libfuzzer_sys::fuzz_target;
 
@@ -28,7 +29,7 @@ static TRANSLATOR: LazyLock<Translator> = LazyLock::new(|| {
         max_length: 24,
         ..TransformerConfig::tiny(tokenizer.vocab_size())
     };
-    let device = device::auto().expect("a device is built in").device;
+    let device = auto().expect("a device is built in").device;
     let search = SearchOptions {
         beam_size: 2,
         max_length: Some(2),

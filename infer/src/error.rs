@@ -1,20 +1,23 @@
 //! What can go wrong between a model folder and a translation.
 
-use std::io;
 use std::path::PathBuf;
 
 use attend_data::DataError;
+use attend_device::DeviceError;
 use attend_model::Precision;
 
 use crate::metric::MetricError;
 use crate::search::SearchError;
 
-/// An error of this crate. Its message is one sentence; [`InferError::hint`] says what to do about it.
+/// An error of this crate. Its message is one sentence that names the file or the line in error.
 #[derive(Debug, thiserror::Error)]
 pub enum InferError {
     /// A file of text or a tokenizer.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A device, or a thread that computes.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// Two sets of lines that cannot be scored against each other.
     #[error(transparent)]
     Metric(#[from] MetricError),
@@ -127,86 +130,12 @@ pub enum InferError {
         /// Whether the input has `more` or `fewer`.
         input: &'static str,
     },
-    /// Threads that the system refuses.
-    #[error("cannot start a thread: {0}")]
-    Threads(#[source] io::Error),
-    /// A name that no device has.
-    #[error("no device is named {name:?}")]
-    UnknownDevice {
-        /// The name asked for.
-        name: String,
-        /// The name most like it.
-        nearest: &'static str,
-    },
-    /// A backend that this program was built without.
-    #[error("this program was built without {feature}{}", but(.compiled_in))]
-    DeviceNotCompiledIn {
-        /// The backend's feature.
-        feature: String,
-        /// The features it was built with.
-        compiled_in: Vec<&'static str>,
-    },
-    /// A device that this machine does not have.
-    #[error("this machine has no {name}{}", but(.present))]
-    NoSuchDevice {
-        /// The name asked for.
-        name: String,
-        /// The devices of that backend that it has.
-        present: Vec<String>,
-    },
-    /// A device named twice, which would be no faster.
-    #[error("{name} is named twice")]
-    RepeatedDevice {
-        /// The second name.
-        name: String,
-    },
-    /// Several devices for what computes on one.
-    #[error("{names} are several devices, but this program computes on one")]
-    SeveralDevices {
-        /// What was asked for.
-        names: String,
-    },
     /// A device that does not multiply in the precision asked for.
     #[error("the device does not compute in {precision}")]
     Precision {
         /// What was asked for.
         precision: Precision,
     },
-    /// A device of another machine that does not answer.
-    #[error("cannot connect to {name}: {reason}")]
-    Unreachable {
-        /// The name asked for.
-        name: String,
-        /// What was met.
-        reason: String,
-    },
-    /// A device that is there, but not to be used.
-    #[error("cannot open {name}: {reason}")]
-    CannotOpen {
-        /// The device's name.
-        name: String,
-        /// What was met.
-        reason: String,
-    },
-    /// A device that still answers, but could not do the work.
-    #[error("{names} could not compute this: {reason}")]
-    DeviceFailed {
-        /// The devices, of which it was one.
-        names: String,
-        /// What was met.
-        reason: String,
-    },
-    /// A device that was there and is gone.
-    #[error("lost {names}: {reason}")]
-    DeviceLost {
-        /// The devices.
-        names: String,
-        /// What was met at the first of them.
-        reason: String,
-    },
-    /// No device at all.
-    #[error("the backends that this program was built with find no device in this machine")]
-    NoDevice,
 }
 
 impl InferError {
@@ -225,78 +154,5 @@ impl InferError {
             } => Some(prefixes + 1),
             _ => None,
         }
-    }
-
-    /// What the user can do about the error, where there is something to say beyond the message.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Data(error) => return error.hint(),
-            Self::Metric(_) => "give one hypothesis a line for each line of the reference",
-            Self::Search(_) => return None,
-            Self::NotAModel { .. } => {
-                "train a model first, for example with `just train`, or name another folder"
-            }
-            Self::InvalidSettings { .. } => "restore the file from the training run that wrote the folder",
-            Self::NotFinite { .. } => {
-                "take an earlier checkpoint, or train again with a smaller learning rate"
-            }
-            Self::InvalidWeights { .. } => "copy the file again from where it was trained",
-            Self::WeightsMismatch { .. } | Self::VocabularyMismatch { .. } => {
-                "take config.json, model.safetensors and tokenizer.json from the same training run"
-            }
-            Self::EnsembleTokenizers { .. } => "train its models on the same data, with other seeds",
-            Self::Threads(_) => "ask for fewer by --workers",
-            Self::TooLong { .. } => "split the line into sentences",
-            Self::Refused { .. } => return None,
-            Self::RequestTooLong { .. } => {
-                "ask for a shorter prefix or fewer words, or raise --max-length, as far as the model has positions"
-            }
-            Self::Unmet { .. } => "ask for fewer words, ban fewer, or raise --max-length",
-            Self::Prefixes { .. } => "give a line for each line of the input; it may be empty",
-            Self::UnknownDevice { nearest, .. } => {
-                return Some(format!(
-                    "did you mean {nearest}? `translate devices` lists what there is"
-                ));
-            }
-            Self::DeviceNotCompiledIn { feature, .. } => {
-                let backend = match feature.as_str() {
-                    "remote" => "flex,remote",
-                    feature => feature,
-                };
-                return Some(format!(
-                    "build with `just backend={backend} …`, or `cargo build --features {feature}`"
-                ));
-            }
-            Self::NoSuchDevice { .. } => "`translate devices` lists what there is",
-            Self::RepeatedDevice { .. } => "name each device once",
-            Self::SeveralDevices { .. } => "name one device by --device, or by ATTEND_DEVICE",
-            Self::Precision { .. } => "every device computes in float32",
-            Self::Unreachable { .. } => {
-                "serve one there by `just remote-server`, and name it remote:ws://HOST:PORT"
-            }
-            Self::CannotOpen { .. } => {
-                "another program may hold it for itself, or its driver not work; `translate devices` lists the others"
-            }
-            Self::DeviceFailed { .. } => {
-                "if its memory is full, have it compute less at once: train with a smaller training.batch_tokens and a \
-                 larger training.accumulate, translate with a smaller --batch-tokens"
-            }
-            Self::DeviceLost { .. } => {
-                "start it again, and every remote-server, whose output tells more, or take another; a training goes on \
-                 by --resume"
-            }
-            Self::NoDevice => "build with the feature flex, which computes on any processor",
-        };
-        Some(hint.to_owned())
-    }
-}
-
-/// The end of a sentence about what there is not: what there is.
-fn but<Name: AsRef<str>>(names: &[Name]) -> String {
-    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
-    match names.as_slice() {
-        [] => String::new(),
-        names => format!(", but {}", names.join(", ")),
     }
 }

@@ -3,7 +3,7 @@
 //! ```no_run
 //! use attend_infer::{ModelFolder, Translator};
 //!
-//! let device = attend_infer::device::auto()?.device;
+//! let device = attend_device::auto()?.device;
 //! let translator = Translator::new(ModelFolder::load("runs/phrasebook", &device)?);
 //! let lines = ["The old teacher does not buy the red bicycle."];
 //! println!("{}", translator.translate(&lines)?[0][0].text);
@@ -15,25 +15,20 @@
 //! ```
 
 pub mod alignment;
-pub mod cli;
-pub mod device;
-pub mod device_failure;
 pub mod error;
 pub mod metric;
 pub mod model_folder;
-mod panics;
+mod padding;
 pub mod search;
 pub mod stream;
 pub mod text;
 mod transformer_decoder;
 pub mod translator;
 mod weights;
-pub mod workers;
 
 pub use alignment::Alignment;
-pub use device_failure::notice_device_failure;
 pub use error::InferError;
 pub use model_folder::ModelFolder;
+pub use padding::padding;
 pub use text::Language;
 pub use translator::{GivenTranslation, Score, SourceLine, TokenScore, Translation, Translator};
-pub use workers::Workers;

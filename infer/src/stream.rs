@@ -7,6 +7,7 @@ use std::thread;
 
 use attend_data::DataError;
 use attend_data::corpus::Lines;
+use attend_device::DeviceError;
 
 use crate::error::InferError;
 use crate::translator::{SourceLine, Translation, Translator};
@@ -118,18 +119,18 @@ pub fn translate_from(
 /// # Errors
 ///
 /// Those of reading, of [`translate_from`], and of `write`. The lines before the one in error are written first.
-pub fn translate_lines(
+pub fn translate_lines<E: From<InferError>>(
     translator: &Translator,
     lines: Lines,
     options: StreamOptions<'_>,
-    mut write: impl FnMut(&[String], &[Vec<Translation>]) -> Result<ControlFlow<()>, InferError>,
-) -> Result<(), InferError> {
+    mut write: impl FnMut(&[String], &[Vec<Translation>]) -> Result<ControlFlow<()>, E>,
+) -> Result<(), E> {
     let queue = Arc::new(Queue::default());
     let reading = Reading(Arc::clone(&queue));
     thread::Builder::new()
         .name("lines".to_owned())
         .spawn(move || reading.read(lines))
-        .map_err(InferError::Threads)?;
+        .map_err(|error| InferError::from(DeviceError::Threads(error)))?;
     let _stop = Stop(&queue);
     let mut first = 0;
     while let Some((mut lines, mut error)) = queue.take(options.eager) {
@@ -140,12 +141,12 @@ pub fn translate_lines(
             return Ok(());
         }
         if let Some(error) = error {
-            return Err(error);
+            return Err(error.into());
         }
         first += lines.len();
     }
     match options.requests {
-        Some(requests) => requests.prefixes.check_end(first),
+        Some(requests) => Ok(requests.prefixes.check_end(first)?),
         None => Ok(()),
     }
 }

@@ -1,9 +1,9 @@
 //! The Transformer as a search sees it.
 
+use attend_device::{is_processor, values};
 use attend_model::{DecoderState, Ensemble, Memory, NextTokens};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::device::values;
 use crate::search::{Logits, Shortlist, StepDecoder, StepLogits};
 
 /// A batch of encoded sentences being decoded.
@@ -33,7 +33,7 @@ impl DeviceShortlist {
     /// `None` where all logits are less work, or as many tokens as the list has are not there.
     fn new(shortlist: &Shortlist, vocab_size: usize, device: &Device) -> Option<Self> {
         let fits = shortlist.best + shortlist.without.len() <= vocab_size;
-        if !fits || shortlist.best > MOST_TOKENS || shares_memory(device) {
+        if !fits || shortlist.best > MOST_TOKENS || is_processor(device) {
             return None;
         }
         let mut mask = vec![0.0; vocab_size];
@@ -133,21 +133,10 @@ impl StepDecoder for TransformerDecoder<'_> {
     }
 }
 
-/// Whether the device's tensors are in this program's memory already, and all logits as near as a few.
-#[cfg(feature = "flex")]
-pub(crate) fn shares_memory(device: &Device) -> bool {
-    *device == Device::flex()
-}
-
-#[cfg(not(feature = "flex"))]
-pub(crate) fn shares_memory(_: &Device) -> bool {
-    false
-}
-
 /// The values of tensors with the same rows, row after row; nothing of a tensor that is not there. Another device than
 /// the processor is waited for once.
 fn read_together<const N: usize>(tensors: [Option<Tensor<2>>; N], device: &Device) -> [Vec<f32>; N] {
-    if shares_memory(device) {
+    if is_processor(device) {
         return tensors.map(|tensor| tensor.map(values).unwrap_or_default());
     }
     let widths = tensors
@@ -191,7 +180,7 @@ mod tests {
         // A processor's logits are as near as a few of them; of three other tokens there are no four best.
         for best in [3, 4] {
             let list = DeviceShortlist::new(&shortlist(best), 5, &device);
-            assert_eq!(list.is_some(), best == 3 && !shares_memory(&device));
+            assert_eq!(list.is_some(), best == 3 && !is_processor(&device));
         }
     }
 }

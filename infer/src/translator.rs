@@ -5,23 +5,24 @@ mod request;
 mod scoring;
 mod searching;
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use attend_data::batch::Padding;
 use attend_data::tokenizer::Tokenizer;
+use attend_device::{Workers, is_processor};
 use attend_model::{Ensemble, Precision};
 use burn::module::Module;
+use burn::tensor::Device;
 use serde::Serialize;
 
 use crate::alignment::Alignment;
-use crate::device;
 use crate::error::InferError;
 use crate::model_folder::ModelFolder;
+use crate::padding::padding;
 use crate::search::{BannedWords, SearchOptions, SpecialTokens, SurfaceForms};
 use crate::text::{self, Language, Sentence};
-use crate::transformer_decoder::shares_memory;
-use crate::workers::Workers;
 use batches::{BatchLimit, for_each};
 use request::EncodedSentence;
 
@@ -93,6 +94,36 @@ impl Translator {
     #[must_use]
     pub fn new(model_folder: ModelFolder) -> Self {
         Self::in_precision(model_folder, Precision::Float32).expect("every device computes in float32")
+    }
+
+    /// Loads a model folder, and those that form an ensemble with it, for a translator that computes on `workers`, by one
+    /// of them: so that no other thread computes either.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ModelFolder::load`], [`Translator::in_precision`] and [`Translator::with_model`].
+    pub fn load(
+        workers: &Workers,
+        folder: &Path,
+        others: &[impl AsRef<Path> + Sync],
+        device: &Device,
+        precision: Precision,
+    ) -> Result<Self, InferError> {
+        let load = |()| {
+            let first = ModelFolder::load(folder, device)?;
+            let translator = Translator::in_precision(first, precision)?;
+            others.iter().try_fold(translator, |translator, folder| {
+                let other = ModelFolder::load(folder, device)?;
+                translator.with_model(other).map_err(|error| match error {
+                    InferError::EnsembleTokenizers { .. } => InferError::EnsembleTokenizers {
+                        model: folder.as_ref().display().to_string(),
+                    },
+                    error => error,
+                })
+            })
+        };
+        let loaded: Result<Translator, InferError> = workers.map([()], load).remove(0);
+        loaded.map(|translator| translator.with_workers(workers.clone()))
     }
 
     /// The same with weights in `precision`: 8 bits take a quarter of the memory and are faster on a CPU, for a small
@@ -239,7 +270,7 @@ impl Translator {
 
     /// How rows of tokens are padded.
     fn padding(&self) -> Padding {
-        device::padding(&self.model.device(), self.tokenizer.pad_id(), self.max_length)
+        padding(&self.model.device(), self.tokenizer.pad_id(), self.max_length)
     }
 
     /// Whether the model has positions for a sentence.
@@ -260,7 +291,7 @@ impl Translator {
     /// # Errors
     ///
     /// [`InferError::TooLong`] where a line has more tokens than the model has positions; nothing is translated
-    /// then. [`InferError::Threads`] where the system refuses a thread.
+    /// then. [`InferError::Device`] where the system refuses a thread.
     pub fn translate<S: AsRef<str>>(&self, lines: &[S]) -> Result<Vec<Vec<Translation>>, InferError> {
         self.translate_lines(&source_lines(0, lines))
     }
@@ -305,7 +336,7 @@ impl Translator {
     /// # Errors
     ///
     /// [`InferError::TooLong`] where not even a character fits the model; nothing is translated then.
-    /// [`InferError::Threads`] where the system refuses a thread.
+    /// [`InferError::Device`] where the system refuses a thread.
     pub fn translate_text<S: AsRef<str>>(&self, texts: &[S]) -> Result<Vec<Vec<Translation>>, InferError> {
         self.translate_text_from(0, texts)
     }
@@ -366,7 +397,7 @@ impl Translator {
             return Ok(workers.clone());
         }
         let worker = Workers::start(1, 1)?;
-        Ok(match shares_memory(&self.model.device()) {
+        Ok(match is_processor(&self.model.device()) {
             true => worker,
             false => self.own_worker.get_or_init(|| worker).clone(),
         })

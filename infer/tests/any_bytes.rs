@@ -147,7 +147,7 @@ fn a_writer_that_breaks_ends_the_stream() {
     translate_lines(&TRANSLATOR, lines, options, |lines, _| {
         calls += 1;
         assert!(lines.len() < 2_000, "{} lines at once", lines.len());
-        Ok(ControlFlow::Break(()))
+        Ok::<_, InferError>(ControlFlow::Break(()))
     })
     .unwrap();
     assert_eq!(calls, 1);

@@ -2,8 +2,9 @@
 
 use std::thread;
 
+use attend_device::Workers;
 use attend_infer::search::{LengthNormalization, Sampling, SearchOptions, Stopping};
-use attend_infer::{InferError, ModelFolder, SourceLine, Translation, Translator, Workers};
+use attend_infer::{InferError, ModelFolder, SourceLine, Translation, Translator};
 use attend_model::{NormPlacement, PositionKind, Precision, TransformerConfig};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};

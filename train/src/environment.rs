@@ -3,9 +3,7 @@
 use std::env::consts::{ARCH, OS};
 use std::fmt;
 
-use attend_infer::device::processor;
-
-use crate::memory::peak_memory;
+use attend_device::{peak_memory, processor};
 
 /// The Burn that this program is built with, which does not tell itself.
 const BURN_VERSION: &str = "0.22.1";

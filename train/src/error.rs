@@ -1,21 +1,23 @@
 //! What can go wrong in a training run.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use attend_data::DataError;
+use attend_device::DeviceError;
 use attend_infer::InferError;
 use attend_infer::metric::MetricError;
 
 use crate::recipe::Dtype;
-use crate::run_folder::RECIPE;
 
-/// An error of this crate. Its message is one sentence; [`TrainError::hint`] says what to do about it.
+/// An error of this crate. Its message is one sentence that names the file and the field.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     /// Text, a tokenizer or a file.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A device, or a thread that computes.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// The model folder, or translating for validation.
     #[error(transparent)]
     Infer(#[from] InferError),
@@ -82,31 +84,12 @@ pub enum TrainError {
     /// No weights were worth keeping.
     #[error("no validation had a finite loss, so there is no model to keep")]
     NoModel,
-    /// Devices that would have nothing to do.
-    #[error("{devices} devices need as many workers, but --workers is {workers}")]
-    IdleDevices {
-        /// The workers asked for.
-        workers: usize,
-        /// The devices.
-        devices: usize,
-    },
     /// Floats that a device does not compute with.
     #[error("not all of the devices compute in {dtype}")]
     Dtype {
         /// The recipe's.
         dtype: Dtype,
     },
-    /// Devices that cannot be served.
-    #[error("cannot serve on {address}: {reason}")]
-    Server {
-        /// Where to listen.
-        address: SocketAddr,
-        /// What was met.
-        reason: String,
-    },
-    /// The system refused to tell of Ctrl-C.
-    #[error("cannot listen for Ctrl-C: {0}")]
-    Signals(#[source] std::io::Error),
     /// No held-out pair is left.
     #[error("none of the {pairs} {name} pairs can be scored: the model has {positions} positions")]
     NothingToScore {
@@ -128,49 +111,5 @@ pub enum TrainError {
 impl From<MetricError> for TrainError {
     fn from(error: MetricError) -> Self {
         InferError::from(error).into()
-    }
-}
-
-impl TrainError {
-    /// What the user can do about the error, where there is something to say beyond the message.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Data(error) => return error.hint(),
-            Self::Infer(error) => return error.hint(),
-            Self::Recipe { hint, .. } => return hint.clone(),
-            Self::OutputExists { .. } => {
-                "go on with that run by --resume, or name another folder with --output"
-            }
-            Self::NoCheckpoint { .. } => "train without --resume into a new folder",
-            Self::ChangedRecipe { path, .. } => {
-                return Some(format!(
-                    "resume with the recipe {} and --output {} (only when a run ends may change: training.epochs, \
-                     minutes and patience, and updates where the schedule is not cosine), or train into another folder \
-                     by --output",
-                    path.join(RECIPE).display(),
-                    path.display()
-                ));
-            }
-            Self::ChangedInput { .. } => "put it back as it was, or train into another folder by --output",
-            Self::Busy { .. } => "wait until it has ended, or train into another folder by --output",
-            Self::InvalidCheckpoint { .. } => {
-                "train anew into another folder by --output; the model folder's weights are not affected"
-            }
-            Self::NotFinite { .. } => {
-                "lower training.learning_rate or lengthen training.warmup, then train anew; the last good checkpoint \
-                 is intact"
-            }
-            Self::NoModel => "lower training.learning_rate or lengthen training.warmup, then train anew",
-            Self::IdleDevices { .. } => "take a worker for each device, or leave out --workers",
-            Self::Dtype { .. } => "take another training.dtype, or other devices",
-            Self::Server { .. } => "take another port by --listen, and devices of one backend",
-            Self::Signals(_) => "check the limits of this system",
-            Self::NothingToScore { .. } => {
-                "raise model.max_length, or name files with shorter lines in [data]"
-            }
-            Self::NothingToTrain { .. } => "raise data.max_length or data.max_ratio, or change data.clean",
-        };
-        Some(hint.to_owned())
     }
 }

@@ -1,8 +1,7 @@
 //! Data parallelism: each worker computes the gradients of a part of the batch on its own thread, on its device.
 
 use attend_data::batch::Example;
-use attend_infer::Workers;
-use attend_infer::device::values;
+use attend_device::{Workers, values};
 use attend_model::{Transformer, seed_dropout};
 use attend_ops::sum_of_squares;
 use burn::module::{Module, ModuleVisitor, Param};

@@ -12,7 +12,6 @@ pub mod gradients;
 pub mod interrupt;
 pub mod loss;
 pub mod loss_scale;
-pub mod memory;
 pub mod model_card;
 pub mod optimizer;
 pub mod recipe;

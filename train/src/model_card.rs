@@ -2,7 +2,7 @@
 
 use attend_data::report::CorpusReports;
 use attend_infer::metric::{Bleu, Chrf};
-use indicatif::HumanCount;
+use num_format::{Locale, ToFormattedString};
 
 use crate::checkpoint::TrainingState;
 use crate::environment::Environment;
@@ -152,5 +152,5 @@ fn files(settings: &DataSettings) -> String {
 }
 
 fn count(count: usize) -> String {
-    HumanCount(count as u64).to_string()
+    count.to_formatted_string(&Locale::en)
 }

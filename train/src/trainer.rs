@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use attend_data::batch::{Batch, Example};
 use attend_data::tokenizer::Tokenizer;
-use attend_infer::device::padding;
-use attend_infer::{ModelFolder, Workers};
+use attend_device::Workers;
+use attend_infer::{ModelFolder, padding};
 use attend_model::{Transformer, TransformerConfig, with_products_in};
 use burn::module::Module;
 use burn::tensor::{Device, FloatDType, Tensor};

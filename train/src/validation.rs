@@ -4,9 +4,9 @@ use std::fmt;
 use std::time::Instant;
 
 use attend_data::batch::{Batch, Example, plan_batches};
-use attend_infer::device::padding;
+use attend_device::Workers;
 use attend_infer::metric::{corpus_bleu, corpus_chrf};
-use attend_infer::{ModelFolder, Translator, Workers};
+use attend_infer::{ModelFolder, Translator, padding};
 use attend_model::{InferenceTransformer, Precision};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};

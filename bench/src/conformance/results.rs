@@ -4,7 +4,7 @@ use std::path::Path;
 
 use attend_data::batch::{Batch, Example};
 use attend_data::tokenizer::Tokenizer;
-use attend_infer::device::values;
+use attend_device::values;
 use attend_infer::search::SearchOptions;
 use attend_infer::{InferError, ModelFolder, Translation, Translator};
 use attend_model::{

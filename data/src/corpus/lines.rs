@@ -120,14 +120,9 @@ fn open(path: &Path) -> io::Result<Box<dyn BufRead + Send>> {
     })
 }
 
-/// Whether [`Lines::open`] would decompress a file.
+/// Returns the ending of a file's name where [`Lines::open`] decompresses such files: `gz`, `xz` or `zst`.
 #[must_use]
-pub fn is_compressed(path: &Path) -> bool {
-    compression(path).is_some()
-}
-
-/// The ending of a compressed file's name.
-pub(crate) fn compression(path: &Path) -> Option<&'static str> {
+pub fn compression(path: &Path) -> Option<&'static str> {
     let ending = path.extension()?;
     COMPRESSED.into_iter().find(|compressed| ending == *compressed)
 }

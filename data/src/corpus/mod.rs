@@ -5,9 +5,7 @@ mod sgm;
 
 use std::path::{Path, PathBuf};
 
-pub use lines::{Lines, is_compressed, read_lines};
-
-pub(crate) use lines::compression;
+pub use lines::{Lines, compression, read_lines};
 
 use crate::error::DataError;
 use sgm::{Segment, Segments};

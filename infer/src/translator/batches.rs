@@ -2,9 +2,10 @@
 
 use std::cmp::Reverse;
 
+use attend_device::Workers;
+
 use super::Translator;
 use crate::error::InferError;
-use crate::workers::Workers;
 
 /// Most hypotheses that are decoded side by side, where a sentence alone has not more: each takes memory.
 const MAX_ROWS: usize = 1_000;
@@ -101,7 +102,7 @@ mod tests {
         let tokenizer = Tokenizer::train_whitespace(["a b c"].iter(), None).unwrap();
         let config = TransformerConfig::tiny(tokenizer.vocab_size());
         let translator = Translator::new(ModelFolder {
-            model: Transformer::new(&config, &crate::device::auto().unwrap().device).unwrap(),
+            model: Transformer::new(&config, &attend_device::auto().unwrap().device).unwrap(),
             config,
             tokenizer,
             generation: SearchOptions::default(),

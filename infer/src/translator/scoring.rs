@@ -1,6 +1,7 @@
 //! What a model finds in translations that are given: how probable they are, and where their words come from.
 
 use attend_data::batch::{Batch, Example};
+use attend_device::values;
 use attend_model::Memory;
 use burn::tensor::{Int, Tensor};
 use serde::Serialize;
@@ -8,7 +9,6 @@ use serde::Serialize;
 use super::request::EncodedSentence;
 use super::{Translation, Translator, for_each};
 use crate::alignment::Alignment;
-use crate::device::values;
 use crate::error::InferError;
 
 /// A sentence and its translation, to be scored.
@@ -60,7 +60,7 @@ impl Translator {
     /// # Errors
     ///
     /// [`InferError::TooLong`] where a sentence has more tokens than the model has positions; nothing is scored then.
-    /// [`InferError::Threads`] where the system refuses a thread.
+    /// [`InferError::Device`] where the system refuses a thread.
     pub fn score(&self, pairs: &[GivenTranslation<'_>]) -> Result<Vec<Score>, InferError> {
         let workers = self.workers()?;
         let pairs = for_each(&workers, pairs, |&pair| {

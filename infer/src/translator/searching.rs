@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use attend_data::batch::TokenMatrix;
+use attend_device::Workers;
 use burn::tensor::{Int, Tensor, TensorData};
 
 use super::request::EncodedSentence;
@@ -11,7 +12,6 @@ use crate::alignment::{self, Alignment};
 use crate::error::InferError;
 use crate::search::{Hypothesis, Request, Search, SearchError, Unknown};
 use crate::transformer_decoder::TransformerDecoder;
-use crate::workers::Workers;
 
 impl Translator {
     /// The translations of each encoded sentence, in order.

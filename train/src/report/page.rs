@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use html_escape::encode_text;
-use indicatif::{HumanCount, HumanDuration};
+use indicatif::HumanDuration;
+use num_format::{Locale, ToFormattedString};
 use plotters::style::RGBColor;
 
 use super::plot::{Axis, Line, Plot};
@@ -79,7 +80,7 @@ pub(super) fn page(
 }
 
 fn count(count: usize) -> String {
-    HumanCount(count as u64).to_string()
+    count.to_formatted_string(&Locale::en)
 }
 
 /// The table: titles and values.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use attend_data::batch::Example;
+use attend_device::peak_memory;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 use indicatif::HumanDuration;
 
 use super::Trainer;
 use crate::dataset::Position;
-use crate::memory::peak_memory;
 use crate::validation::expected_seconds;
 
 /// Updates whose time is measured, after one to warm up.

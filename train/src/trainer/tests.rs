@@ -292,7 +292,7 @@ fn an_update_reads_once() {
     let server = RemoteServer::new([Device::flex()]).with_telemetry(probe);
     std::thread::spawn(move || server.serve(WebSocketTransport::from_listener(listener)));
 
-    let mut trainer = trainer_on(&attend_infer::device::select(&name).unwrap().device);
+    let mut trainer = trainer_on(&attend_device::select(&name).unwrap().device);
     let batch = [vec![trainer.dataset.train.get(0)]];
     // Weights are drawn when they are first used.
     trainer.update_on(&batch).expect("finite gradients");

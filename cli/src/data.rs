@@ -1,0 +1,173 @@
+//! `attend data`: fetches the named corpora, and writes the embedded one to files.
+
+use std::fs;
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+
+use attend_data::error::DataError;
+use attend_data::file::write_file;
+use attend_data::phrasebook::Phrasebook;
+use attend_data::source::{Downloader, Mirror, Progress, Source, SourceFile};
+use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+
+use crate::error::CliError;
+use crate::output::print;
+
+/// What `data` does beside fetching a corpus by its name.
+#[derive(Subcommand)]
+pub(crate) enum Action {
+    /// List the corpora that can be fetched.
+    List,
+    /// Write the embedded corpus as train, valid and test text, a sentence a line.
+    Phrasebook {
+        /// The folder to write to; created where needed.
+        #[arg(long, value_name = "FOLDER", default_value = "corpora/phrasebook")]
+        output: PathBuf,
+    },
+}
+
+/// How to fetch a corpus.
+#[derive(Args)]
+pub(crate) struct Fetch {
+    /// The folder to download to; created where needed. [default: corpora/ and the corpus's name]
+    #[arg(long, value_name = "FOLDER")]
+    output: Option<PathBuf>,
+    /// A folder or an http(s) address that holds the same files under the same paths as their public servers: all that
+    /// follows the host.
+    #[arg(long, value_name = "FOLDER|ADDRESS")]
+    mirror: Option<Mirror>,
+}
+
+/// What `attend data` is asked for.
+pub(crate) enum Task {
+    Fetch(&'static Source, Fetch),
+    Other(Action),
+}
+
+// By hand, since the named corpora are subcommands that come from a file.
+impl FromArgMatches for Task {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        if let Some((name, arguments)) = matches.subcommand()
+            && let Some(source) = Source::all().iter().find(|source| source.name == name)
+        {
+            return Ok(Self::Fetch(source, Fetch::from_arg_matches(arguments)?));
+        }
+        Action::from_arg_matches(matches).map(Self::Other)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Subcommand for Task {
+    fn augment_subcommands(command: Command) -> Command {
+        let mut command = Action::augment_subcommands(command);
+        for source in Source::all() {
+            // The description comes last: the arguments bring that of their struct along.
+            let fetch = Fetch::augment_args(Command::new(source.name.as_str()));
+            command = command.subcommand(fetch.about(format!("Fetch {}", source.description)));
+        }
+        let names: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
+        let usage = format!("attend data <{}> [OPTIONS]", names.join("|"));
+        command.arg_required_else_help(true).override_usage(usage)
+    }
+
+    fn augment_subcommands_for_update(command: Command) -> Command {
+        Self::augment_subcommands(command)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        Action::has_subcommand(name) || Source::all().iter().any(|source| source.name == name)
+    }
+}
+
+pub(crate) fn run(task: Task) -> Result<(), CliError> {
+    match task {
+        Task::Fetch(source, options) => Ok(fetch(source, options)?),
+        Task::Other(Action::List) => list(),
+        Task::Other(Action::Phrasebook { output }) => Ok(write_phrasebook(&output)?),
+    }
+}
+
+fn fetch(source: &Source, options: Fetch) -> Result<(), DataError> {
+    let output = options
+        .output
+        .unwrap_or_else(|| Path::new("corpora").join(&source.name));
+    let downloader = Downloader {
+        mirror: options.mirror,
+        ..Downloader::default()
+    };
+    let mut display = Display::default();
+    downloader.fetch(source, &output, |file, progress| display.show(file, progress))?;
+    eprintln!("{} is in {}", source.name, output.display());
+    Ok(())
+}
+
+/// Shows a download: a bar for each file on a terminal, a line for each file elsewhere.
+#[derive(Default)]
+struct Display {
+    bar: Option<ProgressBar>,
+}
+
+impl Display {
+    fn show(&mut self, file: &SourceFile, progress: Progress) {
+        match progress {
+            Progress::Bytes(bytes) if io::stderr().is_terminal() => {
+                self.bar.get_or_insert_with(|| bar(file)).set_position(bytes);
+            }
+            Progress::Bytes(_) => {}
+            Progress::Present => eprintln!("{}: already there", file.name),
+            Progress::Done => {
+                if let Some(bar) = self.bar.take() {
+                    bar.finish_and_clear();
+                }
+                eprintln!("{}: {}", file.name, HumanBytes(file.size));
+            }
+            Progress::Unpacking => eprintln!("{}: unpacking {} files", file.name, file.members.len()),
+        }
+    }
+}
+
+fn bar(file: &SourceFile) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}")
+        .expect("the template is well formed");
+    ProgressBar::new(file.size)
+        .with_style(style)
+        .with_message(file.name.clone())
+}
+
+fn write_phrasebook(output: &Path) -> Result<(), DataError> {
+    fs::create_dir_all(output).map_err(|error| DataError::write(output, error))?;
+    let Phrasebook { train, valid, test } = Phrasebook::generate();
+    for (split, pairs) in [("train", train), ("valid", valid), ("test", test)] {
+        let source = pairs.iter().map(|pair| pair.source.as_str());
+        let target = pairs.iter().map(|pair| pair.target.as_str());
+        write_lines(&output.join(format!("{split}.en")), source)?;
+        write_lines(&output.join(format!("{split}.de")), target)?;
+        eprintln!("{split}: {} pairs", pairs.len());
+    }
+    Ok(())
+}
+
+fn write_lines<'a>(path: &Path, lines: impl Iterator<Item = &'a str>) -> Result<(), DataError> {
+    write_file(path, lines.flat_map(|line| [line, "\n"]).collect::<String>())
+}
+
+fn list() -> Result<(), CliError> {
+    let mut lines = String::new();
+    for source in Source::all() {
+        let bytes: u64 = source.files.iter().map(|file| file.size).sum();
+        lines += &format!(
+            "{}\n  {}\n  {} files, {}; {}\n",
+            source.name,
+            source.description,
+            source.files.len(),
+            HumanBytes(bytes),
+            source.license
+        );
+    }
+    print(&lines)
+}

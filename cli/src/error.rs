@@ -1,0 +1,55 @@
+//! What can go wrong in the program.
+
+use std::io;
+
+use attend_data::DataError;
+use attend_device::DeviceError;
+use attend_infer::InferError;
+use attend_infer::metric::MetricError;
+use attend_train::TrainError;
+
+/// An error of a subcommand. Its message is one sentence; [`Hint`](crate::Hint) names the flags that help.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// Text, a tokenizer or a file.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A device.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// A model folder, or a line that cannot be translated.
+    #[error(transparent)]
+    Infer(#[from] InferError),
+    /// A training run.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// One device is named twice.
+    #[error("{name} is named twice")]
+    RepeatedDevice {
+        /// The second name.
+        name: String,
+    },
+    /// Several devices are named for a command that computes on one.
+    #[error("{names} are several devices, but this command computes on one")]
+    SeveralDevices {
+        /// The names, with commas between them.
+        names: String,
+    },
+    /// There are fewer workers than devices, some of which would have nothing to do.
+    #[error("{devices} devices need as many workers, but --workers is {workers}")]
+    IdleDevices {
+        /// The number of workers asked for.
+        workers: usize,
+        /// The number of devices.
+        devices: usize,
+    },
+    /// The system refuses to report Ctrl-C.
+    #[error("cannot listen for Ctrl-C: {0}")]
+    Signals(#[source] io::Error),
+}
+
+impl From<MetricError> for CliError {
+    fn from(error: MetricError) -> Self {
+        InferError::from(error).into()
+    }
+}

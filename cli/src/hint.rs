@@ -1,0 +1,265 @@
+//! What a user can do about an error, in the terms of this program: its flags, its subcommands, the keys of a recipe.
+
+use std::io;
+use std::path::Path;
+
+use attend_data::DataError;
+use attend_data::corpus::compression;
+use attend_device::DeviceError;
+use attend_infer::InferError;
+use attend_train::TrainError;
+
+use crate::command;
+use crate::error::CliError;
+
+/// An error that may come with a hint.
+pub trait Hint {
+    /// Returns what the user can do about the error, where there is something to say beyond its message.
+    fn hint(&self) -> Option<String>;
+}
+
+impl Hint for DataError {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Read { path, error } => return read_hint(path, error),
+            Self::InvalidPrepared { path, .. } => {
+                let folder = path.parent().unwrap_or(path).display();
+                return Some(format!(
+                    "remove the folder {folder}: the next run prepares the corpus anew"
+                ));
+            }
+            Self::Write { .. } => "check that the folder exists, is writable and has free space",
+            Self::InvalidUtf8 { .. } => "convert the file to UTF-8, for example with `iconv -t UTF-8`",
+            Self::LongLine { .. } => "check that the file is text, and break it into lines",
+            Self::Columns { .. } => "write one pair a line: source sentence, tab, target sentence",
+            Self::Segment { .. } => "write each segment on a line of its own",
+            Self::UnequalSegments { .. } => {
+                "the two files must be the source and the reference of the same test set"
+            }
+            Self::UnequalLengths { .. } => {
+                "look for a missing or an extra line, or <seg> in an .sgm file; the two files must have the same \
+                 sentences in the same order"
+            }
+            Self::EmptyCorpus { .. } => "check that the path names the right file",
+            Self::VocabularyTooSmall { .. } => "ask for a larger vocabulary; 4,000 to 32,000 is usual",
+            Self::InvalidTokenizer { .. } => "use the tokenizer.json of a model folder that Attend wrote",
+            Self::NotInMirror { .. } => {
+                "a mirror holds each file under the same path as its public server: all that follows the host"
+            }
+            Self::NotInArchive { .. } => "correct the members of this file in data/sources.toml",
+            Self::Download { .. } => {
+                "check the network and run the command again: it goes on where it stopped"
+            }
+            Self::HttpStatus { .. } => "try again later, or name another place with --mirror",
+            Self::WrongChecksum { .. } => {
+                "the file is damaged or has changed at its source; run the command again, or try another --mirror"
+            }
+            Self::UnusedCorpus { .. } => "raise the weight, or leave the corpus out of the recipe",
+            Self::TrainTokenizer { .. } | Self::Mixture { .. } => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+impl Hint for DeviceError {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Unknown { nearest, .. } => {
+                let list = command();
+                return Some(format!(
+                    "did you mean {nearest}? `{list} devices` lists what there is"
+                ));
+            }
+            Self::NotCompiledIn { feature, .. } => {
+                let backend = match feature.as_str() {
+                    "remote" => "flex,remote",
+                    feature => feature,
+                };
+                return Some(format!(
+                    "build with `just backend={backend} …`, or `cargo build --features {feature}`"
+                ));
+            }
+            Self::Absent { .. } => return Some(format!("`{} devices` lists what there is", command())),
+            Self::NoDevice => "build with the feature flex, which computes on any processor",
+            Self::Unreachable { .. } => {
+                return Some(format!(
+                    "serve one there by `{} remote-server`, and name it remote:ws://HOST:PORT",
+                    command()
+                ));
+            }
+            Self::CannotOpen { .. } => {
+                return Some(format!(
+                    "another program may hold it for itself, or its driver not work; `{} devices` lists the others",
+                    command()
+                ));
+            }
+            Self::Failed { .. } => {
+                "if its memory is full, have it compute less at once: train with a smaller training.batch_tokens and a \
+                 larger training.accumulate, translate with a smaller --batch-tokens"
+            }
+            Self::Lost { .. } => {
+                "start it again, and every remote-server, whose output tells more, or take another; a training goes on \
+                 by --resume"
+            }
+            Self::Threads(_) => "ask for fewer by --workers",
+            #[cfg(feature = "remote")]
+            Self::Server { .. } => "take another port by --listen, and devices of one backend",
+        };
+        Some(hint.to_owned())
+    }
+}
+
+impl Hint for InferError {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Data(error) => return error.hint(),
+            Self::Device(error) => return error.hint(),
+            Self::Metric(_) => "give one hypothesis a line for each line of the reference",
+            Self::Search(_) => return None,
+            Self::NotAModel { .. } => {
+                return Some(format!(
+                    "train a model first, for example by `{} train`, or name another folder",
+                    command()
+                ));
+            }
+            Self::InvalidSettings { .. } => "restore the file from the training run that wrote the folder",
+            Self::NotFinite { .. } => {
+                "take an earlier checkpoint, or train again with a smaller learning rate"
+            }
+            Self::InvalidWeights { .. } => "copy the file again from where it was trained",
+            Self::WeightsMismatch { .. } | Self::VocabularyMismatch { .. } => {
+                "take config.json, model.safetensors and tokenizer.json from the same training run"
+            }
+            Self::EnsembleTokenizers { .. } => "train its models on the same data, with other seeds",
+            Self::TooLong { .. } => "split the line into sentences",
+            Self::Refused { .. } => return None,
+            Self::RequestTooLong { .. } => {
+                "ask for a shorter prefix or fewer words, or raise --max-length, as far as the model has positions"
+            }
+            Self::Unmet { .. } => "ask for fewer words, ban fewer, or raise --max-length",
+            Self::Prefixes { .. } => "give a line for each line of the input; it may be empty",
+            Self::Precision { .. } => "every device computes in float32",
+        };
+        Some(hint.to_owned())
+    }
+}
+
+impl Hint for TrainError {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Data(error) => return error.hint(),
+            Self::Device(error) => return error.hint(),
+            Self::Infer(error) => return error.hint(),
+            Self::Recipe { hint, .. } => return hint.clone(),
+            Self::OutputExists { .. } => {
+                "go on with that run by --resume, or name another folder with --output"
+            }
+            Self::NoCheckpoint { .. } => "train without --resume into a new folder",
+            Self::ChangedRecipe { path, .. } => {
+                return Some(format!(
+                    "resume with the recipe {} and --output {} (only when a run ends may change: training.epochs, \
+                     minutes and patience, and updates where the schedule is not cosine), or train into another folder \
+                     by --output",
+                    path.join("recipe.toml").display(),
+                    path.display()
+                ));
+            }
+            Self::ChangedInput { .. } => "put it back as it was, or train into another folder by --output",
+            Self::Busy { .. } => "wait until it has ended, or train into another folder by --output",
+            Self::InvalidCheckpoint { .. } => {
+                "train anew into another folder by --output; the model folder's weights are not affected"
+            }
+            Self::NotFinite { .. } => {
+                "lower training.learning_rate or lengthen training.warmup, then train anew; the last good checkpoint \
+                 is intact"
+            }
+            Self::NoModel => "lower training.learning_rate or lengthen training.warmup, then train anew",
+            Self::Dtype { .. } => "take another training.dtype, or other devices",
+            Self::NothingToScore { .. } => {
+                "raise model.max_length, or name files with shorter lines in [data]"
+            }
+            Self::NothingToTrain { .. } => "raise data.max_length or data.max_ratio, or change data.clean",
+        };
+        Some(hint.to_owned())
+    }
+}
+
+impl Hint for CliError {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Data(error) => return error.hint(),
+            Self::Device(error) => return error.hint(),
+            Self::Infer(error) => return error.hint(),
+            Self::Train(error) => return error.hint(),
+            Self::RepeatedDevice { .. } => "name each device once",
+            Self::SeveralDevices { .. } => "name one device by --device, or by ATTEND_DEVICE",
+            Self::IdleDevices { .. } => "take a worker for each device, or leave out --workers",
+            Self::Signals(_) => "check the limits of this system",
+        };
+        Some(hint.to_owned())
+    }
+}
+
+fn read_hint(path: &Path, error: &io::Error) -> Option<String> {
+    match error.kind() {
+        io::ErrorKind::NotFound => Some("check the path".to_owned()),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::IsADirectory => None,
+        _ => compression(path)
+            .map(|ending| format!("the .{ending} file is damaged or cut short: fetch it again")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_file_is_decides_what_to_do_about_it() {
+        let read = |path: &str, kind: io::ErrorKind| DataError::read(Path::new(path), kind.into()).hint();
+        for ending in ["gz", "xz", "zst"] {
+            let hint = read(&format!("cut.{ending}"), io::ErrorKind::InvalidData).unwrap();
+            assert!(hint.contains(ending) && hint.contains("damaged"), "{hint}");
+        }
+        assert_eq!(
+            read("no/such/file.en", io::ErrorKind::NotFound).unwrap(),
+            "check the path"
+        );
+        assert_eq!(read("text", io::ErrorKind::PermissionDenied), None);
+
+        let not_utf8 = DataError::InvalidUtf8 {
+            path: "latin1.de".into(),
+            line: 3,
+        };
+        assert!(not_utf8.hint().unwrap().contains("UTF-8"));
+        let damaged = DataError::InvalidPrepared {
+            path: "prepared/0123/00000.shard".into(),
+            reason: "it is missing".to_owned(),
+        };
+        assert!(
+            damaged
+                .hint()
+                .unwrap()
+                .contains("remove the folder prepared/0123:")
+        );
+    }
+
+    #[test]
+    fn a_command_to_be_typed_is_one_that_the_user_has() {
+        let hint = DeviceError::Absent {
+            name: "cuda:9".to_owned(),
+            present: Vec::new(),
+        };
+        assert!(hint.hint().unwrap().contains(&format!("`{} devices`", command())));
+        let unused = DataError::UnusedCorpus {
+            name: "letters".to_owned(),
+            pairs: 2,
+            weight: 0.24,
+        };
+        assert!(unused.hint().is_some());
+        let unreachable = DataError::Download {
+            url: "http://127.0.0.1:1".to_owned(),
+            reason: "refused".to_owned(),
+        };
+        assert!(unreachable.hint().is_some());
+    }
+}

@@ -1,0 +1,6 @@
+//! One program for all of these files, since each program links everything that is tested.
+
+mod common;
+mod data;
+mod train;
+mod translate;

@@ -1,0 +1,151 @@
+//! When a run ends, and which of its weights stay.
+
+use std::fs;
+use std::time::Instant;
+
+use attend_train::report::Record;
+
+use super::common::{records, set, small_workspace};
+
+/// The updates of the validations of a run, with a score.
+fn validations(run: &std::path::Path, score: impl Fn(&Record) -> Option<f64>) -> Vec<(usize, f64)> {
+    let records = records(run);
+    let update = |record: &Record| match record {
+        Record::Update { update, .. } | Record::Validation { update, .. } => *update,
+    };
+    records
+        .iter()
+        .filter_map(|record| Some((update(record), score(record)?)))
+        .collect()
+}
+
+fn loss(record: &Record) -> Option<f64> {
+    match record {
+        Record::Validation { loss, .. } => Some(*loss),
+        Record::Update { .. } => None,
+    }
+}
+
+#[test]
+fn the_first_limit_ends_the_run() {
+    let workspace = small_workspace();
+    let last_update = |settings: &[&str]| {
+        let run = settings.join("-");
+        let arguments = [&["small.toml", "--output", &run], &set(settings)[..]].concat();
+        workspace.train_well(&arguments);
+        let last = *workspace
+            .losses(&run)
+            .last()
+            .expect("the run recorded its updates");
+        (last.0, run)
+    };
+    let (both, _) = last_update(&["training.updates=13", "training.epochs=100"]);
+    assert_eq!(both, 13);
+
+    // One pass through the data: the next update begins the second one.
+    let (epoch, _) = last_update(&["training.updates=1000", "training.epochs=1"]);
+    let (_, run) = last_update(&["training.updates=60", "training.log_every=1"]);
+    let epochs: Vec<u64> = records(&workspace.path(&run))
+        .iter()
+        .filter_map(|record| match record {
+            Record::Update { epoch, .. } => Some(*epoch),
+            Record::Validation { .. } => None,
+        })
+        .collect();
+    assert_eq!(epoch, epochs.iter().filter(|epoch| **epoch == 0).count());
+
+    let start = Instant::now();
+    let (in_time, run) = last_update(&[
+        "training.updates=100000000",
+        "training.minutes=0.02",
+        "training.checkpoint_every=3",
+        "training.validate_every=100000000",
+    ]);
+    assert!((1.2..15.0).contains(&start.elapsed().as_secs_f64()));
+    assert!(in_time > 1);
+    let card = fs::read_to_string(workspace.path(&run).join("README.md")).unwrap();
+    assert!(
+        card.contains(&format!("{in_time} updates in 0.0 minutes")),
+        "{card}"
+    );
+}
+
+#[test]
+fn patience_ends_a_run_that_no_longer_improves() {
+    let workspace = small_workspace();
+    // At this rate the loss soon rises.
+    let settings = set(&[
+        "training.updates=400",
+        "training.learning_rate=0.3",
+        "training.validate_every=2",
+        "training.metric=loss",
+        "training.patience=3",
+    ]);
+    workspace.train_well(&[&["small.toml", "--output", "run"], &settings[..]].concat());
+    let losses = validations(&workspace.path("run"), loss);
+    assert!(losses.len() < 200);
+    let best = losses.iter().map(|(_, loss)| *loss).fold(f64::INFINITY, f64::min);
+    let (before, after) = losses.split_at(losses.len() - 3);
+    assert_eq!(before.last().expect("a validation came before").1, best);
+    assert!(after.iter().all(|(_, loss)| *loss >= best));
+    let card = fs::read_to_string(workspace.path("run/README.md")).unwrap();
+    let expected = format!("after update {}, the best", before.last().unwrap().0);
+    assert!(card.contains(&expected), "{expected:?} is not in:\n{card}");
+}
+
+#[test]
+fn each_metric_keeps_its_best() {
+    let workspace = small_workspace();
+    for metric in ["bleu", "chrf", "perplexity", "loss"] {
+        let metric_is = format!("training.metric={metric}");
+        let settings = set(&[
+            "training.updates=60",
+            "training.learning_rate=0.03",
+            "training.validate_every=5",
+            &metric_is,
+        ]);
+        workspace.train_well(&[&["small.toml", "--output", metric], &settings[..]].concat());
+        // The higher the better.
+        let scores = validations(&workspace.path(metric), |record| match record {
+            Record::Validation {
+                loss,
+                perplexity,
+                bleu,
+                chrf,
+                ..
+            } => Some(match metric {
+                "bleu" => *bleu,
+                "chrf" => *chrf,
+                "perplexity" => -perplexity,
+                _ => -loss,
+            }),
+            Record::Update { .. } => None,
+        });
+        let (best, _) = scores
+            .iter()
+            .max_by(|one, other| one.1.total_cmp(&other.1))
+            .expect("the run validated");
+        let card = fs::read_to_string(workspace.path(metric).join("README.md")).unwrap();
+        assert!(
+            card.contains(&format!("after update {best}, the best")),
+            "{metric} {best}:\n{card}"
+        );
+    }
+}
+
+/// Perplexity is that of the plain cross-entropy: without smoothing, e to the validation loss.
+#[test]
+fn perplexity_is_the_exponential_of_the_loss() {
+    let workspace = small_workspace();
+    let settings = set(&["training.label_smoothing=0.0"]);
+    workspace.train_well(&[&["small.toml", "--output", "run"], &settings[..]].concat());
+    let ratios = validations(&workspace.path("run"), |record| match record {
+        Record::Validation { loss, perplexity, .. } => Some(perplexity / loss.exp()),
+        Record::Update { .. } => None,
+    });
+    assert_eq!(ratios.len(), 2);
+    assert!(
+        ratios.iter().all(|(_, ratio)| (ratio - 1.0).abs() < 1e-9),
+        "{ratios:?}"
+    );
+}

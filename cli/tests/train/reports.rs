@@ -1,0 +1,266 @@
+//! What a run leaves to be looked at: TensorBoard's event file, `report.html` and the model card.
+
+use std::fs;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use attend_train::report::Record;
+
+use super::common::{Workspace, records, small_workspace, stderr};
+use super::events::scalars;
+
+/// What TensorBoard is to show of a run: tag, update and value of each scalar.
+fn expected(workspace: &Workspace, run: &str) -> Vec<(&'static str, usize, f64)> {
+    let mut scalars = Vec::new();
+    for record in records(&workspace.path(run)) {
+        let values: &[(&'static str, f64)] = match record {
+            Record::Update {
+                loss,
+                learning_rate,
+                gradient_norm,
+                skipped,
+                tokens_per_second,
+                ..
+            } => &[
+                ("train/loss", loss),
+                ("train/learning_rate", learning_rate),
+                ("train/gradient_norm", gradient_norm),
+                ("train/tokens_per_second", tokens_per_second),
+                ("train/skipped", skipped as f64),
+            ],
+            Record::Validation {
+                loss,
+                perplexity,
+                bleu,
+                chrf,
+                ..
+            } => &[
+                ("valid/loss", loss),
+                ("valid/perplexity", perplexity),
+                ("valid/bleu", bleu),
+                ("valid/chrf", chrf),
+            ],
+        };
+        scalars.extend(values.iter().map(|&(tag, value)| (tag, record.update(), value)));
+    }
+    scalars
+}
+
+fn assert_tensorboard_shows_the_records(workspace: &Workspace, run: &str) {
+    let scalars = scalars(&workspace.path(run));
+    let shown: Vec<_> = scalars
+        .iter()
+        .map(|scalar| (scalar.tag.as_str(), scalar.step as usize, scalar.value))
+        .collect();
+    let expected: Vec<_> = expected(workspace, run)
+        .into_iter()
+        .map(|(tag, update, value)| (tag, update, value as f32))
+        .collect();
+    assert_eq!(shown, expected);
+
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs_f64();
+    assert!(scalars.is_sorted_by_key(|scalar| scalar.wall_time));
+    let times = [&scalars[0], &scalars[scalars.len() - 1]].map(|scalar| scalar.wall_time);
+    assert!(now - 120.0 < times[0] && times[1] <= now, "{times:?} at {now}");
+}
+
+#[test]
+fn a_line_on_standard_error_tells_of_each_record_and_the_time_left() {
+    let workspace = small_workspace();
+    let output = workspace.train(&["small.toml", "--output", "run"]);
+    let message = stderr(&output);
+    assert!(output.status.success(), "{message}");
+    let lines: Vec<&str> = message.lines().filter(|line| line.contains("tokens/s")).collect();
+    let mut expected = Vec::new();
+    for record in records(&workspace.path("run")) {
+        if let Record::Update {
+            update,
+            epoch,
+            loss,
+            learning_rate,
+            tokens_per_second,
+            ..
+        } = record
+        {
+            // Of 20 updates, each is 5 %.
+            expected.push(format!(
+                "{:3}%  update {update}  epoch {epoch}  loss {loss:.3}  lr {learning_rate:.1e}  \
+                 {tokens_per_second:.0} tokens/s  ",
+                5 * update
+            ));
+        }
+    }
+    assert_eq!((lines.len(), expected.len()), (4, 4), "{message}");
+    for (line, expected) in lines.iter().zip(expected) {
+        assert!(
+            line.starts_with(&expected) && line.ends_with(" left"),
+            "{line:?}, not {expected:?}"
+        );
+    }
+}
+
+#[test]
+fn tensorboard_shows_every_record() {
+    let workspace = small_workspace();
+    workspace.train_well(&["small.toml", "--output", "run"]);
+    assert_tensorboard_shows_the_records(&workspace, "run");
+    // Four records of updates with five values each, and two validations with four.
+    assert_eq!(expected(&workspace, "run").len(), 4 * 5 + 2 * 4);
+}
+
+#[test]
+fn tensorboard_shows_no_update_twice_after_a_resume() {
+    let workspace = small_workspace();
+    workspace.train_well(&["small.toml", "--output", "run"]);
+    // As if the run had been killed past its checkpoint at 10, while it wrote an event, and once before that while it
+    // made the event file anew.
+    let folder = workspace.path("run/tensorboard");
+    let file = fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    let bytes = fs::read(&file).unwrap();
+    fs::write(&file, &bytes[..bytes.len() - 3]).unwrap();
+    fs::write(folder.join("events.out.tfevents.0000000001.attend"), &bytes[..50]).unwrap();
+    fs::remove_dir_all(workspace.path("run/checkpoints/00000020")).unwrap();
+
+    workspace.train_well(&["small.toml", "--output", "run", "--resume"]);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+    assert_tensorboard_shows_the_records(&workspace, "run");
+
+    // Nor does it need the folder.
+    fs::remove_dir_all(&folder).unwrap();
+    workspace.train_well(&["small.toml", "--output", "run", "--resume"]);
+    assert_tensorboard_shows_the_records(&workspace, "run");
+}
+
+/// The points of each line in the plot of this title, as `x,y` in pixels.
+fn lines(page: &str, title: &str) -> Vec<Vec<String>> {
+    let (_, plot) = page
+        .split_once(&format!("<b>{title}</b>"))
+        .expect("there is such a plot");
+    let (plot, _) = plot.split_once("</svg>").expect("it ends");
+    // Lines of the data are two pixels wide, those of the axes one.
+    let lines = plot
+        .split("<polyline ")
+        .filter(|line| line.contains("stroke-width=\"2\""));
+    lines
+        .filter_map(|line| line.split("points=\"").nth(1)?.split('"').next())
+        .map(|points| points.split_whitespace().map(str::to_owned).collect())
+        .collect()
+}
+
+#[test]
+fn a_page_shows_the_run() {
+    let workspace = small_workspace();
+    workspace.train_well(&["small.toml", "--output", "a<b"]);
+    let page = fs::read_to_string(workspace.path("a<b/report.html")).unwrap();
+    assert!(page.contains("<h1>a&lt;b</h1>"), "{page}");
+    for part in [
+        "Finished. These are the weights after update ",
+        "<tr><th>Updates</th><td>20</td></tr>",
+        "<tr><th>Best validation</th><td>BLEU\u{a0}",
+    ] {
+        assert!(page.contains(part), "{part} is not in:\n{page}");
+    }
+    for (title, points) in [
+        ("Loss", &[4, 2][..]),
+        ("Validation scores", &[2, 2]),
+        ("Validation perplexity", &[2]),
+        ("Learning rate", &[4]),
+        ("Speed", &[4]),
+        ("Gradient norm", &[4]),
+    ] {
+        let counts: Vec<usize> = lines(&page, title).iter().map(Vec::len).collect();
+        assert_eq!(counts, points, "{title}");
+    }
+    // It stands alone: the one address is the name of SVG.
+    assert!(!page.contains("<script") && !page.contains("<link") && !page.contains("<img"));
+    let addresses = page.matches("://").count();
+    assert_eq!(
+        addresses,
+        page.matches("xmlns=\"http://www.w3.org/2000/svg\"").count()
+    );
+}
+
+#[test]
+fn a_page_of_a_run_that_diverged_is_drawn() {
+    let workspace = small_workspace();
+    let settings = [
+        "--set",
+        "training.learning_rate=1e4",
+        "--set",
+        "training.clip_norm=0",
+    ];
+    workspace.train_well(&[&["small.toml", "--output", "run"], &settings[..]].concat());
+    let page = fs::read_to_string(workspace.path("run/report.html")).unwrap();
+    assert_eq!(lines(&page, "Validation perplexity")[0].len(), 2);
+    let perplexities = records(&workspace.path("run"))
+        .into_iter()
+        .filter_map(|record| match record {
+            Record::Validation { perplexity, .. } => Some(perplexity),
+            Record::Update { .. } => None,
+        });
+    assert_eq!(perplexities.collect::<Vec<_>>(), [1e12; 2]);
+}
+
+#[test]
+fn a_page_goes_on_after_a_resume() {
+    let workspace = small_workspace();
+    workspace.train_well(&["small.toml", "--output", "run", "--set", "training.updates=10"]);
+    let page = || fs::read_to_string(workspace.path("run/report.html")).unwrap();
+    assert_eq!(lines(&page(), "Loss")[0].len(), 2);
+    workspace.train_well(&["small.toml", "--output", "run", "--resume"]);
+    assert_eq!(lines(&page(), "Loss")[0].len(), 4);
+}
+
+#[test]
+fn the_model_card_has_the_command_as_a_shell_takes_it() {
+    let workspace = small_workspace();
+    fs::rename(workspace.path("train.src"), workspace.path("my $train.src")).unwrap();
+    let source = ["--set", "data.train.source=my $train.src"];
+    workspace.train_well(&[&["small.toml", "--output", "run", "--workers", "2"], &source[..]].concat());
+    let card = fs::read_to_string(workspace.path("run/README.md")).unwrap();
+    let arguments = "train small.toml --set 'data.train.source=my $train.src' --workers 2";
+    assert!(
+        card.contains(&format!("```sh\n{} {arguments}\n```", "attend")),
+        "{card}"
+    );
+}
+
+#[test]
+fn the_model_card_tells_of_data_scores_and_environment() {
+    let workspace = small_workspace();
+    let device = attend_device::auto().expect("one is built in").name;
+    workspace.train_well(&["small.toml", "--output", "run", "--workers", "1"]);
+    let card = fs::read_to_string(workspace.path("run/README.md")).unwrap();
+    let validations = records(&workspace.path("run"));
+    let best = validations.into_iter().filter_map(|record| match record {
+        Record::Validation {
+            update,
+            bleu,
+            perplexity,
+            ..
+        } => Some((bleu, update, perplexity)),
+        Record::Update { .. } => None,
+    });
+    // Of equals the later one.
+    let (bleu, update, perplexity) = best.max_by(|one, other| one.0.total_cmp(&other.0)).unwrap();
+    for part in [
+        "trained with Attend on 300 sentence pairs: 20 updates in ",
+        &format!("after update {update}, on 30 pairs by greedy search: BLEU {bleu:.2}, chrF "),
+        &format!("perplexity {perplexity:.2}"),
+        "- training: `train.src`, `train.tgt`\n- validation: `valid.src`, `valid.tgt`\n- test: `test.src`, `test.tgt`\n",
+        "pairs read ",
+        "pairs kept ",
+        &format!("- Attend {} with Burn ", env!("CARGO_PKG_VERSION")),
+        &format!("for {} on {}\n", std::env::consts::OS, std::env::consts::ARCH),
+        &format!("- device `{device}`, 1 worker\n"),
+        "target tokens a second",
+        &format!("```sh\n{} train small.toml --workers 1\n```", "attend"),
+    ] {
+        assert!(card.contains(part), "{part:?} is not in:\n{card}");
+    }
+    if cfg!(target_os = "linux") {
+        assert!(card.contains(" GiB of memory at the peak\n"), "{card}");
+    }
+}

@@ -1,0 +1,107 @@
+//! A run repeats, and goes on where it stopped.
+
+use std::fs;
+
+use attend_device::auto;
+use attend_infer::metric::{BleuTokenizer, corpus_bleu};
+use attend_infer::search::SearchOptions;
+use attend_infer::{ModelFolder, Translator};
+use attend_train::report::Record;
+
+use super::common::{copy_and_reverse, records, set, small_workspace, stderr};
+
+#[test]
+fn a_resumed_run_equals_an_uninterrupted_one() {
+    let workspace = small_workspace();
+    workspace.train_well(&["small.toml", "--output", "whole"]);
+    workspace.train_well(&["small.toml", "--output", "parts", "--set", "training.updates=10"]);
+    workspace.train_well(&["small.toml", "--output", "parts", "--resume"]);
+
+    let losses = workspace.losses("whole");
+    let updates: Vec<usize> = losses.iter().map(|(update, _)| *update).collect();
+    assert_eq!(updates, [5, 10, 15, 20]);
+    assert_eq!(losses, workspace.losses("parts"));
+    let weights =
+        |run: &str| fs::read(workspace.path(run).join("model.safetensors")).expect("the model was saved");
+    assert!(weights("whole") == weights("parts"), "the weights differ");
+}
+
+/// Burn's own default device may be one that the machine lacks.
+#[test]
+fn a_run_resumes_on_its_device_whatever_burns_default_is() {
+    let workspace = small_workspace();
+    workspace.train_well(&["small.toml", "--output", "run", "--set", "training.updates=10"]);
+    let mut resume = workspace.command(&["small.toml", "--output", "run", "--resume"]);
+    resume.env("BURN_DEVICE", "abacus").env("ATTEND_DEVICE", "cpu");
+    let output = resume.output().expect("the program starts");
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(workspace.losses("run").len(), 4);
+}
+
+#[test]
+fn the_seed_decides_the_run() {
+    let workspace = small_workspace();
+    workspace.train_well(&["small.toml", "--output", "one"]);
+    workspace.train_well(&["small.toml", "--output", "two"]);
+    workspace.train_well(&["small.toml", "--output", "other", "--set", "seed=8"]);
+    assert_eq!(workspace.losses("one"), workspace.losses("two"));
+    assert_ne!(workspace.losses("one"), workspace.losses("other"));
+}
+
+#[test]
+fn records_after_the_checkpoint_are_dropped_on_resume() {
+    let workspace = small_workspace();
+    workspace.train_well(&["small.toml", "--output", "run", "--set", "training.updates=10"]);
+    // As if the run had been stopped after update 15, past the checkpoint at 10, in the middle of a line.
+    let path = workspace.path("run").join("metrics.jsonl");
+    let text = fs::read_to_string(&path).expect("the run wrote its metrics");
+    let later = text
+        .lines()
+        .next()
+        .expect("there is a record")
+        .replace("\"update\":5", "\"update\":15");
+    fs::write(&path, format!("{text}{later}\n{}", &later[..20])).expect("the folder is writable");
+
+    workspace.train_well(&["small.toml", "--output", "run", "--resume"]);
+    let updates: Vec<usize> = workspace
+        .losses("run")
+        .iter()
+        .map(|(update, _)| *update)
+        .collect();
+    assert_eq!(updates, [5, 10, 15, 20]);
+}
+
+/// The scores in `metrics.jsonl` are those of the weights that are kept, averaged where an average is asked for: the
+/// folder on disk must give the same BLEU.
+#[test]
+fn the_saved_model_translates_as_the_trained_one() {
+    let workspace = small_workspace();
+    let validations = |run: &str, settings: &[&str]| {
+        let length = set(&["training.updates=150", "training.validate_every=50"]);
+        workspace.train_well(&[&["small.toml", "--output", run], settings, &length].concat());
+        let records = records(&workspace.path(run)).into_iter();
+        let scores = records.filter_map(|record| match record {
+            Record::Validation { loss, bleu, .. } => Some((loss, bleu)),
+            Record::Update { .. } => None,
+        });
+        scores.collect::<Vec<_>>()
+    };
+    let plain = validations("plain", &[]);
+    let averaged = validations("averaged", &["--set", "training.ema=0.8"]);
+    assert_eq!((plain.len(), averaged.len()), (3, 3));
+    // Both train the same weights.
+    assert!(plain.iter().zip(&averaged).all(|(one, other)| one.0 != other.0));
+
+    let (sources, references): (Vec<_>, Vec<_>) = copy_and_reverse(330).split_off(300).into_iter().unzip();
+    for (run, validations) in [("plain", plain), ("averaged", averaged)] {
+        let scores = validations.into_iter().map(|(_, bleu)| bleu);
+        let best = scores.max_by(f64::total_cmp).expect("the run validated");
+        let bundle = ModelFolder::load(workspace.path(run), &auto().unwrap().device).unwrap();
+        let greedy = SearchOptions::default().greedy();
+        let translator = Translator::new(bundle).with_search(greedy).unwrap();
+        let hypotheses = translator.translate_best(&sources).unwrap();
+        let bleu = corpus_bleu(&hypotheses, &references, BleuTokenizer::default()).unwrap();
+        assert!(best > 1.0, "the model {run} learnt nothing to compare");
+        assert_eq!(bleu.score, best, "{run}");
+    }
+}

@@ -1,0 +1,13 @@
+//! The subcommands `translate`, `eval`, `score` and `devices`, run from outside.
+
+mod coverage;
+mod devices;
+mod ensemble;
+mod evaluate;
+mod model_folder;
+mod program;
+mod remote;
+mod score;
+mod search_flags;
+mod streaming;
+mod terminal;

@@ -1,0 +1,16 @@
+//! How rows of tokens are padded for a device.
+
+use attend_data::batch::Padding;
+use attend_model::width_multiple;
+use burn::tensor::Device;
+
+/// Returns how rows of tokens are padded with `token` on `device`, for a model of so many positions: a device that compiles
+/// kernels for each length gets lengths in multiples of eight, as far as the model has positions.
+#[must_use]
+pub fn padding(device: &Device, token: u32, positions: usize) -> Padding {
+    Padding {
+        token,
+        multiple: width_multiple(device),
+        most: positions,
+    }
+}

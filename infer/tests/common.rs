@@ -1,0 +1,89 @@
+//! Small models with random weights.
+
+use std::sync::Mutex;
+
+use attend_data::tokenizer::Tokenizer;
+use attend_device::auto;
+use attend_infer::ModelFolder;
+use attend_infer::search::SearchOptions;
+use attend_model::{Transformer, TransformerConfig};
+use burn::tensor::{Device, Int, Tensor};
+
+/// Sentences of one to a dozen words, in the tokenizer's training text.
+pub(crate) const SENTENCES: [&str; 8] = [
+    "yes",
+    "good morning",
+    "the house is small",
+    "an old man reads a book",
+    "two children play in the garden behind the house",
+    "das Haus ist klein",
+    "ein alter Mann liest ein Buch",
+    "zwei Kinder spielen im Garten hinter dem Haus und lachen laut",
+];
+
+/// Most tokens in a source sentence of [`config`]'s models.
+pub(crate) const MAX_SOURCE_TOKENS: usize = 99;
+
+/// A tokenizer of [`SENTENCES`].
+pub(crate) fn tokenizer() -> Tokenizer {
+    Tokenizer::train_bpe(SENTENCES.into_iter().cycle().take(16), 300).expect("sentences")
+}
+
+/// The shape of a small network. Untied, because random tied weights repeat their input.
+pub(crate) fn config() -> TransformerConfig {
+    TransformerConfig {
+        d_model: 16,
+        d_ff: 24,
+        n_heads: 2,
+        encoder_layers: 1,
+        decoder_layers: 2,
+        max_length: MAX_SOURCE_TOKENS + 1,
+        tie_embeddings: false,
+        ..TransformerConfig::tiny(tokenizer().vocab_size())
+    }
+}
+
+/// A model with the random weights of `seed`, and greedy search.
+pub(crate) fn bundle_of(config: TransformerConfig, seed: u64) -> ModelFolder {
+    /// The random numbers of a device are shared by all threads.
+    static RANDOM: Mutex<()> = Mutex::new(());
+    let _alone = RANDOM.lock().expect("no test fails while it draws weights");
+    let device = cpu();
+    device.seed(seed);
+    let model = Transformer::new(&config, &device).expect("a valid shape");
+    let ids = || Tensor::<2, Int>::from_ints([[2]], &device);
+    // Weights are drawn when they are first used.
+    model.forward(ids(), ids());
+    ModelFolder {
+        config,
+        model,
+        tokenizer: tokenizer(),
+        generation: SearchOptions {
+            beam_size: 1,
+            ..SearchOptions::default()
+        },
+    }
+}
+
+/// [`bundle_of`] the usual shape and weights.
+pub(crate) fn bundle() -> ModelFolder {
+    bundle_of(config(), 3)
+}
+
+/// A model whose tokens are the words of `lines`.
+pub(crate) fn bundle_of_words<'a>(lines: impl IntoIterator<Item = &'a str, IntoIter: Send>) -> ModelFolder {
+    let words = Tokenizer::train_whitespace(lines.into_iter(), None).expect("words");
+    let config = TransformerConfig {
+        vocab_size: words.vocab_size(),
+        ..config()
+    };
+    ModelFolder {
+        tokenizer: words,
+        ..bundle_of(config, 3)
+    }
+}
+
+/// The device that the programs choose without `--device`.
+pub(crate) fn cpu() -> Device {
+    auto().expect("a device is built in").device
+}
