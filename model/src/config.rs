@@ -123,8 +123,8 @@ pub enum ConfigError {
     },
 }
 
-/// The named network shapes. Each has post-norm, sinusoidal positions for 256 tokens, tied embeddings, and a `pad_id` of
-/// 0; the dropout is 0.1 where nothing else is said.
+/// The named network shapes. Each has post-norm, sinusoidal positions for 256 tokens, tied embeddings and a `pad_id` of
+/// 0, and a dropout of 0.1 unless it names another.
 #[derive(
     Clone,
     Copy,
@@ -146,8 +146,8 @@ pub enum Preset {
     Small,
     /// The paper's base model (table 3): 6+6 layers, 512 wide, 2048 in the feed-forward network, 8 heads.
     Base,
-    /// The paper's big model (table 3): 6+6 layers, 1024 wide, 4096 in the feed-forward network, 16 heads, and a dropout
-    /// of 0.3.
+    /// The paper's big model (table 3): 6+6 layers, 1024 wide, 4096 in the feed-forward network, 16 heads, and a
+    /// dropout of 0.3.
     Big,
 }
 
