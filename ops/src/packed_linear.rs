@@ -5,6 +5,7 @@ use std::str::FromStr;
 #[cfg(feature = "flex")]
 use std::sync::Arc;
 
+use burn::module::Module;
 use burn::tensor::{FloatDType, Tensor};
 
 use crate::linear::{self, Activation};
@@ -70,10 +71,13 @@ const LARGEST: f32 = 127.0;
 
 /// `activation(x W + b)` of a weight that is laid out once for all the products that translating takes with it: to do
 /// so for each, as a general routine does, costs as much as the product when there are few rows.
-#[derive(Clone, Debug)]
+#[derive(Module, Debug)]
 pub struct PackedLinear {
+    #[module(skip)]
     weight: Weight,
+    #[module(skip)]
     bias: Tensor<1>,
+    #[module(skip)]
     precision: Precision,
 }
 

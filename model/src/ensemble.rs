@@ -3,11 +3,14 @@
 use attend_ops::Precision;
 use burn::tensor::{Device, Int, Tensor};
 
-use super::{DecoderState, InferenceTransformer, NextTokens};
-use crate::transformer::{Memory, Transformer};
+use crate::cache::DecoderState;
+use crate::inference::{InferenceTransformer, NextTokens};
+use crate::memory::Memory;
+use crate::transformer::Transformer;
 
-/// Networks with one vocabulary, at least one: what follows is as probable as the networks find it in the mean. What
-/// one network has of a batch, an ensemble has of each, in the networks' order.
+/// One or more networks with one vocabulary, which translate together: the probability of a token is the mean of the
+/// probabilities that the networks give it. A batch has one memory and one decoder state for each network, in the
+/// networks' order.
 #[derive(Clone, Debug)]
 pub struct Ensemble {
     models: Vec<InferenceTransformer>,
@@ -15,7 +18,7 @@ pub struct Ensemble {
 }
 
 impl Ensemble {
-    /// An ensemble of one; see [`InferenceTransformer::new`].
+    /// Returns an ensemble of one network, whose weights are laid out for matrix products in this precision.
     #[must_use]
     pub fn new(network: Transformer, precision: Precision) -> Self {
         Self {
@@ -24,7 +27,7 @@ impl Ensemble {
         }
     }
 
-    /// Takes another network in, in the others' precision. It must have their vocabulary and be on their device.
+    /// Adds a network, in the precision of the others. It must have their vocabulary and be on their device.
     #[must_use]
     pub fn with(mut self, network: Transformer) -> Self {
         self.models
@@ -32,36 +35,59 @@ impl Ensemble {
         self
     }
 
-    /// The number of networks.
+    /// Returns the number of networks.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "there is at least one")]
     pub fn len(&self) -> usize {
         self.models.len()
     }
 
-    /// See [`InferenceTransformer::encode`].
+    /// Encodes a batch of source sentences by each network.
+    ///
+    /// # Shapes
+    ///
+    /// - source: `[batch, source_seq]`, rows end with `</s>`, padded on the right
+    ///
+    /// # Panics
+    ///
+    /// If a sequence is longer than a model's positions or a token is outside the vocabulary.
     pub fn encode(&self, source: Tensor<2, Int>) -> Vec<Memory> {
         let encode = |model: &InferenceTransformer| model.encode(source.clone());
         self.models.iter().map(encode).collect()
     }
 
-    /// See [`InferenceTransformer::start`].
+    /// Returns the state of each network's decoder before the first target token, a row for each sentence.
     pub fn start(&self, memories: Vec<Memory>) -> Vec<DecoderState> {
         let models = self.models.iter().zip(memories);
         models.map(|(model, memory)| model.start(memory)).collect()
     }
 
-    /// See [`InferenceTransformer::step`].
+    /// Adds the given token to each row of the states, and returns what follows it.
+    ///
+    /// # Shapes
+    ///
+    /// - tokens: `[rows]`, at first `<s>`
+    ///
+    /// # Panics
+    ///
+    /// If a row gets longer than a model's positions or a token is outside the vocabulary.
     pub fn step(&self, tokens: Tensor<1, Int>, states: &mut [DecoderState]) -> NextTokens {
         let models = self.models.iter().zip(states);
-        together(
-            models
-                .map(|(model, state)| model.step(tokens.clone(), state))
-                .collect(),
-        )
+        let next = models.map(|(model, state)| model.step(tokens.clone(), state));
+        together(next.collect())
     }
 
-    /// See [`InferenceTransformer::step_aligned`]; the alignment is the networks' mean.
+    /// Adds the given token to each row of the states, and returns what follows it and the mean of the networks'
+    /// [alignments](InferenceTransformer::alignment) of what follows.
+    ///
+    /// # Shapes
+    ///
+    /// - tokens: `[rows]`, at first `<s>`
+    /// - alignment: `[rows, source_seq]`, each row sums to 1
+    ///
+    /// # Panics
+    ///
+    /// If a row gets longer than a model's positions or a token is outside the vocabulary.
     pub fn step_aligned(
         &self,
         tokens: Tensor<1, Int>,
@@ -74,7 +100,17 @@ impl Ensemble {
         (together(next), mean(alignments))
     }
 
-    /// See [`InferenceTransformer::score`].
+    /// Returns the log-probability of each token of whole targets, given the tokens before it, in nats.
+    ///
+    /// # Shapes
+    ///
+    /// - target_input: `[batch, target_seq]`, rows start with `<s>`, padded on the right
+    /// - target_output: `[batch, target_seq]`, rows end with `</s>`, padded on the right
+    /// - output: `[batch, target_seq]`; padding has a number, too
+    ///
+    /// # Panics
+    ///
+    /// If a sequence is longer than a model's positions or a token is outside the vocabulary.
     pub fn score(
         &self,
         target_input: Tensor<2, Int>,
@@ -88,22 +124,29 @@ impl Ensemble {
         mean_probability(models.map(score).collect())
     }
 
-    /// See [`InferenceTransformer::alignment`]; this is the networks' mean.
+    /// Returns the mean of the networks' [alignments](InferenceTransformer::alignment).
+    ///
+    /// # Shapes
+    ///
+    /// - target_input: `[batch, target_seq]`, rows start with `<s>`, padded on the right
+    /// - output: `[batch, target_seq, source_seq]`, each row sums to 1
+    ///
+    /// # Panics
+    ///
+    /// If a sequence is longer than a model's positions or a token is outside the vocabulary.
     pub fn alignment(&self, target_input: Tensor<2, Int>, memories: &[Memory]) -> Tensor<3> {
         let models = self.models.iter().zip(memories);
-        mean(
-            models
-                .map(|(model, memory)| model.alignment(target_input.clone(), memory))
-                .collect(),
-        )
+        let alignments = models.map(|(model, memory)| model.alignment(target_input.clone(), memory));
+        mean(alignments.collect())
     }
 
-    /// Where the weights are, and where input must be.
+    /// Returns the device where the weights are, and where input must be.
     pub fn device(&self) -> Device {
         self.models[0].device()
     }
 }
 
+/// Returns the distribution whose probabilities are the means of these. One distribution stays as it is.
 fn together(mut next: Vec<NextTokens>) -> NextTokens {
     if next.len() == 1 {
         return next.swap_remove(0);
@@ -119,7 +162,8 @@ fn together(mut next: Vec<NextTokens>) -> NextTokens {
     }
 }
 
-/// The logarithm of the mean of the probabilities with these logarithms.
+/// Returns the logarithm of the mean of the probabilities with these logarithms, element by element: of ln 0.2 and
+/// ln 0.4, it is ln 0.3. The greatest is taken out before the exponential, so that nothing underflows.
 fn mean_probability(mut log_probabilities: Vec<Tensor<2>>) -> Tensor<2> {
     let count = log_probabilities.len() as f64;
     if log_probabilities.len() == 1 {
@@ -134,6 +178,7 @@ fn mean_probability(mut log_probabilities: Vec<Tensor<2>>) -> Tensor<2> {
     greatest + sum.log() - count.ln()
 }
 
+/// Returns the mean of tensors, element by element.
 fn mean<const D: usize>(tensors: Vec<Tensor<D>>) -> Tensor<D> {
     let count = tensors.len() as f64;
     let sum = tensors.into_iter().reduce(|sum, tensor| sum + tensor);
