@@ -8,7 +8,7 @@
 mod memory;
 
 use attend_data::batch::Padding;
-use attend_model::width_multiple;
+use attend_model::padding_multiple;
 #[cfg(feature = "cubecl")]
 use burn::tensor::PhysicalDevice as Hardware;
 use burn::tensor::{Device, DeviceType, Tensor};
@@ -375,7 +375,7 @@ pub fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 pub fn padding(device: &Device, token: u32, positions: usize) -> Padding {
     Padding {
         token,
-        multiple: width_multiple(device),
+        multiple: padding_multiple(device),
         most: positions,
     }
 }

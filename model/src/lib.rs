@@ -40,7 +40,7 @@ pub mod mask;
 pub mod position;
 pub mod transformer;
 
-pub use attend_ops::{Precision, width_multiple, with_products_in};
+pub use attend_ops::{Precision, autocast, padding_multiple};
 pub use attention::MultiHeadAttention;
 pub use config::{ConfigError, NormPlacement, PositionKind, TransformerConfig, bounds};
 pub use dropout::seed_dropout;

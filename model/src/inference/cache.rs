@@ -1,6 +1,6 @@
 //! What decoding one step at a time remembers.
 
-use attend_ops::width_multiple;
+use attend_ops::padding_multiple;
 use burn::tensor::{Int, Tensor};
 
 use crate::attention::KeyValue;
@@ -111,7 +111,7 @@ impl DecoderState {
             layers,
             target_places: None,
             length: 0,
-            growth: width_multiple(&memory_places.device()),
+            growth: padding_multiple(&memory_places.device()),
             memory_places,
             written: 0,
         }
