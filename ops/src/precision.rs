@@ -1,9 +1,8 @@
 //! The number types that a network computes in.
 
-use std::fmt;
-use std::str::FromStr;
-
 use burn::tensor::FloatDType;
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, VariantNames};
 
 /// The numbers in which a network's matrix products are computed: `float32`, `bfloat16`, `float16` or `int8`.
 ///
@@ -16,7 +15,22 @@ use burn::tensor::FloatDType;
 /// assert_eq!("bfloat16".parse(), Ok(Precision::BFloat16));
 /// assert_eq!(Precision::Int8.to_string(), "int8");
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    VariantNames,
+)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Precision {
     /// 32-bit floats, in which networks are trained and their weights are saved. Every device computes in them.
     #[default]
@@ -48,27 +62,23 @@ impl Precision {
     }
 }
 
-impl FromStr for Precision {
-    type Err = &'static str;
+#[cfg(test)]
+mod tests {
+    use serde::de::IntoDeserializer;
+    use serde::de::value::{Error, StrDeserializer};
 
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        match name {
-            "float32" => Ok(Self::Float32),
-            "bfloat16" => Ok(Self::BFloat16),
-            "float16" => Ok(Self::Float16),
-            "int8" => Ok(Self::Int8),
-            _ => Err("none of float32, bfloat16, float16 and int8"),
+    use super::*;
+
+    #[test]
+    fn a_precision_has_one_name() {
+        assert_eq!(Precision::VARIANTS, ["float32", "bfloat16", "float16", "int8"]);
+        for name in Precision::VARIANTS {
+            let precision: Precision = name.parse().unwrap();
+            assert_eq!(precision.to_string(), *name);
+            let deserializer: StrDeserializer<'_, Error> = name.into_deserializer();
+            assert_eq!(Precision::deserialize(deserializer), Ok(precision));
         }
-    }
-}
-
-impl fmt::Display for Precision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Float32 => "float32",
-            Self::BFloat16 => "bfloat16",
-            Self::Float16 => "float16",
-            Self::Int8 => "int8",
-        })
+        assert!("Float32".parse::<Precision>().is_err());
+        assert_eq!(format!("{:<8}|", Precision::Int8), "int8    |");
     }
 }

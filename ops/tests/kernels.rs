@@ -6,6 +6,7 @@ use attend_ops::{Activation, AdamStep, Moments, PackedLinear, Precision, autocas
 use attend_ops::{
     adam, attention, dropout, gathered_attention, layer_norm, linear, log_sum_exp, sum_of_squares,
 };
+use burn::module::{Module, Param};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Bool, DType, Device, Distribution, FloatDType, Int, Tensor, TensorData};
 
@@ -490,6 +491,31 @@ fn rows_and_columns_of_zeros_are_no_trouble_in_eight_bits() {
         let expected: Tensor<3> = bias.clone().unsqueeze();
         assert_eq!(rows.into_data(), expected.expand([2, 1, 3]).into_data());
     }
+}
+
+/// A network generic over its projections holds packed layers as a Burn module holds its fields.
+#[test]
+fn a_packed_linear_layer_is_a_module_without_parameters() {
+    #[derive(Module, Debug)]
+    struct Stack<P: Module> {
+        projections: Vec<P>,
+        gamma: Param<Tensor<1>>,
+    }
+    let layer = PackedLinear::new(
+        inference_values([4, 3], 1),
+        inference_values([3], 2),
+        Precision::Float32,
+    );
+    let stack = Stack {
+        projections: vec![layer; 2],
+        gamma: Param::from_tensor(inference_values([4], 3)),
+    };
+    assert_eq!(stack.num_params(), 4);
+    assert_eq!(stack.devices(), [Device::flex()]);
+    let x = inference_values([2, 1, 4], 4);
+    let [first, second] =
+        [&stack, &stack.clone()].map(|stack| stack.projections[1].forward(x.clone(), Activation::Identity));
+    assert_eq!(first.into_data(), second.into_data());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Linear layers with their weights laid out for decoding.
 
+use burn::module::Module;
 use burn::tensor::{FloatDType, Tensor};
 
 use crate::dispatch::dispatch;
@@ -30,10 +31,15 @@ pub use reference::reference;
 /// For example, with integers up to 127, the row `[2, 0.9]` has the scale 2/127 and becomes `[127, 57]`; the column
 /// `[1, -0.4]` has the scale 1/127 and becomes `[127, -51]`. The sum of products is `127 · 127 - 57 · 51 = 13222`.
 /// Times both scales it is 1.6395; without rounding it would be 1.64.
-#[derive(Clone, Debug)]
+///
+/// As a Burn module the layer has no parameters: it is not saved, and stays on its device.
+#[derive(Module, Debug)]
 pub struct PackedLinear {
+    #[module(skip)]
     weight: Weight,
+    #[module(skip)]
     bias: Tensor<1>,
+    #[module(skip)]
     precision: Precision,
 }
 
