@@ -1,6 +1,6 @@
 //! What decoding one position at a time remembers: keys and values in slots, and which row sees which slots.
 
-use attend_ops::width_multiple;
+use attend_ops::padding_multiple;
 use burn::tensor::{Bool, Int, Tensor};
 
 use crate::key_value::{KeyValue, KeyValueTable};
@@ -78,7 +78,7 @@ impl DecoderState {
             layers,
             target_slots: None,
             length: 0,
-            growth: width_multiple(&device),
+            growth: padding_multiple(&device),
             memory_slots: slots.reshape([sentences, source_seq]).mask_fill(hidden, -1),
             written: 0,
         }

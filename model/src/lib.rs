@@ -56,7 +56,7 @@ mod projection;
 mod transformer;
 
 pub use add_norm::AddNorm;
-pub use attend_ops::{Precision, scaled_dot_product_attention, width_multiple, with_products_in};
+pub use attend_ops::{Precision, autocast, padding_multiple, scaled_dot_product_attention};
 pub use attention::{Attended, MultiHeadAttention};
 pub use attention_weights::{AttentionWeights, DecoderLayerWeights, ReturnedWeights};
 pub use cache::DecoderState;
