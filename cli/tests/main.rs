@@ -2,5 +2,6 @@
 
 mod common;
 mod data;
+mod program;
 mod train;
 mod translate;

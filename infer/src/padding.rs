@@ -1,7 +1,7 @@
 //! How rows of tokens are padded for a device.
 
 use attend_data::batch::Padding;
-use attend_model::width_multiple;
+use attend_model::padding_multiple;
 use burn::tensor::Device;
 
 /// Returns how rows of tokens are padded with `token` on `device`, for a model of so many positions: a device that compiles
@@ -10,7 +10,7 @@ use burn::tensor::Device;
 pub fn padding(device: &Device, token: u32, positions: usize) -> Padding {
     Padding {
         token,
-        multiple: width_multiple(device),
+        multiple: padding_multiple(device),
         most: positions,
     }
 }

@@ -7,8 +7,7 @@
 //! Follow it with a pencil: every number up to the scores is exact, and `tests/worked_example.rs` compares all of
 //! them with the calculation on paper.
 
-use attend_model::attention::scaled_dot_product_attention;
-use attend_model::mask::causal_mask;
+use attend_model::{causal_mask, scaled_dot_product_attention};
 use burn::tensor::{Device, Tensor};
 
 /// The sentence.

@@ -8,10 +8,10 @@ use burn::tensor::{Device, Tensor};
 use crate::config::{NormPlacement, TransformerConfig};
 use crate::dropout::Dropout;
 
-/// Keeps the deviation of a constant row from being zero: PyTorch's default.
+/// Added to variances, so that a row of equal numbers is not divided by zero. PyTorch has the same default.
 const EPSILON: f64 = 1e-5;
 
-/// Wraps a sub-layer: `norm(x + dropout(f(x)))` in post-norm, `x + dropout(f(norm(x)))` in pre-norm
+/// Wraps a sub-layer `f`: `norm(x + dropout(f(x)))` in post-norm, `x + dropout(f(norm(x)))` in pre-norm
 /// (sections 3.1 and 5.4).
 #[derive(Module, Debug)]
 pub struct AddNorm {
@@ -22,7 +22,7 @@ pub struct AddNorm {
 }
 
 impl AddNorm {
-    /// A norm of width `d_model`, placed as `config` says.
+    /// Returns a norm of width `d_model` with initial weights, placed before or after the sub-layer by `config.norm`.
     pub fn new(config: &TransformerConfig, device: &Device) -> Self {
         Self {
             norm: LayerNormConfig::new(config.d_model).init(device),
@@ -31,31 +31,57 @@ impl AddNorm {
         }
     }
 
-    /// Applies the sub-layer `f` to `x` (`[batch, seq, d_model]`, as is the output).
-    pub fn forward(&self, x: Tensor<3>, f: impl FnOnce(Tensor<3>) -> Tensor<3>) -> Tensor<3> {
+    /// Applies a sub-layer to `x`.
+    ///
+    /// # Shapes
+    ///
+    /// - x, input and output of `sub_layer`, output: `[batch, seq, d_model]`
+    pub fn forward(&self, x: Tensor<3>, sub_layer: impl FnOnce(Tensor<3>) -> Tensor<3>) -> Tensor<3> {
+        self.forward_with(x, |x| (sub_layer(x), ())).0
+    }
+
+    /// Applies a sub-layer that returns something beside its output, such as attention weights, and returns both.
+    ///
+    /// # Shapes
+    ///
+    /// - x, input and output of `sub_layer`, output: `[batch, seq, d_model]`
+    pub fn forward_with<T>(
+        &self,
+        x: Tensor<3>,
+        sub_layer: impl FnOnce(Tensor<3>) -> (Tensor<3>, T),
+    ) -> (Tensor<3>, T) {
         match self.placement {
             NormPlacement::Post => {
-                let update = self.dropout.forward(f(x.clone()));
-                normalize(&self.norm, x + update)
+                let (update, extra) = sub_layer(x.clone());
+                (normalize(&self.norm, x + self.dropout.forward(update)), extra)
             }
             NormPlacement::Pre => {
-                let update = f(normalize(&self.norm, x.clone()));
-                x + self.dropout.forward(update)
+                let (update, extra) = sub_layer(normalize(&self.norm, x.clone()));
+                (x + self.dropout.forward(update), extra)
             }
         }
     }
 }
 
-/// Normalizes each position of `[batch, seq, d_model]`.
-pub(crate) fn normalize(norm: &LayerNorm, x: Tensor<3>) -> Tensor<3> {
-    let beta = norm.beta.as_ref().expect("every norm has a bias");
-    layer_norm(x, norm.gamma.val(), beta.val(), EPSILON)
-}
-
-/// The norm after a whole stack: pre-norm leaves the stack's output unnormalised, post-norm needs none.
+/// Returns the norm at the end of a whole stack: in pre-norm the last layer's output is not normalized, in post-norm
+/// it is.
 pub(crate) fn final_norm(config: &TransformerConfig, device: &Device) -> Option<LayerNorm> {
     match config.norm {
         NormPlacement::Post => None,
         NormPlacement::Pre => Some(LayerNormConfig::new(config.d_model).init(device)),
     }
+}
+
+/// Applies the norm at the end of a stack, where there is one, to each position of `[batch, seq, d_model]`.
+pub(crate) fn normalize_last(norm: &Option<LayerNorm>, x: Tensor<3>) -> Tensor<3> {
+    match norm {
+        Some(norm) => normalize(norm, x),
+        None => x,
+    }
+}
+
+/// Normalizes each position of `[batch, seq, d_model]`.
+fn normalize(norm: &LayerNorm, x: Tensor<3>) -> Tensor<3> {
+    let beta = norm.beta.as_ref().expect("every norm has a bias");
+    layer_norm(x, norm.gamma.val(), beta.val(), EPSILON)
 }

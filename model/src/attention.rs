@@ -1,102 +1,124 @@
 //! Multi-head attention (section 3.2).
 
+use attend_ops::{
+    Activation, PackedLinear, Precision, attention, attention_with_weights, gathered_attention,
+    gathered_attention_with_weights,
+};
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::tensor::{Bool, Device, Tensor};
+use burn::tensor::{Bool, Device, Int, Tensor};
 
-use attend_ops::{attention, attention_with_weights};
+use crate::config::TransformerConfig;
+use crate::init;
+use crate::key_value::{KeyValue, KeyValueTable};
+use crate::projection::{Projection, pack};
 
-use crate::linear;
-
-pub use attend_ops::scaled_dot_product_attention;
-
-/// The gain of queries, keys and values at first: they start as one layer of `3 · d_model` outputs would, as in
-/// PyTorch and fairseq. With a gain of 1 a deep post-norm network learns to write before it learns to read, and
-/// stays at that.
+/// The gain of the initial weights of queries, keys and values: the three start like one layer of `3 · d_model`
+/// outputs, as in PyTorch and fairseq. With a gain of 1, a deep post-norm network learns to write before it learns to
+/// read, and does not get beyond that.
 const INPUT_GAIN: f64 = std::f64::consts::FRAC_1_SQRT_2;
 
-/// Keys and values of a sequence, those of the heads side by side.
-#[derive(Clone, Debug)]
-pub struct KeyValue {
-    /// `[batch, seq, d_model]`
-    pub key: Tensor<3>,
-    /// `[batch, seq, d_model]`
-    pub value: Tensor<3>,
-}
-
-impl KeyValue {
-    /// Attends to the sequence from each projected query `[batch, queries, d_model]`. Where `weights` is given, the
-    /// attention weights `[batch, n_heads, queries, keys]` are pushed onto it.
-    pub(crate) fn attended(
-        self,
-        query: Tensor<3>,
-        hidden: Tensor<4, Bool>,
-        n_heads: usize,
-        weights: Option<&mut Vec<Tensor<4>>>,
-    ) -> Tensor<3> {
-        let Self { key, value } = self;
-        let Some(weights) = weights else {
-            return attention(query, key, value, hidden, n_heads);
-        };
-        let (attended, of_heads) = attention_with_weights(query, key, value, hidden, n_heads);
-        weights.push(of_heads);
-        attended
-    }
-}
+/// The output of an attention, `[batch, queries, d_model]`, and where they were asked for its weights,
+/// `[batch, n_heads, queries, keys]`.
+pub type Attended = (Tensor<3>, Option<Tensor<4>>);
 
 /// `Concat(head_1, …, head_h) W^O` with `head_i = Attention(Q W_i^Q, K W_i^K, V W_i^V)` (section 3.2.2).
 ///
-/// Its three uses (section 3.2.3) differ only in what they attend to: the encoder's and the decoder's
-/// self-attention [project](Self::project) their own input, the encoder-decoder attention the encoder's output.
+/// The network uses it in three ways (section 3.2.3), which differ only in what is attended to. The self-attention of
+/// the encoder and of the decoder [projects](Self::project) its own input; the attention of the decoder to the source
+/// projects the encoder's output.
 #[derive(Module, Debug)]
-pub struct MultiHeadAttention {
-    pub(crate) query: Linear,
-    pub(crate) key: Linear,
-    pub(crate) value: Linear,
-    pub(crate) output: Linear,
-    pub(crate) n_heads: usize,
+pub struct MultiHeadAttention<P = Linear> {
+    query: P,
+    key: P,
+    value: P,
+    output: P,
+    n_heads: usize,
 }
 
 impl MultiHeadAttention {
-    /// Xavier-initialised projections of width `d_model`, which `n_heads` must divide; those of the input are narrower
-    /// by `1/√2`.
-    pub fn new(d_model: usize, n_heads: usize, device: &Device) -> Self {
-        let projection = |gain| linear::init(d_model, d_model, gain, device);
+    /// Returns an attention with initial weights: four projections from `d_model` to `d_model`.
+    pub fn new(config: &TransformerConfig, device: &Device) -> Self {
+        let projection = |gain| init::linear(config.d_model, config.d_model, gain, device);
         Self {
             query: projection(INPUT_GAIN),
             key: projection(INPUT_GAIN),
             value: projection(INPUT_GAIN),
             output: projection(1.0),
-            n_heads,
+            n_heads: config.n_heads,
         }
     }
 
-    /// Keys and values of a sequence `[batch, keys, d_model]`, for [`attend`](Self::attend).
+    /// Lays out the weights for translating, in this precision.
+    pub(crate) fn pack(self, precision: Precision) -> MultiHeadAttention<PackedLinear> {
+        MultiHeadAttention {
+            query: pack(self.query, precision),
+            key: pack(self.key, precision),
+            value: pack(self.value, precision),
+            output: pack(self.output, precision),
+            n_heads: self.n_heads,
+        }
+    }
+}
+
+impl<P: Projection> MultiHeadAttention<P> {
+    /// Returns the keys and values of a sequence `[batch, keys, d_model]`, for [`attend`](Self::attend).
     pub fn project(&self, sequence: Tensor<3>) -> KeyValue {
         KeyValue {
-            key: linear::forward(&self.key, sequence.clone()),
-            value: linear::forward(&self.value, sequence),
+            key: self.key.forward(sequence.clone(), Activation::Identity),
+            value: self.value.forward(sequence, Activation::Identity),
         }
     }
 
-    /// Attends from each position of `queries` to a projected sequence.
-    ///
-    /// Where `weights` is given, the attention weights `[batch, n_heads, queries, keys]` are pushed onto it.
+    /// Attends from each position of `queries` to the positions of a projected sequence.
     ///
     /// # Shapes
     ///
     /// - queries: `[batch, queries, d_model]`
+    /// - sequence: the projection of `[batch, keys, d_model]`
     /// - hidden: `[batch or 1, 1, queries or 1, keys]`, `true` where a key is hidden
-    /// - output: `[batch, queries, d_model]`
+    /// - output: `[batch, queries, d_model]`, and `[batch, n_heads, queries, keys]` if asked for `with_weights`
     pub fn attend(
         &self,
         queries: Tensor<3>,
         sequence: KeyValue,
         hidden: Tensor<4, Bool>,
-        weights: Option<&mut Vec<Tensor<4>>>,
-    ) -> Tensor<3> {
-        let query = linear::forward(&self.query, queries);
-        let attended = sequence.attended(query, hidden, self.n_heads, weights);
-        linear::forward(&self.output, attended)
+        with_weights: bool,
+    ) -> Attended {
+        let KeyValue { key, value } = sequence;
+        let query = self.query.forward(queries, Activation::Identity);
+        let (attended, weights) = if with_weights {
+            let (attended, weights) = attention_with_weights(query, key, value, hidden, self.n_heads);
+            (attended, Some(weights))
+        } else {
+            (attention(query, key, value, hidden, self.n_heads), None)
+        };
+        (self.output.forward(attended, Activation::Identity), weights)
+    }
+
+    /// Attends from the one position of each row of `queries` to the positions in its slots of a table.
+    ///
+    /// # Shapes
+    ///
+    /// - queries: `[rows, 1, d_model]`
+    /// - slots: `[rows, keys]`, negative where a row has fewer keys than others
+    /// - output: `[rows, 1, d_model]`, and `[rows, n_heads, 1, keys]` if asked for `with_weights`
+    pub(crate) fn attend_cached(
+        &self,
+        queries: Tensor<3>,
+        table: &KeyValueTable,
+        slots: Tensor<2, Int>,
+        with_weights: bool,
+    ) -> Attended {
+        let KeyValueTable { key, value } = table.clone();
+        let query = self.query.forward(queries, Activation::Identity).squeeze_dim(1);
+        let (attended, weights) = if with_weights {
+            let (attended, weights) = gathered_attention_with_weights(query, key, value, slots, self.n_heads);
+            (attended, Some(weights.unsqueeze_dim(2)))
+        } else {
+            (gathered_attention(query, key, value, slots, self.n_heads), None)
+        };
+        let attended = attended.unsqueeze_dim(1);
+        (self.output.forward(attended, Activation::Identity), weights)
     }
 }

@@ -1,8 +1,8 @@
-//! The shape of a Transformer and the presets that papers refer to.
+//! The shape of a Transformer, and its presets.
 
 use serde::{Deserialize, Serialize};
 
-/// Where layer normalization stands in a sub-layer.
+/// The place of layer normalization around a sub-layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NormPlacement {
@@ -24,22 +24,22 @@ pub enum PositionKind {
     Learned,
 }
 
-/// The largest sizes of a network: beyond every use, and small enough that a slip of the finger or a damaged file does
-/// not ask for more memory than there is.
+/// The largest sizes that [`TransformerConfig::validate`] accepts. They lie beyond every use, and keep a slip of the
+/// finger or a damaged file from asking for more memory than there is.
 pub mod bounds {
-    /// Of `vocab_size`.
+    /// The largest `vocab_size`.
     pub const VOCAB_SIZE: usize = 10_000_000;
-    /// Of `d_model`.
+    /// The largest `d_model`.
     pub const D_MODEL: usize = 65_536;
-    /// Of `d_ff`.
+    /// The largest `d_ff`.
     pub const D_FF: usize = 1_000_000;
-    /// Of `n_heads`.
+    /// The largest `n_heads`.
     pub const N_HEADS: usize = 65_536;
-    /// Of `encoder_layers` and of `decoder_layers`.
+    /// The largest `encoder_layers` and `decoder_layers`.
     pub const LAYERS: usize = 1_000;
-    /// Of `max_length`.
+    /// The largest `max_length`.
     pub const LENGTH: usize = 1_000_000;
-    /// Of `max_length * d_model`, the numbers in a table of positions.
+    /// The largest `max_length * d_model`, the count of numbers in a table of positions.
     pub const POSITIONS: usize = 1 << 28;
 }
 
@@ -59,21 +59,22 @@ pub struct TransformerConfig {
     pub encoder_layers: usize,
     /// Number of decoder layers.
     pub decoder_layers: usize,
-    /// Probability of zeroing an element of a sub-layer's output or of an embedding while training, in [0, 1).
+    /// Probability, in [0, 1), of zeroing an element of a sub-layer's output or of an embedding while training
+    /// (section 5.4).
     pub dropout: f64,
-    /// Post-norm (the paper) or pre-norm.
+    /// Post-norm, as in the paper, or pre-norm.
     pub norm: NormPlacement,
-    /// Sinusoidal (the paper) or learned positions.
+    /// Sinusoidal positions, as in the paper, or learned ones.
     pub positions: PositionKind,
-    /// Longest sequence, in tokens, `<s>` or `</s>` included.
+    /// Length of the longest sequence, in tokens, `<s>` or `</s>` included.
     pub max_length: usize,
-    /// Whether source, target and output share one embedding matrix (section 3.4).
+    /// Whether source embedding, target embedding and output layer share one matrix (section 3.4).
     pub tie_embeddings: bool,
-    /// Id of the padding token, which attention never sees.
+    /// Id of the padding token, which is hidden from attention.
     pub pad_id: usize,
 }
 
-/// A [`TransformerConfig`] that no network can be built from.
+/// The reason why no network can be built from a [`TransformerConfig`].
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ConfigError {
     /// A size of zero.
@@ -82,17 +83,17 @@ pub enum ConfigError {
         /// The field's name.
         field: &'static str,
     },
-    /// A size above its [bound](bounds).
+    /// A size above its [bound](mod@bounds).
     #[error("{field} = {size}, but must be at most {most}")]
     TooLarge {
-        /// The field's name, or two and a sign for their product.
+        /// The field's name, or the names of two fields with a `*` between them.
         field: &'static str,
         /// The value given.
         size: usize,
-        /// Its bound.
+        /// The largest value that is accepted.
         most: usize,
     },
-    /// Heads of unequal width.
+    /// A number of heads that does not divide the width.
     #[error("n_heads = {n_heads} does not divide d_model = {d_model}")]
     Heads {
         /// Number of attention heads.
@@ -100,19 +101,19 @@ pub enum ConfigError {
         /// Width of the model.
         d_model: usize,
     },
-    /// Sines and cosines need pairs of dimensions.
+    /// An odd width with sinusoidal positions, whose sines and cosines take pairs of dimensions.
     #[error("d_model = {d_model} is odd, but sinusoidal positions need pairs of dimensions")]
     OddWidth {
         /// Width of the model.
         d_model: usize,
     },
-    /// A probability outside [0, 1).
+    /// A dropout probability outside [0, 1).
     #[error("dropout = {dropout} is outside [0, 1)")]
     Dropout {
         /// The value given.
         dropout: f64,
     },
-    /// A padding token that the vocabulary lacks.
+    /// An id of the padding token outside the vocabulary.
     #[error("pad_id = {pad_id} is outside the vocabulary of {vocab_size}")]
     Padding {
         /// The value given.
@@ -122,16 +123,52 @@ pub enum ConfigError {
     },
 }
 
-impl TransformerConfig {
-    fn preset(vocab_size: usize, layers: usize, d_model: usize, d_ff: usize, n_heads: usize) -> Self {
-        Self {
+/// The named network shapes. Each has post-norm, sinusoidal positions for 256 tokens, tied embeddings and a `pad_id` of
+/// 0, and a dropout of 0.1 unless it names another.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum Preset {
+    /// 4+4 layers, 128 wide, 256 in the feed-forward network, 4 heads: "Transformer-Tiny" (Wu et al., 2021).
+    Tiny,
+    /// 3+3 layers, 256 wide, 1024 in the feed-forward network, 4 heads.
+    Small,
+    /// The paper's base model (table 3): 6+6 layers, 512 wide, 2048 in the feed-forward network, 8 heads.
+    Base,
+    /// The paper's big model (table 3): 6+6 layers, 1024 wide, 4096 in the feed-forward network, 16 heads, and a
+    /// dropout of 0.3.
+    Big,
+}
+
+impl Preset {
+    /// Returns the shape with a vocabulary of this size.
+    #[must_use]
+    pub fn config(self, vocab_size: usize) -> TransformerConfig {
+        let (layers, d_model, d_ff, n_heads, dropout) = match self {
+            Self::Tiny => (4, 128, 256, 4, 0.1),
+            Self::Small => (3, 256, 1024, 4, 0.1),
+            Self::Base => (6, 512, 2048, 8, 0.1),
+            Self::Big => (6, 1024, 4096, 16, 0.3),
+        };
+        TransformerConfig {
             vocab_size,
             d_model,
             d_ff,
             n_heads,
             encoder_layers: layers,
             decoder_layers: layers,
-            dropout: 0.1,
+            dropout,
             norm: NormPlacement::Post,
             positions: PositionKind::Sinusoidal,
             max_length: 256,
@@ -139,36 +176,34 @@ impl TransformerConfig {
             pad_id: 0,
         }
     }
+}
 
-    /// 4+4 layers, 128 wide, 256 in the feed-forward network, 4 heads: "Transformer-Tiny" (Wu et al., 2021).
+impl TransformerConfig {
+    /// Returns the shape of [`Preset::Tiny`].
     pub fn tiny(vocab_size: usize) -> Self {
-        Self::preset(vocab_size, 4, 128, 256, 4)
+        Preset::Tiny.config(vocab_size)
     }
 
-    /// 3+3 layers, 256 wide, 1024 in the feed-forward network, 4 heads.
+    /// Returns the shape of [`Preset::Small`].
     pub fn small(vocab_size: usize) -> Self {
-        Self::preset(vocab_size, 3, 256, 1024, 4)
+        Preset::Small.config(vocab_size)
     }
 
-    /// The paper's base model (table 3): 6+6 layers, 512 wide, 2048 in the feed-forward network, 8 heads.
+    /// Returns the shape of [`Preset::Base`].
     pub fn base(vocab_size: usize) -> Self {
-        Self::preset(vocab_size, 6, 512, 2048, 8)
+        Preset::Base.config(vocab_size)
     }
 
-    /// The paper's big model (table 3): 6+6 layers, 1024 wide, 4096 in the feed-forward network, 16 heads,
-    /// dropout 0.3.
+    /// Returns the shape of [`Preset::Big`].
     pub fn big(vocab_size: usize) -> Self {
-        Self {
-            dropout: 0.3,
-            ..Self::preset(vocab_size, 6, 1024, 4096, 16)
-        }
+        Preset::Big.config(vocab_size)
     }
 
     /// Checks that a network can be built.
     ///
     /// # Errors
     ///
-    /// The first field found out of range.
+    /// If a field is out of range: the first one found.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let sizes = [
             ("vocab_size", self.vocab_size, bounds::VOCAB_SIZE),
@@ -217,23 +252,33 @@ impl TransformerConfig {
 
 #[cfg(test)]
 mod tests {
+    use serde::de::IntoDeserializer;
+    use serde::de::value::{Error as ValueError, StrDeserializer};
+    use strum::VariantNames;
+
     use super::*;
 
     #[test]
     fn presets_are_valid() {
-        for preset in [
-            TransformerConfig::tiny(8_000),
-            TransformerConfig::small(8_000),
-            TransformerConfig::base(37_000),
-            TransformerConfig::big(37_000),
-        ] {
-            assert_eq!(preset.validate(), Ok(()));
+        for preset in [Preset::Tiny, Preset::Small, Preset::Base, Preset::Big] {
+            assert_eq!(preset.config(37_000).validate(), Ok(()));
+        }
+    }
+
+    #[test]
+    fn presets_have_one_name_in_files_and_on_command_lines() {
+        assert_eq!(Preset::VARIANTS, ["tiny", "small", "base", "big"]);
+        for name in Preset::VARIANTS {
+            let preset: Preset = name.parse().unwrap();
+            assert_eq!(preset.to_string(), *name);
+            let deserializer: StrDeserializer<ValueError> = name.into_deserializer();
+            assert_eq!(Preset::deserialize(deserializer), Ok(preset));
         }
     }
 
     #[test]
     fn a_value_out_of_range_is_named() {
-        let valid = TransformerConfig::tiny(100);
+        let valid = Preset::Tiny.config(100);
         let heads = TransformerConfig {
             n_heads: 3,
             ..valid.clone()

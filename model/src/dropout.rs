@@ -1,4 +1,4 @@
-//! Dropout (section 5.4) whose random numbers belong to the thread that draws them.
+//! Dropout (section 5.4), whose random numbers each thread draws for itself.
 
 use std::cell::RefCell;
 
@@ -12,27 +12,27 @@ thread_local! {
     static GENERATOR: RefCell<SmallRng> = RefCell::new(SmallRng::seed_from_u64(0));
 }
 
-/// Seeds the dropout of the calling thread: a forward pass after it always drops the same elements. Workers that
-/// train side by side repeat their run by it, where a device has one generator for all threads.
+/// Seeds the dropout of the calling thread: after the same seed it drops the same elements. Workers that train side by
+/// side can so repeat their runs, although their device has one generator for all threads.
 pub fn seed_dropout(seed: u64) {
     GENERATOR.with_borrow_mut(|generator| *generator = SmallRng::seed_from_u64(seed));
 }
 
-/// Zeroes each element with a probability while training, and scales the others so that the expectation stays
-/// (Srivastava et al., 2014). Does nothing on a device without autodiff.
+/// Zeroes each element with a probability `p` while training, and multiplies the others by `1 / (1 - p)`, which keeps
+/// their expectation (Srivastava et al., 2014). Does nothing on a device without autodiff.
 #[derive(Module, Debug)]
 pub struct Dropout {
     probability: f64,
 }
 
 impl Dropout {
-    /// `probability` must lie in [0, 1).
+    /// Returns dropout of this probability, which must lie in [0, 1).
     #[must_use]
     pub fn new(probability: f64) -> Self {
         Self { probability }
     }
 
-    /// Input and output have the same shape.
+    /// Drops elements of a tensor of any shape, which is the output's shape.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         if self.probability == 0.0 || !x.device().is_autodiff() {
             return x;

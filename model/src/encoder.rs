@@ -1,64 +1,77 @@
 //! The encoder stack (section 3.1).
 
+use attend_ops::{PackedLinear, Precision};
 use burn::module::Module;
-use burn::nn::LayerNorm;
+use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{Bool, Device, Tensor};
 
-use crate::add_norm::{AddNorm, final_norm, normalize};
-use crate::attention::MultiHeadAttention;
+use crate::add_norm::{AddNorm, final_norm, normalize_last};
+use crate::attention::{Attended, MultiHeadAttention};
+use crate::attention_weights::ReturnedWeights;
 use crate::config::TransformerConfig;
 use crate::feed_forward::FeedForward;
+use crate::projection::Projection;
 
 /// Self-attention and a feed-forward network.
 #[derive(Module, Debug)]
-pub struct EncoderLayer {
-    pub(crate) self_attention: MultiHeadAttention,
-    pub(crate) self_attention_norm: AddNorm,
-    pub(crate) feed_forward: FeedForward,
-    pub(crate) feed_forward_norm: AddNorm,
+pub struct EncoderLayer<P = Linear> {
+    self_attention: MultiHeadAttention<P>,
+    self_attention_norm: AddNorm,
+    feed_forward: FeedForward<P>,
+    feed_forward_norm: AddNorm,
 }
 
 impl EncoderLayer {
-    /// A layer with initial weights.
+    /// Returns a layer with initial weights.
     pub fn new(config: &TransformerConfig, device: &Device) -> Self {
         Self {
-            self_attention: MultiHeadAttention::new(config.d_model, config.n_heads, device),
+            self_attention: MultiHeadAttention::new(config, device),
             self_attention_norm: AddNorm::new(config, device),
             feed_forward: FeedForward::new(config, device),
             feed_forward_norm: AddNorm::new(config, device),
         }
     }
 
-    /// Pushes the attention weights onto `weights` where given.
+    fn pack(self, precision: Precision) -> EncoderLayer<PackedLinear> {
+        EncoderLayer {
+            self_attention: self.self_attention.pack(precision),
+            self_attention_norm: self.self_attention_norm,
+            feed_forward: self.feed_forward.pack(precision),
+            feed_forward_norm: self.feed_forward_norm,
+        }
+    }
+}
+
+impl<P: Projection> EncoderLayer<P> {
+    /// Takes a batch of sequences through the layer. The attention weights are returned for [`ReturnedWeights::All`].
     ///
     /// # Shapes
     ///
-    /// - x and output: `[batch, seq, d_model]`
+    /// - x: `[batch, seq, d_model]`
     /// - hidden: `[batch, 1, 1, seq]`, `true` at padding
-    pub fn forward(
-        &self,
-        x: Tensor<3>,
-        hidden: Tensor<4, Bool>,
-        weights: Option<&mut Vec<Tensor<4>>>,
-    ) -> Tensor<3> {
-        let x = self.self_attention_norm.forward(x, |x| {
+    /// - output: `[batch, seq, d_model]`, and weights `[batch, n_heads, seq, seq]`
+    pub fn forward(&self, x: Tensor<3>, hidden: Tensor<4, Bool>, returned: ReturnedWeights) -> Attended {
+        let (x, weights) = self.self_attention_norm.forward_with(x, |x| {
             let sequence = self.self_attention.project(x.clone());
-            self.self_attention.attend(x, sequence, hidden, weights)
+            self.self_attention
+                .attend(x, sequence, hidden, returned == ReturnedWeights::All)
         });
-        self.feed_forward_norm
-            .forward(x, |x| self.feed_forward.forward(x))
+        let x = self
+            .feed_forward_norm
+            .forward(x, |x| self.feed_forward.forward(x));
+        (x, weights)
     }
 }
 
 /// A stack of [`EncoderLayer`]s, with a norm at its end in pre-norm.
 #[derive(Module, Debug)]
-pub struct Encoder {
-    pub(crate) layers: Vec<EncoderLayer>,
-    pub(crate) norm: Option<LayerNorm>,
+pub struct Encoder<P = Linear> {
+    layers: Vec<EncoderLayer<P>>,
+    norm: Option<LayerNorm>,
 }
 
 impl Encoder {
-    /// A stack with initial weights.
+    /// Returns a stack of `encoder_layers` layers with initial weights.
     pub fn new(config: &TransformerConfig, device: &Device) -> Self {
         Self {
             layers: (0..config.encoder_layers)
@@ -68,24 +81,38 @@ impl Encoder {
         }
     }
 
-    /// Pushes each layer's attention weights onto `weights` where given.
+    /// Lays out the weights for translating, in this precision.
+    #[must_use]
+    pub fn pack(self, precision: Precision) -> Encoder<PackedLinear> {
+        let layers = self.layers.into_iter();
+        Encoder {
+            layers: layers.map(|layer| layer.pack(precision)).collect(),
+            norm: self.norm,
+        }
+    }
+}
+
+impl<P: Projection> Encoder<P> {
+    /// Takes a batch of sequences through the stack. The attention weights of each layer are returned for
+    /// [`ReturnedWeights::All`], from the bottom up.
     ///
     /// # Shapes
     ///
-    /// - x and output: `[batch, seq, d_model]`
+    /// - x: `[batch, seq, d_model]`
     /// - hidden: `[batch, 1, 1, seq]`, `true` at padding
+    /// - output: `[batch, seq, d_model]`, and weights `[batch, n_heads, seq, seq]` of each layer
     pub fn forward(
         &self,
-        x: Tensor<3>,
+        mut x: Tensor<3>,
         hidden: Tensor<4, Bool>,
-        mut weights: Option<&mut Vec<Tensor<4>>>,
-    ) -> Tensor<3> {
-        let x = self.layers.iter().fold(x, |x, layer| {
-            layer.forward(x, hidden.clone(), weights.as_deref_mut())
-        });
-        match &self.norm {
-            Some(norm) => normalize(norm, x),
-            None => x,
+        returned: ReturnedWeights,
+    ) -> (Tensor<3>, Vec<Tensor<4>>) {
+        let mut weights = Vec::new();
+        for layer in &self.layers {
+            let (output, of_layer) = layer.forward(x, hidden.clone(), returned);
+            x = output;
+            weights.extend(of_layer);
         }
+        (normalize_last(&self.norm, x), weights)
     }
 }

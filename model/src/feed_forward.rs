@@ -1,32 +1,47 @@
 //! Position-wise feed-forward networks (section 3.3).
 
+use attend_ops::{Activation, PackedLinear, Precision};
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
 
 use crate::config::TransformerConfig;
-use crate::linear;
+use crate::init;
+use crate::projection::{Projection, pack};
 
-/// `FFN(x) = max(0, x W_1 + b_1) W_2 + b_2` (equation 2), the same for every position.
+/// `FFN(x) = max(0, x W_1 + b_1) W_2 + b_2` (equation 2), applied to each position by itself.
 #[derive(Module, Debug)]
-pub struct FeedForward {
-    pub(crate) inner: Linear,
-    pub(crate) outer: Linear,
+pub struct FeedForward<P = Linear> {
+    inner: P,
+    outer: P,
 }
 
 impl FeedForward {
-    /// Xavier-initialised layers `d_model → d_ff → d_model`.
+    /// Returns a network with initial weights, from `d_model` over `d_ff` to `d_model` numbers.
     pub fn new(config: &TransformerConfig, device: &Device) -> Self {
         Self {
-            inner: linear::init(config.d_model, config.d_ff, 1.0, device),
-            outer: linear::init(config.d_ff, config.d_model, 1.0, device),
+            inner: init::linear(config.d_model, config.d_ff, 1.0, device),
+            outer: init::linear(config.d_ff, config.d_model, 1.0, device),
         }
     }
 
+    /// Lays out the weights for translating, in this precision.
+    pub(crate) fn pack(self, precision: Precision) -> FeedForward<PackedLinear> {
+        FeedForward {
+            inner: pack(self.inner, precision),
+            outer: pack(self.outer, precision),
+        }
+    }
+}
+
+impl<P: Projection> FeedForward<P> {
+    /// Takes each position through the network.
+    ///
     /// # Shapes
     ///
     /// - x and output: `[batch, seq, d_model]`
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        linear::forward(&self.outer, linear::forward_relu(&self.inner, x))
+        let inner = self.inner.forward(x, Activation::Relu);
+        self.outer.forward(inner, Activation::Identity)
     }
 }

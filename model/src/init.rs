@@ -1,10 +1,10 @@
-//! Initial weights of embeddings.
+//! Initial weights.
 
-use burn::nn::{Embedding, EmbeddingConfig, Initializer};
+use burn::nn::{Embedding, EmbeddingConfig, Initializer, Linear, LinearConfig};
 use burn::tensor::Device;
 
-/// An embedding with normal weights of variance `1 / d_model`: rows come out of the multiplication by
-/// `sqrt(d_model)` (section 3.4) with unit variance, and logits of a tied output start small.
+/// Returns an embedding `[rows, d_model]` with normal weights of variance `1 / d_model`: its rows leave the
+/// multiplication by `sqrt(d_model)` (section 3.4) with unit variance, and the logits of a tied output start small.
 pub(crate) fn embedding(rows: usize, d_model: usize, device: &Device) -> Embedding {
     EmbeddingConfig::new(rows, d_model)
         .with_initializer(Initializer::Normal {
@@ -12,4 +12,14 @@ pub(crate) fn embedding(rows: usize, d_model: usize, device: &Device) -> Embeddi
             std: (d_model as f64).powf(-0.5),
         })
         .init(device)
+}
+
+/// Returns a linear layer from `d_input` to `d_output` numbers, its bias zeros and its weights uniform between
+/// `±gain · sqrt(6 / (d_input + d_output))` (Glorot and Bengio, 2010, equation 16).
+pub(crate) fn linear(d_input: usize, d_output: usize, gain: f64, device: &Device) -> Linear {
+    let mut linear = LinearConfig::new(d_input, d_output)
+        .with_initializer(Initializer::XavierUniform { gain })
+        .init(device);
+    linear.bias = Some(Initializer::Zeros.init([d_output], device));
+    linear
 }

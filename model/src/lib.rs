@@ -1,48 +1,75 @@
 //! The encoder-decoder Transformer of "Attention Is All You Need" (Vaswani et al., 2017) on Burn.
 //!
-//! Tensors in, tensors out: this crate knows no text, no files and no search, and names no backend. A tensor
-//! lives on a [`burn::tensor::Device`] that the program picks at run time.
+//! Tensors in, tensors out: this crate knows no text, no files and no search, and names no backend. A tensor lives on
+//! a [`burn::tensor::Device`] that the program picks at run time.
 //!
-//! | paper | module |
+//! | paper | here |
 //! |---|---|
-//! | 3.1 encoder and decoder stacks | [`encoder`], [`decoder`], [`add_norm`] |
-//! | 3.2 attention | [`attention`], [`mask`] |
-//! | 3.3 position-wise feed-forward networks | [`feed_forward`] |
-//! | 3.4 embeddings and softmax | [`transformer`] |
-//! | 3.5 positional encoding | [`position`] |
-//! | 5.4 dropout, label smoothing | [`dropout`], [`Transformer::loss`] |
-//! | 6.1 translating, a token at a time | [`inference`] |
+//! | 3.1 encoder and decoder stacks | [`Encoder`], [`Decoder`], and [`AddNorm`] around each sub-layer |
+//! | 3.2 attention | [`MultiHeadAttention`], with [`padding_mask`] and [`causal_mask`] |
+//! | 3.3 position-wise feed-forward networks | [`FeedForward`] |
+//! | 3.4 embeddings and softmax | [`Transformer`] |
+//! | 3.5 positional encoding | [`PositionalEncoding`], [`sinusoids`] |
+//! | 5.4 dropout, label smoothing | [`Dropout`], [`Transformer::loss`] |
+//! | 6.1 translating, a token at a time | [`InferenceTransformer`], an [`Ensemble`] of them, [`DecoderState`] |
+//! | table 3: sizes and variants | [`TransformerConfig`], [`Preset`] |
 //!
-//! Everywhere, shapes are written `[batch, seq, d_model]`, and a mask is `true` where a position is **hidden**.
+//! A [`Transformer`] trains and an [`InferenceTransformer`] translates, both by the same layers, which are generic over
+//! their linear layers, the [`Projection`]s. Everywhere, shapes are written `[batch, seq, d_model]`, and a mask is
+//! `true` where a position is **hidden**.
 //!
 //! ```
-//! use attend_model::{Transformer, TransformerConfig};
+//! use attend_model::{InferenceTransformer, Precision, Preset, Transformer};
 //! use burn::tensor::{Device, Int, Tensor};
 //!
 //! let device = Device::default();
-//! let model = Transformer::new(&TransformerConfig::tiny(100), &device).unwrap();
+//! let network = Transformer::new(&Preset::Tiny.config(100), &device)?;
 //! let source = Tensor::<2, Int>::from_ints([[5, 6, 2]], &device);
 //! let target_input = Tensor::<2, Int>::from_ints([[1, 7, 8, 9]], &device);
-//! assert_eq!(model.forward(source, target_input).dims(), [1, 4, 100]);
+//! assert_eq!(network.forward(source.clone(), target_input).dims(), [1, 4, 100]);
+//!
+//! let network = InferenceTransformer::new(network, Precision::Float32);
+//! let mut state = network.start(network.encode(source));
+//! let next = network.step(Tensor::from_ints([1], &device), &mut state);
+//! assert_eq!(next.logits.dims(), [1, 100]);
+//! # Ok::<(), attend_model::ConfigError>(())
 //! ```
 
-pub mod add_norm;
-pub mod attention;
-pub mod config;
-pub mod decoder;
-pub mod dropout;
-pub mod encoder;
-pub mod feed_forward;
-pub mod inference;
+mod add_norm;
+mod attention;
+mod attention_weights;
+mod cache;
+mod config;
+mod decoder;
+mod dropout;
+mod embedding;
+mod encoder;
+mod ensemble;
+mod feed_forward;
+mod inference;
 mod init;
-mod linear;
-pub mod mask;
-pub mod position;
-pub mod transformer;
+mod key_value;
+mod mask;
+mod memory;
+mod position;
+mod projection;
+mod transformer;
 
-pub use attend_ops::{Precision, width_multiple, with_products_in};
-pub use attention::MultiHeadAttention;
-pub use config::{ConfigError, NormPlacement, PositionKind, TransformerConfig, bounds};
-pub use dropout::seed_dropout;
-pub use inference::{DecoderState, Ensemble, InferenceTransformer, NextTokens};
-pub use transformer::{AttentionWeights, Memory, Transformer};
+pub use add_norm::AddNorm;
+pub use attend_ops::{Precision, autocast, padding_multiple, scaled_dot_product_attention};
+pub use attention::{Attended, MultiHeadAttention};
+pub use attention_weights::{AttentionWeights, DecoderLayerWeights, ReturnedWeights};
+pub use cache::DecoderState;
+pub use config::{ConfigError, NormPlacement, PositionKind, Preset, TransformerConfig, bounds};
+pub use decoder::{Decoder, DecoderLayer};
+pub use dropout::{Dropout, seed_dropout};
+pub use encoder::{Encoder, EncoderLayer};
+pub use ensemble::Ensemble;
+pub use feed_forward::FeedForward;
+pub use inference::{InferenceTransformer, NextTokens};
+pub use key_value::KeyValue;
+pub use mask::{causal_mask, padding_mask};
+pub use memory::Memory;
+pub use position::{PositionalEncoding, sinusoids};
+pub use projection::Projection;
+pub use transformer::Transformer;

@@ -1,8 +1,11 @@
-//! Masks: `true` where a position is hidden from attention.
+//! Masks, which are `true` where a position is hidden from attention.
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
-/// Hides padding from every query.
+/// Returns the mask that hides padding from every query.
+///
+/// With `pad_id` 0 the ids `[[7, 2, 0], [2, 0, 0]]` have the mask `[false, false, true]` in the first row and
+/// `[false, true, true]` in the second.
 ///
 /// # Shapes
 ///
@@ -12,7 +15,15 @@ pub fn padding_mask(ids: Tensor<2, Int>, pad_id: usize) -> Tensor<4, Bool> {
     ids.equal_elem(pad_id as i64).unsqueeze_dims(&[1, 1])
 }
 
-/// Hides later positions: each sees the positions up to and including itself (section 3.2.3).
+/// Returns the mask that hides later positions: each sees itself and the positions before it (section 3.2.3).
+///
+/// Three positions have this mask, a query in each row and a key in each column, with × where a key is hidden:
+///
+/// ```text
+/// · × ×
+/// · · ×
+/// · · ·
+/// ```
 ///
 /// # Shapes
 ///

@@ -10,23 +10,20 @@ use crate::init;
 /// Adds to each vector of a sequence the encoding of its position.
 #[derive(Module, Debug)]
 pub struct PositionalEncoding {
+    /// `[max_length, d_model]`, where positions are learned.
     learned: Option<Embedding>,
-    #[module(skip)]
-    sinusoids: Option<Sinusoids>,
+    /// The table of [`sinusoids`], where they are not.
+    sinusoids: Vec<f32>,
     max_length: usize,
 }
 
-/// The table of [`sinusoids`], computed once and never trained.
-#[derive(Clone, Debug)]
-struct Sinusoids(Vec<f32>);
-
 impl PositionalEncoding {
-    /// The encoding that `config` names, for positions `0..max_length`.
+    /// Returns the encoding that `config.positions` names, for the positions `0..max_length`.
     pub fn new(config: &TransformerConfig, device: &Device) -> Self {
         let (max_length, d_model) = (config.max_length, config.d_model);
         let (learned, sinusoids) = match config.positions {
-            PositionKind::Learned => (Some(init::embedding(max_length, d_model, device)), None),
-            PositionKind::Sinusoidal => (None, Some(Sinusoids(sinusoids(max_length, d_model)))),
+            PositionKind::Learned => (Some(init::embedding(max_length, d_model, device)), Vec::new()),
+            PositionKind::Sinusoidal => (None, sinusoids(max_length, d_model)),
         };
         Self {
             learned,
@@ -35,7 +32,7 @@ impl PositionalEncoding {
         }
     }
 
-    /// Adds the encodings of positions `start..start + seq`.
+    /// Adds the encodings of the positions `start..start + seq`.
     ///
     /// # Shapes
     ///
@@ -52,20 +49,30 @@ impl PositionalEncoding {
             "a sequence of {end} tokens is longer than the model's {} positions",
             self.max_length
         );
-        let encoding: Tensor<2> = match (&self.learned, &self.sinusoids) {
-            (Some(learned), _) => learned.weight.val().slice_dim(0, start..end),
-            (None, Some(Sinusoids(table))) => Tensor::from_data(
-                TensorData::new(table[start * d_model..end * d_model].to_vec(), [seq, d_model]),
-                &x.device(),
-            ),
-            (None, None) => unreachable!("one of the two kinds is always built"),
+        let encoding: Tensor<2> = match &self.learned {
+            Some(learned) => learned.weight.val().slice_dim(0, start..end),
+            None => {
+                let rows = self.sinusoids[start * d_model..end * d_model].to_vec();
+                Tensor::from_data(TensorData::new(rows, [seq, d_model]), &x.device())
+            }
         };
         x + encoding.unsqueeze()
     }
 }
 
-/// `PE(pos, 2i) = sin(pos / 10000^(2i/d_model))`, `PE(pos, 2i+1) = cos(…)`: sines and cosines interleaved, as
-/// the paper writes them (section 3.5). Returns `length` rows of `d_model` values, one after the other.
+/// Returns the sinusoidal encodings of the positions `0..length` (section 3.5), `d_model` numbers for each, one
+/// position after the other: `PE(pos, 2i) = sin(pos / 10000^(2i/d_model))` and
+/// `PE(pos, 2i+1) = cos(pos / 10000^(2i/d_model))`.
+///
+/// With four dimensions the angle grows by 1 from position to position in the first pair of them, and by
+/// `1 / 10000^(2/4) = 0.01` in the second:
+///
+/// ```
+/// let table = attend_model::sinusoids(4, 4);
+/// assert_eq!(table[..4], [0.0, 1.0, 0.0, 1.0]);
+/// let third = [3f64.sin(), 3f64.cos(), 0.03f64.sin(), 0.03f64.cos()];
+/// assert_eq!(table[12..], third.map(|number| number as f32));
+/// ```
 pub fn sinusoids(length: usize, d_model: usize) -> Vec<f32> {
     (0..length)
         .flat_map(|position| {

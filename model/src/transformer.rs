@@ -1,50 +1,35 @@
-//! The whole network: embeddings, encoder, decoder and output (figure 1).
+//! The whole network for training: embeddings, encoder, decoder and output (figure 1).
 
 use attend_ops::{linear_cross_entropy, product_of_rows};
 use burn::module::Module;
 use burn::nn::Embedding;
-use burn::tensor::{Bool, Device, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 
+use crate::attention_weights::{AttentionWeights, DecoderLayerWeights, ReturnedWeights};
 use crate::config::{ConfigError, TransformerConfig};
 use crate::decoder::Decoder;
 use crate::dropout::Dropout;
+use crate::embedding::embed;
 use crate::encoder::Encoder;
 use crate::init;
 use crate::mask::padding_mask;
+use crate::memory::Memory;
 use crate::position::PositionalEncoding;
 
-/// The encoder's output, which the decoder attends to.
-#[derive(Clone, Debug)]
-pub struct Memory {
-    /// `[batch, source_seq, d_model]`
-    pub states: Tensor<3>,
-    /// `[batch, 1, 1, source_seq]`, `true` at padding
-    pub hidden: Tensor<4, Bool>,
-}
-
-/// The attention weights of one forward pass, a tensor per layer from the bottom up.
-#[derive(Clone, Debug, Default)]
-pub struct AttentionWeights {
-    /// Encoder self-attention: `[batch, n_heads, source_seq, source_seq]`
-    pub encoder: Vec<Tensor<4>>,
-    /// Decoder self-attention: `[batch, n_heads, target_seq, target_seq]`
-    pub decoder: Vec<Tensor<4>>,
-    /// Encoder-decoder attention: `[batch, n_heads, target_seq, source_seq]`
-    pub cross: Vec<Tensor<4>>,
-}
-
-/// Embedding matrices `[vocab_size, d_model]` besides the source's, where the three are not tied.
+/// The embedding matrices `[vocab_size, d_model]` besides the source's, where the three are not tied.
 #[derive(Module, Debug)]
-pub(crate) struct UntiedEmbeddings {
-    pub(crate) target: Embedding,
+struct UntiedEmbeddings {
+    target: Embedding,
     output: Embedding,
 }
 
-/// The encoder-decoder Transformer.
+/// The encoder-decoder Transformer, which trains, and takes whole targets.
+///
+/// To translate, turn it into an [`InferenceTransformer`](crate::InferenceTransformer).
 #[derive(Module, Debug)]
 pub struct Transformer {
     pub(crate) embedding: Embedding,
-    pub(crate) untied: Option<UntiedEmbeddings>,
+    untied: Option<UntiedEmbeddings>,
     pub(crate) source_positions: PositionalEncoding,
     pub(crate) target_positions: PositionalEncoding,
     embedding_dropout: Dropout,
@@ -54,7 +39,7 @@ pub struct Transformer {
 }
 
 impl Transformer {
-    /// A network with initial weights, drawn from the device's random numbers.
+    /// Returns a network with initial weights, drawn from the device's random numbers.
     ///
     /// # Errors
     ///
@@ -77,7 +62,8 @@ impl Transformer {
         })
     }
 
-    /// Next-token logits at every target position, each seeing the target up to itself and the whole source.
+    /// Returns the next-token logits at every target position, each of which sees the target up to itself and the
+    /// whole source.
     ///
     /// # Shapes
     ///
@@ -87,35 +73,50 @@ impl Transformer {
     ///
     /// # Panics
     ///
-    /// As [`encode`](Self::encode).
+    /// If a sequence is longer than the model's positions or a token is outside its vocabulary.
     pub fn forward(&self, source: Tensor<2, Int>, target_input: Tensor<2, Int>) -> Tensor<3> {
         self.decode(target_input, &self.encode(source))
     }
 
-    /// The attention weights of [`forward`](Self::forward) on the same input.
+    /// Returns the attention weights of every layer in a forward pass.
+    ///
+    /// # Shapes
+    ///
+    /// - source: `[batch, source_seq]`, rows end with `</s>`, padded on the right
+    /// - target_input: `[batch, target_seq]`, rows start with `<s>`, padded on the right
+    ///
+    /// # Panics
+    ///
+    /// If a sequence is longer than the model's positions or a token is outside its vocabulary.
     pub fn attention_weights(
         &self,
         source: Tensor<2, Int>,
         target_input: Tensor<2, Int>,
     ) -> AttentionWeights {
-        let mut weights = AttentionWeights::default();
-        let memory = self.encode_recording(source, Some(&mut weights.encoder));
-        self.decode_recording(target_input, &memory, Some(&mut weights));
-        weights
+        let (memory, encoder) = self.encode_returning(source, ReturnedWeights::All);
+        let (_, layers) = self.decode_returning(target_input, &memory, ReturnedWeights::All);
+        let decoder = layers.iter().filter_map(|layer| layer.self_attention.clone());
+        let cross = layers.iter().filter_map(|layer| layer.cross_attention.clone());
+        AttentionWeights {
+            encoder,
+            decoder: decoder.collect(),
+            cross: cross.collect(),
+        }
     }
 
-    /// The training loss: the [label-smoothed cross-entropy](linear_cross_entropy) of each target token, in nats,
-    /// summed over those that are no padding.
+    /// Returns the training loss: the [label-smoothed cross-entropy](linear_cross_entropy) of each target token, in
+    /// nats, summed over the tokens that are no padding.
     ///
     /// # Shapes
     ///
-    /// - source, target_input: as for [`forward`](Self::forward)
+    /// - source: `[batch, source_seq]`, rows end with `</s>`, padded on the right
+    /// - target_input: `[batch, target_seq]`, rows start with `<s>`, padded on the right
     /// - target_output: `[batch, target_seq]`, rows end with `</s>`, padded on the right
     /// - output: `[1]`
     ///
     /// # Panics
     ///
-    /// As [`encode`](Self::encode).
+    /// If a sequence is longer than the model's positions or a token is outside its vocabulary.
     pub fn loss(
         &self,
         source: Tensor<2, Int>,
@@ -123,7 +124,8 @@ impl Transformer {
         target_output: Tensor<2, Int>,
         smoothing: f64,
     ) -> Tensor<1> {
-        let x = self.decode_recording(target_input, &self.encode(source), None);
+        let memory = self.encode(source);
+        let (x, _) = self.decode_returning(target_input, &memory, ReturnedWeights::None);
         linear_cross_entropy(x, self.output_weight(), target_output, self.pad_id, smoothing)
     }
 
@@ -137,71 +139,68 @@ impl Transformer {
     ///
     /// If a sequence is longer than the model's positions or a token is outside its vocabulary.
     pub fn encode(&self, source: Tensor<2, Int>) -> Memory {
-        self.encode_recording(source, None)
+        self.encode_returning(source, ReturnedWeights::None).0
     }
 
-    /// Next-token logits at every position of whole targets.
+    /// Returns the next-token logits at every position of whole targets.
     ///
     /// # Shapes
     ///
-    /// - target_input and output: as for [`forward`](Self::forward)
+    /// - target_input: `[batch, target_seq]`, rows start with `<s>`, padded on the right
+    /// - output: `[batch, target_seq, vocab_size]`
     ///
     /// # Panics
     ///
-    /// As [`encode`](Self::encode).
+    /// If a sequence is longer than the model's positions or a token is outside its vocabulary.
     pub fn decode(&self, target_input: Tensor<2, Int>, memory: &Memory) -> Tensor<3> {
-        let x = self.decode_recording(target_input, memory, None);
+        let (x, _) = self.decode_returning(target_input, memory, ReturnedWeights::None);
         product_of_rows(x, self.output_weight().transpose())
     }
 
-    /// Where the weights are, and where input must be.
+    /// Returns the device where the weights are, and where input must be.
     pub fn device(&self) -> Device {
         self.embedding.weight.device()
     }
 
-    fn encode_recording(&self, source: Tensor<2, Int>, weights: Option<&mut Vec<Tensor<4>>>) -> Memory {
+    /// Encodes `[batch, source_seq]`, and returns the attention weights that are asked for.
+    fn encode_returning(
+        &self,
+        source: Tensor<2, Int>,
+        returned: ReturnedWeights,
+    ) -> (Memory, Vec<Tensor<4>>) {
         let hidden = padding_mask(source.clone(), self.pad_id);
         let x = embed(&self.embedding, &self.source_positions, source, 0);
         let x = self.embedding_dropout.forward(x);
-        Memory {
-            states: self.encoder.forward(x, hidden.clone(), weights),
-            hidden,
-        }
+        let (states, weights) = self.encoder.forward(x, hidden.clone(), returned);
+        (Memory { states, hidden }, weights)
     }
 
-    /// The decoder's output `[batch, seq, d_model]` for whole targets.
-    fn decode_recording(
+    /// Returns the decoder's output `[batch, target_seq, d_model]` for whole targets `[batch, target_seq]`, and the
+    /// attention weights that are asked for.
+    fn decode_returning(
         &self,
         target_input: Tensor<2, Int>,
         memory: &Memory,
-        weights: Option<&mut AttentionWeights>,
-    ) -> Tensor<3> {
-        let embedding = match &self.untied {
-            Some(untied) => &untied.target,
-            None => &self.embedding,
-        };
-        let x = embed(embedding, &self.target_positions, target_input, 0);
+        returned: ReturnedWeights,
+    ) -> (Tensor<3>, Vec<DecoderLayerWeights>) {
+        let x = embed(self.target_embedding(), &self.target_positions, target_input, 0);
         let x = self.embedding_dropout.forward(x);
-        self.decoder.forward(x, memory, weights)
+        self.decoder.forward(x, memory, returned)
     }
 
-    /// The output layer's weight, `[vocab_size, d_model]`.
+    /// Returns the embedding of target tokens, `[vocab_size, d_model]`.
+    pub(crate) fn target_embedding(&self) -> &Embedding {
+        match &self.untied {
+            Some(untied) => &untied.target,
+            None => &self.embedding,
+        }
+    }
+
+    /// Returns the weight of the output layer, `[vocab_size, d_model]`.
     pub(crate) fn output_weight(&self) -> Tensor<2> {
         match &self.untied {
             Some(untied) => untied.output.weight.val(),
             None => self.embedding.weight.val(),
         }
     }
-}
-
-/// `embedding · sqrt(d_model) + position` (sections 3.4 and 3.5) of tokens `[batch, seq]` at positions from `start` on.
-pub(crate) fn embed(
-    embedding: &Embedding,
-    positions: &PositionalEncoding,
-    ids: Tensor<2, Int>,
-    start: usize,
-) -> Tensor<3> {
-    let x = embedding.forward(ids);
-    let [_, _, d_model] = x.dims();
-    positions.forward(x.mul_scalar((d_model as f64).sqrt()), start)
 }

@@ -1,11 +1,15 @@
 //! What must hold of the network for inference: it finds what the whole pass of the network in training finds, however
 //! its input is cut up.
 
-use attend_model::{DecoderState, Ensemble, InferenceTransformer, Precision, Transformer, TransformerConfig};
+use attend_model::{
+    Decoder, DecoderState, Encoder, Ensemble, InferenceTransformer, Memory, Precision, ReturnedWeights,
+    Transformer, TransformerConfig, padding_mask, sinusoids,
+};
+use burn::module::Module;
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::common::{SOURCES, TARGETS, assert_close, batch, model, variants};
+use crate::common::{PAD, SOURCES, Spread, TARGETS, assert_close, batch, model, variants};
 
 /// The log-probabilities after each token of whole targets.
 fn log_probabilities(
@@ -26,6 +30,41 @@ fn step(
 ) -> Tensor<2> {
     let next = model.step(Tensor::from_ints(tokens, device), state);
     next.logits - next.log_totals.unsqueeze_dim(1)
+}
+
+#[test]
+fn a_layer_computes_the_same_with_packed_weights_and_without() {
+    let device = Device::default();
+    let x = Tensor::<3>::from_data(TensorData::new(sinusoids(6, 16), [1, 6, 16]), &device);
+    let hidden = padding_mask(batch(&[SOURCES[1]], &device), PAD);
+    for config in variants() {
+        let encoder = Encoder::new(&config, &device).map(&mut Spread(0.0));
+        let (states, _) = encoder.forward(x.clone(), hidden.clone(), ReturnedWeights::None);
+        let packed = encoder.pack(Precision::Float32);
+        for returned in [ReturnedWeights::None, ReturnedWeights::All] {
+            let (of_packed, _) = packed.forward(x.clone(), hidden.clone(), returned);
+            assert_close(of_packed, states.clone());
+        }
+
+        let decoder = Decoder::new(&config, &device).map(&mut Spread(0.0));
+        let memory = Memory {
+            states,
+            hidden: hidden.clone(),
+        };
+        let (whole, _) = decoder.forward(x.clone(), &memory, ReturnedWeights::None);
+        let packed = decoder.clone().pack(Precision::Float32);
+        let (of_packed, _) = packed.forward(x.clone(), &memory, ReturnedWeights::None);
+        assert_close(of_packed, whole.clone());
+        let (mut state, mut state_of_packed) = (decoder.start(memory.clone()), packed.start(memory));
+        for position in 0..6 {
+            let x = x.clone().slice_dim(1, position..position + 1);
+            let (step, _) = decoder.step(x.clone(), &mut state, ReturnedWeights::All);
+            let (step_of_packed, _) = packed.step(x, &mut state_of_packed, ReturnedWeights::None);
+            let expected = whole.clone().slice_dim(1, position..position + 1);
+            assert_close(step, expected.clone());
+            assert_close(step_of_packed, expected);
+        }
+    }
 }
 
 #[test]

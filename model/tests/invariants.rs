@@ -4,12 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use attend_model::MultiHeadAttention;
-use attend_model::decoder::Decoder;
-use attend_model::encoder::Encoder;
-use attend_model::mask::padding_mask;
-use attend_model::position::sinusoids;
-use attend_model::{AttentionWeights, Memory, NormPlacement, PositionKind, Transformer, TransformerConfig};
+use attend_model::{
+    Decoder, Encoder, Memory, MultiHeadAttention, NormPlacement, PositionKind, Preset, ReturnedWeights,
+    Transformer, TransformerConfig, padding_mask, sinusoids,
+};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_store::{BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, SafetensorsStore};
@@ -42,7 +40,11 @@ impl ModuleVisitor for LargestWeights {
 /// Xavier's bounds: of one layer of three times the outputs for queries, keys and values, of each layer for the others.
 #[test]
 fn projections_start_within_their_bounds() {
-    let heads = MultiHeadAttention::new(64, 4, &Device::default());
+    let config = TransformerConfig {
+        d_model: 64,
+        ..Preset::Tiny.config(11)
+    };
+    let heads = MultiHeadAttention::new(&config, &Device::default());
     let mut weights = LargestWeights(BTreeMap::new(), Vec::new());
     heads.visit(&mut weights);
     for (name, outputs) in [
@@ -149,30 +151,43 @@ fn attention_weights_are_probabilities_of_visible_keys() {
     }
 }
 
-/// Weights are recorded by another chain of operations than the kernels', so the outputs may differ by rounding.
+/// Attention that returns its weights is another chain of operations than the kernel, so the outputs may differ by
+/// rounding.
 #[test]
-fn recording_weights_changes_no_output() {
+fn returning_weights_changes_no_output() {
     let device = Device::default();
     let x = sinusoids(6, 16);
     let x = Tensor::<3>::from_data(TensorData::new(x, [1, 6, 16]), &device);
     let hidden = padding_mask(batch(&[SOURCES[1]], &device), PAD);
     for config in variants() {
         let encoder = Encoder::new(&config, &device);
-        let mut weights = Vec::new();
-        let recorded = encoder.forward(x.clone(), hidden.clone(), Some(&mut weights));
-        let plain = encoder.forward(x.clone(), hidden.clone(), None);
-        assert_close(recorded.clone(), plain);
+        let encode = |returned| encoder.forward(x.clone(), hidden.clone(), returned);
+        let (states, weights) = encode(ReturnedWeights::None);
+        assert!(weights.is_empty());
+        let (same, weights) = encode(ReturnedWeights::All);
+        assert_close(same, states.clone());
+        assert_eq!(weights.len(), 3);
 
         let decoder = Decoder::new(&config, &device);
         let memory = Memory {
-            states: recorded,
+            states,
             hidden: hidden.clone(),
         };
-        let mut weights = AttentionWeights::default();
-        let recorded = decoder.forward(x.clone(), &memory, Some(&mut weights));
-        let plain = decoder.forward(x.clone(), &memory, None);
-        assert_close(recorded, plain);
-        assert_eq!(weights.cross.len(), 2);
+        let (expected, _) = decoder.forward(x.clone(), &memory, ReturnedWeights::None);
+        // Of two layers, the first is the last but one.
+        for (returned, of_layers) in [
+            (ReturnedWeights::None, [(false, false), (false, false)]),
+            (ReturnedWeights::Alignment, [(false, true), (false, false)]),
+            (ReturnedWeights::All, [(true, true), (true, true)]),
+        ] {
+            let (output, weights) = decoder.forward(x.clone(), &memory, returned);
+            assert_close(output, expected.clone());
+            let found: Vec<(bool, bool)> = weights
+                .iter()
+                .map(|layer| (layer.self_attention.is_some(), layer.cross_attention.is_some()))
+                .collect();
+            assert_eq!(found, of_layers);
+        }
     }
 }
 

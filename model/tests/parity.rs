@@ -5,11 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use attend_model::attention::{MultiHeadAttention, scaled_dot_product_attention};
-use attend_model::decoder::DecoderLayer;
-use attend_model::encoder::EncoderLayer;
-use attend_model::mask::causal_mask;
-use attend_model::{Memory, NormPlacement, PositionKind, Transformer, TransformerConfig};
+use attend_model::{
+    DecoderLayer, EncoderLayer, Memory, MultiHeadAttention, NormPlacement, PositionKind, Preset,
+    ReturnedWeights, Transformer, TransformerConfig, causal_mask, scaled_dot_product_attention,
+};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor};
 
@@ -31,7 +30,7 @@ fn config() -> TransformerConfig {
         decoder_layers: 2,
         dropout: 0.0,
         max_length: 9,
-        ..TransformerConfig::tiny(13)
+        ..Preset::Tiny.config(13)
     }
 }
 
@@ -84,26 +83,28 @@ fn scaled_dot_product_attention_with_masks() {
 #[test]
 fn multi_head_attention_and_its_weights() {
     let (device, fixture) = (Device::default(), Fixture::open("attention"));
-    let mut heads = MultiHeadAttention::new(12, 3, &device);
+    let mut heads = MultiHeadAttention::new(&config(), &device);
     fixture.load(&mut heads);
     let queries = fixture.floats::<3>("input/queries", &device);
     let sequence = fixture.floats::<3>("input/sequence", &device);
 
-    let mut weights = Vec::new();
     let key_value = heads.project(sequence.clone());
-    let padding = fixture.padding(&device);
-    let cross = heads.attend(queries.clone(), key_value.clone(), padding.clone(), None);
-    assert_output(&fixture, "expected/cross", cross);
-    let cross = heads.attend(queries, key_value.clone(), padding, Some(&mut weights));
-    assert_output(&fixture, "expected/cross", cross);
-    assert_output(&fixture, "expected/cross_weights", weights.remove(0));
-
-    let later = causal_mask(5, &device);
-    let own = heads.attend(sequence.clone(), key_value.clone(), later.clone(), None);
-    assert_output(&fixture, "expected/self", own);
-    let own = heads.attend(sequence, key_value, later, Some(&mut weights));
-    assert_output(&fixture, "expected/self", own);
-    assert_output(&fixture, "expected/self_weights", weights.remove(0));
+    let inputs = [
+        ("cross", queries, fixture.padding(&device)),
+        ("self", sequence, causal_mask(5, &device)),
+    ];
+    for (name, queries, hidden) in inputs {
+        let attend = |with_weights| {
+            let (queries, key_value) = (queries.clone(), key_value.clone());
+            heads.attend(queries, key_value, hidden.clone(), with_weights)
+        };
+        let (output, weights) = attend(false);
+        assert_output(&fixture, &format!("expected/{name}"), output);
+        assert!(weights.is_none());
+        let (output, weights) = attend(true);
+        assert_output(&fixture, &format!("expected/{name}"), output);
+        assert_output(&fixture, &format!("expected/{name}_weights"), weights.unwrap());
+    }
 }
 
 const PLACEMENTS: [(NormPlacement, &str); 2] = [(NormPlacement::Post, "post"), (NormPlacement::Pre, "pre")];
@@ -115,7 +116,8 @@ fn encoder_layer() {
         let fixture = Fixture::open(&format!("encoder_layer_{name}"));
         let mut layer = EncoderLayer::new(&TransformerConfig { norm, ..config() }, &device);
         fixture.load(&mut layer);
-        let output = layer.forward(fixture.floats("input/x", &device), fixture.padding(&device), None);
+        let x = fixture.floats("input/x", &device);
+        let (output, _) = layer.forward(x, fixture.padding(&device), ReturnedWeights::None);
         assert_output(&fixture, "expected/output", output);
     }
 }
@@ -132,7 +134,7 @@ fn decoder_layer() {
             hidden: fixture.padding(&device),
         };
         let x = fixture.floats("input/x", &device);
-        let output = layer.forward(x, causal_mask(4, &device), &memory, None);
+        let (output, _) = layer.forward(x, causal_mask(4, &device), &memory, ReturnedWeights::None);
         assert_output(&fixture, "expected/output", output);
     }
 }

@@ -1,48 +1,67 @@
-//! The operations of the network and of its training, each a function on tensors.
+//! The operations of the network and of its training: functions on tensors.
 //!
-//! On the CPU backend `flex` an operation runs a kernel of its own, forward and backward: one pass where a chain of
-//! tensor operations takes many, and no memory for what lies between. On every other backend, and in the kernels'
-//! tests, it is the plain chain. Who calls the function does not know which ran.
+//! An operation computes the same on every device. Where this crate has a kernel for the device, today on Burn's CPU
+//! backend flex, the kernel runs: one pass over the numbers, forward or backward, in place of a chain of tensor
+//! operations, without memory for the results in between. Elsewhere the operation's `reference` runs, which is that
+//! chain; each operation's module has it, for example [`layer_norm::reference`].
 //!
-//! | operation | where in the paper |
+//! | operation | section of the paper |
 //! |---|---|
-//! | [`linear()`] | 3.2.2, 3.3: the projections and both feed-forward layers |
+//! | [`linear()`] | 3.2.2 and 3.3: projections and feed-forward layers |
 //! | [`attention()`] | 3.2.1: scaled dot-product attention of all heads |
-//! | [`gathered_attention()`] | the same from one position a row, while decoding |
-//! | [`layer_norm()`] | 3.1 |
-//! | [`dropout()`] | 5.4 |
+//! | [`layer_norm()`] | 3.1: layer normalization |
+//! | [`dropout()`] | 5.4: dropout |
 //! | [`linear_cross_entropy`] | 3.4 and 5.4: output layer, softmax and label-smoothed loss |
-//! | [`PackedLinear`] | linear layers while decoding, in 32-bit floats or 8-bit integers |
-//! | [`log_sum_exp()`] | 3.4: softmax, while decoding |
-//! | [`adam()`] | 5.3: the optimizer's step |
-//! | [`sum_of_squares()`] | clipping, which came later |
+//! | [`adam()`], [`sum_of_squares()`] | 5.3: the optimizer's step, and the clipping of gradients |
+//! | [`PackedLinear`] | 3.2.2 and 3.3, while decoding: linear layers with packed or rounded weights |
+//! | [`gathered_attention()`] | 3.2.1, while decoding: attention to the rows of a table |
+//! | [`log_sum_exp()`] | 3.4, while decoding: from logits to log-probabilities |
 //!
-//! [`with_products_in`] takes the products in half precision, for devices that are faster so.
+//! ```
+//! use attend_ops::{Activation, linear};
+//! use burn::tensor::{Device, Tensor};
+//!
+//! let device = Device::default();
+//! let x = Tensor::<3>::from_data([[[1.0, 2.0]]], &device);
+//! let weight = Tensor::<2>::from_data([[3.0, -1.0], [4.0, -1.0]], &device);
+//! let bias = Tensor::<1>::from_data([0.5, 0.5], &device);
+//! // x W + bias is [11.5, -2.5].
+//! let y = linear(x, weight, bias, Activation::Relu);
+//! assert_eq!(y.into_data().iter::<f32>().collect::<Vec<_>>(), [11.5, 0.0]);
+//! ```
+//!
+//! Within [`autocast()`] matrix products are computed in half precision. [`Precision`] names the types that networks
+//! compute in, and [`padding_multiple`] the length of rows that a device likes.
 
 pub mod adam;
 pub mod attention;
+mod autocast;
+#[cfg(all(feature = "flex", feature = "autodiff"))]
+mod autodiff;
 pub mod cross_entropy;
+mod dispatch;
 pub mod dropout;
-pub mod gathered_attention;
 #[cfg(feature = "flex")]
-mod kernel;
+mod flex;
+pub mod gathered_attention;
 pub mod layer_norm;
 pub mod linear;
 pub mod log_sum_exp;
-pub mod mixed_precision;
 pub mod packed_linear;
+mod padding;
+mod precision;
 pub mod sum_of_squares;
-pub mod width;
 
-pub use adam::adam;
+pub use adam::{AdamStep, Moments, adam};
 pub use attention::{attention, attention_with_weights, scaled_dot_product_attention};
-pub use cross_entropy::{label_smoothed_cross_entropy, linear_cross_entropy};
+pub use autocast::autocast;
+pub use cross_entropy::linear_cross_entropy;
 pub use dropout::dropout;
 pub use gathered_attention::{gathered_attention, gathered_attention_with_weights};
 pub use layer_norm::layer_norm;
 pub use linear::{Activation, linear, product_of_rows};
 pub use log_sum_exp::log_sum_exp;
-pub use mixed_precision::with_products_in;
-pub use packed_linear::{PackedLinear, Precision};
+pub use packed_linear::PackedLinear;
+pub use padding::padding_multiple;
+pub use precision::Precision;
 pub use sum_of_squares::sum_of_squares;
-pub use width::width_multiple;

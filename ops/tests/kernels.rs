@@ -1,13 +1,12 @@
-//! Each kernel computes what the plain chain of tensor operations does, forward and backward.
+//! Each kernel computes what its operation's reference version does, forward and backward.
 
-use attend_ops::adam::{self, AdamStep, Moments};
-use attend_ops::packed_linear::largest_weight;
-use attend_ops::sum_of_squares::{self, sum_of_squares};
+use attend_ops::cross_entropy::{self, label_smoothed_cross_entropy};
+use attend_ops::packed_linear::{self, largest_weight};
+use attend_ops::{Activation, AdamStep, Moments, PackedLinear, Precision, autocast, linear_cross_entropy};
 use attend_ops::{
-    Activation, attention, dropout, gathered_attention, gathered_attention_with_weights, layer_norm, linear,
+    adam, attention, dropout, gathered_attention, layer_norm, linear, log_sum_exp, sum_of_squares,
 };
-use attend_ops::{PackedLinear, Precision, log_sum_exp, with_products_in};
-use attend_ops::{label_smoothed_cross_entropy, linear_cross_entropy};
+use burn::module::{Module, Param};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Bool, DType, Device, Distribution, FloatDType, Int, Tensor, TensorData};
 
@@ -15,14 +14,14 @@ fn device() -> Device {
     Device::flex().autodiff()
 }
 
-/// Values that are the same in every run, between -1 and 1.
+/// Returns values between -1 and 1, the same in every run.
 fn values<const D: usize>(shape: [usize; D], seed: u32) -> Tensor<D> {
     let value = |index: usize| ((index as u32 * 7 + seed * 13) as f32 * 0.37).sin();
     let values: Vec<f32> = (0..shape.iter().product()).map(value).collect();
     Tensor::from_data(TensorData::new(values, shape), &device()).require_grad()
 }
 
-/// The largest difference of two tensors over the largest value of either.
+/// Returns the largest difference between two tensors, divided by the largest magnitude in the expected one.
 fn relative_error<const D: usize>(actual: Tensor<D>, expected: Tensor<D>) -> f64 {
     assert_eq!(actual.dims(), expected.dims());
     let difference: f32 = (actual - expected.clone()).abs().max().into_scalar();
@@ -65,8 +64,8 @@ fn linear_is_a_product_a_bias_and_an_activation() {
             let weight = values([d_input, d_output], 2);
             let bias = values([d_output], 3);
             assert_same(
-                linear::linear(x.clone(), weight.clone(), bias.clone(), activation),
-                linear::plain(x.clone(), weight.clone(), bias.clone(), activation),
+                linear(x.clone(), weight.clone(), bias.clone(), activation),
+                linear::reference(x.clone(), weight.clone(), bias.clone(), activation),
                 &[&x],
                 &[&weight],
                 &[&bias],
@@ -81,8 +80,8 @@ fn layer_norm_is_its_formula() {
         let x = values([batch, seq, d_model], 1);
         let (gamma, beta) = (values([d_model], 2), values([d_model], 3));
         assert_same(
-            layer_norm::layer_norm(x.clone(), gamma.clone(), beta.clone(), 1e-5),
-            layer_norm::plain(x.clone(), gamma.clone(), beta.clone(), 1e-5),
+            layer_norm(x.clone(), gamma.clone(), beta.clone(), 1e-5),
+            layer_norm::reference(x.clone(), gamma.clone(), beta.clone(), 1e-5),
             &[&x],
             &[],
             &[&gamma, &beta],
@@ -90,7 +89,7 @@ fn layer_norm_is_its_formula() {
     }
 }
 
-/// Products in half precision are those of rounded factors, themselves rounded, forward and backward; nothing else is.
+/// Autocast rounds the factors and the result of a matrix product, forward and backward, and nothing else.
 #[test]
 fn half_precision_rounds_factors_and_products() {
     let (x, weight, bias) = (values([2, 30, 64], 1), values([64, 48], 2), values([48], 3));
@@ -102,13 +101,13 @@ fn half_precision_rounds_factors_and_products() {
     ] {
         let rounded = |factor: &Tensor<3>| factor.clone().cast(dtype).cast(FloatDType::F32);
         let [x_rounded, weight_rounded] = [&x, &weight.clone().unsqueeze()].map(rounded);
-        let expected = linear::plain(
+        let expected = linear::reference(
             x_rounded,
             weight_rounded.squeeze_dim(0),
             bias.clone(),
             Activation::Identity,
         );
-        let half = with_products_in(dtype, output);
+        let half = autocast(dtype, output);
         assert_eq!(half.dtype(), DType::F32);
         let error = relative_error(half.clone(), expected);
         assert!(error <= rounding, "{dtype:?}: {error}");
@@ -139,8 +138,8 @@ fn dropout_drops_the_same_elements_on_every_path() {
     let x = values([3, 50, 40], 1);
     for seed in [0, 1, u64::MAX] {
         assert_same(
-            dropout::dropout(x.clone(), 0.3, seed),
-            dropout::plain(x.clone(), 0.3, seed),
+            dropout(x.clone(), 0.3, seed),
+            dropout::reference(x.clone(), 0.3, seed),
             &[&x],
             &[],
             &[],
@@ -153,7 +152,7 @@ fn dropout_drops_the_same_elements_on_every_path() {
 fn dropout_drops_the_same_elements_of_padded_sequences() {
     let x = values([3, 13, 40], 1);
     let padded = x.clone().pad([(0, 3), (0, 0)], 1.0);
-    for dropout in [dropout::dropout, dropout::plain] {
+    for dropout in [dropout, dropout::reference] {
         let expected = dropout(x.clone(), 0.3, 7).into_data();
         let found = dropout(padded.clone(), 0.3, 7).slice_dim(1, 0..13).into_data();
         assert_eq!(found, expected);
@@ -175,9 +174,7 @@ fn dropout_draws_independently() {
     };
     let dropped = |seed: u64| -> Vec<bool> {
         let ones = Tensor::<1>::ones([draws as usize], &Device::flex());
-        let output: Vec<f32> = dropout::dropout(ones, probability, seed)
-            .try_into_vec_as()
-            .unwrap();
+        let output: Vec<f32> = dropout(ones, probability, seed).try_into_vec_as().unwrap();
         for value in &output {
             assert!(*value == 0.0 || (f64::from(*value) - 1.0 / (1.0 - probability)).abs() < 1e-6);
         }
@@ -239,9 +236,8 @@ fn attention_is_its_formula_under_every_mask() {
             let query = values([2, queries, d_model], 1);
             let (key, value) = (values([2, keys, d_model], 2), values([2, keys, d_model], 3));
             assert_same(
-                attention::attention(query.clone(), key.clone(), value.clone(), hidden.clone(), n_heads),
-                attention::attention_with_weights(query.clone(), key.clone(), value.clone(), hidden, n_heads)
-                    .0,
+                attention(query.clone(), key.clone(), value.clone(), hidden.clone(), n_heads),
+                attention::reference(query.clone(), key.clone(), value.clone(), hidden, n_heads),
                 &[&query, &key, &value],
                 &[],
                 &[],
@@ -250,7 +246,7 @@ fn attention_is_its_formula_under_every_mask() {
     }
 }
 
-/// Also with more rows than the kernel takes at a time, and a batch of padding alone.
+/// The sizes include more rows than the kernel takes at a time, and a batch that is only padding.
 #[test]
 fn linear_cross_entropy_is_its_formula() {
     for (batch, seq, d_model, vocab_size) in [(1, 1, 2, 3), (2, 5, 8, 50), (12, 40, 16, 300)] {
@@ -262,12 +258,7 @@ fn linear_cross_entropy_is_its_formula() {
             for target in [target.clone(), target.ones_like()] {
                 assert_same(
                     linear_cross_entropy(x.clone(), weight.clone(), target.clone(), 0, smoothing),
-                    label_smoothed_cross_entropy(
-                        x.clone().matmul(weight.clone().transpose().unsqueeze()),
-                        target,
-                        0,
-                        smoothing,
-                    ),
+                    cross_entropy::reference(x.clone(), weight.clone(), target, 0, smoothing),
                     &[&x],
                     &[&weight],
                     &[],
@@ -319,18 +310,18 @@ fn linear_cross_entropy_is_that_to_the_smoothed_target() {
     }
 }
 
-/// Without autodiff the same output, and no graph.
+/// Without autodiff, kernels compute the reference version's output, too.
 #[test]
 fn inference_computes_the_same() {
     let device = Device::flex();
     let x = Tensor::<3>::random([2, 3, 8], Distribution::Default, &device);
     let weight = Tensor::<2>::random([8, 8], Distribution::Default, &device);
     let bias = Tensor::<1>::random([8], Distribution::Default, &device);
-    let actual = linear::linear(x.clone(), weight.clone(), bias.clone(), Activation::Relu);
-    assert!(relative_error(actual, linear::plain(x, weight, bias, Activation::Relu)) < 2e-6);
+    let actual = linear(x.clone(), weight.clone(), bias.clone(), Activation::Relu);
+    assert!(relative_error(actual, linear::reference(x, weight, bias, Activation::Relu)) < 2e-6);
 }
 
-/// As [`values`], on a device without autodiff.
+/// Returns the [`values`] on a device without autodiff.
 fn inference_values<const D: usize>(shape: [usize; D], seed: u32) -> Tensor<D> {
     values(shape, seed).inner()
 }
@@ -347,22 +338,22 @@ fn gathered_attention_is_that_of_the_gathered_rows() {
         let query = inference_values([rows, d_model], 1);
         let [key, value] = [2, 3].map(|seed| inference_values([table, d_model], seed));
         // Any order, some rows several times; every third position is missing, but never the first.
-        let places: Vec<i32> = (0..rows * positions)
+        let slots: Vec<i32> = (0..rows * positions)
             .map(|index| match index % positions % 3 {
                 2 => -1,
                 _ => (index * index + 5) as i32 % table as i32,
             })
             .collect();
-        let places = Tensor::from_data(TensorData::new(places, [rows, positions]), &Device::flex());
-        let actual = gathered_attention(query.clone(), key.clone(), value.clone(), places.clone(), n_heads);
-        let (expected, _) = gathered_attention_with_weights(query, key, value, places, n_heads);
+        let slots = Tensor::from_data(TensorData::new(slots, [rows, positions]), &Device::flex());
+        let actual = gathered_attention(query.clone(), key.clone(), value.clone(), slots.clone(), n_heads);
+        let expected = gathered_attention::reference(query, key, value, slots, n_heads);
         let error = relative_error(actual, expected);
         assert!(error < 2e-6, "{rows} rows of {positions}: {error}");
     }
 }
 
-/// What a packed layer computes, in tensor operations: weights rounded to integers of at most `largest_weight`.
-fn packed_linear_reference(
+/// Returns what a packed layer should compute, with weights rounded to integers of at most `largest_weight`.
+fn packed_linear_formula(
     x: Tensor<3>,
     weight: Tensor<2>,
     bias: Tensor<1>,
@@ -384,7 +375,8 @@ fn packed_linear_reference(
     }
 }
 
-/// The plain chain computes on a device with autodiff, the kernels on one without.
+/// The kernels compute on a device without autodiff, the reference version on one with autodiff and where it is asked
+/// for.
 #[test]
 fn a_packed_linear_layer_multiplies_as_its_precision_says() {
     for (batch, seq, d_input, d_output) in [
@@ -395,7 +387,7 @@ fn a_packed_linear_layer_multiplies_as_its_precision_says() {
         (37, 1, 600, 96),
         (13, 10, 48, 1_000),
     ] {
-        for (precision, of_plain, of_kernel, tolerance) in [
+        for (precision, of_reference, of_kernel, tolerance) in [
             (Precision::Float32, None, None, 2e-6),
             (Precision::Int8, Some(127.0), Some(largest_weight()), 5e-6),
         ] {
@@ -403,22 +395,25 @@ fn a_packed_linear_layer_multiplies_as_its_precision_says() {
                 let x = inference_values([batch, seq, d_input], 1) * 3.0;
                 let weight = inference_values([d_input, d_output], 2);
                 let bias = inference_values([d_output], 3);
-                let reference = |largest_weight| {
+                let formula = |largest_weight| {
                     let (x, weight, bias) = (x.clone(), weight.clone(), bias.clone());
-                    packed_linear_reference(x, weight, bias, activation, largest_weight)
+                    packed_linear_formula(x, weight, bias, activation, largest_weight)
                 };
                 let packed = |x: Tensor<3>, weight: Tensor<2>, bias: Tensor<1>| {
                     PackedLinear::new(weight, bias, precision).forward(x, activation)
                 };
-                let plain = packed(
+                let with_autodiff = packed(
                     Tensor::from_inner(x.clone()),
                     Tensor::from_inner(weight.clone()),
                     Tensor::from_inner(bias.clone()),
                 );
                 let kernel = packed(x.clone(), weight.clone(), bias.clone());
+                let reference = packed_linear::reference(weight.clone(), bias.clone(), precision);
+                let reference = reference.forward(x.clone(), activation);
                 for (name, found, expected) in [
-                    ("plain", plain.inner(), reference(of_plain)),
-                    ("kernel", kernel, reference(of_kernel)),
+                    ("with autodiff", with_autodiff.inner(), formula(of_reference)),
+                    ("reference", reference, formula(of_reference)),
+                    ("kernel", kernel, formula(of_kernel)),
                 ] {
                     let error = relative_error(found, expected);
                     assert!(
@@ -431,8 +426,8 @@ fn a_packed_linear_layer_multiplies_as_its_precision_says() {
     }
 }
 
-/// Half a step between two of the values that a row or column is rounded to, the largest of them `largest` steps from
-/// zero: the most that rounding moves a value.
+/// Returns the most by which rounding to integers moves a value of a row or column: half of its scale, which is its
+/// largest magnitude divided by `largest`.
 fn half_step(magnitudes: Tensor<2>, dim: usize, largest: f32) -> Tensor<2> {
     magnitudes.max_dim(dim) / largest / 2.0
 }
@@ -498,13 +493,43 @@ fn rows_and_columns_of_zeros_are_no_trouble_in_eight_bits() {
     }
 }
 
+/// A network generic over its projections holds packed layers as a Burn module holds its fields.
+#[test]
+fn a_packed_linear_layer_is_a_module_without_parameters() {
+    #[derive(Module, Debug)]
+    struct Stack<P: Module> {
+        projections: Vec<P>,
+        gamma: Param<Tensor<1>>,
+    }
+    let layer = PackedLinear::new(
+        inference_values([4, 3], 1),
+        inference_values([3], 2),
+        Precision::Float32,
+    );
+    let stack = Stack {
+        projections: vec![layer; 2],
+        gamma: Param::from_tensor(inference_values([4], 3)),
+    };
+    assert_eq!(stack.num_params(), 4);
+    assert_eq!(stack.devices(), [Device::flex()]);
+    let x = inference_values([2, 1, 4], 4);
+    let [first, second] =
+        [&stack, &stack.clone()].map(|stack| stack.projections[1].forward(x.clone(), Activation::Identity));
+    assert_eq!(first.into_data(), second.into_data());
+}
+
 #[test]
 fn log_sum_exp_is_what_log_softmax_subtracts() {
     for (rows, vocab_size) in [(1, 1), (3, 7), (9, 101), (130, 1_000)] {
         let logits = inference_values([rows, vocab_size], 1) * 30.0;
-        let totals = log_sum_exp(logits.clone()).unsqueeze_dim(1);
-        let error = relative_error(logits.clone() - totals, log_softmax(logits, 1));
-        assert!(error < 2e-6, "{rows} rows, {vocab_size} tokens: {error}");
+        for totals in [
+            log_sum_exp(logits.clone()),
+            log_sum_exp::reference(logits.clone()),
+        ] {
+            let found = logits.clone() - totals.unsqueeze_dim(1);
+            let error = relative_error(found, log_softmax(logits.clone(), 1));
+            assert!(error < 2e-6, "{rows} rows, {vocab_size} tokens: {error}");
+        }
     }
 }
 
@@ -521,7 +546,7 @@ fn squares_are_added_up_over_all_vectors() {
             .into_iter()
             .flat_map(|vector| vector.into_data().iter::<f64>().collect::<Vec<_>>());
         let expected: f64 = numbers.map(|number| number * number).sum();
-        for sum in [sum_of_squares(vectors()), sum_of_squares::plain(vectors())] {
+        for sum in [sum_of_squares(vectors()), sum_of_squares::reference(vectors())] {
             let sum: f64 = sum.into_scalar();
             assert!(
                 (sum / expected - 1.0).abs() < 1e-6,
@@ -541,7 +566,7 @@ fn adam_is_its_formula() {
             mean: before.zeros_like(),
             mean_square: before.zeros_like(),
         };
-        let (mut kernel, mut plain) = ((before.clone(), zeros.clone()), (before.clone(), zeros));
+        let (mut kernel, mut reference) = ((before.clone(), zeros.clone()), (before.clone(), zeros));
         for number in 1..=3 {
             let gradient = inference_values(shape, number as u32 + 1).slice_fill([0..1, 0..1], 0.0);
             let step = |gradient_factor| AdamStep {
@@ -553,15 +578,15 @@ fn adam_is_its_formula() {
                 epsilon: 1e-9,
                 weight_decay,
             };
-            kernel = adam::adam(kernel.0, gradient.clone() * 0.25, kernel.1, &step(2.0));
-            plain = adam::plain(plain.0, gradient, plain.1, &step(0.5));
+            kernel = adam(kernel.0, gradient.clone() * 0.25, kernel.1, &step(2.0));
+            reference = adam::reference(reference.0, gradient, reference.1, &step(0.5));
         }
-        for (kernel, plain) in [
-            (kernel.0.clone() - before.clone(), plain.0 - before.clone()),
-            (kernel.1.mean, plain.1.mean),
-            (kernel.1.mean_square, plain.1.mean_square),
+        for (kernel, reference) in [
+            (kernel.0.clone() - before.clone(), reference.0 - before.clone()),
+            (kernel.1.mean, reference.1.mean),
+            (kernel.1.mean_square, reference.1.mean_square),
         ] {
-            let error = relative_error(kernel, plain);
+            let error = relative_error(kernel, reference);
             assert!(error < 1e-5, "{shape:?}: {error}");
         }
         let kept = (1.0 - 0.01 * weight_decay).powi(3);

@@ -10,7 +10,7 @@ use attend_data::batch::{Batch, Example};
 use attend_data::tokenizer::Tokenizer;
 use attend_device::Workers;
 use attend_infer::{ModelFolder, padding};
-use attend_model::{Transformer, TransformerConfig, with_products_in};
+use attend_model::{Transformer, TransformerConfig, autocast};
 use burn::module::Module;
 use burn::tensor::{Device, FloatDType, Tensor};
 
@@ -327,7 +327,7 @@ impl Trainer {
         let divisor = target_tokens as f64 / self.loss_factor();
         let dtype = self.recipe.training.dtype.into();
         let gradients_of = |model: &Transformer, device: &Device, examples: &[Example]| {
-            let loss = with_products_in(dtype, || self.loss(model, examples, device));
+            let loss = autocast(dtype, || self.loss(model, examples, device));
             Gradients::of(loss / divisor, model)
         };
         let model = &self.now.model;

@@ -7,9 +7,7 @@ use attend_data::tokenizer::Tokenizer;
 use attend_device::values;
 use attend_infer::search::SearchOptions;
 use attend_infer::{InferError, ModelFolder, Translation, Translator};
-use attend_model::{
-    InferenceTransformer, Precision, Transformer, TransformerConfig, seed_dropout, with_products_in,
-};
+use attend_model::{InferenceTransformer, Precision, Transformer, TransformerConfig, autocast, seed_dropout};
 use attend_train::loss::{batch_loss, to_tensor};
 use attend_train::optimizer::Optimizer;
 use burn::module::{Module, ModuleVisitor, Param};
@@ -203,7 +201,7 @@ fn loss(model: &Transformer, batch: &Batch) -> Tensor<1> {
 fn train(mut model: Transformer, batch: &Batch, precision: Precision) -> (Transformer, Vec<f32>) {
     let mut optimizer = Optimizer::new(&recipe(Size::Tiny).training);
     let losses = (0..UPDATES).map(|_| {
-        let loss = with_products_in(precision.of_products(), || loss(&model, batch));
+        let loss = autocast(precision.of_products(), || loss(&model, batch));
         let gradients = GradientsParams::from_grads(loss.backward(), &model);
         model = optimizer.step(LEARNING_RATE, model.clone(), gradients, 1.0);
         loss.into_scalar()

@@ -1,6 +1,6 @@
 //! Small networks of every kind with fixed weights, and sentences for them.
 
-use attend_model::{NormPlacement, PositionKind, Transformer, TransformerConfig};
+use attend_model::{NormPlacement, PositionKind, Preset, Transformer, TransformerConfig};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
@@ -18,7 +18,6 @@ pub(crate) fn variants() -> Vec<TransformerConfig> {
         for positions in [PositionKind::Sinusoidal, PositionKind::Learned] {
             for tie_embeddings in [true, false] {
                 variants.push(TransformerConfig {
-                    vocab_size: 11,
                     d_model: 16,
                     d_ff: 24,
                     n_heads: 4,
@@ -30,6 +29,7 @@ pub(crate) fn variants() -> Vec<TransformerConfig> {
                     max_length: 8,
                     tie_embeddings,
                     pad_id: PAD,
+                    ..Preset::Tiny.config(11)
                 });
             }
         }
@@ -38,7 +38,7 @@ pub(crate) fn variants() -> Vec<TransformerConfig> {
 }
 
 /// Fixed weights that leave no part trivial: at first, biases are zeros and norms do nothing.
-struct Spread(f64);
+pub(crate) struct Spread(pub(crate) f64);
 
 impl ModuleMapper for Spread {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
@@ -73,12 +73,14 @@ pub(crate) fn batch(rows: &[&[i32]], device: &Device) -> Tensor<2, Int> {
     Tensor::from_data(TensorData::new(ids, [rows.len(), seq]), device)
 }
 
-/// A bound for 32-bit floats, and one for where Burn rounds the factors of their products to TF32: on NVIDIA's cards, by
-/// CUDA. TF32 has the fraction of float16; its bounds are twice what products in float16 on the processor differ by.
+/// Returns the bound of a difference: `full` for 32-bit floats, `tf32` where Burn rounds the factors of matrix products
+/// to TF32, on NVIDIA's GPUs by CUDA. TF32 has the fraction of float16; its bounds are twice what matrix products in
+/// float16 on the processor differ by.
 pub(crate) fn bound(full: f64, tf32: f64) -> f64 {
-    match format!("{:?}", Device::default()).contains("Cuda") {
-        true => tf32,
-        false => full,
+    if format!("{:?}", Device::default()).contains("Cuda") {
+        tf32
+    } else {
+        full
     }
 }
 

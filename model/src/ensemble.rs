@@ -1,0 +1,186 @@
+//! Several networks that translate together.
+
+use attend_ops::Precision;
+use burn::tensor::{Device, Int, Tensor};
+
+use crate::cache::DecoderState;
+use crate::inference::{InferenceTransformer, NextTokens};
+use crate::memory::Memory;
+use crate::transformer::Transformer;
+
+/// One or more networks with one vocabulary, which translate together: the probability of a token is the mean of the
+/// probabilities that the networks give it. A batch has one memory and one decoder state for each network, in the
+/// networks' order.
+#[derive(Clone, Debug)]
+pub struct Ensemble {
+    models: Vec<InferenceTransformer>,
+    precision: Precision,
+}
+
+impl Ensemble {
+    /// Returns an ensemble of one network, whose weights are laid out for matrix products in this precision.
+    #[must_use]
+    pub fn new(network: Transformer, precision: Precision) -> Self {
+        Self {
+            models: vec![InferenceTransformer::new(network, precision)],
+            precision,
+        }
+    }
+
+    /// Adds a network, in the precision of the others. It must have their vocabulary and be on their device.
+    #[must_use]
+    pub fn with(mut self, network: Transformer) -> Self {
+        self.models
+            .push(InferenceTransformer::new(network, self.precision));
+        self
+    }
+
+    /// Returns the number of networks.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "there is at least one")]
+    pub fn len(&self) -> usize {
+        self.models.len()
+    }
+
+    /// Encodes a batch of source sentences by each network.
+    ///
+    /// # Shapes
+    ///
+    /// - source: `[batch, source_seq]`, rows end with `</s>`, padded on the right
+    ///
+    /// # Panics
+    ///
+    /// If a sequence is longer than a model's positions or a token is outside the vocabulary.
+    pub fn encode(&self, source: Tensor<2, Int>) -> Vec<Memory> {
+        let encode = |model: &InferenceTransformer| model.encode(source.clone());
+        self.models.iter().map(encode).collect()
+    }
+
+    /// Returns the state of each network's decoder before the first target token, a row for each sentence.
+    pub fn start(&self, memories: Vec<Memory>) -> Vec<DecoderState> {
+        let models = self.models.iter().zip(memories);
+        models.map(|(model, memory)| model.start(memory)).collect()
+    }
+
+    /// Adds the given token to each row of the states, and returns what follows it.
+    ///
+    /// # Shapes
+    ///
+    /// - tokens: `[rows]`, at first `<s>`
+    ///
+    /// # Panics
+    ///
+    /// If a row gets longer than a model's positions or a token is outside the vocabulary.
+    pub fn step(&self, tokens: Tensor<1, Int>, states: &mut [DecoderState]) -> NextTokens {
+        let models = self.models.iter().zip(states);
+        let next = models.map(|(model, state)| model.step(tokens.clone(), state));
+        together(next.collect())
+    }
+
+    /// Adds the given token to each row of the states, and returns what follows it and the mean of the networks'
+    /// [alignments](InferenceTransformer::alignment) of what follows.
+    ///
+    /// # Shapes
+    ///
+    /// - tokens: `[rows]`, at first `<s>`
+    /// - alignment: `[rows, source_seq]`, each row sums to 1
+    ///
+    /// # Panics
+    ///
+    /// If a row gets longer than a model's positions or a token is outside the vocabulary.
+    pub fn step_aligned(
+        &self,
+        tokens: Tensor<1, Int>,
+        states: &mut [DecoderState],
+    ) -> (NextTokens, Tensor<2>) {
+        let models = self.models.iter().zip(states);
+        let (next, alignments) = models
+            .map(|(model, state)| model.step_aligned(tokens.clone(), state))
+            .unzip();
+        (together(next), mean(alignments))
+    }
+
+    /// Returns the log-probability of each token of whole targets, given the tokens before it, in nats.
+    ///
+    /// # Shapes
+    ///
+    /// - target_input: `[batch, target_seq]`, rows start with `<s>`, padded on the right
+    /// - target_output: `[batch, target_seq]`, rows end with `</s>`, padded on the right
+    /// - output: `[batch, target_seq]`; padding has a number, too
+    ///
+    /// # Panics
+    ///
+    /// If a sequence is longer than a model's positions or a token is outside the vocabulary.
+    pub fn score(
+        &self,
+        target_input: Tensor<2, Int>,
+        target_output: Tensor<2, Int>,
+        memories: &[Memory],
+    ) -> Tensor<2> {
+        let models = self.models.iter().zip(memories);
+        let score = |(model, memory): (&InferenceTransformer, &Memory)| {
+            model.score(target_input.clone(), target_output.clone(), memory)
+        };
+        mean_probability(models.map(score).collect())
+    }
+
+    /// Returns the mean of the networks' [alignments](InferenceTransformer::alignment).
+    ///
+    /// # Shapes
+    ///
+    /// - target_input: `[batch, target_seq]`, rows start with `<s>`, padded on the right
+    /// - output: `[batch, target_seq, source_seq]`, each row sums to 1
+    ///
+    /// # Panics
+    ///
+    /// If a sequence is longer than a model's positions or a token is outside the vocabulary.
+    pub fn alignment(&self, target_input: Tensor<2, Int>, memories: &[Memory]) -> Tensor<3> {
+        let models = self.models.iter().zip(memories);
+        let alignments = models.map(|(model, memory)| model.alignment(target_input.clone(), memory));
+        mean(alignments.collect())
+    }
+
+    /// Returns the device where the weights are, and where input must be.
+    pub fn device(&self) -> Device {
+        self.models[0].device()
+    }
+}
+
+/// Returns the distribution whose probabilities are the means of these. One distribution stays as it is.
+fn together(mut next: Vec<NextTokens>) -> NextTokens {
+    if next.len() == 1 {
+        return next.swap_remove(0);
+    }
+    let log_probabilities = next
+        .into_iter()
+        .map(|next| next.logits - next.log_totals.unsqueeze_dim(1));
+    let logits = mean_probability(log_probabilities.collect());
+    let [rows, _] = logits.dims();
+    NextTokens {
+        log_totals: Tensor::zeros([rows], &logits.device()),
+        logits,
+    }
+}
+
+/// Returns the logarithm of the mean of the probabilities with these logarithms, element by element: of ln 0.2 and
+/// ln 0.4, it is ln 0.3. The greatest is taken out before the exponential, so that nothing underflows.
+fn mean_probability(mut log_probabilities: Vec<Tensor<2>>) -> Tensor<2> {
+    let count = log_probabilities.len() as f64;
+    if log_probabilities.len() == 1 {
+        return log_probabilities.swap_remove(0);
+    }
+    let others = log_probabilities[1..].iter().cloned();
+    let greatest = others.fold(log_probabilities[0].clone(), Tensor::max_pair);
+    let shares = log_probabilities
+        .into_iter()
+        .map(|log_probability| (log_probability - greatest.clone()).exp());
+    let sum = shares.reduce(|sum, share| sum + share).expect("a network");
+    greatest + sum.log() - count.ln()
+}
+
+/// Returns the mean of tensors, element by element.
+fn mean<const D: usize>(tensors: Vec<Tensor<D>>) -> Tensor<D> {
+    let count = tensors.len() as f64;
+    let sum = tensors.into_iter().reduce(|sum, tensor| sum + tensor);
+    sum.expect("a network") / count
+}

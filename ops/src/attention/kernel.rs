@@ -1,0 +1,55 @@
+//! What a backend implements to have a kernel for attention.
+
+use burn::backend::tensor::{BoolTensor, FloatTensor};
+#[cfg(feature = "autodiff")]
+use burn::backend::{Autodiff, autodiff::checkpoint::strategy::CheckpointStrategy};
+use burn::backend::{Backend, backend_extension};
+
+/// A backend with a kernel for [`attention`](super::attention()).
+#[backend_extension(Flex, Autodiff: cfg(feature = "autodiff"))]
+pub(super) trait Attention: Backend {
+    fn attention_forward(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        hidden: BoolTensor<Self>,
+        n_heads: usize,
+    ) -> FloatTensor<Self>;
+}
+
+/// A backend with a kernel for the backward pass, too.
+#[cfg(feature = "autodiff")]
+pub(super) trait AttentionBackward: Attention {
+    /// Returns the gradients of query, key and value for the `gradient` of the output.
+    fn attention_backward(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        hidden: BoolTensor<Self>,
+        n_heads: usize,
+        gradient: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 3];
+}
+
+#[cfg(feature = "autodiff")]
+impl<B: AttentionBackward, C: CheckpointStrategy> Attention for Autodiff<B, C> {
+    fn attention_forward(
+        query: FloatTensor<Self>,
+        key: FloatTensor<Self>,
+        value: FloatTensor<Self>,
+        hidden: BoolTensor<Self>,
+        n_heads: usize,
+    ) -> FloatTensor<Self> {
+        crate::autodiff::record::<B, C, _, _>(
+            [query, key, value],
+            |inputs| {
+                let [query, key, value] = inputs.clone();
+                let output = B::attention_forward(query, key, value, hidden.clone(), n_heads);
+                (output, (inputs, hidden, n_heads))
+            },
+            |([query, key, value], hidden, n_heads), gradient| {
+                B::attention_backward(query, key, value, hidden, n_heads, gradient)
+            },
+        )
+    }
+}

@@ -1,0 +1,79 @@
+//! Attention in tensor operations.
+
+use burn::tensor::activation::softmax;
+use burn::tensor::{Bool, Tensor};
+
+use crate::autocast::matmul;
+
+/// Computes [`attention`](super::attention()) in tensor operations.
+#[must_use]
+pub fn reference(
+    query: Tensor<3>,
+    key: Tensor<3>,
+    value: Tensor<3>,
+    hidden: Tensor<4, Bool>,
+    n_heads: usize,
+) -> Tensor<3> {
+    attention_with_weights(query, key, value, hidden, n_heads).0
+}
+
+/// Returns what [`attention`](super::attention()) returns, and the attention weights `[batch, n_heads, queries, keys]`.
+///
+/// The weights of a query over the keys sum to 1 in each head. No kernel computes them: they exist for those who look
+/// at them.
+///
+/// # Shapes
+///
+/// - query and first output: `[batch, queries, d_model]`
+/// - key, value: `[batch, keys, d_model]`
+/// - hidden: `[batch or 1, 1, queries or 1, keys]`, `true` where a key is hidden
+#[must_use]
+pub fn attention_with_weights(
+    query: Tensor<3>,
+    key: Tensor<3>,
+    value: Tensor<3>,
+    hidden: Tensor<4, Bool>,
+    n_heads: usize,
+) -> (Tensor<3>, Tensor<4>) {
+    let [batch, queries, d_model] = query.dims();
+    let split_heads = |x: Tensor<3>| {
+        let [_, length, _] = x.dims();
+        x.reshape([batch, length, n_heads, d_model / n_heads])
+            .swap_dims(1, 2)
+    };
+    let [query, key, value] = [query, key, value].map(split_heads);
+    let (attended, weights) = scaled_dot_product_attention(query, key, value, Some(hidden));
+    let attended = attended.swap_dims(1, 2).reshape([batch, queries, d_model]);
+    (attended, weights)
+}
+
+/// Returns `softmax(Q Kᵀ / sqrt(d_head)) V` (section 3.2.1, equation 1), and the attention weights, which are the
+/// softmax.
+///
+/// The weights of each query sum to 1. A query from which every key is hidden has no defined output: each query must
+/// see at least one key.
+///
+/// # Shapes
+///
+/// - query Q and first output: `[batch, n_heads, queries, d_head]`
+/// - key K, value V: `[batch, n_heads, keys, d_head]`
+/// - hidden: broadcastable to `[batch, n_heads, queries, keys]`, `true` where a key is hidden
+/// - weights: `[batch, n_heads, queries, keys]`
+#[must_use]
+pub fn scaled_dot_product_attention(
+    query: Tensor<4>,
+    key: Tensor<4>,
+    value: Tensor<4>,
+    hidden: Option<Tensor<4, Bool>>,
+) -> (Tensor<4>, Tensor<4>) {
+    let [_, _, _, d_head] = query.dims();
+    // The query is scaled in place of the scores, because it is the smaller tensor.
+    let query = query.mul_scalar((d_head as f64).powf(-0.5));
+    let scores = matmul(query, key.swap_dims(2, 3));
+    let scores = match hidden {
+        Some(hidden) => scores.mask_fill(hidden, f32::NEG_INFINITY),
+        None => scores,
+    };
+    let weights = softmax(scores, 3);
+    (matmul(weights.clone(), value), weights)
+}

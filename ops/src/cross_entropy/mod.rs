@@ -1,0 +1,37 @@
+//! The output layer, its softmax and the loss in one operation.
+
+use burn::tensor::{Int, Tensor};
+
+use crate::dispatch::dispatch;
+
+#[cfg(feature = "flex")]
+mod flex;
+#[cfg(feature = "flex")]
+mod kernel;
+mod reference;
+
+pub use reference::{label_smoothed_cross_entropy, reference};
+
+/// Returns the [`label_smoothed_cross_entropy`] of the logits `x Wᵀ`, in nats, summed over the tokens of a batch.
+///
+/// The kernel computes the logits of a few hundred tokens at a time and replaces them by their gradients at once. So
+/// the logits of a whole batch, the largest tensor of training, never are in memory, and padding costs nothing.
+///
+/// # Shapes
+///
+/// - x: `[batch, seq, d_model]`
+/// - weight W: `[vocab_size, d_model]`
+/// - target: `[batch, seq]`, padded on the right with `pad_id`
+/// - output: `[1]`
+#[must_use]
+pub fn linear_cross_entropy(
+    x: Tensor<3>,
+    weight: Tensor<2>,
+    target: Tensor<2, Int>,
+    pad_id: usize,
+    smoothing: f64,
+) -> Tensor<1> {
+    dispatch!(
+        Flex | FlexAutodiff => CrossEntropy::cross_entropy_forward(x, weight, target; pad_id, smoothing)
+    )
+}

@@ -1,0 +1,79 @@
+//! Which elements dropout drops: a hash of the seed and of the element's number, which needs no state and therefore no
+//! order of the elements.
+
+use burn::tensor::Shape;
+
+use crate::padding::MULTIPLE;
+
+/// The shape `[..., seq, d]` of a tensor, seen as `count` sequences.
+///
+/// All elements have numbers. Within a sequence they follow each other; between two sequences are as many unused
+/// numbers as padding to a [`MULTIPLE`] would add elements, so that padding does not change the number of any element.
+///
+/// For example, of two sequences with `seq = 3` and `d = 2`, the first has the numbers 0 to 5 and the second 16 to 21.
+#[derive(Clone, Copy)]
+pub(super) struct Sequences {
+    count: usize,
+    pub(super) seq: usize,
+    pub(super) d: usize,
+}
+
+impl Sequences {
+    pub(super) fn of(shape: &Shape) -> Self {
+        let from_behind = |place: usize| shape.iter().rev().nth(place).copied().unwrap_or(1);
+        let [d, seq] = [0, 1].map(from_behind);
+        Self {
+            count: shape.iter().rev().skip(2).product(),
+            seq,
+            d,
+        }
+    }
+
+    /// Returns the number of each sequence's first element. Numbers wrap around at 2^32.
+    pub(super) fn starts(self) -> impl Iterator<Item = u32> {
+        let size = self.seq.next_multiple_of(MULTIPLE) * self.d;
+        (0..self.count).map(move |sequence| (sequence * size) as u32)
+    }
+}
+
+/// 2^32 divided by the golden ratio: spreads neighbouring numbers far apart.
+pub(super) const SPREAD: u32 = 0x9E37_79B9;
+/// The factors of MurmurHash3's finalizer.
+pub(super) const ROUNDS: [u32; 2] = [0x85EB_CA6B, 0xC2B2_AE35];
+
+/// The random numbers of one call. The number of an element is hashed by the finalizer of MurmurHash3, with a key mixed
+/// in before each of its two rounds; the element is dropped if the hash is below `threshold`.
+#[derive(Clone, Copy)]
+pub(super) struct Draw {
+    pub(super) keys: [u32; 2],
+    /// `probability · 2^32`
+    pub(super) threshold: u32,
+    /// `1 / (1 - probability)`, by which elements are multiplied that are not dropped.
+    pub(super) kept: f32,
+}
+
+impl Draw {
+    pub(super) fn new(probability: f64, seed: u64) -> Self {
+        // SplitMix64 (Steele et al., 2014): seeds that differ in one bit get unrelated keys.
+        let mut key = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        key = (key ^ (key >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        key = (key ^ (key >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        key ^= key >> 31;
+        Self {
+            keys: [key as u32, (key >> 32) as u32],
+            threshold: (probability * 2f64.powi(32)) as u32,
+            kept: (1.0 / (1.0 - probability)) as f32,
+        }
+    }
+
+    /// Returns the factor of the element with this number: 0, or [`kept`](Self::kept).
+    #[cfg(feature = "flex")]
+    #[inline(always)]
+    pub(super) fn factor(self, number: u32) -> f32 {
+        let mut hash = number.wrapping_mul(SPREAD) ^ self.keys[0];
+        hash = (hash ^ (hash >> 16)).wrapping_mul(ROUNDS[0]);
+        hash = (hash ^ self.keys[1] ^ (hash >> 13)).wrapping_mul(ROUNDS[1]);
+        hash ^= hash >> 16;
+        if hash < self.threshold { 0.0 } else { self.kept }
+    }
+}

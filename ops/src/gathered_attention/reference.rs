@@ -1,0 +1,45 @@
+//! Attention to the rows of a table in tensor operations.
+
+use burn::tensor::{Int, Tensor};
+
+use crate::attention::attention_with_weights;
+
+/// Computes [`gathered_attention`](super::gathered_attention()) in tensor operations.
+#[must_use]
+pub fn reference(
+    query: Tensor<2>,
+    key: Tensor<2>,
+    value: Tensor<2>,
+    slots: Tensor<2, Int>,
+    n_heads: usize,
+) -> Tensor<2> {
+    gathered_attention_with_weights(query, key, value, slots, n_heads).0
+}
+
+/// Returns what [`gathered_attention`](super::gathered_attention()) returns, and the attention weights
+/// `[rows, n_heads, positions]`.
+///
+/// The weights of a query sum to 1 in each head, and are 0 where its slot is negative. No kernel computes them.
+///
+/// # Shapes
+///
+/// - query and first output: `[rows, d_model]`
+/// - key, value: `[table, d_model]`, with the heads side by side
+/// - slots: `[rows, positions]`, the rows of the table to which a query attends; negative for none
+#[must_use]
+pub fn gathered_attention_with_weights(
+    query: Tensor<2>,
+    key: Tensor<2>,
+    value: Tensor<2>,
+    slots: Tensor<2, Int>,
+    n_heads: usize,
+) -> (Tensor<2>, Tensor<3>) {
+    let [rows, positions] = slots.dims();
+    let [_, d_model] = query.dims();
+    let hidden = slots.clone().lower_elem(0).reshape([rows, 1, 1, positions]);
+    let slots = slots.clamp_min(0).reshape([rows * positions]);
+    let gather = |table: Tensor<2>| table.select(0, slots.clone()).reshape([rows, positions, d_model]);
+    let query = query.reshape([rows, 1, d_model]);
+    let (attended, weights) = attention_with_weights(query, gather(key), gather(value), hidden, n_heads);
+    (attended.reshape([rows, d_model]), weights.squeeze_dim(2))
+}

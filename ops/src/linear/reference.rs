@@ -1,0 +1,33 @@
+//! Linear layers in tensor operations.
+
+use burn::tensor::Tensor;
+use burn::tensor::activation::relu;
+
+use super::Activation;
+use crate::autocast::matmul;
+
+/// Computes [`linear`](super::linear()) in tensor operations.
+#[must_use]
+pub fn reference(x: Tensor<3>, weight: Tensor<2>, bias: Tensor<1>, activation: Activation) -> Tensor<3> {
+    let y = product_of_rows(x, weight) + bias.unsqueeze();
+    match activation {
+        Activation::Identity => y,
+        Activation::Relu => relu(y),
+    }
+}
+
+/// Returns the matrix product `x W`, computed as one product of all rows of the batch.
+///
+/// A product of a stack of matrices, each with this W, would be slower: Burn would copy a transposed W, and its
+/// gradient would take a matrix for each sequence, `batch` times the memory of W, before they are added up.
+///
+/// # Shapes
+///
+/// - x: `[batch, seq, d_input]`
+/// - weight W: `[d_input, d_output]`
+/// - output: `[batch, seq, d_output]`
+#[must_use]
+pub fn product_of_rows(x: Tensor<3>, weight: Tensor<2>) -> Tensor<3> {
+    let ([batch, seq, d_input], [_, d_output]) = (x.dims(), weight.dims());
+    matmul(x.reshape([batch * seq, d_input]), weight).reshape([batch, seq, d_output])
+}

@@ -1,0 +1,50 @@
+//! Linear layers with rounded weights in tensor operations.
+
+use burn::tensor::Tensor;
+
+use super::{PackedLinear, Weight};
+use crate::autocast::autocast;
+use crate::linear::{self, Activation};
+use crate::precision::Precision;
+
+/// The largest magnitude of an integer.
+const LARGEST: f32 = 127.0;
+
+/// Creates a [`PackedLinear`] that computes in tensor operations, also on devices with a kernel.
+#[must_use]
+pub fn reference(weight: Tensor<2>, bias: Tensor<1>, precision: Precision) -> PackedLinear {
+    let weight = match precision {
+        Precision::Int8 => rounded(weight, 0),
+        floats => weight.cast(floats.of_products()),
+    };
+    PackedLinear {
+        weight: Weight::Reference(Box::new(weight)),
+        bias,
+        precision,
+    }
+}
+
+/// Computes [`PackedLinear::forward`] with a weight that [`reference`] rounded.
+pub(super) fn forward(
+    x: Tensor<3>,
+    weight: Tensor<2>,
+    bias: Tensor<1>,
+    activation: Activation,
+    precision: Precision,
+) -> Tensor<3> {
+    let x = match precision {
+        Precision::Int8 => rounded(x, 2),
+        _ => x,
+    };
+    autocast(precision.of_products(), || {
+        linear::reference(x, weight, bias, activation)
+    })
+}
+
+/// Rounds each value to an integer times a scale. The scale is the largest magnitude along `dim` divided by
+/// [`LARGEST`], so that there are 255 such values.
+fn rounded<const D: usize>(x: Tensor<D>, dim: usize) -> Tensor<D> {
+    // Where all values are 0, they are divided by a small number rather than by 0.
+    let scale = x.clone().abs().max_dim(dim).clamp_min(f32::MIN_POSITIVE) / LARGEST;
+    (x / scale.clone()).round() * scale
+}

@@ -1,0 +1,84 @@
+//! The number types that a network computes in.
+
+use burn::tensor::FloatDType;
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, VariantNames};
+
+/// The numbers in which a network's matrix products are computed: `float32`, `bfloat16`, `float16` or `int8`.
+///
+/// Training computes all matrix products in this precision, translating those with weights. Everything else is computed
+/// in 32-bit floats whatever the precision: softmax, layer normalization, sums, the loss and the optimizer.
+///
+/// ```
+/// use attend_ops::Precision;
+///
+/// assert_eq!("bfloat16".parse(), Ok(Precision::BFloat16));
+/// assert_eq!(Precision::Int8.to_string(), "int8");
+/// ```
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    VariantNames,
+)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floats, in which networks are trained and their weights are saved. Every device computes in them.
+    #[default]
+    Float32,
+    /// 16-bit floats with the 8 exponent bits of float32 and 8 significant bits in place of 24: they reach as far, from
+    /// 10⁻³⁸ to 10³⁸, and round to about 2 decimal digits. While training, weights are kept in 32-bit floats and
+    /// rounded for each product; while translating, they are kept rounded.
+    BFloat16,
+    /// 16-bit floats with 5 exponent bits and 11 significant bits: they round to about 3 decimal digits, but reach only
+    /// from 6·10⁻⁸ to 65504, so that training has to scale its loss. Weights are kept as they are with
+    /// [`BFloat16`](Self::BFloat16).
+    Float16,
+    /// 8-bit integers, while translating. Weights are rounded when a network is loaded, with a scale for each output of
+    /// a layer; the layer's inputs are rounded as they come, with a scale for each row. See
+    /// [`PackedLinear`](crate::PackedLinear). Networks are not trained in integers.
+    Int8,
+}
+
+impl Precision {
+    /// Returns the float type in which a device multiplies. For [`Int8`](Self::Int8) it is float32: a device without a
+    /// kernel for integers rounds the factors to the same 255 steps and multiplies them as floats.
+    #[must_use]
+    pub fn of_products(self) -> FloatDType {
+        match self {
+            Self::Float32 | Self::Int8 => FloatDType::F32,
+            Self::BFloat16 => FloatDType::BF16,
+            Self::Float16 => FloatDType::F16,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::de::IntoDeserializer;
+    use serde::de::value::{Error, StrDeserializer};
+
+    use super::*;
+
+    #[test]
+    fn a_precision_has_one_name() {
+        assert_eq!(Precision::VARIANTS, ["float32", "bfloat16", "float16", "int8"]);
+        for name in Precision::VARIANTS {
+            let precision: Precision = name.parse().unwrap();
+            assert_eq!(precision.to_string(), *name);
+            let deserializer: StrDeserializer<'_, Error> = name.into_deserializer();
+            assert_eq!(Precision::deserialize(deserializer), Ok(precision));
+        }
+        assert!("Float32".parse::<Precision>().is_err());
+        assert_eq!(format!("{:<8}|", Precision::Int8), "int8    |");
+    }
+}
