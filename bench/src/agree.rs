@@ -1,4 +1,4 @@
-//! Whether Attend and CTranslate2 find the same: numbers and hypotheses, of the same weights and text.
+//! Compares Attend with CTranslate2: encoder outputs, logits and hypotheses, from the same weights and text.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,48 +24,51 @@ use crate::error::BenchError;
 use crate::measurement::run_script;
 
 const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ctranslate2_agreement.py");
-/// What the peer needs of Python.
+/// The Python packages that the peer imports.
 const PACKAGES: &str = "ctranslate2, numpy and safetensors";
-/// Greedy search, and a beam.
+/// The beam sizes of the searches that are compared: greedy search and beam search.
 const BEAMS: [usize; 2] = [1, 4];
-/// Sentences whose encoder outputs and logits are compared: those of a vocabulary of 10,000 then take 60 MB.
+/// How many sentences have their encoder outputs and logits compared. With a vocabulary of 10,000, the numbers of 100
+/// sentences take 60 MB.
 const SENTENCES_WITH_NUMBERS: usize = 100;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// A Python with ctranslate2, numpy and safetensors.
+    /// The Python that runs the peer, with ctranslate2, numpy and safetensors.
     #[arg(long, value_name = "PATH")]
     python: PathBuf,
-    /// The model's folder.
+    /// The folder of the model.
     #[arg(long, value_name = "FOLDER")]
     model: PathBuf,
-    /// The text to translate, a sentence a line.
+    /// The text to translate, one sentence a line.
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
     #[command(flatten)]
     device: DeviceOption,
 }
 
-/// What is found for a sentence, a line of JSON each. Tokens are as the vocabulary spells them, without `<s>` and
-/// `</s>`.
+/// What Attend finds for one sentence. The peer reads a line of JSON for each. Tokens are as the vocabulary spells
+/// them, without `<s>` and `</s>`.
 #[derive(Serialize)]
 struct Found {
-    /// Its place in the input, from 1.
+    /// The number of the sentence's line in the input, from 1.
     line: usize,
     source: Vec<String>,
-    /// Most tokens of a hypothesis.
+    /// The most tokens that a hypothesis may have.
     max_length: usize,
-    /// By the beam's size, best first.
+    /// The hypotheses of each search, the best first, by the size of its beam.
     hypotheses: BTreeMap<usize, Vec<Scored>>,
 }
 
 #[derive(Serialize)]
+/// A hypothesis and its score.
 struct Scored {
     tokens: Vec<String>,
     score: f32,
 }
 
-/// Finds everything by Attend, and has the peer find and compare it.
+/// Translates the text with Attend, and runs the peer, which translates it with CTranslate2 and prints how the two
+/// differ.
 pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
     let device = options.device.select()?;
     notice_device_failure(slice::from_ref(&device), || compare_on(&device.device, options))
@@ -74,7 +77,7 @@ pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
 fn compare_on(device: &Device, options: &Options) -> Result<(), BenchError> {
     let numbered = (1..).zip(read_text(&options.input)?);
     let model_folder = ModelFolder::load(&options.model, device)?;
-    // What is blank is not translated.
+    // Blank lines are not translated.
     let numbered: Vec<(usize, String)> = numbered.filter(|(_, line)| !line.trim().is_empty()).collect();
     let length_penalty = model_folder.generation.length_penalty;
     let translator = Translator::new(model_folder.clone()).with_workers(Workers::start(1, 1)?);
@@ -91,7 +94,7 @@ fn compare_on(device: &Device, options: &Options) -> Result<(), BenchError> {
             length_penalty,
             length_normalization: LengthNormalization::Length,
             stopping: Stopping::CTranslate2,
-            // The peer takes it for a token like others, too.
+            // CTranslate2 keeps `<unk>` as a token like others, too.
             unknown: Unknown::Keep,
             min_length: 1,
             ..SearchOptions::default()
@@ -133,6 +136,7 @@ fn compare_on(device: &Device, options: &Options) -> Result<(), BenchError> {
 }
 
 impl Found {
+    /// Returns the entry of a sentence that has no hypotheses yet.
     fn nothing(number: usize, line: &str, translator: &Translator) -> Self {
         let tokenizer = translator.tokenizer();
         let source = tokenizer.encode(line);
@@ -154,13 +158,15 @@ impl Scored {
     }
 }
 
+/// Returns the tokens as the vocabulary spells them.
 fn spelt(tokens: &[u32], tokenizer: &Tokenizer) -> Vec<String> {
     let tokens = tokens.iter();
     tokens.map(|&token| tokenizer.vocabulary_entry(token)).collect()
 }
 
-/// The encoder's output `encoder.N` `[source, d_model]` for each sentence, and the logits `logits.N`
-/// `[target, vocab_size]` of each token of its greedy translation, `</s>` included, in the format of safetensors.
+/// Returns two tensors for each sentence, in the format of safetensors: `encoder.N` is the encoder's output `[source,
+/// d_model]`, and `logits.N` `[target, vocab_size]` holds the logits of each token of the greedy translation, `</s>`
+/// included. `N` counts the sentences from 0.
 fn numbers(model_folder: ModelFolder, sentences: &[(&String, &Translation)]) -> Vec<u8> {
     let tokenizer = model_folder.tokenizer;
     let model = InferenceTransformer::new(model_folder.model, Precision::Float32);

@@ -1,4 +1,4 @@
-//! Decoding, beside CTranslate2.
+//! Measures decoding, beside CTranslate2's.
 
 use std::fs;
 use std::num::NonZeroUsize;
@@ -28,47 +28,47 @@ use crate::measurement::{
 use crate::size::{SPECIAL_TOKENS, Size};
 
 const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ctranslate2_decode.py");
-/// Makes the peer's model.
+/// The script that writes a model as CTranslate2 reads it.
 const CONVERTER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ctranslate2_model.py");
-/// What the peer needs of Python.
+/// The Python packages that the peer imports.
 const PACKAGES: &str = "ctranslate2, numpy and safetensors";
-/// What the columns are: of both sides target tokens a second, peak memory in GiB, seconds from the program's start to
-/// its first translation, and milliseconds for a sentence where they come one at a time, the median and the 99th
-/// percentile.
+/// The table's head. The columns give for both sides: target tokens a second, peak memory in GiB, seconds from the
+/// start of the program to its first translation, and, if sentences come one at a time, the median and the 99th
+/// percentile of a sentence's milliseconds.
 const HEAD: &str = "\
 model  dtype    beam batch workers threads | Attend/s  GiB start     ms    99% | CTranslate2/s  GiB start     ms    99% | ratio
 ";
-/// Tokens that the networks of random weights know.
+/// The vocabulary size of networks with random weights.
 const VOCAB_SIZE: usize = 16_000;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// A Python with ctranslate2, numpy and safetensors, to run the peer. [default: measure Attend alone]
+    /// The Python that runs the peer, with ctranslate2, numpy and safetensors. [default: measure Attend alone]
     #[arg(long, value_name = "PATH")]
     python: Option<PathBuf>,
-    /// The size of a network of random weights, whose translations are all of --length tokens; may be given several
+    /// The size of a network with random weights, all of whose translations have --length tokens; may be given several
     /// times. [default: small, base]
     #[arg(long = "size", value_name = "SIZE", conflicts_with = "model")]
     sizes: Vec<Size>,
-    /// Tokens of every source and translation of a network of random weights.
+    /// The number of tokens of every source and translation of a network with random weights.
     #[arg(long, value_name = "N", default_value = "25", conflicts_with = "model")]
     length: NonZeroUsize,
-    /// A trained model's folder, in place of random weights.
+    /// The folder of a trained model, to measure in place of random weights.
     #[arg(long, value_name = "FOLDER", requires = "input")]
     model: Option<PathBuf>,
-    /// The text that it translates, a sentence a line.
+    /// The text that the trained model translates, one sentence a line.
     #[arg(long, value_name = "FILE", requires = "model")]
     input: Option<PathBuf>,
-    /// Beam sizes; may be given several times. [default: 1, 4]
+    /// The beam size; may be given several times. [default: 1, 4]
     #[arg(long = "beam", value_name = "N")]
     beams: Vec<NonZeroUsize>,
-    /// Sentences decoded side by side; may be given several times. [default: 1, 8, 32, 64]
+    /// How many sentences are decoded together; may be given several times. [default: 1, 8, 32, 64]
     #[arg(long = "batch", value_name = "N")]
     batches: Vec<NonZeroUsize>,
-    /// How often both sides run, in turn.
+    /// How often both sides are measured, in turn.
     #[arg(long, value_name = "N", default_value = "3")]
     pairs: NonZeroUsize,
-    /// What weights are kept and multiplied in, as `translate` takes it; may be given several times. [default: float32,
+    /// The type of number that weights are stored and multiplied in; may be given several times. [default: float32,
     /// int8]
     #[arg(long = "dtype", value_name = "TYPE")]
     dtypes: Vec<Precision>,
@@ -94,28 +94,28 @@ pub(crate) struct DecoderOptions {
     min_length: usize,
     #[arg(long)]
     max_length: usize,
-    /// Seconds from 1970 to the program's start.
+    /// The seconds from 1970 to the start of the program.
     #[arg(long)]
     started: f64,
     #[command(flatten)]
     device: DeviceOption,
 }
 
-/// What one run found; the peer prints the same.
+/// What one run measures. The peer prints the same JSON object.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Decoding {
-    /// Target tokens.
+    /// Target tokens a second.
     tokens_per_second: f64,
-    /// Of the process, or what it holds on a card; 0 where nobody tells.
+    /// The most bytes of memory that the process has taken, or that it holds on a GPU; 0 if they are not known.
     peak_bytes: u64,
-    /// From the program's start to its first translation.
+    /// The seconds from the start of the program to its first translation.
     start_seconds: f64,
-    /// Seconds that each sentence took, where they came one at a time.
+    /// The seconds that each sentence took, if the sentences came one at a time; else none.
     sentence_seconds: Vec<f64>,
 }
 
 impl Decoding {
-    /// A few columns of a row.
+    /// Returns the columns of one side in a row of the table.
     fn columns(&self) -> String {
         let milliseconds = |share: f64| match self.sentence_seconds.as_slice() {
             [] => "-".to_owned(),
@@ -137,7 +137,7 @@ impl Decoding {
     }
 }
 
-/// What both sides do in a run.
+/// The settings of a run, which are those of both sides.
 struct Task {
     min_length: usize,
     max_length: usize,
@@ -149,7 +149,7 @@ struct Task {
 }
 
 impl Task {
-    /// Adds the arguments for a side's model and text.
+    /// Adds the arguments by which a side gets its model, its text and these settings.
     fn add_to(&self, command: &mut Command, model: &Path, text: &Path) {
         command.arg(model).arg(text);
         command.args(["--dtype", &self.dtype.to_string()]);
@@ -173,18 +173,23 @@ fn seconds_since_1970() -> f64 {
     now.unwrap_or_default().as_secs_f64()
 }
 
-/// The lines of a text, at least one of which is to be translated.
+/// Returns the lines of a text.
+///
+/// # Errors
+///
+/// [`BenchError::NoSentence`] if all lines are blank.
 pub(crate) fn read_text(path: &Path) -> Result<Vec<String>, BenchError> {
     let lines = read_lines(path)?;
-    match lines.iter().all(|line| line.trim().is_empty()) {
-        true => Err(BenchError::NoSentence {
+    if lines.iter().all(|line| line.trim().is_empty()) {
+        Err(BenchError::NoSentence {
             path: path.to_owned(),
-        }),
-        false => Ok(lines),
+        })
+    } else {
+        Ok(lines)
     }
 }
 
-/// Runs both sides in turn and prints a table, a row a pair.
+/// Runs both sides in turn and prints a table, with a row for each pair of runs.
 pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
     let device = options.device.select()?;
     notice_device_failure(slice::from_ref(&device), || compare_on(&device, options))
@@ -207,7 +212,8 @@ fn compare_on(device: &NamedDevice, options: &Options) -> Result<(), BenchError>
         let text: String = lines.iter().map(words).collect();
         fs::write(&words_file, text).map_err(|error| DataError::write(&words_file, error))?;
         print(HEAD)?;
-        // The peer's default, and as many as the model has positions for, one of which is that of `<s>`.
+        // A translation has one token at least, which is the peer's default, and at most as many as the model has
+        // positions, without that of `<s>`.
         let lengths = [1, config.max_length - 1];
         return rows(options, device, "given", model, [input, &words_file], lengths);
     }
@@ -226,8 +232,8 @@ fn compare_on(device: &NamedDevice, options: &Options) -> Result<(), BenchError>
     Ok(())
 }
 
-/// The rows of one model, on a text that the peer takes as words, with translations of so many tokens at least and at
-/// most.
+/// Prints the rows of one model. The peer reads the text as `words`, with spaces between tokens, and every translation
+/// has at least `min_length` and at most `max_length` tokens.
 fn rows(
     options: &Options,
     device: &NamedDevice,
@@ -247,7 +253,7 @@ fn rows(
     let converted =
         tempfile::tempdir().map_err(|error| DataError::write(Path::new("a temporary folder"), error))?;
     let peer = match &options.python {
-        // A process of its own, so that the peer's memory is that of translating.
+        // The model is converted in a process of its own, so that the peer's memory is that of translating alone.
         Some(python) => {
             let mut command = Command::new(python);
             command.arg(CONVERTER).arg(folder).arg(converted.path());
@@ -256,9 +262,10 @@ fn rows(
         }
         None => None,
     };
-    let layouts: &[[usize; 2]] = match is_processor(&device.device) {
-        true => &[[1, 2], [2, 1]],
-        false => &[[1, 1]],
+    let layouts: &[[usize; 2]] = if is_processor(&device.device) {
+        &[[1, 2], [2, 1]]
+    } else {
+        &[[1, 1]]
     };
     for beam in or(&options.beams, &[1, 4]) {
         for batch in or(&options.batches, &[1, 8, 32, 64]) {
@@ -308,7 +315,7 @@ fn row(title: &str, ours: &Decoding, peer: Option<&Decoding>) -> String {
     row + "\n"
 }
 
-/// Writes a model folder of random weights, whose tokens are words.
+/// Writes a model folder with random weights, whose tokens are words.
 fn random_model(size: Size, folder: &Path, device: &Device) -> Result<(), BenchError> {
     fs::create_dir_all(folder).map_err(|error| DataError::write(folder, error))?;
     device.seed(1);
@@ -348,9 +355,9 @@ fn random_text(path: &Path, length: usize) -> Result<(), BenchError> {
     Ok(fs::write(path, text).map_err(|error| DataError::write(path, error))?)
 }
 
-/// Translates the text and prints the measurement.
+/// Translates the text with Attend and prints the measurement.
 pub(crate) fn measure(options: &DecoderOptions) -> Result<(), BenchError> {
-    // As `translate` does.
+    // The program `attend translate` avoids huge pages, too.
     avoid_huge_pages();
     let device = options.device.select()?;
     notice_device_failure(slice::from_ref(&device), || measure_on(&device.device, options))
@@ -363,7 +370,7 @@ fn measure_on(device: &Device, options: &DecoderOptions) -> Result<(), BenchErro
         beam_size: options.beam,
         nbest: 1,
         length_penalty: 0.0,
-        // The peer's search, so that both take the same steps.
+        // The search stops by the peer's rule, so that both sides take the same steps.
         stopping: Stopping::CTranslate2,
         unknown: Unknown::Keep,
         min_length: options.min_length,
