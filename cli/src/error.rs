@@ -8,25 +8,25 @@ use attend_infer::InferError;
 use attend_infer::metric::MetricError;
 use attend_train::TrainError;
 
-/// An error of a subcommand. Its message is one sentence; [`Hint`](crate::Hint) names the flags that help.
+/// An error of a subcommand. The message is one sentence, and its [`Hint`](crate::Hint) names the flags that help.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// Text, a tokenizer or a file.
+    /// Text, a tokenizer or another file cannot be read or written.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// A device.
+    /// A device is missing or has failed.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// A model folder, or a line that cannot be translated.
+    /// A model folder cannot be loaded, or a line cannot be translated.
     #[error(transparent)]
     Infer(#[from] InferError),
-    /// A training run.
+    /// A training run cannot start or go on.
     #[error(transparent)]
     Train(#[from] TrainError),
     /// One device is named twice.
     #[error("{name} is named twice")]
     RepeatedDevice {
-        /// The second name.
+        /// The name that repeats the device.
         name: String,
     },
     /// Several devices are named for a command that computes on one.

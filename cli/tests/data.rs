@@ -1,4 +1,4 @@
-//! The subcommand `data`, run from outside.
+//! The subcommand `attend data`, run from outside.
 
 use std::fs;
 use std::process::{Command, Output};
@@ -17,7 +17,8 @@ fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// The program failed with one `error:` line and one `hint:` line, and nothing else on either stream.
+/// Asserts that the program failed, and printed one `error:` line and one `hint:` line alone. Returns the `error:`
+/// line.
 fn assert_error(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(1));
     assert!(output.stdout.is_empty());
@@ -62,7 +63,7 @@ fn a_mirror_with_wrong_bytes_is_an_error_with_both_sums() {
         output_folder.to_str().unwrap(),
     ]);
     let error = assert_error(&output);
-    // The sum of "abc" is the first example of the standard, FIPS 180.
+    // The checksum of "abc" is the first example of the standard FIPS 180.
     let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     for part in [file.name.as_str(), file.sha256.as_str(), abc] {
         assert!(error.contains(part), "{error}");

@@ -1,4 +1,4 @@
-//! The order of a run's batches, and what prepared corpora do for it.
+//! The order of a run's batches, and the prepared corpora that they are drawn from.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -26,14 +26,14 @@ fn pairs(count: usize) -> Vec<SentencePair> {
     copy_and_reverse(count).into_iter().map(pair).collect()
 }
 
-/// Knows the words of [`pairs`], so that it has merges to leave out.
+/// Returns a tokenizer for the words of [`pairs`], so that it has merges to leave out.
 fn tokenizer() -> Tokenizer {
     let pairs = pairs(200);
     let lines = pairs.iter().flat_map(|pair| [&pair.source, &pair.target]);
     Tokenizer::train_bpe(lines, 300).unwrap()
 }
 
-/// 200 examples with these weights, in two corpora.
+/// Returns 200 examples in two corpora with these weights.
 fn mixture(weights: [f64; 2]) -> Arc<Mixture> {
     let folder = TempDir::new().unwrap();
     let pairs = pairs(200);
@@ -68,7 +68,7 @@ fn sequence(mixture: &Arc<Mixture>, position: Position) -> BatchSequence {
     BatchSequence::starting_at(Arc::clone(mixture), 200, 5, position)
 }
 
-/// A batch's sources and targets in a form that can be sorted.
+/// Returns a batch's sources and targets in a form that can be sorted.
 fn ids(batch: &[Example]) -> Vec<(Vec<u32>, Vec<u32>)> {
     let ids = |example: &Example| (example.source.clone(), example.target.clone());
     batch.iter().map(ids).collect()
@@ -123,7 +123,7 @@ fn with_dropout(sequence: BatchSequence, probability: f64, max_length: usize) ->
     })
 }
 
-/// The batches of a sequence's first epochs, each with where it stands.
+/// Returns the batches of a sequence's first epochs, each with the position at which it stands.
 fn epochs(mut batches: BatchSequence, count: u64) -> Vec<(Position, Vec<Example>)> {
     std::iter::from_fn(|| {
         let position = batches.position();
@@ -160,7 +160,7 @@ fn bpe_dropout_cuts_the_same_text_anew_each_epoch() {
             cuts.insert(cut.source.clone());
         }
     }
-    // A source has the merges of "copy" or "reverse" at least: three epochs seldom cut it alike.
+    // A source has the merges of "copy" or "reverse" at least, so that three epochs seldom cut it alike.
     let cut_anew = cuts_of.values().filter(|cuts| cuts.len() > 1).count();
     assert!(cuts_of.len() == 200 && cut_anew > 150, "{cut_anew}");
 }
@@ -176,7 +176,7 @@ fn an_epoch_cuts_a_sentence_twice_that_it_takes_twice() {
         cuts_of.entry(text.into()).or_default().push(source);
     }
     assert!(cuts_of.len() == 200 && cuts_of.values().all(|cuts| cuts.len() == 2));
-    // A source has the merges of "copy" or "reverse" at least: few are cut alike by chance.
+    // A source has the merges of "copy" or "reverse" at least, so that few are cut alike by chance.
     let cut_anew = cuts_of.values().filter(|cuts| cuts[0] != cuts[1]).count();
     assert!(cut_anew > 120, "{cut_anew}");
 }
@@ -204,7 +204,7 @@ fn a_sentence_that_dropout_makes_too_long_keeps_its_encoding() {
     for ((_, plain), (_, cut)) in plain.iter().zip(&cut) {
         for (plain, cut) in plain.iter().zip(cut) {
             for (plain, cut) in [(&plain.source, &cut.source), (&plain.target, &cut.target)] {
-                // Every byte is a token where all merges are left out.
+                // If all merges are left out, every byte is a token.
                 let bytes = tokenizer().decode(plain).len() + 1;
                 match bytes <= max_length {
                     true => assert_eq!(cut.len(), bytes),
@@ -230,12 +230,12 @@ fn a_run_with_bpe_dropout_resumes_as_if_it_had_not_stopped() {
     train("parts", &["--set", "training.updates=10"]);
     assert_eq!(train("parts", &["--resume"]), whole);
     assert_eq!(workspace.weights("parts"), workspace.weights("whole"));
-    // Without it, the first batch already is another one.
+    // Without dropout of merges, the first batch already differs.
     workspace.train_well(&["small.toml", "--output", "plain", "--set", "training.log_every=1"]);
     assert_ne!(workspace.losses("plain")[0], whole[0]);
 }
 
-/// The folders of prepared corpora in a workspace.
+/// Returns the folders of prepared corpora in a workspace.
 fn prepared(workspace: &Workspace) -> Vec<PathBuf> {
     let entries = fs::read_dir(workspace.path("prepared")).unwrap();
     entries.map(|entry| entry.unwrap().path()).collect()
@@ -285,7 +285,7 @@ fn a_damaged_shard_stops_the_run_and_names_the_way_on() {
     bytes[100] ^= 1;
     fs::write(&shard, bytes).unwrap();
     for arguments in [["--output", "two"].as_slice(), &["--output", "one", "--resume"]] {
-        // Named, so that no line tells what `auto` took.
+        // The device is named, so that the program does not report which device `auto` has taken.
         let output = workspace.train(&[&["small.toml", "--device", "cpu"], arguments].concat());
         assert_eq!(output.status.code(), Some(1));
         let message = stderr(&output);
@@ -332,13 +332,13 @@ fn subwords_are_learnt_from_no_more_pairs_than_the_recipe_says() {
         learn("data.vocab_pairs=500000", "data.tokenizer=bpe"),
         expected(&all, TokenizerKind::Bpe)
     );
-    // Of two parts of the same size, the last pair stands for each.
+    // The pairs are divided into two parts of one size, and the last pair of each part is in the sample.
     let two = [all[all.len().div_ceil(2) - 1], all[all.len() - 1]];
     for kind in [TokenizerKind::Bpe, TokenizerKind::Unigram] {
         let learnt = learn("data.vocab_pairs=2", &format!("data.tokenizer={kind}"));
         assert_eq!(learnt, expected(&two, kind), "{kind}");
     }
-    // A word that is not in the sample would be lost, so words come from all pairs.
+    // A word outside the sample would be lost, so words are taken from all pairs.
     assert_eq!(
         learn("data.vocab_pairs=2", "data.tokenizer=whitespace"),
         expected(&all, TokenizerKind::Whitespace)

@@ -1,4 +1,4 @@
-//! Training works: small tasks, from files to translations.
+//! Trains on small tasks, from files to translations.
 
 use attend_device::auto;
 use attend_infer::{ModelFolder, Translator};
@@ -52,7 +52,7 @@ fn a_tiny_model_learns_to_copy_and_reverse() {
     );
 }
 
-/// The loss of untrained weights is about ln(vocabulary); 120 updates must take off a quarter.
+/// The loss of untrained weights is about ln(vocabulary). In 120 updates, it must fall by a quarter.
 #[test]
 fn the_phrasebook_recipe_lowers_its_loss_from_the_start() {
     let workspace = Workspace::new();

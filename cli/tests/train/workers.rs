@@ -1,4 +1,4 @@
-//! How many threads share a batch, and into how many batches an update is divided, changes no update.
+//! Updates do not depend on how many threads share a batch, nor on how many batches an update is divided into.
 
 use attend_train::Recipe;
 use attend_train::dataset::{Corpora, Dataset};
@@ -6,8 +6,8 @@ use attend_train::report::Record;
 
 use super::common::{Workspace, records, set, small_workspace};
 
-/// Losses and norms of the gradients, with their updates. The norms tell a sum of gradients from their mean, the losses
-/// alone would not: Adam's steps do not depend on the gradients' scale.
+/// Returns the updates of a run with their losses and gradient norms. The norms distinguish a sum of gradients from
+/// their mean. Losses do not, since Adam's steps do not depend on the scale of gradients.
 fn measures(workspace: &Workspace, run: &str) -> Vec<(usize, f64, f64)> {
     let records = records(&workspace.path(run)).into_iter();
     let updates = records.filter_map(|record| match record {
@@ -47,7 +47,7 @@ fn any_number_of_workers_takes_the_same_updates() {
             workers,
             "--workers",
             workers,
-            // Each worker draws its own dropout.
+            // Dropout is off, since each worker draws its own.
             "--set",
             "model.dropout=0.0",
             "--set",
@@ -61,7 +61,7 @@ fn any_number_of_workers_takes_the_same_updates() {
     }
 }
 
-/// With all pairs in each update, it does not matter how many batches they come in.
+/// If every update has all pairs, it does not matter how many batches hold them.
 #[test]
 fn accumulated_batches_take_the_same_updates_as_one() {
     let workspace = small_workspace();

@@ -8,7 +8,7 @@ use crate::common::{
     self, SENTENCES, Workspace, argument, assert_error, bundle, bundle_of, bundle_of_words, config, text,
 };
 
-/// A second model of another shape, with fewer positions.
+/// Returns a model of another shape than [`bundle`], with fewer positions.
 fn second() -> ModelFolder {
     let config = TransformerConfig {
         d_model: 24,

@@ -1,5 +1,5 @@
-//! Devices that another program serves: how often they are waited for, of which their server tells, and what a panic
-//! means.
+//! Devices that another program serves: how often the client waits for them, by the server's account, and when a panic
+//! means that a device is gone.
 #![cfg(all(feature = "remote", feature = "flex"))]
 
 use std::io::{BufRead, BufReader, Write};
@@ -17,7 +17,7 @@ use burn::tensor::Device;
 
 use crate::common::{SENTENCES, Workspace};
 
-/// Serves flex from this process: the name of the device, and what the server tells.
+/// Serves flex from this process. Returns the device's name, and the events that the server reports.
 fn serve() -> (String, TelemetrySubscription) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let name = format!(
@@ -30,7 +30,8 @@ fn serve() -> (String, TelemetrySubscription) {
     (name, events)
 }
 
-/// How often the server was asked for numbers, or to say when it is done, since this was last called.
+/// Returns how often clients have waited for the server since the last call: for numbers that they read, or until it
+/// was done.
 fn round_trips(events: &mut TelemetrySubscription) -> usize {
     let mut sink: Vec<Arc<TelemetryEvent>> = Vec::new();
     let status = events.drain_into(&mut sink);
@@ -72,12 +73,12 @@ fn a_step_of_decoding_reads_once() {
             let model = ModelFolder::load(workspace.model(), &device).expect("a model folder");
             let translator = Translator::new(model).with_workers(Workers::start(1, 1).expect("a thread"));
             let translator = translator.with_search(search).expect("valid options");
-            // Whatever is done once is done.
+            // The first translation also does what is done only once.
             translator.translate(&SENTENCES[..1]).expect("a translation");
             round_trips(&mut events);
             translator.translate(&SENTENCES).expect("translations")
         });
-        // A step for each token, and one for the end.
+        // The client waits once for each token, and once for the end.
         assert_eq!(round_trips(&mut events), LENGTH + 1, "{search:?}");
         let texts = translations.map(|translations| {
             let best = translations
@@ -89,7 +90,7 @@ fn a_step_of_decoding_reads_once() {
     }
 }
 
-/// What passes between a server and its clients, until it is cut.
+/// A connection between a server and its clients that the test can cut.
 #[derive(Clone, Default)]
 struct Wire {
     streams: Arc<Mutex<Vec<TcpStream>>>,
@@ -97,7 +98,7 @@ struct Wire {
 }
 
 impl Wire {
-    /// The wire, and the name of the device at its other end.
+    /// Returns a connection to `device`, and the name by which clients reach the device through it.
     fn to(device: &str) -> (Self, String) {
         let server = device
             .strip_prefix("remote:ws://")

@@ -1,4 +1,4 @@
-//! The program `score`, run from outside on a small model with random weights, and alignments.
+//! The subcommand `attend score`, run from outside on a small model with random weights, and alignments.
 
 use std::fs;
 
@@ -11,7 +11,8 @@ use crate::common::{
     MAX_SOURCE_TOKENS, NOTHING, SENTENCES, Workspace, assert_usage_error, bundle, bundle_of_words, text,
 };
 
-/// A workspace whose model takes each word of [`SENTENCES`] for a token, so that a translation's text has its tokens.
+/// Returns a workspace whose model has the words of [`SENTENCES`] as tokens, so that the text of a translation gives
+/// its tokens back.
 fn workspace() -> Workspace {
     let workspace = Workspace::new();
     bundle_of_words(SENTENCES).save(workspace.model()).unwrap();
@@ -28,7 +29,7 @@ fn numbers(values: &Value) -> Vec<f64> {
     values.map(|value| value.as_f64().unwrap()).collect()
 }
 
-/// The search adds up what it finds a step at a time; scoring looks at whole translations.
+/// The search adds up log-probabilities token by token, while scoring computes those of whole translations at once.
 #[test]
 fn a_translation_scores_what_the_search_found() {
     let workspace = workspace();
@@ -41,7 +42,7 @@ fn a_translation_scores_what_the_search_found() {
         assert!(texts.iter().any(|text| text.contains(' ')), "{texts:?}");
         let targets = workspace.write("targets.txt", texts.join("\n") + "\n");
 
-        // In 8 bits the last bit of a sum may decide between two integers.
+        // With int8, the last bit of a sum may decide between two integers.
         let (dtype, tolerance) = match flags[0] {
             "--dtype" => (flags.as_slice(), 1e-2),
             _ => ([].as_slice(), 1e-4),
@@ -182,7 +183,7 @@ fn company_changes_no_score() {
         .collect();
     for workers in [1, 3] {
         let workers = Workers::start(workers, 1).unwrap();
-        // However many hypotheses a search would keep.
+        // A batch for scoring does not depend on how many hypotheses a search would keep.
         let beam = SearchOptions {
             beam_size: 1_000,
             ..SearchOptions::default()
@@ -199,7 +200,7 @@ fn company_changes_no_score() {
 fn a_sentence_that_is_too_long_is_named() {
     let workspace = workspace();
     let long = "house ".repeat(MAX_SOURCE_TOKENS + 1);
-    // Beyond the pairs that are scored together.
+    // The long line follows behind more pairs than are scored together.
     let lines = |last: &str| "yes\n".repeat(1_001) + last;
     let [short, long] = [lines("yes"), lines(&long)].map(|text| text.into_bytes());
     let (short, long) = (
@@ -244,6 +245,6 @@ fn files_of_unequal_length_are_refused() {
         error.contains("sources.txt") && error.contains("targets.txt"),
         "{error}"
     );
-    // The pair before is scored.
+    // The pair before the missing line is scored.
     assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 1);
 }
