@@ -122,16 +122,52 @@ pub enum ConfigError {
     },
 }
 
-impl TransformerConfig {
-    fn preset(vocab_size: usize, layers: usize, d_model: usize, d_ff: usize, n_heads: usize) -> Self {
-        Self {
+/// The named network shapes. Each has post-norm, sinusoidal positions for 256 tokens, tied embeddings and a `pad_id` of 0,
+/// and a dropout of 0.1 unless it names another.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum Preset {
+    /// 4+4 layers, 128 wide, 256 in the feed-forward network, 4 heads: "Transformer-Tiny" (Wu et al., 2021).
+    Tiny,
+    /// 3+3 layers, 256 wide, 1024 in the feed-forward network, 4 heads.
+    Small,
+    /// The paper's base model (table 3): 6+6 layers, 512 wide, 2048 in the feed-forward network, 8 heads.
+    Base,
+    /// The paper's big model (table 3): 6+6 layers, 1024 wide, 4096 in the feed-forward network, 16 heads, and a
+    /// dropout of 0.3.
+    Big,
+}
+
+impl Preset {
+    /// Returns the shape with a vocabulary of this size.
+    #[must_use]
+    pub fn config(self, vocab_size: usize) -> TransformerConfig {
+        let (layers, d_model, d_ff, n_heads, dropout) = match self {
+            Self::Tiny => (4, 128, 256, 4, 0.1),
+            Self::Small => (3, 256, 1024, 4, 0.1),
+            Self::Base => (6, 512, 2048, 8, 0.1),
+            Self::Big => (6, 1024, 4096, 16, 0.3),
+        };
+        TransformerConfig {
             vocab_size,
             d_model,
             d_ff,
             n_heads,
             encoder_layers: layers,
             decoder_layers: layers,
-            dropout: 0.1,
+            dropout,
             norm: NormPlacement::Post,
             positions: PositionKind::Sinusoidal,
             max_length: 256,
@@ -139,29 +175,27 @@ impl TransformerConfig {
             pad_id: 0,
         }
     }
+}
 
-    /// 4+4 layers, 128 wide, 256 in the feed-forward network, 4 heads: "Transformer-Tiny" (Wu et al., 2021).
+impl TransformerConfig {
+    /// Returns the shape of [`Preset::Tiny`].
     pub fn tiny(vocab_size: usize) -> Self {
-        Self::preset(vocab_size, 4, 128, 256, 4)
+        Preset::Tiny.config(vocab_size)
     }
 
-    /// 3+3 layers, 256 wide, 1024 in the feed-forward network, 4 heads.
+    /// Returns the shape of [`Preset::Small`].
     pub fn small(vocab_size: usize) -> Self {
-        Self::preset(vocab_size, 3, 256, 1024, 4)
+        Preset::Small.config(vocab_size)
     }
 
-    /// The paper's base model (table 3): 6+6 layers, 512 wide, 2048 in the feed-forward network, 8 heads.
+    /// Returns the shape of [`Preset::Base`].
     pub fn base(vocab_size: usize) -> Self {
-        Self::preset(vocab_size, 6, 512, 2048, 8)
+        Preset::Base.config(vocab_size)
     }
 
-    /// The paper's big model (table 3): 6+6 layers, 1024 wide, 4096 in the feed-forward network, 16 heads,
-    /// dropout 0.3.
+    /// Returns the shape of [`Preset::Big`].
     pub fn big(vocab_size: usize) -> Self {
-        Self {
-            dropout: 0.3,
-            ..Self::preset(vocab_size, 6, 1024, 4096, 16)
-        }
+        Preset::Big.config(vocab_size)
     }
 
     /// Checks that a network can be built.

@@ -42,7 +42,7 @@ pub mod transformer;
 
 pub use attend_ops::{Precision, width_multiple, with_products_in};
 pub use attention::MultiHeadAttention;
-pub use config::{ConfigError, NormPlacement, PositionKind, TransformerConfig, bounds};
+pub use config::{ConfigError, NormPlacement, PositionKind, Preset, TransformerConfig, bounds};
 pub use dropout::seed_dropout;
 pub use inference::{DecoderState, Ensemble, InferenceTransformer, NextTokens};
 pub use transformer::{AttentionWeights, Memory, Transformer};

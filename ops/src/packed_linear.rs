@@ -1,17 +1,21 @@
 //! Linear layers with their weights laid out for translating.
 
-use std::fmt;
-use std::str::FromStr;
 #[cfg(feature = "flex")]
 use std::sync::Arc;
 
 use burn::tensor::{FloatDType, Tensor};
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, VariantNames};
 
 use crate::linear::{self, Activation};
 use crate::mixed_precision::with_products_in;
 
 /// What the weights of a translating network are kept in, and its products are taken in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, VariantNames,
+)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Precision {
     /// As trained.
     #[default]
@@ -37,31 +41,6 @@ impl Precision {
             Self::BFloat16 => FloatDType::BF16,
             Self::Float16 => FloatDType::F16,
         }
-    }
-}
-
-impl FromStr for Precision {
-    type Err = &'static str;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        match name {
-            "float32" => Ok(Self::Float32),
-            "bfloat16" => Ok(Self::BFloat16),
-            "float16" => Ok(Self::Float16),
-            "int8" => Ok(Self::Int8),
-            _ => Err("none of float32, bfloat16, float16 and int8"),
-        }
-    }
-}
-
-impl fmt::Display for Precision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Float32 => "float32",
-            Self::BFloat16 => "bfloat16",
-            Self::Float16 => "float16",
-            Self::Int8 => "int8",
-        })
     }
 }
 
