@@ -6,7 +6,6 @@ mod decode;
 mod error;
 mod measurement;
 mod prepare;
-mod size;
 mod train;
 mod workload;
 
@@ -42,7 +41,7 @@ enum Subject {
     Conformance(conformance::Options),
     /// Speed and memory of preparing a large generated corpus, and of drawing batches from it.
     Prepare(prepare::Options),
-    /// One side of `train`: the trainer on the batches of a file.
+    /// One side of `train`: training steps on the batches of a file.
     #[command(hide = true)]
     Trainer(train::TrainerOptions),
     /// One side of `decode`: the translator on the lines of a file.

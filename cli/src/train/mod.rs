@@ -1,37 +1,24 @@
 //! `attend train`: a recipe in, a model folder out.
 
+mod display;
+mod dry_run;
+mod interrupt;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use attend_data::file::write_file;
-use attend_data::shard::Progress;
-use attend_data::tokenizer::Tokenizer;
-use attend_device::{NamedDevice, Workers, is_processor, notice_device_failure};
-use attend_infer::metric::{corpus_bleu, corpus_chrf};
-use attend_infer::{ModelFolder, Translator};
-use attend_train::dataset::{Corpora, Dataset};
-use attend_train::environment::Environment;
-use attend_train::interrupt::Interrupt;
-use attend_train::model_card::ModelCard;
-use attend_train::recipe::Dtype;
-use attend_train::report::Record;
-use attend_train::run_folder::{Inputs, RunFolder, run_name};
-use attend_train::trainer::{Ending, Trainer};
-use attend_train::{Recipe, TrainError};
-use burn::tensor::Device;
+use attend_train::{Event, FinalTest, Outcome, Recipe, Run};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use shlex::Quoter;
 
 use crate::command;
 use crate::error::CliError;
 use crate::flags::{DevicesOption, WorkerCount};
 use crate::output::print;
+use display::Display;
+use interrupt::Interrupt;
 
-/// The folder of prepared corpora, which all runs share.
-const PREPARED: &str = "prepared";
-
-/// How many translations to show at the end.
+/// The number of translations that are shown at the end.
 const SAMPLES: usize = 3;
 
 /// Train a translator by a recipe, and score it.
@@ -63,11 +50,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<ExitCode, CliError> {
     let recipe = Recipe::load(&options.recipe, &options.overrides)?;
     let devices = options.devices.select()?;
-    notice_device_failure(&devices, || train(options, recipe, &devices))
-}
-
-fn train(options: &Options, recipe: Recipe, devices: &[NamedDevice]) -> Result<ExitCode, CliError> {
-    let workers = options.workers.on(devices);
+    let workers = options.workers.on(&devices);
     if workers < devices.len() {
         let devices = devices.len();
         return Err(CliError::IdleDevices { workers, devices });
@@ -76,151 +59,58 @@ fn train(options: &Options, recipe: Recipe, devices: &[NamedDevice]) -> Result<E
         Some(folder) => folder.clone(),
         None => Path::new("runs").join(options.recipe.file_stem().unwrap_or_default()),
     };
-    let name = run_name(&folder);
-    let resumed = match options.resume {
-        true => Some(RunFolder::reopen(&folder)?),
-        false if options.dry_run => None,
-        false => {
-            RunFolder::check_new(&folder)?;
-            None
-        }
-    };
-    let begun = resumed.as_ref().filter(|run_folder| run_folder.has_begun());
-    let tokenizer = begun.map(|run_folder| run_folder.resume(&recipe)).transpose()?;
-    let corpora = Corpora::load(&recipe.data)?;
-    let tokenizer = match tokenizer {
-        Some(tokenizer) => tokenizer,
-        None => corpora.train_tokenizer(&recipe.data)?,
-    };
-    let dataset = encode(&corpora, &tokenizer, &recipe)?;
-    let inputs = Inputs::new(&dataset.train, &corpora, &tokenizer);
-    if let Some(run_folder) = begun {
-        run_folder.check_inputs(&inputs)?;
-    }
-    eprintln!("{}", dataset.reports);
-    for (name, all, fitting) in [
-        ("validation", &corpora.valid, &dataset.valid_pairs),
-        ("test", &corpora.test, &dataset.test_pairs),
-    ] {
-        let too_long = all.len() - fitting.len();
-        if too_long > 0 {
-            eprintln!("{name} pairs: left out {too_long} longer than the model's positions");
-        }
-    }
-    let (train_pairs, valid_pairs) = (dataset.train.len(), dataset.valid_pairs.len());
-    let (reports, test_pairs) = (dataset.reports.clone(), dataset.test_pairs.clone());
-
-    let workers = Workers::start(workers, 1)?;
-    let names: Vec<&str> = devices.iter().map(|device| device.name.as_str()).collect();
-    let names = names.join(",");
-    let handles: Vec<Device> = devices.iter().map(|device| device.device.clone()).collect();
-    let trainer = Trainer::new(
-        recipe.clone(),
-        tokenizer.clone(),
-        dataset,
-        folder.clone(),
-        &handles,
-        workers.clone(),
-    )?;
-    let dtype = recipe.training.dtype;
-    for device in devices.iter().filter(|device| is_processor(&device.device)) {
-        if dtype != Dtype::Float32 {
-            eprintln!("{} emulates {dtype}: float32 is faster there", device.name);
-        }
-    }
+    let run = Run::new(recipe, &folder).on(devices).workers(workers);
+    let mut display = Display::new();
     if options.dry_run {
-        print(&trainer.dry_run())?;
+        let found = run.dry_run(|event| display.show(event))?;
+        print(&dry_run::text(&found))?;
         return Ok(ExitCode::SUCCESS);
     }
 
-    // Locked until the end of this function.
-    let run_folder = match resumed {
-        Some(run_folder) => run_folder,
-        None => RunFolder::create(&folder)?,
-    };
-    match run_folder.has_begun() {
-        true => run_folder.save_recipe(&recipe)?,
-        false => run_folder.begin(&recipe, &inputs, &tokenizer)?,
-    }
-    let (trainer, notes) = match options.resume {
-        true => trainer.resume()?,
-        false => (trainer, Vec::new()),
-    };
-    for note in notes {
-        eprintln!("{note}");
-    }
-    let num_params = trainer.num_params();
-    eprintln!("{name}: {num_params} weights, into {}", folder.display());
     let interrupt = Interrupt::listen().map_err(CliError::Signals)?;
-    let (state, ending) = trainer.run(interrupt)?;
-    let weights = match ending {
-        Ending::Finished { weights } => weights,
-        Ending::Interrupted { exit_status } => {
+    let run = if options.resume { run.resume() } else { run };
+    let run = run
+        .command(command_to_repeat(options, workers))
+        .stop_when(|| interrupt.exit_status().is_some());
+    let outcome = run.train(|event| {
+        match event {
+            Event::Started { .. } => interrupt.wait(),
+            Event::Ended => interrupt.ignore(),
+            _ => {}
+        }
+        display.show(event);
+    })?;
+    match outcome {
+        Outcome::Finished(test) => {
+            print(&summary(&test, &folder))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Outcome::Stopped { update } => {
             eprintln!(
-                "stopped after update {}; the same command with --resume goes on from the last checkpoint in {}",
-                state.update,
+                "stopped after update {update}; the same command with --resume goes on from the last checkpoint in {}",
                 folder.display()
             );
-            return Ok(ExitCode::from(exit_status));
+            Ok(interrupt.exit_status().map_or(ExitCode::FAILURE, ExitCode::from))
         }
-    };
-
-    let translator = Translator::new(ModelFolder::load(&folder, &handles[0])?).with_workers(workers);
-    let (sources, references): (Vec<String>, Vec<String>) = test_pairs
-        .into_iter()
-        .map(|pair| (pair.source, pair.target))
-        .unzip();
-    let hypotheses = translator.translate_best(&sources)?;
-    let bleu = corpus_bleu(&hypotheses, &references, recipe.data.bleu)?;
-    let chrf = corpus_chrf(&hypotheses, &references)?;
-    let environment = Environment::of_this_process(&names, state.workers);
-    let card = ModelCard {
-        name: &name,
-        command: &command_to_repeat(options, state.workers),
-        recipe: &recipe,
-        state: &state,
-        records: &Record::read_all(&folder)?,
-        weights: &weights,
-        num_params,
-        train_pairs,
-        corpora: &reports,
-        valid_pairs,
-        test_pairs: sources.len(),
-        bleu: &bleu,
-        chrf: &chrf,
-        environment: &environment,
-    };
-    write_file(folder.join("README.md"), card.to_markdown())?;
-
-    let samples: String = (0..sources.len().min(SAMPLES))
-        .map(|line| format!("\n  {}\n→ {}\n", sources[line], hypotheses[line]))
-        .collect();
-    let next = next_command(&folder, &sources[0]);
-    let summary = format!(
-        "{bleu}\n{chrf}\n{samples}\nThe model is in {}. Next:\n  {next}\n",
-        folder.display()
-    );
-    print(&summary)?;
-    Ok(ExitCode::SUCCESS)
+    }
 }
 
-/// Encodes the corpora, and on a terminal shows how far that is: a large one takes minutes the first time.
-fn encode(corpora: &Corpora, tokenizer: &Tokenizer, recipe: &Recipe) -> Result<Dataset, TrainError> {
-    let style = ProgressStyle::with_template("{spinner} preparing the training pairs: {human_pos}")
-        .expect("the template is well formed");
-    let bar = ProgressBar::new_spinner().with_style(style);
-    let result = Dataset::encode(
-        corpora,
-        tokenizer,
-        recipe,
-        Path::new(PREPARED),
-        |progress| match progress {
-            Progress::Waiting => eprintln!("waiting for another run to prepare the same training pairs"),
-            Progress::Pairs(pairs) => bar.set_position(pairs as u64),
-        },
-    );
-    bar.finish_and_clear();
-    result
+/// Returns the scores of a run, some translations, and the command to type next.
+fn summary(test: &FinalTest, folder: &Path) -> String {
+    let samples: String = test
+        .translations
+        .iter()
+        .take(SAMPLES)
+        .map(|pair| format!("\n  {}\n→ {}\n", pair.source, pair.translation))
+        .collect();
+    let sentence = test.translations.first().map_or("", |pair| &pair.source);
+    format!(
+        "{}\n{}\n{samples}\nThe model is in {}. Next:\n  {}\n",
+        test.bleu,
+        test.chrf,
+        folder.display(),
+        next_command(folder, sentence)
+    )
 }
 
 /// Returns the command that repeats the run, into whatever folder.
@@ -240,11 +130,12 @@ fn command_to_repeat(options: &Options, workers: usize) -> String {
     command_line(&words)
 }
 
+/// Returns the command that translates a sentence with the model in a folder.
 fn next_command(folder: &Path, sentence: &str) -> String {
-    let model = folder.display().to_string();
-    match folder == Path::new("runs/phrasebook") {
-        true => command_line(&["translate", sentence]),
-        false => command_line(&["translate", "--model", &model, sentence]),
+    if folder == Path::new("runs/phrasebook") {
+        command_line(&["translate", sentence])
+    } else {
+        command_line(&["translate", "--model", &folder.display().to_string(), sentence])
     }
 }
 

@@ -1,8 +1,6 @@
 //! How many threads share a batch, and into how many batches an update is divided, changes no update.
 
-use attend_train::Recipe;
-use attend_train::dataset::{Corpora, Dataset};
-use attend_train::report::Record;
+use attend_train::{Corpora, Dataset, Recipe, Record};
 
 use super::common::{Workspace, records, set, small_workspace};
 
