@@ -7,14 +7,14 @@ use std::process::Command;
 use std::slice;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use attend_cli::{DeviceOption, avoid_huge_pages, print};
+use attend_cli::{DeviceOption, avoid_huge_pages, name_of, print};
 use attend_data::DataError;
 use attend_data::corpus::read_lines;
 use attend_data::tokenizer::Tokenizer;
 use attend_device::{NamedDevice, Workers, is_processor, notice_device_failure, peak_memory};
 use attend_infer::search::{SearchOptions, Stopping, Unknown};
 use attend_infer::{InferError, ModelFolder, Translator};
-use attend_model::{Precision, Transformer, TransformerConfig};
+use attend_model::{Precision, Preset, Transformer};
 use burn::tensor::Device;
 use clap::Args;
 use rand_chacha::ChaCha8Rng;
@@ -25,7 +25,7 @@ use crate::error::BenchError;
 use crate::measurement::{
     GIBIBYTE, device_memory, peer_device, print_measurement, run, run_script, this_program,
 };
-use crate::size::{SPECIAL_TOKENS, Size};
+use crate::workload::SPECIAL_TOKENS;
 
 const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ctranslate2_decode.py");
 /// The script that writes a model as CTranslate2 reads it.
@@ -48,8 +48,8 @@ pub(crate) struct Options {
     python: Option<PathBuf>,
     /// The size of a network with random weights, all of whose translations have --length tokens; may be given several
     /// times. [default: small, base]
-    #[arg(long = "size", value_name = "SIZE", conflicts_with = "model")]
-    sizes: Vec<Size>,
+    #[arg(long = "size", value_name = "SIZE", conflicts_with = "model", value_parser = name_of::<Preset>())]
+    sizes: Vec<Preset>,
     /// The number of tokens of every source and translation of a network with random weights.
     #[arg(long, value_name = "N", default_value = "25", conflicts_with = "model")]
     length: NonZeroUsize,
@@ -219,15 +219,16 @@ fn compare_on(device: &NamedDevice, options: &Options) -> Result<(), BenchError>
     }
     print(HEAD)?;
     let sizes = match options.sizes.as_slice() {
-        [] => &[Size::Small, Size::Base],
+        [] => &[Preset::Small, Preset::Base],
         sizes => sizes,
     };
     for &size in sizes {
-        let model = folder.path().join(size.name());
+        let name = size.to_string();
+        let model = folder.path().join(&name);
         random_model(size, &model, &device.device)?;
         random_text(&words_file, options.length.get())?;
         let lengths = [options.length.get(); 2];
-        rows(options, device, size.name(), &model, [&words_file; 2], lengths)?;
+        rows(options, device, &name, &model, [&words_file; 2], lengths)?;
     }
     Ok(())
 }
@@ -316,16 +317,12 @@ fn row(title: &str, ours: &Decoding, peer: Option<&Decoding>) -> String {
 }
 
 /// Writes a model folder with random weights, whose tokens are words.
-fn random_model(size: Size, folder: &Path, device: &Device) -> Result<(), BenchError> {
+fn random_model(size: Preset, folder: &Path, device: &Device) -> Result<(), BenchError> {
     fs::create_dir_all(folder).map_err(|error| DataError::write(folder, error))?;
     device.seed(1);
     let words: Vec<String> = (SPECIAL_TOKENS..VOCAB_SIZE).map(word).collect();
     let tokenizer = Tokenizer::train_whitespace(words.iter(), None)?;
-    let config = match size {
-        Size::Tiny => TransformerConfig::tiny(VOCAB_SIZE),
-        Size::Small => TransformerConfig::small(VOCAB_SIZE),
-        Size::Base => TransformerConfig::base(VOCAB_SIZE),
-    };
+    let config = size.config(VOCAB_SIZE);
     let model = Transformer::new(&config, device).expect("presets are valid");
     let bundle = ModelFolder {
         config,

@@ -7,7 +7,6 @@ mod decode;
 mod error;
 mod measurement;
 mod prepare;
-mod size;
 mod train;
 mod workload;
 
@@ -43,7 +42,7 @@ enum Subject {
     Conformance(conformance::Options),
     /// Measure speed and memory of preparing a large generated corpus, and of drawing batches from it.
     Prepare(prepare::Options),
-    /// Measure Attend's side of `train`: the trainer, on the batches of a file.
+    /// Measure Attend's side of `train`: training steps on the batches of a file.
     #[command(hide = true)]
     Trainer(train::TrainerOptions),
     /// Measure Attend's side of `decode`: the translator, on the lines of a file.

@@ -5,10 +5,13 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 
-use crate::size::SPECIAL_TOKENS;
-
 /// The number of distinct tokens, about that of Multi30k's published dictionary.
 pub(crate) const VOCAB_SIZE: usize = 10_000;
+/// The number of special tokens: `<pad>`, `<s>`, `</s>` and `<unk>`.
+pub(crate) const SPECIAL_TOKENS: usize = 4;
+/// The id of `<s>`.
+pub(crate) const BEGIN: u32 = 1;
+/// The id of `</s>`.
 const END: u32 = 2;
 /// The number of sentence pairs that the batches are made of, as many as Multi30k has.
 const PAIRS: usize = 29_000;

@@ -6,7 +6,7 @@ use attend_data::DataError;
 use attend_device::DeviceError;
 use attend_infer::InferError;
 use attend_infer::metric::MetricError;
-use attend_train::TrainError;
+use attend_train::{Place, TrainError};
 
 /// An error of a subcommand. The message is one sentence, and its [`Hint`](crate::Hint) names the flags that help.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +21,7 @@ pub enum CliError {
     #[error(transparent)]
     Infer(#[from] InferError),
     /// A training run cannot start or go on.
-    #[error(transparent)]
+    #[error("{}", with_flag(.0))]
     Train(#[from] TrainError),
     /// One device is named twice.
     #[error("{name} is named twice")]
@@ -51,5 +51,16 @@ pub enum CliError {
 impl From<MetricError> for CliError {
     fn from(error: MetricError) -> Self {
         InferError::from(error).into()
+    }
+}
+
+/// Writes the error of a training run, with the flag where it is about what the flag gave.
+fn with_flag(error: &TrainError) -> String {
+    match error {
+        TrainError::Recipe {
+            place: Place::Override(_),
+            ..
+        } => format!("--set {error}"),
+        _ => error.to_string(),
     }
 }

@@ -7,7 +7,7 @@ use attend_data::DataError;
 use attend_data::corpus::compression;
 use attend_device::DeviceError;
 use attend_infer::InferError;
-use attend_train::TrainError;
+use attend_train::{Place, TrainError};
 
 use crate::command;
 use crate::error::CliError;
@@ -150,7 +150,14 @@ impl Hint for TrainError {
             Self::Data(error) => return error.hint(),
             Self::Device(error) => return error.hint(),
             Self::Infer(error) => return error.hint(),
-            Self::Recipe { hint, .. } => return hint.clone(),
+            Self::Recipe {
+                nearest: Some(key), ..
+            } => return Some(format!("did you mean `{key}`?")),
+            Self::Recipe {
+                place: Place::Override(assignment),
+                ..
+            } if !assignment.contains('=') => "write section.key=value",
+            Self::Recipe { .. } | Self::Config(_) => return None,
             Self::OutputExists { .. } => {
                 "go on with that run by --resume, or name another folder with --output"
             }
@@ -174,7 +181,7 @@ impl Hint for TrainError {
                  is intact"
             }
             Self::NoModel => "lower training.learning_rate or lengthen training.warmup, then train anew",
-            Self::Dtype { .. } => "take another training.dtype, or other devices",
+            Self::Precision { .. } => "take another training.dtype, or other devices",
             Self::NothingToScore { .. } => {
                 "raise model.max_length, or name files with shorter lines in [data]"
             }

@@ -26,6 +26,7 @@ mod error;
 mod evaluate;
 mod flags;
 mod hint;
+mod name;
 mod output;
 #[cfg(feature = "remote")]
 mod remote_server;
@@ -41,6 +42,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 pub use error::CliError;
 pub use flags::{DeviceOption, avoid_huge_pages};
 pub use hint::Hint;
+pub use name::name_of;
 pub use output::{print, report};
 
 /// Train translators, translate with them, and score them.

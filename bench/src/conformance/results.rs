@@ -9,8 +9,7 @@ use attend_device::values;
 use attend_infer::search::SearchOptions;
 use attend_infer::{InferError, ModelFolder, Translation, Translator};
 use attend_model::{InferenceTransformer, Precision, Transformer, TransformerConfig, autocast, seed_dropout};
-use attend_train::loss::{batch_loss, to_tensor};
-use attend_train::optimizer::Optimizer;
+use attend_train::{Optimizer, batch_loss, to_tensor};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::activation::log_softmax;
@@ -19,8 +18,6 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use crate::error::BenchError;
-use crate::size::Size;
-use crate::train::recipe;
 use crate::workload::pair;
 
 /// The precisions of matrix products that are compared, each if the device has it.
@@ -206,7 +203,7 @@ fn loss(model: &Transformer, batch: &Batch) -> Tensor<1> {
 /// Makes some updates on one batch, with matrix products in `precision`. Returns the model, and the loss before each
 /// update.
 fn train(mut model: Transformer, batch: &Batch, precision: Precision) -> (Transformer, Vec<f32>) {
-    let mut optimizer = Optimizer::new(&recipe(Size::Tiny).training);
+    let mut optimizer = Optimizer::new(0.0);
     let losses = (0..UPDATES).map(|_| {
         let loss = autocast(precision.of_products(), || loss(&model, batch));
         let gradients = GradientsParams::from_grads(loss.backward(), &model);

@@ -3,9 +3,6 @@
 use std::fs;
 use std::process::Command;
 
-use attend_train::TrainError;
-use attend_train::run_folder::RunFolder;
-
 use super::common::{Workspace, set, small_workspace, stderr};
 
 const RESUME: [&str; 4] = ["small.toml", "--output", "run", "--resume"];
@@ -142,20 +139,6 @@ fn assert_not_begun_anew(settings: &[&str]) {
     let message = workspace.failure(&longer);
     assert_contains(&message, &["run holds no checkpoint to resume from", "hint: "]);
     assert!(files().map(Result::unwrap) == before);
-}
-
-/// Two programs may both find the folder free, where one trains while the other still prepares its text.
-#[test]
-fn a_new_run_does_not_overwrite_one_that_came_first() {
-    let workspace = small_workspace();
-    let folder = workspace.path("run");
-    RunFolder::check_new(&folder).unwrap();
-    workspace.train_well(&["small.toml", "--output", "run"]);
-    let second = RunFolder::create(&folder);
-    assert!(
-        matches!(second, Err(TrainError::OutputExists { .. })),
-        "{second:?}"
-    );
 }
 
 /// The folders are left as by a program that was killed after it had put the old checkpoint aside.

@@ -15,8 +15,7 @@ use attend_data::parallel_text::ParallelText;
 use attend_data::phrasebook::Phrasebook;
 use attend_data::shard;
 use attend_data::tokenizer::{Tokenizer, TokenizerKind};
-use attend_train::Recipe;
-use attend_train::dataset::{BatchSequence, BpeDropout, Corpora, Position};
+use attend_train::{BatchSequence, BpeDropout, Corpora, Position, Recipe};
 use tempfile::TempDir;
 
 use super::common::{SMALL_RECIPE, Workspace, copy_and_reverse, set, small_workspace, stderr};

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Instant;
 
-use attend_train::report::Record;
+use attend_train::Record;
 
 use super::common::{records, set, small_workspace};
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use attend_train::report::Record;
+use attend_train::Record;
 
 use super::common::{Workspace, records, small_workspace, stderr};
 use super::events::scalars;

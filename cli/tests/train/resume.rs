@@ -6,7 +6,7 @@ use attend_device::auto;
 use attend_infer::metric::{BleuTokenizer, corpus_bleu};
 use attend_infer::search::SearchOptions;
 use attend_infer::{ModelFolder, Translator};
-use attend_train::report::Record;
+use attend_train::Record;
 
 use super::common::{copy_and_reverse, records, set, small_workspace, stderr};
 

@@ -1,8 +1,6 @@
 //! Updates do not depend on how many threads share a batch, nor on how many batches an update is divided into.
 
-use attend_train::Recipe;
-use attend_train::dataset::{Corpora, Dataset};
-use attend_train::report::Record;
+use attend_train::{Corpora, Dataset, Recipe, Record};
 
 use super::common::{Workspace, records, set, small_workspace};
 

@@ -1,4 +1,4 @@
-//! The records of a run: the lines of its `metrics.jsonl`.
+//! The records of a run, which are the lines of its `metrics.jsonl`.
 
 use std::fs;
 use std::io;
@@ -7,51 +7,51 @@ use std::path::Path;
 use attend_data::DataError;
 use serde::{Deserialize, Serialize};
 
-/// The file of a run's folder that holds the records, one a line.
-pub(super) const METRICS: &str = "metrics.jsonl";
+/// The file in a run's folder that holds the records.
+pub(crate) const METRICS: &str = "metrics.jsonl";
 
 /// A line of `metrics.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum Record {
-    /// The updates since the record before.
+    /// The updates since the last record of updates.
     Update {
-        /// Last update of the span.
+        /// Number of the last of them, counted from 1.
         update: usize,
-        /// Passes through the data begun before it, counted from zero.
+        /// Pass through the data that the last of them belongs to, counted from 0.
         epoch: u64,
-        /// Mean label-smoothed cross-entropy over the span, nats a target token.
+        /// Label-smoothed cross-entropy over the updates, in nats a target token.
         loss: f64,
         /// Learning rate of the last update.
         learning_rate: f64,
-        /// Global gradient norm of the last update, before clipping.
+        /// Global norm of the last update's gradients before clipping.
         gradient_norm: f64,
-        /// Updates skipped so far, because the loss or a gradient was not finite.
+        /// Number of updates of the whole run that were skipped, because the loss or a gradient was not finite.
         skipped: usize,
-        /// Real target tokens a second over the span, validation left out.
+        /// Real target tokens a second, without the time of validations.
         tokens_per_second: f64,
-        /// Seconds since the run began.
+        /// Seconds since the run began, without the pauses between resumed parts.
         seconds: f64,
     },
     /// A validation.
     Validation {
-        /// Updates taken.
+        /// Number of updates before the validation.
         update: usize,
-        /// Label-smoothed cross-entropy on the validation pairs, nats a target token.
+        /// Label-smoothed cross-entropy on the validation pairs, in nats a target token.
         loss: f64,
-        /// The exponential of the cross-entropy without smoothing.
+        /// Exponential of the cross-entropy without smoothing.
         perplexity: f64,
         /// BLEU of greedy translations of the validation pairs.
         bleu: f64,
-        /// chrF2 of the same.
+        /// chrF2 of greedy translations of the validation pairs.
         chrf: f64,
-        /// Seconds since the run began.
+        /// Seconds since the run began, without the pauses between resumed parts.
         seconds: f64,
     },
 }
 
 impl Record {
-    /// The update it was made after.
+    /// Returns the number of updates before the record.
     #[must_use]
     pub fn update(&self) -> usize {
         match self {
@@ -59,7 +59,7 @@ impl Record {
         }
     }
 
-    /// Seconds since the run began, pauses between resumed parts left out.
+    /// Returns the seconds since the run began, without the pauses between resumed parts.
     #[must_use]
     pub fn seconds(&self) -> f64 {
         match self {
@@ -67,14 +67,14 @@ impl Record {
         }
     }
 
-    /// The record as a line of `metrics.jsonl`.
-    pub(super) fn to_line(&self) -> String {
+    /// Writes the record as a line of `metrics.jsonl`.
+    pub(crate) fn to_line(&self) -> String {
         serde_json::to_string(self).expect("numbers always serialize") + "\n"
     }
 
-    /// Its numbers, each under the tag that TensorBoard and the page's plots know it by: those of updates begin with
-    /// `train/`, those of validations with `valid/`.
-    pub(super) fn scalars(&self) -> Vec<(&'static str, f64)> {
+    /// Returns the record's numbers, each with the tag by which TensorBoard and the page's plots know it. The tags of
+    /// updates begin with `train/`, those of validations with `valid/`.
+    pub(crate) fn scalars(&self) -> Vec<(&'static str, f64)> {
         match *self {
             Self::Update {
                 loss,
@@ -105,22 +105,21 @@ impl Record {
         }
     }
 
-    /// The number under `tag`, if the record has one.
-    pub(super) fn scalar(&self, tag: &str) -> Option<f64> {
+    /// Returns the number with this tag, if the record has one.
+    pub(crate) fn scalar(&self, tag: &str) -> Option<f64> {
         let mut scalars = self.scalars().into_iter();
         scalars.find_map(|(other, value)| (other == tag).then_some(value))
     }
 
-    /// The median of the updates' target tokens a second; `None` where there are no updates.
-    #[must_use]
-    pub fn typical_speed(records: &[Self]) -> Option<f64> {
+    /// Returns the median of the updates' target tokens a second; `None` if there is no record of updates.
+    pub(crate) fn typical_speed(records: &[Self]) -> Option<f64> {
         let speed = |record: &Self| record.scalar("train/tokens_per_second");
         let mut speeds: Vec<f64> = records.iter().filter_map(speed).collect();
         speeds.sort_by(f64::total_cmp);
         speeds.get(speeds.len() / 2).copied()
     }
 
-    /// The records in a run's folder; none where there is no `metrics.jsonl`.
+    /// Reads the records in a run's folder. There are none if there is no `metrics.jsonl`.
     ///
     /// # Errors
     ///
@@ -131,17 +130,17 @@ impl Record {
 }
 
 /// The lines of a `metrics.jsonl`.
-pub(super) struct Lines {
-    /// Those that are records.
-    pub(super) records: Vec<Record>,
-    /// The numbers, from one, of those that are none. The last, which a killed program may have cut short, is not
-    /// among them.
-    pub(super) damaged: Vec<usize>,
+pub(crate) struct Lines {
+    /// The lines that are records.
+    pub(crate) records: Vec<Record>,
+    /// The numbers, counted from 1, of the lines that are no records. A last line without an end, which a killed program
+    /// may leave, is not among them.
+    pub(crate) damaged: Vec<usize>,
 }
 
 impl Lines {
-    /// Reads them; none where there is no such file.
-    pub(super) fn read(path: &Path) -> Result<Self, DataError> {
+    /// Reads the lines. There are none if there is no such file.
+    pub(crate) fn read(path: &Path) -> Result<Self, DataError> {
         let bytes = match fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
