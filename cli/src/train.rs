@@ -8,7 +8,7 @@ use attend_data::shard::Progress;
 use attend_data::tokenizer::Tokenizer;
 use attend_device::{NamedDevice, Workers, is_processor, notice_device_failure};
 use attend_infer::metric::{corpus_bleu, corpus_chrf};
-use attend_infer::{ModelFolder, Translator};
+use attend_infer::{Model, Precision, Translator};
 use attend_train::dataset::{Corpora, Dataset};
 use attend_train::environment::Environment;
 use attend_train::interrupt::Interrupt;
@@ -165,12 +165,13 @@ fn train(options: &Options, recipe: Recipe, devices: &[NamedDevice]) -> Result<E
         }
     };
 
-    let translator = Translator::new(ModelFolder::load(&folder, &handles[0])?).with_workers(workers);
+    let model = Model::load(&folder, &handles[0], Precision::Float32)?;
+    let translator = Translator::new(model, workers);
     let (sources, references): (Vec<String>, Vec<String>) = test_pairs
         .into_iter()
         .map(|pair| (pair.source, pair.target))
         .unzip();
-    let hypotheses = translator.translate_best(&sources)?;
+    let hypotheses = translator.translate_best(&sources, &translator.model().options())?;
     let bleu = corpus_bleu(&hypotheses, &references, recipe.data.bleu)?;
     let chrf = corpus_chrf(&hypotheses, &references)?;
     let environment = Environment::of_this_process(&names, state.workers);

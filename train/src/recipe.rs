@@ -10,7 +10,7 @@ use std::path::Path;
 
 use attend_data::DataError;
 use attend_data::tokenizer::DEFAULT_VOCAB_SIZE;
-use attend_infer::search::SearchOptions;
+use attend_infer::search::{SearchError, SearchOptions};
 use attend_model::{ConfigError, NormPlacement, PositionKind, TransformerConfig};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -230,10 +230,7 @@ impl Recipe {
             reason: error.to_string(),
         })?;
         let positions = transformer.max_length - 1;
-        self.search.validate_for(positions).map_err(|error| OutOfRange {
-            field: format!("search.{}", error.field()),
-            reason: error.to_string(),
-        })
+        self.search.validate_for(positions).map_err(OutOfRange::of_search)
     }
 }
 
@@ -270,6 +267,14 @@ impl OutOfRange {
             field: field.to_owned(),
             reason: format!("{field} {reason}"),
         })
+    }
+
+    /// The error that a field of the search's options has.
+    fn of_search(error: SearchError) -> Self {
+        Self {
+            field: format!("search.{}", error.field()),
+            reason: error.to_string(),
+        }
     }
 }
 

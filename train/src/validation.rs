@@ -6,7 +6,7 @@ use std::time::Instant;
 use attend_data::batch::{Batch, Example, plan_batches};
 use attend_device::Workers;
 use attend_infer::metric::{corpus_bleu, corpus_chrf};
-use attend_infer::{ModelFolder, Translator, padding};
+use attend_infer::{Model, ModelFolder, TranslateOptions, Translator, padding};
 use attend_model::{InferenceTransformer, Precision};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -84,14 +84,16 @@ impl Scores {
         workers: &Workers,
     ) -> Result<Self, TrainError> {
         let (loss, perplexity) = losses(bundle, &dataset.valid, &recipe.training, device, workers);
-        let greedy = bundle.generation.greedy();
-        let translator = Translator::new(bundle.clone())
-            .with_search(greedy)?
-            .with_workers(workers.clone());
+        let model = Model::new(bundle.clone(), Precision::Float32)?;
+        let greedy = TranslateOptions {
+            search: bundle.generation.greedy(),
+            ..TranslateOptions::default()
+        };
+        let translator = Translator::new(model, workers.clone());
         let pairs = &dataset.valid_pairs;
         let sources: Vec<&str> = pairs.iter().map(|pair| pair.source.as_str()).collect();
         let references: Vec<&str> = pairs.iter().map(|pair| pair.target.as_str()).collect();
-        let hypotheses = translator.translate_best(&sources)?;
+        let hypotheses = translator.translate_best(&sources, &greedy)?;
         Ok(Self {
             loss,
             perplexity,

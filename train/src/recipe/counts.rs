@@ -3,7 +3,6 @@
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
-use attend_infer::search::MAX_BEAM_SIZE;
 use attend_model::bounds;
 
 use super::{OutOfRange, Recipe};
@@ -61,15 +60,7 @@ impl Recipe {
         check("training.average_last", training.average_last, 1..=MOST)?;
         check("training.average_best", training.average_best, 1..=MOST)?;
 
-        let most_hypotheses = MAX_BEAM_SIZE as u64;
-        check("search.beam_size", Some(search.beam_size), 1..=most_hypotheses)?;
-        check("search.nbest", Some(search.nbest), 1..=most_hypotheses)?;
-        check("search.min_length", Some(search.min_length), 0..=MOST)?;
-        check("search.max_length", search.max_length, 0..=MOST)?;
-        check("search.no_repeat_ngram", Some(search.no_repeat_ngram), 0..=MOST)?;
-        let sampling = search.sampling.unwrap_or_default();
-        check("search.sampling.top_k", sampling.top_k, 1..=MOST)?;
-        check("search.sampling.seed", Some(sampling.seed), 0..=i64::MAX as u64)
+        search.validate_counts().map_err(OutOfRange::of_search)
     }
 }
 
