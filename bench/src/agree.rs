@@ -10,9 +10,8 @@ use attend_cli::{DeviceOption, print};
 use attend_data::DataError;
 use attend_data::tokenizer::Tokenizer;
 use attend_device::{Workers, notice_device_failure, values};
-use attend_infer::search::{LengthNormalization, SearchOptions, Stopping, Unknown};
-use attend_infer::translator::EXTRA_LENGTH;
-use attend_infer::{ModelFolder, Translation, Translator};
+use attend_infer::search::{EXTRA_LENGTH, LengthNormalization, SearchOptions, Stopping, Unknown};
+use attend_infer::{InferError, Model, ModelFolder, TranslateOptions, Translation, Translator};
 use attend_model::{InferenceTransformer, Precision};
 use burn::tensor::{Device, Int, Tensor};
 use clap::Args;
@@ -80,15 +79,16 @@ fn compare_on(device: &Device, options: &Options) -> Result<(), BenchError> {
     // Blank lines are not translated.
     let numbered: Vec<(usize, String)> = numbered.filter(|(_, line)| !line.trim().is_empty()).collect();
     let length_penalty = model_folder.generation.length_penalty;
-    let translator = Translator::new(model_folder.clone()).with_workers(Workers::start(1, 1)?);
+    let model = Model::new(model_folder.clone(), Precision::Float32)?;
+    let translator = Translator::new(model, Workers::start(1, 1)?);
     let mut found: Vec<Found> = numbered
         .iter()
-        .map(|(number, line)| Found::nothing(*number, line, &translator))
+        .map(|(number, line)| Found::nothing(*number, line, translator.model()))
         .collect();
     let lines: Vec<String> = numbered.into_iter().map(|(_, line)| line).collect();
     let mut greedy = Vec::new();
     for beam in BEAMS {
-        let translator = translator.clone().with_search(SearchOptions {
+        let search = SearchOptions {
             beam_size: beam,
             nbest: beam,
             length_penalty,
@@ -98,12 +98,17 @@ fn compare_on(device: &Device, options: &Options) -> Result<(), BenchError> {
             unknown: Unknown::Keep,
             min_length: 1,
             ..SearchOptions::default()
-        })?;
-        let translations = translator.translate(&lines)?;
+        };
+        let options = TranslateOptions {
+            search,
+            ..TranslateOptions::default()
+        };
+        let translations = translator.translate(&lines, &options);
+        let translations = translations.into_iter().collect::<Result<Vec<_>, InferError>>()?;
         for (found, best_first) in found.iter_mut().zip(&translations) {
             let scored = best_first
                 .iter()
-                .map(|best| Scored::of(best, translator.tokenizer()));
+                .map(|best| Scored::of(best, translator.model().tokenizer()));
             found.hypotheses.insert(beam, scored.collect());
         }
         if beam == 1 {
@@ -137,12 +142,12 @@ fn compare_on(device: &Device, options: &Options) -> Result<(), BenchError> {
 
 impl Found {
     /// Returns the entry of a sentence that has no hypotheses yet.
-    fn nothing(number: usize, line: &str, translator: &Translator) -> Self {
-        let tokenizer = translator.tokenizer();
+    fn nothing(number: usize, line: &str, model: &Model) -> Self {
+        let tokenizer = model.tokenizer();
         let source = tokenizer.encode(line);
         Self {
             line: number,
-            max_length: translator.max_target_tokens().min(source.len() + EXTRA_LENGTH),
+            max_length: model.max_target_tokens().min(source.len() + EXTRA_LENGTH),
             source: spelt(&source, tokenizer),
             hypotheses: BTreeMap::new(),
         }

@@ -13,7 +13,7 @@ use attend_data::corpus::read_lines;
 use attend_data::tokenizer::Tokenizer;
 use attend_device::{NamedDevice, Workers, is_processor, notice_device_failure, peak_memory};
 use attend_infer::search::{SearchOptions, Stopping, Unknown};
-use attend_infer::{InferError, ModelFolder, Translator};
+use attend_infer::{InferError, Model, ModelFolder, TranslateOptions, Translation, Translator};
 use attend_model::{Precision, Preset, Transformer};
 use burn::tensor::Device;
 use clap::Args;
@@ -361,7 +361,7 @@ pub(crate) fn measure(options: &DecoderOptions) -> Result<(), BenchError> {
 }
 
 fn measure_on(device: &Device, options: &DecoderOptions) -> Result<(), BenchError> {
-    let bundle = ModelFolder::load(&options.folder, device)?;
+    let model = Model::load(&options.folder, device, options.dtype)?;
     let lines = read_lines(&options.text)?;
     let search = SearchOptions {
         beam_size: options.beam,
@@ -374,27 +374,33 @@ fn measure_on(device: &Device, options: &DecoderOptions) -> Result<(), BenchErro
         max_length: Some(options.max_length),
         ..SearchOptions::default()
     };
-    let translator = Translator::in_precision(bundle, options.dtype)?
-        .with_search(search)?
-        .with_batch_size(options.batch)
-        .with_workers(Workers::start(options.workers, options.threads)?);
-    translator.translate(&lines[..1])?;
+    let asked = TranslateOptions {
+        search,
+        ..TranslateOptions::default()
+    };
+    let workers = Workers::start(options.workers, options.threads)?;
+    let translator = Translator::new(model, workers).with_batch_size(options.batch);
+    let translate = |lines: &[String]| {
+        let results = translator.translate(lines, &asked).into_iter();
+        results.collect::<Result<Vec<Vec<Translation>>, InferError>>()
+    };
+    translate(&lines[..1])?;
     let start_seconds = seconds_since_1970() - options.started;
-    translator.translate(&lines[..options.batch.min(lines.len())])?;
+    translate(&lines[..options.batch.min(lines.len())])?;
 
     let mut sentence_seconds = Vec::new();
     let start = Instant::now();
     let translations = match options.batch * options.workers {
         1 => {
-            let one_at_a_time = lines.iter().map(|line| {
+            let one_at_a_time = lines.chunks(1).map(|line| {
                 let start = Instant::now();
-                let translations = translator.translate(&[line])?;
+                let translations = translate(line)?;
                 sentence_seconds.push(start.elapsed().as_secs_f64());
                 Ok(translations)
             });
             one_at_a_time.collect::<Result<Vec<_>, InferError>>()?.concat()
         }
-        _ => translator.translate(&lines)?,
+        _ => translate(&lines)?,
     };
     let seconds = start.elapsed().as_secs_f64();
     let tokens: usize = translations.iter().map(|best| best[0].tokens.len()).sum();

@@ -1,6 +1,7 @@
 //! What can go wrong in the program.
 
 use std::io;
+use std::path::PathBuf;
 
 use attend_data::DataError;
 use attend_device::DeviceError;
@@ -42,6 +43,16 @@ pub enum CliError {
         workers: usize,
         /// The number of devices.
         devices: usize,
+    },
+    /// A file of prefixes has another number of lines than the input.
+    #[error("{} has {prefixes} lines, but the input has {input}", path.display())]
+    Prefixes {
+        /// The file.
+        path: PathBuf,
+        /// The number of lines of the file.
+        prefixes: usize,
+        /// Whether the input has `more` or `fewer` lines.
+        input: &'static str,
     },
     /// The system refuses to report Ctrl-C.
     #[error("cannot listen for Ctrl-C: {0}")]

@@ -132,12 +132,11 @@ impl Hint for InferError {
             }
             Self::EnsembleTokenizers { .. } => "train its models on the same data, with other seeds",
             Self::TooLong { .. } => "split the line into sentences",
-            Self::Refused { .. } => return None,
+            Self::Refused { .. } | Self::OneSentence { .. } => return None,
             Self::RequestTooLong { .. } => {
                 "ask for a shorter prefix or fewer words, or raise --max-length, as far as the model has positions"
             }
             Self::Unmet { .. } => "ask for fewer words, ban fewer, or raise --max-length",
-            Self::Prefixes { .. } => "give a line for each line of the input; it may be empty",
             Self::Precision { .. } => "every device computes in float32",
         };
         Some(hint.to_owned())
@@ -201,6 +200,7 @@ impl Hint for CliError {
             Self::RepeatedDevice { .. } => "name each device once",
             Self::SeveralDevices { .. } => "name one device by --device, or by ATTEND_DEVICE",
             Self::IdleDevices { .. } => "take a worker for each device, or leave out --workers",
+            Self::Prefixes { .. } => "give a line for each line of the input; it may be empty",
             Self::Signals(_) => "check the limits of this system",
         };
         Some(hint.to_owned())

@@ -4,7 +4,6 @@ mod data;
 mod locate;
 mod model;
 mod out_of_range;
-mod search;
 mod training;
 
 use std::collections::BTreeSet;
@@ -150,7 +149,7 @@ impl Recipe {
         self.data.check_bounds()?;
         self.model.check_bounds()?;
         self.training.check_bounds()?;
-        search::check(&self.search)
+        Ok(self.search.validate_counts()?)
     }
 
     fn validate(&self) -> Result<(), OutOfRange> {
@@ -159,11 +158,7 @@ impl Recipe {
         self.data.validate()?;
         let config = self.transformer_config(self.data.vocab_size.unwrap_or(DEFAULT_VOCAB_SIZE), 0);
         config.validate()?;
-        let positions = config.max_length - 1;
-        self.search.validate_for(positions).map_err(|error| OutOfRange {
-            field: format!("search.{}", error.field()),
-            reason: error.to_string(),
-        })
+        Ok(self.search.validate_for(config.max_length - 1)?)
     }
 }
 

@@ -7,7 +7,7 @@ use attend_data::batch::{Batch, Example, plan_batches};
 use attend_data::corpus::SentencePair;
 use attend_device::Workers;
 use attend_infer::metric::{corpus_bleu, corpus_chrf};
-use attend_infer::{ModelFolder, Translator, padding};
+use attend_infer::{Model, ModelFolder, TranslateOptions, Translator, padding};
 use attend_model::{InferenceTransformer, Precision};
 use burn::tensor::Device;
 
@@ -34,14 +34,16 @@ pub(crate) fn scores(
     workers: &Workers,
 ) -> Result<Scores, TrainError> {
     let (loss, perplexity) = losses(bundle, &dataset.valid, &recipe.training, device, workers);
-    let greedy = bundle.generation.greedy();
-    let translator = Translator::new(bundle.clone())
-        .with_search(greedy)?
-        .with_workers(workers.clone());
+    let greedy = TranslateOptions {
+        search: bundle.generation.greedy(),
+        ..TranslateOptions::default()
+    };
+    let model = Model::new(bundle.clone(), Precision::Float32)?;
+    let translator = Translator::new(model, workers.clone());
     let pairs = &dataset.valid_pairs;
     let sources: Vec<&str> = pairs.iter().map(|pair| pair.source.as_str()).collect();
     let references: Vec<&str> = pairs.iter().map(|pair| pair.target.as_str()).collect();
-    let hypotheses = translator.translate_best(&sources)?;
+    let hypotheses = translator.translate_best(&sources, &greedy)?;
     Ok(Scores {
         loss,
         perplexity,
@@ -62,8 +64,9 @@ pub(crate) fn translate(
     workers: &Workers,
 ) -> Result<Vec<String>, TrainError> {
     let sources: Vec<&str> = pairs.iter().map(|pair| pair.source.as_str()).collect();
-    let translator = Translator::new(ModelFolder::load(folder, device)?).with_workers(workers.clone());
-    Ok(translator.translate_best(&sources)?)
+    let translator = Translator::new(Model::load(folder, device, Precision::Float32)?, workers.clone());
+    let options = translator.model().options();
+    Ok(translator.translate_best(&sources, &options)?)
 }
 
 /// Returns the seconds that [`scores`] will take for a trained model of the shape of `bundle`'s. Measured are the loss of a

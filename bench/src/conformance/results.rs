@@ -5,9 +5,9 @@ use std::path::Path;
 
 use attend_data::batch::{Batch, Example};
 use attend_data::tokenizer::Tokenizer;
-use attend_device::values;
+use attend_device::{Workers, values};
 use attend_infer::search::SearchOptions;
-use attend_infer::{InferError, ModelFolder, Translation, Translator};
+use attend_infer::{InferError, Model, ModelFolder, TranslateOptions, Translation, Translator};
 use attend_model::{InferenceTransformer, Precision, Transformer, TransformerConfig, autocast, seed_dropout};
 use attend_train::{Optimizer, batch_loss, to_tensor};
 use burn::module::{Module, ModuleVisitor, Param};
@@ -129,10 +129,11 @@ pub(super) fn compute(folder: &Path, device: &Device, sentences: usize) -> Resul
             losses: train(training.clone(), &batch, precision).1,
         });
     let lines = lines(&bundle.tokenizer, PAIRS);
+    let translator = translator(&bundle)?;
     let translate = |beam_size| {
-        let translations = translator(&bundle, beam_size)?.translate(&lines)?.into_iter();
-        let best = translations.map(|mut best_first| best_first.swap_remove(0));
-        Ok::<_, InferError>(best.collect())
+        let translations = translator.translate(&lines, &searching(beam_size)).into_iter();
+        let best = translations.map(|best_first| Ok(best_first?.swap_remove(0)));
+        best.collect::<Result<_, InferError>>()
     };
     Ok(Results {
         whole: values(log_softmax(logits.clone(), 2)),
@@ -141,20 +142,28 @@ pub(super) fn compute(folder: &Path, device: &Device, sentences: usize) -> Resul
         passes: passes.collect(),
         greedy: translate(1)?,
         beam: translate(BEAM)?,
-        growth: growth(&bundle, device, sentences)?,
+        growth: growth(&translator, device, sentences)?,
     })
 }
 
-fn translator(bundle: &ModelFolder, beam_size: usize) -> Result<Translator, InferError> {
-    Translator::new(bundle.clone()).with_search(SearchOptions {
-        beam_size,
-        ..SearchOptions::default()
-    })
+fn translator(bundle: &ModelFolder) -> Result<Translator, InferError> {
+    let model = Model::new(bundle.clone(), Precision::Float32)?;
+    Ok(Translator::new(model, Workers::start(1, 1)?))
+}
+
+fn searching(beam_size: usize) -> TranslateOptions {
+    TranslateOptions {
+        search: SearchOptions {
+            beam_size,
+            ..SearchOptions::default()
+        },
+        ..TranslateOptions::default()
+    }
 }
 
 /// Translates sentences, and returns by how much the memory that the device holds has grown since the first tenth of
 /// them, relative to what it held then; `None` if Burn does not report it.
-fn growth(bundle: &ModelFolder, device: &Device, sentences: usize) -> Result<Option<f64>, BenchError> {
+fn growth(translator: &Translator, device: &Device, sentences: usize) -> Result<Option<f64>, BenchError> {
     let held = || {
         device
             .memory_pool_usage()
@@ -163,12 +172,12 @@ fn growth(bundle: &ModelFolder, device: &Device, sentences: usize) -> Result<Opt
     if held().is_none() {
         return Ok(None);
     }
-    let lines = lines(&bundle.tokenizer, sentences);
-    let translator = translator(bundle, BEAM)?;
+    let lines = lines(translator.model().tokenizer(), sentences);
+    let options = searching(BEAM);
     let (first, others) = lines.split_at((sentences / 10).max(2 * WINDOW).min(sentences));
     let translate = |lines: &[String]| {
         let mut windows = lines.chunks(WINDOW);
-        windows.try_for_each(|lines| translator.translate_best(lines).map(drop))
+        windows.try_for_each(|lines| translator.translate_best(lines, &options).map(drop))
     };
     translate(first)?;
     let at_first = held();

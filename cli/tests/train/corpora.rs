@@ -5,9 +5,11 @@ use std::path::Path;
 
 use attend_data::tokenizer::TokenizerKind;
 use attend_device::select;
+use attend_infer::ModelFolder;
 use attend_infer::metric::{BleuTokenizer, corpus_bleu};
-use attend_infer::{ModelFolder, Translator};
 use attend_train::Recipe;
+
+use crate::common::translator;
 
 use super::common::{SMALL_RECIPE, Workspace, copy_and_reverse, counts, small_workspace, stderr};
 
@@ -261,7 +263,9 @@ fn segmented_text_is_scored_without_its_marks() {
         .iter()
         .map(|(_, target)| target.replace("@@ ", ""))
         .collect();
-    let hypotheses = Translator::new(model).translate_best(&sources).unwrap();
+    let translator = translator(model);
+    let options = translator.model().options();
+    let hypotheses = translator.translate_best(&sources, &options).unwrap();
     assert!(hypotheses.iter().all(|hypothesis| !hypothesis.contains("@@")));
     let bleu = corpus_bleu(&hypotheses, &references, BleuTokenizer::None).unwrap();
     assert!(stdout.contains(&bleu.to_string()), "{bleu} is not in:\n{stdout}");

@@ -3,10 +3,12 @@
 use std::fs;
 
 use attend_device::auto;
+use attend_infer::ModelFolder;
 use attend_infer::metric::{BleuTokenizer, corpus_bleu};
 use attend_infer::search::SearchOptions;
-use attend_infer::{ModelFolder, Translator};
 use attend_train::Record;
+
+use crate::common::{searching, translator};
 
 use super::common::{copy_and_reverse, records, set, small_workspace, stderr};
 
@@ -98,9 +100,8 @@ fn the_saved_model_translates_as_the_trained_one() {
         let scores = validations.into_iter().map(|(_, bleu)| bleu);
         let best = scores.max_by(f64::total_cmp).expect("the run validated");
         let bundle = ModelFolder::load(workspace.path(run), &auto().unwrap().device).unwrap();
-        let greedy = SearchOptions::default().greedy();
-        let translator = Translator::new(bundle).with_search(greedy).unwrap();
-        let hypotheses = translator.translate_best(&sources).unwrap();
+        let greedy = searching(SearchOptions::default().greedy());
+        let hypotheses = translator(bundle).translate_best(&sources, &greedy).unwrap();
         let bleu = corpus_bleu(&hypotheses, &references, BleuTokenizer::default()).unwrap();
         assert!(best > 1.0, "the model {run} learnt nothing to compare");
         assert_eq!(bleu.score, best, "{run}");

@@ -4,13 +4,15 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use attend_infer::{ModelFolder, Translator};
+use attend_infer::ModelFolder;
 use attend_model::{NormPlacement, PositionKind, TransformerConfig};
 use burn::tensor::{Int, Tensor};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::{Value, json};
 
-use crate::common::{SENTENCES, Workspace, assert_error, bundle, bundle_of, config, cpu, tokenizer};
+use crate::common::{
+    SENTENCES, Workspace, assert_error, bundle, bundle_of, config, cpu, each, tokenizer, translator,
+};
 
 const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.safetensors";
@@ -52,7 +54,11 @@ fn a_saved_model_comes_back_to_the_bit() {
                 assert_eq!(loaded.config, saved.config);
                 assert_eq!(loaded.generation, saved.generation);
                 assert_eq!(logits(&loaded), logits(&saved));
-                let translate = |folder| Translator::new(folder).translate(&SENTENCES).unwrap();
+                let translate = |folder| {
+                    let translator = translator(folder);
+                    let options = translator.model().options();
+                    each(translator.translate(&SENTENCES, &options))
+                };
                 assert_eq!(translate(loaded), translate(saved));
             }
         }
@@ -340,7 +346,9 @@ fn weights_of_another_precision_are_read() {
         for (actual, exact) in logits(&loaded).iter().zip(logits(&bundle())) {
             assert!((actual - exact).abs() < 0.05, "{actual} instead of {exact}");
         }
-        assert_eq!(Translator::new(loaded).translate(&SENTENCES).unwrap().len(), 8);
+        let translator = translator(loaded);
+        let options = translator.model().options();
+        assert_eq!(each(translator.translate(&SENTENCES, &options)).len(), 8);
     }
 }
 

@@ -10,12 +10,12 @@ use std::thread;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use attend_infer::Translation;
 use attend_infer::search::SearchOptions;
-use attend_infer::{Translation, Translator};
 
 use crate::common::{
     self, MAX_SOURCE_TOKENS, NOTHING, SENTENCES, Workspace, argument, assert_error, assert_usage_error,
-    bundle, text,
+    bundle, each, searching, text, translator,
 };
 
 /// Sentences may come as arguments, from standard input or from a file, which may be compressed. Translations may go to
@@ -69,14 +69,15 @@ fn workers_and_threads_change_no_translation() {
 #[test]
 fn lengths_are_kept_to() {
     let workspace = Workspace::new();
+    let translator = translator(bundle());
     for (min_length, max_length) in [(0, 3), (7, 7), (70, 90)] {
-        let translator = Translator::new(bundle()).with_search(SearchOptions {
+        let options = searching(SearchOptions {
             beam_size: 1,
             min_length,
             max_length: Some(max_length),
             ..SearchOptions::default()
         });
-        let translations = translator.unwrap().translate(&SENTENCES).unwrap();
+        let translations = each(translator.translate(&SENTENCES, &options));
         let best: Vec<&Translation> = translations.iter().map(|best| &best[0]).collect();
         for translation in &best {
             let length = translation.tokens.len();
@@ -95,11 +96,11 @@ fn lengths_are_kept_to() {
     let json = workspace.translated(&["--min-length", &longest, "--json", "yes"], b"");
     let line: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert!(line["translations"][0]["log_probability"].as_f64().unwrap() < 0.0);
-    let translator = Translator::new(bundle()).with_search(SearchOptions {
+    let options = searching(SearchOptions {
         min_length: 70,
         ..SearchOptions::default().greedy()
     });
-    let translations = translator.unwrap().translate(&["yes"]).unwrap();
+    let translations = each(translator.translate(&["yes"], &options));
     assert!(translations[0][0].tokens.len() >= 70);
     let too_long = (MAX_SOURCE_TOKENS + 1).to_string();
     for (flags, part) in [
@@ -313,6 +314,8 @@ fn settings_that_describe_no_search_are_refused() {
         (&["--top-k", "5"], "--sample"),
         (&["--top-p", "0.5"], "--sample"),
         (&["--seed", "5"], "--sample"),
+        (&["--sample", "--seed", "9223372036854775808"], "--seed"),
+        (&["--beam", "18446744073709551615"], "--beam"),
         (&["--sample", "--temperature", "0"], "`sampling.temperature` is 0"),
         (&["--sample", "--top-k", "0"], "`sampling.top_k` is 0"),
         (&["--sample", "--top-p", "1.5"], "`sampling.top_p` is 1.5"),

@@ -9,13 +9,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use attend_device::{notice_device_failure, select};
 use attend_infer::search::SearchOptions;
-use attend_infer::{InferError, ModelFolder, Translator, Workers, device, notice_device_failure};
+use attend_infer::{InferError, ModelFolder};
 use burn::server::telemetry::{DrainStatus, TelemetryEvent, TelemetryProbe, TelemetrySubscription};
 use burn::server::{RemoteServer, WebSocketTransport};
 use burn::tensor::Device;
 
-use crate::common::{SENTENCES, Workspace};
+use crate::common::{SENTENCES, Workspace, each, searching, translator};
 
 /// Serves flex from this process. Returns the device's name, and the events that the server reports.
 fn serve() -> (String, TelemetrySubscription) {
@@ -53,7 +54,7 @@ fn a_step_of_decoding_reads_once() {
     const LENGTH: usize = 10;
     let workspace = Workspace::new();
     let (name, mut events) = serve();
-    let remote = device::select(&name).expect("the server runs").device;
+    let remote = select(&name).expect("the server runs").device;
     let plain = |beam_size| SearchOptions {
         beam_size,
         min_length: LENGTH,
@@ -71,12 +72,11 @@ fn a_step_of_decoding_reads_once() {
     for search in [plain(1), plain(4), without_repetition, of_all_the_source] {
         let translations = [Device::flex(), remote.clone()].map(|device| {
             let model = ModelFolder::load(workspace.model(), &device).expect("a model folder");
-            let translator = Translator::new(model).with_workers(Workers::start(1, 1).expect("a thread"));
-            let translator = translator.with_search(search).expect("valid options");
+            let (translator, options) = (translator(model), searching(search));
             // The first translation also does what is done only once.
-            translator.translate(&SENTENCES[..1]).expect("a translation");
+            each(translator.translate(&SENTENCES[..1], &options));
             round_trips(&mut events);
-            translator.translate(&SENTENCES).expect("translations")
+            each(translator.translate(&SENTENCES, &options))
         });
         // The client waits once for each token, and once for the end.
         assert_eq!(round_trips(&mut events), LENGTH + 1, "{search:?}");
@@ -165,7 +165,7 @@ fn a_device_that_is_lost_while_translating_is_an_error() {
 #[test]
 fn a_panic_while_every_device_answers_is_a_bug() {
     let (name, _events) = serve();
-    let devices = [device::select(&name).expect("the server runs")];
+    let devices = [select(&name).expect("the server runs")];
     let done: Result<_, InferError> = notice_device_failure(&devices, || Ok(1));
     assert_eq!(done.expect("nothing happens"), 1);
     let result = catch_unwind(|| notice_device_failure::<(), InferError>(&devices, || panic!("a bug")));

@@ -1,14 +1,16 @@
 //! The subcommand `attend score`, run from outside on a small model with random weights, and alignments.
 
 use std::fs;
+use std::sync::Arc;
 
 use attend_device::Workers;
 use attend_infer::search::SearchOptions;
-use attend_infer::{GivenTranslation, InferError, Translator};
+use attend_infer::{GivenTranslation, InferError, TranslateOptions, Translator};
 use serde_json::Value;
 
 use crate::common::{
-    MAX_SOURCE_TOKENS, NOTHING, SENTENCES, Workspace, assert_usage_error, bundle, bundle_of_words, text,
+    MAX_SOURCE_TOKENS, NOTHING, SENTENCES, Workspace, assert_usage_error, bundle, bundle_of_words, each,
+    searching, text, translator,
 };
 
 /// Returns a workspace whose model has the words of [`SENTENCES`] as tokens, so that the text of a translation gives
@@ -129,14 +131,16 @@ fn alignments_pair_the_words_that_attend_most() {
 
 #[test]
 fn every_hypothesis_has_its_own_alignment() {
-    let translator = Translator::new(bundle_of_words(SENTENCES)).with_alignments();
-    let options = SearchOptions {
-        beam_size: 3,
-        nbest: 3,
-        ..SearchOptions::default()
+    let translator = translator(bundle_of_words(SENTENCES));
+    let options = TranslateOptions {
+        alignment: true,
+        ..searching(SearchOptions {
+            beam_size: 3,
+            nbest: 3,
+            ..SearchOptions::default()
+        })
     };
-    let translator = translator.with_search(options).unwrap();
-    let together = translator.translate(&SENTENCES).unwrap();
+    let together = each(translator.translate(&SENTENCES, &options));
     for (source, best_first) in SENTENCES.iter().zip(&together) {
         for translation in best_first {
             let given = GivenTranslation {
@@ -144,7 +148,10 @@ fn every_hypothesis_has_its_own_alignment() {
                 target: &translation.text,
                 number: 0,
             };
-            let alone = translator.score(&[given]).unwrap().remove(0).alignment.unwrap();
+            let alone = each(translator.score(&[given], &options))
+                .remove(0)
+                .alignment
+                .unwrap();
             let alignment = translation.alignment.as_ref().unwrap();
             assert_eq!(
                 (&alignment.target, &alignment.words),
@@ -176,21 +183,22 @@ fn company_changes_no_score() {
         target: &long[..long.len() / 2],
         number: pairs.len(),
     });
-    let translator = Translator::new(bundle());
+    let one_by_one = translator(bundle());
+    let options = one_by_one.model().options();
     let alone: Vec<f32> = pairs
         .iter()
-        .map(|&pair| translator.score(&[pair]).unwrap()[0].log_probability)
+        .map(|&pair| each(one_by_one.score(&[pair], &options))[0].log_probability)
         .collect();
     for workers in [1, 3] {
         let workers = Workers::start(workers, 1).unwrap();
         // A batch for scoring does not depend on how many hypotheses a search would keep.
-        let beam = SearchOptions {
+        let beam = searching(SearchOptions {
             beam_size: 1_000,
             ..SearchOptions::default()
-        };
-        let translator = translator.clone().with_workers(workers).with_batch_tokens(60);
-        let translator = translator.with_search(beam).unwrap();
-        for (score, alone) in translator.score(&pairs).unwrap().iter().zip(&alone) {
+        });
+        let model = Arc::clone(one_by_one.model());
+        let translator = Translator::new(model, workers).with_batch_tokens(60);
+        for (score, alone) in each(translator.score(&pairs, &beam)).iter().zip(&alone) {
             assert!((score.log_probability - alone).abs() < 1e-4);
         }
     }
@@ -219,7 +227,9 @@ fn a_sentence_that_is_too_long_is_named() {
         target: &fs::read_to_string(long).unwrap(),
         number: 6,
     };
-    let error = Translator::new(bundle()).score(&[pair]).unwrap_err();
+    let translator = translator(bundle());
+    let options = translator.model().options();
+    let error = translator.score(&[pair], &options).remove(0).unwrap_err();
     assert!(
         matches!(
             error,

@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 use std::fs;
 
-use attend_infer::Translator;
 use attend_infer::search::{LengthNormalization, Sampling, SearchOptions, Stopping, Unknown};
+use attend_infer::{Language, TranslateOptions};
 
 use crate::common::{
-    MAX_SOURCE_TOKENS, NOTHING, SENTENCES, Workspace, argument, assert_error, bundle, bundle_of_words, text,
+    MAX_SOURCE_TOKENS, NOTHING, SENTENCES, Workspace, argument, assert_error, bundle, bundle_of_words, each,
+    searching, text, translator,
 };
 
 /// Each flag sets the search option of its name, whose effects have tests of their own.
@@ -113,9 +114,11 @@ fn flags_are_options_of_the_search() {
         ),
     ];
     let mut outputs = HashSet::new();
+    let translator = translator(bundle());
     for (flags, options) in cases {
-        let translator = Translator::new(bundle()).with_search(options).unwrap();
-        let best = translator.translate_best(&SENTENCES).unwrap();
+        let best = translator
+            .translate_best(&SENTENCES, &searching(options))
+            .unwrap();
         let expected: String = best.iter().map(|best| format!("{best}\n")).collect();
         let flags: Vec<&str> = flags.split(' ').chain(["--batch-tokens", "300"]).collect();
         assert_eq!(
@@ -274,28 +277,28 @@ fn a_vocabulary_without_words_translates() {
 /// The vocabulary holds one word, so that a model with random weights generates `<unk>` for most words.
 #[test]
 fn unknown_words_are_copied_from_where_they_come() {
-    let model = || bundle_of_words(["yes"]);
+    let translator = translator(bundle_of_words(["yes"]));
     let sources = [
         "Xanthippe lacht .",
         "yes Quetzal",
         "good morning to all of Ouagadougou",
     ];
-    let searching = |unknown, nbest| {
-        let options = SearchOptions {
+    let treating = |unknown, nbest| {
+        searching(SearchOptions {
             beam_size: 3,
             nbest,
             unknown,
             min_length: 2,
             max_length: Some(4),
             ..SearchOptions::default()
-        };
-        Translator::new(model()).with_search(options).unwrap()
+        })
     };
-    let kept = searching(Unknown::Keep, 3)
-        .with_alignments()
-        .translate(&sources)
-        .unwrap();
-    let copied = searching(Unknown::Copy, 3).translate(&sources).unwrap();
+    let kept = TranslateOptions {
+        alignment: true,
+        ..treating(Unknown::Keep, 3)
+    };
+    let kept = each(translator.translate(&sources, &kept));
+    let copied = each(translator.translate(&sources, &treating(Unknown::Copy, 3)));
     let mut places = HashSet::new();
     for ((source, kept), copied) in sources.iter().zip(&kept).zip(&copied) {
         let words: Vec<&str> = source.split(' ').collect();
@@ -321,14 +324,22 @@ fn unknown_words_are_copied_from_where_they_come() {
 
     // In a text of several sentences, an unknown word is copied from its own sentence.
     let joined = ["Xanthippe lacht . Good morning to all of Ouagadougou"];
-    let of_text = searching(Unknown::Copy, 1).translate_text(&joined).unwrap();
-    let sentences = searching(Unknown::Copy, 1)
-        .translate_best(&["Xanthippe lacht .", "Good morning to all of Ouagadougou"])
+    let of_sentences = treating(Unknown::Copy, 1);
+    let of_text = TranslateOptions {
+        language: Some(Language::default()),
+        ..of_sentences.clone()
+    };
+    let of_text = each(translator.translate(&joined, &of_text));
+    let sentences = translator
+        .translate_best(
+            &["Xanthippe lacht .", "Good morning to all of Ouagadougou"],
+            &of_sentences,
+        )
         .unwrap();
     assert_eq!(of_text[0][0].text, sentences.join(" "));
 
     let workspace = Workspace::new();
-    model().save(workspace.model()).unwrap();
+    bundle_of_words(["yes"]).save(workspace.model()).unwrap();
     let flags = ["--unknown=copy", "--beam=3", "--min-length=2", "--max-length=4"];
     let best: String = copied
         .iter()
@@ -361,18 +372,16 @@ fn unknown_words_are_copied_from_where_they_come() {
 /// In segmented text, an unknown token is a piece of a word, but the whole word is copied.
 #[test]
 fn a_copied_word_is_whole() {
-    let options = SearchOptions {
+    let options = searching(SearchOptions {
         unknown: Unknown::Copy,
         min_length: 1,
         max_length: Some(1),
         ..SearchOptions::default()
-    };
+    });
     // The vocabulary holds no word, so that every token is unknown.
-    let translator = Translator::new(bundle_of_words([""]))
-        .with_search(options)
-        .unwrap();
-    let copied = translator.translate_best(&["Xan@@ thip@@ pe"]).unwrap();
+    let translator = translator(bundle_of_words([""]));
+    let copied = translator.translate_best(&["Xan@@ thip@@ pe"], &options).unwrap();
     assert_eq!(copied, ["Xanthippe"]);
-    let unfinished = translator.translate_best(&["Xan@@"]).unwrap();
+    let unfinished = translator.translate_best(&["Xan@@"], &options).unwrap();
     assert_eq!(unfinished, ["Xan"]);
 }

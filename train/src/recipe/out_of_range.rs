@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
+use attend_infer::search::SearchError;
+
 /// The largest count of anything: more than any run lasts or any corpus has, and far from overflowing.
 pub(super) const MOST: u64 = 1_000_000_000_000;
 
@@ -21,6 +23,15 @@ impl OutOfRange {
             field: field.to_owned(),
             reason: format!("{field} {reason}"),
         })
+    }
+}
+
+impl From<SearchError> for OutOfRange {
+    fn from(error: SearchError) -> Self {
+        Self {
+            field: format!("search.{}", error.field()),
+            reason: error.to_string(),
+        }
     }
 }
 

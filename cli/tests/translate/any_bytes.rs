@@ -2,34 +2,41 @@
 
 use std::io::Cursor;
 use std::ops::ControlFlow;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use attend_data::DataError;
 use attend_data::corpus::Lines;
 use attend_infer::search::SearchOptions;
-use attend_infer::stream::{StreamOptions, translate_lines};
-use attend_infer::{InferError, Translator};
+use attend_infer::{InferError, Language, StreamLine, TranslateOptions, Translator};
 use proptest::prelude::*;
 
-use crate::common::{MAX_SOURCE_TOKENS, bundle};
+use crate::common::{MAX_SOURCE_TOKENS, bundle, searching, translator};
 
-static TRANSLATOR: LazyLock<Translator> = LazyLock::new(|| {
-    let short = SearchOptions {
-        beam_size: 2,
-        nbest: 2,
-        max_length: Some(2),
-        ..SearchOptions::default()
-    };
-    Translator::new(bundle()).with_search(short).unwrap()
-});
+static TRANSLATOR: LazyLock<Translator> = LazyLock::new(|| translator(bundle()));
 
 /// The lines that come out, and how it ends.
-fn translated(bytes: &[u8], options: StreamOptions<'_>) -> (Vec<String>, Result<(), InferError>) {
+fn translated(
+    bytes: &[u8],
+    language: Option<Language>,
+    eager: bool,
+) -> (Vec<String>, Result<(), InferError>) {
+    let options = Arc::new(TranslateOptions {
+        language,
+        ..searching(SearchOptions {
+            beam_size: 2,
+            nbest: 2,
+            max_length: Some(2),
+            ..SearchOptions::default()
+        })
+    });
     let mut written = Vec::new();
     let lines = Lines::new(Cursor::new(bytes.to_owned()), "input");
-    let result = translate_lines(&TRANSLATOR, lines, options, |lines, translations| {
-        assert_eq!(lines.len(), translations.len());
-        for (line, best_first) in lines.iter().zip(translations) {
+    let lines = lines.map(move |line| {
+        let (text, options) = (line?, Arc::clone(&options));
+        Ok(StreamLine { text, options })
+    });
+    let result = TRANSLATOR.translate_stream(lines, eager, |lines| {
+        for (line, best_first) in lines {
             assert!((1..=2).contains(&best_first.len()));
             assert_eq!(
                 best_first[0].text.is_empty() && line.trim().is_empty(),
@@ -37,8 +44,8 @@ fn translated(bytes: &[u8], options: StreamOptions<'_>) -> (Vec<String>, Result<
             );
             assert!(best_first.is_sorted_by(|better, worse| better.score >= worse.score));
             assert!(!best_first[0].text.contains('\n'));
+            written.push(line.clone());
         }
-        written.extend_from_slice(lines);
         Ok(ControlFlow::Continue(()))
     });
     (written, result)
@@ -64,14 +71,7 @@ fn expected(bytes: &[u8]) -> (Vec<String>, Option<usize>) {
 fn check(bytes: &[u8]) {
     for eager in [false, true] {
         let (expected, invalid) = expected(bytes);
-        let (lines, result) = translated(
-            bytes,
-            StreamOptions {
-                split: true,
-                eager,
-                requests: None,
-            },
-        );
+        let (lines, result) = translated(bytes, Some(Language::default()), eager);
         assert_eq!(lines, expected);
         match (&result, invalid) {
             (Ok(()), None) => {}
@@ -83,15 +83,8 @@ fn check(bytes: &[u8]) {
 
         let too_long = expected
             .iter()
-            .position(|line| !line.trim().is_empty() && !TRANSLATOR.fits(line));
-        let (lines, result) = translated(
-            bytes,
-            StreamOptions {
-                split: false,
-                eager,
-                requests: None,
-            },
-        );
+            .position(|line| !line.trim().is_empty() && !TRANSLATOR.model().fits(line));
+        let (lines, result) = translated(bytes, None, eager);
         assert_eq!(lines, expected[..too_long.unwrap_or(expected.len())]);
         if let Some(place) = too_long {
             assert!(
@@ -122,33 +115,4 @@ proptest! {
     ) {
         check(&parts.concat());
     }
-}
-
-#[test]
-fn a_line_of_a_megabyte_without_a_space_is_translated() {
-    let line = "~".repeat(1 << 20);
-    let text = TRANSLATOR.translate_text(&[&line]).unwrap();
-    assert!(text[0][0].tokens.len() <= 2 * line.len().div_ceil(MAX_SOURCE_TOKENS));
-    let refused = TRANSLATOR.translate(&["yes", &line]);
-    assert!(
-        matches!(refused, Err(InferError::TooLong { line: 2, .. })),
-        "{refused:?}"
-    );
-}
-
-#[test]
-fn a_writer_that_breaks_ends_the_stream() {
-    let lines = Lines::new(Cursor::new("yes\n".repeat(5_000)), "input");
-    let options = StreamOptions {
-        split: true,
-        ..StreamOptions::default()
-    };
-    let mut calls = 0;
-    translate_lines(&TRANSLATOR, lines, options, |lines, _| {
-        calls += 1;
-        assert!(lines.len() < 2_000, "{} lines at once", lines.len());
-        Ok::<_, InferError>(ControlFlow::Break(()))
-    })
-    .unwrap();
-    assert_eq!(calls, 1);
 }
