@@ -11,7 +11,6 @@ pub mod file;
 pub mod filter;
 pub mod mixture;
 pub mod parallel_text;
-pub mod phrasebook;
 pub mod report;
 pub mod shard;
 pub mod source;

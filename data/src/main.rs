@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use attend_data::cli::{print, report};
 use attend_data::error::DataError;
 use attend_data::file::write_file;
-use attend_data::phrasebook::Phrasebook;
 use attend_data::source::{Downloader, Mirror, Progress, Source, SourceFile};
+use attend_phrasebook::Phrasebook;
 use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
@@ -132,8 +132,8 @@ fn write_phrasebook(output: &Path) -> Result<(), DataError> {
     fs::create_dir_all(output).map_err(|error| DataError::write(output, error))?;
     let Phrasebook { train, valid, test } = Phrasebook::generate();
     for (split, pairs) in [("train", train), ("valid", valid), ("test", test)] {
-        let source = pairs.iter().map(|pair| pair.source.as_str());
-        let target = pairs.iter().map(|pair| pair.target.as_str());
+        let source = pairs.iter().map(|pair| pair.english.as_str());
+        let target = pairs.iter().map(|pair| pair.german.as_str());
         write_lines(&output.join(format!("{split}.en")), source)?;
         write_lines(&output.join(format!("{split}.de")), target)?;
         eprintln!("{split}: {} pairs", pairs.len());

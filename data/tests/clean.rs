@@ -4,8 +4,8 @@ use attend_data::DataError;
 use attend_data::clean::{Cleaning, CleaningReport};
 use attend_data::corpus::SentencePair;
 use attend_data::filter::FilterReport;
-use attend_data::phrasebook::Phrasebook;
 use attend_data::report::{CorpusReport, CorpusReports};
+use attend_phrasebook::Phrasebook;
 
 fn pair(source: &str, target: &str) -> SentencePair {
     SentencePair {
@@ -108,7 +108,10 @@ fn a_language_may_have_several_scripts() {
 fn the_defaults_keep_a_clean_corpus_whole() {
     let train = Phrasebook::generate().train;
     let total = train.len();
-    let mut cleaned = Cleaning::default().clean(train.into_iter().map(Ok::<_, DataError>));
+    let pairs = train
+        .iter()
+        .map(|train| Ok::<_, DataError>(pair(&train.english, &train.german)));
+    let mut cleaned = Cleaning::default().clean(pairs);
     assert_eq!(cleaned.by_ref().count(), total);
     assert_eq!(cleaned.report().kept, total);
 }

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::fs;
 
-use attend_data::phrasebook::Phrasebook;
 use attend_data::tokenizer::Tokenizer;
+use attend_phrasebook::Phrasebook;
 use rayon::ThreadPoolBuilder;
 use tempfile::TempDir;
 
@@ -57,7 +57,7 @@ fn any_number_of_threads_learns_the_same_pieces() {
     let pairs = Phrasebook::generate().train;
     let lines: Vec<&str> = pairs[..2_000]
         .iter()
-        .flat_map(|pair| [&*pair.source, &*pair.target])
+        .flat_map(|pair| [&*pair.english, &*pair.german])
         .collect();
     let learn = |threads: usize| {
         let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

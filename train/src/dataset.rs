@@ -10,10 +10,10 @@ use attend_data::corpus::SentencePair;
 use attend_data::filter::Filter;
 use attend_data::mixture::{Mixture, WeightedCorpus};
 use attend_data::parallel_text::{ParallelText, sample_pairs};
-use attend_data::phrasebook::Phrasebook;
 use attend_data::report::{CorpusReport, CorpusReports};
 use attend_data::shard::{self, Progress};
 use attend_data::tokenizer::{Tokenizer, TokenizerKind, dropout_random};
+use attend_phrasebook::{Pair, Phrasebook};
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
@@ -52,13 +52,13 @@ impl Corpora {
             let Phrasebook { train, valid, test } = Phrasebook::generate();
             let train = TrainingText {
                 name: "phrasebook".to_owned(),
-                text: ParallelText::Pairs(train),
+                text: ParallelText::Pairs(sentence_pairs(train)),
                 weight: 1.0,
             };
             return Ok(Self {
                 train: vec![train],
-                valid,
-                test,
+                valid: sentence_pairs(valid),
+                test: sentence_pairs(test),
             });
         }
         let train = settings.train.iter().filter_map(|files| {
@@ -102,6 +102,14 @@ impl Corpora {
         let tokenizer = Tokenizer::train(settings.tokenizer, lines, settings.vocab_size)?;
         failure.map_or(Ok(tokenizer), Err)
     }
+}
+
+fn sentence_pairs(pairs: Vec<Pair>) -> Vec<SentencePair> {
+    let pair = |Pair { english, german }| SentencePair {
+        source: english,
+        target: german,
+    };
+    pairs.into_iter().map(pair).collect()
 }
 
 /// Encoded pairs to train and validate on.

@@ -12,9 +12,9 @@ use attend_data::corpus::SentencePair;
 use attend_data::filter::Filter;
 use attend_data::mixture::{Mixture, WeightedCorpus};
 use attend_data::parallel_text::ParallelText;
-use attend_data::phrasebook::Phrasebook;
 use attend_data::shard;
 use attend_data::tokenizer::{Tokenizer, TokenizerKind};
+use attend_phrasebook::{Pair, Phrasebook};
 use attend_train::Recipe;
 use attend_train::dataset::{BatchSequence, BpeDropout, Corpora, Position};
 use tempfile::TempDir;
@@ -322,12 +322,12 @@ fn subwords_are_learnt_from_no_more_pairs_than_the_recipe_says() {
         let corpora = Corpora::load(&settings).unwrap();
         corpora.train_tokenizer(&settings).unwrap().to_json()
     };
-    let expected = |pairs: &[&SentencePair], kind: TokenizerKind| {
-        let lines = pairs.iter().flat_map(|pair| [&pair.source, &pair.target]);
+    let expected = |pairs: &[&Pair], kind: TokenizerKind| {
+        let lines = pairs.iter().flat_map(|pair| [&pair.english, &pair.german]);
         Tokenizer::train(kind, lines, Some(500)).unwrap().to_json()
     };
     let train = Phrasebook::generate().train;
-    let all: Vec<&SentencePair> = train.iter().collect();
+    let all: Vec<&Pair> = train.iter().collect();
     assert_eq!(
         learn("data.vocab_pairs=500000", "data.tokenizer=bpe"),
         expected(&all, TokenizerKind::Bpe)

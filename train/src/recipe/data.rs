@@ -63,7 +63,7 @@ pub struct DataSettings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EmbeddedCorpus {
-    /// English to German, from a grammar: [`attend_data::phrasebook`].
+    /// English to German, from a grammar: [`attend_phrasebook`].
     Phrasebook,
 }
 

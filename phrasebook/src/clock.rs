@@ -1,21 +1,21 @@
 //! Clock times: "at half past seven" is "um halb acht".
 
-use super::numbers;
+use crate::numbers;
 
 /// A time on a twelve-hour clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Clock {
+pub(crate) struct Clock {
     /// 1 to 12
-    pub(super) hour: u32,
+    pub(crate) hour: u32,
     /// one of [`Clock::MINUTES`]
-    pub(super) minute: u32,
+    pub(crate) minute: u32,
 }
 
 impl Clock {
     /// The minutes that both languages name in the same way, counted from the full hour, and the half hour.
-    pub(super) const MINUTES: [u32; 10] = [0, 5, 10, 15, 20, 30, 40, 45, 50, 55];
+    pub(crate) const MINUTES: [u32; 10] = [0, 5, 10, 15, 20, 30, 40, 45, 50, 55];
 
-    pub(super) fn english(self) -> String {
+    pub(crate) fn english(self) -> String {
         let span = |minutes| match minutes {
             15 => "a quarter".to_owned(),
             _ => numbers::english(minutes),
@@ -28,7 +28,7 @@ impl Clock {
         }
     }
 
-    pub(super) fn german(self) -> String {
+    pub(crate) fn german(self) -> String {
         let span = |minutes| match minutes {
             15 => "Viertel".to_owned(),
             _ => numbers::german(minutes),

@@ -55,7 +55,7 @@ const GERMAN_TENS: [&str; 10] = [
 /// The number in English words: 2345 is "two thousand three hundred and forty-five".
 ///
 /// The "and" stands before the last two digits wherever hundreds or thousands precede them.
-pub(super) fn english(number: u32) -> String {
+pub(crate) fn english(number: u32) -> String {
     debug_assert!((1..10_000).contains(&number));
     let (thousands, hundreds, rest) = (number / 1000, number / 100 % 10, number % 100);
     let mut words = Vec::new();
@@ -84,7 +84,7 @@ pub(super) fn english(number: u32) -> String {
 /// The number as one German word: 2345 is "zweitausenddreihundertfünfundvierzig".
 ///
 /// One hundred and one thousand are spelled out ("einhundert", "eintausend"), as on a cheque.
-pub(super) fn german(number: u32) -> String {
+pub(crate) fn german(number: u32) -> String {
     debug_assert!((1..10_000).contains(&number));
     let (thousands, hundreds, rest) = (number / 1000, number / 100 % 10, number % 100);
     let mut word = String::new();

@@ -1,9 +1,9 @@
 //! Which nouns, determiners and adjectives go together.
 
-use super::super::features::{Determiner, Gender, Number, Person, Pronoun};
-use super::super::lexicon::{Adjective, Classes, Name, Noun};
-use super::super::tree::{Clause, NounPhrase};
 use super::{Deriver, is_person};
+use crate::features::{Determiner, Gender, Number, Person, Pronoun};
+use crate::lexicon::{Adjective, Classes, Name, Noun};
+use crate::tree::{Clause, NounPhrase};
 
 impl<'l> Deriver<'l> {
     /// A noun, and if there is one, one that the sentence has not used yet.

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::lexicon::Lexicon;
+use crate::lexicon::Lexicon;
 
 mod corpus;
 mod grammar;

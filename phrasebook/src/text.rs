@@ -1,7 +1,7 @@
 //! From words to a line of text.
 
 /// The parts that are not empty, with a space between them.
-pub(super) fn join<S: AsRef<str>>(parts: impl IntoIterator<Item = S>) -> String {
+pub(crate) fn join<S: AsRef<str>>(parts: impl IntoIterator<Item = S>) -> String {
     let mut text = String::new();
     for part in parts {
         let part = part.as_ref();
@@ -14,7 +14,7 @@ pub(super) fn join<S: AsRef<str>>(parts: impl IntoIterator<Item = S>) -> String 
 }
 
 /// The text with a capital first letter and a final mark, which absorbs a comma before it.
-pub(super) fn capitalized(text: &str, mark: &str) -> String {
+pub(crate) fn capitalized(text: &str, mark: &str) -> String {
     let text = text.trim_end_matches(',');
     let mut characters = text.chars();
     let first = characters

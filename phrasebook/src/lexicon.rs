@@ -1,45 +1,45 @@
-//! The words: tables of tab-separated values in `data/lexicon/`, embedded in the program.
+//! The words: tables of tab-separated values in `phrasebook/lexicon/`, embedded in the program.
 //!
 //! Each table's header says what its columns hold. To add a word, add a line.
 
-use super::features::{Case, Gender, Number};
+use crate::features::{Case, Gender, Number};
 
 /// A noun.
 #[derive(Debug)]
-pub(super) struct Noun {
-    pub(super) english: &'static str,
+pub(crate) struct Noun {
+    pub(crate) english: &'static str,
     /// `None` for a noun that is not counted.
-    pub(super) english_plural: Option<&'static str>,
-    pub(super) german: &'static str,
-    pub(super) gender: Gender,
-    pub(super) german_plural: Option<&'static str>,
+    pub(crate) english_plural: Option<&'static str>,
+    pub(crate) german: &'static str,
+    pub(crate) gender: Gender,
+    pub(crate) german_plural: Option<&'static str>,
     /// The accusative and dative singular.
-    pub(super) german_oblique: &'static str,
-    pub(super) classes: Classes,
+    pub(crate) german_oblique: &'static str,
+    pub(crate) classes: Classes,
 }
 
 /// A first name, the same in both languages.
 #[derive(Debug)]
-pub(super) struct Name {
-    pub(super) name: &'static str,
-    pub(super) gender: Gender,
+pub(crate) struct Name {
+    pub(crate) name: &'static str,
+    pub(crate) gender: Gender,
 }
 
 /// An adjective.
 #[derive(Debug)]
-pub(super) struct Adjective {
-    pub(super) english: &'static str,
+pub(crate) struct Adjective {
+    pub(crate) english: &'static str,
     /// After "to be": teuer.
-    pub(super) german: &'static str,
+    pub(crate) german: &'static str,
     /// Before an ending: teur.
-    pub(super) german_stem: &'static str,
+    pub(crate) german_stem: &'static str,
     /// The nouns that it describes.
-    pub(super) classes: Classes,
+    pub(crate) classes: Classes,
 }
 
 /// What a verb takes beside its subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Frame {
+pub(crate) enum Frame {
     Nothing,
     Accusative,
     Dative,
@@ -65,62 +65,62 @@ pub(super) enum Frame {
 
 /// A verb.
 #[derive(Debug)]
-pub(super) struct Verb {
+pub(crate) struct Verb {
     /// The infinitive; a `|` stands before a particle that follows a pronoun object.
-    pub(super) english: &'static str,
+    pub(crate) english: &'static str,
     /// The past participle of the infinitive's first word.
-    pub(super) english_participle: &'static str,
+    pub(crate) english_participle: &'static str,
     /// A separable prefix, or nothing.
-    pub(super) prefix: &'static str,
+    pub(crate) prefix: &'static str,
     /// The infinitive without its prefix.
-    pub(super) german: &'static str,
+    pub(crate) german: &'static str,
     /// The irregular second person singular.
-    pub(super) german_du: Option<&'static str>,
+    pub(crate) german_du: Option<&'static str>,
     /// The irregular third person singular.
-    pub(super) german_er: Option<&'static str>,
+    pub(crate) german_er: Option<&'static str>,
     /// `None` for a verb that is not used in the perfect.
-    pub(super) german_participle: Option<&'static str>,
+    pub(crate) german_participle: Option<&'static str>,
     /// Whether the perfect takes "sein" and not "haben".
-    pub(super) perfect_with_sein: bool,
-    pub(super) frame: Frame,
-    pub(super) subjects: Classes,
-    pub(super) objects: Classes,
-    pub(super) places: Classes,
+    pub(crate) perfect_with_sein: bool,
+    pub(crate) frame: Frame,
+    pub(crate) subjects: Classes,
+    pub(crate) objects: Classes,
+    pub(crate) places: Classes,
     additions: Classes,
 }
 
 impl Verb {
     /// Whether the verb goes with an addition: "time", "with", "for" or "modal".
-    pub(super) fn allows(&self, addition: &str) -> bool {
+    pub(crate) fn allows(&self, addition: &str) -> bool {
         self.additions.contains(addition)
     }
 }
 
 /// A German preposition.
 #[derive(Debug)]
-pub(super) struct Preposition {
-    pub(super) german: &'static str,
+pub(crate) struct Preposition {
+    pub(crate) german: &'static str,
     /// What it means between things and furniture.
-    pub(super) english: Option<&'static str>,
+    pub(crate) english: Option<&'static str>,
     /// The furniture that it relates to.
-    pub(super) classes: Classes,
+    pub(crate) classes: Classes,
     /// The case of the place where something is, or of whatever else the preposition relates to.
-    pub(super) static_case: Case,
+    pub(crate) static_case: Case,
     /// The case of the place where something goes.
-    pub(super) goal_case: Case,
+    pub(crate) goal_case: Case,
 }
 
 /// How one is at a place and goes there.
 #[derive(Debug)]
-pub(super) struct Place {
-    pub(super) noun: &'static str,
-    pub(super) at: (&'static str, &'static str),
-    pub(super) to: (&'static str, &'static str),
+pub(crate) struct Place {
+    pub(crate) noun: &'static str,
+    pub(crate) at: (&'static str, &'static str),
+    pub(crate) to: (&'static str, &'static str),
 }
 
 /// What an adverbial says, and so where it may stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AdverbialKind {
+pub(crate) enum AdverbialKind {
     Frequency,
     Habit,
     Moment,
@@ -134,30 +134,30 @@ pub(super) enum AdverbialKind {
 
 /// An adverb or a fixed phrase.
 #[derive(Debug)]
-pub(super) struct Adverbial {
-    pub(super) english: &'static str,
-    pub(super) german: &'static str,
-    pub(super) kind: AdverbialKind,
+pub(crate) struct Adverbial {
+    pub(crate) english: &'static str,
+    pub(crate) german: &'static str,
+    pub(crate) kind: AdverbialKind,
 }
 
 /// Word classes, separated by spaces.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Classes(&'static str);
+pub(crate) struct Classes(&'static str);
 
 impl Classes {
-    pub(super) fn iter(self) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn iter(self) -> impl Iterator<Item = &'static str> {
         self.0.split(' ').filter(|class| *class != "-")
     }
 
-    pub(super) fn contains(self, class: &str) -> bool {
+    pub(crate) fn contains(self, class: &str) -> bool {
         self.iter().any(|own| own == class)
     }
 
-    pub(super) fn overlap(self, other: Self) -> bool {
+    pub(crate) fn overlap(self, other: Self) -> bool {
         self.iter().any(|class| other.contains(class))
     }
 
-    pub(super) fn is_empty(self) -> bool {
+    pub(crate) fn is_empty(self) -> bool {
         self.iter().next().is_none()
     }
 }
@@ -170,47 +170,46 @@ impl From<&'static str> for Classes {
 
 /// All tables.
 #[derive(Debug)]
-pub(super) struct Lexicon {
-    pub(super) nouns: Vec<Noun>,
-    pub(super) names: Vec<Name>,
-    pub(super) adjectives: Vec<Adjective>,
-    pub(super) verbs: Vec<Verb>,
-    pub(super) prepositions: Vec<Preposition>,
-    pub(super) places: Vec<Place>,
-    pub(super) adverbials: Vec<Adverbial>,
+pub(crate) struct Lexicon {
+    pub(crate) nouns: Vec<Noun>,
+    pub(crate) names: Vec<Name>,
+    pub(crate) adjectives: Vec<Adjective>,
+    pub(crate) verbs: Vec<Verb>,
+    pub(crate) prepositions: Vec<Preposition>,
+    pub(crate) places: Vec<Place>,
+    pub(crate) adverbials: Vec<Adverbial>,
 }
 
 impl Lexicon {
     /// Reads the embedded tables. A fault in them is a fault of the program and panics with the line.
-    pub(super) fn embedded() -> Self {
+    pub(crate) fn embedded() -> Self {
         Self {
-            nouns: rows(include_str!("../../lexicon/nouns.tsv"), noun),
-            names: rows(include_str!("../../lexicon/names.tsv"), |[name, gender]| Name {
+            nouns: rows(include_str!("../lexicon/nouns.tsv"), noun),
+            names: rows(include_str!("../lexicon/names.tsv"), |[name, gender]| Name {
                 name,
                 gender: parse_gender(gender),
             }),
-            adjectives: rows(include_str!("../../lexicon/adjectives.tsv"), adjective),
-            verbs: rows(include_str!("../../lexicon/verbs.tsv"), verb),
-            prepositions: rows(include_str!("../../lexicon/prepositions.tsv"), preposition),
-            places: rows(
-                include_str!("../../lexicon/places.tsv"),
-                |[noun, at, an, to, zu]| Place {
+            adjectives: rows(include_str!("../lexicon/adjectives.tsv"), adjective),
+            verbs: rows(include_str!("../lexicon/verbs.tsv"), verb),
+            prepositions: rows(include_str!("../lexicon/prepositions.tsv"), preposition),
+            places: rows(include_str!("../lexicon/places.tsv"), |[noun, at, an, to, zu]| {
+                Place {
                     noun,
                     at: (at, an),
                     to: (to, zu),
-                },
-            ),
-            adverbials: rows(include_str!("../../lexicon/adverbials.tsv"), adverbial),
+                }
+            }),
+            adverbials: rows(include_str!("../lexicon/adverbials.tsv"), adverbial),
         }
     }
 
     /// The noun with this English singular.
-    pub(super) fn noun(&self, english: &str) -> &Noun {
+    pub(crate) fn noun(&self, english: &str) -> &Noun {
         found(self.nouns.iter().find(|noun| noun.english == english), english)
     }
 
     /// The adjective with this English form.
-    pub(super) fn adjective(&self, english: &str) -> &Adjective {
+    pub(crate) fn adjective(&self, english: &str) -> &Adjective {
         found(
             self.adjectives
                 .iter()
@@ -220,13 +219,13 @@ impl Lexicon {
     }
 
     /// The verb with this English and German infinitive (without its prefix): two verbs may share one of them.
-    pub(super) fn verb(&self, english: &str, german: &str) -> &Verb {
+    pub(crate) fn verb(&self, english: &str, german: &str) -> &Verb {
         let same = |verb: &&Verb| verb.english == english && verb.german == german;
         found(self.verbs.iter().find(same), english)
     }
 
     /// The preposition with this German form.
-    pub(super) fn preposition(&self, german: &str) -> &Preposition {
+    pub(crate) fn preposition(&self, german: &str) -> &Preposition {
         found(
             self.prepositions
                 .iter()
@@ -236,7 +235,7 @@ impl Lexicon {
     }
 
     /// The place that this noun names.
-    pub(super) fn place(&self, noun: &Noun) -> &Place {
+    pub(crate) fn place(&self, noun: &Noun) -> &Place {
         found(
             self.places.iter().find(|place| place.noun == noun.english),
             noun.english,
@@ -295,7 +294,7 @@ fn noun(
 
 impl Noun {
     /// The German form, without the -n of the dative plural.
-    pub(super) fn german_form(&self, number: Number, case: Case) -> &'static str {
+    pub(crate) fn german_form(&self, number: Number, case: Case) -> &'static str {
         match (number, case) {
             (Number::Plural, _) => self.german_plural.unwrap_or(self.german),
             (Number::Singular, Case::Nominative) => self.german,
@@ -303,7 +302,7 @@ impl Noun {
         }
     }
 
-    pub(super) fn is_counted(&self) -> bool {
+    pub(crate) fn is_counted(&self) -> bool {
         self.english_plural.is_some()
     }
 }

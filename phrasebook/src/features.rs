@@ -2,7 +2,7 @@
 
 /// The gender of a German noun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Gender {
+pub(crate) enum Gender {
     Masculine,
     Feminine,
     Neuter,
@@ -10,14 +10,14 @@ pub(super) enum Gender {
 
 /// One or many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Number {
+pub(crate) enum Number {
     Singular,
     Plural,
 }
 
 /// The three German cases of this corpus; its possessives need no genitive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Case {
+pub(crate) enum Case {
     Nominative,
     Accusative,
     Dative,
@@ -25,18 +25,18 @@ pub(super) enum Case {
 
 /// Who speaks, who is spoken to, who is spoken of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Person {
+pub(crate) enum Person {
     First,
     Second,
     Third,
 }
 
 /// What a finite verb agrees with.
-pub(super) type Agreement = (Person, Number);
+pub(crate) type Agreement = (Person, Number);
 
 /// Personal and question pronouns. "You" is the familiar German "du" everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pronoun {
+pub(crate) enum Pronoun {
     I,
     You,
     He,
@@ -50,9 +50,9 @@ pub(super) enum Pronoun {
 
 impl Pronoun {
     /// The pronouns that can own something and need no antecedent.
-    pub(super) const PERSONAL: [Self; 6] = [Self::I, Self::You, Self::He, Self::She, Self::We, Self::They];
+    pub(crate) const PERSONAL: [Self; 6] = [Self::I, Self::You, Self::He, Self::She, Self::We, Self::They];
 
-    pub(super) fn agreement(self) -> Agreement {
+    pub(crate) fn agreement(self) -> Agreement {
         match self {
             Self::I => (Person::First, Number::Singular),
             Self::You => (Person::Second, Number::Singular),
@@ -65,7 +65,7 @@ impl Pronoun {
 
 /// The word before a noun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Determiner {
+pub(crate) enum Determiner {
     /// the, der
     Definite,
     /// a, ein; nothing in the plural and before a noun that is not counted
@@ -84,7 +84,7 @@ pub(super) enum Determiner {
 
 /// How a clause's verb is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(crate) enum Mode {
     /// buys, kauft
     Present,
     /// has bought, hat gekauft
@@ -98,5 +98,5 @@ pub(super) enum Mode {
 }
 
 impl Mode {
-    pub(super) const MODALS: [Self; 3] = [Self::Can, Self::Must, Self::Want];
+    pub(crate) const MODALS: [Self; 3] = [Self::Can, Self::Must, Self::Want];
 }

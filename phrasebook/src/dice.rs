@@ -4,36 +4,36 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// A seeded source of choices.
-pub(super) struct Dice(ChaCha8Rng);
+pub(crate) struct Dice(ChaCha8Rng);
 
 impl Dice {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
     /// A number from 0 to `n - 1`; each is as likely as the others up to n / 2³².
-    pub(super) fn below(&mut self, n: usize) -> usize {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
         debug_assert!(n > 0 && n <= u32::MAX as usize);
         ((u64::from(self.0.next_u32()) * n as u64) >> 32) as usize
     }
 
     /// A number from `first` to `last`, both included.
-    pub(super) fn between(&mut self, first: u32, last: u32) -> u32 {
+    pub(crate) fn between(&mut self, first: u32, last: u32) -> u32 {
         first + self.below((last - first + 1) as usize) as u32
     }
 
     /// One of the choices, each as likely as the others.
-    pub(super) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
+    pub(crate) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len())]
     }
 
     /// Whether an event of this probability happens.
-    pub(super) fn percent(&mut self, probability: usize) -> bool {
+    pub(crate) fn percent(&mut self, probability: usize) -> bool {
         self.below(100) < probability
     }
 
     /// One of the choices, each as often as its weight says.
-    pub(super) fn weighted<T: Copy>(&mut self, choices: &[(usize, T)]) -> T {
+    pub(crate) fn weighted<T: Copy>(&mut self, choices: &[(usize, T)]) -> T {
         let mut ticket = self.below(choices.iter().map(|(weight, _)| weight).sum());
         for (weight, choice) in choices {
             if ticket < *weight {

@@ -1,14 +1,14 @@
 //! German: the finite verb second or last, and the order of what stands between the parts of the predicate.
 
-use super::conjugation::{Bracket, bracket};
-use super::declension::{contracted, noun_group, pronoun, relative_pronoun};
-use super::features::{Case, Determiner, Pronoun};
-use super::numbers;
-use super::text::{capitalized, join};
-use super::tree::{Clause, NounPhrase, Phrase, Sentence};
+use crate::conjugation::{Bracket, bracket};
+use crate::declension::{contracted, noun_group, pronoun, relative_pronoun};
+use crate::features::{Case, Determiner, Pronoun};
+use crate::numbers;
+use crate::text::{capitalized, join};
+use crate::tree::{Clause, NounPhrase, Phrase, Sentence};
 
 /// The German sentence, capitalized and with its final mark.
-pub(super) fn sentence(tree: &Sentence) -> String {
+pub(crate) fn sentence(tree: &Sentence) -> String {
     match tree {
         Sentence::Statement { front: None, clause } => {
             let mark = if matches!(clause.subject, NounPhrase::Pronoun(Pronoun::Who)) {

@@ -3,13 +3,13 @@
 //! [`derive`](super::derive) builds these trees; [`english`](super::english) and [`german`](super::german) each
 //! read them in their own order.
 
-use super::clock::Clock;
-use super::features::{Agreement, Case, Determiner, Gender, Mode, Number, Person, Pronoun};
-use super::lexicon::{Adjective, Adverbial, Name, Noun, Preposition, Verb};
+use crate::clock::Clock;
+use crate::features::{Agreement, Case, Determiner, Gender, Mode, Number, Person, Pronoun};
+use crate::lexicon::{Adjective, Adverbial, Name, Noun, Preposition, Verb};
 
 /// A sentence.
 #[derive(Clone, Debug)]
-pub(super) enum Sentence<'l> {
+pub(crate) enum Sentence<'l> {
     /// "Today the man buys a book.", "Who buys a book?"
     Statement {
         front: Option<Phrase<'l>>,
@@ -43,32 +43,32 @@ pub(super) enum Sentence<'l> {
 }
 
 /// A word or phrase that no rule inflects: English, German.
-pub(super) type Bilingual = (&'static str, &'static str);
+pub(crate) type Bilingual = (&'static str, &'static str);
 
 /// A verb with all that belongs to it.
 #[derive(Clone, Debug)]
-pub(super) struct Clause<'l> {
-    pub(super) subject: NounPhrase<'l>,
-    pub(super) verb: &'l Verb,
-    pub(super) mode: Mode,
-    pub(super) negated: bool,
+pub(crate) struct Clause<'l> {
+    pub(crate) subject: NounPhrase<'l>,
+    pub(crate) verb: &'l Verb,
+    pub(crate) mode: Mode,
+    pub(crate) negated: bool,
     /// often, oft
-    pub(super) frequency: Option<&'l Adverbial>,
+    pub(crate) frequency: Option<&'l Adverbial>,
     /// The object in the dative.
-    pub(super) indirect: Option<NounPhrase<'l>>,
+    pub(crate) indirect: Option<NounPhrase<'l>>,
     /// The object in the accusative.
-    pub(super) direct: Option<NounPhrase<'l>>,
+    pub(crate) direct: Option<NounPhrase<'l>>,
     /// What the verb asks for besides: where to, for whom, how.
-    pub(super) complement: Option<Phrase<'l>>,
+    pub(crate) complement: Option<Phrase<'l>>,
     /// Where it happens.
-    pub(super) place: Option<Phrase<'l>>,
+    pub(crate) place: Option<Phrase<'l>>,
     /// When it happens.
-    pub(super) time: Option<Phrase<'l>>,
+    pub(crate) time: Option<Phrase<'l>>,
 }
 
 impl<'l> Clause<'l> {
     /// A positive clause in the present, with nothing but subject and verb.
-    pub(super) fn new(subject: NounPhrase<'l>, verb: &'l Verb) -> Self {
+    pub(crate) fn new(subject: NounPhrase<'l>, verb: &'l Verb) -> Self {
         Self {
             subject,
             verb,
@@ -87,7 +87,7 @@ impl<'l> Clause<'l> {
 impl Clause<'_> {
     /// Whether the subject may follow the verb. "Heute hilft er ihm" is fine; with a noun for "er", German would
     /// rather move the pronoun in front of the subject, and the corpus leaves such clauses out.
-    pub(super) fn may_invert(&self) -> bool {
+    pub(crate) fn may_invert(&self) -> bool {
         let mut objects = [&self.indirect, &self.direct].into_iter().flatten();
         self.subject.is_pronoun() || !objects.any(NounPhrase::is_pronoun)
     }
@@ -95,7 +95,7 @@ impl Clause<'_> {
 
 /// A complement or an adverbial.
 #[derive(Clone, Debug)]
-pub(super) enum Phrase<'l> {
+pub(crate) enum Phrase<'l> {
     /// today, heute
     Fixed(&'l Adverbial),
     /// at half past seven, um halb acht
@@ -116,7 +116,7 @@ pub(super) enum Phrase<'l> {
 
 /// A subject, an object, or what follows a preposition.
 #[derive(Clone, Debug)]
-pub(super) enum NounPhrase<'l> {
+pub(crate) enum NounPhrase<'l> {
     Pronoun(Pronoun),
     /// The "who" or "that" of a relative clause.
     Relative {
@@ -136,7 +136,7 @@ pub(super) enum NounPhrase<'l> {
 }
 
 impl NounPhrase<'_> {
-    pub(super) fn agreement(&self) -> Agreement {
+    pub(crate) fn agreement(&self) -> Agreement {
         match self {
             Self::Pronoun(pronoun) => pronoun.agreement(),
             Self::Name(_) => (Person::Third, Number::Singular),
@@ -144,12 +144,12 @@ impl NounPhrase<'_> {
         }
     }
 
-    pub(super) fn is_pronoun(&self) -> bool {
+    pub(crate) fn is_pronoun(&self) -> bool {
         matches!(self, Self::Pronoun(_))
     }
 
     /// Whether the phrase is a noun with "ein" or no article, which German negates with "kein".
-    pub(super) fn is_indefinite(&self) -> bool {
+    pub(crate) fn is_indefinite(&self) -> bool {
         matches!(
             self,
             Self::Noun {

@@ -1,11 +1,11 @@
 //! Where and when.
 
-use super::super::clock::Clock;
-use super::super::features::{Case, Determiner, Mode, Number};
-use super::super::lexicon::{AdverbialKind, Classes, Noun, Preposition};
-use super::super::tree::{NounPhrase, Phrase};
 use super::Deriver;
 use super::noun_phrase::is_unique;
+use crate::clock::Clock;
+use crate::features::{Case, Determiner, Mode, Number};
+use crate::lexicon::{AdverbialKind, Classes, Noun, Preposition};
+use crate::tree::{NounPhrase, Phrase};
 
 impl<'l> Deriver<'l> {
     pub(super) fn clock(&mut self) -> Clock {

@@ -1,10 +1,10 @@
 //! Each construction in a sentence written by hand.
 
-use super::super::clock::Clock;
-use super::super::features::{Case, Determiner, Gender, Mode, Number, Pronoun};
-use super::super::pair;
-use super::super::tree::{Clause, NounPhrase, Phrase, Sentence};
 use super::LEXICON;
+use crate::clock::Clock;
+use crate::features::{Case, Determiner, Gender, Mode, Number, Pronoun};
+use crate::pair;
+use crate::tree::{Clause, NounPhrase, Phrase, Sentence};
 
 type Phrased = NounPhrase<'static>;
 
@@ -56,7 +56,7 @@ fn adverbial(english: &str) -> Phrase<'static> {
 
 fn says(tree: &Sentence, english: &str, german: &str) {
     let pair = pair(tree);
-    assert_eq!((pair.source.as_str(), pair.target.as_str()), (english, german));
+    assert_eq!((pair.english.as_str(), pair.german.as_str()), (english, german));
 }
 
 fn states(clause: Clause, english: &str, german: &str) {

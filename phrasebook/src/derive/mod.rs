@@ -6,10 +6,10 @@ mod noun_phrase;
 
 use std::collections::HashMap;
 
-use super::dice::Dice;
-use super::features::{Determiner, Mode, Number, Pronoun};
-use super::lexicon::{Frame, Lexicon, Noun, Verb};
-use super::tree::{Bilingual, Clause, NounPhrase, Phrase, Sentence};
+use crate::dice::Dice;
+use crate::features::{Determiner, Mode, Number, Pronoun};
+use crate::lexicon::{Frame, Lexicon, Noun, Verb};
+use crate::tree::{Bilingual, Clause, NounPhrase, Phrase, Sentence};
 use clause::Setting;
 
 /// Builds sentences at random.

@@ -1,12 +1,12 @@
 //! German noun phrases: gender, number and case on articles, adjectives, nouns and pronouns.
 
-use super::features::{Case, Determiner, Gender, Number, Pronoun};
-use super::lexicon::{Adjective, Noun};
-use super::numbers;
-use super::text::join;
+use crate::features::{Case, Determiner, Gender, Number, Pronoun};
+use crate::lexicon::{Adjective, Noun};
+use crate::numbers;
+use crate::text::join;
 
 /// Determiner, adjective and noun in one case.
-pub(super) fn noun_group(
+pub(crate) fn noun_group(
     determiner: Determiner,
     adjective: Option<&Adjective>,
     noun: &Noun,
@@ -103,7 +103,7 @@ fn noun_form(noun: &Noun, number: Number, case: Case) -> String {
 }
 
 /// A personal or question pronoun.
-pub(super) fn pronoun(pronoun: Pronoun, case: Case) -> &'static str {
+pub(crate) fn pronoun(pronoun: Pronoun, case: Case) -> &'static str {
     let [nominative, accusative, dative] = match pronoun {
         Pronoun::I => ["ich", "mich", "mir"],
         Pronoun::You => ["du", "dich", "dir"],
@@ -122,12 +122,12 @@ pub(super) fn pronoun(pronoun: Pronoun, case: Case) -> &'static str {
 }
 
 /// The subject of a relative clause: der, die or das.
-pub(super) fn relative_pronoun(gender: Gender, number: Number) -> &'static str {
+pub(crate) fn relative_pronoun(gender: Gender, number: Number) -> &'static str {
     definite_article(strong_ending(gender, number, Case::Nominative))
 }
 
 /// Joins a preposition to the article that begins the phrase after it: in dem, im.
-pub(super) fn contracted(preposition: &str, phrase: &str) -> String {
+pub(crate) fn contracted(preposition: &str, phrase: &str) -> String {
     let (article, rest) = phrase.split_once(' ').unwrap_or((phrase, ""));
     let contraction = match (preposition, article) {
         ("in", "dem") => "im",
@@ -144,8 +144,8 @@ pub(super) fn contracted(preposition: &str, phrase: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::lexicon::Lexicon;
     use super::*;
+    use crate::lexicon::Lexicon;
 
     const CASES: [Case; 3] = [Case::Nominative, Case::Accusative, Case::Dative];
 

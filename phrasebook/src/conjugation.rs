@@ -1,21 +1,21 @@
 //! German verb forms.
 
-use super::features::{Agreement, Mode, Number, Person};
-use super::lexicon::Verb;
-use super::text::join;
+use crate::features::{Agreement, Mode, Number, Person};
+use crate::lexicon::Verb;
+use crate::text::join;
 
 /// The two parts of a German predicate, with the rest of a clause between them: "ruft … an", "hat … gekauft".
-pub(super) struct Bracket {
+pub(crate) struct Bracket {
     /// The verb that agrees with the subject.
-    pub(super) finite: String,
+    pub(crate) finite: String,
     /// A separable prefix, a participle or an infinitive, or nothing.
-    pub(super) closing: String,
+    pub(crate) closing: String,
     /// Both at the end of a subordinate clause: "anruft", "gekauft hat".
-    pub(super) verb_final: String,
+    pub(crate) verb_final: String,
 }
 
 /// The predicate of a verb in a mode.
-pub(super) fn bracket(verb: &Verb, mode: Mode, agreement: Agreement) -> Bracket {
+pub(crate) fn bracket(verb: &Verb, mode: Mode, agreement: Agreement) -> Bracket {
     let (finite, closing) = match mode {
         Mode::Present => {
             let finite = present(verb, agreement);
@@ -120,8 +120,8 @@ fn needs_e(stem: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::lexicon::Lexicon;
     use super::*;
+    use crate::lexicon::Lexicon;
 
     const ICH: Agreement = (Person::First, Number::Singular);
     const DU: Agreement = (Person::Second, Number::Singular);

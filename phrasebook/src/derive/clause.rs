@@ -1,10 +1,10 @@
 //! Which subject, objects and adverbials a verb gets.
 
-use super::super::features::{Determiner, Gender, Mode, Pronoun};
-use super::super::lexicon::{Adjective, AdverbialKind, Classes, Frame, Verb};
-use super::super::tree::{Clause, NounPhrase, Phrase};
 use super::Deriver;
 use super::noun_phrase::pronoun_for;
+use crate::features::{Determiner, Gender, Mode, Pronoun};
+use crate::lexicon::{Adjective, AdverbialKind, Classes, Frame, Verb};
+use crate::tree::{Clause, NounPhrase, Phrase};
 
 /// Where a clause stands, which decides how much it may say.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,12 +1,12 @@
 //! English: fixed word order and do-support.
 
-use super::features::{Agreement, Determiner, Mode, Number, Person, Pronoun};
-use super::numbers;
-use super::text::{capitalized, join};
-use super::tree::{Clause, NounPhrase, Phrase, Sentence};
+use crate::features::{Agreement, Determiner, Mode, Number, Person, Pronoun};
+use crate::numbers;
+use crate::text::{capitalized, join};
+use crate::tree::{Clause, NounPhrase, Phrase, Sentence};
 
 /// The English sentence, capitalized and with its final mark.
-pub(super) fn sentence(tree: &Sentence) -> String {
+pub(crate) fn sentence(tree: &Sentence) -> String {
     match tree {
         Sentence::Statement { front, clause } => {
             let front = front.as_ref().map(phrase).unwrap_or_default();
@@ -166,7 +166,7 @@ fn with_first_word(verb: &str, change: impl Fn(&str) -> String) -> String {
 }
 
 /// The third person singular of the present.
-pub(super) fn third_person(verb: &str) -> String {
+pub(crate) fn third_person(verb: &str) -> String {
     let before_y = verb
         .strip_suffix('y')
         .filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u']));
