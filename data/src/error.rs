@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::corpus::compression;
+use crate::lines::compression;
 
 /// An error of this crate. Its message is one sentence that names the file, and the line where there is one;
 /// [`DataError::hint`] says what to do about it.

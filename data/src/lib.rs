@@ -1,19 +1,27 @@
 //! Text in, batches out: parallel corpora, subword tokenizers, prepared corpora, token-budget batches and named
 //! corpora.
 
-mod archive;
 pub mod batch;
-pub mod clean;
+pub mod cleaning;
 pub mod cli;
-pub mod corpus;
+pub mod download;
 pub mod error;
+pub mod examples;
 pub mod file;
 pub mod filter;
+pub mod lines;
 pub mod mixture;
 pub mod parallel_text;
 pub mod report;
-pub mod shard;
-pub mod source;
 pub mod tokenizer;
 
+pub use cleaning as clean;
+pub use download as source;
 pub use error::DataError;
+pub use examples::prepare as shard;
+
+/// Parallel text.
+pub mod corpus {
+    pub use crate::lines::*;
+    pub use crate::parallel_text::pairs::*;
+}

@@ -4,7 +4,7 @@ use std::fmt;
 
 use indicatif::HumanCount;
 
-use crate::clean::CleaningReport;
+use crate::cleaning::CleaningReport;
 use crate::filter::FilterReport;
 
 /// What became of the pairs of one corpus.

@@ -19,9 +19,9 @@ use tokenizers::{
 };
 
 use crate::batch::Example;
-use crate::corpus::SentencePair;
 use crate::error::DataError;
 use crate::file::write_file;
+use crate::parallel_text::pairs::SentencePair;
 
 pub use bpe_dropout::dropout_random;
 pub use train::DEFAULT_VOCAB_SIZE;

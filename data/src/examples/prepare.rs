@@ -12,30 +12,22 @@
 //! The manifest is written last, and every file through a temporary name: with a manifest, a folder is whole. What a
 //! process leaves that is stopped before, the next one that prepares removes, be it the same corpus or another.
 
-mod examples;
-mod fingerprint;
-mod format;
-mod map;
-#[cfg(test)]
-mod tests;
-mod writer;
-
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 
-pub use examples::Examples;
-pub use fingerprint::fingerprint;
+pub use super::Examples;
+pub use super::fingerprint::fingerprint;
 
-use crate::clean::{Cleaning, CleaningReport};
-use crate::corpus::SentencePair;
+use super::format::Manifest;
+use super::writer::{self, ShardWriter};
+use crate::cleaning::{Cleaning, CleaningReport};
 use crate::error::DataError;
 use crate::filter::{Filter, FilterReport};
 use crate::parallel_text::ParallelText;
+use crate::parallel_text::pairs::SentencePair;
 use crate::tokenizer::Tokenizer;
-use format::Manifest;
-use writer::ShardWriter;
 
 /// Pairs that are encoded together: enough for all cores, little for the memory.
 const CHUNK: usize = 8_192;

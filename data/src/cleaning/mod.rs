@@ -8,7 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use serde::{Deserialize, Serialize};
 use unicode_script::{Script, UnicodeScript};
 
-use crate::corpus::SentencePair;
+use crate::parallel_text::pairs::SentencePair;
 
 /// Which pairs of a training corpus to keep. The defaults drop nothing that a clean corpus needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

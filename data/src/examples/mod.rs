@@ -1,5 +1,13 @@
 //! Reading a prepared corpus.
 
+mod fingerprint;
+mod format;
+mod map;
+pub mod prepare;
+#[cfg(test)]
+mod tests;
+mod writer;
+
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -8,12 +16,12 @@ use std::path::Path;
 
 use memmap2::Mmap;
 
-use super::format::{Manifest, ShardEntry, invalid, shard_path};
-use super::map::map;
 use crate::batch::{Example, Lengths};
-use crate::clean::CleaningReport;
+use crate::cleaning::CleaningReport;
 use crate::error::DataError;
 use crate::filter::FilterReport;
+use format::{Manifest, ShardEntry, invalid, shard_path};
+use map::map;
 
 /// Encoded sentence pairs, in files that are mapped into memory: only what is used takes room there, and the system
 /// can take it back.
@@ -106,7 +114,7 @@ impl Examples {
         self.filtered
     }
 
-    /// The [`fingerprint`](super::fingerprint) that these were prepared under: other examples have another.
+    /// The [`fingerprint`](fingerprint::fingerprint) that these were prepared under: other examples have another.
     #[must_use]
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint

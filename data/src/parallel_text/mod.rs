@@ -1,10 +1,13 @@
 //! Corpora to train on, which need not fit into memory.
 
+pub mod pairs;
+mod sgm;
+
 use std::path::PathBuf;
 
-use crate::clean::{Cleaned, Cleaning};
-use crate::corpus::{SentencePair, SentencePairs};
+use crate::cleaning::{Cleaned, Cleaning};
 use crate::error::DataError;
+use crate::parallel_text::pairs::{SentencePair, SentencePairs};
 
 /// Where sentence pairs come from. Reading takes them one by one, so a corpus may be larger than the memory.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::lines::Lines;
 use crate::error::DataError;
+use crate::lines::Lines;
 
 /// A sentence of an `.sgm` file.
 pub(super) struct Segment {

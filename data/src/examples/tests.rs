@@ -6,11 +6,11 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use tempfile::TempDir;
 
-use super::examples::Examples;
+use super::Examples;
 use super::format::{Manifest, shard_path};
 use super::writer::ShardWriter;
 use crate::batch::Example;
-use crate::clean::CleaningReport;
+use crate::cleaning::CleaningReport;
 use crate::filter::FilterReport;
 
 /// Examples of one to twelve tokens a side, with the lowest and the highest id among them.

@@ -1,5 +1,7 @@
 //! Named corpora and their downloads: resumed where they stopped, kept only when their checksums are right.
 
+pub(crate) mod archive;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -13,7 +15,7 @@ use ureq::Agent;
 use ureq::http::StatusCode;
 use ureq::http::header::{CONTENT_RANGE, RANGE};
 
-use crate::archive::{member_name, unpack};
+use crate::download::archive::{member_name, unpack};
 use crate::error::DataError;
 use crate::file::part_path;
 
@@ -68,7 +70,7 @@ impl Source {
             source: Vec<Source>,
         }
         static SOURCES: LazyLock<Sources> = LazyLock::new(|| {
-            toml::from_str(include_str!("../sources.toml")).expect("sources.toml is well formed")
+            toml::from_str(include_str!("../../sources.toml")).expect("sources.toml is well formed")
         });
         &SOURCES.source
     }

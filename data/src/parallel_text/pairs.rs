@@ -1,16 +1,10 @@
 //! Parallel text.
 
-mod lines;
-mod sgm;
-
 use std::path::{Path, PathBuf};
 
-pub use lines::{Lines, is_compressed, read_lines};
-
-pub(crate) use lines::compression;
-
+use super::sgm::{Segment, Segments};
 use crate::error::DataError;
-use sgm::{Segment, Segments};
+use crate::lines::{Lines, compression};
 
 /// A sentence and its translation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -24,7 +18,7 @@ pub struct SentencePair {
 /// Sentence pairs in the order of their files; never empty when read from files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParallelCorpus {
-    /// The pairs. A side may be an empty sentence: [`Cleaning`](crate::clean::Cleaning) drops and counts those.
+    /// The pairs. A side may be an empty sentence: [`Cleaning`](crate::cleaning::Cleaning) drops and counts those.
     pub pairs: Vec<SentencePair>,
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::clean::CleaningReport;
+use crate::cleaning::CleaningReport;
 use crate::error::DataError;
 use crate::file::write_file;
 use crate::filter::FilterReport;

@@ -7,7 +7,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::format::FORMAT;
-use crate::clean::Cleaning;
+use crate::cleaning::Cleaning;
 use crate::error::DataError;
 use crate::filter::Filter;
 use crate::parallel_text::ParallelText;

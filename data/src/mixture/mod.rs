@@ -4,7 +4,7 @@ use rand_chacha::rand_core::Rng;
 
 use crate::batch::{BatchPlan, Example, Lengths, epoch_random, plan_batches};
 use crate::error::DataError;
-use crate::shard::Examples;
+use crate::examples::Examples;
 
 /// A corpus to mix with others.
 #[derive(Debug)]
