@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::slice;
 
-use attend_data::DataError;
 use attend_data::cli::print;
-use attend_data::tokenizer::Tokenizer;
+use attend_data::{DataError, Tokenizer};
 use attend_infer::cli::DeviceOption;
 use attend_infer::device::values;
 use attend_infer::search::{LengthNormalization, SearchOptions, Stopping, Unknown};

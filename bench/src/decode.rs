@@ -7,10 +7,8 @@ use std::process::Command;
 use std::slice;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use attend_data::DataError;
 use attend_data::cli::print;
-use attend_data::corpus::read_lines;
-use attend_data::tokenizer::Tokenizer;
+use attend_data::{DataError, Tokenizer, read_lines};
 use attend_infer::cli::{DeviceOption, avoid_huge_pages};
 use attend_infer::device::NamedDevice;
 use attend_infer::search::{SearchOptions, Stopping, Unknown};

@@ -7,11 +7,10 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Instant;
 
-use attend_data::DataError;
 use attend_data::cli::print;
-use attend_data::corpus::SentencePair;
+use attend_data::{DataError, Position, SentencePair};
 use attend_train::Recipe;
-use attend_train::dataset::{Corpora, Dataset, Position};
+use attend_train::dataset::{Corpora, Dataset};
 use attend_train::memory::peak_memory;
 use attend_train::recipe::CorpusFiles;
 use clap::Args;

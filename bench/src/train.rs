@@ -9,11 +9,8 @@ use std::slice;
 use std::sync::Arc;
 use std::time::Instant;
 
-use attend_data::DataError;
 use attend_data::cli::print;
-use attend_data::mixture::Mixture;
-use attend_data::report::CorpusReports;
-use attend_data::tokenizer::Tokenizer;
+use attend_data::{DataError, Mixture, Tokenizer};
 use attend_infer::cli::DeviceOption;
 use attend_infer::{Workers, notice_device_failure};
 use attend_train::Recipe;
@@ -182,7 +179,6 @@ fn measure_on(device: &Device, options: &TrainerOptions) -> Result<(), BenchErro
         valid_pairs: Vec::new(),
         test_pairs: Vec::new(),
         valid: Vec::new(),
-        reports: CorpusReports::default(),
         bpe_dropout: None,
     };
     let workers = Workers::start(options.workers, 1)?;

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use attend_data::tokenizer::Tokenizer;
+use attend_data::Tokenizer;
 use attend_infer::search::SearchOptions;
 use attend_infer::{ModelFolder, device};
 use attend_model::{Transformer, TransformerConfig};

@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use attend_data::cli::{print, report};
-use attend_data::error::DataError;
-use attend_data::file::write_file;
-use attend_data::source::{Downloader, Mirror, Progress, Source, SourceFile};
+use attend_data::download::{DownloadError, Downloader, Mirror, Progress, Source, SourceFile};
+use attend_data::{DataError, write_file};
 use attend_phrasebook::Phrasebook;
 use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
@@ -58,8 +57,8 @@ fn main() -> ExitCode {
             .unwrap_or_else(|error| error.exit())
             .action
         {
-            Action::List => list(),
-            Action::Phrasebook { output } => write_phrasebook(&output),
+            Action::List => list().map_err(DownloadError::from),
+            Action::Phrasebook { output } => write_phrasebook(&output).map_err(DownloadError::from),
         },
     };
     match result {
@@ -81,7 +80,7 @@ fn command() -> Command {
     command.override_usage(usage)
 }
 
-fn fetch(source: &Source, options: Fetch) -> Result<(), DataError> {
+fn fetch(source: &Source, options: Fetch) -> Result<(), DownloadError> {
     let output = options
         .output
         .unwrap_or_else(|| Path::new("corpora").join(&source.name));

@@ -3,8 +3,8 @@
 use std::fs;
 use std::process::{Command, Output};
 
-use attend_data::corpus::ParallelCorpus;
-use attend_data::source::Source;
+use attend_data::ParallelText;
+use attend_data::download::Source;
 use attend_phrasebook::Phrasebook;
 use tempfile::TempDir;
 
@@ -99,8 +99,12 @@ fn phrasebook_writes_the_embedded_corpus() {
         ("test", phrasebook.test),
     ] {
         let path = |language: &str| output_folder.join(format!("{split}.{language}"));
-        let corpus = ParallelCorpus::read_files(path("en"), path("de")).unwrap();
-        let read = corpus.pairs.iter().map(|pair| (&pair.source, &pair.target));
+        let text = ParallelText::Files {
+            source: path("en"),
+            target: path("de"),
+        };
+        let read = text.read_all().unwrap();
+        let read = read.iter().map(|pair| (&pair.source, &pair.target));
         assert!(
             read.eq(pairs.iter().map(|pair| (&pair.english, &pair.german))),
             "{split}"

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 
-use attend_data::tokenizer::Tokenizer;
+use attend_data::Tokenizer;
 use attend_phrasebook::Phrasebook;
 use rayon::ThreadPoolBuilder;
 use tempfile::TempDir;

@@ -7,8 +7,7 @@ use std::io::Cursor;
 use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
-use attend_data::corpus::Lines;
-use attend_data::tokenizer::Tokenizer;
+use attend_data::{Lines, Tokenizer};
 use attend_infer::search::SearchOptions;
 use attend_infer::stream::{StreamOptions, translate_lines};
 use attend_infer::{ModelFolder, Translator, Workers, device};

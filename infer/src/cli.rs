@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::slice;
 use std::str::FromStr;
 
-use attend_data::corpus::read_lines;
+use attend_data::read_lines;
 use attend_model::Precision;
 use burn::tensor::FloatDType;
 use clap::Args;

@@ -7,7 +7,7 @@
 #[cfg(feature = "cubecl")]
 mod memory;
 
-use attend_data::batch::Padding;
+use attend_data::Padding;
 use attend_model::width_multiple;
 #[cfg(feature = "cubecl")]
 use burn::tensor::PhysicalDevice as Hardware;

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 
-use attend_data::DataError;
-use attend_data::corpus::Lines;
+use attend_data::{DataError, Lines};
 
 use crate::error::InferError;
 use crate::translator::{SourceLine, Translation, Translator};

@@ -8,8 +8,7 @@ mod searching;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use attend_data::batch::Padding;
-use attend_data::tokenizer::Tokenizer;
+use attend_data::{Padding, Tokenizer};
 use attend_model::{Ensemble, Precision};
 use burn::module::Module;
 use serde::Serialize;

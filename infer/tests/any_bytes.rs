@@ -4,8 +4,7 @@ use std::io::Cursor;
 use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
-use attend_data::DataError;
-use attend_data::corpus::Lines;
+use attend_data::{DataError, Lines};
 use attend_infer::search::SearchOptions;
 use attend_infer::stream::{StreamOptions, translate_lines};
 use attend_infer::{InferError, Translator};

@@ -18,15 +18,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use attend_data::DataError;
-use attend_data::file::{sync_folder, write_file};
+use attend_data::{DataError, Position, sync_folder, write_file};
 use attend_model::Transformer;
 use burn::module::Module;
 use burn::store::ModuleRecord;
 use burn::tensor::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::Position;
 use crate::error::TrainError;
 use crate::loss_scale::LossScale;
 use crate::optimizer::Optimizer;

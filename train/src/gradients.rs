@@ -1,6 +1,6 @@
 //! Data parallelism: each worker computes the gradients of a part of the batch on its own thread, on its device.
 
-use attend_data::batch::Example;
+use attend_data::Example;
 use attend_infer::Workers;
 use attend_infer::device::values;
 use attend_model::{Transformer, seed_dropout};

@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use attend_data::cli::{print, report};
-use attend_data::file::write_file;
-use attend_data::shard::Progress;
-use attend_data::tokenizer::Tokenizer;
+use attend_data::{Progress, Tokenizer, write_file};
 use attend_infer::cli::{DevicesOption, WorkerCount};
 use attend_infer::device::{NamedDevice, compiled_in};
 use attend_infer::metric::{corpus_bleu, corpus_chrf};
@@ -105,7 +103,8 @@ fn train(options: &Options, recipe: Recipe, devices: &[NamedDevice]) -> Result<E
     if let Some(run_folder) = begun {
         run_folder.check_inputs(&inputs)?;
     }
-    eprintln!("{}", dataset.reports);
+    let report = dataset.train.report();
+    eprintln!("{report}");
     for (name, all, fitting) in [
         ("validation", &corpora.valid, &dataset.valid_pairs),
         ("test", &corpora.test, &dataset.test_pairs),
@@ -116,7 +115,7 @@ fn train(options: &Options, recipe: Recipe, devices: &[NamedDevice]) -> Result<E
         }
     }
     let (train_pairs, valid_pairs) = (dataset.train.len(), dataset.valid_pairs.len());
-    let (reports, test_pairs) = (dataset.reports.clone(), dataset.test_pairs.clone());
+    let test_pairs = dataset.test_pairs.clone();
 
     let workers = Workers::start(workers, 1)?;
     let names: Vec<&str> = devices.iter().map(|device| device.name.as_str()).collect();
@@ -191,7 +190,7 @@ fn train(options: &Options, recipe: Recipe, devices: &[NamedDevice]) -> Result<E
         weights: &weights,
         num_params,
         train_pairs,
-        corpora: &reports,
+        corpora: &report,
         valid_pairs,
         test_pairs: sources.len(),
         bleu: &bleu,

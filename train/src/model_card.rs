@@ -1,6 +1,6 @@
 //! The `README.md` of a model folder: what it was trained on, how, and how well it does.
 
-use attend_data::report::CorpusReports;
+use attend_data::PreparationReport;
 use attend_infer::metric::{Bleu, Chrf};
 use indicatif::HumanCount;
 
@@ -29,7 +29,7 @@ pub struct ModelCard<'a> {
     /// Number of training pairs.
     pub train_pairs: usize,
     /// What became of the pairs of the training corpora.
-    pub corpora: &'a CorpusReports,
+    pub corpora: &'a PreparationReport,
     /// Number of validation pairs.
     pub valid_pairs: usize,
     /// Number of test pairs.

@@ -8,8 +8,7 @@ mod training;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use attend_data::DataError;
-use attend_data::tokenizer::DEFAULT_VOCAB_SIZE;
+use attend_data::{DataError, Tokenizer};
 use attend_infer::search::SearchOptions;
 use attend_model::{ConfigError, NormPlacement, PositionKind, TransformerConfig};
 use serde::{Deserialize, Serialize};
@@ -218,7 +217,8 @@ impl Recipe {
         self.check_counts()?;
         self.training.validate()?;
         self.data.validate()?;
-        let transformer = self.transformer_config(self.data.vocab_size.unwrap_or(DEFAULT_VOCAB_SIZE), 0);
+        let transformer =
+            self.transformer_config(self.data.vocab_size.unwrap_or(Tokenizer::DEFAULT_VOCAB_SIZE), 0);
         transformer.validate().map_err(|error| OutOfRange {
             field: match error {
                 ConfigError::Zero { field } | ConfigError::TooLarge { field, .. } => format!("model.{field}"),

@@ -11,8 +11,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use attend_data::DataError;
-use attend_data::file::write_file;
+use attend_data::{DataError, write_file};
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 use crate::checkpoint::{Span, TrainingState};

@@ -6,8 +6,7 @@ mod weights;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use attend_data::batch::{Batch, Example};
-use attend_data::tokenizer::Tokenizer;
+use attend_data::{Batch, Batches, Example, Tokenizer};
 use attend_infer::device::padding;
 use attend_infer::{ModelFolder, Workers};
 use attend_model::{Transformer, TransformerConfig, with_products_in};
@@ -16,7 +15,7 @@ use burn::tensor::{Device, FloatDType, Tensor};
 
 use crate::average::moving_average;
 use crate::checkpoint::{Best, Checkpoints, Snapshot, Span, TrainingState};
-use crate::dataset::{BatchSequence, Dataset};
+use crate::dataset::Dataset;
 use crate::error::TrainError;
 use crate::gradients::{Gradients, clip_factor, gradients_of_batch, loss_and_norm};
 use crate::interrupt::Interrupt;
@@ -265,7 +264,7 @@ impl Trainer {
     }
 
     /// Records the updates since the last record, if one was taken.
-    fn record_updates(&mut self, report: &mut Report, batches: &BatchSequence) -> Result<(), TrainError> {
+    fn record_updates(&mut self, report: &mut Report, batches: &Batches) -> Result<(), TrainError> {
         if self.now.state.span.target_tokens > 0 {
             report.record_updates(&self.now.state, self.done(batches))?;
             self.now.state.span = Span::default();
@@ -288,7 +287,7 @@ impl Trainer {
     }
 
     /// The share of the run that is behind it, by the limit that it is nearest to; 1 and more at the end.
-    fn done(&self, batches: &BatchSequence) -> f64 {
+    fn done(&self, batches: &Batches) -> f64 {
         let settings = &self.recipe.training;
         let share = |done: f64, limit: Option<f64>| limit.map_or(0.0, |limit| done / limit);
         let updates = settings.updates.map(|updates| updates as f64);
@@ -298,7 +297,7 @@ impl Trainer {
             .max(share(self.now.state.seconds / 60.0, settings.minutes))
     }
 
-    fn is_finished(&self, batches: &BatchSequence) -> bool {
+    fn is_finished(&self, batches: &Batches) -> bool {
         let patience = self.recipe.training.patience;
         let is_out_of_patience =
             patience.is_some_and(|patience| self.now.state.validations_since_best >= patience);
@@ -306,7 +305,7 @@ impl Trainer {
     }
 
     /// One update on the next batches; see [`update_on`](Self::update_on).
-    fn update(&mut self, batches: &mut BatchSequence) -> Option<Span> {
+    fn update(&mut self, batches: &mut Batches) -> Option<Span> {
         let accumulate = self.recipe.training.accumulate;
         let next: Vec<Vec<Example>> = (0..accumulate).map(|_| batches.next_batch()).collect();
         self.now.state.position = batches.position();

@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::thread;
 
-use attend_data::source::{Downloader, Mirror, Source};
+use attend_data::download::{Downloader, Mirror, Source};
 use attend_model::NormPlacement;
 use attend_phrasebook::{Pair, Phrasebook};
 use attend_train::Recipe;

@@ -1,5 +1,6 @@
 //! How many threads share a batch, and into how many batches an update is divided, changes no update.
 
+use attend_data::{Batches, Position};
 use attend_train::Recipe;
 use attend_train::dataset::{Corpora, Dataset};
 use attend_train::report::Record;
@@ -76,7 +77,13 @@ fn accumulated_batches_take_the_same_updates_as_one() {
     let examples = Dataset::encode(&corpora, &tokenizer, &recipe, &prepared, |_| {})
         .unwrap()
         .train;
-    let batches = examples.plan(recipe.training.batch_tokens, recipe.seed, 0).len();
+    let batches = Batches::starting_at(
+        examples,
+        recipe.training.batch_tokens,
+        recipe.seed,
+        Position::default(),
+    );
+    let batches = batches.plan().len();
     assert!(batches > 5);
 
     let run = |name: &str, settings: [&str; 1]| {

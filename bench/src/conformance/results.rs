@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use attend_data::batch::{Batch, Example};
-use attend_data::tokenizer::Tokenizer;
+use attend_data::{Batch, Example, Tokenizer};
 use attend_infer::device::values;
 use attend_infer::search::SearchOptions;
 use attend_infer::{InferError, ModelFolder, Translation, Translator};

@@ -1,4 +1,4 @@
-//! Unpacking what is wanted of a `.tgz` archive.
+//! Unpacking members of a `.tgz` archive.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader};
@@ -6,15 +6,16 @@ use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
+use super::error::DownloadError;
 use crate::error::DataError;
 use crate::file::part_path;
 
-/// Writes the files `members` of the archive into the folder `output`, each under the last part of its name there.
-/// Each is built under a temporary name, so that a file with its final name is whole.
+/// Writes members of an archive, given by their paths in it, into the folder `output`. The name of each file is the last
+/// part of its path. A file is written under a temporary name, so that a file with its final name is whole.
 ///
 /// # Errors
 /// The archive cannot be read or lacks a member, or a file cannot be written.
-pub(crate) fn unpack(archive: &Path, members: &[String], output: &Path) -> Result<(), DataError> {
+pub(super) fn unpack(archive: &Path, members: &[String], output: &Path) -> Result<(), DownloadError> {
     let read_error = |error| DataError::read(archive, error);
     let file = BufReader::new(File::open(archive).map_err(read_error)?);
     let mut reader = tar::Archive::new(MultiGzDecoder::new(file));
@@ -34,22 +35,22 @@ pub(crate) fn unpack(archive: &Path, members: &[String], output: &Path) -> Resul
             Failure::Read(error) => read_error(error),
             Failure::Write(error) => DataError::write(&path, error),
         })?;
-        // What follows is other languages: whole archives take minutes to read.
+        // The members that follow are other languages. Reading them would take minutes.
         if missing.is_empty() {
             break;
         }
     }
     match missing.first() {
         None => Ok(()),
-        Some(member) => Err(DataError::NotInArchive {
+        Some(member) => Err(DownloadError::NotInArchive {
             path: archive.to_owned(),
             member: (*member).clone(),
         }),
     }
 }
 
-/// The name of an archive's member on disk.
-pub(crate) fn member_name(member: &str) -> &str {
+/// Returns the name of an archive's member on disk.
+pub(super) fn member_name(member: &str) -> &str {
     member.rsplit('/').next().unwrap_or(member)
 }
 

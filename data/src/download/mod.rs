@@ -1,6 +1,7 @@
-//! Named corpora and their downloads: resumed where they stopped, kept only when their checksums are right.
+//! Downloads of named corpora. A download goes on where it stopped, and is kept only if its checksum is right.
 
-pub(crate) mod archive;
+mod archive;
+mod error;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -15,53 +16,56 @@ use ureq::Agent;
 use ureq::http::StatusCode;
 use ureq::http::header::{CONTENT_RANGE, RANGE};
 
-use crate::download::archive::{member_name, unpack};
 use crate::error::DataError;
 use crate::file::part_path;
+use archive::{member_name, unpack};
 
-/// How many bytes are read at a time.
+pub use error::DownloadError;
+
+/// The number of bytes that are read at a time.
 const BUFFER: usize = 64 * 1024;
 
-/// A public corpus: where its files are and how to recognise them.
+/// A public corpus: where its files are, and their checksums.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
-    /// What the command line calls it.
+    /// The name by which a user asks for the corpus.
     pub name: String,
-    /// What it holds, in a line.
+    /// What the corpus holds, in a line.
     pub description: String,
-    /// What it may be used for.
+    /// What the corpus may be used for.
     pub license: String,
     /// The address of the server, `https://host`.
     pub server: String,
-    /// The folder on the server, and under a [`Mirror`]: names joined by `/`.
+    /// The folder of the files on the server, and below a [`Mirror`]: names joined by `/`.
     pub folder: String,
-    /// The files in that folder, unless a file says otherwise.
+    /// The files. A file may name a server and a folder of its own.
     #[serde(rename = "file")]
     pub files: Vec<SourceFile>,
 }
 
-/// One file of a [`Source`].
+/// A file of a [`Source`].
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceFile {
-    /// Its name, on the server and on disk.
+    /// The name of the file, on the server and on disk.
     pub name: String,
-    /// Its size in bytes.
+    /// The size of the file in bytes.
     pub size: u64,
-    /// The SHA-256 sum of its bytes, in lower-case hexadecimal.
+    /// The SHA-256 sum of the file, in lower-case hexadecimal.
     pub sha256: String,
-    /// The address of its server, where that is not [`Source::server`].
+    /// The address of the server, if it is not [`Source::server`].
     pub server: Option<String>,
-    /// Its folder there, where that is not [`Source::folder`].
+    /// The folder on the server, if it is not [`Source::folder`].
     pub folder: Option<String>,
-    /// Of a `.tgz` archive, the files to unpack, by their paths in it. On disk they have the last part of these.
+    /// The members of a `.tgz` archive to unpack, by their paths in the archive. The name of a member on disk is the
+    /// last part of its path.
     #[serde(default)]
     pub members: Vec<String>,
 }
 
 impl Source {
-    /// The corpora of `sources.toml`, which is compiled in.
+    /// Returns the corpora of `data/sources.toml`, which is compiled in.
     #[must_use]
     pub fn all() -> &'static [Source] {
         #[derive(Deserialize)]
@@ -84,12 +88,12 @@ impl Source {
     }
 }
 
-/// Another place that holds the files of a source, each under the source's folder.
+/// A place to fetch from in place of the public servers. It holds the files of each source below the source's folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mirror {
     /// A folder on this machine.
     Folder(PathBuf),
-    /// The address of a server, `http://…` or `https://…`, possibly with a path.
+    /// The address of a server, `http://…` or `https://…`, which may have a path.
     Server(String),
 }
 
@@ -105,25 +109,26 @@ impl FromStr for Mirror {
     }
 }
 
-/// What a download has to tell about a file while it runs.
+/// How far the download of a file has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// The file was there already, complete and right.
+    /// The file was there before, with the right checksum.
     Present,
-    /// So many bytes of it are on disk.
+    /// This many bytes of the file are on disk.
     Bytes(u64),
-    /// It is complete, right and in its place.
+    /// The file has its name, and the right checksum.
     Done,
-    /// Its members are about to be unpacked.
+    /// The members of the file are about to be unpacked.
     Unpacking,
 }
 
 /// Fetches the files of sources.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Downloader {
-    /// Where to fetch from in place of the source's own server.
+    /// The place to fetch from, if it is not the public server.
     pub mirror: Option<Mirror>,
-    /// How long a server may stay silent: while connecting, before it answers, and between two pieces of a file.
+    /// The longest time for which a server may be silent: while it is connected to, before it answers, and between two
+    /// pieces of a file.
     pub timeout: Duration,
 }
 
@@ -137,22 +142,21 @@ impl Default for Downloader {
 }
 
 impl Downloader {
-    /// Brings every file of `source` into the folder `output`, which is created where needed.
+    /// Brings every file of `source` into the folder `output`, which is created if needed.
     ///
-    /// A file that is there with the right checksum is left alone. Any other is built under a temporary name
-    /// ending in `.part`, which the next call goes on with if this one is cut off and the server can resume, and
-    /// takes its final name only when its checksum is right. The members of an archive are unpacked beside it when
-    /// it has come anew or one of them is missing. `progress` hears of every step.
+    /// A file that is there with the right checksum is left alone. Any other file is written under a temporary name
+    /// that ends in `.part`, and takes its final name if its checksum is right. If a call is cut off, the next one goes
+    /// on with the temporary file, provided that the server can resume. The members of an archive are unpacked beside
+    /// it if the archive is new or a member is missing. `progress` is called at every step.
     ///
     /// # Errors
-    /// The output cannot be written, the place to fetch from cannot be reached or lacks the file, or what it
-    /// holds has the wrong checksum, or an archive lacks a member.
+    /// Every variant of [`DownloadError`].
     pub fn fetch(
         &self,
         source: &Source,
         output: impl AsRef<Path>,
         mut progress: impl FnMut(&SourceFile, Progress),
-    ) -> Result<(), DataError> {
+    ) -> Result<(), DownloadError> {
         let output = output.as_ref();
         fs::create_dir_all(output).map_err(|error| DataError::write(output, error))?;
         for file in &source.files {
@@ -179,7 +183,7 @@ impl Downloader {
         Ok(())
     }
 
-    fn transfer(&self, transfer: Transfer<'_>, source: &Source) -> Result<(), DataError> {
+    fn transfer(&self, transfer: Transfer<'_>, source: &Source) -> Result<(), DownloadError> {
         let file = transfer.file;
         let folder = source.folder_of(file);
         match &self.mirror {
@@ -189,7 +193,7 @@ impl Downloader {
         }
     }
 
-    fn download(&self, transfer: Transfer<'_>, server: &str, folder: &str) -> Result<(), DataError> {
+    fn download(&self, transfer: Transfer<'_>, server: &str, folder: &str) -> Result<(), DownloadError> {
         let url = format!("{server}/{folder}/{}", transfer.file.name);
         let agent: Agent = Agent::config_builder()
             .http_status_as_error(false)
@@ -202,7 +206,7 @@ impl Downloader {
     }
 }
 
-/// One file on its way to its temporary name.
+/// A file that is being written under its temporary name.
 struct Transfer<'a> {
     file: &'a SourceFile,
     part: PathBuf,
@@ -211,37 +215,38 @@ struct Transfer<'a> {
 
 impl Transfer<'_> {
     /// Copies the file from `origin`.
-    fn copy(mut self, origin: &Path) -> Result<(), DataError> {
+    fn copy(mut self, origin: &Path) -> Result<(), DownloadError> {
+        let read_error = |error| DownloadError::from(DataError::read(origin, error));
         let mut reader = File::open(origin).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => DataError::NotInMirror {
+            io::ErrorKind::NotFound => DownloadError::NotInMirror {
                 path: origin.to_owned(),
             },
-            _ => DataError::read(origin, error),
+            _ => read_error(error),
         })?;
-        self.receive(&mut reader, 0, |error| DataError::read(origin, error))?;
+        self.receive(&mut reader, 0, read_error)?;
         self.verify(&origin.display().to_string())
     }
 
-    /// Downloads the file from `url`, going on with what an earlier call left.
-    fn download(mut self, agent: &Agent, url: &str) -> Result<(), DataError> {
+    /// Downloads the file from `url`, and goes on with the temporary file of an earlier call.
+    fn download(mut self, agent: &Agent, url: &str) -> Result<(), DownloadError> {
         let left = fs::metadata(&self.part).map_or(0, |part| part.len());
         if left > 0 && left <= self.file.size {
             self.download_from(agent, url, left)?;
             if checksum(&self.part)? == self.file.sha256 {
                 return Ok(());
             }
-            // What was left may be of another version of the file: only a fresh copy can tell.
+            // The temporary file may be of another version of the file: only a fresh copy can show that.
         }
         self.download_from(agent, url, 0)?;
         self.verify(url)
     }
 
-    /// Downloads the bytes from `start` on; all of them where the server cannot resume.
-    fn download_from(&mut self, agent: &Agent, url: &str, start: u64) -> Result<(), DataError> {
+    /// Downloads the bytes from `start` on, or all of them if the server cannot resume.
+    fn download_from(&mut self, agent: &Agent, url: &str, start: u64) -> Result<(), DownloadError> {
         if start == self.file.size {
             return Ok(());
         }
-        let download_error = |reason: String| DataError::Download {
+        let connection_error = |reason: String| DownloadError::Connection {
             url: url.to_owned(),
             reason,
         };
@@ -251,7 +256,7 @@ impl Transfer<'_> {
         }
         let response = request
             .call()
-            .map_err(|error| download_error(error.to_string()))?;
+            .map_err(|error| connection_error(error.to_string()))?;
         let resumes = response
             .headers()
             .get(CONTENT_RANGE)
@@ -264,29 +269,29 @@ impl Transfer<'_> {
                 return self.download_from(agent, url, 0);
             }
             status => {
-                return Err(DataError::HttpStatus {
+                return Err(DownloadError::HttpStatus {
                     url: url.to_owned(),
                     status: status.as_u16(),
                 });
             }
         };
         let mut reader = response.into_body().into_reader();
-        let received = self.receive(&mut reader, start, |error| download_error(error.to_string()))?;
+        let received = self.receive(&mut reader, start, |error| connection_error(error.to_string()))?;
         if received < self.file.size {
             let reason = format!("the server sent {received} of {} bytes", self.file.size);
-            return Err(download_error(reason));
+            return Err(connection_error(reason));
         }
         Ok(())
     }
 
-    /// Writes what `reader` gives behind the first `start` bytes of the temporary file, flushes it to disk and
-    /// returns the file's length. Reads no more than one byte beyond the expected size: enough to be wrong.
+    /// Writes what `reader` gives behind the first `start` bytes of the temporary file, flushes the file to disk and
+    /// returns its length. Reads at most one byte more than expected, which is enough to make the checksum wrong.
     fn receive(
         &mut self,
         reader: &mut dyn Read,
         start: u64,
-        read_error: impl Fn(io::Error) -> DataError,
-    ) -> Result<u64, DataError> {
+        read_error: impl Fn(io::Error) -> DownloadError,
+    ) -> Result<u64, DownloadError> {
         let part = self.part.clone();
         let write_error = |error| DataError::write(&part, error);
         let mut options = OpenOptions::new();
@@ -314,14 +319,14 @@ impl Transfer<'_> {
         Ok(length)
     }
 
-    /// Checks the temporary file, and removes it when it is wrong.
-    fn verify(&self, origin: &str) -> Result<(), DataError> {
+    /// Compares the temporary file with its checksum, and removes it if that is wrong.
+    fn verify(&self, origin: &str) -> Result<(), DownloadError> {
         let found = checksum(&self.part)?;
         if found == self.file.sha256 {
             return Ok(());
         }
         fs::remove_file(&self.part).map_err(|error| DataError::write(&self.part, error))?;
-        Err(DataError::WrongChecksum {
+        Err(DownloadError::WrongChecksum {
             origin: origin.to_owned(),
             expected: self.file.sha256.clone(),
             found,
@@ -329,7 +334,7 @@ impl Transfer<'_> {
     }
 }
 
-/// The SHA-256 sum of a file in lower-case hexadecimal.
+/// Returns the SHA-256 sum of a file in lower-case hexadecimal.
 fn checksum(path: &Path) -> Result<String, DataError> {
     let mut hasher = Sha256::new();
     let mut file = File::open(path).map_err(|error| DataError::read(path, error))?;

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::slice;
 
+use attend_data::ParallelText;
 use attend_data::cli::{print, report};
-use attend_data::corpus::ParallelCorpus;
 use attend_infer::cli::{ComputeOptions, SearchFlags};
 use attend_infer::metric::{BleuTokenizer, corpus_bleu, corpus_chrf};
 use attend_infer::{InferError, ModelFolder, notice_device_failure};
@@ -49,7 +49,11 @@ fn usage_error(message: &str) -> ! {
 }
 
 fn run(options: &Options) -> Result<(), InferError> {
-    let corpus = ParallelCorpus::read_files(&options.source, &options.reference)?;
+    let text = ParallelText::Files {
+        source: options.source.clone(),
+        target: options.reference.clone(),
+    };
+    let pairs = text.read_all()?;
     let search = options
         .search
         .over(ModelFolder::search_defaults(&options.model)?, 1);
@@ -57,7 +61,7 @@ fn run(options: &Options) -> Result<(), InferError> {
     let translator = translator
         .with_search(search)
         .unwrap_or_else(|error| usage_error(&error.to_string()));
-    let targets = corpus.pairs.iter().map(|pair| pair.target.as_str());
+    let targets = pairs.iter().map(|pair| pair.target.as_str());
     let references: Vec<String> = targets
         .map(|target| translator.tokenizer().plain_text(target))
         .collect();
@@ -66,7 +70,7 @@ fn run(options: &Options) -> Result<(), InferError> {
         _ => BleuTokenizer::Mteval13a,
     };
 
-    let sources: Vec<&str> = corpus.pairs.iter().map(|pair| pair.source.as_str()).collect();
+    let sources: Vec<&str> = pairs.iter().map(|pair| pair.source.as_str()).collect();
     let hypotheses = notice_device_failure(slice::from_ref(&device), || translator.translate_best(&sources))?;
     let bleu = corpus_bleu(&hypotheses, &references, tokenizer)?;
     let chrf = corpus_chrf(&hypotheses, &references)?;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::slice;
 
 use attend_data::cli::{print_while_read, report};
-use attend_data::corpus::{SentencePair, SentencePairs};
+use attend_data::{DataError, ParallelText, SentencePair};
 use attend_infer::cli::ComputeOptions;
 use attend_infer::stream::before_error;
 use attend_infer::{GivenTranslation, InferError, Score, notice_device_failure};
@@ -57,7 +57,11 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), InferError> {
-    let mut pairs = SentencePairs::open_files(&options.source, &options.target)?;
+    let text = ParallelText::Files {
+        source: options.source.clone(),
+        target: options.target.clone(),
+    };
+    let mut pairs = text.pairs()?;
     let (mut translator, device) = options.compute.load(&options.model)?;
     if options.alignment {
         translator = translator.with_alignments();
@@ -85,7 +89,9 @@ fn run(options: &Options) -> Result<(), InferError> {
 }
 
 /// The pairs that are scored together, and the error that comes behind them.
-fn next_pairs(pairs: &mut SentencePairs) -> (Vec<SentencePair>, Option<InferError>) {
+fn next_pairs(
+    pairs: &mut impl Iterator<Item = Result<SentencePair, DataError>>,
+) -> (Vec<SentencePair>, Option<InferError>) {
     let mut next = Vec::new();
     for pair in pairs.take(SCORED_TOGETHER) {
         match pair {

@@ -89,7 +89,7 @@ pub(super) fn for_each<L: Sync, R: Send>(
 
 #[cfg(test)]
 mod tests {
-    use attend_data::tokenizer::Tokenizer;
+    use attend_data::Tokenizer;
     use attend_model::{Transformer, TransformerConfig};
 
     use super::*;

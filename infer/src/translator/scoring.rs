@@ -1,6 +1,6 @@
 //! What a model finds in translations that are given: how probable they are, and where their words come from.
 
-use attend_data::batch::{Batch, Example};
+use attend_data::{Batch, Example};
 use attend_model::Memory;
 use burn::tensor::{Int, Tensor};
 use serde::Serialize;

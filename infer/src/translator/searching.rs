@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use attend_data::batch::TokenMatrix;
+use attend_data::TokenMatrix;
 use burn::tensor::{Int, Tensor, TensorData};
 
 use super::request::EncodedSentence;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
 
-use attend_data::tokenizer::Tokenizer;
+use attend_data::Tokenizer;
 use attend_infer::search::SearchOptions;
 use attend_infer::{ModelFolder, device};
 use attend_model::{Transformer, TransformerConfig};

@@ -2,10 +2,7 @@
 
 use std::path::PathBuf;
 
-use attend_data::clean::Cleaning;
-use attend_data::corpus::corpus_name;
-use attend_data::parallel_text::ParallelText;
-use attend_data::tokenizer::TokenizerKind;
+use attend_data::{Cleaning, ParallelText, TokenizerKind};
 use attend_infer::metric::BleuTokenizer;
 use serde::{Deserialize, Serialize};
 
@@ -99,13 +96,6 @@ impl CorpusFiles {
             (None, None, Some(tsv)) => Some(ParallelText::Tsv(tsv.clone())),
             _ => None,
         }
-    }
-
-    /// What a report calls the corpus: its files' name without their endings.
-    #[must_use]
-    pub fn name(&self) -> String {
-        let path = self.tsv.as_ref().or(self.source.as_ref());
-        path.map_or_else(String::new, |path| corpus_name(path))
     }
 }
 

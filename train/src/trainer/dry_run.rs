@@ -4,13 +4,12 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use attend_data::batch::Example;
+use attend_data::{Example, Position};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 use indicatif::HumanDuration;
 
 use super::Trainer;
-use crate::dataset::Position;
 use crate::memory::peak_memory;
 use crate::validation::expected_seconds;
 
@@ -32,7 +31,8 @@ impl Trainer {
         line(&mut text, "together", self.num_params());
 
         let settings = self.recipe.training.clone();
-        let batches = train.plan(settings.batch_tokens, self.recipe.seed, 0);
+        let first_epoch = self.dataset.batches(&self.recipe, Position::default());
+        let batches = first_epoch.plan();
         let (mut pairs, mut source_tokens, mut target_tokens, mut padded) = (0, 0_u64, 0_u64, 0_u64);
         for batch in batches.iter() {
             let lengths = || batch.iter().map(|&number| train.lengths(number));

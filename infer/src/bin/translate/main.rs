@@ -10,9 +10,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::slice;
 
-use attend_data::DataError;
 use attend_data::cli::{print, report};
-use attend_data::corpus::Lines;
+use attend_data::{DataError, Lines};
 use attend_infer::cli::{ComputeOptions, SearchFlags, TextFlags};
 use attend_infer::device::{self, NamedDevice};
 use attend_infer::search::SearchOptions;

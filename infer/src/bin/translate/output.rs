@@ -3,9 +3,8 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use attend_data::DataError;
 use attend_data::cli::{print_while_read, write_while_read};
-use attend_data::file::OutputFile;
+use attend_data::{DataError, OutputFile};
 use attend_infer::{InferError, Translation};
 use serde::Serialize;
 

@@ -17,7 +17,7 @@ impl Progress {
             return Self(ProgressBar::hidden());
         };
         // Of compressed text it is not known how much there is.
-        let is_compressed = attend_data::corpus::is_compressed(input);
+        let is_compressed = attend_data::is_compressed(input);
         let bytes = std::fs::metadata(input)
             .ok()
             .filter(|file| file.is_file() && !is_compressed);

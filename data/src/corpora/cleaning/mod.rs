@@ -1,6 +1,8 @@
-//! Cleaning of text: pairs that teach a translator nothing, or something wrong, are dropped before they are encoded.
-//!
-//! Lengths are judged later, in tokens: [`Filter`](crate::filter::Filter).
+//! Dropping sentence pairs that teach a translator nothing, or something wrong, before they are encoded. Their lengths
+//! are judged later, in tokens, by a [`Filter`](crate::corpora::filter::Filter).
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -8,24 +10,26 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use serde::{Deserialize, Serialize};
 use unicode_script::{Script, UnicodeScript};
 
-use crate::parallel_text::pairs::SentencePair;
+use crate::error::DataError;
+use crate::sentence_pair::SentencePair;
 
-/// Which pairs of a training corpus to keep. The defaults drop nothing that a clean corpus needs.
+/// Which pairs of a training corpus to keep, judged by their text. The defaults drop no pair that is worth training on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cleaning {
-    /// Drop a pair that has occurred before in the same corpus. Default true.
+    /// Whether to drop a pair that has occurred before in the corpus. Default true.
     pub duplicates: bool,
-    /// Drop a pair whose two sides are the same text: it is not translated. Default true.
+    /// Whether to drop a pair whose two sides are the same text, which nobody has translated. Default true.
     pub copies: bool,
-    /// How many pairs of a corpus may have the same source, or the same target; 0 for no limit. A sentence with more
-    /// is a line of a page's frame or a fault of the alignment. Default 100.
+    /// The most pairs of a corpus that may have the same source, or the same target; 0 for no limit. A sentence that
+    /// occurs more often comes from the frame of web pages, or from an error in the alignment. Default 100.
     pub max_repeats: usize,
-    /// The scripts of the source language, by their names in Unicode, such as `["Latin"]`: at least half of a
-    /// sentence's letters must be of them. Default none, for no check.
+    /// The scripts of the source language, by their names in Unicode, such as `["Latin"]`. A pair is dropped if fewer
+    /// than half of the letters of its source belong to them. Default none, for no check.
     #[serde(with = "script_names", skip_serializing_if = "Vec::is_empty")]
     pub source_scripts: Vec<Script>,
-    /// Likewise for the target language.
+    /// The scripts of the target language. A pair is dropped if fewer than half of the letters of its target belong to
+    /// them. Default none, for no check.
     #[serde(with = "script_names", skip_serializing_if = "Vec::is_empty")]
     pub target_scripts: Vec<Script>,
 }
@@ -43,56 +47,54 @@ impl Default for Cleaning {
 }
 
 /// How many pairs [`Cleaned`] has kept, and how many it has dropped for which reason. A pair counts once, under the
-/// first reason that applies, in the order of the fields.
+/// first reason that applies, in the order of the fields. The manifest of a prepared folder holds these numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct CleaningReport {
-    /// Kept.
-    pub kept: usize,
-    /// Dropped because a side has nothing but white space.
-    pub empty: usize,
-    /// Dropped because of [`Cleaning::copies`].
-    pub copies: usize,
-    /// Dropped because of [`Cleaning::source_scripts`] or [`Cleaning::target_scripts`].
-    pub wrong_script: usize,
-    /// Dropped because of [`Cleaning::duplicates`].
-    pub duplicates: usize,
-    /// Dropped because of [`Cleaning::max_repeats`].
-    pub repeats: usize,
+pub(crate) struct CleaningCounts {
+    /// Pairs kept.
+    pub(crate) kept: usize,
+    /// Pairs dropped because a side has nothing but white space.
+    pub(crate) empty: usize,
+    /// Pairs dropped because of [`Cleaning::copies`].
+    pub(crate) copies: usize,
+    /// Pairs dropped because of [`Cleaning::source_scripts`] or [`Cleaning::target_scripts`].
+    pub(crate) wrong_script: usize,
+    /// Pairs dropped because of [`Cleaning::duplicates`].
+    pub(crate) duplicates: usize,
+    /// Pairs dropped because of [`Cleaning::max_repeats`].
+    pub(crate) repeats: usize,
 }
 
-impl CleaningReport {
-    /// The number of pairs that were read.
-    #[must_use]
-    pub fn read(&self) -> usize {
+impl CleaningCounts {
+    /// Returns the number of pairs that were read.
+    pub(crate) fn read(&self) -> usize {
         self.kept + self.empty + self.copies + self.wrong_script + self.duplicates + self.repeats
     }
 }
 
-/// The pairs of a corpus that are worth keeping, in their order; errors pass through.
+/// The pairs of a corpus that [`Cleaning`] keeps, in their order. Errors pass through.
 ///
-/// Pairs come and go one at a time. What stays is a hash of 64 bits for each pair kept, and one with a count for each
-/// different sentence: of ten million pairs, two that differ are taken for duplicates once in 400,000 corpora.
-pub struct Cleaned<I> {
+/// The pairs are not held in memory, but a hash of 64 bits for each pair kept, and one with a count for each different
+/// sentence. Among ten million pairs, two that differ have equal hashes with a probability of 1 to 400,000.
+pub(crate) struct Cleaned<I> {
     pairs: I,
     cleaning: Cleaning,
-    report: CleaningReport,
+    counts: CleaningCounts,
     seen: HashSet<u64>,
     sources: HashMap<u64, usize>,
     targets: HashMap<u64, usize>,
 }
 
 impl Cleaning {
-    /// Drops from `pairs` what is not worth keeping.
-    #[must_use]
-    pub fn clean<E, I>(&self, pairs: I) -> Cleaned<I::IntoIter>
+    /// Returns the pairs to keep.
+    pub(crate) fn clean<I>(&self, pairs: I) -> Cleaned<I>
     where
-        I: IntoIterator<Item = Result<SentencePair, E>>,
+        I: Iterator<Item = Result<SentencePair, DataError>>,
     {
         Cleaned {
-            pairs: pairs.into_iter(),
+            pairs,
             cleaning: self.clone(),
-            report: CleaningReport::default(),
+            counts: CleaningCounts::default(),
             seen: HashSet::new(),
             sources: HashMap::new(),
             targets: HashMap::new(),
@@ -101,13 +103,12 @@ impl Cleaning {
 }
 
 impl<I> Cleaned<I> {
-    /// What has been kept and dropped so far.
-    #[must_use]
-    pub fn report(&self) -> CleaningReport {
-        self.report
+    /// Returns how many pairs have been kept and dropped so far.
+    pub(crate) fn counts(&self) -> CleaningCounts {
+        self.counts
     }
 
-    /// Where `pair` is to be counted; [`CleaningReport::kept`] if it is to be kept.
+    /// Returns the counter of `pair`: [`CleaningCounts::kept`] if it is to be kept, that of the reason if not.
     fn judge(&mut self, pair: &SentencePair) -> &mut usize {
         let (source, target) = (pair.source.trim(), pair.target.trim());
         let Cleaning {
@@ -118,31 +119,31 @@ impl<I> Cleaned<I> {
             ref target_scripts,
         } = self.cleaning;
         if source.is_empty() || target.is_empty() {
-            return &mut self.report.empty;
+            return &mut self.counts.empty;
         }
         if copies && source == target {
-            return &mut self.report.copies;
+            return &mut self.counts.copies;
         }
         if !is_mostly_in(source, source_scripts) || !is_mostly_in(target, target_scripts) {
-            return &mut self.report.wrong_script;
+            return &mut self.counts.wrong_script;
         }
         if duplicates && !self.seen.insert(hash(&(source, target))) {
-            return &mut self.report.duplicates;
+            return &mut self.counts.duplicates;
         }
         if max_repeats > 0 {
             let source_count = self.sources.entry(hash(&source)).or_default();
             let target_count = self.targets.entry(hash(&target)).or_default();
             if (*source_count).max(*target_count) >= max_repeats {
-                return &mut self.report.repeats;
+                return &mut self.counts.repeats;
             }
             *source_count += 1;
             *target_count += 1;
         }
-        &mut self.report.kept
+        &mut self.counts.kept
     }
 }
 
-impl<E, I: Iterator<Item = Result<SentencePair, E>>> Iterator for Cleaned<I> {
+impl<I: Iterator<Item = Result<SentencePair, DataError>>> Iterator for Cleaned<I> {
     type Item = I::Item;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -151,17 +152,17 @@ impl<E, I: Iterator<Item = Result<SentencePair, E>>> Iterator for Cleaned<I> {
                 Ok(pair) => pair,
                 Err(error) => return Some(Err(error)),
             };
-            let kept = self.report.kept;
+            let kept = self.counts.kept;
             *self.judge(&pair) += 1;
-            if self.report.kept > kept {
+            if self.counts.kept > kept {
                 return Some(Ok(pair));
             }
         }
     }
 }
 
-/// Whether at least half of the letters of `text` are of `scripts`. Digits, punctuation and other signs that many
-/// scripts share do not count; a text without letters is in every script, and all are if `scripts` is empty.
+/// Returns whether at least half of the letters of `text` belong to `scripts`. Digits, punctuation and other signs that
+/// many scripts share are not counted. True for a text without letters, and if there are no `scripts` to check.
 fn is_mostly_in(text: &str, scripts: &[Script]) -> bool {
     if scripts.is_empty() {
         return true;
@@ -184,7 +185,7 @@ fn hash(value: &impl Hash) -> u64 {
 }
 
 mod script_names {
-    //! Scripts, written by their names in Unicode.
+    //! Lists of scripts as lists of their names in Unicode.
 
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};

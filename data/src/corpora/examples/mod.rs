@@ -1,9 +1,21 @@
-//! Reading a prepared corpus.
+//! Prepared corpora: sentence pairs encoded once, in files that training maps into memory.
+//!
+//! A corpus is prepared into a folder of its own, whose name is a hash of everything that decides the examples: the
+//! text, the cleaning, the tokenizer and the filter. Whoever asks for the same examples again finds them there.
+//!
+//! | file | content |
+//! |---|---|
+//! | `00000.shard`, … | the examples in the order of the corpus: all tokens, then the index of where each sentence lies |
+//! | `manifest.json` | the version, the shards with their lengths and checksums, and how many pairs were dropped |
+//! | `lock` | locked by the process that prepares |
+//!
+//! The manifest is written last, and every file through a temporary name: a folder with a manifest is whole. A process
+//! that is stopped before leaves files without a manifest. The next process that prepares any corpus removes them.
 
 mod fingerprint;
 mod format;
 mod map;
-pub mod prepare;
+mod prepare;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -17,31 +29,37 @@ use std::path::Path;
 use memmap2::Mmap;
 
 use crate::batch::{Example, Lengths};
-use crate::cleaning::CleaningReport;
+use crate::corpora::cleaning::CleaningCounts;
+use crate::corpora::filter::FilterCounts;
+use crate::corpora::report::Column;
 use crate::error::DataError;
-use crate::filter::FilterReport;
 use format::{Manifest, ShardEntry, invalid, shard_path};
 use map::map;
 
-/// Encoded sentence pairs, in files that are mapped into memory: only what is used takes room there, and the system
-/// can take it back.
+pub use prepare::Progress;
+
+/// The examples of a corpus, prepared by [`Examples::prepare`]: its sentence pairs, cleaned, encoded and filtered.
+///
+/// They lie in files that are mapped into memory: only the parts in use take memory, and the system can take it back.
 pub struct Examples {
+    /// What reports and errors call the corpus.
+    name: String,
     shards: Vec<Shard>,
-    /// The first example of each shard, and at the end the number of all examples.
+    /// The index of the first example of each shard, and at the end the number of all examples.
     starts: Vec<usize>,
     fingerprint: String,
-    cleaned: CleaningReport,
-    filtered: FilterReport,
+    cleaned: CleaningCounts,
+    filtered: FilterCounts,
 }
 
 impl Examples {
-    /// Opens a prepared folder and compares every shard with its checksum. That reads all of it, at the disk's speed
-    /// the first time and a gigabyte in less than a second when the system still has it in memory.
+    /// Opens a prepared folder of the corpus `name`, and compares every shard with its checksum. That reads the whole
+    /// folder, at the speed of the disk, or a gigabyte in less than a second if the system still has it in memory.
     ///
     /// # Errors
-    /// [`DataError::InvalidPrepared`] when a file is damaged, cut short, missing or of another version, or the folder
-    /// is not the one that it was prepared as; [`DataError::Read`].
-    pub fn open(folder: &Path) -> Result<Self, DataError> {
+    /// [`DataError::InvalidPrepared`] if a file is damaged, cut short, missing or of another version, or if the folder
+    /// has been renamed; [`DataError::Read`].
+    pub(crate) fn open(folder: &Path, name: String) -> Result<Self, DataError> {
         let manifest = Manifest::read(folder)?;
         if folder
             .file_name()
@@ -57,6 +75,7 @@ impl Examples {
             shards.push(Shard::open(&shard_path(folder, number), entry)?);
         }
         Ok(Self {
+            name,
             shards,
             starts,
             fingerprint: manifest.fingerprint,
@@ -65,19 +84,25 @@ impl Examples {
         })
     }
 
-    /// The number of examples.
+    /// Returns what reports and errors call the corpus: the [name](crate::ParallelText::name) of its text.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the number of examples.
     #[must_use]
     pub fn len(&self) -> usize {
         self.starts[self.shards.len()]
     }
 
-    /// Whether there is none.
+    /// Returns whether there is no example.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// An example.
+    /// Reads an example.
     ///
     /// # Panics
     /// If `index` is not below [`Examples::len`].
@@ -91,7 +116,7 @@ impl Examples {
         }
     }
 
-    /// The lengths of an example, without a look at its tokens.
+    /// Reads the lengths of an example, and not its tokens.
     ///
     /// # Panics
     /// If `index` is not below [`Examples::len`].
@@ -102,25 +127,23 @@ impl Examples {
         Lengths { source, target }
     }
 
-    /// What cleaning dropped when these were prepared.
-    #[must_use]
-    pub fn cleaned(&self) -> CleaningReport {
-        self.cleaned
+    /// Returns the column of the corpus in a report.
+    pub(crate) fn report(&self) -> Column {
+        Column {
+            name: self.name.clone(),
+            cleaned: self.cleaned,
+            filtered: self.filtered,
+        }
     }
 
-    /// What the filter dropped of the rest.
-    #[must_use]
-    pub fn filtered(&self) -> FilterReport {
-        self.filtered
-    }
-
-    /// The [`fingerprint`](fingerprint::fingerprint) that these were prepared under: other examples have another.
+    /// Returns the name of the prepared folder: a hash of the text, the cleaning, the tokenizer and the filter. Other
+    /// examples have another fingerprint.
     #[must_use]
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 
-    /// The shard that holds an example, and the example's number there.
+    /// Returns the shard that holds an example, and the index of the example in the shard.
     fn locate(&self, index: usize) -> (&Shard, usize) {
         let number = self.starts.partition_point(|start| *start <= index) - 1;
         (&self.shards[number], index - self.starts[number])
@@ -136,12 +159,12 @@ impl fmt::Debug for Examples {
     }
 }
 
-/// A file of examples; see [`ShardEntry`].
+/// A file of examples; [`ShardEntry`] describes the format.
 struct Shard {
     bytes: Mmap,
     token_bytes: usize,
-    /// Where the index begins.
-    boundaries: usize,
+    /// The byte at which the index begins.
+    index_start: usize,
 }
 
 impl Shard {
@@ -156,21 +179,21 @@ impl Shard {
             let reason = format!("it has {found} bytes in place of {}", entry.bytes);
             return Err(invalid(path, reason));
         }
-        // Read, not mapped: mapped bytes would count as memory of the process before they are used.
+        // The file is read for its checksum, and not mapped: mapped bytes would count as memory of the process.
         if checksum(&file).map_err(read_error)? != entry.crc32 {
             return Err(invalid(path, "it is damaged (its checksum differs)".to_owned()));
         }
         Ok(Self {
             bytes: map(&file).map_err(read_error)?,
             token_bytes: entry.token_bytes,
-            boundaries: entry.bytes as usize - size_of::<u32>() * (2 * entry.examples + 1),
+            index_start: entry.bytes as usize - size_of::<u32>() * (2 * entry.examples + 1),
         })
     }
 
-    /// Which of the shard's tokens are the source and the target of an example.
+    /// Returns which of the shard's tokens are the source and the target of an example.
     fn sentences(&self, example: usize) -> [Range<usize>; 2] {
         let [start, middle, end] = [0, 1, 2].map(|step| {
-            let (numbers, _) = self.bytes[self.boundaries..].as_chunks::<4>();
+            let (numbers, _) = self.bytes[self.index_start..].as_chunks::<4>();
             u32::from_le_bytes(numbers[2 * example + step]) as usize
         });
         [start..middle, middle..end]

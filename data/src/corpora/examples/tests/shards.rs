@@ -1,4 +1,4 @@
-//! What takes parts that the crate does not show: shards of another size than prepared corpora have.
+//! Shards of another size than prepared corpora have.
 
 use std::fs;
 
@@ -6,12 +6,12 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use tempfile::TempDir;
 
-use super::Examples;
-use super::format::{Manifest, shard_path};
-use super::writer::ShardWriter;
+use super::super::Examples;
+use super::super::format::{Manifest, shard_path};
+use super::super::writer::ShardWriter;
 use crate::batch::Example;
-use crate::cleaning::CleaningReport;
-use crate::filter::FilterReport;
+use crate::corpora::cleaning::CleaningCounts;
+use crate::corpora::filter::FilterCounts;
 
 /// Examples of one to twelve tokens a side, with the lowest and the highest id among them.
 fn examples(count: usize, vocab_size: u32) -> Vec<Example> {
@@ -52,9 +52,9 @@ fn examples_come_back_from_many_shards_and_ids_of_any_size() {
         assert_eq!(lengths, bytes);
 
         let name = folder.path().file_name().unwrap().to_str().unwrap();
-        let manifest = Manifest::new(name, CleaningReport::default(), FilterReport::default(), shards);
+        let manifest = Manifest::new(name, CleaningCounts::default(), FilterCounts::default(), shards);
         manifest.write(folder.path()).unwrap();
-        let opened = Examples::open(folder.path()).unwrap();
+        let opened = Examples::open(folder.path(), "text".to_owned()).unwrap();
         assert_eq!(opened.len(), examples.len());
         for (index, example) in examples.iter().enumerate() {
             assert_eq!(opened.get(index), *example);

@@ -1,41 +1,37 @@
 //! Several prepared corpora as one, each with a weight.
 
+#[cfg(test)]
+mod tests;
+
 use rand_chacha::rand_core::Rng;
 
-use crate::batch::{BatchPlan, Example, Lengths, epoch_random, plan_batches};
+use crate::batch::{Example, Lengths};
+use crate::corpora::examples::Examples;
+use crate::corpora::random::corpus_random;
+use crate::corpora::report::PreparationReport;
 use crate::error::DataError;
-use crate::examples::Examples;
 
-/// A corpus to mix with others.
-#[derive(Debug)]
-pub struct WeightedCorpus {
-    /// What errors call it.
-    pub name: String,
-    /// Its examples; there may be none.
-    pub examples: Examples,
-    /// How often an epoch takes each of them, on average; see [`epoch_numbers`].
-    pub weight: f64,
-}
-
-/// Corpora to train on, and how often an epoch takes each. Their examples are numbered through, corpus after corpus.
+/// Corpora to train on, each with a weight. The examples are numbered through, corpus after corpus.
+///
+/// The weight of a corpus is how often an epoch takes each of its examples, on average. With a weight of 2, an epoch takes
+/// each example twice. With 2.25, it takes a quarter of the examples, drawn anew for each epoch, three times.
 #[derive(Debug)]
 pub struct Mixture {
     corpora: Vec<Examples>,
     weights: Vec<f64>,
-    /// The first number of each corpus, and at the end the number of all examples.
+    /// The number of the first example of each corpus, and at the end the number of all examples.
     starts: Vec<u32>,
 }
 
 impl Mixture {
-    /// Mixes `corpora`.
+    /// Mixes corpora, each given with its weight. A corpus may have no examples.
     ///
     /// # Errors
-    /// [`DataError::Mixture`] when a weight is no number above 0, or an epoch would have more than 2³² − 1 examples;
-    /// [`DataError::UnusedCorpus`] when an epoch would have none of a corpus that has some.
-    pub fn new(corpora: Vec<WeightedCorpus>) -> Result<Self, DataError> {
-        check(&corpora)?;
-        let weights = corpora.iter().map(|corpus| corpus.weight).collect();
-        let corpora: Vec<Examples> = corpora.into_iter().map(|corpus| corpus.examples).collect();
+    /// [`DataError::Mixture`] if a weight is not a number above 0, or an epoch would have more than 2³² − 1 examples;
+    /// [`DataError::UnusedCorpus`] if an epoch would take none of the examples of a corpus.
+    pub fn new(corpora: impl IntoIterator<Item = (Examples, f64)>) -> Result<Self, DataError> {
+        let (corpora, weights): (Vec<Examples>, Vec<f64>) = corpora.into_iter().unzip();
+        check(&corpora, &weights)?;
         let mut starts = vec![0];
         for examples in &corpora {
             starts.push(starts[starts.len() - 1] + examples.len() as u32);
@@ -47,26 +43,26 @@ impl Mixture {
         })
     }
 
-    /// The number of examples of all corpora, whatever their weights.
+    /// Returns the number of examples of all corpora, whatever their weights.
     #[must_use]
     pub fn len(&self) -> usize {
         self.starts[self.corpora.len()] as usize
     }
 
-    /// Whether there is none.
+    /// Returns whether there is no example.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// What tells these examples from others: the [fingerprints](Examples::fingerprint) of all corpora.
+    /// Returns the [fingerprints](Examples::fingerprint) of all corpora. Other examples have others.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let fingerprints: Vec<&str> = self.corpora.iter().map(Examples::fingerprint).collect();
         fingerprints.join(" ")
     }
 
-    /// The lengths of the example of this number, its tokens unread.
+    /// Reads the lengths of the example of this number, and not its tokens.
     ///
     /// # Panics
     /// If `number` is not below [`Mixture::len`].
@@ -76,7 +72,7 @@ impl Mixture {
         corpus.lengths(index)
     }
 
-    /// The example of this number.
+    /// Reads the example of this number.
     ///
     /// # Panics
     /// If `number` is not below [`Mixture::len`].
@@ -86,14 +82,16 @@ impl Mixture {
         corpus.get(index)
     }
 
-    /// The batches of an epoch; see [`epoch_numbers`] and [`plan_batches`].
+    /// Returns what became of the pairs of the corpora when they were prepared.
     #[must_use]
-    pub fn plan(&self, max_tokens: usize, seed: u64, epoch: u64) -> BatchPlan {
+    pub fn report(&self) -> PreparationReport {
+        PreparationReport::new(self.corpora.iter().map(Examples::report))
+    }
+
+    /// Returns the numbers of the examples that an epoch takes, as their weights ask for, in the order of the numbers.
+    pub(crate) fn epoch(&self, seed: u64, epoch: u64) -> impl Iterator<Item = u32> {
         let sizes: Vec<usize> = self.corpora.iter().map(Examples::len).collect();
-        // Collected first: a plan that knows how many are to come takes half the memory.
-        let numbers: Vec<u32> = epoch_numbers(&sizes, &self.weights, seed, epoch).collect();
-        let examples = numbers.into_iter().map(|number| (number, self.lengths(number)));
-        plan_batches(examples, max_tokens, seed, epoch)
+        epoch_numbers(&sizes, &self.weights, seed, epoch)
     }
 
     fn locate(&self, number: u32) -> (&Examples, usize) {
@@ -102,21 +100,26 @@ impl Mixture {
     }
 }
 
-/// Which examples an epoch takes from corpora of these `sizes`, numbered through, in the order of their numbers.
+/// Returns the numbers of the examples that an epoch takes of corpora of these `sizes`, in the order of the numbers.
 ///
-/// A weight of 2 takes each example of its corpus twice. Of a weight's fraction, such as the half of 0.5 or 2.5, each
-/// epoch draws that part of the corpus anew, no example twice; `seed` and `epoch` decide which.
-pub fn epoch_numbers(sizes: &[usize], weights: &[f64], seed: u64, epoch: u64) -> impl Iterator<Item = u32> {
+/// A weight of 2 takes each example of its corpus twice. For the fraction of a weight, such as the half of 0.5 or 2.5,
+/// an epoch draws that part of the corpus, no example twice. `seed` and `epoch` decide which examples are drawn.
+fn epoch_numbers(
+    sizes: &[usize],
+    weights: &[f64],
+    seed: u64,
+    epoch: u64,
+) -> impl Iterator<Item = u32> + use<> {
     let mut start = 0;
-    let corpora: Vec<_> = (1..)
+    let corpora: Vec<_> = (0..)
         .zip(sizes.iter().zip(weights))
-        .map(|(stream, (&size, &weight))| {
-            let mut random = epoch_random(seed, epoch, stream);
+        .map(|(corpus, (&size, &weight))| {
+            let mut random = corpus_random(seed, epoch, corpus);
             let mut wanted = drawn_examples(size, weight);
             let first = start;
             start += size as u32;
             (0..size as u32).flat_map(move |index| {
-                // Knuth's algorithm S: of those left, each is drawn with the same chance.
+                // Knuth's algorithm S: each of the examples left is drawn with the same chance.
                 let left = size as u64 - u64::from(index);
                 let drawn = wanted > 0 && below(left, random.next_u64()) < wanted;
                 wanted -= u64::from(drawn);
@@ -127,27 +130,27 @@ pub fn epoch_numbers(sizes: &[usize], weights: &[f64], seed: u64, epoch: u64) ->
     corpora.into_iter().flatten()
 }
 
-/// A random number below `limit` from one of 64 bits.
+/// Makes a random number below `limit` of a random number of 64 bits.
 fn below(limit: u64, random: u64) -> u64 {
     ((u128::from(limit) * u128::from(random)) >> 64) as u64
 }
 
-/// How many examples of a corpus each epoch draws for the fraction of its weight.
+/// Returns how many examples of a corpus an epoch draws for the fraction of the weight.
 fn drawn_examples(size: usize, weight: f64) -> u64 {
     (weight.fract() * size as f64).round() as u64
 }
 
-fn check(corpora: &[WeightedCorpus]) -> Result<(), DataError> {
+fn check(corpora: &[Examples], weights: &[f64]) -> Result<(), DataError> {
     let error = |reason: String| Err(DataError::Mixture { reason });
     let mut most = 0.0;
-    for corpus in corpora {
-        let (size, weight) = (corpus.examples.len(), corpus.weight);
+    for (examples, &weight) in corpora.iter().zip(weights) {
+        let size = examples.len();
         if !(weight.is_finite() && weight > 0.0) {
             return error(format!("the weight {weight} is no number above 0"));
         }
         if size > 0 && weight < 1.0 && drawn_examples(size, weight) == 0 {
             return Err(DataError::UnusedCorpus {
-                name: corpus.name.clone(),
+                name: examples.name().to_owned(),
                 pairs: size,
                 weight,
             });

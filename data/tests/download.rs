@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use attend_data::DataError;
-use attend_data::source::{Downloader, Mirror, Progress, Source, SourceFile};
+use attend_data::download::{DownloadError, Downloader, Mirror, Progress, Source, SourceFile};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
@@ -200,7 +200,7 @@ impl Output {
         self
     }
 
-    fn fetch(&mut self, downloader: &Downloader, source: &Source) -> Result<(), DataError> {
+    fn fetch(&mut self, downloader: &Downloader, source: &Source) -> Result<(), DownloadError> {
         let Self { folder, progress } = self;
         progress.clear();
         downloader.fetch(source, folder.path(), |_, step| progress.push(step))
@@ -269,7 +269,7 @@ fn a_download_goes_on_where_it_was_cut() {
         let error = output
             .fetch(&impatient(), &source(&server.address, &bytes))
             .unwrap_err();
-        assert!(matches!(error, DataError::Download { .. }), "{error:?}");
+        assert!(matches!(error, DownloadError::Connection { .. }), "{error:?}");
         let url = format!("{}/{FOLDER}/{NAME}", server.address);
         assert!(error.to_string().contains(&url), "{error}");
         let part = format!("{NAME}.part");
@@ -368,7 +368,7 @@ fn an_error_of_the_server_is_named() {
             .fetch(&Downloader::default(), &source(&server.address, &bytes))
             .unwrap_err();
         assert!(
-            matches!(error, DataError::HttpStatus { status, .. } if status == expected),
+            matches!(error, DownloadError::HttpStatus { status, .. } if status == expected),
             "{error:?}"
         );
         assert!(error.to_string().contains(&format!("{FOLDER}/{NAME}")), "{error}");
@@ -396,7 +396,7 @@ fn a_silent_server_does_not_hang_the_download() {
     let error = Output::new()
         .fetch(&impatient(), &source(&server.address, &bytes))
         .unwrap_err();
-    assert!(matches!(error, DataError::Download { .. }), "{error:?}");
+    assert!(matches!(error, DownloadError::Connection { .. }), "{error:?}");
     assert!(start.elapsed() < Duration::from_secs(3));
 }
 
@@ -447,7 +447,7 @@ fn an_output_that_cannot_be_written_is_named() {
         .fetch(&source("http://127.0.0.1:9", b"x"), &folder, |_, _| {})
         .unwrap_err();
     assert!(
-        matches!(&error, DataError::Write { path, .. } if *path == folder),
+        matches!(&error, DownloadError::File(DataError::Write { path, .. }) if *path == folder),
         "{error:?}"
     );
     // Here the name of the temporary file is taken by a folder.

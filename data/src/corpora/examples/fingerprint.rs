@@ -1,4 +1,4 @@
-//! What a prepared corpus depends on, as one hash.
+//! A hash over everything that a prepared corpus depends on.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -7,18 +7,18 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::format::FORMAT;
-use crate::cleaning::Cleaning;
+use crate::corpora::cleaning::Cleaning;
+use crate::corpora::filter::Filter;
+use crate::corpora::parallel_text::ParallelText;
 use crate::error::DataError;
-use crate::filter::Filter;
-use crate::parallel_text::ParallelText;
 use crate::tokenizer::Tokenizer;
 
-/// The name of the prepared form of `text`: 32 hexadecimal digits of a SHA-256 sum over the content of its files (not
-/// their names), the cleaning, the tokenizer, the filter and the version of the format.
+/// Returns the name of the folder into which `text` is prepared: 32 hexadecimal digits of a SHA-256 sum over the content
+/// of its files (not their names), the cleaning, the tokenizer, the filter and the version of the format.
 ///
 /// # Errors
 /// [`DataError::Read`].
-pub fn fingerprint(
+pub(super) fn fingerprint(
     text: &ParallelText,
     cleaning: &Cleaning,
     tokenizer: &Tokenizer,
@@ -39,7 +39,7 @@ pub fn fingerprint(
             hash.field(b"tsv");
             hash.file(path)?;
         }
-        ParallelText::Pairs(pairs) => {
+        ParallelText::Memory { pairs, .. } => {
             hash.field(b"pairs");
             for pair in pairs {
                 hash.field(pair.source.as_bytes());
@@ -51,7 +51,7 @@ pub fn fingerprint(
     Ok(sum[..16].iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// A hash over fields, each with its length, so that no two lists of fields give the same bytes.
+/// A hash over fields. The length of each field is hashed with it, so that no two lists of fields give equal bytes.
 struct ContentHash(Sha256);
 
 impl ContentHash {
@@ -60,10 +60,10 @@ impl ContentHash {
         self.0.update(bytes);
     }
 
-    /// A file's content, and the ending of its name, which says how the content is read.
+    /// Adds the content of a file, and the ending of its name, which decides how the content is read.
     fn file(&mut self, path: &Path) -> Result<(), DataError> {
         self.field(path.extension().unwrap_or_default().as_encoded_bytes());
-        // The file's own sum, and not its bytes: how many there are is known only at their end.
+        // The sum of the file, and not its bytes: their number, which a field begins with, is known only at their end.
         let file = File::open(path).map_err(|error| DataError::read(path, error))?;
         let mut contents = BufReader::with_capacity(1 << 20, file);
         let mut sum = Sha256::new();

@@ -4,18 +4,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use attend_data::DataError;
-use attend_data::batch::Example;
-use attend_data::clean::{Cleaning, CleaningReport};
-use attend_data::corpus::SentencePair;
-use attend_data::filter::{Filter, FilterReport};
-use attend_data::parallel_text::ParallelText;
-use attend_data::shard::{self, Examples, Progress, fingerprint};
-use attend_data::tokenizer::Tokenizer;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use tempfile::TempDir;
 use unicode_script::Script;
+
+use super::super::fingerprint::fingerprint;
+use super::super::{Examples, Progress};
+use crate::batch::Example;
+use crate::corpora::cleaning::{Cleaning, CleaningCounts};
+use crate::corpora::filter::{Filter, FilterCounts};
+use crate::corpora::parallel_text::ParallelText;
+use crate::error::DataError;
+use crate::sentence_pair::SentencePair;
+use crate::tokenizer::Tokenizer;
 
 const FILTER: Filter = Filter {
     max_length: 60,
@@ -54,6 +56,14 @@ fn tokenizer(vocab_size: usize) -> Tokenizer {
     Tokenizer::train_bpe(pairs.iter().map(|pair| &pair.source), vocab_size).unwrap()
 }
 
+/// Text in memory.
+fn memory(pairs: Vec<SentencePair>) -> ParallelText {
+    ParallelText::Memory {
+        name: "text".to_owned(),
+        pairs,
+    }
+}
+
 /// Writes `pairs` as two files.
 fn write_files(folder: &Path, name: &str, pairs: &[SentencePair]) -> ParallelText {
     let write = |side: &str, text: fn(&SentencePair) -> &str| {
@@ -68,22 +78,22 @@ fn write_files(folder: &Path, name: &str, pairs: &[SentencePair]) -> ParallelTex
     }
 }
 
-/// What cleaning of [`CLEANING`] and [`FILTER`] leave of `pairs`, encoded, and their reports.
+/// What cleaning of [`CLEANING`] and [`FILTER`] leave of `pairs`, encoded, and their counts.
 fn encode_directly(
     pairs: &[SentencePair],
     tokenizer: &Tokenizer,
-) -> (Vec<Example>, CleaningReport, FilterReport) {
-    let mut cleaned = CLEANING.clean(pairs.iter().cloned().map(Ok::<_, DataError>));
+) -> (Vec<Example>, CleaningCounts, FilterCounts) {
+    let mut cleaned = CLEANING.clean(pairs.iter().cloned().map(Ok));
     let pairs: Vec<SentencePair> = cleaned.by_ref().map(Result::unwrap).collect();
     let (examples, filtered) = FILTER.apply(tokenizer.encode_pairs(&pairs));
-    (examples, cleaned.report(), filtered)
+    (examples, cleaned.counts(), filtered)
 }
 
 /// Prepares with [`CLEANING`], and tells whether that was new work.
 fn prepare(folder: &Path, text: &ParallelText, tokenizer: &Tokenizer, filter: &Filter) -> (Examples, bool) {
     let mut worked = false;
     let progress = |progress| worked |= matches!(progress, Progress::Pairs(_));
-    let examples = shard::prepare(folder, text, &CLEANING, tokenizer, filter, progress).unwrap();
+    let examples = Examples::prepare(folder, text, &CLEANING, tokenizer, filter, progress).unwrap();
     (examples, worked)
 }
 
@@ -106,10 +116,10 @@ fn prepared_examples_equal_those_encoded_directly() {
         let pairs = random_pairs(count, seed);
         let (expected, cleaned, filtered) = encode_directly(&pairs, &tokenizer);
         let text = write_files(folder.path(), "train", &pairs);
-        for text in [text, ParallelText::Pairs(pairs)] {
+        for text in [text, memory(pairs)] {
             let (examples, worked) = prepare(folder.path(), &text, &tokenizer, &FILTER);
             assert!(worked);
-            assert_eq!((examples.cleaned(), examples.filtered()), (cleaned, filtered));
+            assert_eq!((examples.cleaned, examples.filtered), (cleaned, filtered));
             assert_eq!(
                 (examples.len(), examples.is_empty()),
                 (expected.len(), expected.is_empty())
@@ -126,13 +136,14 @@ fn prepared_examples_equal_those_encoded_directly() {
 fn progress_counts_the_pairs() {
     let folder = TempDir::new().unwrap();
     let mut counts = Vec::new();
-    let text = ParallelText::Pairs(random_pairs(20_000, 1));
+    let text = memory(random_pairs(20_000, 1));
     let count = |progress| counts.push(progress);
-    let examples = shard::prepare(folder.path(), &text, &CLEANING, &tokenizer(300), &FILTER, count).unwrap();
-    let (cleaned, filtered) = (examples.cleaned(), examples.filtered());
+    let examples =
+        Examples::prepare(folder.path(), &text, &CLEANING, &tokenizer(300), &FILTER, count).unwrap();
+    let (cleaned, filtered) = (examples.cleaned, examples.filtered);
     assert!(counts.len() > 1);
     assert_eq!(counts.last(), Some(&Progress::Pairs(cleaned.kept)));
-    assert_eq!(filtered.kept + filtered.dropped(), cleaned.kept);
+    assert_eq!(filtered.read(), cleaned.kept);
     assert!(cleaned.kept < 20_000);
     assert_eq!(cleaned.read(), 20_000);
 }
@@ -141,7 +152,7 @@ fn progress_counts_the_pairs() {
 fn any_number_of_threads_writes_the_same_bytes() {
     let folder = TempDir::new().unwrap();
     let tokenizer = tokenizer(300);
-    let text = ParallelText::Pairs(random_pairs(20_000, 4));
+    let text = memory(random_pairs(20_000, 4));
     let prepared_by = |threads: usize| {
         let output = folder.path().join(threads.to_string());
         let pool = rayon::ThreadPoolBuilder::new()
@@ -226,7 +237,7 @@ fn only_one_of_several_at_once_does_the_work() {
     let tokenizer = tokenizer(300);
     let pairs = random_pairs(20_000, 6);
     let (expected, ..) = encode_directly(&pairs, &tokenizer);
-    let text = ParallelText::Pairs(pairs);
+    let text = memory(pairs);
     let run = || prepare(folder.path(), &text, &tokenizer, &FILTER);
     let results: Vec<(Examples, bool)> = thread::scope(|scope| {
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(run)).collect();
@@ -246,7 +257,7 @@ fn only_one_of_several_at_once_does_the_work() {
 fn what_a_killed_process_left_is_written_over() {
     let folder = TempDir::new().unwrap();
     let tokenizer = tokenizer(300);
-    let text = ParallelText::Pairs(random_pairs(50, 7));
+    let text = memory(random_pairs(50, 7));
     let left = folder
         .path()
         .join(fingerprint(&text, &CLEANING, &tokenizer, &FILTER).unwrap());
@@ -262,7 +273,7 @@ fn what_a_killed_process_left_is_written_over() {
 fn what_killed_processes_left_of_other_corpora_is_removed() {
     let folder = TempDir::new().unwrap();
     let tokenizer = tokenizer(300);
-    let text = |seed| ParallelText::Pairs(random_pairs(50, seed));
+    let text = |seed| memory(random_pairs(50, seed));
     let left = ["lock", "00000.shard", "00001.shard.part", "manifest.json.part"];
     let fill = |name: &str| {
         let folder = folder.path().join(name);
@@ -296,7 +307,7 @@ fn an_error_in_the_text_leaves_no_shards() {
     let lines = fs::read_to_string(target).unwrap();
     fs::write(target, lines + "one more\n").unwrap();
     let output = folder.path().join("prepared");
-    let error = shard::prepare(&output, &text, &CLEANING, &tokenizer(300), &FILTER, |_| ()).unwrap_err();
+    let error = Examples::prepare(&output, &text, &CLEANING, &tokenizer(300), &FILTER, |_| ()).unwrap_err();
     assert!(matches!(error, DataError::UnequalLengths { .. }), "{error}");
     let folders: Vec<_> = fs::read_dir(&output)
         .unwrap()
@@ -309,7 +320,7 @@ fn an_error_in_the_text_leaves_no_shards() {
 /// A prepared corpus of a few pairs, its folder, and what it should hold.
 fn small() -> (TempDir, PathBuf) {
     let folder = TempDir::new().unwrap();
-    let text = ParallelText::Pairs(random_pairs(8, 9));
+    let text = memory(random_pairs(8, 9));
     let (examples, _) = prepare(folder.path(), &text, &tokenizer(300), &FILTER);
     assert!(!examples.is_empty());
     let path = folder.path().join(examples.fingerprint());
@@ -318,7 +329,7 @@ fn small() -> (TempDir, PathBuf) {
 
 /// Opening is refused, with one sentence that names `file` and a hint that names the folder.
 fn assert_refused(folder: &Path, file: &str, reason: &str) {
-    let error = Examples::open(folder).unwrap_err();
+    let error = Examples::open(folder, "text".to_owned()).unwrap_err();
     let message = error.to_string();
     let path = folder.join(file).display().to_string();
     assert!(message.contains(&path) && message.contains(reason), "{message}");
@@ -348,7 +359,7 @@ fn a_flipped_byte_anywhere_is_noticed() {
             }
         }
         fs::write(&path, whole).unwrap();
-        Examples::open(&folder).unwrap();
+        Examples::open(&folder, "text".to_owned()).unwrap();
     }
 }
 
@@ -401,16 +412,16 @@ fn a_file_cut_short_missing_or_of_another_version_is_named() {
 #[test]
 fn a_corpus_of_which_nothing_is_kept_is_empty() {
     let folder = TempDir::new().unwrap();
-    let text = ParallelText::Pairs(vec![SentencePair {
+    let text = memory(vec![SentencePair {
         source: String::new(),
         target: String::new(),
     }]);
     let (examples, _) = prepare(folder.path(), &text, &tokenizer(300), &FILTER);
     assert!(examples.is_empty());
-    let expected = CleaningReport {
+    let expected = CleaningCounts {
         empty: 1,
-        ..CleaningReport::default()
+        ..CleaningCounts::default()
     };
-    assert_eq!(examples.cleaned(), expected);
-    assert_eq!(examples.filtered(), FilterReport::default());
+    assert_eq!(examples.cleaned, expected);
+    assert_eq!(examples.filtered, FilterCounts::default());
 }

@@ -5,45 +5,49 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::cleaning::CleaningReport;
+use crate::corpora::cleaning::CleaningCounts;
+use crate::corpora::filter::FilterCounts;
 use crate::error::DataError;
 use crate::file::write_file;
-use crate::filter::FilterReport;
 
-/// The version of the files' format, a part of every fingerprint: another version prepares into another folder.
+/// The version of the format of the files. It is part of every fingerprint, so that another version prepares into
+/// another folder.
 pub(super) const FORMAT: u32 = 1;
 
-/// `manifest.json`.
+/// The content of `manifest.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Manifest {
-    /// [`FORMAT`].
+    /// The version of the format: [`FORMAT`].
     pub(super) format: u32,
     /// The name of the folder.
     pub(super) fingerprint: String,
-    /// What cleaning kept and dropped.
-    pub(super) cleaned: CleaningReport,
-    /// What the filter kept and dropped of the rest.
-    pub(super) filtered: FilterReport,
+    /// How many pairs cleaning kept and dropped.
+    pub(super) cleaned: CleaningCounts,
+    /// How many pairs the filter kept and dropped of those that cleaning kept.
+    pub(super) filtered: FilterCounts,
     /// The shards, in the order of the corpus.
     pub(super) shards: Vec<ShardEntry>,
-    /// CRC-32 of this manifest as JSON with 0 here.
+    /// CRC-32 of this manifest as JSON, computed with 0 in this field.
     checksum: u32,
 }
 
-/// What the manifest says about a shard.
+/// What the manifest holds about a shard.
 ///
-/// A shard is the tokens of its examples, source and target in turn, and after them where each of these sentences
-/// begins and the last one ends: `2 × examples + 1` numbers of tokens, in four bytes each. All numbers are
-/// little-endian.
+/// A shard begins with the tokens of its examples, source and target in turn. Behind them stands the index: where each
+/// sentence begins, and where the last one ends, counted in tokens. The index has `2 × examples + 1` numbers of four
+/// bytes. All numbers are little-endian.
+///
+/// Example: the pairs `[5, 2] → [6, 7, 2]` and `[8, 2] → [9, 2]` are stored as the tokens `5 2 6 7 2 8 2 9 2` and the
+/// index `0 2 5 7 9`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ShardEntry {
     /// The number of examples.
     pub(super) examples: usize,
-    /// Bytes that a token takes: 2 or 4.
+    /// The number of bytes of a token: 2 or 4.
     pub(super) token_bytes: usize,
-    /// The file's length.
+    /// The length of the file in bytes.
     pub(super) bytes: u64,
     /// CRC-32 of the whole file.
     pub(super) crc32: u32,
@@ -52,8 +56,8 @@ pub(super) struct ShardEntry {
 impl Manifest {
     pub(super) fn new(
         fingerprint: &str,
-        cleaned: CleaningReport,
-        filtered: FilterReport,
+        cleaned: CleaningCounts,
+        filtered: FilterCounts,
         shards: Vec<ShardEntry>,
     ) -> Self {
         let mut manifest = Self {
@@ -81,7 +85,7 @@ impl Manifest {
         let bytes = fs::read(&path).map_err(|error| DataError::read(&path, error))?;
         let invalid = |reason: String| invalid(&path, reason);
         let damaged = |error: serde_json::Error| invalid(format!("it is damaged ({error})"));
-        // The version first: the other fields of another version may be others.
+        // The version first: another version may have other fields.
         let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(damaged)?;
         match value.get("format").and_then(serde_json::Value::as_u64) {
             Some(format) if format == u64::from(FORMAT) => {}
@@ -112,12 +116,12 @@ impl Manifest {
     }
 }
 
-/// The file of a folder's shard with this number.
+/// Returns the path of a folder's shard.
 pub(super) fn shard_path(folder: &Path, number: usize) -> PathBuf {
     folder.join(format!("{number:05}.shard"))
 }
 
-/// [`DataError::InvalidPrepared`].
+/// Makes a [`DataError::InvalidPrepared`].
 pub(super) fn invalid(path: &Path, reason: String) -> DataError {
     DataError::InvalidPrepared {
         path: path.to_owned(),

@@ -1,7 +1,7 @@
 //! The filter: what each rule drops, and that everything dropped is counted.
 
-use attend_data::batch::Example;
-use attend_data::filter::{Filter, FilterReport};
+use super::{Filter, FilterCounts};
+use crate::batch::Example;
 
 const EOS: u32 = 2;
 
@@ -29,15 +29,15 @@ fn each_rule_drops_and_counts_what_it_should() {
         example(10, 5),  // kept: both limits reached, neither passed
         example(1, 100), // counted once, as empty
     ];
-    let (kept, report) = filter.apply(examples);
+    let (kept, counts) = filter.apply(examples);
     assert_eq!(kept, [example(2, 2), example(10, 5)]);
-    let expected = FilterReport {
+    let expected = FilterCounts {
         kept: 2,
         empty: 3,
         too_long: 2,
         ratio: 1,
     };
-    assert_eq!(report, expected);
+    assert_eq!(counts, expected);
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn without_a_ratio_only_length_counts() {
         max_length: 100,
         max_ratio: None,
     };
-    let (kept, report) = filter.apply(vec![example(2, 100), example(1, 1)]);
+    let (kept, counts) = filter.apply(vec![example(2, 100), example(1, 1)]);
     assert_eq!(kept, [example(2, 100)]);
-    assert_eq!((report.kept, report.dropped(), report.empty), (1, 1, 1));
+    assert_eq!((counts.kept, counts.read(), counts.empty), (1, 2, 1));
 }

@@ -1,21 +1,22 @@
-//! The SGML files in which WMT publishes its test sets: a segment a line, among the tags of their documents.
+//! The SGML files in which WMT publishes test sets: one segment, `<seg id="…">…</seg>`, on a line, between the tags of
+//! documents and paragraphs.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::corpora::lines::Lines;
 use crate::error::DataError;
-use crate::lines::Lines;
 
 /// A sentence of an `.sgm` file.
 pub(super) struct Segment {
-    /// The `id` in its tag, unique within its document.
+    /// The `id` in the tag, unique within a document.
     pub(super) id: String,
-    /// The sentence, its entities decoded.
+    /// The sentence, with its entities decoded.
     pub(super) text: String,
 }
 
-/// The segments of an `.sgm` file; everything between them is left out.
+/// The segments of an `.sgm` file. Everything between the segments is skipped.
 pub(super) struct Segments {
     pub(super) lines: Lines,
 }
@@ -53,7 +54,7 @@ fn parse(line: &str) -> Option<Segment> {
     let text = html_escape::decode_html_entities(parts[2].trim());
     Some(Segment {
         id: parts[1].to_owned(),
-        // A line feed that an entity stands for would make two sentences of one.
+        // A line feed, written as an entity, would make two sentences of one.
         text: text.replace(['\n', '\r'], " "),
     })
 }

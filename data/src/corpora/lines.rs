@@ -7,41 +7,40 @@ use std::path::{Path, PathBuf};
 use flate2::bufread::MultiGzDecoder;
 use liblzma::bufread::XzDecoder;
 
+use crate::corpora::compression::compression;
 use crate::error::DataError;
 
-/// The endings of the names of compressed files.
-pub(crate) const COMPRESSED: [&str; 3] = ["gz", "xz", "zst"];
-
-/// The most bytes of a line, its end included: what is longer is no text, and would fill the memory.
+/// The most bytes of a line, its end included. A longer line is not text, and would fill the memory.
 const LONGEST_LINE: usize = 64 << 20;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// The lines of a UTF-8 text, read one at a time.
 ///
-/// Only a line feed ends a line (with a carriage return before it, if there is one), so sentences that contain
-/// Unicode's own line separators stay whole. Empty lines are kept; the last line needs no line feed. A byte order
-/// mark at the start of the text is no part of its first line. A line has 64 MiB at the most.
+/// A line ends with a line feed, or with a carriage return and a line feed; Unicode's own line separators are part of a
+/// line. Empty lines count. The last line needs no line feed. A byte order mark at the start of the text is skipped. A
+/// line may have 64 MiB; the iterator gives [`DataError::LongLine`] in place of a longer one, [`DataError::InvalidUtf8`]
+/// in place of one that is not UTF-8, and [`DataError::Read`] where reading fails.
 pub struct Lines {
     reader: Box<dyn BufRead + Send>,
     path: PathBuf,
-    /// Lines read so far.
+    /// The number of lines read so far.
     line: usize,
     bytes: Vec<u8>,
 }
 
 impl Lines {
-    /// Opens a file, and decompresses it when its name ends in `.gz`, `.xz` or `.zst`.
+    /// Opens a file. It is decompressed if its name ends in `.gz`, `.xz` or `.zst`.
     ///
     /// # Errors
-    /// [`DataError::Read`].
+    /// [`DataError::Read`] if the file cannot be opened.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, DataError> {
         let path = path.as_ref();
         let reader = open(path).map_err(|error| DataError::read(path, error))?;
         Ok(Self::new(reader, path))
     }
 
-    /// The lines of what `reader` reads; `path` is what an error calls it.
+    /// Takes lines from `reader`, which errors call `path`.
     #[must_use]
     pub fn new(reader: impl BufRead + Send + 'static, path: impl Into<PathBuf>) -> Self {
         Self {
@@ -52,13 +51,13 @@ impl Lines {
         }
     }
 
-    /// What an error calls the text.
+    /// Returns the path by which errors name the text.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The number of the line read last, counted from one.
+    /// Returns the number of the line read last, counted from one.
     #[must_use]
     pub fn line(&self) -> usize {
         self.line
@@ -101,10 +100,10 @@ impl Iterator for Lines {
     }
 }
 
-/// The [`Lines`] of a file.
+/// Reads all [`Lines`] of a file.
 ///
 /// # Errors
-/// [`DataError::Read`] or, with the number of the line, [`DataError::InvalidUtf8`].
+/// [`DataError::Read`], [`DataError::InvalidUtf8`] or [`DataError::LongLine`].
 pub fn read_lines(path: impl AsRef<Path>) -> Result<Vec<String>, DataError> {
     Lines::open(path)?.collect()
 }
@@ -112,22 +111,10 @@ pub fn read_lines(path: impl AsRef<Path>) -> Result<Vec<String>, DataError> {
 fn open(path: &Path) -> io::Result<Box<dyn BufRead + Send>> {
     let file = BufReader::new(File::open(path)?);
     Ok(match compression(path) {
-        // Each of the three may hold several compressed parts, one behind the other.
+        // A file of each of these formats may hold several compressed parts, one behind the other.
         Some("gz") => Box::new(BufReader::new(MultiGzDecoder::new(file))),
         Some("xz") => Box::new(BufReader::new(XzDecoder::new_multi_decoder(file))),
         Some("zst") => Box::new(BufReader::new(zstd::Decoder::with_buffer(file)?)),
         _ => Box::new(file),
     })
-}
-
-/// Whether [`Lines::open`] would decompress a file.
-#[must_use]
-pub fn is_compressed(path: &Path) -> bool {
-    compression(path).is_some()
-}
-
-/// The ending of a compressed file's name.
-pub(crate) fn compression(path: &Path) -> Option<&'static str> {
-    let ending = path.extension()?;
-    COMPRESSED.into_iter().find(|compressed| ending == *compressed)
 }

@@ -15,13 +15,13 @@ pub(super) struct ShardWriter {
     shard_tokens: u32,
     /// The tokens of the shard that is being filled.
     contents: Vec<u8>,
-    /// Where its sentences begin, and the last one ends, in tokens.
+    /// Where each sentence of the shard begins, and where the last one ends, in tokens.
     boundaries: Vec<u32>,
     written: Vec<ShardEntry>,
 }
 
 impl ShardWriter {
-    /// A writer of tokens below `vocab_size`, who ends a shard when it has at least `shard_tokens` of them.
+    /// Makes a writer for token ids below `vocab_size`. A shard is full when it has at least `shard_tokens` tokens.
     pub(super) fn new(folder: &Path, vocab_size: usize, shard_tokens: u32) -> Self {
         Self {
             folder: folder.to_owned(),
@@ -33,7 +33,7 @@ impl ShardWriter {
         }
     }
 
-    /// Adds an example behind the others.
+    /// Adds an example, and writes the shard if that fills it.
     pub(super) fn push(&mut self, example: &Example) -> Result<(), DataError> {
         for sentence in [&example.source, &example.target] {
             for id in sentence {
@@ -42,13 +42,14 @@ impl ShardWriter {
             }
             self.boundaries.push(self.tokens());
         }
-        match self.tokens() < self.shard_tokens {
-            true => Ok(()),
-            false => self.write_shard(),
+        if self.tokens() < self.shard_tokens {
+            Ok(())
+        } else {
+            self.write_shard()
         }
     }
 
-    /// Writes what is left, and tells of all shards.
+    /// Writes the last shard, and returns the entries of all shards.
     pub(super) fn finish(mut self) -> Result<Vec<ShardEntry>, DataError> {
         if !self.contents.is_empty() {
             self.write_shard()?;
@@ -78,7 +79,7 @@ impl ShardWriter {
     }
 }
 
-/// Removes what a preparation has written that failed or was killed, as far as that can be done.
+/// Removes the shards of a preparation that failed or was killed, as far as they can be removed.
 pub(super) fn remove_shards(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();

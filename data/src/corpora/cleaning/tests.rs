@@ -1,11 +1,10 @@
 //! Cleaning: what each rule drops, that everything dropped is counted, and that a corpus larger than memory passes.
 
-use attend_data::DataError;
-use attend_data::clean::{Cleaning, CleaningReport};
-use attend_data::corpus::SentencePair;
-use attend_data::filter::FilterReport;
-use attend_data::report::{CorpusReport, CorpusReports};
 use attend_phrasebook::Phrasebook;
+
+use super::{Cleaning, CleaningCounts};
+use crate::error::DataError;
+use crate::sentence_pair::SentencePair;
 
 fn pair(source: &str, target: &str) -> SentencePair {
     SentencePair {
@@ -14,14 +13,12 @@ fn pair(source: &str, target: &str) -> SentencePair {
     }
 }
 
-/// The targets that `cleaning` keeps, and its report.
-fn clean(cleaning: &Cleaning, pairs: &[(&str, &str)]) -> (Vec<String>, CleaningReport) {
-    let pairs = pairs
-        .iter()
-        .map(|(source, target)| Ok::<_, DataError>(pair(source, target)));
+/// The targets that `cleaning` keeps, and its counts.
+fn clean(cleaning: &Cleaning, pairs: &[(&str, &str)]) -> (Vec<String>, CleaningCounts) {
+    let pairs = pairs.iter().map(|(source, target)| Ok(pair(source, target)));
     let mut cleaned = cleaning.clean(pairs);
     let kept = cleaned.by_ref().map(|pair| pair.unwrap().target).collect();
-    (kept, cleaned.report())
+    (kept, cleaned.counts())
 }
 
 fn from_toml(text: &str) -> Cleaning {
@@ -50,7 +47,7 @@ fn each_rule_drops_and_counts_what_it_should() {
         ],
     );
     assert_eq!(kept, ["один", "один", "1984.", "в Windows окне но"]);
-    let expected = CleaningReport {
+    let expected = CleaningCounts {
         kept: 4,
         empty: 2,
         copies: 2,
@@ -108,12 +105,10 @@ fn a_language_may_have_several_scripts() {
 fn the_defaults_keep_a_clean_corpus_whole() {
     let train = Phrasebook::generate().train;
     let total = train.len();
-    let pairs = train
-        .iter()
-        .map(|train| Ok::<_, DataError>(pair(&train.english, &train.german)));
+    let pairs = train.iter().map(|train| Ok(pair(&train.english, &train.german)));
     let mut cleaned = Cleaning::default().clean(pairs);
     assert_eq!(cleaned.by_ref().count(), total);
-    assert_eq!(cleaned.report().kept, total);
+    assert_eq!(cleaned.counts().kept, total);
 }
 
 #[test]
@@ -128,56 +123,5 @@ fn errors_pass_and_pairs_are_taken_one_at_a_time() {
     assert!(cleaned.by_ref().take(3).all(|pair| pair.is_ok()));
     assert!(cleaned.next().unwrap().is_err());
     assert_eq!(cleaned.next().unwrap().unwrap().target, "target 4");
-    assert_eq!(cleaned.report().kept, 4);
-}
-
-#[test]
-fn reports_make_a_table_with_a_row_for_each_reason() {
-    let report = |name: &str, kept| CorpusReport {
-        name: name.to_owned(),
-        cleaned: CleaningReport {
-            kept: kept + 1_110,
-            empty: 1,
-            copies: 20,
-            wrong_script: 3,
-            duplicates: 400,
-            repeats: 5,
-        },
-        filtered: FilterReport {
-            kept,
-            empty: 10,
-            too_long: 100,
-            ratio: 1_000,
-        },
-    };
-    let one = CorpusReports(vec![report("train", 7)]);
-    let expected = [
-        "                        train",
-        "pairs read              1,546",
-        "- empty                    11",
-        "- source equals target     20",
-        "- wrong script              3",
-        "- duplicate in corpus     400",
-        "- repeated side             5",
-        "- too long                100",
-        "- uneven lengths        1,000",
-        "pairs kept                  7",
-    ];
-    assert_eq!(one.to_string().lines().collect::<Vec<_>>(), expected);
-    assert_eq!(one.read(), 1_546);
-    let two = CorpusReports(vec![report("europarl-v7.de-en", 1_900_000), report("nc", 0)]);
-    let text = two.to_string();
-    let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(
-        lines[0],
-        "                        europarl-v7.de-en     nc        all"
-    );
-    assert_eq!(
-        lines[1],
-        "pairs read                      1,901,539  1,539  1,903,078"
-    );
-    assert_eq!(
-        lines[9],
-        "pairs kept                      1,900,000      0  1,900,000"
-    );
+    assert_eq!(cleaned.counts().kept, 4);
 }
