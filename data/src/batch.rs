@@ -38,8 +38,8 @@ pub struct Lengths {
 /// The token that fills shorter rows of a batch, and the width to which it fills them.
 ///
 /// The width is that of the longest row, rounded up to a multiple of `multiple`, but not beyond `most`. With a multiple
-/// of 8 and at most 20, rows of up to 13 tokens become 16 wide, and rows of up to 17 tokens 20 wide. A row that is longer
-/// than `most` stays whole.
+/// of 8 and at most 20, rows of up to 13 tokens become 16 wide, and rows of up to 17 tokens 20 wide. A row that is
+/// longer than `most` stays whole.
 #[derive(Clone, Copy, Debug)]
 pub struct Padding {
     /// The id of `<pad>`.
@@ -104,7 +104,8 @@ impl TokenMatrix {
 
 /// The input of one step of training: three matrices with a row for each example.
 ///
-/// The pair `[5, 6, </s>] → [7, 8, </s>]` is a row `5 6 </s>` of `source`, `<s> 7 8` of `target_input` and `7 8 </s>` of
+/// The pair `[5, 6, </s>] → [7, 8, </s>]` is a row `5 6 </s>` of `source`, `<s> 7 8` of `target_input` and `7 8 </s>`
+/// of
 /// `target_output`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {

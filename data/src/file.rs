@@ -152,8 +152,8 @@ pub fn write_file(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> Result<
     file.finish()
 }
 
-/// Flushes the names of a folder's files to disk, so that a file which was renamed into the folder stays there. An empty
-/// path is the working folder. Does nothing on systems that cannot open a folder.
+/// Flushes the names of a folder's files to disk, so that a file which was renamed into the folder stays there. An
+/// empty path is the working folder. Does nothing on systems that cannot open a folder.
 ///
 /// # Errors
 /// The error of the system, if the folder is missing or the disk fails.

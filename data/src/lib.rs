@@ -3,9 +3,9 @@
 //! Six nouns lead from a file to a batch:
 //!
 //! 1. [`ParallelText`]: where the sentence pairs of a corpus are, in files or in memory.
-//! 2. [`SentencePair`]: a sentence and its translation, which the text is read as.
-//! 3. [`Examples`]: the pairs of a text, cleaned by [`Cleaning`], encoded by a [`Tokenizer`], dropped by a [`Filter`] if
-//!    they are too long, and kept in files that training maps into memory.
+//! 2. [`SentencePair`]: a sentence and its translation, as text.
+//! 3. [`Examples`]: the pairs of a text, cleaned as [`Cleaning`] asks for, encoded by a [`Tokenizer`], filtered by
+//!    their lengths as a [`Filter`] asks for, and stored in files that training maps into memory.
 //! 4. [`Mixture`]: the examples of several texts, each with a weight.
 //! 5. [`Batches`]: the endless sequence of a run's batches, which may begin at any [`Position`].
 //! 6. [`Batch`]: the padded matrices of token ids that a step of training takes.
@@ -37,8 +37,8 @@
 //! ```
 //!
 //! Without features, the crate has [`Tokenizer`], [`Example`], [`Batch`] and [`OutputFile`], which is what translating
-//! needs. The feature `corpora` adds text, prepared examples and their batches, the feature `download` the named corpora
-//! of [`download`].
+//! needs. The feature `corpora` adds text, prepared examples and their batches, the feature `download` the named
+//! corpora of [`download`].
 
 mod batch;
 pub mod cli;

@@ -25,9 +25,11 @@ fn best_score(word: &str, pieces: &HashMap<String, f64>) -> f64 {
     (1..=word.len())
         .filter_map(|end| {
             let score = pieces.get(&word[..end])?;
-            Some(match end == word.len() {
-                true => *score,
-                false => score + best_score(&word[end..], pieces),
+            let is_last = end == word.len();
+            Some(if is_last {
+                *score
+            } else {
+                score + best_score(&word[end..], pieces)
             })
         })
         .fold(f64::NEG_INFINITY, f64::max)

@@ -1,18 +1,18 @@
-//! Clock times: "at half past seven" is "um halb acht".
+//! Clock times: "half past seven" is "halb acht".
 
 use crate::numbers;
 
 /// A time on a twelve-hour clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Clock {
-    /// 1 to 12
+    /// The hour, from 1 to 12.
     pub(crate) hour: u32,
-    /// one of [`Clock::MINUTES`]
+    /// The minute, one of [`Clock::MINUTES`].
     pub(crate) minute: u32,
 }
 
 impl Clock {
-    /// The minutes that both languages name in the same way, counted from the full hour, and the half hour.
+    /// The minutes that both languages count from the full hour, and the half hour.
     pub(crate) const MINUTES: [u32; 10] = [0, 5, 10, 15, 20, 30, 40, 45, 50, 55];
 
     pub(crate) fn english(self) -> String {

@@ -4,17 +4,17 @@ use crate::features::{Agreement, Mode, Number, Person};
 use crate::lexicon::Verb;
 use crate::text::join;
 
-/// The two parts of a German predicate, with the rest of a clause between them: "ruft … an", "hat … gekauft".
+/// The two parts of a German predicate. The rest of the clause stands between them: "ruft … an", "hat … gekauft".
 pub(crate) struct Bracket {
     /// The verb that agrees with the subject.
     pub(crate) finite: String,
-    /// A separable prefix, a participle or an infinitive, or nothing.
+    /// A separable prefix, a participle or an infinitive; empty if the predicate is one word.
     pub(crate) closing: String,
-    /// Both at the end of a subordinate clause: "anruft", "gekauft hat".
+    /// The whole predicate as it stands at the end of a subordinate clause: "anruft", "gekauft hat".
     pub(crate) verb_final: String,
 }
 
-/// The predicate of a verb in a mode.
+/// Returns the predicate of a verb in a mode.
 pub(crate) fn bracket(verb: &Verb, mode: Mode, agreement: Agreement) -> Bracket {
     let (finite, closing) = match mode {
         Mode::Present => {
@@ -45,7 +45,8 @@ pub(crate) fn bracket(verb: &Verb, mode: Mode, agreement: Agreement) -> Bracket 
     }
 }
 
-/// An auxiliary's present: ich, du, er, wir (and the plural "sie"). The corpus has no "ihr".
+/// The present of an auxiliary: the forms for "ich", "du", "er", and "wir" or the plural "sie". The corpus has no
+/// "ihr".
 struct Auxiliary([&'static str; 4]);
 
 const HABEN: Auxiliary = Auxiliary(["habe", "hast", "hat", "haben"]);
@@ -70,7 +71,7 @@ fn infinitive(verb: &Verb) -> String {
     format!("{}{}", verb.prefix, verb.german)
 }
 
-/// The present without a separable prefix.
+/// Returns the present of a verb without its separable prefix.
 fn present(verb: &Verb, agreement: Agreement) -> String {
     if verb.german == "sein" {
         return SEIN.of(agreement).to_owned();
@@ -79,7 +80,7 @@ fn present(verb: &Verb, agreement: Agreement) -> String {
     match agreement {
         (_, Number::Plural) => verb.german.to_owned(),
         (Person::First, _) => match verb.german_er {
-            // ich weiß, ich mag: an er-form without -t serves the first person too.
+            // "Er weiß", "ich weiß": a third person without -t is also the first person.
             Some(er) if !er.ends_with('t') => er.to_owned(),
             _ => format!("{stem}e"),
         },
@@ -96,10 +97,12 @@ fn stem(infinitive: &str) -> &str {
 }
 
 fn second_person(stem: &str) -> String {
-    let ending = match needs_e(stem) {
-        true => "est",
-        false if stem.ends_with(['s', 'ß', 'x', 'z']) => "t",
-        false => "st",
+    let ending = if needs_e(stem) {
+        "est"
+    } else if stem.ends_with(['s', 'ß', 'x', 'z']) {
+        "t"
+    } else {
+        "st"
     };
     format!("{stem}{ending}")
 }
@@ -108,7 +111,7 @@ fn third_person(stem: &str) -> String {
     format!("{stem}{}", if needs_e(stem) { "et" } else { "t" })
 }
 
-/// Whether a stem takes an e before -st and -t: arbeitet, findet, öffnet, but lernt, wohnt.
+/// Returns whether a stem takes an e before -st and -t: "arbeitet", "findet", "öffnet", but "lernt", "wohnt".
 fn needs_e(stem: &str) -> bool {
     let mut ending = stem.chars().rev();
     match (ending.next(), ending.next()) {

@@ -5,7 +5,7 @@ use crate::lexicon::{Adjective, Noun};
 use crate::numbers;
 use crate::text::join;
 
-/// Determiner, adjective and noun in one case.
+/// Returns determiner, adjective and noun in a case: "dem alten Mann".
 pub(crate) fn noun_group(
     determiner: Determiner,
     adjective: Option<&Adjective>,
@@ -40,7 +40,7 @@ pub(crate) fn noun_group(
     ])
 }
 
-/// The endings of "dieser", and of an adjective when no word before it shows the case.
+/// Returns the ending of "dieser", which is also that of an adjective if no word before it shows the case.
 fn strong_ending(gender: Gender, number: Number, case: Case) -> &'static str {
     use {Case::*, Gender::*, Number::*};
     match (number, gender, case) {
@@ -54,7 +54,7 @@ fn strong_ending(gender: Gender, number: Number, case: Case) -> &'static str {
     }
 }
 
-/// The endings of an adjective after a word that shows the case.
+/// Returns the ending of an adjective after a word that shows the case.
 fn weak_ending(gender: Gender, number: Number, case: Case) -> &'static str {
     match (number, case) {
         (Number::Singular, Case::Nominative) => "e",
@@ -73,7 +73,7 @@ fn definite_article(strong_ending: &str) -> &'static str {
     }
 }
 
-/// "ein", "kein", "mein": the word, and whether it has an ending that shows the case.
+/// Returns a form of "ein", "kein" or "mein", and whether it has an ending that shows the case.
 fn ein_word(stem: &str, gender: Gender, number: Number, case: Case) -> (String, bool) {
     match strong_ending(gender, number, case) {
         "es" => (stem.to_owned(), false),
@@ -92,7 +92,7 @@ fn possessive(owner: Pronoun) -> &'static str {
     }
 }
 
-/// The noun; a dative plural takes -n unless it ends in -n, -s or a vowel other than e.
+/// Returns a noun in a case. The dative plural takes -n, unless the plural ends in -n, -s or a vowel other than e.
 fn noun_form(noun: &Noun, number: Number, case: Case) -> String {
     let form = noun.german_form(number, case);
     let takes_n = ["e", "el", "er"].iter().any(|end| form.ends_with(end));
@@ -102,7 +102,7 @@ fn noun_form(noun: &Noun, number: Number, case: Case) -> String {
     }
 }
 
-/// A personal or question pronoun.
+/// Returns a personal pronoun or question word in a case.
 pub(crate) fn pronoun(pronoun: Pronoun, case: Case) -> &'static str {
     let [nominative, accusative, dative] = match pronoun {
         Pronoun::I => ["ich", "mich", "mir"],
@@ -121,12 +121,12 @@ pub(crate) fn pronoun(pronoun: Pronoun, case: Case) -> &'static str {
     }
 }
 
-/// The subject of a relative clause: der, die or das.
+/// Returns the subject of a relative clause: "der", "die" or "das".
 pub(crate) fn relative_pronoun(gender: Gender, number: Number) -> &'static str {
     definite_article(strong_ending(gender, number, Case::Nominative))
 }
 
-/// Joins a preposition to the article that begins the phrase after it: in dem, im.
+/// Joins a preposition and the article that begins the phrase behind it: "in dem Haus" becomes "im Haus".
 pub(crate) fn contracted(preposition: &str, phrase: &str) -> String {
     let (article, rest) = phrase.split_once(' ').unwrap_or((phrase, ""));
     let contraction = match (preposition, article) {
@@ -149,7 +149,7 @@ mod tests {
 
     const CASES: [Case; 3] = [Case::Nominative, Case::Accusative, Case::Dative];
 
-    /// The three cases of "alt" and a noun.
+    /// "Alt" and a noun in the three cases.
     fn cases(determiner: Determiner, noun: &str, number: Number) -> [String; 3] {
         let lexicon = Lexicon::embedded();
         let (adjective, noun) = (lexicon.adjective("old"), lexicon.noun(noun));

@@ -1,4 +1,4 @@
-//! Random choices whose sequence is specified, so that a seed means the same corpus everywhere.
+//! Random choices by a specified generator, so that a seed gives the same corpus everywhere.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -11,28 +11,28 @@ impl Dice {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
-    /// A number from 0 to `n - 1`; each is as likely as the others up to n / 2³².
+    /// Draws a number from 0 to `n - 1`. The probabilities of two numbers differ by a factor of at most 1 + n / 2³².
     pub(crate) fn below(&mut self, n: usize) -> usize {
         debug_assert!(n > 0 && n <= u32::MAX as usize);
         ((u64::from(self.0.next_u32()) * n as u64) >> 32) as usize
     }
 
-    /// A number from `first` to `last`, both included.
+    /// Draws a number from `first` to `last`, both included.
     pub(crate) fn between(&mut self, first: u32, last: u32) -> u32 {
         first + self.below((last - first + 1) as usize) as u32
     }
 
-    /// One of the choices, each as likely as the others.
+    /// Draws one of the choices, all with equal probability.
     pub(crate) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len())]
     }
 
-    /// Whether an event of this probability happens.
+    /// Draws whether an event of this probability, in percent, happens.
     pub(crate) fn percent(&mut self, probability: usize) -> bool {
         self.below(100) < probability
     }
 
-    /// One of the choices, each as often as its weight says.
+    /// Draws one of the choices, each given behind its weight.
     pub(crate) fn weighted<T: Copy>(&mut self, choices: &[(usize, T)]) -> T {
         let mut ticket = self.below(choices.iter().map(|(weight, _)| weight).sum());
         for (weight, choice) in choices {

@@ -5,7 +5,7 @@ use crate::numbers;
 use crate::text::{capitalized, join};
 use crate::tree::{Clause, NounPhrase, Phrase, Sentence};
 
-/// The English sentence, capitalized and with its final mark.
+/// Returns the English sentence of a tree, with a capital first letter and a final mark.
 pub(crate) fn sentence(tree: &Sentence) -> String {
     match tree {
         Sentence::Statement { front, clause } => {
@@ -28,9 +28,10 @@ pub(crate) fn sentence(tree: &Sentence) -> String {
             subordinate_first,
         } => {
             let (main, subordinate) = (statement(main), statement(subordinate));
-            let text = match subordinate_first {
-                true => format!("{} {subordinate}, {main}", conjunction.0),
-                false => format!("{main} {} {subordinate}", conjunction.0),
+            let text = if *subordinate_first {
+                format!("{} {subordinate}, {main}", conjunction.0)
+            } else {
+                format!("{main} {} {subordinate}", conjunction.0)
             };
             capitalized(&text, ".")
         }
@@ -52,7 +53,7 @@ pub(crate) fn sentence(tree: &Sentence) -> String {
     }
 }
 
-/// Subject first: "the man does not buy the book".
+/// Returns a clause with the subject first: "the man does not buy the book".
 fn statement(clause: &Clause) -> String {
     let agreement = clause.subject.agreement();
     let not = if clause.negated { "not" } else { "" };
@@ -69,7 +70,7 @@ fn statement(clause: &Clause) -> String {
     ])
 }
 
-/// Helper first: "does the man buy the book".
+/// Returns a clause with the helper first: "does the man buy the book".
 fn question(clause: &Clause) -> String {
     let agreement = clause.subject.agreement();
     let helper = helper(clause, agreement).unwrap_or(does(agreement));
@@ -80,7 +81,7 @@ fn question(clause: &Clause) -> String {
     ])
 }
 
-/// The verb that takes "not" and precedes the subject of a question, where the clause has one besides "do".
+/// Returns the verb that takes "not" and precedes the subject of a question; `None` if that is "do".
 fn helper(clause: &Clause, agreement: Agreement) -> Option<&'static str> {
     match clause.mode {
         Mode::Can => Some("can"),
@@ -105,14 +106,14 @@ fn does(agreement: Agreement) -> &'static str {
     if agreement == THIRD_SINGULAR { "does" } else { "do" }
 }
 
-/// The form of the first verb after the helper.
+/// The form of the first verb behind the helper.
 #[derive(Clone, Copy)]
 enum Form {
     Base,
     Finite(Agreement),
 }
 
-/// All that follows subject, helper and "not".
+/// Returns the part of a clause that follows subject, helper and "not".
 fn predicate(clause: &Clause, form: Form) -> String {
     let (verb, particle) = clause
         .verb
@@ -165,7 +166,7 @@ fn with_first_word(verb: &str, change: impl Fn(&str) -> String) -> String {
     }
 }
 
-/// The third person singular of the present.
+/// Returns the third person singular of the present: "buys" for "buy".
 pub(crate) fn third_person(verb: &str) -> String {
     let before_y = verb
         .strip_suffix('y')
@@ -179,7 +180,7 @@ pub(crate) fn third_person(verb: &str) -> String {
     }
 }
 
-/// A complement or an adverbial.
+/// Returns a complement or an adverbial.
 fn phrase(phrase: &Phrase) -> String {
     match phrase {
         Phrase::Fixed(adverbial) => adverbial.english.to_owned(),
@@ -192,7 +193,7 @@ fn phrase(phrase: &Phrase) -> String {
     }
 }
 
-/// English pronouns keep two cases.
+/// The role of a noun phrase, which decides the form of a pronoun.
 #[derive(Clone, Copy)]
 enum Role {
     Subject,

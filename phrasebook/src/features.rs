@@ -8,14 +8,14 @@ pub(crate) enum Gender {
     Neuter,
 }
 
-/// One or many.
+/// The grammatical number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Number {
     Singular,
     Plural,
 }
 
-/// The three German cases of this corpus; its possessives need no genitive.
+/// The German cases of this corpus, which has no genitive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Case {
     Nominative,
@@ -23,7 +23,7 @@ pub(crate) enum Case {
     Dative,
 }
 
-/// Who speaks, who is spoken to, who is spoken of.
+/// The grammatical person: who speaks, who is spoken to, who is spoken of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Person {
     First,
@@ -31,17 +31,17 @@ pub(crate) enum Person {
     Third,
 }
 
-/// What a finite verb agrees with.
+/// The person and number of a subject, with which the finite verb agrees.
 pub(crate) type Agreement = (Person, Number);
 
-/// Personal and question pronouns. "You" is the familiar German "du" everywhere.
+/// A personal pronoun or a question word for a person. "You" is the familiar German "du" everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pronoun {
     I,
     You,
     He,
     She,
-    /// "It", with the gender of the German noun that it stands for.
+    /// "It", with the gender of the German noun for which it stands.
     It(Gender),
     We,
     They,
@@ -49,7 +49,7 @@ pub(crate) enum Pronoun {
 }
 
 impl Pronoun {
-    /// The pronouns that can own something and need no antecedent.
+    /// The pronouns that can own something and refer to no other phrase.
     pub(crate) const PERSONAL: [Self; 6] = [Self::I, Self::You, Self::He, Self::She, Self::We, Self::They];
 
     pub(crate) fn agreement(self) -> Agreement {
@@ -66,34 +66,34 @@ impl Pronoun {
 /// The word before a noun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Determiner {
-    /// the, der
+    /// "The", "der".
     Definite,
-    /// a, ein; nothing in the plural and before a noun that is not counted
+    /// "A", "ein"; no word in the plural and before a noun that is not counted.
     Indefinite,
-    /// no, kein
+    /// "No", "kein".
     Negative,
-    /// this, dieser
+    /// "This", "dieser".
     Demonstrative,
-    /// every, jeder
+    /// "Every", "jeder".
     Every,
-    /// my, mein
+    /// "My", "mein": the possessive of a pronoun.
     Possessive(Pronoun),
-    /// three, drei
+    /// "Three", "drei".
     Count(u32),
 }
 
-/// How a clause's verb is used.
+/// The tense or modal verb of a clause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// buys, kauft
+    /// "Buys", "kauft".
     Present,
-    /// has bought, hat gekauft
+    /// "Has bought", "hat gekauft".
     Perfect,
-    /// can buy, kann kaufen
+    /// "Can buy", "kann kaufen".
     Can,
-    /// must buy, muss kaufen
+    /// "Must buy", "muss kaufen".
     Must,
-    /// wants to buy, will kaufen
+    /// "Wants to buy", "will kaufen".
     Want,
 }
 

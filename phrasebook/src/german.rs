@@ -1,4 +1,4 @@
-//! German: the finite verb second or last, and the order of what stands between the parts of the predicate.
+//! German: the place of the finite verb, and the order of the phrases between the parts of the predicate.
 
 use crate::conjugation::{Bracket, bracket};
 use crate::declension::{contracted, noun_group, pronoun, relative_pronoun};
@@ -7,7 +7,7 @@ use crate::numbers;
 use crate::text::{capitalized, join};
 use crate::tree::{Clause, NounPhrase, Phrase, Sentence};
 
-/// The German sentence, capitalized and with its final mark.
+/// Returns the German sentence of a tree, with a capital first letter and a final mark.
 pub(crate) fn sentence(tree: &Sentence) -> String {
     match tree {
         Sentence::Statement { front: None, clause } => {
@@ -36,17 +36,12 @@ pub(crate) fn sentence(tree: &Sentence) -> String {
             subordinate_first,
         } => {
             let subordinate = clause(subordinate, Order::VerbLast);
-            let text = match subordinate_first {
-                true => format!(
-                    "{} {subordinate}, {}",
-                    conjunction.1,
-                    clause(main, Order::VerbFirst)
-                ),
-                false => format!(
-                    "{}, {} {subordinate}",
-                    clause(main, Order::SubjectFirst),
-                    conjunction.1
-                ),
+            let text = if *subordinate_first {
+                let main = clause(main, Order::VerbFirst);
+                format!("{} {subordinate}, {main}", conjunction.1)
+            } else {
+                let main = clause(main, Order::SubjectFirst);
+                format!("{main}, {} {subordinate}", conjunction.1)
             };
             capitalized(&text, ".")
         }
@@ -66,14 +61,14 @@ pub(crate) fn sentence(tree: &Sentence) -> String {
     }
 }
 
-/// Where the finite verb stands.
+/// The place of the finite verb in a clause.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Order {
-    /// Der Mann kauft das Buch.
+    /// Behind the subject: "Der Mann kauft das Buch."
     SubjectFirst,
-    /// Kauft der Mann das Buch? Also after a fronted phrase: Heute kauft der Mann das Buch.
+    /// Before the subject: "Kauft der Mann das Buch?", or behind a fronted phrase: "Heute kauft der Mann das Buch."
     VerbFirst,
-    /// …, weil der Mann das Buch kauft.
+    /// At the end: "…, weil der Mann das Buch kauft."
     VerbLast,
 }
 
@@ -92,10 +87,10 @@ fn clause(clause: &Clause, order: Order) -> String {
     }
 }
 
-/// What stands between the finite verb (or the subject) and the end of the clause.
+/// Returns the part of a clause between its finite verb and the end of its predicate.
 ///
-/// The order: pronouns, the person in the dative, time, a definite object, "nicht", place, an indefinite object,
-/// complement. An indefinite object is negated with "kein", everything else with "nicht".
+/// The order is: pronouns, the person in the dative, time, a definite object, "nicht", place, an indefinite object,
+/// complement. A clause with an indefinite object is negated by "kein", every other clause by "nicht".
 fn middle_field(clause: &Clause) -> String {
     let with_kein = clause.negated && clause.direct.as_ref().is_some_and(NounPhrase::is_indefinite);
     let object = |object: &Option<NounPhrase>, case, belongs: fn(&NounPhrase) -> bool| match object
@@ -136,7 +131,7 @@ fn is_known_noun(object: &NounPhrase) -> bool {
     !is_pronoun(object) && !is_new(object)
 }
 
-/// Whether the phrase brings something new into the talk, as a noun with "ein", a number or no article does.
+/// Returns whether the phrase mentions something for the first time: a noun with "ein", a number or no article.
 fn is_new(object: &NounPhrase) -> bool {
     matches!(
         object,
@@ -155,7 +150,7 @@ fn negative<'l>(object: &NounPhrase<'l>) -> NounPhrase<'l> {
     object
 }
 
-/// A complement or an adverbial.
+/// Returns a complement or an adverbial.
 fn phrase(phrase: &Phrase) -> String {
     match phrase {
         Phrase::Fixed(adverbial) => adverbial.german.to_owned(),

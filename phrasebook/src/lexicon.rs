@@ -1,6 +1,6 @@
 //! The words: tables of tab-separated values in `phrasebook/lexicon/`, embedded in the program.
 //!
-//! Each table's header says what its columns hold. To add a word, add a line.
+//! The comment at the top of each table explains its columns. A line adds a word.
 
 use crate::features::{Case, Gender, Number};
 
@@ -8,7 +8,7 @@ use crate::features::{Case, Gender, Number};
 #[derive(Debug)]
 pub(crate) struct Noun {
     pub(crate) english: &'static str,
-    /// `None` for a noun that is not counted.
+    /// The English plural; `None` for a noun that is not counted.
     pub(crate) english_plural: Option<&'static str>,
     pub(crate) german: &'static str,
     pub(crate) gender: Gender,
@@ -29,15 +29,15 @@ pub(crate) struct Name {
 #[derive(Debug)]
 pub(crate) struct Adjective {
     pub(crate) english: &'static str,
-    /// After "to be": teuer.
+    /// The form behind "sein": "teuer".
     pub(crate) german: &'static str,
-    /// Before an ending: teur.
+    /// The form before an ending: "teur".
     pub(crate) german_stem: &'static str,
-    /// The nouns that it describes.
+    /// The classes of nouns that the adjective describes.
     pub(crate) classes: Classes,
 }
 
-/// What a verb takes beside its subject.
+/// The objects and complements that a verb takes beside its subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Frame {
     Nothing,
@@ -45,42 +45,42 @@ pub(crate) enum Frame {
     Dative,
     /// A person in the dative and a thing in the accusative.
     Both,
-    /// A German preposition and its case.
+    /// An object behind a German preposition, in a case.
     Prepositional(&'static str, Case),
     /// A place to go to.
     Motion,
-    /// A place to be at.
+    /// A place where somebody is.
     Stay,
-    /// A place relative to furniture, in the dative.
+    /// A place relative to furniture, in the dative: "on the table".
     Rest,
-    /// A thing, and a place relative to furniture in the accusative.
+    /// A thing, and a place relative to furniture, in the accusative.
     Put,
     /// A clause with "that".
     Clause,
-    /// No subject but "it".
+    /// Nothing; the subject is always "it".
     Weather,
-    /// A construction of its own.
+    /// What a construction of its own gives the verb.
     Own,
 }
 
 /// A verb.
 #[derive(Debug)]
 pub(crate) struct Verb {
-    /// The infinitive; a `|` stands before a particle that follows a pronoun object.
+    /// The English infinitive. A `|` stands before a particle that follows a pronoun object: "pick|up", "pick him up".
     pub(crate) english: &'static str,
-    /// The past participle of the infinitive's first word.
+    /// The past participle of the first word of the English infinitive.
     pub(crate) english_participle: &'static str,
-    /// A separable prefix, or nothing.
+    /// The separable prefix of the German verb, or nothing.
     pub(crate) prefix: &'static str,
-    /// The infinitive without its prefix.
+    /// The German infinitive without the prefix.
     pub(crate) german: &'static str,
-    /// The irregular second person singular.
+    /// The second person singular, if it is irregular.
     pub(crate) german_du: Option<&'static str>,
-    /// The irregular third person singular.
+    /// The third person singular, if it is irregular.
     pub(crate) german_er: Option<&'static str>,
-    /// `None` for a verb that is not used in the perfect.
+    /// The German past participle; `None` for a verb that is not used in the perfect.
     pub(crate) german_participle: Option<&'static str>,
-    /// Whether the perfect takes "sein" and not "haben".
+    /// Whether the auxiliary of the perfect is "sein" and not "haben".
     pub(crate) perfect_with_sein: bool,
     pub(crate) frame: Frame,
     pub(crate) subjects: Classes,
@@ -90,7 +90,7 @@ pub(crate) struct Verb {
 }
 
 impl Verb {
-    /// Whether the verb goes with an addition: "time", "with", "for" or "modal".
+    /// Returns whether the verb may have an addition: "time", "with", "for", "modal" or "positive".
     pub(crate) fn allows(&self, addition: &str) -> bool {
         self.additions.contains(addition)
     }
@@ -100,17 +100,17 @@ impl Verb {
 #[derive(Debug)]
 pub(crate) struct Preposition {
     pub(crate) german: &'static str,
-    /// What it means between things and furniture.
+    /// The English preposition that relates things to furniture.
     pub(crate) english: Option<&'static str>,
-    /// The furniture that it relates to.
+    /// The classes of furniture behind the preposition.
     pub(crate) classes: Classes,
-    /// The case of the place where something is, or of whatever else the preposition relates to.
+    /// The case of a place where something is, and of every object that is not a place.
     pub(crate) static_case: Case,
-    /// The case of the place where something goes.
+    /// The case of a place to which something goes.
     pub(crate) goal_case: Case,
 }
 
-/// How one is at a place and goes there.
+/// A place, and the prepositions, English and German, of being there and of going there.
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) noun: &'static str,
@@ -118,15 +118,15 @@ pub(crate) struct Place {
     pub(crate) to: (&'static str, &'static str),
 }
 
-/// What an adverbial says, and so where it may stand.
+/// The kind of an adverbial, which decides where it may stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AdverbialKind {
     Frequency,
     Habit,
     Moment,
-    /// A moment that goes with the perfect too.
+    /// A moment that may also stand with the perfect.
     Recent,
-    /// A moment that asks for a modal verb.
+    /// A moment that stands with a modal verb alone.
     Future,
     Place,
     Goal,
@@ -168,7 +168,7 @@ impl From<&'static str> for Classes {
     }
 }
 
-/// All tables.
+/// The words of all tables.
 #[derive(Debug)]
 pub(crate) struct Lexicon {
     pub(crate) nouns: Vec<Noun>,
@@ -181,7 +181,7 @@ pub(crate) struct Lexicon {
 }
 
 impl Lexicon {
-    /// Reads the embedded tables. A fault in them is a fault of the program and panics with the line.
+    /// Reads the embedded tables. An error in them is a bug, and panics with the line.
     pub(crate) fn embedded() -> Self {
         Self {
             nouns: rows(include_str!("../lexicon/nouns.tsv"), noun),
@@ -203,12 +203,12 @@ impl Lexicon {
         }
     }
 
-    /// The noun with this English singular.
+    /// Returns the noun with this English singular.
     pub(crate) fn noun(&self, english: &str) -> &Noun {
         found(self.nouns.iter().find(|noun| noun.english == english), english)
     }
 
-    /// The adjective with this English form.
+    /// Returns the adjective with this English form.
     pub(crate) fn adjective(&self, english: &str) -> &Adjective {
         found(
             self.adjectives
@@ -218,13 +218,14 @@ impl Lexicon {
         )
     }
 
-    /// The verb with this English and German infinitive (without its prefix): two verbs may share one of them.
+    /// Returns the verb with these English and German infinitives, the German one without its prefix. Two verbs may
+    /// have one of the infinitives in common.
     pub(crate) fn verb(&self, english: &str, german: &str) -> &Verb {
         let same = |verb: &&Verb| verb.english == english && verb.german == german;
         found(self.verbs.iter().find(same), english)
     }
 
-    /// The preposition with this German form.
+    /// Returns the preposition with this German form.
     pub(crate) fn preposition(&self, german: &str) -> &Preposition {
         found(
             self.prepositions
@@ -234,7 +235,7 @@ impl Lexicon {
         )
     }
 
-    /// The place that this noun names.
+    /// Returns the place that this noun names.
     pub(crate) fn place(&self, noun: &Noun) -> &Place {
         found(
             self.places.iter().find(|place| place.noun == noun.english),
@@ -265,7 +266,7 @@ fn rows<const COLUMNS: usize, T>(
         .collect()
 }
 
-/// A cell, unless it holds the dash that stands for nothing.
+/// Returns the text of a cell; `None` for the dash, which stands for nothing.
 fn cell(text: &'static str) -> Option<&'static str> {
     (text != "-").then_some(text)
 }
@@ -293,7 +294,7 @@ fn noun(
 }
 
 impl Noun {
-    /// The German form, without the -n of the dative plural.
+    /// Returns the German form in a case, without the -n of the dative plural.
     pub(crate) fn german_form(&self, number: Number, case: Case) -> &'static str {
         match (number, case) {
             (Number::Plural, _) => self.german_plural.unwrap_or(self.german),

@@ -52,9 +52,9 @@ const GERMAN_TENS: [&str; 10] = [
     "", "", "zwanzig", "dreißig", "vierzig", "fünfzig", "sechzig", "siebzig", "achtzig", "neunzig",
 ];
 
-/// The number in English words: 2345 is "two thousand three hundred and forty-five".
+/// Returns a number in English words: 2345 is "two thousand three hundred and forty-five".
 ///
-/// The "and" stands before the last two digits wherever hundreds or thousands precede them.
+/// "And" stands before the last two digits if hundreds or thousands precede them.
 pub(crate) fn english(number: u32) -> String {
     debug_assert!((1..10_000).contains(&number));
     let (thousands, hundreds, rest) = (number / 1000, number / 100 % 10, number % 100);
@@ -81,7 +81,7 @@ pub(crate) fn english(number: u32) -> String {
     words.join(" ")
 }
 
-/// The number as one German word: 2345 is "zweitausenddreihundertfünfundvierzig".
+/// Returns a number as one German word: 2345 is "zweitausenddreihundertfünfundvierzig".
 ///
 /// One hundred and one thousand are spelled out ("einhundert", "eintausend"), as on a cheque.
 pub(crate) fn german(number: u32) -> String {
@@ -102,7 +102,7 @@ pub(crate) fn german(number: u32) -> String {
     word
 }
 
-/// A unit inside of a longer number word, where "eins" loses its s.
+/// Returns a digit as a part of a longer number word, in which "eins" loses its s: "einundzwanzig".
 fn joined(unit: u32) -> &'static str {
     if unit == 1 {
         "ein"

@@ -1,6 +1,6 @@
 //! From words to a line of text.
 
-/// The parts that are not empty, with a space between them.
+/// Joins the parts that are not empty by a space. No space stands before a part that begins with a comma.
 pub(crate) fn join<S: AsRef<str>>(parts: impl IntoIterator<Item = S>) -> String {
     let mut text = String::new();
     for part in parts {
@@ -13,7 +13,7 @@ pub(crate) fn join<S: AsRef<str>>(parts: impl IntoIterator<Item = S>) -> String 
     text
 }
 
-/// The text with a capital first letter and a final mark, which absorbs a comma before it.
+/// Returns the text with a capital first letter and a final mark in place of commas at the end.
 pub(crate) fn capitalized(text: &str, mark: &str) -> String {
     let text = text.trim_end_matches(',');
     let mut characters = text.chars();

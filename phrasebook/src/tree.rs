@@ -1,7 +1,7 @@
-//! Abstract syntax: what a sentence says, before either language says it.
+//! Trees that hold what a sentence means, independent of the language.
 //!
-//! [`derive`](super::derive) builds these trees; [`english`](super::english) and [`german`](super::german) each
-//! read them in their own order.
+//! [`derive`](crate::derive) builds the trees. [`english`](crate::english) and [`german`](crate::german) read them,
+//! each with the word order of its language.
 
 use crate::clock::Clock;
 use crate::features::{Agreement, Case, Determiner, Gender, Mode, Number, Person, Pronoun};
@@ -42,32 +42,32 @@ pub(crate) enum Sentence<'l> {
     TimeOfDay(Clock),
 }
 
-/// A word or phrase that no rule inflects: English, German.
+/// An English word or phrase that no rule inflects, and its German translation.
 pub(crate) type Bilingual = (&'static str, &'static str);
 
-/// A verb with all that belongs to it.
+/// A verb with its subject, objects and adverbials.
 #[derive(Clone, Debug)]
 pub(crate) struct Clause<'l> {
     pub(crate) subject: NounPhrase<'l>,
     pub(crate) verb: &'l Verb,
     pub(crate) mode: Mode,
     pub(crate) negated: bool,
-    /// often, oft
+    /// How often something happens: "often", "oft".
     pub(crate) frequency: Option<&'l Adverbial>,
     /// The object in the dative.
     pub(crate) indirect: Option<NounPhrase<'l>>,
     /// The object in the accusative.
     pub(crate) direct: Option<NounPhrase<'l>>,
-    /// What the verb asks for besides: where to, for whom, how.
+    /// What else the verb needs: where to, for whom, how.
     pub(crate) complement: Option<Phrase<'l>>,
-    /// Where it happens.
+    /// Where something happens.
     pub(crate) place: Option<Phrase<'l>>,
-    /// When it happens.
+    /// When something happens.
     pub(crate) time: Option<Phrase<'l>>,
 }
 
 impl<'l> Clause<'l> {
-    /// A positive clause in the present, with nothing but subject and verb.
+    /// Makes a positive clause in the present of a subject and a verb.
     pub(crate) fn new(subject: NounPhrase<'l>, verb: &'l Verb) -> Self {
         Self {
             subject,
@@ -85,8 +85,9 @@ impl<'l> Clause<'l> {
 }
 
 impl Clause<'_> {
-    /// Whether the subject may follow the verb. "Heute hilft er ihm" is fine; with a noun for "er", German would
-    /// rather move the pronoun in front of the subject, and the corpus leaves such clauses out.
+    /// Returns whether the subject may follow the verb. "Heute hilft er ihm" is good German. With a noun as the
+    /// subject, German prefers the pronoun in front of the subject, "Heute hilft ihm der Mann", and the corpus has no
+    /// such clause.
     pub(crate) fn may_invert(&self) -> bool {
         let mut objects = [&self.indirect, &self.direct].into_iter().flatten();
         self.subject.is_pronoun() || !objects.any(NounPhrase::is_pronoun)
@@ -96,17 +97,17 @@ impl Clause<'_> {
 /// A complement or an adverbial.
 #[derive(Clone, Debug)]
 pub(crate) enum Phrase<'l> {
-    /// today, heute
+    /// "Today", "heute".
     Fixed(&'l Adverbial),
-    /// at half past seven, um halb acht
+    /// "At half past seven", "um halb acht".
     Clock(Clock),
-    /// tired, müde
+    /// "Tired", "müde".
     Adjective(&'l Adjective),
-    /// twenty years old, zwanzig Jahre alt
+    /// "Twenty years old", "zwanzig Jahre alt".
     Age(u32),
-    /// with the boy, mit dem Jungen
+    /// "With the boy", "mit dem Jungen".
     Prepositional {
-        /// Empty where the English verb brings its preposition (wait for).
+        /// The English preposition; empty if it is part of the verb ("wait for").
         english: &'static str,
         german: &'l Preposition,
         case: Case,
@@ -114,7 +115,7 @@ pub(crate) enum Phrase<'l> {
     },
 }
 
-/// A subject, an object, or what follows a preposition.
+/// A subject, an object, or the noun phrase behind a preposition.
 #[derive(Clone, Debug)]
 pub(crate) enum NounPhrase<'l> {
     Pronoun(Pronoun),
@@ -130,7 +131,7 @@ pub(crate) enum NounPhrase<'l> {
         adjective: Option<&'l Adjective>,
         noun: &'l Noun,
         number: Number,
-        /// "who buys a book": a clause whose subject is [`NounPhrase::Relative`].
+        /// A relative clause, "who buys a book", whose subject is [`NounPhrase::Relative`].
         relative: Option<Box<Clause<'l>>>,
     },
 }
@@ -148,7 +149,7 @@ impl NounPhrase<'_> {
         matches!(self, Self::Pronoun(_))
     }
 
-    /// Whether the phrase is a noun with "ein" or no article, which German negates with "kein".
+    /// Returns whether the phrase is a noun with "ein" or no article, which German negates by "kein".
     pub(crate) fn is_indefinite(&self) -> bool {
         matches!(
             self,

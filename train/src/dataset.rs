@@ -105,8 +105,8 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Cleans, encodes and filters the training pairs, and encodes the validation pairs. The training pairs are prepared
-    /// in the folder `prepared`, unless they are there from an earlier run; see [`Examples::prepare`].
+    /// Cleans, encodes and filters the training pairs, and encodes the validation pairs. The training pairs are
+    /// prepared in the folder `prepared`, unless they are there from an earlier run; see [`Examples::prepare`].
     ///
     /// # Errors
     ///

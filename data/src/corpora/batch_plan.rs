@@ -21,9 +21,9 @@ impl BatchPlan {
     ///
     /// A batch keeps `rows × longest side ≤ max_tokens`, where the longest side is that of the longest source or target
     /// sentence in the batch; an example that is longer than `max_tokens` is a batch by itself. Examples of similar
-    /// lengths share a batch, so that little of it is padding (section 5.1 of "Attention Is All You Need"). The order of
-    /// examples of equal lengths, and then the order of the batches, is drawn from `seed` and `epoch`, and is the same
-    /// on every platform. An example is in as many batches as it is given times.
+    /// lengths share a batch, so that little of it is padding (section 5.1 of "Attention Is All You Need"). The order
+    /// of examples of equal lengths, and then the order of the batches, is drawn from `seed` and `epoch`, and is the
+    /// same on every platform. An example is in as many batches as it is given times.
     ///
     /// There may be `u32::MAX` examples. Planning takes 24 bytes for each, and the plan 4.
     #[must_use]

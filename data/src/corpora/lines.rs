@@ -19,8 +19,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 ///
 /// A line ends with a line feed, or with a carriage return and a line feed; Unicode's own line separators are part of a
 /// line. Empty lines count. The last line needs no line feed. A byte order mark at the start of the text is skipped. A
-/// line may have 64 MiB; the iterator gives [`DataError::LongLine`] in place of a longer one, [`DataError::InvalidUtf8`]
-/// in place of one that is not UTF-8, and [`DataError::Read`] where reading fails.
+/// line may have 64 MiB; the iterator gives [`DataError::LongLine`] in place of a longer one,
+/// [`DataError::InvalidUtf8`] in place of one that is not UTF-8, and [`DataError::Read`] where reading fails.
 pub struct Lines {
     reader: Box<dyn BufRead + Send>,
     path: PathBuf,

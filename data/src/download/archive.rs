@@ -10,8 +10,8 @@ use super::error::DownloadError;
 use crate::error::DataError;
 use crate::file::part_path;
 
-/// Writes members of an archive, given by their paths in it, into the folder `output`. The name of each file is the last
-/// part of its path. A file is written under a temporary name, so that a file with its final name is whole.
+/// Writes members of an archive, given by their paths in it, into the folder `output`. The name of each file is the
+/// last part of its path. A file is written under a temporary name, so that a file with its final name is whole.
 ///
 /// # Errors
 /// The archive cannot be read or lacks a member, or a file cannot be written.

@@ -1,7 +1,8 @@
 //! BPE-dropout: a sentence is cut in another way each time it is trained on (Provilkov et al., 2020, "BPE-Dropout:
 //! Simple and Effective Subword Regularization").
 //!
-//! The dropout of the tokenizers library is not used: its random numbers have no seed, so that no run could be repeated.
+//! The dropout of the tokenizers library is not used: its random numbers have no seed, so that no run could be
+//! repeated.
 
 use std::collections::HashMap;
 
@@ -64,8 +65,8 @@ impl Merges {
     }
 
     /// Cuts a word, written in the characters that stand for bytes, by algorithm 1 of the paper. Each step leaves out
-    /// each of the possible merges with `probability`, and makes the merge of the lowest rank among the others. The word
-    /// is done when no merge is left.
+    /// each of the possible merges with `probability`, and makes the merge of the lowest rank among the others. The
+    /// word is done when no merge is left.
     fn encode_word(&self, word: &str, probability: f64, random: &mut impl Rng) -> Vec<u32> {
         let mut tokens: Vec<u32> = word.chars().map(|byte| self.bytes[&byte]).collect();
         let threshold = probability * RANGE;

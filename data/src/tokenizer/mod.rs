@@ -34,8 +34,8 @@ const EOS: &str = "</s>";
 /// The token of all words outside the vocabulary of a [`TokenizerKind::Whitespace`].
 const UNK: &str = "<unk>";
 
-/// The mark, as a regular expression, that ends a piece of a word which the next piece continues. The program subword-nmt
-/// writes such marks.
+/// The mark, as a regular expression, that ends a piece of a word which the next piece continues. The program
+/// subword-nmt writes such marks.
 const MARK: &str = "@@( |$)";
 
 /// Why the library's `Result` is never an error: `Tokenizer::new` has checked that every byte, or `<unk>`, has a token.
@@ -63,14 +63,14 @@ pub enum TokenizerKind {
 /// A tokenizer with one vocabulary for both languages.
 ///
 /// A tokenizer of subwords, [`TokenizerKind::Bpe`] or [`TokenizerKind::Unigram`], splits text into words, each with the
-/// space before it, and spells the words in bytes. All 256 bytes are in the vocabulary, so that every text can be encoded
-/// and none is lost: `decode(&encode(text)) == text`.
+/// space before it, and spells the words in bytes. All 256 bytes are in the vocabulary, so that every text can be
+/// encoded and none is lost: `decode(&encode(text)) == text`.
 ///
-/// A [`TokenizerKind::Whitespace`] knows the words of its training text. Every other word becomes `<unk>`. Decoding joins
-/// words by a space, and the pieces of a word where a piece ends with the mark `@@`.
+/// A [`TokenizerKind::Whitespace`] knows the words of its training text. Every other word becomes `<unk>`. Decoding
+/// joins words by a space, and the pieces of a word where a piece ends with the mark `@@`.
 ///
-/// The special tokens `<pad>`, `<s>` and `</s>` are never made of text: a sentence that contains the characters `</s>` is
-/// ordinary text, or has an unknown word.
+/// The special tokens `<pad>`, `<s>` and `</s>` are never made of text: a sentence that contains the characters `</s>`
+/// is ordinary text, or has an unknown word.
 #[derive(Clone, Debug)]
 pub struct Tokenizer {
     inner: Inner,
@@ -379,8 +379,8 @@ fn check_whitespace_parts(inner: &Inner) -> Result<(), String> {
     Ok(())
 }
 
-/// Makes the decoder that joins words by a space and removes the marks between the pieces of a word. It is made of parts
-/// that the Hugging Face library has, so that other programs decode in the same way.
+/// Makes the decoder that joins words by a space and removes the marks between the pieces of a word. It is made of
+/// parts that the Hugging Face library has, so that other programs decode in the same way.
 fn whitespace_decoder() -> DecoderWrapper {
     let mark = ReplacePattern::Regex(MARK.to_owned());
     Sequence::new(vec![

@@ -43,8 +43,8 @@ impl Tokenizer {
         }
     }
 
-    /// Learns a byte-pair encoding. The vocabulary has the special tokens (`<pad>` 0, `<s>` 1, `</s>` 2), the 256 bytes,
-    /// and then merges of pairs that occur at least twice. Equal lines give equal tokenizers.
+    /// Learns a byte-pair encoding. The vocabulary has the special tokens (`<pad>` 0, `<s>` 1, `</s>` 2), the 256
+    /// bytes, and then merges of pairs that occur at least twice. Equal lines give equal tokenizers.
     ///
     /// # Errors
     /// [`DataError::VocabularyTooSmall`] below 259 tokens; [`DataError::TrainTokenizer`] if the tokenizers library
@@ -97,8 +97,8 @@ impl Tokenizer {
             .show_progress(false)
             .build()
             .map_err(train_error)?;
-        // One thread: the library splits its sums by the number of threads, on which the last digits of the scores
-        // would depend.
+        // One thread: the library splits its sums among the threads, so that the last digits of the scores would depend
+        // on their number.
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(1)
             .build()
@@ -125,8 +125,8 @@ impl Tokenizer {
     }
 
     /// Collects the words between white space. The vocabulary has the special tokens (`<pad>` 0, `<s>` 1, `</s>` 2,
-    /// `<unk>` 3), and then the words, the most frequent first, up to `vocab_size` tokens in all. Equal lines give equal
-    /// tokenizers.
+    /// `<unk>` 3), and then the words, the most frequent first, up to `vocab_size` tokens in all. Equal lines give
+    /// equal tokenizers.
     ///
     /// # Errors
     /// [`DataError::VocabularyTooSmall`] below 5 tokens; [`DataError::TrainTokenizer`] if the tokenizers library fails.

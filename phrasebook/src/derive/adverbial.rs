@@ -1,4 +1,4 @@
-//! Where and when.
+//! Drawing places and times.
 
 use super::Deriver;
 use super::noun_phrase::is_unique;
@@ -15,7 +15,7 @@ impl<'l> Deriver<'l> {
         }
     }
 
-    /// A time that fits the mode; a habit does not go with a negation.
+    /// Draws a time that fits the mode, and is not a habit if the clause is negated.
     pub(super) fn time(&mut self, mode: Mode, negated: bool) -> Phrase<'l> {
         let kinds: &[AdverbialKind] = match mode {
             Mode::Perfect => &[AdverbialKind::Recent],
@@ -29,7 +29,7 @@ impl<'l> Deriver<'l> {
         self.fixed(|kind| kinds.contains(&kind))
     }
 
-    /// An adverb or fixed phrase of some kind.
+    /// Draws an adverb or a fixed phrase of a kind that fits.
     pub(super) fn fixed(&mut self, fits: impl Fn(AdverbialKind) -> bool) -> Phrase<'l> {
         let choices: Vec<_> = self
             .lexicon
@@ -40,7 +40,7 @@ impl<'l> Deriver<'l> {
         Phrase::Fixed(self.dice.pick(&choices))
     }
 
-    /// A place where something happens: "in the kitchen", "at home".
+    /// Draws a place where something happens: "in the kitchen".
     pub(super) fn location(&mut self, classes: Classes) -> Phrase<'l> {
         let noun = self.noun(|noun| noun.classes.contains("place") && noun.classes.overlap(classes));
         let (english, german) = self.lexicon.place(noun).at;
@@ -48,7 +48,7 @@ impl<'l> Deriver<'l> {
         self.at_noun(english, german, german.static_case, noun)
     }
 
-    /// A place to go to: "into the kitchen", "home".
+    /// Draws a place to go to: "into the kitchen", "home".
     pub(super) fn goal(&mut self, classes: Classes) -> Phrase<'l> {
         if self.dice.percent(8) {
             return self.fixed(|kind| kind == AdverbialKind::Goal);
@@ -59,7 +59,7 @@ impl<'l> Deriver<'l> {
         self.at_noun(english, german, german.goal_case, noun)
     }
 
-    /// A place relative to furniture: "on the table", in the case that the verb asks for.
+    /// Draws a place relative to furniture, "on the table", in the case that the verb needs.
     pub(super) fn relation(&mut self, classes: Classes, case: impl Fn(&Preposition) -> Case) -> Phrase<'l> {
         let noun = self.noun(|noun| noun.classes.overlap(classes));
         let relates = |classes: Classes| classes.overlap(noun.classes);
@@ -111,7 +111,7 @@ impl<'l> Deriver<'l> {
         }
     }
 
-    /// A preposition that relates to no place (with, for), and its object.
+    /// Joins a preposition that is not one of place, "with" or "for", and its object.
     pub(super) fn prepositional(
         &self,
         english: &'static str,

@@ -1,4 +1,4 @@
-//! Which subject, objects and adverbials a verb gets.
+//! Drawing the subject, the objects and the adverbials of a verb.
 
 use super::Deriver;
 use super::noun_phrase::pronoun_for;
@@ -6,19 +6,19 @@ use crate::features::{Determiner, Gender, Mode, Pronoun};
 use crate::lexicon::{Adjective, AdverbialKind, Classes, Frame, Verb};
 use crate::tree::{Clause, NounPhrase, Phrase};
 
-/// Where a clause stands, which decides how much it may say.
+/// Where a clause stands, which decides what it may have.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Setting {
-    /// A sentence of its own.
+    /// The clause is a sentence.
     Alone,
-    /// A question: never negated.
+    /// The clause is a question, which is never negated.
     Question,
-    /// A part of a longer sentence: mostly short, and without a negation that its time would confuse.
+    /// The clause is part of a longer sentence. It is mostly short, and has no time if it is negated.
     Part,
 }
 
 impl<'l> Deriver<'l> {
-    /// A verb that makes an ordinary clause.
+    /// Draws a verb for an ordinary clause.
     pub(super) fn verb(&mut self) -> &'l Verb {
         self.verb_where(|verb| !matches!(verb.frame, Frame::Clause | Frame::Weather | Frame::Own))
     }
@@ -28,7 +28,7 @@ impl<'l> Deriver<'l> {
         self.dice.pick(&choices)
     }
 
-    /// A clause with any verb.
+    /// Draws a clause.
     pub(super) fn clause(&mut self, setting: Setting) -> Clause<'l> {
         let verb = self.verb();
         let negated = setting != Setting::Question && !verb.allows("positive") && self.dice.percent(24);
@@ -36,7 +36,7 @@ impl<'l> Deriver<'l> {
         self.clause_of(verb, subject, setting, negated)
     }
 
-    /// A clause with this verb and subject.
+    /// Draws a clause with this verb and subject.
     pub(super) fn clause_of(
         &mut self,
         verb: &'l Verb,
@@ -100,7 +100,7 @@ impl<'l> Deriver<'l> {
         }
     }
 
-    /// At most one of: where, with whom, for whom.
+    /// Adds at most one phrase: where, with whom, or for whom.
     fn add_addition(&mut self, clause: &mut Clause<'l>, setting: Setting) {
         let verb = clause.verb;
         let probability = if setting == Setting::Part { 15 } else { 35 };
@@ -112,7 +112,7 @@ impl<'l> Deriver<'l> {
         if verb.allows("for") && !clause.negated {
             additions.push("for");
         }
-        // "Nicht" between a definite object and a place would deny the place alone.
+        // "Nicht" between a definite object and a place would negate the place alone.
         let confuses_nicht = clause.negated
             && (clause.complement.is_some()
                 || clause.indirect.is_some()
@@ -132,7 +132,7 @@ impl<'l> Deriver<'l> {
                 let german = if addition == "with" { "mit" } else { "für" };
                 let person = self.object("person".into(), clause, true);
                 let phrase = Some(self.prepositional(addition, german, person));
-                // After a goal, "with" stands where English has places: "goes into the park with the dog".
+                // Behind a goal, the phrase stands where English has places: "goes into the park with the dog".
                 if clause.complement.is_none() {
                     clause.complement = phrase
                 } else {
@@ -173,7 +173,7 @@ impl<'l> Deriver<'l> {
         }
     }
 
-    /// "The soup is hot", "I am in the kitchen".
+    /// Draws a description: "the soup is hot", "I am in the kitchen".
     pub(super) fn description(&mut self) -> Clause<'l> {
         if self.dice.percent(25) {
             let be = self.lexicon.verb("be", "sein");
@@ -185,7 +185,7 @@ impl<'l> Deriver<'l> {
         self.quality(|_| true)
     }
 
-    /// "The soup is hot", with an adjective of some kind.
+    /// Draws a description by an adjective that fits: "the soup is hot".
     fn quality(&mut self, fits: impl Fn(&Adjective) -> bool) -> Clause<'l> {
         let choices: Vec<_> = self
             .lexicon
@@ -204,7 +204,7 @@ impl<'l> Deriver<'l> {
         clause
     }
 
-    /// "It rains", "the child is tired".
+    /// Draws a clause about the weather or a mood: "it rains", "the child is tired".
     pub(super) fn weather_or_state(&mut self) -> Clause<'l> {
         if self.dice.percent(50) {
             return self.quality(|adjective| adjective.classes.contains("mood"));
@@ -213,10 +213,11 @@ impl<'l> Deriver<'l> {
         Clause::new(NounPhrase::Pronoun(Pronoun::It(Gender::Neuter)), verb)
     }
 
-    /// A description of what the clause speaks of, by a pronoun: "… the lamp because it is cheap".
+    /// Draws a clause that describes the subject or the object of `main` by a pronoun: "… the lamp because it is
+    /// cheap".
     ///
-    /// What is described so loses its own adjective, lest a cheap lamp be expensive. There is no such clause where
-    /// "it" could stand for two things, since German would need to know which.
+    /// The subject or object loses its own adjective, so that no cheap lamp is called expensive. `None` if "it" could
+    /// stand for two things, since the German pronoun depends on which of them is meant.
     pub(super) fn remark_on(&mut self, main: &mut Clause<'l>) -> Option<Clause<'l>> {
         let prefers_thing = self.dice.percent(60);
         let denied = main.negated;
@@ -262,7 +263,7 @@ fn is_thing(phrase: &NounPhrase) -> bool {
     }
 }
 
-/// Whether an adverb of frequency would stand badly: "Er kauft oft das Auto".
+/// Returns whether the object is one beside which an adverb of frequency sounds wrong: "Er kauft oft das Auto".
 fn has_definite_object(clause: &Clause) -> bool {
     use Determiner::{Count, Definite, Demonstrative};
     let object = clause.direct.as_ref();

@@ -1,4 +1,4 @@
-//! Random derivations: which trees the grammar builds, and how often.
+//! Drawing trees at random: which trees the grammar builds, and how often.
 
 mod adverbial;
 mod clause;
@@ -12,17 +12,17 @@ use crate::lexicon::{Frame, Lexicon, Noun, Verb};
 use crate::tree::{Bilingual, Clause, NounPhrase, Phrase, Sentence};
 use clause::Setting;
 
-/// Builds sentences at random.
+/// Draws sentences at random.
 pub(super) struct Deriver<'l> {
     lexicon: &'l Lexicon,
     dice: Dice,
-    /// The nouns of the sentence so far: none is used twice, so that no teacher meets "the teacher".
+    /// The nouns of the sentence so far. No noun is used twice, so that "the teacher" does not meet "the teacher".
     mentioned: Vec<&'static str>,
     /// How often each noun and adjective was drawn.
     uses: HashMap<&'static str, usize>,
 }
 
-/// The shapes of sentences.
+/// The shape of a sentence.
 #[derive(Clone, Copy)]
 enum Shape {
     Statement,
@@ -66,7 +66,7 @@ impl<'l> Deriver<'l> {
         }
     }
 
-    /// The next sentence.
+    /// Draws a sentence.
     pub(super) fn sentence(&mut self) -> Sentence<'l> {
         self.mentioned.clear();
         match self.dice.weighted(&SHAPES) {
@@ -82,10 +82,11 @@ impl<'l> Deriver<'l> {
             Shape::WordQuestion => self.word_question(),
             Shape::WhoQuestion => {
                 let verb = self.verb();
-                let clause = match verb.subjects.contains("person") {
-                    true => self.clause_of(verb, NounPhrase::Pronoun(Pronoun::Who), Setting::Question, false),
-                    false => return self.sentence(),
-                };
+                if !verb.subjects.contains("person") {
+                    return self.sentence();
+                }
+                let who = NounPhrase::Pronoun(Pronoun::Who);
+                let clause = self.clause_of(verb, who, Setting::Question, false);
                 Sentence::Statement { front: None, clause }
             }
             Shape::Reason => self.reason(),
@@ -108,7 +109,7 @@ impl<'l> Deriver<'l> {
         }
     }
 
-    /// Of two words drawn at random the one used less often, so that words of crowded classes are not rare.
+    /// Draws two words, and returns the one that has been used less often, so that words of large classes are not rare.
     fn rarer<T>(&mut self, choices: &[&'l T], english: impl Fn(&T) -> &'static str) -> &'l T {
         let [first, second] = [(); 2].map(|()| self.dice.pick(choices));
         let uses = |word| self.uses.get(english(word)).copied().unwrap_or(0);
@@ -120,7 +121,7 @@ impl<'l> Deriver<'l> {
     fn statement(&mut self) -> Sentence<'l> {
         let mut clause = self.clause(Setting::Alone);
         let may_front = clause.may_invert();
-        // "Nicht" denies the time if one follows it: a negated clause has its time in front.
+        // "Nicht" would negate a time that follows it: a negated clause has its time in front.
         let must_front = clause.negated;
         if clause.time.is_some() && !may_front && must_front {
             clause.time = None;
@@ -135,7 +136,7 @@ impl<'l> Deriver<'l> {
         Sentence::Statement { front, clause }
     }
 
-    /// A clause whose subject may follow the verb.
+    /// Draws a clause whose subject may follow the verb.
     fn question_clause(&mut self) -> Clause<'l> {
         loop {
             let clause = self.clause(Setting::Question);
@@ -145,7 +146,7 @@ impl<'l> Deriver<'l> {
         }
     }
 
-    /// what, whom, where, when, why
+    /// Draws a question with "what", "whom", "where", "when" or "why".
     fn word_question(&mut self) -> Sentence<'l> {
         let mut clause = self.question_clause();
         let person = clause.verb.objects.contains("person");
@@ -182,7 +183,7 @@ impl<'l> Deriver<'l> {
         }
     }
 
-    /// because, although
+    /// Draws a sentence with "because" or "although".
     fn reason(&mut self) -> Sentence<'l> {
         let mut main = self.clause(Setting::Part);
         let conjunction = self.dice.pick(&[("because", "weil"), ("although", "obwohl")]);
@@ -202,7 +203,7 @@ impl<'l> Deriver<'l> {
         }
     }
 
-    /// if, while: the clause that sets the scene may come first.
+    /// Draws a sentence with "if" or "while". The subordinate clause may come first.
     fn condition(&mut self) -> Sentence<'l> {
         let conjunction = self
             .dice
@@ -215,7 +216,7 @@ impl<'l> Deriver<'l> {
         if conjunction.0 == "while" {
             subordinate.negated = false;
         }
-        // Both are true at the same time, so neither is over.
+        // The perfect would contradict that both happen at the same time.
         for clause in [&mut main, &mut subordinate] {
             if clause.mode == Mode::Perfect {
                 clause.mode = Mode::Present;
@@ -230,7 +231,7 @@ impl<'l> Deriver<'l> {
         }
     }
 
-    /// "The man knows that …", "I do not know whether …"
+    /// Draws a report: "the man knows that …", "I do not know whether …".
     fn report(&mut self) -> Sentence<'l> {
         let verb = self.verb_where(|verb| verb.frame == Frame::Clause);
         let subject = self.subject(verb.subjects, false);
@@ -255,7 +256,7 @@ impl<'l> Deriver<'l> {
         }
     }
 
-    /// Prices, sizes and ages.
+    /// Draws a sentence about a price, a size or an age.
     fn quantity(&mut self) -> Sentence<'l> {
         let clause = match self.dice.below(5) {
             0 | 1 => {
@@ -325,7 +326,7 @@ impl<'l> Deriver<'l> {
         clause
     }
 
-    /// A number from 2 to 9,999; short ones are as common as long ones.
+    /// Draws a number from 2 to 9,999. Short numbers are as frequent as long ones.
     fn number(&mut self) -> u32 {
         let (least, most) = self.dice.weighted(&[
             (10, (2, 20)),
@@ -336,7 +337,7 @@ impl<'l> Deriver<'l> {
         self.dice.between(least, most)
     }
 
-    /// "In the kitchen there are three chairs."
+    /// Draws a sentence such as "In the kitchen there are three chairs."
     fn existence(&mut self) -> Sentence<'l> {
         let (things, places) = self.dice.pick(&[
             ("building", "town"),
@@ -348,10 +349,12 @@ impl<'l> Deriver<'l> {
         ]);
         let place = self.location(places.into());
         let noun = self.noun(|noun| noun.classes.overlap(things.into()));
-        let determiner = match noun.is_counted() {
-            _ if self.dice.percent(25) => Determiner::Negative,
-            true if self.dice.percent(40) => Determiner::Count(self.dice.between(2, 12)),
-            _ => Determiner::Indefinite,
+        let determiner = if self.dice.percent(25) {
+            Determiner::Negative
+        } else if noun.is_counted() && self.dice.percent(40) {
+            Determiner::Count(self.dice.between(2, 12))
+        } else {
+            Determiner::Indefinite
         };
         let number = match determiner {
             Determiner::Count(_) => Number::Plural,
@@ -369,7 +372,7 @@ impl<'l> Deriver<'l> {
         Sentence::Existence { place, thing }
     }
 
-    /// "The man who buys the book is old."
+    /// Draws a sentence such as "The man who buys the book is old."
     fn relative(&mut self) -> Sentence<'l> {
         let verb = self.verb();
         let noun = self.noun(|noun| noun.classes.overlap(verb.subjects));

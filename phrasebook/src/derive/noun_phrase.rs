@@ -1,4 +1,4 @@
-//! Which nouns, determiners and adjectives go together.
+//! Drawing nouns, and determiners and adjectives that fit them.
 
 use super::{Deriver, is_person};
 use crate::features::{Determiner, Gender, Number, Person, Pronoun};
@@ -6,7 +6,7 @@ use crate::lexicon::{Adjective, Classes, Name, Noun};
 use crate::tree::{Clause, NounPhrase};
 
 impl<'l> Deriver<'l> {
-    /// A noun, and if there is one, one that the sentence has not used yet.
+    /// Draws a noun that fits, and that the sentence has not used yet, if there is one.
     pub(super) fn noun(&mut self, fits: impl Fn(&Noun) -> bool) -> &'l Noun {
         let (unused, used): (Vec<_>, Vec<_>) = self
             .lexicon
@@ -21,7 +21,7 @@ impl<'l> Deriver<'l> {
         noun
     }
 
-    /// An adjective that fits the noun, with a probability in percent.
+    /// Draws an adjective that fits the noun, with a probability in percent.
     pub(super) fn adjective(&mut self, noun: &Noun, probability: usize) -> Option<&'l Adjective> {
         let fits = |adjective: &&'l Adjective| adjective.classes.overlap(noun.classes);
         let choices: Vec<_> = self.lexicon.adjectives.iter().filter(fits).collect();
@@ -37,7 +37,7 @@ impl<'l> Deriver<'l> {
         }
     }
 
-    /// A subject of one of the classes; where the clause is negated, one that is already known.
+    /// Draws a subject of one of the classes. The subject of a negated clause is not introduced by "a" or a number.
     pub(super) fn subject(&mut self, classes: Classes, negated: bool) -> NounPhrase<'l> {
         if classes.contains("person") {
             match self.dice.below(100) {
@@ -66,7 +66,8 @@ impl<'l> Deriver<'l> {
         }
     }
 
-    /// An object. `known` asks for one that both speakers know; a possessive mostly refers to the subject.
+    /// Draws an object of one of the classes. A `known` object has "the", "this" or a possessive, which refers to the
+    /// subject most of the time.
     pub(super) fn object(&mut self, classes: Classes, clause: &Clause<'l>, known: bool) -> NounPhrase<'l> {
         let subject = &clause.subject;
         if classes.contains("person") {
@@ -98,7 +99,7 @@ impl<'l> Deriver<'l> {
         }
     }
 
-    /// A thing with "the", "this" or a possessive.
+    /// Draws a thing with "the", "this" or a possessive.
     pub(super) fn known_thing(&mut self, classes: Classes) -> NounPhrase<'l> {
         let noun = self.noun(|noun| noun.classes.overlap(classes) && noun.is_counted());
         let determiner = self.known_determiner(noun, None);
@@ -117,7 +118,7 @@ impl<'l> Deriver<'l> {
         }
     }
 
-    /// the, this, my
+    /// Draws "the", "this" or a possessive.
     pub(super) fn known_determiner(&mut self, noun: &Noun, subject: Option<&NounPhrase<'l>>) -> Determiner {
         match self.dice.below(10) {
             0 => Determiner::Demonstrative,
@@ -132,7 +133,7 @@ impl<'l> Deriver<'l> {
         }
     }
 
-    /// A pronoun object that is no reflexive: nobody sees "me" but somebody else.
+    /// Draws a pronoun as an object that is not the subject: "I see you", but not "I see me".
     fn object_pronoun(&mut self, subject: &NounPhrase<'l>) -> Pronoun {
         let (person, _) = subject.agreement();
         let others: Vec<_> = Pronoun::PERSONAL
@@ -142,7 +143,7 @@ impl<'l> Deriver<'l> {
         self.dice.pick(&others)
     }
 
-    /// A name other than the subject's.
+    /// Draws a name that is not the subject.
     fn name(&mut self, subject: Option<&NounPhrase<'l>>) -> &'l Name {
         let is_other =
             |name: &&Name| !matches!(subject, Some(NounPhrase::Name(own)) if own.name == name.name);
@@ -151,8 +152,8 @@ impl<'l> Deriver<'l> {
     }
 }
 
-/// The pronoun that refers back to a phrase: he for a man, she for a woman, it for a thing, none for a girl, whom
-/// German grammar and German speakers disagree about.
+/// Returns the pronoun that refers to a phrase: "he" for a man, "she" for a woman, "it" for a thing. `None` for a girl,
+/// to whom German refers by "es" or by "sie".
 pub(super) fn pronoun_for(phrase: &NounPhrase) -> Option<Pronoun> {
     match phrase {
         NounPhrase::Pronoun(Pronoun::Who) | NounPhrase::Relative { .. } => None,
@@ -167,7 +168,7 @@ pub(super) fn pronoun_for(phrase: &NounPhrase) -> Option<Pronoun> {
     }
 }
 
-/// Whether people speak of only one such person or thing: the king, the wall.
+/// Returns whether people speak of only one such person or thing: "the king", "the wall".
 pub(super) fn is_unique(noun: &Noun) -> bool {
     noun.classes.contains("unique")
 }

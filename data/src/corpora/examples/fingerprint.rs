@@ -13,8 +13,8 @@ use crate::corpora::parallel_text::ParallelText;
 use crate::error::DataError;
 use crate::tokenizer::Tokenizer;
 
-/// Returns the name of the folder into which `text` is prepared: 32 hexadecimal digits of a SHA-256 sum over the content
-/// of its files (not their names), the cleaning, the tokenizer, the filter and the version of the format.
+/// Returns the name of the folder into which `text` is prepared: 32 hexadecimal digits of a SHA-256 sum over the
+/// content of its files (not their names), the cleaning, the tokenizer, the filter and the version of the format.
 ///
 /// # Errors
 /// [`DataError::Read`].

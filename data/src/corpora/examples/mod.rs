@@ -5,7 +5,7 @@
 //!
 //! | file | content |
 //! |---|---|
-//! | `00000.shard`, … | the examples in the order of the corpus: all tokens, then the index of where each sentence lies |
+//! | `00000.shard`, … | the examples in the order of the corpus: their tokens, then an index of the sentences |
 //! | `manifest.json` | the version, the shards with their lengths and checksums, and how many pairs were dropped |
 //! | `lock` | locked by the process that prepares |
 //!

@@ -19,7 +19,8 @@ use crate::tokenizer::Tokenizer;
 /// The number of pairs that are encoded together: enough for all cores, little for the memory.
 const CHUNK: usize = 8_192;
 
-/// The number of tokens after which a shard is full: preparing holds so many in memory, and a large corpus has few files.
+/// The number of tokens after which a shard is full: preparing holds so many in memory, and a large corpus has few
+/// files.
 const SHARD_TOKENS: u32 = 1 << 24;
 
 /// How far [`Examples::prepare`] has come.
@@ -103,7 +104,8 @@ fn lock(path: &Path, progress: &mut impl FnMut(Progress)) -> Result<File, DataEr
     Ok(file)
 }
 
-/// Encodes and filters `text` into `writer`, while a thread reads ahead and cleans. Returns how many pairs were dropped.
+/// Encodes and filters `text` into `writer`, while a thread reads ahead and cleans. Returns how many pairs were
+/// dropped.
 fn encode(
     text: &ParallelText,
     cleaning: &Cleaning,

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::Example;
 
-/// Which examples to keep, judged by the lengths of their sides in tokens, the final `</s>` included. An example of which
-/// a side has no token but `</s>` is always dropped.
+/// Which examples to keep, judged by the lengths of their sides in tokens, the final `</s>` included. An example of
+/// which a side has no token but `</s>` is always dropped.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Filter {
     /// The most tokens that a side may have.

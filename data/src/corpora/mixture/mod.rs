@@ -13,8 +13,8 @@ use crate::error::DataError;
 
 /// Corpora to train on, each with a weight. The examples are numbered through, corpus after corpus.
 ///
-/// The weight of a corpus is how often an epoch takes each of its examples, on average. With a weight of 2, an epoch takes
-/// each example twice. With 2.25, it takes a quarter of the examples, drawn anew for each epoch, three times.
+/// The weight of a corpus is how often an epoch takes each of its examples, on average. With a weight of 2, an epoch
+/// takes each example twice. With 2.25, it takes a quarter of the examples, drawn anew for each epoch, three times.
 #[derive(Debug)]
 pub struct Mixture {
     corpora: Vec<Examples>,

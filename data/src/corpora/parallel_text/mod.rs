@@ -53,8 +53,9 @@ impl ParallelText {
     /// Reads the pairs, one at a time and in their order. An error ends the iterator.
     ///
     /// # Errors
-    /// [`DataError::Read`] if a file cannot be opened. In place of a pair, the iterator gives an error if the rest cannot
-    /// be read, a line is not UTF-8 or not of the file's format, a sentence has no partner, or files hold no pair at all.
+    /// [`DataError::Read`] if a file cannot be opened. In place of a pair, the iterator gives an error if the rest
+    /// cannot be read, a line is not UTF-8 or not of the file's format, a sentence has no partner, or files hold no
+    /// pair at all.
     pub fn pairs(
         &self,
     ) -> Result<impl Iterator<Item = Result<SentencePair, DataError>> + Send + use<'_>, DataError> {
@@ -69,9 +70,9 @@ impl ParallelText {
         self.open()?.collect()
     }
 
-    /// Reads at most `limit` of the pairs that `cleaning` keeps of `texts`, spread evenly over the texts in their order:
-    /// of two texts of 70 and 30 pairs, a limit of 10 takes every tenth pair. The texts are read once to count the
-    /// pairs and once to take them.
+    /// Reads at most `limit` of the pairs that `cleaning` keeps of `texts`, spread evenly over the texts in their
+    /// order: of two texts of 70 and 30 pairs, a limit of 10 takes every tenth pair. The texts are read once to count
+    /// the pairs and once to take them.
     ///
     /// # Errors
     /// The errors of [`ParallelText::pairs`].
