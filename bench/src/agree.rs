@@ -7,8 +7,7 @@ use std::process::Command;
 use std::slice;
 
 use attend_cli::{DeviceOption, print};
-use attend_data::DataError;
-use attend_data::tokenizer::Tokenizer;
+use attend_data::{DataError, Tokenizer};
 use attend_device::{Workers, notice_device_failure, values};
 use attend_infer::search::{EXTRA_LENGTH, LengthNormalization, SearchOptions, Stopping, Unknown};
 use attend_infer::{InferError, Model, ModelFolder, TranslateOptions, Translation, Translator};

@@ -8,9 +8,7 @@ use std::slice;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use attend_cli::{DeviceOption, avoid_huge_pages, name_of, print};
-use attend_data::DataError;
-use attend_data::corpus::read_lines;
-use attend_data::tokenizer::Tokenizer;
+use attend_data::{DataError, Tokenizer, read_lines};
 use attend_device::{NamedDevice, Workers, is_processor, notice_device_failure, peak_memory};
 use attend_infer::search::{SearchOptions, Stopping, Unknown};
 use attend_infer::{InferError, Model, ModelFolder, TranslateOptions, Translation, Translator};

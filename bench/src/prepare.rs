@@ -8,10 +8,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use attend_cli::print;
-use attend_data::DataError;
-use attend_data::corpus::SentencePair;
+use attend_data::{DataError, Position, SentencePair};
 use attend_device::peak_memory;
-use attend_train::{Corpora, CorpusFiles, Dataset, Position, Recipe};
+use attend_train::{Corpora, CorpusFiles, Dataset, Recipe};
 use clap::Args;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};

@@ -1,6 +1,6 @@
 //! The work that both sides train on: batches of random tokens, with sentences as long as those of Multi30k.
 
-use attend_data::batch::{Example, plan_batches};
+use attend_data::{BatchPlan, Example};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
@@ -38,7 +38,7 @@ impl Workload {
         let examples: Vec<Example> = (0..PAIRS).map(|_| pair(&mut random, VOCAB_SIZE)).collect();
         let epochs = (0..).map(|epoch| {
             let lengths = (0..).zip(examples.iter().map(Example::lengths));
-            plan_batches(lengths, batch_tokens, 1, epoch)
+            BatchPlan::new(lengths, batch_tokens, 1, epoch)
         });
         let batches = epochs.flat_map(|plan| {
             let batch = |numbers: &[u32]| {

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use attend_data::tokenizer::Tokenizer;
+use attend_data::Tokenizer;
 use attend_device as device;
 use attend_infer::ModelFolder;
 use attend_infer::search::SearchOptions;

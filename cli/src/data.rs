@@ -4,10 +4,9 @@ use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
-use attend_data::error::DataError;
-use attend_data::file::write_file;
-use attend_data::phrasebook::Phrasebook;
-use attend_data::source::{Downloader, Mirror, Progress, Source, SourceFile};
+use attend_data::download::{DownloadError, Downloader, Mirror, Progress, Source, SourceFile};
+use attend_data::{DataError, write_file};
+use attend_phrasebook::Phrasebook;
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
@@ -92,7 +91,7 @@ pub(crate) fn run(task: Task) -> Result<(), CliError> {
     }
 }
 
-fn fetch(source: &Source, options: Fetch) -> Result<(), DataError> {
+fn fetch(source: &Source, options: Fetch) -> Result<(), DownloadError> {
     let output = options
         .output
         .unwrap_or_else(|| Path::new("corpora").join(&source.name));
@@ -143,8 +142,8 @@ fn write_phrasebook(output: &Path) -> Result<(), DataError> {
     fs::create_dir_all(output).map_err(|error| DataError::write(output, error))?;
     let Phrasebook { train, valid, test } = Phrasebook::generate();
     for (split, pairs) in [("train", train), ("valid", valid), ("test", test)] {
-        let source = pairs.iter().map(|pair| pair.source.as_str());
-        let target = pairs.iter().map(|pair| pair.target.as_str());
+        let source = pairs.iter().map(|pair| pair.english.as_str());
+        let target = pairs.iter().map(|pair| pair.german.as_str());
         write_lines(&output.join(format!("{split}.en")), source)?;
         write_lines(&output.join(format!("{split}.de")), target)?;
         eprintln!("{split}: {} pairs", pairs.len());

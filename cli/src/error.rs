@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use attend_data::DataError;
+use attend_data::download::DownloadError;
 use attend_device::DeviceError;
 use attend_infer::InferError;
 use attend_infer::metric::MetricError;
@@ -15,6 +16,9 @@ pub enum CliError {
     /// Text, a tokenizer or another file cannot be read or written.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A corpus cannot be fetched.
+    #[error(transparent)]
+    Download(#[from] DownloadError),
     /// A device is missing or has failed.
     #[error(transparent)]
     Device(#[from] DeviceError),

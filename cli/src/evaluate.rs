@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::slice;
 
-use attend_data::corpus::ParallelCorpus;
+use attend_data::ParallelText;
 use attend_device::notice_device_failure;
 use attend_infer::metric::{BleuTokenizer, corpus_bleu, corpus_chrf};
 use attend_infer::{ModelFolder, TranslateOptions};
@@ -34,7 +34,11 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), CliError> {
-    let corpus = ParallelCorpus::read_files(&options.source, &options.reference)?;
+    let text = ParallelText::Files {
+        source: options.source.clone(),
+        target: options.reference.clone(),
+    };
+    let pairs = text.read_all()?;
     let search = options
         .search
         .over(ModelFolder::search_defaults(&options.model)?, 1);
@@ -47,12 +51,12 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
     if let Err(error) = asked.validate_for(model) {
         usage_error("eval", ErrorKind::ValueValidation, &error.to_string());
     }
-    let targets = corpus.pairs.iter().map(|pair| pair.target.as_str());
+    let targets = pairs.iter().map(|pair| pair.target.as_str());
     let references: Vec<String> = targets
         .map(|target| model.tokenizer().plain_text(target))
         .collect();
 
-    let sources: Vec<&str> = corpus.pairs.iter().map(|pair| pair.source.as_str()).collect();
+    let sources: Vec<&str> = pairs.iter().map(|pair| pair.source.as_str()).collect();
     let hypotheses = notice_device_failure(slice::from_ref(&device), || {
         translator.translate_best(&sources, &asked)
     })?;

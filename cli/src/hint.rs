@@ -3,8 +3,8 @@
 use std::io;
 use std::path::Path;
 
-use attend_data::DataError;
-use attend_data::corpus::compression;
+use attend_data::download::DownloadError;
+use attend_data::{DataError, is_compressed};
 use attend_device::DeviceError;
 use attend_infer::InferError;
 use attend_train::{Place, TrainError};
@@ -43,19 +43,28 @@ impl Hint for DataError {
             Self::EmptyCorpus { .. } => "check that the path names the right file",
             Self::VocabularyTooSmall { .. } => "ask for a larger vocabulary; 4,000 to 32,000 is usual",
             Self::InvalidTokenizer { .. } => "use the tokenizer.json of a model folder that Attend wrote",
+            Self::UnusedCorpus { .. } => "raise the weight, or leave the corpus out of the recipe",
+            Self::TrainTokenizer { .. } | Self::Mixture { .. } => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+impl Hint for DownloadError {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::File(error) => return error.hint(),
             Self::NotInMirror { .. } => {
                 "a mirror holds each file under the same path as its public server: all that follows the host"
             }
             Self::NotInArchive { .. } => "correct the members of this file in data/sources.toml",
-            Self::Download { .. } => {
+            Self::Connection { .. } => {
                 "check the network and run the command again: it goes on where it stopped"
             }
             Self::HttpStatus { .. } => "try again later, or name another place with --mirror",
             Self::WrongChecksum { .. } => {
                 "the file is damaged or has changed at its source; run the command again, or try another --mirror"
             }
-            Self::UnusedCorpus { .. } => "raise the weight, or leave the corpus out of the recipe",
-            Self::TrainTokenizer { .. } | Self::Mixture { .. } => return None,
         };
         Some(hint.to_owned())
     }
@@ -195,6 +204,7 @@ impl Hint for CliError {
         let hint = match self {
             Self::Data(error) => return error.hint(),
             Self::Device(error) => return error.hint(),
+            Self::Download(error) => return error.hint(),
             Self::Infer(error) => return error.hint(),
             Self::Train(error) => return error.hint(),
             Self::RepeatedDevice { .. } => "name each device once",
@@ -211,8 +221,13 @@ fn read_hint(path: &Path, error: &io::Error) -> Option<String> {
     match error.kind() {
         io::ErrorKind::NotFound => Some("check the path".to_owned()),
         io::ErrorKind::PermissionDenied | io::ErrorKind::IsADirectory => None,
-        _ => compression(path)
-            .map(|ending| format!("the .{ending} file is damaged or cut short: fetch it again")),
+        _ if is_compressed(path) => {
+            let ending = path.extension().unwrap_or_default().display();
+            Some(format!(
+                "the .{ending} file is damaged or cut short: fetch it again"
+            ))
+        }
+        _ => None,
     }
 }
 
@@ -263,7 +278,7 @@ mod tests {
             weight: 0.24,
         };
         assert!(unused.hint().is_some());
-        let unreachable = DataError::Download {
+        let unreachable = DownloadError::Connection {
             url: "http://127.0.0.1:1".to_owned(),
             reason: "refused".to_owned(),
         };

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::slice;
 
-use attend_data::corpus::{SentencePair, SentencePairs};
+use attend_data::{DataError, ParallelText, SentencePair};
 use attend_device::notice_device_failure;
 use attend_infer::{GivenTranslation, Score, TranslateOptions};
 use clap::Args;
@@ -46,7 +46,11 @@ struct ScoredPair<'a> {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), CliError> {
-    let mut pairs = SentencePairs::open_files(&options.source, &options.target)?;
+    let text = ParallelText::Files {
+        source: options.source.clone(),
+        target: options.target.clone(),
+    };
+    let mut pairs = text.pairs()?;
     let (translator, device) = options.compute.load(&options.model)?;
     let asked = TranslateOptions {
         alignment: options.alignment,
@@ -81,7 +85,9 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
 }
 
 /// Returns the pairs that are scored together, and the error that comes after them.
-fn next_pairs(pairs: &mut SentencePairs) -> (Vec<SentencePair>, Option<CliError>) {
+fn next_pairs(
+    pairs: &mut impl Iterator<Item = Result<SentencePair, DataError>>,
+) -> (Vec<SentencePair>, Option<CliError>) {
     let mut next = Vec::new();
     for pair in pairs.take(SCORED_TOGETHER) {
         match pair {

@@ -3,9 +3,9 @@
 use std::fs;
 use std::process::{Command, Output};
 
-use attend_data::corpus::ParallelCorpus;
-use attend_data::phrasebook::Phrasebook;
-use attend_data::source::Source;
+use attend_data::ParallelText;
+use attend_data::download::Source;
+use attend_phrasebook::Phrasebook;
 use tempfile::TempDir;
 
 fn data(arguments: &[&str]) -> Output {
@@ -100,8 +100,16 @@ fn phrasebook_writes_the_embedded_corpus() {
         ("test", phrasebook.test),
     ] {
         let path = |language: &str| output_folder.join(format!("{split}.{language}"));
-        let corpus = ParallelCorpus::read_files(path("en"), path("de")).unwrap();
-        assert!(corpus.pairs == pairs, "{split}");
+        let text = ParallelText::Files {
+            source: path("en"),
+            target: path("de"),
+        };
+        let read = text.read_all().unwrap();
+        let read = read.iter().map(|pair| (&pair.source, &pair.target));
+        assert!(
+            read.eq(pairs.iter().map(|pair| (&pair.english, &pair.german))),
+            "{split}"
+        );
     }
     assert_eq!(fs::read_dir(output_folder).unwrap().count(), 6);
 }

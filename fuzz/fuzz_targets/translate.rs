@@ -7,8 +7,7 @@ use std::io::Cursor;
 use std::ops::ControlFlow;
 use std::sync::{Arc, LazyLock};
 
-use attend_data::corpus::Lines;
-use attend_data::tokenizer::Tokenizer;
+use attend_data::{Lines, Tokenizer};
 use attend_device::{Workers, auto};
 use attend_infer::search::SearchOptions;
 use attend_infer::{InferError, Language, Model, ModelFolder, Precision, StreamLine, TranslateOptions, Translator};

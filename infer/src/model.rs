@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use attend_data::batch::Padding;
-use attend_data::tokenizer::Tokenizer;
+use attend_data::{Padding, Tokenizer};
 use attend_model::{Ensemble, Precision};
 use burn::module::Module;
 use burn::tensor::Device;

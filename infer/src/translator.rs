@@ -8,7 +8,7 @@ mod searching;
 use std::fmt;
 use std::sync::Arc;
 
-use attend_data::batch::TokenMatrix;
+use attend_data::TokenMatrix;
 use attend_device::Workers;
 use burn::tensor::{Int, Tensor, TensorData};
 use serde::Serialize;

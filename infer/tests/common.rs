@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use attend_data::tokenizer::Tokenizer;
+use attend_data::Tokenizer;
 use attend_device::{Workers, auto};
 use attend_infer::search::SearchOptions;
 use attend_infer::{InferError, Model, ModelFolder, Precision, TranslateOptions, Translator};

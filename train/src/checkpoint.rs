@@ -18,8 +18,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use attend_data::DataError;
-use attend_data::file::{sync_folder, write_file};
+use attend_data::{DataError, sync_folder, write_file};
 use attend_model::Transformer;
 use burn::module::Module;
 use burn::store::ModuleRecord;

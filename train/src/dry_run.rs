@@ -2,12 +2,11 @@
 
 use std::time::Instant;
 
-use attend_data::mixture::Mixture;
+use attend_data::{Mixture, Position};
 use attend_device::peak_memory;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
-use crate::dataset::Position;
 use crate::trainer::Trainer;
 use crate::validation::expected_seconds;
 
@@ -62,7 +61,8 @@ impl DryRun {
     pub(crate) fn of(mut trainer: Trainer) -> Self {
         let settings = trainer.recipe.training.clone();
         let train = trainer.dataset.train.clone();
-        let batches = train.plan(settings.batch_tokens, trainer.recipe.seed, 0);
+        let first_epoch = trainer.dataset.batches(&trainer.recipe, Position::default());
+        let batches = first_epoch.plan();
         let epoch = EpochSize::of(&train, batches.iter());
         let weights = parts(&trainer.step.state.model);
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use attend_data::report::CorpusReports;
+use attend_data::PreparationReport;
 
 use crate::metric::Scores;
 use crate::record::Record;
@@ -21,7 +21,7 @@ pub enum Event<'a> {
     /// The text has been read and encoded.
     Prepared {
         /// What became of the pairs of each training corpus.
-        corpora: &'a CorpusReports,
+        corpora: &'a PreparationReport,
     },
     /// Something that the user should know, in a sentence. The run goes on.
     Note(String),

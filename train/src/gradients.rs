@@ -1,6 +1,6 @@
 //! Data parallelism: each worker computes the gradients of a part of the batch, on a thread and a device of its own.
 
-use attend_data::batch::Example;
+use attend_data::Example;
 use attend_device::{Workers, values};
 use attend_model::{Transformer, seed_dropout};
 use attend_ops::sum_of_squares;

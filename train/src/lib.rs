@@ -55,7 +55,7 @@ mod step;
 mod trainer;
 mod validation;
 
-pub use dataset::{BatchSequence, BpeDropout, Corpora, Dataset, Position, TrainingText};
+pub use dataset::{Corpora, Dataset};
 pub use dry_run::{DryRun, EpochSize};
 pub use error::TrainError;
 pub use event::{Event, Progress};

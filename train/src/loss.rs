@@ -1,6 +1,6 @@
 //! The loss of a batch of token ids.
 
-use attend_data::batch::{Batch, TokenMatrix};
+use attend_data::{Batch, TokenMatrix};
 use attend_model::Transformer;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 

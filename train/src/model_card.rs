@@ -1,6 +1,6 @@
 //! The model card: the `README.md` of a model folder, on what the model was trained on, how, and how well it translates.
 
-use attend_data::report::CorpusReports;
+use attend_data::PreparationReport;
 use attend_infer::metric::{Bleu, Chrf};
 use num_format::{Locale, ToFormattedString};
 
@@ -29,7 +29,7 @@ pub(crate) struct ModelCard<'a> {
     /// Number of training pairs.
     pub(crate) train_pairs: usize,
     /// What became of the pairs of the training corpora.
-    pub(crate) corpora: &'a CorpusReports,
+    pub(crate) corpora: &'a PreparationReport,
     /// Number of validation pairs.
     pub(crate) valid_pairs: usize,
     /// Number of test pairs.

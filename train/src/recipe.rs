@@ -9,8 +9,7 @@ mod training;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use attend_data::DataError;
-use attend_data::tokenizer::DEFAULT_VOCAB_SIZE;
+use attend_data::{DataError, Tokenizer};
 use attend_infer::search::SearchOptions;
 use attend_model::TransformerConfig;
 use serde::{Deserialize, Serialize};
@@ -156,7 +155,8 @@ impl Recipe {
         self.check_bounds()?;
         self.training.validate()?;
         self.data.validate()?;
-        let config = self.transformer_config(self.data.vocab_size.unwrap_or(DEFAULT_VOCAB_SIZE), 0);
+        let config =
+            self.transformer_config(self.data.vocab_size.unwrap_or(Tokenizer::DEFAULT_VOCAB_SIZE), 0);
         config.validate()?;
         Ok(self.search.validate_for(config.max_length - 1)?)
     }

@@ -9,8 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use attend_data::DataError;
-use attend_data::file::write_file;
+use attend_data::{DataError, write_file};
 
 use crate::metric::Scores;
 use crate::record::{Lines, METRICS, Record};

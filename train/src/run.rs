@@ -2,10 +2,7 @@
 
 use std::path::PathBuf;
 
-use attend_data::DataError;
-use attend_data::file::write_file;
-use attend_data::shard;
-use attend_data::tokenizer::Tokenizer;
+use attend_data::{DataError, Progress, Tokenizer, write_file};
 use attend_device::{NamedDevice, Workers, is_processor, notice_device_failure};
 use attend_infer::metric::{Bleu, Chrf, corpus_bleu, corpus_chrf};
 use attend_model::Precision;
@@ -244,8 +241,8 @@ impl<'a> Run<'a> {
         };
         let dataset = Dataset::encode(&corpora, &tokenizer, recipe, &self.prepared, |progress| {
             observer(match progress {
-                shard::Progress::Waiting => Event::Waiting,
-                shard::Progress::Pairs(pairs) => Event::Preparing { pairs },
+                Progress::Waiting => Event::Waiting,
+                Progress::Pairs(pairs) => Event::Preparing { pairs },
             });
         })?;
         let inputs = Inputs::new(&dataset.train, &corpora, &tokenizer);
@@ -253,7 +250,7 @@ impl<'a> Run<'a> {
             run_folder.check_inputs(&inputs)?;
         }
         observer(Event::Prepared {
-            corpora: &dataset.reports,
+            corpora: &dataset.train.report(),
         });
         for (name, all, fitting) in [
             ("validation", &corpora.valid, &dataset.valid_pairs),
@@ -334,7 +331,7 @@ impl<'a> Run<'a> {
             weights,
             num_params: trainer.step.num_params(),
             train_pairs: trainer.dataset.train.len(),
-            corpora: &trainer.dataset.reports,
+            corpora: &trainer.dataset.train.report(),
             valid_pairs: trainer.dataset.valid_pairs.len(),
             test_pairs: test.translations.len(),
             bleu: &test.bleu,

@@ -3,11 +3,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
-use attend_data::DataError;
-use attend_data::corpus::SentencePair;
-use attend_data::file::write_file;
-use attend_data::mixture::Mixture;
-use attend_data::tokenizer::Tokenizer;
+use attend_data::{DataError, Mixture, SentencePair, Tokenizer, write_file};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 

@@ -1,8 +1,8 @@
 //! How far a run has come.
 
+use attend_data::Position;
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::Position;
 use crate::metric::Metric;
 use crate::step::Span;
 

@@ -1,6 +1,6 @@
 //! A training step: forward pass, loss, backward pass and the optimizer's step, with what training needs beside them.
 
-use attend_data::batch::{Batch, Example};
+use attend_data::{Batch, Example};
 use attend_device::Workers;
 use attend_infer::padding;
 use attend_model::{Precision, Transformer, TransformerConfig, autocast};
@@ -20,7 +20,7 @@ use crate::schedule::Schedule;
 /// A network that takes training steps on token ids. It knows no text and no files.
 ///
 /// ```
-/// use attend_data::batch::Example;
+/// use attend_data::Example;
 /// use attend_device::Workers;
 /// use attend_model::Preset;
 /// use attend_train::{TrainingSettings, TrainingStep};

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use attend_data::batch::Example;
-use attend_data::tokenizer::Tokenizer;
+use attend_data::{Batches, Example, Tokenizer};
 use attend_device::Workers;
 use attend_infer::ModelFolder;
 use attend_model::{Transformer, TransformerConfig};
@@ -13,7 +12,7 @@ use burn::tensor::Device;
 
 use crate::average::mean;
 use crate::checkpoint::{Checkpoints, Loaded};
-use crate::dataset::{BatchSequence, Dataset};
+use crate::dataset::Dataset;
 use crate::error::TrainError;
 use crate::event::{Event, Observer, Progress};
 use crate::metric::Scores;
@@ -252,7 +251,7 @@ impl Trainer {
     }
 
     /// Takes an update on the next batches. Returns `None` if loss or gradients were not finite.
-    pub(crate) fn update(&mut self, batches: &mut BatchSequence) -> Option<Span> {
+    pub(crate) fn update(&mut self, batches: &mut Batches) -> Option<Span> {
         let accumulate = self.recipe.training.accumulate;
         let next: Vec<Vec<Example>> = (0..accumulate).map(|_| batches.next_batch()).collect();
         self.state.position = batches.position();
@@ -280,7 +279,7 @@ impl Trainer {
     fn record_updates(
         &mut self,
         report: &mut Report,
-        batches: &BatchSequence,
+        batches: &Batches,
         observer: &mut Observer<'_>,
     ) -> Result<(), TrainError> {
         if self.state.span.target_tokens > 0 {
@@ -306,12 +305,12 @@ impl Trainer {
         self.skipped_in_a_row == 0
     }
 
-    fn progress(&self, batches: &BatchSequence) -> Progress {
+    fn progress(&self, batches: &Batches) -> Progress {
         Progress::new(self.done(batches), self.state.seconds)
     }
 
     /// Returns the share of the run that is behind it, by the limit to which it is nearest: 1 or more at the end.
-    fn done(&self, batches: &BatchSequence) -> f64 {
+    fn done(&self, batches: &Batches) -> f64 {
         let settings = &self.recipe.training;
         let share = |done: f64, limit: Option<f64>| limit.map_or(0.0, |limit| done / limit);
         let updates = settings.updates.map(|updates| updates as f64);
@@ -321,7 +320,7 @@ impl Trainer {
             .max(share(self.state.seconds / 60.0, settings.minutes))
     }
 
-    fn is_finished(&self, batches: &BatchSequence) -> bool {
+    fn is_finished(&self, batches: &Batches) -> bool {
         let patience = self.recipe.training.patience;
         let is_out_of_patience =
             patience.is_some_and(|patience| self.state.validations_since_best >= patience);

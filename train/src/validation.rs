@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use attend_data::batch::{Batch, Example, plan_batches};
-use attend_data::corpus::SentencePair;
+use attend_data::{Batch, BatchPlan, Example, SentencePair};
 use attend_device::Workers;
 use attend_infer::metric::{corpus_bleu, corpus_chrf};
 use attend_infer::{Model, ModelFolder, TranslateOptions, Translator, padding};
@@ -112,7 +111,7 @@ fn losses(
 ) -> (f64, f64) {
     let tokenizer = &bundle.tokenizer;
     let lengths = (0..).zip(examples.iter().map(Example::lengths));
-    let plan = plan_batches(lengths, settings.batch_tokens, 0, 0);
+    let plan = BatchPlan::new(lengths, settings.batch_tokens, 0, 0);
     let sums = workers.map(plan.iter(), |indices| {
         let batch = indices.iter().map(|&index| &examples[index as usize]);
         let padding = padding(device, tokenizer.pad_id(), bundle.config.max_length);

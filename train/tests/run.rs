@@ -53,7 +53,7 @@ impl Workspace {
 /// Returns what does not depend on the machine's speed in an event that tells of the course of a run.
 fn course(event: &Event<'_>) -> Option<String> {
     match event {
-        Event::Prepared { corpora } => Some(format!("prepared {}", corpora.read())),
+        Event::Prepared { corpora } => Some(format!("prepared {}", corpora.pairs_read())),
         Event::Note(note) => Some(note.clone()),
         Event::Started { name, folder, .. } => {
             assert!(folder.ends_with(name));

@@ -3,8 +3,7 @@
 
 use std::path::Path;
 
-use attend_data::batch::{Batch, Example};
-use attend_data::tokenizer::Tokenizer;
+use attend_data::{Batch, Example, Tokenizer};
 use attend_device::{Workers, values};
 use attend_infer::search::SearchOptions;
 use attend_infer::{InferError, Model, ModelFolder, TranslateOptions, Translation, Translator};

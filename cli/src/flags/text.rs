@@ -4,8 +4,7 @@ use std::iter;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use attend_data::DataError;
-use attend_data::corpus::{Lines, read_lines};
+use attend_data::{DataError, Lines, read_lines};
 use attend_infer::{StreamLine, TranslateOptions};
 use clap::Args;
 

@@ -10,8 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::slice;
 
-use attend_data::DataError;
-use attend_data::corpus::Lines;
+use attend_data::{DataError, Lines};
 use attend_device::{NamedDevice, notice_device_failure};
 use attend_infer::{InferError, Language, ModelFolder, StreamLine, TranslateOptions, Translator};
 use clap::{Args, error::ErrorKind};

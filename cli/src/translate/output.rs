@@ -3,8 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use attend_data::DataError;
-use attend_data::file::OutputFile;
+use attend_data::{DataError, OutputFile};
 use attend_infer::Translation;
 use serde::Serialize;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use attend_data::corpus::compression;
+use attend_data::is_compressed;
 use attend_infer::{Translation, Translator};
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
@@ -26,7 +26,7 @@ impl Progress {
             return Self { bar, sentences };
         };
         // Of compressed text it is not known how much there is.
-        let is_compressed = compression(input).is_some();
+        let is_compressed = is_compressed(input);
         let bytes = std::fs::metadata(input)
             .ok()
             .filter(|file| file.is_file() && !is_compressed);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use attend_data::tokenizer::TokenizerKind;
+use attend_data::TokenizerKind;
 use attend_device::select;
 use attend_infer::ModelFolder;
 use attend_infer::metric::{BleuTokenizer, corpus_bleu};

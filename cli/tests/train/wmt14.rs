@@ -6,10 +6,9 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::thread;
 
-use attend_data::corpus::SentencePair;
-use attend_data::phrasebook::Phrasebook;
-use attend_data::source::{Downloader, Mirror, Source};
+use attend_data::download::{Downloader, Mirror, Source};
 use attend_model::NormPlacement;
+use attend_phrasebook::{Pair, Phrasebook};
 use attend_train::{OptimizerKind, Recipe};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -18,12 +17,12 @@ use sha2::{Digest, Sha256};
 use super::common::{Workspace, counts, stderr};
 
 /// Returns one side of the pairs, one sentence a line.
-fn lines(pairs: &[SentencePair], side: fn(&SentencePair) -> &String) -> String {
+fn lines(pairs: &[Pair], side: fn(&Pair) -> &String) -> String {
     pairs.iter().flat_map(|pair| [side(pair), "\n"]).collect()
 }
 
 /// Returns one side of the pairs in the SGML format of WMT's test sets.
-fn sgm(tag: &str, pairs: &[SentencePair], side: fn(&SentencePair) -> &String) -> String {
+fn sgm(tag: &str, pairs: &[Pair], side: fn(&Pair) -> &String) -> String {
     let mut text = format!("<{tag} setid=\"newstest\" srclang=\"any\">\n");
     for (document, pairs) in pairs.chunks(3).enumerate() {
         text += &format!("<doc docid=\"paper.{document}\" genre=\"news\">\n<p>\n");
@@ -38,10 +37,10 @@ fn sgm(tag: &str, pairs: &[SentencePair], side: fn(&SentencePair) -> &String) ->
 
 /// Returns the text of a member of an archive. The archives also have text of other languages, which must be left out.
 fn contents(member: &str, phrasebook: &Phrasebook) -> String {
-    let side_of = |member: &str| -> fn(&SentencePair) -> &String {
+    let side_of = |member: &str| -> fn(&Pair) -> &String {
         match member.ends_with(".en") || member.ends_with(".en.sgm") {
-            true => |pair| &pair.source,
-            false => |pair| &pair.target,
+            true => |pair| &pair.english,
+            false => |pair| &pair.german,
         }
     };
     let side = side_of(member);
@@ -54,10 +53,10 @@ fn contents(member: &str, phrasebook: &Phrasebook) -> String {
                 ("Click here.", "Нажмите здесь."),
                 ("   ", "Leer."),
             ];
-            let noise: Vec<SentencePair> = noise
-                .map(|(source, target)| SentencePair {
-                    source: source.to_owned(),
-                    target: target.to_owned(),
+            let noise: Vec<Pair> = noise
+                .map(|(english, german)| Pair {
+                    english: english.to_owned(),
+                    german: german.to_owned(),
                 })
                 .into();
             let pairs = [&train[400..500], &noise, &train[400..410]].concat();

@@ -1,5 +1,6 @@
 //! Updates do not depend on how many threads share a batch, nor on how many batches an update is divided into.
 
+use attend_data::{Batches, Position};
 use attend_train::{Corpora, Dataset, Recipe, Record};
 
 use super::common::{Workspace, records, set, small_workspace};
@@ -74,7 +75,13 @@ fn accumulated_batches_take_the_same_updates_as_one() {
     let examples = Dataset::encode(&corpora, &tokenizer, &recipe, &prepared, |_| {})
         .unwrap()
         .train;
-    let batches = examples.plan(recipe.training.batch_tokens, recipe.seed, 0).len();
+    let batches = Batches::starting_at(
+        examples,
+        recipe.training.batch_tokens,
+        recipe.seed,
+        Position::default(),
+    );
+    let batches = batches.plan().len();
     assert!(batches > 5);
 
     let run = |name: &str, settings: [&str; 1]| {

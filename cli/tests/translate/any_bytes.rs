@@ -4,8 +4,7 @@ use std::io::Cursor;
 use std::ops::ControlFlow;
 use std::sync::{Arc, LazyLock};
 
-use attend_data::DataError;
-use attend_data::corpus::Lines;
+use attend_data::{DataError, Lines};
 use attend_infer::search::SearchOptions;
 use attend_infer::{InferError, Language, StreamLine, TranslateOptions, Translator};
 use proptest::prelude::*;

@@ -184,7 +184,7 @@ fn a_tokenizer_that_is_none_or_of_another_model_is_refused() {
     let path = workspace.model().join(TOKENIZER);
     let valid = fs::read_to_string(&path).unwrap();
     let other = workspace.path("other.json");
-    attend_data::tokenizer::Tokenizer::train_bpe(SENTENCES.into_iter(), 270)
+    attend_data::Tokenizer::train_bpe(SENTENCES.into_iter(), 270)
         .unwrap()
         .save(&other)
         .unwrap();

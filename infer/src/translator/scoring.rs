@@ -1,6 +1,6 @@
 //! Given translations: how probable a model finds them, and which source words their words come from.
 
-use attend_data::batch::{Batch, Example};
+use attend_data::{Batch, Example};
 use attend_device::values;
 use attend_model::Memory;
 use burn::tensor::{Int, Tensor};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use attend_data::batch::TokenMatrix;
+use attend_data::TokenMatrix;
 
 use super::batches::Item;
 use super::encoding::{EncodedLine, EncodedSentence};

@@ -2,10 +2,7 @@
 
 use std::path::PathBuf;
 
-use attend_data::clean::Cleaning;
-use attend_data::corpus::corpus_name;
-use attend_data::parallel_text::ParallelText;
-use attend_data::tokenizer::TokenizerKind;
+use attend_data::{Cleaning, ParallelText, TokenizerKind};
 use attend_infer::metric::BleuTokenizer;
 use attend_model::bounds;
 use serde::{Deserialize, Serialize};
@@ -63,7 +60,7 @@ pub struct DataSettings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EmbeddedCorpus {
-    /// English and German sentences from a grammar: [`attend_data::phrasebook`].
+    /// English and German sentences from a grammar: [`attend_phrasebook`].
     Phrasebook,
 }
 
@@ -98,13 +95,6 @@ impl CorpusFiles {
             (None, None, Some(tsv)) => Some(ParallelText::Tsv(tsv.clone())),
             _ => None,
         }
-    }
-
-    /// Returns the name of the corpus in reports: that of its files, without their endings.
-    #[must_use]
-    pub fn name(&self) -> String {
-        let path = self.tsv.as_ref().or(self.source.as_ref());
-        path.map_or_else(String::new, |path| corpus_name(path))
     }
 }
 

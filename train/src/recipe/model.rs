@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use attend_data::tokenizer::DEFAULT_VOCAB_SIZE;
+use attend_data::Tokenizer;
 use attend_model::{ConfigError, Preset, TransformerConfig};
 use serde::de::value::{MapAccessDeserializer, MapDeserializer};
 use serde::de::{DeserializeSeed, Error, IntoDeserializer, MapAccess, Visitor};
@@ -189,7 +189,7 @@ impl<'de> DeserializeSeed<'de> for KnownKey {
 
 /// Returns the fields of a preset's shape.
 fn fields(preset: Preset) -> Table {
-    Table::try_from(preset.config(DEFAULT_VOCAB_SIZE)).expect("numbers and names always serialize")
+    Table::try_from(preset.config(Tokenizer::DEFAULT_VOCAB_SIZE)).expect("numbers and names always serialize")
 }
 
 #[cfg(test)]

@@ -6,13 +6,12 @@ use std::slice;
 use super::*;
 use crate::average::tests::weights;
 use crate::checkpoint::CHECKPOINTS;
-use crate::dataset::{Corpora, TrainingText};
+use crate::dataset::Corpora;
 use crate::loss_scale::LossScale;
 use crate::metric::Metric;
 use crate::schedule::ScheduleKind;
 use crate::step::tests::gradients;
-use attend_data::corpus::SentencePair;
-use attend_data::parallel_text::ParallelText;
+use attend_data::{ParallelText, SentencePair};
 
 const RECIPE: &str = r#"
     [data]
@@ -39,12 +38,12 @@ fn trainer_by(recipe: Recipe) -> Trainer {
         source: "one two".to_owned(),
         target: "eins zwei".to_owned(),
     };
+    let text = ParallelText::Memory {
+        name: "one pair".to_owned(),
+        pairs: vec![pair.clone()],
+    };
     let corpora = Corpora {
-        train: vec![TrainingText {
-            name: "one pair".to_owned(),
-            text: ParallelText::Pairs(vec![pair.clone()]),
-            weight: 1.0,
-        }],
+        train: vec![(text, 1.0)],
         valid: vec![pair.clone()],
         test: vec![pair],
     };
