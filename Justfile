@@ -8,68 +8,68 @@ set positional-arguments
 # kernel then zeroes it again: with ten seconds, Multi30k trains 1.25 times as fast.
 export MIMALLOC_PURGE_DELAY := env("MIMALLOC_PURGE_DELAY", "10000")
 
-# The backend to build in: flex, or `just backend=ndarray …`.
+# The backends to build in, with commas between them: `just backend=cuda,flex …`.
 backend := "flex"
 features := if backend == "flex" { "" } else { "--no-default-features --features " + backend }
 attend := "cargo run -q --release " + features + " --bin attend --"
 
-# What commands begin with that the program suggests.
+# The program begins the commands that it suggests with this.
 export ATTEND_COMMAND := if backend == "flex" { "just" } else { "just backend=" + backend }
 
 # List the recipes.
 _default:
     @just --list
 
-# Train a translator by a recipe file; without one, on the embedded phrasebook.
+# Train by a recipe file, or on the built-in phrasebook: `just train configs/multi30k.toml`.
 [no-exit-message]
 train *ARGS: _build
     @{{attend}} train "$@"
 
-# Translate sentences, --input FILE or standard input, a line each.
+# Translate arguments, --input FILE or standard input: `just translate "We are hungry."`.
 [no-exit-message]
 translate *ARGS:
     @{{attend}} translate "$@"
 
-# Score a model folder on a test set: BLEU and chrF.
+# Translate a test set and score the translations: BLEU and chrF.
 [no-exit-message]
 eval MODEL SOURCE REFERENCE *ARGS:
     @{{attend}} eval "$@"
 
-# Score given translations, a line each: the logarithm of each one's probability.
+# Print the log-probability of given translations, a line each.
 [no-exit-message]
 score MODEL SOURCE TARGET *ARGS:
     @{{attend}} score "$@"
 
-# Fetch a corpus by its name, write the phrasebook to files, or list what there is.
+# Fetch a corpus by its name, as `just data list` shows them, or write the phrasebook to files.
 [no-exit-message]
 data *ARGS:
     @{{attend}} data "$@"
 
-# List the devices of this machine that --device takes.
+# List the devices that --device takes on this machine: `just backend=vulkan devices`.
 [no-exit-message]
 devices:
     @{{attend}} devices
 
-# Serve this machine's devices to other programs: `just backend=vulkan remote-server --listen 0.0.0.0:3000`.
+# Serve this machine's devices to other machines: `just remote-server --listen 0.0.0.0:3000`.
 [no-exit-message]
 remote-server *ARGS:
     @cargo run -q --release --no-default-features --features {{backend}},remote --bin attend -- remote-server "$@"
 
-# Measure speed and memory (train, decode, prepare) or agreement (agree), beside a peer by `--python PATH`.
+# Measure train, decode, prepare or agree, beside a peer by --python PATH: `just bench train`.
 [no-exit-message]
 bench *ARGS:
     @cargo run -q --release {{features}} --bin bench -- "$@"
 
-# Compare what DEVICE computes with the processor, then test the network on it: `just conformance cuda:1`.
+# Compare a device with the processor, and run the network's tests on it: `just conformance cuda:1`.
 conformance DEVICE:
     cargo run -q --release --features {{replace_regex(DEVICE, ":.*", "")}} --bin bench -- conformance --device {{DEVICE}}
     BURN_DEVICE={{replace_regex(DEVICE, ":.*", "")}} cargo test --release --workspace --features {{replace_regex(DEVICE, ":.*", "")}} --test model
 
-# Run the tests, all or those that `cargo test` finds by ARGS: `just test --test model`, `just test beam`.
+# Run the tests, all or some: `just test --test model`, `just test beam`.
 test *ARGS:
     cargo test --release --workspace {{features}} "$@"
 
-# Check format and lints.
+# Check the format and the lints.
 lint:
     cargo fmt --all --check
     cargo clippy --release --workspace --all-targets {{features}} -- -D warnings
@@ -78,9 +78,9 @@ lint:
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps {{features}}
 
-# Everything that a change must pass.
+# Check all that a change must pass: lint, test and doc.
 ci: lint test doc
 
-# Builds what `train` needs, and shows it: the first time it takes minutes.
+# Build the program and show how far that is: the first time it takes minutes.
 _build:
     @cargo build --release {{features}} --bin attend
