@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""The peer of `just bench agree`: finds in CTranslate2 what Attend has found, and prints how the two differ.
+"""The peer of `just bench agree`: repeats with CTranslate2 what Attend has computed, and prints how the two differ.
 
     python bench/ctranslate2_agreement.py FOLDER HYPOTHESES NUMBERS --length-penalty 0.6
 
-HYPOTHESES holds a JSON object for each sentence: its line, its source tokens, the most tokens of a hypothesis, and the
-hypotheses of Attend's searches by the size of their beam, best first, with their scores. NUMBERS holds the encoder's
-output and the logits along the greedy hypothesis of the first sentences, in the format of safetensors. Both searches
-normalise by length^alpha and stop by CTranslate2's rule. Needs ctranslate2, numpy and safetensors.
+FOLDER is a model folder. HYPOTHESES holds a JSON object for each sentence: the number of its line, its source tokens,
+the most tokens that a hypothesis may have, and the hypotheses of Attend's searches by the size of their beam, the best
+first, with their scores. NUMBERS holds the encoder outputs of the first sentences and the logits along their greedy
+hypotheses, in the format of safetensors. Attend and CTranslate2 both divide scores by length^alpha and stop by
+CTranslate2's rule. Needs ctranslate2, numpy and safetensors.
 """
 
 import argparse
@@ -19,7 +20,7 @@ import numpy
 from ctranslate2_model import encoder_specification, specification
 from safetensors.numpy import load_file
 
-# Sums of float32 in another order: what one score may differ by from the other.
+# How much two scores may differ because float32 numbers are added up in another order.
 ROUNDING = 1e-4
 
 
@@ -46,7 +47,7 @@ def main():
 
 
 def compare_numbers(sentences, numbers, encoder, translator):
-    """Prints the largest differences of encoder outputs and logits."""
+    """Prints the largest differences between the encoder outputs, and between the logits, of both sides."""
     encoder_differences, logits_differences = [], []
     count = sum(name.startswith("encoder.") for name in numbers)
     for number, sentence in enumerate(sentences[:count]):
@@ -54,7 +55,7 @@ def compare_numbers(sentences, numbers, encoder, translator):
         encoder_differences.append(numpy.abs(numpy.asarray(states)[0] - numbers[f"encoder.{number}"]).max())
         tokens, logits = greedy(sentence, translator)
         ours = numbers[f"logits.{number}"]
-        # Behind a token that differs, so do the logits: such sentences are counted below.
+        # Logits are compared up to the first token that differs. `compare_hypotheses` counts such sentences.
         steps = min(common_prefix(tokens, sentence["hypotheses"]["1"][0]["tokens"]) + 1, len(logits), len(ours))
         logits_differences.append(numpy.abs(logits[:steps] - ours[:steps]).max())
     for name, differences in (("encoder output", encoder_differences), ("logits", logits_differences)):
@@ -62,11 +63,11 @@ def compare_numbers(sentences, numbers, encoder, translator):
 
 
 def greedy(sentence, translator):
-    """The tokens of greedy search, and the logits that each was chosen by, and </s>: `[steps, vocab_size]`."""
+    """Returns the tokens of greedy search, and the logits `[steps, vocab_size]` that chose each of them and </s>."""
     (result,) = translator.translate_batch(
         [sentence["source"]],
         beam_size=1,
-        # Else the logits of </s> at the first step are set to nothing.
+        # With a minimum of 1, CTranslate2 would overwrite the logit of </s> at the first step.
         min_decoding_length=0,
         max_decoding_length=sentence["max_length"],
         return_logits_vocab=True,
@@ -75,7 +76,7 @@ def greedy(sentence, translator):
 
 
 def common_prefix(left, right):
-    """How many tokens two hypotheses share from the start."""
+    """Returns how many tokens two hypotheses share from the start."""
     same = 0
     while same < min(len(left), len(right)) and left[same] == right[same]:
         same += 1
@@ -83,10 +84,10 @@ def common_prefix(left, right):
 
 
 def compare_hypotheses(sentences, beam, length_penalty, translator):
-    """Prints how many best hypotheses are the same, and for each that is not, how close the two were."""
+    """Prints for how many sentences both best hypotheses agree, and how close the two are where they do not."""
     different = []
     for sentence in sentences:
-        # One at a time, since each has a length of its own.
+        # Sentences are translated one at a time, since each has a maximum length of its own.
         (result,) = translator.translate_batch(
             [sentence["source"]],
             beam_size=beam,
@@ -107,7 +108,7 @@ def compare_hypotheses(sentences, beam, length_penalty, translator):
 
 
 def explanation(sentence, ours, theirs, beam, length_penalty, translator):
-    """Why the two may have found different hypotheses, by CTranslate2's own numbers."""
+    """Returns why both sides may have chosen different hypotheses, by the numbers of CTranslate2."""
     if beam == 1:
         tokens, logits = greedy(sentence, translator)
         step = common_prefix(tokens, ours)
@@ -116,7 +117,7 @@ def explanation(sentence, ours, theirs, beam, length_penalty, translator):
         what = f"the logits of the two best tokens where they part are {margin:.1e} apart"
     else:
         scored = translator.score_batch([sentence["source"]] * 2, [ours, theirs])
-        # With the log-probability of </s>, which counts.
+        # The scores count the log-probability of </s> and its place in the length.
         scores = [sum(result.log_probs) / len(result.log_probs) ** length_penalty for result in scored]
         margin = abs(scores[0] - scores[1])
         better = "Attend's" if scores[0] > scores[1] else "CTranslate2's"

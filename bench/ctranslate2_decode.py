@@ -1,13 +1,18 @@
 #!/usr/bin/env python3
-r"""The peer of `just bench decode`: the same model and text in CTranslate2.
+r"""The peer of `just bench decode`: translates with CTranslate2 the text that Attend translates with the same model.
 
     python bench/ctranslate2_decode.py MODEL TEXT --beam 4 --batch 32 --workers 2 --threads 1 --dtype int8 \
         --min-length 1 --max-length 255 --started $(date +%s) [--device cuda]
 
-MODEL is what `ctranslate2_model.py` wrote. TEXT holds a sentence of tokens a line, with a space between them. Prints
-one JSON object: target tokens a second over the whole text, after one batch to warm up, the process's peak memory in
-bytes, or 0 on a card, of which CTranslate2 does not tell, seconds from its start to its first translation, and those
-for each sentence where batches and workers are 1. Needs ctranslate2.
+MODEL is a folder that `ctranslate2_model.py` wrote. TEXT holds one sentence a line, with spaces between its tokens.
+Prints one JSON object:
+
+- `tokens_per_second`: target tokens a second over the whole text, after one batch to warm up;
+- `peak_bytes`: the peak memory of the process, or 0 on a GPU, whose memory CTranslate2 does not report;
+- `start_seconds`: the seconds from the start of the program to its first translation;
+- `sentence_seconds`: the seconds that each sentence took, if --batch and --workers are 1, else none.
+
+Needs ctranslate2.
 """
 
 import argparse
@@ -17,7 +22,7 @@ import time
 
 import ctranslate2
 
-# Tokens of a hypothesis beyond those of its source: section 6.1 of the paper, as in Attend.
+# How many tokens a hypothesis may have beyond those of its source (section 6.1 of the paper).
 EXTRA_LENGTH = 50
 
 
@@ -29,9 +34,9 @@ def main():
     parser.add_argument("--batch", type=int, required=True)
     parser.add_argument("--workers", type=int, required=True)
     parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--min-length", type=int, required=True, help="of a translation, in tokens")
-    parser.add_argument("--max-length", type=int, required=True, help="likewise")
-    parser.add_argument("--started", type=float, required=True, help="seconds from 1970 to the program's start")
+    parser.add_argument("--min-length", type=int, required=True, help="fewest tokens of a translation")
+    parser.add_argument("--max-length", type=int, required=True, help="most tokens of a translation")
+    parser.add_argument("--started", type=float, required=True, help="seconds from 1970 to the start of the program")
     parser.add_argument("--dtype", choices=["float32", "bfloat16", "float16", "int8"], required=True)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     options = parser.parse_args()
@@ -53,7 +58,7 @@ def main():
             length_penalty=0,
             max_batch_size=options.batch,
             min_decoding_length=options.min_length,
-            # Of several sentences the longest counts, since a call has one limit.
+            # A call has one limit for all of its sentences, so it is that of the longest.
             max_decoding_length=min(max(map(len, sentences)) + EXTRA_LENGTH, options.max_length),
         )
 
@@ -72,10 +77,10 @@ def main():
     else:
         results = translate(sentences)
     seconds = time.perf_counter() - start
-    on_card = options.device != "cpu"
+    on_gpu = options.device != "cpu"
     measurement = {
         "tokens_per_second": sum(len(result.hypotheses[0]) for result in results) / seconds,
-        "peak_bytes": 0 if on_card else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak_bytes": 0 if on_gpu else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "start_seconds": start_seconds,
         "sentence_seconds": sentence_seconds,
     }

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""A model folder as a CTranslate2 model: the same weights, positions and vocabulary.
+"""Writes a model folder as a CTranslate2 model, with the same weights, positions and vocabulary.
 
     python bench/ctranslate2_model.py FOLDER OUTPUT
 
-Needs ctranslate2, numpy and safetensors.
+FOLDER is the model folder, OUTPUT the folder to write. Needs ctranslate2, numpy and safetensors.
 """
 
 import json
@@ -17,16 +17,16 @@ from safetensors.numpy import load_file
 
 
 def sinusoids(length, d_model):
-    """Sines and cosines interleaved, as in the paper (section 3.5)."""
+    """Returns the position encodings `[length, d_model]` of the paper (section 3.5), sines and cosines interleaved."""
     angle = numpy.arange(length)[:, None] / 10000 ** (numpy.arange(0, d_model, 2) / d_model)
     return numpy.stack([numpy.sin(angle), numpy.cos(angle)], axis=-1).reshape(length, d_model).astype(numpy.float32)
 
 
 def tokens(folder):
-    """The tokens of a model folder's vocabulary, in the order of their ids."""
+    """Returns the tokens of a model folder's vocabulary in the order of their ids."""
     tokenizer = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
     vocabulary = tokenizer["model"]["vocab"]
-    # Unigram lists pieces with their scores, the others map tokens to ids.
+    # Unigram lists pieces with their scores, the other kinds of vocabulary map tokens to ids.
     if isinstance(vocabulary, list):
         pieces = enumerate(piece for piece, _ in vocabulary)
     else:
@@ -36,14 +36,14 @@ def tokens(folder):
 
 
 def specification(folder):
-    """The model of `folder`; what it saves is for `ctranslate2.Translator`."""
+    """Returns the model of `folder` in the form that `ctranslate2.Translator` loads once it is saved."""
     spec = filled(folder)
     spec.validate()
     return spec
 
 
 def encoder_specification(folder):
-    """The encoder alone, for `ctranslate2.Encoder`, which does not add </s>."""
+    """Returns the encoder of `folder` for `ctranslate2.Encoder`, which does not add </s> to sources."""
     encoder = transformer_spec.TransformerEncoderModelSpec(filled(folder).encoder)
     encoder.register_vocabulary(tokens(pathlib.Path(folder)))
     encoder.validate()
@@ -51,7 +51,7 @@ def encoder_specification(folder):
 
 
 def filled(folder):
-    """The weights and the vocabulary of `folder` in their places."""
+    """Returns CTranslate2's specification of a Transformer with the weights and the vocabulary of `folder`."""
     folder = pathlib.Path(folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     weights = load_file(folder / "model.safetensors")
@@ -64,7 +64,7 @@ def filled(folder):
     )
 
     def linear(layer, *names):
-        """Several linear layers of the same input, as one."""
+        """Fills a layer with several linear layers of the same input, whose outputs it concatenates."""
         layer.weight = numpy.concatenate([weights[f"{name}.weight"] for name in names])
         layer.bias = numpy.concatenate([weights[f"{name}.bias"] for name in names])
 
@@ -104,7 +104,7 @@ def filled(folder):
     words = tokens(folder)
     spec.register_source_vocabulary(words)
     spec.register_target_vocabulary(words)
-    # The specification adds </s> to sources, and knows these tokens by their usual names.
+    # CTranslate2 finds <s>, </s> and <unk> by these usual names, and adds </s> to sources.
     spec.config.add_source_eos = True
     return spec
 

@@ -1,4 +1,4 @@
-"""The text of a run as Attend takes it: its lines, what cleaning and filters keep of them, and its tokens."""
+"""Reads the text of a run as Attend does: its lines, what cleaning and filters keep of them, and its tokens."""
 
 import collections
 import gzip
@@ -9,12 +9,12 @@ import tomllib
 
 from tokenizers import Tokenizer
 
-# Files that Attend reads and this peer does not.
+# The endings of files that Attend reads, but this peer does not.
 UNREAD = (".sgm", ".xz", ".zst")
 
 
 class Text:
-    """The text of the run in a folder by its recipe, tokenizer and `config.json`."""
+    """The text of the run in `folder`, by its recipe, its tokenizer and its `config.json`."""
 
     def __init__(self, folder, recipe, config):
         self.data, self.positions = recipe["data"], config["max_length"]
@@ -25,7 +25,7 @@ class Text:
         self.pad, self.bos, self.eos, self.unk = special
 
     def training_pairs(self):
-        """Encoded pairs: cleaned as text, then filtered by their lengths in tokens."""
+        """Returns the encoded training pairs, cleaned as text, then filtered by their lengths in tokens."""
         max_length = min(self.data["max_length"], self.positions)
         pairs = cleaned(read_pairs(self.data, "train"), self.data["clean"])
         kept = []
@@ -36,7 +36,7 @@ class Text:
         return kept
 
     def validation(self):
-        """Encoded sources and plain references of the pairs that the model has positions for."""
+        """Returns the validation pairs that the model has positions for: encoded sources, and references as text."""
         pairs = read_pairs(self.data, "valid")
         encoded = zip(pairs, self.encode(pairs))
         fits = lambda example: max(map(len, example)) <= self.positions
@@ -44,24 +44,24 @@ class Text:
         return [source for source, _ in fitting], [self.plain_text(reference) for _, reference in fitting]
 
     def encode(self, pairs):
-        """Both sides of each pair as ids that end with `</s>`."""
+        """Returns both sides of each pair as token ids that end with `</s>`."""
         return list(zip(*(self.encode_side(side) for side in zip(*pairs))))
 
     def encode_side(self, lines):
         encodings = self.tokenizer.encode_batch(lines, add_special_tokens=False)
-        # A word spelt like a special token is an unknown word.
+        # A word that is spelt like a special token is an unknown word.
         words = lambda ids: [self.unk if id in (self.pad, self.bos, self.eos) else id for id in ids]
         return [words(encoding.ids) + [self.eos] for encoding in encodings]
 
     def plain_text(self, line):
-        """A reference as a reader sees it: words that are segmented already lose the marks of their segments."""
+        """Returns a reference as readers see it: words of segmented text lose the marks between their pieces."""
         if self.data["tokenizer"] != "whitespace":
             return line
         return self.tokenizer.decoder.decode(line.split())
 
 
 def cleaned(pairs, settings):
-    """The pairs that Attend's cleaning keeps (data/src/clean.rs), where it does not look at scripts."""
+    """Returns the pairs that Attend's cleaning keeps (data/src/clean.rs), if its settings name no scripts."""
     seen, sources, targets = set(), collections.Counter(), collections.Counter()
     kept = []
     for pair in pairs:
@@ -80,7 +80,7 @@ def cleaned(pairs, settings):
 
 
 def read_pairs(data, name):
-    """The pairs of `data.train` or `data.valid`: of two files, plain or .gz."""
+    """Returns the pairs of `data.train` or `data.valid`, from two files of plain lines, which may be .gz."""
     files = data.get(name)
     if files is None:
         sys.exit("error: the recipe trains on the embedded phrasebook, but this peer reads files only")
@@ -101,7 +101,7 @@ def read_pairs(data, name):
 
 
 def read_lines(path):
-    """Lines end at a line feed only, with a carriage return before it or not."""
+    """Returns the lines of a file. A line ends at a line feed alone, or at a carriage return and a line feed."""
     with (gzip.open if path.endswith(".gz") else open)(path, "rb") as file:
         lines = file.read().decode("utf-8-sig").split("\n")
     if not lines[-1]:
@@ -110,7 +110,7 @@ def read_lines(path):
 
 
 def pairs_of_run(folder):
-    """How many training pairs the run itself had; `None` where its prepared corpus is not there any more."""
+    """Returns how many training pairs the run had; `None` if its prepared corpus has been removed."""
     inputs = tomllib.loads(pathlib.Path(folder, "checkpoints", "inputs.toml").read_text(encoding="utf-8"))
     manifest = pathlib.Path("prepared", inputs["train"], "manifest.json")
     return json.loads(manifest.read_text(encoding="utf-8"))["filtered"]["kept"] if manifest.exists() else None

@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
-"""PyTorch's score after the same time: trains the network of a run's recipe on the run's text, cut by its tokenizer.
+"""Measures what BLEU PyTorch reaches in a given time: trains the network of a run's recipe on the text of the run.
 
     just train configs/multi30k.toml
     python bench/torch_recipe.py runs/multi30k --minutes 16
 
-Takes from the run's folder the sizes, the tokenizer and the recipe: the corpus, its cleaning and filters, batch size,
-warm-up and inverse square root, dropout, label smoothing, clipping and how many checkpoints are averaged; refuses what
-else changes the result, and other training pairs than the run had. Start it where the run was started.
+Takes the sizes, tokenizer and recipe from the folder of the run. Follows the recipe's corpus, cleaning, filters,
+batch size, learning rate, warm-up, dropout, label smoothing, clipping and number of averaged checkpoints. Refuses
+recipes with other settings that change the result, and training pairs that differ in number from those of the run.
+Start it in the folder in which the run was started.
 
-Trains for the minutes given, whatever limits the recipe has, and validates once, in the end, which takes none of them:
-where the run keeps its best weights, these are the last. Prints the BLEU of greedy translations of the validation pairs
-with sacreBLEU's signature. Needs torch, tokenizers and sacrebleu.
+Trains for the given minutes, whatever limits the recipe has, and then validates once, which the minutes do not include.
+Evaluates the last weights, even if the run kept its best ones. Prints the BLEU of greedy translations of the validation
+pairs, with sacreBLEU's signature. Needs torch, tokenizers and sacrebleu.
 """
 
 import argparse
@@ -27,11 +28,11 @@ import torch.nn.functional as F
 from recipe_text import Text, pairs_of_run
 from torch_transformer import Transformer, padded
 
-# Tokens of a hypothesis beyond those of its source: section 6.1 of the paper, as in Attend.
+# How many tokens a hypothesis may have beyond those of its source (section 6.1 of the paper).
 EXTRA_LENGTH = 50
 
 
-# Settings that change the result, and the values that this peer has; a key may be left out.
+# The settings that change the result, with the values that this peer computes with. A recipe may leave a key out.
 KNOWN_SETTINGS = {
     "data.bpe_dropout": 0,
     "data.clean.source_scripts": None,
@@ -51,7 +52,7 @@ KNOWN_SETTINGS = {
 
 
 def check(settings, known):
-    """Refuses settings that this peer does not have."""
+    """Ends the program if one of the `known` settings has another value."""
     for key, value in known.items():
         given = settings
         for part in key.split("."):
@@ -62,7 +63,7 @@ def check(settings, known):
 
 
 def plan_batches(pairs, batch_tokens, rng):
-    """Pairs of like length together, at most `batch_tokens` a side with padding, in random order."""
+    """Returns batches of similar lengths in random order, of at most `batch_tokens` tokens a side with padding."""
     length = lambda pair: max(map(len, pair))
     batches, batch = [], []
     for pair in sorted(pairs, key=lambda pair: (length(pair), *map(len, pair), rng.random())):
@@ -86,8 +87,8 @@ def loss_of(model, batch, text, label_smoothing):
 
 @torch.no_grad()
 def translate(model, sources, text, batch_size=64):
-    """Greedy translations of `sources`, in their order, as long as Attend's may be, of the tokens that its may have."""
-    # Only a tokenizer of words has an <unk>.
+    """Returns greedy translations of `sources` in their order, with the lengths and tokens that Attend allows."""
+    # Only tokenizers of words have the token <unk>.
     never = [token for token in (text.pad, text.bos, text.unk) if token is not None]
     model.eval()
     hypotheses = [None] * len(sources)

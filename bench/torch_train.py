@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-r"""The peer of `just bench train`: the same network in PyTorch, timed on the same batches.
+r"""The peer of `just bench train`: trains the same network in PyTorch on the same batches and measures its speed.
 
     python bench/torch_train.py BATCHES.json --d-model 128 --d-ff 256 --heads 4 --layers 4 --threads 2 \
         [--device cuda] [--bf16] [--compile]
 
-BATCHES.json is what `bench` writes: the size of the vocabulary, and batches of token ids. Prints one JSON object:
-the median target tokens a second over the updates after the first three, and the peak memory in bytes, that of the
-process or what it holds on a card. Needs torch.
+BATCHES.json is a file that `bench` writes, with the size of the vocabulary and batches of token ids. Prints one JSON
+object: `tokens_per_second` is the median of target tokens a second over the updates after the first three, and
+`peak_bytes` is the peak memory of the process or, on a GPU, the memory that it holds there. Needs torch.
 """
 
 import argparse
@@ -32,8 +32,8 @@ def main():
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu", help="cpu, cuda or mps")
-    parser.add_argument("--bf16", action="store_true", help="bfloat16 autocast")
-    parser.add_argument("--compile", action="store_true", help="torch.compile")
+    parser.add_argument("--bf16", action="store_true", help="compute in bfloat16 autocast")
+    parser.add_argument("--compile", action="store_true", help="compile the network by torch.compile")
     options = parser.parse_args()
 
     torch.manual_seed(1)
@@ -44,7 +44,7 @@ def main():
         work["vocab_size"], options.d_model, options.d_ff, options.heads, options.layers, options.dropout
     ).to(options.device)
     if options.compile:
-        # The lengths of batches change.
+        # Batches differ in their lengths.
         model.compile(dynamic=True)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.9, 0.98), eps=1e-9)
     rates = []

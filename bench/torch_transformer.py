@@ -1,4 +1,4 @@
-"""The network of the PyTorch peers: Attend's, with one embedding for source, target and output."""
+"""The network of the PyTorch peers: Attend's network, with one embedding for source, target and output."""
 
 import math
 
@@ -8,7 +8,7 @@ from torch import nn
 
 
 class Attention(nn.Module):
-    """Multi-head attention with one projection for keys and values, by PyTorch's fused kernel."""
+    """Multi-head attention by PyTorch's fused kernel, with one projection for keys and values together."""
 
     def __init__(self, d_model, heads):
         super().__init__()
@@ -29,7 +29,8 @@ class Attention(nn.Module):
 
 
 class Layer(nn.Module):
-    """An encoder layer, or a decoder layer where `cross`; `norm` is where its norms stand, "pre" or "post"."""
+    """An encoder layer, or a decoder layer if `cross` is true. Norms stand before sublayers if `norm` is "pre", behind
+    them if it is "post"."""
 
     def __init__(self, d_model, d_ff, heads, dropout, norm, cross):
         super().__init__()
@@ -53,7 +54,7 @@ class Layer(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Logits `[batch, target, vocab_size]` of the token ids `source` and `target`, `[batch, source]` and
+    """Computes the logits `[batch, target, vocab_size]` of the token ids `source` `[batch, source]` and `target`
     `[batch, target]`."""
 
     def __init__(self, vocab_size, d_model, d_ff, heads, layers, dropout, norm="post", pad_id=0, max_length=256):
@@ -87,7 +88,7 @@ class Transformer(nn.Module):
         return self.encoder_norm(x), visible
 
     def decode(self, target, memory, memory_visible, positions=slice(None)):
-        """Logits at the given positions of the target."""
+        """Returns the logits at the given positions of the target."""
         x = self.embed(target)
         for layer in self.decoder:
             x = layer(x, causal=True, memory=memory, memory_visible=memory_visible)
@@ -98,6 +99,6 @@ class Transformer(nn.Module):
 
 
 def padded(rows, pad_id=0):
-    """Rows of token ids as one tensor, filled up with `pad_id`."""
+    """Returns rows of token ids as one tensor, with `pad_id` behind shorter rows."""
     width = max(map(len, rows))
     return torch.tensor([row + [pad_id] * (width - len(row)) for row in rows])

@@ -1,4 +1,4 @@
-//! Whether Attend and CTranslate2 find the same: numbers and hypotheses, of the same weights and text.
+//! Compares Attend with CTranslate2: encoder outputs, logits and hypotheses, from the same weights and text.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,12 +7,10 @@ use std::process::Command;
 use std::slice;
 
 use attend_cli::{DeviceOption, print};
-use attend_data::DataError;
-use attend_data::tokenizer::Tokenizer;
+use attend_data::{DataError, Tokenizer};
 use attend_device::{Workers, notice_device_failure, values};
-use attend_infer::search::{LengthNormalization, SearchOptions, Stopping, Unknown};
-use attend_infer::translator::EXTRA_LENGTH;
-use attend_infer::{ModelFolder, Translation, Translator};
+use attend_infer::search::{EXTRA_LENGTH, LengthNormalization, SearchOptions, Stopping, Unknown};
+use attend_infer::{InferError, Model, ModelFolder, TranslateOptions, Translation, Translator};
 use attend_model::{InferenceTransformer, Precision};
 use burn::tensor::{Device, Int, Tensor};
 use clap::Args;
@@ -24,48 +22,51 @@ use crate::error::BenchError;
 use crate::measurement::run_script;
 
 const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ctranslate2_agreement.py");
-/// What the peer needs of Python.
+/// The Python packages that the peer imports.
 const PACKAGES: &str = "ctranslate2, numpy and safetensors";
-/// Greedy search, and a beam.
+/// The beam sizes of the searches that are compared: greedy search and beam search.
 const BEAMS: [usize; 2] = [1, 4];
-/// Sentences whose encoder outputs and logits are compared: those of a vocabulary of 10,000 then take 60 MB.
+/// How many sentences have their encoder outputs and logits compared. With a vocabulary of 10,000, the numbers of 100
+/// sentences take 60 MB.
 const SENTENCES_WITH_NUMBERS: usize = 100;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// A Python with ctranslate2, numpy and safetensors.
+    /// The Python that runs the peer, with ctranslate2, numpy and safetensors.
     #[arg(long, value_name = "PATH")]
     python: PathBuf,
-    /// The model's folder.
+    /// The folder of the model.
     #[arg(long, value_name = "FOLDER")]
     model: PathBuf,
-    /// The text to translate, a sentence a line.
+    /// The text to translate, one sentence a line.
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
     #[command(flatten)]
     device: DeviceOption,
 }
 
-/// What is found for a sentence, a line of JSON each. Tokens are as the vocabulary spells them, without `<s>` and
-/// `</s>`.
+/// What Attend finds for one sentence. The peer reads a line of JSON for each. Tokens are as the vocabulary spells
+/// them, without `<s>` and `</s>`.
 #[derive(Serialize)]
 struct Found {
-    /// Its place in the input, from 1.
+    /// The number of the sentence's line in the input, from 1.
     line: usize,
     source: Vec<String>,
-    /// Most tokens of a hypothesis.
+    /// The most tokens that a hypothesis may have.
     max_length: usize,
-    /// By the beam's size, best first.
+    /// The hypotheses of each search, the best first, by the size of its beam.
     hypotheses: BTreeMap<usize, Vec<Scored>>,
 }
 
 #[derive(Serialize)]
+/// A hypothesis and its score.
 struct Scored {
     tokens: Vec<String>,
     score: f32,
 }
 
-/// Finds everything by Attend, and has the peer find and compare it.
+/// Translates the text with Attend, and runs the peer, which translates it with CTranslate2 and prints how the two
+/// differ.
 pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
     let device = options.device.select()?;
     notice_device_failure(slice::from_ref(&device), || compare_on(&device.device, options))
@@ -74,33 +75,39 @@ pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
 fn compare_on(device: &Device, options: &Options) -> Result<(), BenchError> {
     let numbered = (1..).zip(read_text(&options.input)?);
     let model_folder = ModelFolder::load(&options.model, device)?;
-    // What is blank is not translated.
+    // Blank lines are not translated.
     let numbered: Vec<(usize, String)> = numbered.filter(|(_, line)| !line.trim().is_empty()).collect();
     let length_penalty = model_folder.generation.length_penalty;
-    let translator = Translator::new(model_folder.clone()).with_workers(Workers::start(1, 1)?);
+    let model = Model::new(model_folder.clone(), Precision::Float32)?;
+    let translator = Translator::new(model, Workers::start(1, 1)?);
     let mut found: Vec<Found> = numbered
         .iter()
-        .map(|(number, line)| Found::nothing(*number, line, &translator))
+        .map(|(number, line)| Found::nothing(*number, line, translator.model()))
         .collect();
     let lines: Vec<String> = numbered.into_iter().map(|(_, line)| line).collect();
     let mut greedy = Vec::new();
     for beam in BEAMS {
-        let translator = translator.clone().with_search(SearchOptions {
+        let search = SearchOptions {
             beam_size: beam,
             nbest: beam,
             length_penalty,
             length_normalization: LengthNormalization::Length,
             stopping: Stopping::CTranslate2,
-            // The peer takes it for a token like others, too.
+            // CTranslate2 keeps `<unk>` as a token like others, too.
             unknown: Unknown::Keep,
             min_length: 1,
             ..SearchOptions::default()
-        })?;
-        let translations = translator.translate(&lines)?;
+        };
+        let options = TranslateOptions {
+            search,
+            ..TranslateOptions::default()
+        };
+        let translations = translator.translate(&lines, &options);
+        let translations = translations.into_iter().collect::<Result<Vec<_>, InferError>>()?;
         for (found, best_first) in found.iter_mut().zip(&translations) {
             let scored = best_first
                 .iter()
-                .map(|best| Scored::of(best, translator.tokenizer()));
+                .map(|best| Scored::of(best, translator.model().tokenizer()));
             found.hypotheses.insert(beam, scored.collect());
         }
         if beam == 1 {
@@ -133,12 +140,13 @@ fn compare_on(device: &Device, options: &Options) -> Result<(), BenchError> {
 }
 
 impl Found {
-    fn nothing(number: usize, line: &str, translator: &Translator) -> Self {
-        let tokenizer = translator.tokenizer();
+    /// Returns the entry of a sentence that has no hypotheses yet.
+    fn nothing(number: usize, line: &str, model: &Model) -> Self {
+        let tokenizer = model.tokenizer();
         let source = tokenizer.encode(line);
         Self {
             line: number,
-            max_length: translator.max_target_tokens().min(source.len() + EXTRA_LENGTH),
+            max_length: model.max_target_tokens().min(source.len() + EXTRA_LENGTH),
             source: spelt(&source, tokenizer),
             hypotheses: BTreeMap::new(),
         }
@@ -154,13 +162,15 @@ impl Scored {
     }
 }
 
+/// Returns the tokens as the vocabulary spells them.
 fn spelt(tokens: &[u32], tokenizer: &Tokenizer) -> Vec<String> {
     let tokens = tokens.iter();
     tokens.map(|&token| tokenizer.vocabulary_entry(token)).collect()
 }
 
-/// The encoder's output `encoder.N` `[source, d_model]` for each sentence, and the logits `logits.N`
-/// `[target, vocab_size]` of each token of its greedy translation, `</s>` included, in the format of safetensors.
+/// Returns two tensors for each sentence, in the format of safetensors: `encoder.N` is the encoder's output `[source,
+/// d_model]`, and `logits.N` `[target, vocab_size]` holds the logits of each token of the greedy translation, `</s>`
+/// included. `N` counts the sentences from 0.
 fn numbers(model_folder: ModelFolder, sentences: &[(&String, &Translation)]) -> Vec<u8> {
     let tokenizer = model_folder.tokenizer;
     let model = InferenceTransformer::new(model_folder.model, Precision::Float32);

@@ -1,4 +1,4 @@
-//! Whether a device finds what the processor finds: a small network with the same weights on both.
+//! Compares a device with the processor: both compute with a small network of the same weights.
 
 mod results;
 
@@ -18,7 +18,8 @@ use results::{PRECISIONS, Results, compute, new_model, weights};
 /// The device that all others are compared with.
 const REFERENCE: &str = "flex";
 
-/// How far the two may be apart, as a part of the largest value, or of all translations.
+/// The largest differences that pass. Those of numbers are relative to the largest value, those of translations are the
+/// share of translations that differ.
 #[derive(Clone, Copy)]
 struct Bounds {
     outputs: f64,
@@ -30,8 +31,9 @@ struct Bounds {
     beam: f64,
 }
 
-/// Both compute in 32-bit floats, of which sums in another order differ by some 1e-6; an update of Adam makes more of
-/// small gradients. Translations by beam search may differ by ties.
+/// The bounds for a device that computes in 32-bit floats as the processor does. Sums in another order differ by some
+/// 1e-6, and an update of Adam enlarges the difference where gradients are small. Hypotheses of equal scores may change
+/// places in beam search.
 const FULL: Bounds = Bounds {
     outputs: 1e-5,
     gradients: 1e-4,
@@ -41,9 +43,10 @@ const FULL: Bounds = Bounds {
     beam: 0.01,
 };
 
-/// On cards of NVIDIA's, Burn rounds the factors of 32-bit products to TF32, which has the fraction of float16, 10 bits.
-/// An H200 changes the gradients of this batch by 3.6e-2, where a unit of a feed-forward layer is about 0; products in
-/// float16 on the processor do by 1.9e-2, in bfloat16 by 5.5e-2. One of the 24 translations may differ.
+/// The bounds for NVIDIA GPUs, on which Burn rounds the factors of 32-bit matrix products to TF32. Its fraction has 10
+/// bits, as that of float16. On an H200, TF32 changes the gradients of this batch by 3.6e-2, at a unit of a
+/// feed-forward layer whose value is about 0. On the processor, matrix products in float16 change them by 1.9e-2, in
+/// bfloat16 by 5.5e-2. One of the 24 translations may differ.
 const TF32: Bounds = Bounds {
     outputs: 2e-3,
     gradients: 5e-2,
@@ -54,18 +57,21 @@ const TF32: Bounds = Bounds {
 };
 
 impl Bounds {
+    /// Returns the bounds for the device of this name.
     fn of(device: &str) -> Self {
-        match device.split(':').next() {
-            Some("cuda") => TF32,
-            _ => FULL,
+        if device.split(':').next() == Some("cuda") {
+            TF32
+        } else {
+            FULL
         }
     }
 }
 
-/// The part by which the memory that a device holds may grow after a tenth of the sentences.
+/// How much the memory that a device holds may grow, relative to what it holds after the first tenth of the sentences.
 const GROWTH: f64 = 0.05;
 
-/// In 16 bits a product is rounded to one of its two neighbours, which the last bit of a sum decides.
+/// Returns the bound for computing in `precision`, given the bound in 32 bits. A matrix product in 16 bits is rounded
+/// to one of the two nearest numbers, and the last bit of a sum may decide which.
 fn bound(precision: Precision, of_32_bits: f64) -> f64 {
     match precision {
         Precision::BFloat16 => 2e-2,
@@ -78,23 +84,21 @@ fn bound(precision: Precision, of_32_bits: f64) -> f64 {
 pub(crate) struct Options {
     #[command(flatten)]
     device: DeviceOption,
-    /// So many sentences are translated to see whether the device's memory grows.
+    /// How many sentences to translate, to see whether the memory that the device holds grows.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     sentences: usize,
 }
 
-/// A row of the table.
+/// A row of the table: what is compared, and with what outcome.
 struct Check {
     name: String,
     outcome: Outcome,
 }
 
 enum Outcome {
-    Compared {
-        difference: f64,
-        bound: f64,
-    },
-    /// With the reason.
+    /// The device and the processor differ by this much, and may by `bound`.
+    Compared { difference: f64, bound: f64 },
+    /// The check is left out for this reason.
     NotRun(&'static str),
 }
 
@@ -130,12 +134,13 @@ fn compare_on(device: &NamedDevice, sentences: usize) -> Result<(), BenchError> 
         .filter(|check| !check.passes())
         .map(|check| check.name.as_str())
         .collect();
-    match differing.is_empty() {
-        true => Ok(()),
-        false => Err(BenchError::Differs {
+    if differing.is_empty() {
+        Ok(())
+    } else {
+        Err(BenchError::Differs {
             device: device.name.clone(),
             checks: differing.join(", "),
-        }),
+        })
     }
 }
 
@@ -154,7 +159,7 @@ impl Check {
         }
     }
 
-    /// What was not run does not fail.
+    /// Returns whether the difference is within its bound. A check that is left out passes.
     fn passes(&self) -> bool {
         match self.outcome {
             Outcome::Compared { difference, bound } => difference <= bound,
@@ -163,6 +168,7 @@ impl Check {
     }
 }
 
+/// Compares everything that the device has found with what the processor has.
 fn checks(found: &Results, expected: &Results, bounds: Bounds) -> Vec<Check> {
     let apart = relative_difference;
     let mut checks = vec![
@@ -232,6 +238,7 @@ fn checks(found: &Results, expected: &Results, bounds: Bounds) -> Vec<Check> {
     checks
 }
 
+/// Returns the checks as the text of a table.
 fn table(device: &str, checks: &[Check]) -> String {
     let title = format!("{device} beside {REFERENCE}");
     let title = format!("{title:<36} {:>9} {:>9}\n", "differs", "at most");
@@ -248,26 +255,34 @@ fn table(device: &str, checks: &[Check]) -> String {
     std::iter::once(title).chain(lines).collect()
 }
 
-/// `max |a - b| / max |b|`; infinite where one is no number.
+/// Returns `max |a - b| / max |b|`. The result is infinite or NaN, and so within no bound, if a value is not finite.
+///
+/// For example, `[1, -4]` and `[1.5, -4]` differ by 0.5 at most, and 0.5 / 4 = 0.125.
 fn relative_difference(a: &[f32], b: &[f32]) -> f64 {
     assert_eq!(a.len(), b.len());
     let difference = largest(a.iter().zip(b).map(|(a, b)| a - b));
     difference / largest(b.iter().copied())
 }
 
+/// Returns the largest magnitude, infinity if a value is not finite, and 0 without values.
 fn largest(values: impl Iterator<Item = f32>) -> f64 {
-    values.fold(0.0, |largest, value| match value.is_finite() {
-        true => largest.max(f64::from(value.abs())),
-        false => f64::INFINITY,
+    values.fold(0.0, |largest, value| {
+        if value.is_finite() {
+            largest.max(f64::from(value.abs()))
+        } else {
+            f64::INFINITY
+        }
     })
 }
 
+/// Returns the share of translations whose texts differ, from 0 to 1.
 fn share_differing(ours: &[Translation], theirs: &[Translation]) -> f64 {
     let pairs = ours.iter().zip(theirs);
     pairs.filter(|(one, other)| one.text != other.text).count() as f64 / ours.len() as f64
 }
 
-/// The [`relative_difference`] of the log-probabilities of translations that are the same; no number where none is.
+/// Returns the [`relative_difference`] of the log-probabilities of those translations whose texts agree; NaN if none
+/// do.
 fn log_probabilities_apart(ours: &[Translation], theirs: &[Translation]) -> f64 {
     let pairs = ours.iter().zip(theirs);
     let same = pairs.filter(|(one, other)| one.text == other.text);
@@ -319,9 +334,9 @@ mod tests {
         }
     }
 
-    /// As much as rounding to 10 bits of a fraction does, and no more.
+    /// 8e-3 of 8 is 1e-3, as much as rounding to a fraction of 10 bits does; 3e-2 is more than that.
     #[test]
-    fn cards_that_round_factors_may_differ_more() {
+    fn gpus_that_round_factors_may_differ_more() {
         let passes = |device: &str, change: f32| {
             let mut found = results();
             found.logits[1] += change;

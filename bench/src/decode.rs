@@ -1,4 +1,4 @@
-//! Decoding, beside CTranslate2.
+//! Measures decoding, beside CTranslate2's.
 
 use std::fs;
 use std::num::NonZeroUsize;
@@ -7,14 +7,12 @@ use std::process::Command;
 use std::slice;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use attend_cli::{DeviceOption, avoid_huge_pages, print};
-use attend_data::DataError;
-use attend_data::corpus::read_lines;
-use attend_data::tokenizer::Tokenizer;
+use attend_cli::{DeviceOption, avoid_huge_pages, name_of, print};
+use attend_data::{DataError, Tokenizer, read_lines};
 use attend_device::{NamedDevice, Workers, is_processor, notice_device_failure, peak_memory};
 use attend_infer::search::{SearchOptions, Stopping, Unknown};
-use attend_infer::{InferError, ModelFolder, Translator};
-use attend_model::{Precision, Transformer, TransformerConfig};
+use attend_infer::{InferError, Model, ModelFolder, TranslateOptions, Translation, Translator};
+use attend_model::{Precision, Preset, Transformer};
 use burn::tensor::Device;
 use clap::Args;
 use rand_chacha::ChaCha8Rng;
@@ -25,50 +23,50 @@ use crate::error::BenchError;
 use crate::measurement::{
     GIBIBYTE, device_memory, peer_device, print_measurement, run, run_script, this_program,
 };
-use crate::size::{SPECIAL_TOKENS, Size};
+use crate::workload::SPECIAL_TOKENS;
 
 const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ctranslate2_decode.py");
-/// Makes the peer's model.
+/// The script that writes a model as CTranslate2 reads it.
 const CONVERTER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ctranslate2_model.py");
-/// What the peer needs of Python.
+/// The Python packages that the peer imports.
 const PACKAGES: &str = "ctranslate2, numpy and safetensors";
-/// What the columns are: of both sides target tokens a second, peak memory in GiB, seconds from the program's start to
-/// its first translation, and milliseconds for a sentence where they come one at a time, the median and the 99th
-/// percentile.
+/// The table's head. The columns give for both sides: target tokens a second, peak memory in GiB, seconds from the
+/// start of the program to its first translation, and, if sentences come one at a time, the median and the 99th
+/// percentile of a sentence's milliseconds.
 const HEAD: &str = "\
 model  dtype    beam batch workers threads | Attend/s  GiB start     ms    99% | CTranslate2/s  GiB start     ms    99% | ratio
 ";
-/// Tokens that the networks of random weights know.
+/// The vocabulary size of networks with random weights.
 const VOCAB_SIZE: usize = 16_000;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// A Python with ctranslate2, numpy and safetensors, to run the peer. [default: measure Attend alone]
+    /// The Python that runs the peer, with ctranslate2, numpy and safetensors. [default: measure Attend alone]
     #[arg(long, value_name = "PATH")]
     python: Option<PathBuf>,
-    /// The size of a network of random weights, whose translations are all of --length tokens; may be given several
+    /// The size of a network with random weights, all of whose translations have --length tokens; may be given several
     /// times. [default: small, base]
-    #[arg(long = "size", value_name = "SIZE", conflicts_with = "model")]
-    sizes: Vec<Size>,
-    /// Tokens of every source and translation of a network of random weights.
+    #[arg(long = "size", value_name = "SIZE", conflicts_with = "model", value_parser = name_of::<Preset>())]
+    sizes: Vec<Preset>,
+    /// The number of tokens of every source and translation of a network with random weights.
     #[arg(long, value_name = "N", default_value = "25", conflicts_with = "model")]
     length: NonZeroUsize,
-    /// A trained model's folder, in place of random weights.
+    /// The folder of a trained model, to measure in place of random weights.
     #[arg(long, value_name = "FOLDER", requires = "input")]
     model: Option<PathBuf>,
-    /// The text that it translates, a sentence a line.
+    /// The text that the trained model translates, one sentence a line.
     #[arg(long, value_name = "FILE", requires = "model")]
     input: Option<PathBuf>,
-    /// Beam sizes; may be given several times. [default: 1, 4]
+    /// The beam size; may be given several times. [default: 1, 4]
     #[arg(long = "beam", value_name = "N")]
     beams: Vec<NonZeroUsize>,
-    /// Sentences decoded side by side; may be given several times. [default: 1, 8, 32, 64]
+    /// How many sentences are decoded together; may be given several times. [default: 1, 8, 32, 64]
     #[arg(long = "batch", value_name = "N")]
     batches: Vec<NonZeroUsize>,
-    /// How often both sides run, in turn.
+    /// How often both sides are measured, in turn.
     #[arg(long, value_name = "N", default_value = "3")]
     pairs: NonZeroUsize,
-    /// What weights are kept and multiplied in, as `translate` takes it; may be given several times. [default: float32,
+    /// The type of number that weights are stored and multiplied in; may be given several times. [default: float32,
     /// int8]
     #[arg(long = "dtype", value_name = "TYPE")]
     dtypes: Vec<Precision>,
@@ -94,28 +92,28 @@ pub(crate) struct DecoderOptions {
     min_length: usize,
     #[arg(long)]
     max_length: usize,
-    /// Seconds from 1970 to the program's start.
+    /// The seconds from 1970 to the start of the program.
     #[arg(long)]
     started: f64,
     #[command(flatten)]
     device: DeviceOption,
 }
 
-/// What one run found; the peer prints the same.
+/// What one run measures. The peer prints the same JSON object.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Decoding {
-    /// Target tokens.
+    /// Target tokens a second.
     tokens_per_second: f64,
-    /// Of the process, or what it holds on a card; 0 where nobody tells.
+    /// The most bytes of memory that the process has taken, or that it holds on a GPU; 0 if they are not known.
     peak_bytes: u64,
-    /// From the program's start to its first translation.
+    /// The seconds from the start of the program to its first translation.
     start_seconds: f64,
-    /// Seconds that each sentence took, where they came one at a time.
+    /// The seconds that each sentence took, if the sentences came one at a time; else none.
     sentence_seconds: Vec<f64>,
 }
 
 impl Decoding {
-    /// A few columns of a row.
+    /// Returns the columns of one side in a row of the table.
     fn columns(&self) -> String {
         let milliseconds = |share: f64| match self.sentence_seconds.as_slice() {
             [] => "-".to_owned(),
@@ -137,7 +135,7 @@ impl Decoding {
     }
 }
 
-/// What both sides do in a run.
+/// The settings of a run, which are those of both sides.
 struct Task {
     min_length: usize,
     max_length: usize,
@@ -149,7 +147,7 @@ struct Task {
 }
 
 impl Task {
-    /// Adds the arguments for a side's model and text.
+    /// Adds the arguments by which a side gets its model, its text and these settings.
     fn add_to(&self, command: &mut Command, model: &Path, text: &Path) {
         command.arg(model).arg(text);
         command.args(["--dtype", &self.dtype.to_string()]);
@@ -173,18 +171,23 @@ fn seconds_since_1970() -> f64 {
     now.unwrap_or_default().as_secs_f64()
 }
 
-/// The lines of a text, at least one of which is to be translated.
+/// Returns the lines of a text.
+///
+/// # Errors
+///
+/// [`BenchError::NoSentence`] if all lines are blank.
 pub(crate) fn read_text(path: &Path) -> Result<Vec<String>, BenchError> {
     let lines = read_lines(path)?;
-    match lines.iter().all(|line| line.trim().is_empty()) {
-        true => Err(BenchError::NoSentence {
+    if lines.iter().all(|line| line.trim().is_empty()) {
+        Err(BenchError::NoSentence {
             path: path.to_owned(),
-        }),
-        false => Ok(lines),
+        })
+    } else {
+        Ok(lines)
     }
 }
 
-/// Runs both sides in turn and prints a table, a row a pair.
+/// Runs both sides in turn and prints a table, with a row for each pair of runs.
 pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
     let device = options.device.select()?;
     notice_device_failure(slice::from_ref(&device), || compare_on(&device, options))
@@ -207,27 +210,29 @@ fn compare_on(device: &NamedDevice, options: &Options) -> Result<(), BenchError>
         let text: String = lines.iter().map(words).collect();
         fs::write(&words_file, text).map_err(|error| DataError::write(&words_file, error))?;
         print(HEAD)?;
-        // The peer's default, and as many as the model has positions for, one of which is that of `<s>`.
+        // A translation has one token at least, which is the peer's default, and at most as many as the model has
+        // positions, without that of `<s>`.
         let lengths = [1, config.max_length - 1];
         return rows(options, device, "given", model, [input, &words_file], lengths);
     }
     print(HEAD)?;
     let sizes = match options.sizes.as_slice() {
-        [] => &[Size::Small, Size::Base],
+        [] => &[Preset::Small, Preset::Base],
         sizes => sizes,
     };
     for &size in sizes {
-        let model = folder.path().join(size.name());
+        let name = size.to_string();
+        let model = folder.path().join(&name);
         random_model(size, &model, &device.device)?;
         random_text(&words_file, options.length.get())?;
         let lengths = [options.length.get(); 2];
-        rows(options, device, size.name(), &model, [&words_file; 2], lengths)?;
+        rows(options, device, &name, &model, [&words_file; 2], lengths)?;
     }
     Ok(())
 }
 
-/// The rows of one model, on a text that the peer takes as words, with translations of so many tokens at least and at
-/// most.
+/// Prints the rows of one model. The peer reads the text as `words`, with spaces between tokens, and every translation
+/// has at least `min_length` and at most `max_length` tokens.
 fn rows(
     options: &Options,
     device: &NamedDevice,
@@ -247,7 +252,7 @@ fn rows(
     let converted =
         tempfile::tempdir().map_err(|error| DataError::write(Path::new("a temporary folder"), error))?;
     let peer = match &options.python {
-        // A process of its own, so that the peer's memory is that of translating.
+        // The model is converted in a process of its own, so that the peer's memory is that of translating alone.
         Some(python) => {
             let mut command = Command::new(python);
             command.arg(CONVERTER).arg(folder).arg(converted.path());
@@ -256,9 +261,10 @@ fn rows(
         }
         None => None,
     };
-    let layouts: &[[usize; 2]] = match is_processor(&device.device) {
-        true => &[[1, 2], [2, 1]],
-        false => &[[1, 1]],
+    let layouts: &[[usize; 2]] = if is_processor(&device.device) {
+        &[[1, 2], [2, 1]]
+    } else {
+        &[[1, 1]]
     };
     for beam in or(&options.beams, &[1, 4]) {
         for batch in or(&options.batches, &[1, 8, 32, 64]) {
@@ -308,17 +314,13 @@ fn row(title: &str, ours: &Decoding, peer: Option<&Decoding>) -> String {
     row + "\n"
 }
 
-/// Writes a model folder of random weights, whose tokens are words.
-fn random_model(size: Size, folder: &Path, device: &Device) -> Result<(), BenchError> {
+/// Writes a model folder with random weights, whose tokens are words.
+fn random_model(size: Preset, folder: &Path, device: &Device) -> Result<(), BenchError> {
     fs::create_dir_all(folder).map_err(|error| DataError::write(folder, error))?;
     device.seed(1);
     let words: Vec<String> = (SPECIAL_TOKENS..VOCAB_SIZE).map(word).collect();
     let tokenizer = Tokenizer::train_whitespace(words.iter(), None)?;
-    let config = match size {
-        Size::Tiny => TransformerConfig::tiny(VOCAB_SIZE),
-        Size::Small => TransformerConfig::small(VOCAB_SIZE),
-        Size::Base => TransformerConfig::base(VOCAB_SIZE),
-    };
+    let config = size.config(VOCAB_SIZE);
     let model = Transformer::new(&config, device).expect("presets are valid");
     let bundle = ModelFolder {
         config,
@@ -348,49 +350,55 @@ fn random_text(path: &Path, length: usize) -> Result<(), BenchError> {
     Ok(fs::write(path, text).map_err(|error| DataError::write(path, error))?)
 }
 
-/// Translates the text and prints the measurement.
+/// Translates the text with Attend and prints the measurement.
 pub(crate) fn measure(options: &DecoderOptions) -> Result<(), BenchError> {
-    // As `translate` does.
+    // The program `attend translate` avoids huge pages, too.
     avoid_huge_pages();
     let device = options.device.select()?;
     notice_device_failure(slice::from_ref(&device), || measure_on(&device.device, options))
 }
 
 fn measure_on(device: &Device, options: &DecoderOptions) -> Result<(), BenchError> {
-    let bundle = ModelFolder::load(&options.folder, device)?;
+    let model = Model::load(&options.folder, device, options.dtype)?;
     let lines = read_lines(&options.text)?;
     let search = SearchOptions {
         beam_size: options.beam,
         nbest: 1,
         length_penalty: 0.0,
-        // The peer's search, so that both take the same steps.
+        // The search stops by the peer's rule, so that both sides take the same steps.
         stopping: Stopping::CTranslate2,
         unknown: Unknown::Keep,
         min_length: options.min_length,
         max_length: Some(options.max_length),
         ..SearchOptions::default()
     };
-    let translator = Translator::in_precision(bundle, options.dtype)?
-        .with_search(search)?
-        .with_batch_size(options.batch)
-        .with_workers(Workers::start(options.workers, options.threads)?);
-    translator.translate(&lines[..1])?;
+    let asked = TranslateOptions {
+        search,
+        ..TranslateOptions::default()
+    };
+    let workers = Workers::start(options.workers, options.threads)?;
+    let translator = Translator::new(model, workers).with_batch_size(options.batch);
+    let translate = |lines: &[String]| {
+        let results = translator.translate(lines, &asked).into_iter();
+        results.collect::<Result<Vec<Vec<Translation>>, InferError>>()
+    };
+    translate(&lines[..1])?;
     let start_seconds = seconds_since_1970() - options.started;
-    translator.translate(&lines[..options.batch.min(lines.len())])?;
+    translate(&lines[..options.batch.min(lines.len())])?;
 
     let mut sentence_seconds = Vec::new();
     let start = Instant::now();
     let translations = match options.batch * options.workers {
         1 => {
-            let one_at_a_time = lines.iter().map(|line| {
+            let one_at_a_time = lines.chunks(1).map(|line| {
                 let start = Instant::now();
-                let translations = translator.translate(&[line])?;
+                let translations = translate(line)?;
                 sentence_seconds.push(start.elapsed().as_secs_f64());
                 Ok(translations)
             });
             one_at_a_time.collect::<Result<Vec<_>, InferError>>()?.concat()
         }
-        _ => translator.translate(&lines)?,
+        _ => translate(&lines)?,
     };
     let seconds = start.elapsed().as_secs_f64();
     let tokens: usize = translations.iter().map(|best| best[0].tokens.len()).sum();

@@ -9,7 +9,7 @@ use attend_device::DeviceError;
 use attend_infer::InferError;
 use attend_train::TrainError;
 
-/// An error of this program.
+/// An error of the program `bench`. The message is one sentence.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BenchError {
     #[error(transparent)]

@@ -1,4 +1,5 @@
-//! `bench`: Attend's speed and memory, beside its peers' where there are some: in turn in one run, on the same work.
+//! The program `bench` measures Attend's speed and memory, beside a peer's where there is one: both run in turn, on the
+//! same work. It also compares what devices compute, and what CTranslate2 computes.
 
 mod agree;
 mod conformance;
@@ -6,7 +7,6 @@ mod decode;
 mod error;
 mod measurement;
 mod prepare;
-mod size;
 mod train;
 mod workload;
 
@@ -20,7 +20,7 @@ use crate::error::BenchError;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Measure speed and memory.
+/// Measure Attend's speed and memory, and compare its results with those of its peers and between devices.
 #[derive(Parser)]
 #[command(name = "bench", version)]
 struct Options {
@@ -28,24 +28,24 @@ struct Options {
     subject: Subject,
 }
 
-/// What is measured.
+/// What is measured or compared.
 #[derive(Subcommand)]
 enum Subject {
-    /// Target tokens a second and peak memory of training, beside PyTorch's where a Python with torch is given.
+    /// Measure target tokens a second and peak memory of training, beside PyTorch's if a Python with torch is given.
     Train(train::Options),
-    /// Target tokens a second and peak memory of decoding, beside CTranslate2's where a Python with ctranslate2 is
+    /// Measure target tokens a second and peak memory of decoding, beside CTranslate2's if a Python with ctranslate2 is
     /// given.
     Decode(decode::Options),
-    /// Whether CTranslate2 finds the same encoder outputs, logits and hypotheses with the same weights.
+    /// Compare encoder outputs, logits and hypotheses with those of CTranslate2 for the same weights.
     Agree(agree::Options),
-    /// Whether a device computes what the processor does, with a table of how far the two are apart.
+    /// Compare what a device computes with what the processor does, and print how far the two are apart.
     Conformance(conformance::Options),
-    /// Speed and memory of preparing a large generated corpus, and of drawing batches from it.
+    /// Measure speed and memory of preparing a large generated corpus, and of drawing batches from it.
     Prepare(prepare::Options),
-    /// One side of `train`: the trainer on the batches of a file.
+    /// Measure Attend's side of `train`: training steps on the batches of a file.
     #[command(hide = true)]
     Trainer(train::TrainerOptions),
-    /// One side of `decode`: the translator on the lines of a file.
+    /// Measure Attend's side of `decode`: the translator, on the lines of a file.
     #[command(hide = true)]
     Decoder(decode::DecoderOptions),
 }

@@ -1,5 +1,5 @@
-//! What a run of either side finds, and how it is run: each in a process of its own, since memory is measured a
-//! process.
+//! What a run of one side measures, and how a side is run: in a process of its own, since the peak memory is that of a
+//! whole process.
 
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -14,21 +14,22 @@ use crate::error::BenchError;
 
 pub(crate) const GIBIBYTE: f64 = (1u64 << 30) as f64;
 
-/// What one run found; the peer prints the same.
+/// What one run measures. The peer prints the same JSON object.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Measurement {
-    /// Target tokens.
+    /// Target tokens a second.
     pub(crate) tokens_per_second: f64,
-    /// Of the process, or what it holds on a card; 0 where nobody tells.
+    /// The most bytes of memory that the process has taken, or that it holds on a GPU; 0 if they are not known.
     pub(crate) peak_bytes: u64,
 }
 
-/// The bytes that Burn holds on a device, of which it gives none back; `None` where it does not tell.
+/// Returns the bytes that Burn holds on a device, of which it gives none back before the process ends; `None` if Burn
+/// does not report them.
 pub(crate) fn device_memory(device: &Device) -> Option<u64> {
     device.memory_pool_usage().map(|usage| usage.bytes_reserved)
 }
 
-/// What Python's libraries call the device.
+/// Returns the name that PyTorch and CTranslate2 give the device.
 pub(crate) fn peer_device(device: &NamedDevice) -> &'static str {
     match device.name.split(':').next() {
         Some("cuda" | "rocm" | "vulkan" | "wgpu") => "cuda",
@@ -37,13 +38,13 @@ pub(crate) fn peer_device(device: &NamedDevice) -> &'static str {
     }
 }
 
-/// Prints what a side found as a line of JSON, which [`run`] reads.
+/// Prints a side's measurement as a line of JSON, which [`run`] reads.
 pub(crate) fn print_measurement(measurement: &impl Serialize) -> Result<(), BenchError> {
     let line = serde_json::to_string(measurement).expect("numbers always serialize") + "\n";
     Ok(print(&line)?)
 }
 
-/// The median of each figure; `None` of no measurement.
+/// Returns the median of each figure; `None` if there is no measurement.
 pub(crate) fn median(measurements: Vec<Measurement>) -> Option<Measurement> {
     if measurements.is_empty() {
         return None;
@@ -59,7 +60,7 @@ pub(crate) fn median(measurements: Vec<Measurement>) -> Option<Measurement> {
     })
 }
 
-/// This program, to run one side.
+/// Returns the command that runs one side by this program.
 pub(crate) fn this_program(side: &str) -> Result<Command, BenchError> {
     let program = std::env::current_exe().map_err(|error| BenchError::Start {
         program: PathBuf::from("bench"),
@@ -71,7 +72,12 @@ pub(crate) fn this_program(side: &str) -> Result<Command, BenchError> {
     Ok(command)
 }
 
-/// Runs one side, which prints its measurement. `packages` are those that it needs of Python, if it is a script.
+/// Runs one side and returns the measurement that it prints. If the side is a Python script, `packages` are those that
+/// it imports.
+///
+/// # Errors
+///
+/// [`BenchError::Start`] if the program cannot be started, [`BenchError::NoMeasurement`] if it prints anything else.
 pub(crate) fn run<T: DeserializeOwned>(
     mut command: Command,
     packages: Option<&'static str>,
@@ -80,12 +86,17 @@ pub(crate) fn run<T: DeserializeOwned>(
     serde_json::from_slice(&output.stdout).map_err(|_| failure(program, &output, packages))
 }
 
-/// Runs a script that takes no measurement, and returns what it prints.
+/// Runs a Python script that imports `packages` and takes no measurement. Returns what it prints.
+///
+/// # Errors
+///
+/// [`BenchError::Start`] if Python cannot be started, [`BenchError::NoMeasurement`] if the script fails.
 pub(crate) fn run_script(mut command: Command, packages: &'static str) -> Result<String, BenchError> {
     let (program, output) = output(&mut command, Some(packages))?;
-    match output.status.success() {
-        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-        false => Err(failure(program, &output, Some(packages))),
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(failure(program, &output, Some(packages)))
     }
 }
 

@@ -1,5 +1,5 @@
-//! Preparing a corpus of the size of WMT14, and drawing batches from it: what a run does before its first update and
-//! between updates, by the same functions.
+//! Measures preparing a corpus of the size of WMT14 and drawing batches from it, by the functions by which a training
+//! run does so before its first update and between updates.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -8,12 +8,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use attend_cli::print;
-use attend_data::DataError;
-use attend_data::corpus::SentencePair;
+use attend_data::{DataError, Position, SentencePair};
 use attend_device::peak_memory;
-use attend_train::Recipe;
-use attend_train::dataset::{Corpora, Dataset, Position};
-use attend_train::recipe::CorpusFiles;
+use attend_train::{Corpora, CorpusFiles, Dataset, Recipe};
 use clap::Args;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -21,21 +18,21 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use crate::error::BenchError;
 use crate::workload::pair_lengths;
 
-/// Whose vocabulary, cleaning and batches these are.
+/// The recipe that sets the vocabulary, the cleaning and the batches.
 const RECIPE: &str = include_str!("../../configs/wmt14-en-de-base.toml");
-/// Distinct words of the generated text.
+/// The number of distinct words in the generated text.
 const WORDS: usize = 100_000;
-/// Dice of so many sides make sentences of 25 words on average.
+/// The number of sides of the dice that sentence lengths are thrown with: sentences have 25 words on average.
 const SIDES: u32 = 21;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Sentence pairs to generate; the default is about WMT14's.
+    /// The number of sentence pairs to generate; the default is about that of WMT14.
     #[arg(long, value_name = "N", default_value = "4500000")]
     pairs: NonZeroU32,
 }
 
-/// Generates text in a temporary folder, prepares it as a run does, draws an epoch's batches, and prints a line a step.
+/// Generates text in a temporary folder, prepares it and draws the batches of an epoch. Prints a line for each step.
 pub(crate) fn measure(options: &Options) -> Result<(), BenchError> {
     let pairs = options.pairs.get();
     let folder =
@@ -48,7 +45,7 @@ pub(crate) fn measure(options: &Options) -> Result<(), BenchError> {
 
     let recipe = recipe(&source, &target);
     let mut corpora = Corpora::load(&recipe.data)?;
-    // A run has something to validate and to test on.
+    // A run needs pairs to validate and to test on.
     let held_out = SentencePair {
         source: "one".to_owned(),
         target: "eins".to_owned(),
@@ -87,7 +84,7 @@ pub(crate) fn measure(options: &Options) -> Result<(), BenchError> {
     print_step("draw", &rates, start, None)
 }
 
-/// Prints what a step did, its time, its speed where it reads all `pairs`, and the most memory until then.
+/// Prints what a step did, how long it took, its speed if it read all `pairs`, and the peak memory so far.
 fn print_step(step: &str, result: &str, start: Instant, pairs: Option<u32>) -> Result<(), BenchError> {
     let seconds = start.elapsed().as_secs_f64();
     let speed = pairs.map_or_else(String::new, |pairs| {
@@ -102,7 +99,7 @@ fn mebibytes(bytes: u64) -> String {
     format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
 }
 
-/// WMT14's recipe on other text.
+/// Returns the recipe for WMT14, which trains on the given files and names no others.
 fn recipe(source: &Path, target: &Path) -> Recipe {
     let mut recipe: Recipe = toml::from_str(RECIPE).expect("the recipe is well formed");
     recipe.data.train = vec![CorpusFiles {
@@ -115,8 +112,8 @@ fn recipe(source: &Path, target: &Path) -> Recipe {
     recipe
 }
 
-/// Writes sentence pairs of random words, always the same ones. Nothing makes them distinct but their length: that two
-/// are alike, of millions, is less probable than one in a million.
+/// Writes sentence pairs of random words, always the same pairs. They are distinct by chance: that two of some millions
+/// are alike is less probable than one in a million.
 fn generate(source: &Path, target: &Path, pairs: u32) -> io::Result<()> {
     let mut files = [
         BufWriter::new(File::create(source)?),
@@ -137,7 +134,7 @@ fn generate(source: &Path, target: &Path, pairs: u32) -> io::Result<()> {
     files.iter_mut().try_for_each(Write::flush)
 }
 
-/// Made-up words, the short ones first, as the frequent words of a language are.
+/// Returns made-up words, the short ones first, as the frequent words of a language are short.
 fn words() -> Vec<String> {
     let letters = |letters: &'static str| letters.chars();
     let syllables: Vec<String> = letters("bdfghklmnprstvwz")
@@ -150,7 +147,7 @@ fn words() -> Vec<String> {
     syllables.iter().cloned().chain(two).take(WORDS).collect()
 }
 
-/// The number of a word, drawn by Zipf's law: about as often as the number, counted from one, is small.
+/// Draws the number of a word, from 0, by Zipf's law: the frequency of the n-th word is about proportional to 1 / n.
 fn zipf(random: &mut ChaCha8Rng) -> usize {
     let uniform = f64::from(random.next_u32()) / 2f64.powi(32);
     (WORDS as f64 + 1.0).powf(uniform) as usize - 1

@@ -6,34 +6,33 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::slice;
-use std::sync::Arc;
 use std::time::Instant;
 
-use attend_cli::{DeviceOption, print};
+use attend_cli::{DeviceOption, name_of, print};
 use attend_data::DataError;
-use attend_data::mixture::Mixture;
-use attend_data::report::CorpusReports;
-use attend_data::tokenizer::Tokenizer;
 use attend_device::{Workers, notice_device_failure, peak_memory};
-use attend_train::Recipe;
-use attend_train::dataset::Dataset;
-use attend_train::recipe::Dtype;
-use attend_train::trainer::Trainer;
+use attend_model::{Precision, Preset};
+use attend_train::{TrainingSettings, TrainingStep};
 use burn::tensor::Device;
-use clap::{Args, ValueEnum, value_parser};
+use clap::{Args, value_parser};
 
 use crate::error::BenchError;
 use crate::measurement::{
     GIBIBYTE, Measurement, device_memory, median, peer_device, print_measurement, run, this_program,
 };
-use crate::size::{SPECIAL_TOKENS, Size};
-use crate::workload::{VOCAB_SIZE, Workload};
+use crate::workload::{BEGIN, VOCAB_SIZE, Workload};
 
-/// Updates that only warm up: allocators, thread pools, the peer's choice of kernels.
+/// The presets that are measured unless some are named.
+const SIZES: [Preset; 3] = [Preset::Tiny, Preset::Small, Preset::Base];
+/// The number of updates that only warm up: allocators, thread pools, the peer's choice of kernels.
 const WARMUP: usize = 3;
 const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/torch_train.py");
-/// What the peer needs of Python.
+/// The Python packages that the peer needs.
 const PACKAGES: &str = "torch";
+/// The settings of an update, which are the defaults. The number of updates does not matter.
+const SETTINGS: &str = "updates = 1\nlearning_rate = 1e-3";
+/// The seed of the initial weights.
+const SEED: u64 = 1;
 /// The largest batch: of more, the output's logits alone take gigabytes.
 const MAX_BATCH_TOKENS: i64 = 1 << 16;
 
@@ -42,9 +41,9 @@ pub(crate) struct Options {
     /// A Python with torch, to run the peer. [default: measure Attend alone]
     #[arg(long, value_name = "PATH")]
     python: Option<PathBuf>,
-    /// The network's size; may be given several times. [default: all]
-    #[arg(long = "size", value_name = "SIZE")]
-    sizes: Vec<Size>,
+    /// The network's size; may be given several times. [default: tiny, small, base]
+    #[arg(long = "size", value_name = "SIZE", value_parser = name_of::<Preset>())]
+    sizes: Vec<Preset>,
     /// How often both sides run, in turn.
     #[arg(long, value_name = "N", default_value = "3")]
     pairs: NonZeroUsize,
@@ -57,9 +56,9 @@ pub(crate) struct Options {
     /// Attend's workers, and the peer's threads. [default: the number of cores, or 1 on a card]
     #[arg(long, value_name = "N")]
     workers: Option<NonZeroUsize>,
-    /// What Attend takes products in.
-    #[arg(long, value_name = "TYPE", value_enum, default_value_t)]
-    dtype: Dtype,
+    /// Precision of Attend's matrix products.
+    #[arg(long, value_name = "TYPE", default_value_t, value_parser = name_of::<Precision>())]
+    dtype: Precision,
     #[command(flatten)]
     device: DeviceOption,
     /// Let the peer compute in bfloat16 where PyTorch's autocast does.
@@ -72,11 +71,12 @@ pub(crate) struct Options {
 
 #[derive(Args)]
 pub(crate) struct TrainerOptions {
-    size: Size,
+    #[arg(value_parser = name_of::<Preset>())]
+    size: Preset,
     batches: PathBuf,
     workers: usize,
-    #[arg(long, value_enum, default_value_t)]
-    dtype: Dtype,
+    #[arg(long, default_value_t, value_parser = name_of::<Precision>())]
+    dtype: Precision,
     #[command(flatten)]
     device: DeviceOption,
 }
@@ -84,7 +84,7 @@ pub(crate) struct TrainerOptions {
 /// Runs both sides in turn and prints a table, a row a pair and the medians below.
 pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
     let sizes = match options.sizes.as_slice() {
-        [] => Size::value_variants(),
+        [] => &SIZES,
         sizes => sizes,
     };
     let device = options.device.select()?;
@@ -103,7 +103,10 @@ pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
         let mut rows = Vec::new();
         for pair in 1..=options.pairs.get() {
             let mut command = this_program("trainer")?;
-            command.arg(size.name()).arg(&batches).arg(workers.to_string());
+            command
+                .arg(size.to_string())
+                .arg(&batches)
+                .arg(workers.to_string());
             command.args(["--dtype", &options.dtype.to_string(), "--device", &device.name]);
             let ours = run(command, None)?;
             let peer = match &options.python {
@@ -127,8 +130,8 @@ pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
     Ok(())
 }
 
-fn row(size: Size, name: &str, ours: Measurement, peer: Option<Measurement>) -> String {
-    let mut row = format!("{:<6} {name:<6} ", size.name());
+fn row(size: Preset, name: &str, ours: Measurement, peer: Option<Measurement>) -> String {
+    let mut row = format!("{size:<6} {name:<6} ");
     let gibibytes = |measurement: Measurement| measurement.peak_bytes as f64 / GIBIBYTE;
     let _ = write!(row, "{:>16.0} {:>4.1}", ours.tokens_per_second, gibibytes(ours));
     if let Some(peer) = peer {
@@ -143,8 +146,8 @@ fn row(size: Size, name: &str, ours: Measurement, peer: Option<Measurement>) -> 
     row + "\n"
 }
 
-fn peer(python: &Path, size: Size, batches: &Path, threads: usize) -> Command {
-    let config = recipe(size).transformer_config(VOCAB_SIZE, 0);
+fn peer(python: &Path, size: Preset, batches: &Path, threads: usize) -> Command {
+    let config = size.config(VOCAB_SIZE);
     let mut command = Command::new(python);
     command.arg(PEER).arg(batches);
     let settings = [
@@ -172,34 +175,19 @@ fn measure_on(device: &Device, options: &TrainerOptions) -> Result<(), BenchErro
     let json = fs::read(path).map_err(|error| DataError::read(path, error))?;
     let workload: Workload =
         serde_json::from_slice(&json).map_err(|error| DataError::read(path, error.into()))?;
-    let words: Vec<String> = (SPECIAL_TOKENS..workload.vocab_size)
-        .map(|word| format!("w{word}"))
-        .collect();
-    let dataset = Dataset {
-        train: Arc::new(Mixture::new(Vec::new())?),
-        valid_pairs: Vec::new(),
-        test_pairs: Vec::new(),
-        valid: Vec::new(),
-        reports: CorpusReports::default(),
-        bpe_dropout: None,
+    let settings = TrainingSettings {
+        dtype: options.dtype,
+        ..toml::from_str(SETTINGS).expect("the settings are well formed")
     };
+    let config = options.size.config(workload.vocab_size);
     let workers = Workers::start(options.workers, 1)?;
-    let mut recipe = recipe(options.size);
-    recipe.training.dtype = options.dtype;
-    let mut trainer = Trainer::new(
-        recipe,
-        Tokenizer::train_whitespace(words.iter(), None)?,
-        dataset,
-        PathBuf::new(),
-        slice::from_ref(device),
-        workers,
-    )?;
+    let mut step = TrainingStep::new(&settings, &config, BEGIN, SEED, slice::from_ref(device), workers)?;
     let mut rates = Vec::new();
-    for batch in workload.batches {
+    for (update, batch) in (1..).zip(workload.batches) {
         let batch = [batch.examples()];
         let start = Instant::now();
-        if let Some(measure) = trainer.update_on(&batch) {
-            rates.push(measure.target_tokens as f64 / start.elapsed().as_secs_f64());
+        if let Some(measured) = step.take(update, &batch) {
+            rates.push(measured.target_tokens as f64 / start.elapsed().as_secs_f64());
         }
     }
     let measurements = rates
@@ -210,13 +198,4 @@ fn measure_on(device: &Device, options: &TrainerOptions) -> Result<(), BenchErro
             peak_bytes: device_memory(device).or_else(peak_memory).unwrap_or(0),
         });
     print_measurement(&median(measurements.collect()).ok_or(BenchError::NoUpdates)?)
-}
-
-/// A run of a preset as the paper trains it, but for the learning rate.
-pub(crate) fn recipe(size: Size) -> Recipe {
-    let preset = size.name();
-    let text = format!(
-        "data.embedded = \"phrasebook\"\nmodel.preset = \"{preset}\"\ntraining = {{ updates = 1, learning_rate = 1e-3 }}"
-    );
-    toml::from_str(&text).expect("the recipe is well formed")
 }

@@ -1,4 +1,4 @@
-//! The devices of this machine, by each backend that is built in, beside the processor.
+//! Compares every device that this machine has, and whose backend is built in, with the processor.
 
 use std::process::Command;
 

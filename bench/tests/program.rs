@@ -1,24 +1,26 @@
-//! The program `bench`, run from outside with a stand-in for Python.
+//! The program `bench`, run from outside, with a stand-in for Python.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use attend_data::tokenizer::Tokenizer;
+use attend_data::Tokenizer;
 use attend_device as device;
 use attend_infer::ModelFolder;
 use attend_infer::search::SearchOptions;
 use attend_model::{Transformer, TransformerConfig};
 use tempfile::TempDir;
 
-/// A script that does as `torch_train.py` is told to: `print` is what it prints.
+/// Writes a script that takes the place of Python: it copies the files that it is given into `folder`, writes its
+/// arguments there, and prints `print`.
 fn stand_in(folder: &TempDir, print: &str) -> PathBuf {
     let path = folder.path().join("python");
     let copied = folder.path().join("batches.json");
     let words = folder.path().join("words");
     let arguments = folder.path().join("arguments");
-    // The batches to train on are the first argument of its script, the words to translate the second.
+    // The first argument of Python is its script. The second is the batches to train on or, when decoding, a model
+    // folder, which the words to translate follow.
     let script = format!(
         "#!/bin/sh\n[ -d \"$2\" ] && cp \"$3\" '{}' || cp \"$2\" '{}'\necho \"$@\" > '{}'\necho '{print}'\n",
         words.display(),
@@ -31,7 +33,7 @@ fn stand_in(folder: &TempDir, print: &str) -> PathBuf {
 }
 
 fn bench(arguments: &[&str]) -> Output {
-    // Named, so that no line tells what `auto` took.
+    // The device is named, so that the program does not report which device `auto` has taken.
     Command::new(env!("CARGO_BIN_EXE_bench"))
         .args(arguments)
         .env("ATTEND_DEVICE", "cpu")
@@ -56,7 +58,7 @@ fn bench_train(arguments: &[&str]) -> Output {
     bench(&[&settings, arguments].concat())
 }
 
-/// The fields of the table's rows, without its head.
+/// Returns the fields of the table's rows, without its head.
 fn rows(output: &Output) -> Vec<Vec<String>> {
     assert!(
         output.status.success(),
@@ -83,7 +85,7 @@ fn both_sides_run_in_turn_on_the_same_batches() {
     for row in &rows {
         let number = |field: usize| row[field].parse::<f64>().unwrap();
         assert_eq!((number(4), number(5)), (100.0, 2.0));
-        // Both are rounded for the table.
+        // Both numbers are rounded for the table.
         assert!(
             (number(6) - number(2) / 100.0).abs() <= 0.01 + 0.5 / 100.0,
             "{row:?}"
@@ -189,7 +191,7 @@ fn a_large_corpus_is_prepared_and_drawn_from() {
     let complaints = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{complaints}");
     let text = String::from_utf8(output.stdout).unwrap();
-    // The numbers of a step's line, in their order.
+    // Returns the numbers in a step's line, in their order.
     let numbers = |step: &str| -> Vec<f64> {
         let line = text.lines().find(|line| line.starts_with(step)).unwrap();
         let words = line.split_whitespace();
@@ -199,7 +201,7 @@ fn a_large_corpus_is_prepared_and_drawn_from() {
         panic!("{text}")
     };
     assert_eq!(pairs, 10_000.0);
-    // 25 words of four or five letters a side, each with its space.
+    // Each side has about 25 words of four or five letters, each with a space.
     let words = mebibytes * 2f64.powi(20) / 10_000.0 / 2.0 / 5.5;
     assert!((20.0..30.0).contains(&words), "{words} words in {text}");
     let [tokens, .., pairs_per_minute, _peak] = numbers("tokenizer")[..] else {
@@ -209,9 +211,9 @@ fn a_large_corpus_is_prepared_and_drawn_from() {
     let [pairs, _bytes, seconds, pairs_per_minute, peak] = numbers("prepare")[..] else {
         panic!("{text}")
     };
-    // The text has no pair twice, and none that is too long or uneven.
+    // Cleaning keeps all pairs: the text has none twice, and none that is too long or uneven.
     assert_eq!(pairs, 10_000.0, "{text}");
-    // Both are rounded.
+    // Both numbers are rounded.
     assert!(
         (pairs_per_minute * seconds / 60.0 - 10_000.0).abs() < 10_000.0 * 0.06 / seconds,
         "{text}"
@@ -219,7 +221,7 @@ fn a_large_corpus_is_prepared_and_drawn_from() {
     let [batches, _, tokens_per_second, _, peak_in_the_end] = numbers("draw")[..] else {
         panic!("{text}")
     };
-    // Of 25,000 tokens a side each, and about 25 words a sentence.
+    // A batch has 25,000 tokens a side, and a sentence about 25 words.
     assert!(
         (10.0..30.0).contains(&batches) && tokens_per_second > 0.0,
         "{text}"
@@ -249,7 +251,7 @@ fn both_sides_decode_the_same_text_with_the_same_model() {
         assert_eq!([&row[0], &row[2], &row[3]], ["tiny", "1", "1"]);
         let number = |column: usize| row[column].parse::<f64>();
         assert!(number(7).unwrap() > 0.0 && number(9).unwrap() > 0.0);
-        // Sentences come one at a time where there is one worker.
+        // With one worker, sentences come one at a time.
         match row[4].as_str() {
             "1" => assert!(number(10).unwrap() <= number(11).unwrap()),
             _ => assert_eq!(&row[10..12], ["-", "-"]),
@@ -263,7 +265,7 @@ fn both_sides_decode_the_same_text_with_the_same_model() {
     assert!(arguments.trim_end().ends_with("--device cpu"), "{arguments}");
 }
 
-/// A tiny model of random weights.
+/// Returns a tiny model with random weights.
 fn model_of(tokenizer: Tokenizer) -> ModelFolder {
     let config = TransformerConfig::tiny(tokenizer.vocab_size());
     ModelFolder {
@@ -313,9 +315,9 @@ fn a_trained_model_translates_a_text_that_its_peer_gets_as_words() {
             .all(|row| row[0] == "given" && row[7].parse::<f64>().unwrap() > 0.0)
     );
     assert_eq!(fs::read_to_string(folder.path().join("words")).unwrap(), words);
-    // A space within a line is a part of the word that it begins.
+    // A space within a line belongs to the word behind it.
     assert!(words.contains(" \u{120}"), "{words}");
-    // The preset has 256 positions, one of which is that of `<s>`.
+    // The preset has 256 positions, one of which is taken by `<s>`.
     let arguments = fs::read_to_string(folder.path().join("arguments")).unwrap();
     assert!(
         arguments.contains("--min-length 1 --max-length 255 "),

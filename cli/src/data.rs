@@ -1,27 +1,26 @@
-//! `attend data`: fetches the named corpora, and writes the embedded one to files.
+//! The subcommand `attend data` fetches the named corpora, and writes the embedded corpus to files.
 
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
-use attend_data::error::DataError;
-use attend_data::file::write_file;
-use attend_data::phrasebook::Phrasebook;
-use attend_data::source::{Downloader, Mirror, Progress, Source, SourceFile};
+use attend_data::download::{DownloadError, Downloader, Mirror, Progress, Source, SourceFile};
+use attend_data::{DataError, write_file};
+use attend_phrasebook::Phrasebook;
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use crate::error::CliError;
 use crate::output::print;
 
-/// What `data` does beside fetching a corpus by its name.
+/// What `attend data` does besides fetching a corpus.
 #[derive(Subcommand)]
 pub(crate) enum Action {
     /// List the corpora that can be fetched.
     List,
-    /// Write the embedded corpus as train, valid and test text, a sentence a line.
+    /// Write the embedded corpus as training, validation and test text, one sentence a line.
     Phrasebook {
-        /// The folder to write to; created where needed.
+        /// The folder to write to, which is created if it is missing.
         #[arg(long, value_name = "FOLDER", default_value = "corpora/phrasebook")]
         output: PathBuf,
     },
@@ -30,22 +29,22 @@ pub(crate) enum Action {
 /// How to fetch a corpus.
 #[derive(Args)]
 pub(crate) struct Fetch {
-    /// The folder to download to; created where needed. [default: corpora/ and the corpus's name]
+    /// The folder to download to, which is created if it is missing. [default: corpora/ and the corpus's name]
     #[arg(long, value_name = "FOLDER")]
     output: Option<PathBuf>,
-    /// A folder or an http(s) address that holds the same files under the same paths as their public servers: all that
-    /// follows the host.
+    /// A folder or an http(s) address to fetch from, in place of the public servers. It must hold each file under the
+    /// path that follows the host in the file's public address.
     #[arg(long, value_name = "FOLDER|ADDRESS")]
     mirror: Option<Mirror>,
 }
 
-/// What `attend data` is asked for.
+/// What `attend data` is asked to do.
 pub(crate) enum Task {
     Fetch(&'static Source, Fetch),
     Other(Action),
 }
 
-// By hand, since the named corpora are subcommands that come from a file.
+// The traits of clap are implemented by hand, since the named corpora are subcommands whose names come from a file.
 impl FromArgMatches for Task {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         if let Some((name, arguments)) = matches.subcommand()
@@ -66,7 +65,7 @@ impl Subcommand for Task {
     fn augment_subcommands(command: Command) -> Command {
         let mut command = Action::augment_subcommands(command);
         for source in Source::all() {
-            // The description comes last: the arguments bring that of their struct along.
+            // The description is set last, since `augment_args` replaces it by that of the struct.
             let fetch = Fetch::augment_args(Command::new(source.name.as_str()));
             command = command.subcommand(fetch.about(format!("Fetch {}", source.description)));
         }
@@ -92,7 +91,7 @@ pub(crate) fn run(task: Task) -> Result<(), CliError> {
     }
 }
 
-fn fetch(source: &Source, options: Fetch) -> Result<(), DataError> {
+fn fetch(source: &Source, options: Fetch) -> Result<(), DownloadError> {
     let output = options
         .output
         .unwrap_or_else(|| Path::new("corpora").join(&source.name));
@@ -143,8 +142,8 @@ fn write_phrasebook(output: &Path) -> Result<(), DataError> {
     fs::create_dir_all(output).map_err(|error| DataError::write(output, error))?;
     let Phrasebook { train, valid, test } = Phrasebook::generate();
     for (split, pairs) in [("train", train), ("valid", valid), ("test", test)] {
-        let source = pairs.iter().map(|pair| pair.source.as_str());
-        let target = pairs.iter().map(|pair| pair.target.as_str());
+        let source = pairs.iter().map(|pair| pair.english.as_str());
+        let target = pairs.iter().map(|pair| pair.german.as_str());
         write_lines(&output.join(format!("{split}.en")), source)?;
         write_lines(&output.join(format!("{split}.de")), target)?;
         eprintln!("{split}: {} pairs", pairs.len());

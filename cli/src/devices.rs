@@ -1,4 +1,4 @@
-//! `attend devices`: the devices that `--device` takes.
+//! The subcommand `attend devices` lists the devices that `--device` takes.
 
 use attend_device::list;
 

@@ -1,32 +1,37 @@
 //! What can go wrong in the program.
 
 use std::io;
+use std::path::PathBuf;
 
 use attend_data::DataError;
+use attend_data::download::DownloadError;
 use attend_device::DeviceError;
 use attend_infer::InferError;
 use attend_infer::metric::MetricError;
-use attend_train::TrainError;
+use attend_train::{Place, TrainError};
 
-/// An error of a subcommand. Its message is one sentence; [`Hint`](crate::Hint) names the flags that help.
+/// An error of a subcommand. The message is one sentence, and its [`Hint`](crate::Hint) names the flags that help.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// Text, a tokenizer or a file.
+    /// Text, a tokenizer or another file cannot be read or written.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// A device.
+    /// A corpus cannot be fetched.
+    #[error(transparent)]
+    Download(#[from] DownloadError),
+    /// A device is missing or has failed.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// A model folder, or a line that cannot be translated.
+    /// A model folder cannot be loaded, or a line cannot be translated.
     #[error(transparent)]
     Infer(#[from] InferError),
-    /// A training run.
-    #[error(transparent)]
+    /// A training run cannot start or go on.
+    #[error("{}", with_flag(.0))]
     Train(#[from] TrainError),
     /// One device is named twice.
     #[error("{name} is named twice")]
     RepeatedDevice {
-        /// The second name.
+        /// The name that repeats the device.
         name: String,
     },
     /// Several devices are named for a command that computes on one.
@@ -43,6 +48,16 @@ pub enum CliError {
         /// The number of devices.
         devices: usize,
     },
+    /// A file of prefixes has another number of lines than the input.
+    #[error("{} has {prefixes} lines, but the input has {input}", path.display())]
+    Prefixes {
+        /// The file.
+        path: PathBuf,
+        /// The number of lines of the file.
+        prefixes: usize,
+        /// Whether the input has `more` or `fewer` lines.
+        input: &'static str,
+    },
     /// The system refuses to report Ctrl-C.
     #[error("cannot listen for Ctrl-C: {0}")]
     Signals(#[source] io::Error),
@@ -51,5 +66,16 @@ pub enum CliError {
 impl From<MetricError> for CliError {
     fn from(error: MetricError) -> Self {
         InferError::from(error).into()
+    }
+}
+
+/// Writes the error of a training run, with the flag where it is about what the flag gave.
+fn with_flag(error: &TrainError) -> String {
+    match error {
+        TrainError::Recipe {
+            place: Place::Override(_),
+            ..
+        } => format!("--set {error}"),
+        _ => error.to_string(),
     }
 }

@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 use std::slice;
 
-use attend_data::corpus::ParallelCorpus;
+use attend_data::ParallelText;
 use attend_device::notice_device_failure;
-use attend_infer::ModelFolder;
 use attend_infer::metric::{BleuTokenizer, corpus_bleu, corpus_chrf};
+use attend_infer::{ModelFolder, TranslateOptions};
 use clap::{Args, error::ErrorKind};
 
 use crate::error::CliError;
 use crate::flags::{ComputeOptions, SearchFlags};
+use crate::name::name_of;
 use crate::output::print;
 use crate::usage_error;
 
@@ -24,8 +25,8 @@ pub(crate) struct Options {
     /// Their reference translations, likewise. The marks of segmented text (`@@ `) are removed where the model's are.
     reference: PathBuf,
     /// How BLEU finds words: 13a splits punctuation as mteval-v13a does, none takes the text as tokenised.
-    #[arg(long, value_name = "NAME", default_value = "13a", value_parser = ["13a", "none"])]
-    tokenize: String,
+    #[arg(long, value_name = "NAME", default_value_t, value_parser = name_of::<BleuTokenizer>())]
+    tokenize: BleuTokenizer,
     #[command(flatten)]
     search: SearchFlags,
     #[command(flatten)]
@@ -33,26 +34,33 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), CliError> {
-    let corpus = ParallelCorpus::read_files(&options.source, &options.reference)?;
+    let text = ParallelText::Files {
+        source: options.source.clone(),
+        target: options.reference.clone(),
+    };
+    let pairs = text.read_all()?;
     let search = options
         .search
         .over(ModelFolder::search_defaults(&options.model)?, 1);
     let (translator, device) = options.compute.load(&options.model)?;
-    let translator = translator
-        .with_search(search)
-        .unwrap_or_else(|error| usage_error("eval", ErrorKind::ValueValidation, &error.to_string()));
-    let targets = corpus.pairs.iter().map(|pair| pair.target.as_str());
-    let references: Vec<String> = targets
-        .map(|target| translator.tokenizer().plain_text(target))
-        .collect();
-    let tokenizer = match options.tokenize.as_str() {
-        "none" => BleuTokenizer::None,
-        _ => BleuTokenizer::Mteval13a,
+    let model = translator.model();
+    let asked = TranslateOptions {
+        search,
+        ..model.options()
     };
+    if let Err(error) = asked.validate_for(model) {
+        usage_error("eval", ErrorKind::ValueValidation, &error.to_string());
+    }
+    let targets = pairs.iter().map(|pair| pair.target.as_str());
+    let references: Vec<String> = targets
+        .map(|target| model.tokenizer().plain_text(target))
+        .collect();
 
-    let sources: Vec<&str> = corpus.pairs.iter().map(|pair| pair.source.as_str()).collect();
-    let hypotheses = notice_device_failure(slice::from_ref(&device), || translator.translate_best(&sources))?;
-    let bleu = corpus_bleu(&hypotheses, &references, tokenizer)?;
+    let sources: Vec<&str> = pairs.iter().map(|pair| pair.source.as_str()).collect();
+    let hypotheses = notice_device_failure(slice::from_ref(&device), || {
+        translator.translate_best(&sources, &asked)
+    })?;
+    let bleu = corpus_bleu(&hypotheses, &references, options.tokenize)?;
     let chrf = corpus_chrf(&hypotheses, &references)?;
     print(&format!("{bleu}\n{chrf}\n"))
 }

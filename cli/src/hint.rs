@@ -3,11 +3,11 @@
 use std::io;
 use std::path::Path;
 
-use attend_data::DataError;
-use attend_data::corpus::compression;
+use attend_data::download::DownloadError;
+use attend_data::{DataError, is_compressed};
 use attend_device::DeviceError;
 use attend_infer::InferError;
-use attend_train::TrainError;
+use attend_train::{Place, TrainError};
 
 use crate::command;
 use crate::error::CliError;
@@ -43,19 +43,28 @@ impl Hint for DataError {
             Self::EmptyCorpus { .. } => "check that the path names the right file",
             Self::VocabularyTooSmall { .. } => "ask for a larger vocabulary; 4,000 to 32,000 is usual",
             Self::InvalidTokenizer { .. } => "use the tokenizer.json of a model folder that Attend wrote",
+            Self::UnusedCorpus { .. } => "raise the weight, or leave the corpus out of the recipe",
+            Self::TrainTokenizer { .. } | Self::Mixture { .. } => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+impl Hint for DownloadError {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::File(error) => return error.hint(),
             Self::NotInMirror { .. } => {
                 "a mirror holds each file under the same path as its public server: all that follows the host"
             }
             Self::NotInArchive { .. } => "correct the members of this file in data/sources.toml",
-            Self::Download { .. } => {
+            Self::Connection { .. } => {
                 "check the network and run the command again: it goes on where it stopped"
             }
             Self::HttpStatus { .. } => "try again later, or name another place with --mirror",
             Self::WrongChecksum { .. } => {
                 "the file is damaged or has changed at its source; run the command again, or try another --mirror"
             }
-            Self::UnusedCorpus { .. } => "raise the weight, or leave the corpus out of the recipe",
-            Self::TrainTokenizer { .. } | Self::Mixture { .. } => return None,
         };
         Some(hint.to_owned())
     }
@@ -132,12 +141,11 @@ impl Hint for InferError {
             }
             Self::EnsembleTokenizers { .. } => "train its models on the same data, with other seeds",
             Self::TooLong { .. } => "split the line into sentences",
-            Self::Refused { .. } => return None,
+            Self::Refused { .. } | Self::OneSentence { .. } => return None,
             Self::RequestTooLong { .. } => {
                 "ask for a shorter prefix or fewer words, or raise --max-length, as far as the model has positions"
             }
             Self::Unmet { .. } => "ask for fewer words, ban fewer, or raise --max-length",
-            Self::Prefixes { .. } => "give a line for each line of the input; it may be empty",
             Self::Precision { .. } => "every device computes in float32",
         };
         Some(hint.to_owned())
@@ -150,7 +158,14 @@ impl Hint for TrainError {
             Self::Data(error) => return error.hint(),
             Self::Device(error) => return error.hint(),
             Self::Infer(error) => return error.hint(),
-            Self::Recipe { hint, .. } => return hint.clone(),
+            Self::Recipe {
+                nearest: Some(key), ..
+            } => return Some(format!("did you mean `{key}`?")),
+            Self::Recipe {
+                place: Place::Override(assignment),
+                ..
+            } if !assignment.contains('=') => "write section.key=value",
+            Self::Recipe { .. } | Self::Config(_) => return None,
             Self::OutputExists { .. } => {
                 "go on with that run by --resume, or name another folder with --output"
             }
@@ -174,7 +189,7 @@ impl Hint for TrainError {
                  is intact"
             }
             Self::NoModel => "lower training.learning_rate or lengthen training.warmup, then train anew",
-            Self::Dtype { .. } => "take another training.dtype, or other devices",
+            Self::Precision { .. } => "take another training.dtype, or other devices",
             Self::NothingToScore { .. } => {
                 "raise model.max_length, or name files with shorter lines in [data]"
             }
@@ -189,11 +204,13 @@ impl Hint for CliError {
         let hint = match self {
             Self::Data(error) => return error.hint(),
             Self::Device(error) => return error.hint(),
+            Self::Download(error) => return error.hint(),
             Self::Infer(error) => return error.hint(),
             Self::Train(error) => return error.hint(),
             Self::RepeatedDevice { .. } => "name each device once",
             Self::SeveralDevices { .. } => "name one device by --device, or by ATTEND_DEVICE",
             Self::IdleDevices { .. } => "take a worker for each device, or leave out --workers",
+            Self::Prefixes { .. } => "give a line for each line of the input; it may be empty",
             Self::Signals(_) => "check the limits of this system",
         };
         Some(hint.to_owned())
@@ -204,8 +221,13 @@ fn read_hint(path: &Path, error: &io::Error) -> Option<String> {
     match error.kind() {
         io::ErrorKind::NotFound => Some("check the path".to_owned()),
         io::ErrorKind::PermissionDenied | io::ErrorKind::IsADirectory => None,
-        _ => compression(path)
-            .map(|ending| format!("the .{ending} file is damaged or cut short: fetch it again")),
+        _ if is_compressed(path) => {
+            let ending = path.extension().unwrap_or_default().display();
+            Some(format!(
+                "the .{ending} file is damaged or cut short: fetch it again"
+            ))
+        }
+        _ => None,
     }
 }
 
@@ -256,7 +278,7 @@ mod tests {
             weight: 0.24,
         };
         assert!(unused.hint().is_some());
-        let unreachable = DataError::Download {
+        let unreachable = DownloadError::Connection {
             url: "http://127.0.0.1:1".to_owned(),
             reason: "refused".to_owned(),
         };

@@ -1,7 +1,24 @@
-//! The program `attend` as a library: its subcommands, and what the workspace's other programs share with it – the options
-//! for devices, how an error reads, and the hints that go with it.
+//! The program `attend` as a library: its subcommands, and what other programs of the workspace share with it, which is
+//! the option `--device`, the way in which errors are reported, and the hints that go with them.
 //!
-//! Libraries return errors that name file, line and field. Only this crate knows flags, progress bars and the allocator.
+//! Libraries return errors that name file, line and field. This crate alone knows flags, progress bars and the
+//! allocator, and turns an error into a [`Hint`] that names the flag which helps.
+//!
+//! ```
+//! use attend_cli::{CliError, DeviceOption, print};
+//! use clap::Parser;
+//!
+//! #[derive(Parser)]
+//! struct Options {
+//!     #[command(flatten)]
+//!     device: DeviceOption,
+//! }
+//!
+//! let options = Options::parse_from(["program", "--device", "cpu"]);
+//! let device = options.device.select()?;
+//! print(&format!("{} keeps {} workers busy\n", device.name, device.workers()))?;
+//! # Ok::<(), CliError>(())
+//! ```
 
 mod data;
 mod devices;
@@ -9,6 +26,7 @@ mod error;
 mod evaluate;
 mod flags;
 mod hint;
+mod name;
 mod output;
 #[cfg(feature = "remote")]
 mod remote_server;
@@ -24,6 +42,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 pub use error::CliError;
 pub use flags::{DeviceOption, avoid_huge_pages};
 pub use hint::Hint;
+pub use name::name_of;
 pub use output::{print, report};
 
 /// Train translators, translate with them, and score them.
@@ -43,14 +62,14 @@ enum Command {
     /// Fetch corpora to train on.
     #[command(subcommand)]
     Data(data::Task),
-    /// List the devices that --device takes: those of the backends that are built in and that this machine has.
+    /// List the devices of this machine that --device takes, for all backends that are built in.
     Devices,
     #[cfg(feature = "remote")]
     RemoteServer(remote_server::Options),
 }
 
-/// Runs the subcommand that the command line names, and returns the exit status of the process: 0, 1 after an error, 2
-/// for a wrong command line, and 128 and the signal's number after a signal.
+/// Runs the subcommand that the command line names, and returns the exit status of the process: 0 after success, 1
+/// after an error, 2 after a wrong command line, and 128 plus the number of the signal after a signal.
 #[must_use]
 pub fn run() -> ExitCode {
     let result = match Attend::parse().command {
@@ -66,13 +85,15 @@ pub fn run() -> ExitCode {
     result.unwrap_or_else(|error| report(&error))
 }
 
-/// How the user called this program: `attend`, or what the variable `ATTEND_COMMAND` says, which the Justfile sets to
-/// `just` and the backends that it builds. Commands to be typed next begin with it.
+/// Returns the command by which the user called this program: `attend`, or the value of the variable `ATTEND_COMMAND`,
+/// which the Justfile sets to `just` and the backends that it builds. Commands that the program tells the user to type
+/// begin with it.
 fn command() -> String {
     std::env::var("ATTEND_COMMAND").unwrap_or_else(|_| "attend".to_owned())
 }
 
-/// Ends the process as clap does at a wrong command line: with a message, the usage of the subcommand, and status 2.
+/// Ends the process as clap does after a wrong command line: prints a message and the usage of the subcommand, and
+/// exits with status 2.
 fn usage_error(subcommand: &str, kind: ErrorKind, message: &str) -> ! {
     let mut attend = Attend::command();
     attend.build();

@@ -1,4 +1,4 @@
-//! How errors read, and how data leaves the program.
+//! Prints errors to standard error, and data to standard output.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
@@ -11,12 +11,14 @@ use attend_data::DataError;
 use crate::error::CliError;
 use crate::hint::Hint;
 
-/// Prints `error:` and, where there is one, `hint:` to standard error, and returns exit status 1.
+/// Prints the error and, if there is one, its hint to standard error, in lines that begin with `error:` and `hint:`.
+/// Returns exit status 1.
 pub fn report(error: &(impl Display + Hint)) -> ExitCode {
     report_with(error, error.hint())
 }
 
-/// Prints `error:` and this hint in the place of the error's own.
+/// Prints the error and, if there is one, the given hint to standard error, in lines that begin with `error:` and
+/// `hint:`. Returns exit status 1.
 pub(crate) fn report_with(error: impl Display, hint: Option<String>) -> ExitCode {
     eprintln!("error: {error}");
     if let Some(hint) = hint {
@@ -25,29 +27,30 @@ pub(crate) fn report_with(error: impl Display, hint: Option<String>) -> ExitCode
     ExitCode::FAILURE
 }
 
-/// Prints `text` to standard output. A reader that has gone away, as `head` does, is no error.
+/// Prints `text` to standard output. If its reader has gone away, as `head` does once it has enough lines, the text is
+/// dropped without an error.
 ///
 /// # Errors
 ///
-/// If standard output cannot be written for another reason.
+/// [`CliError::Data`] if standard output cannot be written for another reason.
 pub fn print(text: &str) -> Result<(), CliError> {
     print_while_read(text).map(|_| ())
 }
 
-/// Prints `text` to standard output. Breaks where the reader has gone away.
+/// Prints `text` to standard output. Returns [`ControlFlow::Break`] if the reader has gone away.
 ///
 /// # Errors
 ///
-/// If standard output cannot be written for another reason.
+/// [`CliError::Data`] if standard output cannot be written for another reason.
 pub(crate) fn print_while_read(text: &str) -> Result<ControlFlow<()>, CliError> {
     write_while_read(&mut io::stdout().lock(), Path::new("standard output"), text)
 }
 
-/// Writes `text` to an output and flushes it. Breaks where the reader has gone away.
+/// Writes `text` to an output and flushes it. Returns [`ControlFlow::Break`] if the reader has gone away.
 ///
 /// # Errors
 ///
-/// If the output, which the error calls `path`, cannot be written for another reason.
+/// [`CliError::Data`] with the given `path` if the output cannot be written for another reason.
 pub(crate) fn write_while_read(
     output: &mut impl Write,
     path: &Path,

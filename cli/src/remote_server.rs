@@ -1,4 +1,4 @@
-//! `attend remote-server`: this machine's devices for programs on other machines.
+//! The subcommand `attend remote-server` serves this machine's devices to programs on other machines.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,15 +10,18 @@ use tracing_subscriber::EnvFilter;
 use crate::error::CliError;
 use crate::flags::DevicesOption;
 
-/// Serve devices to programs that compute on them by --device remote:ws://HOST:PORT, and on the second one served by
-/// remote:ws://HOST:PORT#1, until Ctrl-C.
+/// Serve this machine's devices to programs on other machines, until Ctrl-C.
 ///
-/// Nothing on the way is encrypted, and whoever reaches the address may compute: beyond a network that you trust, leave
-/// it at 127.0.0.1 and come through an SSH tunnel. Several servers in one run also reach each other, at the addresses
-/// that --device gives there.
+/// Those programs compute on the first device by --device remote:ws://HOST:PORT, on the second by --device
+/// remote:ws://HOST:PORT#1, and so on.
+///
+/// Nothing on the way is encrypted, and every program that reaches the address may compute. Beyond a network that you
+/// trust, keep the address 127.0.0.1 and connect through an SSH tunnel. If a training run computes on several servers,
+/// they also connect to each other, at the addresses that its --device names.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Where to listen; 0.0.0.0:3000 for all who reach this machine, port 0 for a free one.
+    /// The address to listen at. 0.0.0.0:3000 serves every program that reaches this machine, and port 0 takes a free
+    /// port.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
     listen: SocketAddr,
     #[command(flatten)]
@@ -26,7 +29,8 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), CliError> {
-    // Burn's own log has a line for every tensor that another server asks for.
+    // Unless RUST_LOG asks for more, warnings alone are logged: Burn logs a line for every tensor that another server
+    // asks for.
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 use std::slice;
 
-use attend_data::corpus::{SentencePair, SentencePairs};
+use attend_data::{DataError, ParallelText, SentencePair};
 use attend_device::notice_device_failure;
-use attend_infer::stream::before_error;
-use attend_infer::{GivenTranslation, InferError, Score};
+use attend_infer::{GivenTranslation, Score, TranslateOptions};
 use clap::Args;
 use serde::Serialize;
 
@@ -47,35 +46,48 @@ struct ScoredPair<'a> {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), CliError> {
-    let mut pairs = SentencePairs::open_files(&options.source, &options.target)?;
-    let (mut translator, device) = options.compute.load(&options.model)?;
-    if options.alignment {
-        translator = translator.with_alignments();
-    }
+    let text = ParallelText::Files {
+        source: options.source.clone(),
+        target: options.target.clone(),
+    };
+    let mut pairs = text.pairs()?;
+    let (translator, device) = options.compute.load(&options.model)?;
+    let asked = TranslateOptions {
+        alignment: options.alignment,
+        ..translator.model().options()
+    };
     let mut first = 0;
     loop {
-        let (mut next, mut error) = next_pairs(&mut pairs);
-        let scores = before_error(&mut next, &mut error, first, |pairs| {
-            notice_device_failure(slice::from_ref(&device), || {
-                translator.score(&given(pairs, first))
-            })
+        let (next, mut error) = next_pairs(&mut pairs);
+        let scores = notice_device_failure(slice::from_ref(&device), || {
+            Ok::<_, CliError>(translator.score(&given(&next, first), &asked))
         })?;
-        let lines = next.iter().zip(&scores);
-        let lines: String = lines.map(|(pair, score)| options.line(pair, score)).collect();
+        let mut lines = String::new();
+        for (pair, score) in next.iter().zip(scores) {
+            match score {
+                Ok(score) => lines += &options.line(pair, &score),
+                Err(failure) => {
+                    error = Some(failure.into());
+                    break;
+                }
+            }
+        }
         if print_while_read(&lines)?.is_break() {
             return Ok(());
         }
         first += next.len();
         match error {
-            Some(error) => return Err(error.into()),
+            Some(error) => return Err(error),
             None if next.is_empty() => return Ok(()),
             None => {}
         }
     }
 }
 
-/// The pairs that are scored together, and the error that comes behind them.
-fn next_pairs(pairs: &mut SentencePairs) -> (Vec<SentencePair>, Option<InferError>) {
+/// Returns the pairs that are scored together, and the error that comes after them.
+fn next_pairs(
+    pairs: &mut impl Iterator<Item = Result<SentencePair, DataError>>,
+) -> (Vec<SentencePair>, Option<CliError>) {
     let mut next = Vec::new();
     for pair in pairs.take(SCORED_TOGETHER) {
         match pair {

@@ -1,11 +1,11 @@
-//! The subcommand `data`, run from outside.
+//! The subcommand `attend data`, run from outside.
 
 use std::fs;
 use std::process::{Command, Output};
 
-use attend_data::corpus::ParallelCorpus;
-use attend_data::phrasebook::Phrasebook;
-use attend_data::source::Source;
+use attend_data::ParallelText;
+use attend_data::download::Source;
+use attend_phrasebook::Phrasebook;
 use tempfile::TempDir;
 
 fn data(arguments: &[&str]) -> Output {
@@ -17,7 +17,8 @@ fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// The program failed with one `error:` line and one `hint:` line, and nothing else on either stream.
+/// Asserts that the program failed, and printed one `error:` line and one `hint:` line alone. Returns the `error:`
+/// line.
 fn assert_error(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(1));
     assert!(output.stdout.is_empty());
@@ -62,7 +63,7 @@ fn a_mirror_with_wrong_bytes_is_an_error_with_both_sums() {
         output_folder.to_str().unwrap(),
     ]);
     let error = assert_error(&output);
-    // The sum of "abc" is the first example of the standard, FIPS 180.
+    // The checksum of "abc" is the first example of the standard FIPS 180.
     let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     for part in [file.name.as_str(), file.sha256.as_str(), abc] {
         assert!(error.contains(part), "{error}");
@@ -99,8 +100,16 @@ fn phrasebook_writes_the_embedded_corpus() {
         ("test", phrasebook.test),
     ] {
         let path = |language: &str| output_folder.join(format!("{split}.{language}"));
-        let corpus = ParallelCorpus::read_files(path("en"), path("de")).unwrap();
-        assert!(corpus.pairs == pairs, "{split}");
+        let text = ParallelText::Files {
+            source: path("en"),
+            target: path("de"),
+        };
+        let read = text.read_all().unwrap();
+        let read = read.iter().map(|pair| (&pair.source, &pair.target));
+        assert!(
+            read.eq(pairs.iter().map(|pair| (&pair.english, &pair.german))),
+            "{split}"
+        );
     }
     assert_eq!(fs::read_dir(output_folder).unwrap().count(), 6);
 }

@@ -1,4 +1,4 @@
-//! The one program: its subcommands, and what is text and what is a command.
+//! The program `attend` as a whole: its subcommands, and how it tells text from commands.
 
 use std::process::{Command, Output};
 
@@ -60,7 +60,7 @@ fn a_wrong_command_line_ends_with_status_2() {
     assert!(message.contains("'devices'"), "{message}");
 }
 
-/// Text is never taken for a command.
+/// A sentence that is the name of a subcommand is translated as text.
 #[test]
 fn names_of_subcommands_are_text_to_translate() {
     let workspace = Workspace::new();

@@ -1,9 +1,9 @@
-//! What can go wrong with a user's text, tokenizer or download.
+//! What can go wrong with a file, a tokenizer or a corpus.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// An error of this crate. Its message is one sentence that names the file, and the line where there is one.
+/// An error of this crate. The message is one sentence that names the file, and the line where there is one.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// A file or folder could not be read.
@@ -11,7 +11,7 @@ pub enum DataError {
     Read {
         /// The file or folder.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         error: io::Error,
     },
     /// A file or folder could not be written.
@@ -19,46 +19,73 @@ pub enum DataError {
     Write {
         /// The file or folder.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         error: io::Error,
     },
+    /// The vocabulary asked for cannot hold the special tokens and every byte, or one word.
+    #[error("a vocabulary of {vocab_size} tokens is too small: it takes at least {smallest}")]
+    VocabularyTooSmall {
+        /// The size asked for.
+        vocab_size: usize,
+        /// The smallest size possible.
+        smallest: usize,
+    },
+    /// No vocabulary could be learnt from the text.
+    #[error("cannot train a tokenizer: {reason}")]
+    TrainTokenizer {
+        /// What the tokenizers library met.
+        reason: String,
+    },
+    /// A file is not a tokenizer that this crate can use.
+    #[error("{} is not a usable tokenizer: {reason}", path.display())]
+    InvalidTokenizer {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A line of text is not UTF-8.
+    #[cfg(feature = "corpora")]
     #[error("{}, line {line}: the text is not valid UTF-8", path.display())]
     InvalidUtf8 {
         /// The text file.
         path: PathBuf,
-        /// The line, counted from one.
+        /// The number of the line, counted from one.
         line: usize,
     },
-    /// A line that is too long to be one of text.
+    /// A line is longer than any line of text.
+    #[cfg(feature = "corpora")]
     #[error("{}, line {line} has more than {mebibytes} MiB", path.display())]
     LongLine {
         /// The text file.
         path: PathBuf,
-        /// The line, counted from one.
+        /// The number of the line, counted from one.
         line: usize,
-        /// The most that a line may have.
+        /// The most MiB that a line may have.
         mebibytes: usize,
     },
     /// A line of a two-column file does not have two columns.
+    #[cfg(feature = "corpora")]
     #[error("{}, line {line}: expected two columns separated by one tab, found {columns}", path.display())]
     Columns {
         /// The two-column file.
         path: PathBuf,
-        /// The line, counted from one.
+        /// The number of the line, counted from one.
         line: usize,
-        /// How many columns the line has.
+        /// The number of columns that the line has.
         columns: usize,
     },
     /// A line of an `.sgm` file is not one whole segment.
+    #[cfg(feature = "corpora")]
     #[error("{}, line {line}: expected one whole segment, <seg id=\"…\">…</seg>", path.display())]
     Segment {
         /// The `.sgm` file.
         path: PathBuf,
-        /// The line, counted from one.
+        /// The number of the line, counted from one.
         line: usize,
     },
     /// Two `.sgm` files pair segments of different ids.
+    #[cfg(feature = "corpora")]
     #[error(
         "{}, line {source_line} is segment {source_id}, but {}, line {target_line} is segment {target_id}",
         source_path.display(),
@@ -67,18 +94,19 @@ pub enum DataError {
     UnequalSegments {
         /// The file of source sentences.
         source_path: PathBuf,
-        /// The segment's line there, counted from one.
+        /// The line of the source segment, counted from one.
         source_line: usize,
-        /// Its id there.
+        /// The id of the source segment.
         source_id: String,
         /// The file of target sentences.
         target_path: PathBuf,
-        /// The line of the segment in the same place there, counted from one.
+        /// The line of the target segment, counted from one.
         target_line: usize,
-        /// Its id.
+        /// The id of the target segment.
         target_id: String,
     },
-    /// The two files of a parallel corpus differ in length.
+    /// The two files of a parallel text differ in length.
+    #[cfg(feature = "corpora")]
     #[error(
         "{} has {source_sentences} sentences but {} has {target_sentences}: sentence n of one must translate \
          sentence n of the other",
@@ -88,82 +116,22 @@ pub enum DataError {
     UnequalLengths {
         /// The file of source sentences.
         source_path: PathBuf,
-        /// How many it has: lines, or segments of an `.sgm` file.
+        /// The number of source sentences: lines, or segments of an `.sgm` file.
         source_sentences: usize,
         /// The file of target sentences.
         target_path: PathBuf,
-        /// How many it has.
+        /// The number of target sentences.
         target_sentences: usize,
     },
-    /// A corpus has no sentence pair.
+    /// A parallel text has no sentence pair.
+    #[cfg(feature = "corpora")]
     #[error("{} is empty: a corpus needs at least one sentence pair", path.display())]
     EmptyCorpus {
-        /// The corpus file.
+        /// The file, or the file of source sentences.
         path: PathBuf,
-    },
-    /// A vocabulary was asked for that cannot hold the special tokens and every byte, or a word.
-    #[error("a vocabulary of {vocab_size} tokens is too small: it takes at least {smallest}")]
-    VocabularyTooSmall {
-        /// The size asked for.
-        vocab_size: usize,
-        /// The smallest size possible.
-        smallest: usize,
-    },
-    /// Subwords could not be learnt from the text.
-    #[error("cannot train a tokenizer: {reason}")]
-    TrainTokenizer {
-        /// Why not.
-        reason: String,
-    },
-    /// A file is not a tokenizer that this crate can use.
-    #[error("{} is not a usable tokenizer: {reason}", path.display())]
-    InvalidTokenizer {
-        /// The tokenizer's file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The folder that was to serve as a mirror lacks a file.
-    #[error("the mirror has no file {}", path.display())]
-    NotInMirror {
-        /// Where the file was looked for.
-        path: PathBuf,
-    },
-    /// An archive lacks a file that is wanted of it.
-    #[error("the archive {} has no file {member}", path.display())]
-    NotInArchive {
-        /// The archive.
-        path: PathBuf,
-        /// The file's path in it.
-        member: String,
-    },
-    /// A server could not be reached, or stopped answering.
-    #[error("cannot download {url}: {reason}")]
-    Download {
-        /// The address.
-        url: String,
-        /// Why not.
-        reason: String,
-    },
-    /// A server answered a download with an error.
-    #[error("cannot download {url}: the server answered with HTTP status {status}")]
-    HttpStatus {
-        /// The address.
-        url: String,
-        /// The HTTP status code.
-        status: u16,
-    },
-    /// A downloaded file is not the one that was expected.
-    #[error("{origin} has the wrong content: expected SHA-256 {expected}, found {found}")]
-    WrongChecksum {
-        /// Where the file came from: an address or a path.
-        origin: String,
-        /// The sum that the corpus entry gives.
-        expected: String,
-        /// The sum of what came.
-        found: String,
     },
     /// A file of a prepared corpus is damaged, missing or of another version.
+    #[cfg(feature = "corpora")]
     #[error("the prepared corpus file {} cannot be used: {reason}", path.display())]
     InvalidPrepared {
         /// The file.
@@ -171,28 +139,30 @@ pub enum DataError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Corpora cannot be mixed as asked for.
+    /// Corpora cannot be mixed by the weights asked for.
+    #[cfg(feature = "corpora")]
     #[error("cannot mix the training corpora: {reason}")]
     Mixture {
-        /// Why not.
+        /// What is wrong with the weights.
         reason: String,
     },
-    /// A corpus of a mixture has too small a weight.
+    /// The weight of a corpus is so small that an epoch would take no example of it.
+    #[cfg(feature = "corpora")]
     #[error(
         "an epoch would take none of the {pairs} pairs of the corpus {name}: its weight {weight} is too small"
     )]
     UnusedCorpus {
-        /// The corpus.
+        /// The name of the corpus.
         name: String,
-        /// How many pairs cleaning and filters have left of it.
+        /// The number of sentence pairs that cleaning and filter left.
         pairs: usize,
-        /// Its weight.
+        /// The weight of the corpus.
         weight: f64,
     },
 }
 
 impl DataError {
-    /// [`DataError::Read`] of the file or folder at `path`.
+    /// Makes a [`DataError::Read`] of the file or folder at `path`.
     #[must_use]
     pub fn read(path: &Path, error: io::Error) -> Self {
         Self::Read {
@@ -201,7 +171,7 @@ impl DataError {
         }
     }
 
-    /// [`DataError::Write`] of the file or folder at `path`.
+    /// Makes a [`DataError::Write`] of the file or folder at `path`.
     #[must_use]
     pub fn write(path: &Path, error: io::Error) -> Self {
         Self::Write {

@@ -1,4 +1,4 @@
-//! Writing files so that a reader never meets half of one.
+//! Writing files so that no reader ever finds half of one.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -7,36 +7,36 @@ use std::path::{Path, PathBuf};
 
 use crate::error::DataError;
 
-/// The temporary name beside `path` under which the file is built before it is renamed.
+/// Returns the temporary name of a file, `NAME.part`.
 pub(crate) fn part_path(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(".part");
     PathBuf::from(name)
 }
 
-/// A file that is written piece by piece.
+/// A file that is written piece by piece and takes its name when it is whole.
 ///
-/// What it holds is built under a temporary name beside its own, `NAME.part`, and [`finish`](Self::finish) renames it:
-/// an older file of that name is replaced whole or not at all. Where the name is a symbolic link, the file it points
-/// to is replaced. What exists and is no regular file, such as a device, a FIFO or `/dev/stdout`, is written to
-/// straight.
+/// The pieces are written to a temporary file, `NAME.part`, in the same folder. [`finish`](Self::finish) renames that
+/// file, which replaces an older file of the name as a whole. If the name is a symbolic link, the file that the link
+/// points to is replaced. If the name is a device, a FIFO or `/dev/stdout`, there is no temporary file, and the pieces
+/// are written to it at once.
 ///
-/// A file that is never finished stays under its temporary name, if anything was written.
+/// If a file is dropped unfinished, the temporary file stays, unless it is empty.
 #[derive(Debug)]
 pub struct OutputFile {
-    /// As the user calls it.
+    /// The path as the caller gave it.
     path: PathBuf,
     file: File,
-    /// The temporary name and the one it gets in the end, where the file is not written straight.
+    /// The temporary path and the final one; `None` if the pieces are written at once.
     rename: Option<(PathBuf, PathBuf)>,
     is_empty: bool,
 }
 
 impl OutputFile {
-    /// Opens the file. A FIFO waits for its reader.
+    /// Opens the file. Opening a FIFO waits for its reader.
     ///
     /// # Errors
-    /// [`DataError::Write`] when `path` is a folder, or its folder is missing or not writable.
+    /// [`DataError::Write`] if `path` is a folder, or its folder is missing or not writable.
     pub fn create(path: impl AsRef<Path>) -> Result<Self, DataError> {
         let path = path.as_ref();
         Self::open(path).map_err(|error| DataError::write(path, error))
@@ -58,17 +58,17 @@ impl OutputFile {
         })
     }
 
-    /// The temporary name, where there is one.
+    /// Returns the temporary path; `None` if the pieces are written to the final path at once.
     #[must_use]
     pub fn part(&self) -> Option<&Path> {
         self.rename.as_ref().map(|(part, _)| part.as_path())
     }
 
-    /// Flushes the file to disk and gives it its name, and flushes the folder too: it is there even where the machine
-    /// loses power.
+    /// Flushes the file to disk, gives it its name, and flushes the folder: the file is there even if the machine loses
+    /// power.
     ///
     /// # Errors
-    /// [`DataError::Write`] when the disk is full or fails.
+    /// [`DataError::Write`] if the disk is full or fails.
     pub fn finish(mut self) -> Result<(), DataError> {
         let Some((part, path)) = self.rename.take() else {
             return Ok(());
@@ -96,18 +96,20 @@ impl Write for OutputFile {
 
 impl Drop for OutputFile {
     fn drop(&mut self) {
-        if let (true, Some((part, _))) = (self.is_empty, &self.rename) {
-            // An empty file left behind would be untidy, no more.
+        if self.is_empty
+            && let Some((part, _)) = &self.rename
+        {
+            // An empty file that stays behind would do no harm.
             let _ = fs::remove_file(part);
         }
     }
 }
 
-/// How a path is written to.
+/// How a path is written.
 enum Destination {
-    /// What exists there is no regular file.
+    /// The path is not a regular file, and is written at once.
     Straight(PathBuf),
-    /// A regular file, or nothing yet: the path without links.
+    /// The path, with links followed, is a regular file, or does not exist.
     Replaced(PathBuf),
 }
 
@@ -115,7 +117,7 @@ fn destination(path: &Path) -> io::Result<Destination> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
         Ok(metadata) if !metadata.is_file() => return Ok(Destination::Straight(path.to_owned())),
-        // Links in a circle are an error here, so that following them ends.
+        // Links in a circle are an error here, so that the loop below ends.
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
@@ -127,7 +129,7 @@ fn destination(path: &Path) -> io::Result<Destination> {
             _ => Path::new(".").canonicalize()?,
         };
         let real = folder.join(name);
-        // The open files of a process, to which /dev/stdout leads.
+        // /dev/stdout leads to the open files of a process.
         if folder.starts_with("/proc") {
             return Ok(Destination::Straight(real));
         }
@@ -141,7 +143,7 @@ fn destination(path: &Path) -> io::Result<Destination> {
 /// Writes `contents` to `path` as an [`OutputFile`].
 ///
 /// # Errors
-/// [`DataError::Write`] when the folder is missing, not writable or full.
+/// [`DataError::Write`] if the folder is missing or not writable, or the disk is full.
 pub fn write_file(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> Result<(), DataError> {
     let path = path.as_ref();
     let mut file = OutputFile::create(path)?;
@@ -150,18 +152,16 @@ pub fn write_file(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> Result<
     file.finish()
 }
 
-/// Flushes to disk which names a folder holds, so that a file renamed into it stays there. An empty path is the
-/// working folder. Does nothing on systems that cannot open a folder.
+/// Flushes the names of a folder's files to disk, so that a file which was renamed into the folder stays there. An
+/// empty path is the working folder. Does nothing on systems that cannot open a folder.
 ///
 /// # Errors
-/// If the folder is missing or the disk fails.
+/// The error of the system, if the folder is missing or the disk fails.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     if !cfg!(unix) {
         return Ok(());
     }
-    let folder = match folder.as_os_str().is_empty() {
-        true => Path::new("."),
-        false => folder,
-    };
+    let is_empty = folder.as_os_str().is_empty();
+    let folder = if is_empty { Path::new(".") } else { folder };
     File::open(folder)?.sync_all()
 }

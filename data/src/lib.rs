@@ -1,19 +1,62 @@
-//! Text in, batches out: parallel corpora, subword tokenizers, prepared corpora, token-budget batches and named
-//! corpora.
+//! Parallel text in, batches of token ids out.
+//!
+//! Six nouns lead from a file to a batch:
+//!
+//! 1. [`ParallelText`]: where the sentence pairs of a corpus are, in files or in memory.
+//! 2. [`SentencePair`]: a sentence and its translation, as text.
+//! 3. [`Examples`]: the pairs of a text, cleaned as [`Cleaning`] asks for, encoded by a [`Tokenizer`], filtered by
+//!    their lengths as a [`Filter`] asks for, and stored in files that training maps into memory.
+//! 4. [`Mixture`]: the examples of several texts, each with a weight.
+//! 5. [`Batches`]: the endless sequence of a run's batches, which may begin at any [`Position`].
+//! 6. [`Batch`]: the padded matrices of token ids that a step of training takes.
+//!
+//! ```
+//! use attend_data::{
+//!     Batch, Batches, Cleaning, DataError, Examples, Filter, Mixture, ParallelText, Position, SentencePair, Tokenizer,
+//! };
+//!
+//! # fn main() -> Result<(), DataError> {
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let folder = folder.path();
+//! let pairs = [("one house", "ein Haus"), ("two houses", "zwei Häuser")].map(|(source, target)| SentencePair {
+//!     source: source.to_owned(),
+//!     target: target.to_owned(),
+//! });
+//! let tokenizer = Tokenizer::train_bpe(pairs.iter().flat_map(|pair| [&pair.source, &pair.target]), 300)?;
+//! let text = ParallelText::Memory { name: "houses".to_owned(), pairs: pairs.into() };
+//!
+//! let filter = Filter { max_length: 100, max_ratio: None };
+//! let examples = Examples::prepare(folder, &text, &Cleaning::default(), &tokenizer, &filter, |_| ())?;
+//! let mixture = Mixture::new([(examples, 1.0)])?;
+//! let mut batches = Batches::starting_at(mixture.into(), 1_000, 7, Position::default());
+//!
+//! let batch = Batch::new(&batches.next_batch(), tokenizer.pad_id(), tokenizer.bos_id());
+//! assert_eq!(batch.source.rows, 2);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Without features, the crate has [`Tokenizer`], [`Example`], [`Batch`] and [`OutputFile`], which is what translating
+//! needs. The feature `corpora` adds text, prepared examples and their batches, the feature `download` the named
+//! corpora of [`download`].
 
-mod archive;
-pub mod batch;
-pub mod clean;
-pub mod corpus;
-pub mod error;
-pub mod file;
-pub mod filter;
-pub mod mixture;
-pub mod parallel_text;
-pub mod phrasebook;
-pub mod report;
-pub mod shard;
-pub mod source;
-pub mod tokenizer;
+mod batch;
+#[cfg(feature = "corpora")]
+mod corpora;
+#[cfg(feature = "download")]
+pub mod download;
+mod error;
+mod file;
+mod sentence_pair;
+mod tokenizer;
 
+pub use batch::{Batch, Example, Lengths, Padding, TokenMatrix};
+#[cfg(feature = "corpora")]
+pub use corpora::{
+    BatchPlan, Batches, BpeDropout, Cleaning, Examples, Filter, Lines, Mixture, ParallelText, Position,
+    PreparationReport, Progress, is_compressed, read_lines,
+};
 pub use error::DataError;
+pub use file::{OutputFile, sync_folder, write_file};
+pub use sentence_pair::SentencePair;
+pub use tokenizer::{Tokenizer, TokenizerKind};

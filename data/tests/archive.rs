@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use attend_data::DataError;
-use attend_data::source::{Downloader, Mirror, Progress, Source, SourceFile};
+use attend_data::download::{DownloadError, Downloader, Mirror, Progress, Source, SourceFile};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
@@ -64,7 +64,7 @@ impl Workspace {
         self.folder.path().join("output").join(name)
     }
 
-    fn fetch(&self) -> Result<Vec<Progress>, DataError> {
+    fn fetch(&self) -> Result<Vec<Progress>, DownloadError> {
         let mut steps = Vec::new();
         let downloader = Downloader {
             mirror: Some(Mirror::Folder(self.folder.path().join("mirror"))),
@@ -142,7 +142,7 @@ fn a_member_that_the_archive_lacks_is_named() {
     for missing in ["training/text.de-en.es", "training", "text.de-en.en"] {
         let workspace = Workspace::new(&archive(&MEMBERS), &["training/text.de-en.en", missing]);
         let error = workspace.fetch().unwrap_err();
-        assert!(matches!(error, DataError::NotInArchive { .. }), "{error:?}");
+        assert!(matches!(error, DownloadError::NotInArchive { .. }), "{error:?}");
         let message = error.to_string();
         assert!(
             message.contains("text.tgz") && message.ends_with(&format!("has no file {missing}")),
@@ -158,7 +158,7 @@ fn an_archive_that_is_none_or_ends_early_is_named() {
         let workspace = Workspace::new(bytes, &["training/text.de-en.en", "README"]);
         let error = workspace.fetch().unwrap_err();
         assert!(
-            matches!(&error, DataError::Read { path, .. } if path.ends_with("text.tgz")),
+            matches!(&error, DownloadError::File(DataError::Read { path, .. }) if path.ends_with("text.tgz")),
             "{error:?}"
         );
     }

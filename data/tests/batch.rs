@@ -1,6 +1,6 @@
 //! Batches: what they must keep for any examples, and exact small ones.
 
-use attend_data::batch::{self, Batch, Example, Padding, TokenMatrix};
+use attend_data::{Batch, BatchPlan, Example, Padding, TokenMatrix};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -18,7 +18,7 @@ fn example(source: &[u32], target: &[u32]) -> Example {
 /// The batches of all `examples` as lists of their indices.
 fn plan_batches(examples: &[Example], max_tokens: usize, seed: u64, epoch: u64) -> Vec<Vec<usize>> {
     let lengths = (0..).zip(examples.iter().map(Example::lengths));
-    let plan = batch::plan_batches(lengths, max_tokens, seed, epoch);
+    let plan = BatchPlan::new(lengths, max_tokens, seed, epoch);
     let to_indices = |batch: &[u32]| batch.iter().map(|&number| number as usize).collect();
     let batches: Vec<Vec<usize>> = plan.iter().map(to_indices).collect();
     assert_eq!((batches.len(), batches.is_empty()), (plan.len(), plan.is_empty()));
@@ -172,7 +172,7 @@ fn little_of_a_batch_is_padding() {
 }
 
 /// Pins the order that a seed gives, so that a run resumed on another machine or release sees the same batches.
-/// Worked out apart from this crate, with ChaCha8 written after RFC 8439 and the sorting rules of `plan_batches`.
+/// Worked out apart from this crate, with ChaCha8 written after RFC 8439 and the sorting rules of `BatchPlan::new`.
 #[test]
 fn the_order_of_a_seed_never_changes() {
     let lengths = [(2, 3), (5, 4), (3, 3), (2, 3), (3, 2), (5, 5), (3, 3), (4, 1)];

@@ -2,11 +2,9 @@
 
 use std::fs;
 use std::io::{BufReader, Read, Write, repeat};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use attend_data::DataError;
-use attend_data::corpus::{Lines, ParallelCorpus, SentencePair, SentencePairs, read_lines};
-use attend_data::file::write_file;
+use attend_data::{DataError, Lines, ParallelText, SentencePair, read_lines, write_file};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tempfile::TempDir;
@@ -21,6 +19,17 @@ fn gzip(contents: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(contents).unwrap();
     encoder.finish().unwrap()
+}
+
+fn files(source: impl AsRef<Path>, target: impl AsRef<Path>) -> ParallelText {
+    ParallelText::Files {
+        source: source.as_ref().to_owned(),
+        target: target.as_ref().to_owned(),
+    }
+}
+
+fn tsv(path: impl AsRef<Path>) -> ParallelText {
+    ParallelText::Tsv(path.as_ref().to_owned())
 }
 
 fn pair(source: &str, target: &str) -> SentencePair {
@@ -104,9 +113,9 @@ fn two_files_make_pairs_in_order() {
     let folder = TempDir::new().unwrap();
     let source = file(&folder, "train.en", "one\n\nthree\n");
     let target = file(&folder, "train.de.gz", gzip(b"eins\nzwei\ndrei"));
-    let corpus = ParallelCorpus::read_files(source, target).unwrap();
+    let pairs = files(source, target).read_all().unwrap();
     assert_eq!(
-        corpus.pairs,
+        pairs,
         [pair("one", "eins"), pair("", "zwei"), pair("three", "drei")]
     );
 }
@@ -116,9 +125,7 @@ fn unequal_files_are_an_error_with_both_counts() {
     let folder = TempDir::new().unwrap();
     let source = file(&folder, "train.en", "one\ntwo\nthree\n");
     let target = file(&folder, "train.de", "eins\nzwei\n");
-    let message = ParallelCorpus::read_files(&source, &target)
-        .unwrap_err()
-        .to_string();
+    let message = files(&source, &target).read_all().unwrap_err().to_string();
     assert!(
         message.contains(&format!("{} has 3 sentences", source.display())),
         "{message}"
@@ -134,9 +141,9 @@ fn tabs_separate_columns() {
     let folder = TempDir::new().unwrap();
     let path = file(&folder, "pairs.tsv", "one\teins\r\n two \t\n");
     let expected = [pair("one", "eins"), pair(" two ", "")];
-    assert_eq!(ParallelCorpus::read_tsv(&path).unwrap().pairs, expected);
+    assert_eq!(tsv(&path).read_all().unwrap(), expected);
     let compressed = file(&folder, "pairs.tsv.gz", gzip(&fs::read(&path).unwrap()));
-    assert_eq!(ParallelCorpus::read_tsv(compressed).unwrap().pairs, expected);
+    assert_eq!(tsv(compressed).read_all().unwrap(), expected);
 }
 
 #[test]
@@ -148,7 +155,7 @@ fn a_line_with_no_tab_or_two_is_named() {
             "{}, line 2: expected two columns separated by one tab, found {columns}",
             path.display()
         );
-        assert_eq!(ParallelCorpus::read_tsv(path).unwrap_err().to_string(), expected);
+        assert_eq!(tsv(path).read_all().unwrap_err().to_string(), expected);
     }
 }
 
@@ -156,10 +163,7 @@ fn a_line_with_no_tab_or_two_is_named() {
 fn an_empty_corpus_is_an_error() {
     let folder = TempDir::new().unwrap();
     let path = file(&folder, "empty", "");
-    for result in [
-        ParallelCorpus::read_tsv(&path),
-        ParallelCorpus::read_files(&path, &path),
-    ] {
+    for result in [tsv(&path).read_all(), files(&path, &path).read_all()] {
         let error = result.unwrap_err();
         assert!(matches!(error, DataError::EmptyCorpus { .. }), "{error:?}");
         assert!(error.to_string().contains(&path.display().to_string()));
@@ -182,7 +186,8 @@ fn what_is_wrong_at_the_end_is_told_where_it_is() {
     let folder = TempDir::new().unwrap();
     let source = file(&folder, "train.en", "one\ntwo\n");
     let target = file(&folder, "train.de", "eins\nzwei\ndrei\nvier\n");
-    let mut pairs = SentencePairs::open_files(source, target).unwrap();
+    let text = files(source, target);
+    let mut pairs = text.pairs().unwrap();
     assert_eq!(pairs.next().unwrap().unwrap(), pair("one", "eins"));
     assert_eq!(pairs.next().unwrap().unwrap(), pair("two", "zwei"));
     let message = pairs.next().unwrap().unwrap_err().to_string();

@@ -4,8 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use attend_data::error::DataError;
-use attend_data::file::{OutputFile, write_file};
+use attend_data::{DataError, OutputFile, write_file};
 use tempfile::TempDir;
 
 fn names(folder: &Path) -> Vec<String> {

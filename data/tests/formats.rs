@@ -4,8 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use attend_data::DataError;
-use attend_data::corpus::{ParallelCorpus, SentencePair, SentencePairs, corpus_name, read_lines};
+use attend_data::{DataError, ParallelText, SentencePair, read_lines};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use liblzma::write::XzEncoder;
@@ -30,6 +29,13 @@ fn compress(ending: &str, contents: &[u8]) -> Vec<u8> {
             encoder.finish().unwrap()
         }
         _ => zstd::encode_all(contents, 3).unwrap(),
+    }
+}
+
+fn files(source: impl AsRef<Path>, target: impl AsRef<Path>) -> ParallelText {
+    ParallelText::Files {
+        source: source.as_ref().to_owned(),
+        target: target.as_ref().to_owned(),
     }
 }
 
@@ -82,7 +88,8 @@ fn pairs_come_one_at_a_time_and_end_at_an_error() {
         "pairs.tsv.zst",
         compress("zst", b"a\tb\nc\td\nno tab\ne\tf\n"),
     );
-    let mut pairs = SentencePairs::open_tsv(&path).unwrap();
+    let text = ParallelText::Tsv(path);
+    let mut pairs = text.pairs().unwrap();
     assert_eq!(pairs.next().unwrap().unwrap(), pair("a", "b"));
     assert_eq!(pairs.next().unwrap().unwrap(), pair("c", "d"));
     let error = pairs.next().unwrap().unwrap_err();
@@ -124,21 +131,12 @@ fn sgm_files_hold_a_sentence_in_each_segment() {
         pair("", "drei"),
     ];
     let reference = file(&folder, "ref.de.sgm", REFERENCE_SGM);
-    assert_eq!(
-        ParallelCorpus::read_files(&source, reference).unwrap().pairs,
-        expected
-    );
+    assert_eq!(files(&source, reference).read_all().unwrap(), expected);
     // Compressed, and beside a file with a sentence a line.
     let compressed = file(&folder, "ref.de.SGM.gz", compress("gz", REFERENCE_SGM.as_bytes()));
-    assert_eq!(
-        ParallelCorpus::read_files(&source, compressed).unwrap().pairs,
-        expected
-    );
+    assert_eq!(files(&source, compressed).read_all().unwrap(), expected);
     let plain = file(&folder, "ref.de", "eins\nzwei\ndrei\n");
-    assert_eq!(
-        ParallelCorpus::read_files(&source, plain).unwrap().pairs,
-        expected
-    );
+    assert_eq!(files(&source, plain).read_all().unwrap(), expected);
 }
 
 #[test]
@@ -150,8 +148,8 @@ fn a_line_feed_in_a_segment_is_a_space() {
         "<seg id=\"1\">one&#10;sentence&#13;only</seg>\n",
     );
     let target = file(&folder, "b.sgm", "<seg id=\"1\">x</seg>\n");
-    let corpus = ParallelCorpus::read_files(source, target).unwrap();
-    assert_eq!(corpus.pairs, [pair("one sentence only", "x")]);
+    let pairs = files(source, target).read_all().unwrap();
+    assert_eq!(pairs, [pair("one sentence only", "x")]);
 }
 
 #[test]
@@ -168,9 +166,7 @@ fn a_broken_segment_is_named_with_its_line() {
             "src.en.sgm",
             format!("<doc>\n<seg id=\"1\">a</seg>\n{broken}\n</doc>\n"),
         );
-        let message = ParallelCorpus::read_files(source, &target)
-            .unwrap_err()
-            .to_string();
+        let message = files(source, &target).read_all().unwrap_err().to_string();
         assert!(
             message.contains("src.en.sgm, line 3: expected one whole segment"),
             "{message}"
@@ -187,9 +183,7 @@ fn segments_that_do_not_pair_are_named_on_both_sides() {
         "ref.de.sgm",
         REFERENCE_SGM.replace("id = \"2\"", "id=\"3\""),
     );
-    let message = ParallelCorpus::read_files(&source, target)
-        .unwrap_err()
-        .to_string();
+    let message = files(&source, target).read_all().unwrap_err().to_string();
     for part in [
         "src.en.sgm, line 5 is segment 2",
         "ref.de.sgm, line 4 is segment 3",
@@ -197,20 +191,16 @@ fn segments_that_do_not_pair_are_named_on_both_sides() {
         assert!(message.contains(part), "{message}");
     }
     let shorter = file(&folder, "short.de.sgm", "<seg id=\"1\">eins</seg>\n");
-    let message = ParallelCorpus::read_files(&source, shorter)
-        .unwrap_err()
-        .to_string();
+    let message = files(&source, shorter).read_all().unwrap_err().to_string();
     assert!(
         message.contains("src.en.sgm has 3 sentences") && message.contains("short.de.sgm has 1"),
         "{message}"
     );
     let none = file(&folder, "none.sgm", "<doc>\n</doc>\n");
-    let error = ParallelCorpus::read_files(&none, &none).unwrap_err();
+    let error = files(&none, &none).read_all().unwrap_err();
     assert!(matches!(error, DataError::EmptyCorpus { .. }), "{error:?}");
     let latin1 = file(&folder, "latin1.sgm", b"<doc>\n<seg id=\"1\">sch\xf6n</seg>\n");
-    let message = ParallelCorpus::read_files(latin1, &source)
-        .unwrap_err()
-        .to_string();
+    let message = files(latin1, &source).read_all().unwrap_err().to_string();
     assert!(message.contains("latin1.sgm, line 2"), "{message}");
 }
 
@@ -222,6 +212,12 @@ fn corpora_are_called_by_what_their_files_share() {
         ("pairs.tsv.zst", "pairs"),
         ("plain", "plain"),
     ] {
-        assert_eq!(corpus_name(Path::new(path)), name);
+        let path = PathBuf::from(path);
+        assert_eq!(ParallelText::Tsv(path.clone()).name(), name);
+        let source = ParallelText::Files {
+            source: path,
+            target: PathBuf::from("other/target"),
+        };
+        assert_eq!(source.name(), name);
     }
 }

@@ -2,16 +2,14 @@
 
 mod archive;
 mod batch;
+mod batches;
 mod bpe_dropout;
-mod clean;
 mod corpus;
+mod download;
 mod file;
-mod filter;
 mod formats;
 mod mixture;
 mod parallel_text;
-mod shard;
-mod source;
 mod tokenizer;
 mod tokenizer_unigram;
 mod tokenizer_whitespace;

@@ -2,11 +2,15 @@
 
 use std::fs;
 
-use attend_data::DataError;
-use attend_data::clean::Cleaning;
-use attend_data::corpus::SentencePair;
-use attend_data::parallel_text::{ParallelText, sample_pairs};
+use attend_data::{Cleaning, DataError, ParallelText, SentencePair};
 use tempfile::TempDir;
+
+fn memory(pairs: Vec<SentencePair>) -> ParallelText {
+    ParallelText::Memory {
+        name: "text".to_owned(),
+        pairs,
+    }
+}
 
 /// `count` pairs in memory, whose sources are numbers from `first` on.
 fn numbered(first: usize, count: usize) -> ParallelText {
@@ -14,11 +18,11 @@ fn numbered(first: usize, count: usize) -> ParallelText {
         source: number.to_string(),
         target: format!("x{number}"),
     });
-    ParallelText::Pairs(pairs.collect())
+    memory(pairs.collect())
 }
 
 fn sample(texts: &[&ParallelText], limit: usize) -> Vec<usize> {
-    let pairs = sample_pairs(texts, &Cleaning::default(), limit).unwrap();
+    let pairs = ParallelText::sample(texts, &Cleaning::default(), limit).unwrap();
     pairs.map(|pair| pair.unwrap().source.parse().unwrap()).collect()
 }
 
@@ -49,7 +53,7 @@ fn what_cleaning_drops_is_not_sampled() {
             source: source.to_owned(),
             target: "1".to_owned(),
         });
-        ParallelText::Pairs(pairs.into())
+        memory(pairs.into())
     };
     // A copy, an empty side and a duplicate; a pair that another text has, too, is no duplicate there.
     let (first, second) = (pairs(["1", "2", " ", "2"]), pairs(["2", "3", "4", "5"]));
@@ -63,6 +67,8 @@ fn a_sample_of_damaged_text_is_an_error() {
     let path = folder.path().join("pairs.tsv");
     fs::write(&path, "a\tb\nno tab\n").unwrap();
     let text = ParallelText::Tsv(path);
-    let error = sample_pairs(&[&text], &Cleaning::default(), 1).err().unwrap();
+    let error = ParallelText::sample(&[&text], &Cleaning::default(), 1)
+        .err()
+        .unwrap();
     assert!(matches!(error, DataError::Columns { line: 2, .. }), "{error:?}");
 }

@@ -2,10 +2,7 @@
 
 use std::fs;
 
-use attend_data::DataError;
-use attend_data::batch::Example;
-use attend_data::corpus::SentencePair;
-use attend_data::tokenizer::{Tokenizer, TokenizerKind};
+use attend_data::{DataError, Example, SentencePair, Tokenizer, TokenizerKind};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use tempfile::TempDir;

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::fs;
 
-use attend_data::phrasebook::Phrasebook;
-use attend_data::tokenizer::Tokenizer;
+use attend_data::Tokenizer;
+use attend_phrasebook::Phrasebook;
 use rayon::ThreadPoolBuilder;
 use tempfile::TempDir;
 
@@ -25,9 +25,11 @@ fn best_score(word: &str, pieces: &HashMap<String, f64>) -> f64 {
     (1..=word.len())
         .filter_map(|end| {
             let score = pieces.get(&word[..end])?;
-            Some(match end == word.len() {
-                true => *score,
-                false => score + best_score(&word[end..], pieces),
+            let is_last = end == word.len();
+            Some(if is_last {
+                *score
+            } else {
+                score + best_score(&word[end..], pieces)
             })
         })
         .fold(f64::NEG_INFINITY, f64::max)
@@ -57,7 +59,7 @@ fn any_number_of_threads_learns_the_same_pieces() {
     let pairs = Phrasebook::generate().train;
     let lines: Vec<&str> = pairs[..2_000]
         .iter()
-        .flat_map(|pair| [&*pair.source, &*pair.target])
+        .flat_map(|pair| [&*pair.english, &*pair.german])
         .collect();
     let learn = |threads: usize| {
         let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

@@ -2,8 +2,7 @@
 
 use std::fs;
 
-use attend_data::DataError;
-use attend_data::tokenizer::{Tokenizer, TokenizerKind};
+use attend_data::{DataError, Tokenizer, TokenizerKind};
 use tempfile::TempDir;
 
 const LINES: [&str; 4] = [

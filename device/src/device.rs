@@ -1,8 +1,9 @@
 //! The devices that this program was built for and that this machine has.
 //!
-//! A device is named by the feature that compiles its backend in, and where a machine may have several of a kind, by its
-//! place in the list of their driver: `vulkan:1` is the second. A device that another machine serves is named by its
-//! address: `remote:ws://host:3000`, and `remote:ws://host:3000#1` is the second of those that are served there.
+//! The name of a device is the feature that compiles its backend in, such as `flex`. Where a machine may have several
+//! devices of one kind, a number follows, which counts from 0 in the order of their driver: `vulkan:1` is the second. A
+//! device that another machine serves is named by its address: `remote:ws://host:3000`, and `remote:ws://host:3000#1`
+//! is the second of those that are served there.
 
 use std::sync::LazyLock;
 
@@ -33,12 +34,13 @@ enum Kind {
     Processor,
     /// A GPU, or software that emulates one. A machine may have several.
     Gpu,
-    /// A device of another machine.
+    /// A device of another machine, reached over the network.
     #[cfg(feature = "remote")]
     Remote,
 }
 
-/// Whether tensors on `device` are computed by the processor that this program runs on, and lie in its memory.
+/// Returns whether `device` is the processor that this program runs on, so that its tensors lie in the program's own
+/// memory.
 #[must_use]
 pub fn is_processor(device: &Device) -> bool {
     static PROCESSORS: LazyLock<Vec<Device>> =
@@ -47,8 +49,8 @@ pub fn is_processor(device: &Device) -> bool {
 }
 
 impl NamedDevice {
-    /// Describes the device: the name of a GPU and its memory, as far as its driver reports them, or the processor's name,
-    /// its cores and the machine's memory.
+    /// Describes the device: the name of a GPU and its memory, as far as its driver reports them, or the processor's
+    /// name, its cores and the machine's memory.
     ///
     /// # Errors
     ///
@@ -63,7 +65,8 @@ impl NamedDevice {
         })
     }
 
-    /// Whether both names stand for one device: a GPU on which several backends compute has several names.
+    /// Returns whether both names stand for the same device. A GPU has one name for each backend that computes on it,
+    /// such as `cuda:0` and `vulkan:0`.
     ///
     /// # Errors
     ///
@@ -74,7 +77,8 @@ impl NamedDevice {
         Ok(self.device == other.device || both.is_some_and(|(one, other)| one.is_same_card(&other)))
     }
 
-    /// Opens a GPU; `None` for a device of another kind.
+    /// Opens the device if it is a GPU, and returns what its driver reports of it. Returns `None` for a device of
+    /// another kind, and for a GPU of which nothing is reported.
     fn gpu(&self) -> Result<Option<Gpu>, DeviceError> {
         if self.kind == Kind::Gpu {
             open(&self.name, || gpu(&self.device))
@@ -83,18 +87,20 @@ impl NamedDevice {
         }
     }
 
-    /// Returns the number of workers that keep the device busy: one for each core of the processor, one for a GPU, which
-    /// computes one thing after the other.
+    /// Returns the number of workers that keep the device busy: one for each core of the processor, but only one for a
+    /// GPU, which does one operation after the other.
     #[must_use]
     pub fn workers(&self) -> usize {
         if is_processor(&self.device) { cores() } else { 1 }
     }
 }
 
-/// A backend of Burn: the feature that compiles it in, and its devices where that was done.
+/// A backend of Burn.
 struct Backend {
+    /// The feature that compiles the backend in.
     feature: &'static str,
     kind: Kind,
+    /// Lists the backend's devices in this machine; `None` if the backend is not compiled in.
     devices: Option<fn() -> Vec<Device>>,
 }
 
@@ -129,7 +135,7 @@ impl Backend {
         self.devices.is_some()
     }
 
-    /// Returns the backend's devices in this machine.
+    /// Returns the backend's devices in this machine, none if the backend is not compiled in.
     fn devices(&self) -> Vec<NamedDevice> {
         #[cfg(feature = "cubecl")]
         keep_kernels();
@@ -161,17 +167,19 @@ pub fn compiled_in() -> Vec<&'static str> {
     backends.map(|backend| backend.feature).collect()
 }
 
-/// Finds and opens the device of a name: that of a backend, with the device's number behind a colon where the backend has
-/// several devices (`vulkan:1` is the second), or
-///
-/// - `auto`: the first GPU that a backend finds, else the processor;
-/// - `cpu`: the processor, by Burn's backend `cpu` where it is compiled in, else by another backend for processors;
-/// - `remote:` and an address: a device that another machine [serves](crate) there.
+/// Finds and opens a device by its name, which is one of
+/// - a backend's name, such as `flex`; where the backend may have several devices, a colon and a number from 0 follow,
+///   so that `vulkan:1` is the second, and without them the first one is meant;
+/// - `auto`: the device that the function [`auto`] returns;
+/// - `cpu`: the processor, by Burn's backend `cpu` if it is compiled in, else by another backend for processors;
+/// - `remote:` and an address, such as `remote:ws://host:3000`: a device that another machine [serves](crate) there.
 ///
 /// # Errors
 ///
-/// [`DeviceError::Unknown`], [`DeviceError::NotCompiledIn`], [`DeviceError::Absent`] or [`DeviceError::CannotOpen`]; for
-/// `auto` [`DeviceError::NoDevice`]; for `remote` [`DeviceError::Unreachable`].
+/// [`DeviceError::Unknown`] if no backend has this name, [`DeviceError::NotCompiledIn`] if the backend is not compiled
+/// in, [`DeviceError::Absent`] if this machine has no such device, and [`DeviceError::CannotOpen`] if it has the
+/// device, but cannot open it. [`DeviceError::NoDevice`] if `auto` finds no device. [`DeviceError::Unreachable`] if a
+/// remote device does not answer.
 pub fn select(name: &str) -> Result<NamedDevice, DeviceError> {
     let (kind, address) = name.split_once(':').unwrap_or((name, ""));
     match (name, kind) {
@@ -182,16 +190,18 @@ pub fn select(name: &str) -> Result<NamedDevice, DeviceError> {
     }
 }
 
-/// Finds the first GPU that can be opened, else the processor.
+/// Finds the first GPU that can be opened. If there is none, finds the processor, and without a backend for processors
+/// a GPU that software emulates.
 ///
 /// # Errors
 ///
-/// [`DeviceError::NoDevice`] if there is neither.
+/// [`DeviceError::NoDevice`] if none of these can be opened.
 pub fn auto() -> Result<NamedDevice, DeviceError> {
     best(|_| ())
 }
 
-/// Finds the device that [`auto`] finds, and calls `pass_over` with the reason why a GPU before it cannot be opened.
+/// Finds the device that [`auto`] returns. Calls `pass_over` with the error of each GPU that cannot be opened and is
+/// passed over.
 ///
 /// # Errors
 ///
@@ -208,7 +218,8 @@ pub fn best(mut pass_over: impl FnMut(DeviceError)) -> Result<NamedDevice, Devic
     emulated.ok_or(DeviceError::NoDevice)
 }
 
-/// Returns the processor as each backend for processors has it. No driver of a GPU is asked.
+/// Returns the processor as a device of each backend that computes on it, the backend `cpu` first. The drivers of GPUs
+/// are not called.
 fn processors() -> impl Iterator<Item = NamedDevice> {
     let mut backends = Vec::from(backends());
     backends.retain(|backend| backend.kind == Kind::Processor);
@@ -216,6 +227,7 @@ fn processors() -> impl Iterator<Item = NamedDevice> {
     backends.into_iter().flat_map(|backend| backend.devices())
 }
 
+/// Finds and opens a device of this machine by the name of its backend, with or without a number: `flex`, `vulkan:1`.
 fn find(name: &str) -> Result<NamedDevice, DeviceError> {
     let (feature, index) = match name.split_once(':') {
         Some((feature, index)) => (feature, index.parse().ok()),
@@ -250,7 +262,7 @@ fn connect(name: &str, address: &str) -> Result<NamedDevice, DeviceError> {
 
     use burn::tensor::remote::RemoteHost;
 
-    /// Burn tries an address that refuses for 16 seconds.
+    /// How long to wait for an answer. Burn tries an address that refuses the connection for 16 seconds.
     const PATIENCE: Duration = Duration::from_secs(20);
     let unreachable = |reason: String| DeviceError::Unreachable {
         name: name.to_owned(),
@@ -268,10 +280,11 @@ fn connect(name: &str, address: &str) -> Result<NamedDevice, DeviceError> {
     let (sender, answer) = mpsc::channel();
     let connect = move || {
         let device = options.init().map_err(|error| error.to_string());
-        // By then, the error may have been told.
+        // Sending fails if the caller has given up waiting and has returned an error.
         let _ = sender.send(device);
     };
-    // Burn itself waits for ever.
+    // Burn waits for ever at an address that accepts the connection and stays silent. On a thread of its own, it does
+    // not hold up the caller.
     thread::Builder::new()
         .spawn(connect)
         .map_err(DeviceError::Threads)?;
@@ -289,7 +302,7 @@ fn connect(_: &str, _: &str) -> Result<NamedDevice, DeviceError> {
     Err(not_compiled_in("remote"))
 }
 
-/// Returns the error for a name that no backend has; `feature` is the part before the name's colon.
+/// Returns the error for a `name` that no backend has. `feature` is the part of the name before its colon.
 fn unknown(name: &str, feature: &str, backends: &[Backend]) -> DeviceError {
     let names = backends
         .iter()
@@ -314,11 +327,11 @@ fn not_compiled_in(feature: &str) -> DeviceError {
 struct Gpu {
     #[cfg_attr(not(feature = "description"), expect(dead_code))]
     description: String,
-    /// `None` for a GPU that is emulated.
+    /// The physical GPU; `None` if software emulates the GPU.
     hardware: Option<Hardware>,
 }
 
-/// A build without a backend for GPUs knows of no hardware.
+/// A physical GPU, of which a build without a backend for GPUs knows none: the type has no value.
 #[cfg(not(feature = "cubecl"))]
 enum Hardware {}
 
@@ -348,9 +361,10 @@ fn gpu(_: &Device) -> Option<Gpu> {
     None
 }
 
-/// Has Burn keep the kernels that it compiles, beside what it keeps of tuning them: on an NVIDIA GPU it otherwise compiles
-/// for half a minute before the first translation of every program. All other settings stay those of a file
-/// `cubecl.toml` and of the environment. The call has no effect after the program has first used a GPU.
+/// Has Burn store the kernels that it compiles on disk, beside the results of tuning them, which it stores by default.
+/// Otherwise every program would compile for half a minute on an NVIDIA GPU before its first translation. Burn reads
+/// all other settings from a file `cubecl.toml` and from the environment, as usual. The call has no effect after the
+/// program has first used a GPU.
 #[cfg(feature = "cubecl")]
 fn keep_kernels() {
     use std::sync::Once;
@@ -365,7 +379,7 @@ fn keep_kernels() {
     });
 }
 
-/// Describes the processor: its name, its cores that the program may use, and the machine's memory.
+/// Describes the processor: its name, the number of cores that this program may use, and the machine's memory.
 #[cfg(feature = "description")]
 #[must_use]
 pub fn processor() -> String {

@@ -2,15 +2,15 @@
 
 use std::io;
 
-/// An error of a device, or of the threads that compute. Its message is one sentence that names the device.
+/// An error of a device, or of the threads that compute on it. The message is one sentence that names the device.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
-    /// The name is that of no device.
+    /// No device has this name.
     #[error("no device is named {name:?}")]
     Unknown {
         /// The name asked for.
         name: String,
-        /// The name most like it.
+        /// The known name that is most like it.
         nearest: &'static str,
     },
     /// The backend is known, but this program was built without it.
@@ -26,7 +26,7 @@ pub enum DeviceError {
     Absent {
         /// The name asked for.
         name: String,
-        /// The names of the devices of that backend that the machine has.
+        /// The names of the devices of this backend that the machine has.
         present: Vec<String>,
     },
     /// No device of any backend was found.
@@ -45,23 +45,23 @@ pub enum DeviceError {
     CannotOpen {
         /// The device's name.
         name: String,
-        /// What its driver said.
+        /// The driver's message.
         reason: String,
     },
     /// The device still answers, but could not do the work, for example because its memory is full.
     #[error("{names} could not compute this: {reason}")]
     Failed {
-        /// The devices, one of which failed.
+        /// The names of the devices in use, one of which failed, with "or" between them.
         names: String,
-        /// What the device said.
+        /// The device's message.
         reason: String,
     },
     /// The device was there and is gone.
     #[error("lost {names}: {reason}")]
     Lost {
-        /// The devices that are gone.
+        /// The names of the devices that are gone, with "and" between them.
         names: String,
-        /// What the first of them said.
+        /// The message of the first device that is gone.
         reason: String,
     },
     /// The system refuses to start a thread.
@@ -73,7 +73,7 @@ pub enum DeviceError {
     Server {
         /// The address to listen at.
         address: std::net::SocketAddr,
-        /// Why not.
+        /// Why the devices cannot be served there.
         reason: String,
     },
 }

@@ -9,20 +9,20 @@ use crate::device::{NamedDevice, is_processor};
 use crate::error::DeviceError;
 use crate::panics::{Panics, keep_back, text};
 
-/// What Burn's panics begin with where it reads what a device could not compute.
+/// The beginnings of the messages with which Burn panics when it reads a result that the device could not compute.
 const READ_FAILURES: [&str; 2] = ["Failed to read tensor data: ", "Error while reading data: "];
 
-/// Does `work`, and turns a panic into an error if one of `devices` no longer answers, or could not compute what `work` read
-/// from it. Any other panic is a bug's, and goes on.
+/// Calls `work`, and turns a panic in it into an error if one of `devices` no longer answers, or could not compute a
+/// result that `work` read. Any other panic is a bug and is passed on.
 ///
-/// The messages of panics are not printed before it is known which of both they are. The process has one panic hook,
-/// which this function replaces meanwhile: of two calls at once, the first also holds back the messages of the second.
-/// For work on the processor alone, nothing is held back.
+/// The messages of panics are held back while `work` runs. Afterwards they are printed, unless the function returns an
+/// error for their cause. The process has one panic hook, which this function replaces meanwhile: of two calls at once,
+/// the first also holds back the messages of the second. If all `devices` are processors, nothing is held back.
 ///
 /// # Errors
 ///
-/// [`DeviceError::Lost`] if a device no longer answers, [`DeviceError::Failed`] if it answers, but could not compute, and
-/// the errors of `work`.
+/// [`DeviceError::Lost`] if a device no longer answers, [`DeviceError::Failed`] if it answers, but could not compute a
+/// result, and the errors of `work`.
 pub fn notice_device_failure<R, E: From<DeviceError>>(
     devices: &[NamedDevice],
     work: impl FnOnce() -> Result<R, E>,
@@ -38,7 +38,7 @@ pub fn notice_device_failure<R, E: From<DeviceError>>(
         }
         Err(panic) => panic,
     };
-    // One that is gone may take others with it, so it need not be the first.
+    // A device that is gone may take others with it, so all are asked.
     let lost: Vec<_> = devices
         .iter()
         .filter_map(|device| Some((device, silence(device)?)))
@@ -61,7 +61,7 @@ pub fn notice_device_failure<R, E: From<DeviceError>>(
     resume_unwind(panic)
 }
 
-/// Does `ask`, which opens the device of that name.
+/// Calls `ask`, which opens the device called `name`, and returns its answer.
 ///
 /// # Errors
 ///
@@ -80,7 +80,7 @@ pub(crate) fn open<R>(name: &str, ask: impl FnOnce() -> R) -> Result<R, DeviceEr
     }
 }
 
-/// Returns why a device cannot finish the work that it was given; `None` if it can.
+/// Waits until a device has finished the work that it was given. Returns the reason if it cannot finish, else `None`.
 fn silence(device: &NamedDevice) -> Option<String> {
     match keep_back(|| device.device.sync()) {
         (Ok(Ok(())), _) => None,
@@ -89,7 +89,7 @@ fn silence(device: &NamedDevice) -> Option<String> {
     }
 }
 
-/// Returns the message of the first panic, which the others follow from.
+/// Returns the message of the first panic, of which the later ones are consequences.
 fn reason(panics: &Panics) -> String {
     let text = panics.texts().next().unwrap_or("it gives no reason");
     cause(text).to_owned()
@@ -100,7 +100,8 @@ fn names<'a>(devices: impl Iterator<Item = &'a NamedDevice>, separator: &str) ->
     names.join(separator)
 }
 
-/// Returns the line of an error of Burn's that names the cause: the last one before a backtrace, which may be empty.
+/// Returns the line of one of Burn's error messages that names the cause: the last line that is not blank before the
+/// backtrace, if the message has one.
 fn cause(error: &str) -> &str {
     let is_backtrace = |line: &str| line.to_lowercase().contains("backtrace");
     let lines = error.lines().map(str::trim);
@@ -112,7 +113,7 @@ fn cause(error: &str) -> &str {
 mod tests {
     use super::*;
 
-    /// The texts are those of a remote device and of a GPU.
+    /// The first two messages are those of remote devices, the third is that of a GPU.
     #[test]
     fn the_cause_is_the_last_line_before_a_backtrace() {
         for (error, expected) in [

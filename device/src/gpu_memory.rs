@@ -1,4 +1,4 @@
-//! The memory of a GPU, which Burn does not report, but drivers do.
+//! The size of a GPU's memory, which Burn does not report, but drivers do.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! The devices that tensors live on: which ones there are, how they fail, who computes on them and what memory they
-//! take.
+//! The devices that tensors live on: how to find them, how their failures become errors, the threads that share work,
+//! and the memory that is used.
 //!
 //! A feature of this crate compiles a backend of Burn in: `flex`, `ndarray` and `cpu` compute on the processor, `cuda`,
 //! `rocm`, `metal`, `vulkan` and `wgpu` on a GPU, `remote` on other machines.

@@ -1,11 +1,11 @@
-//! Memory: that of this process, and the values that a tensor has on its device.
+//! The memory that this process has used, and the values of tensors, read from their device.
 
 use std::fs;
 
 use burn::tensor::Tensor;
 
-/// Returns the most bytes that this process has had resident so far; `None` where the system does not say, which is
-/// everywhere but on Linux.
+/// Returns the most bytes of memory that this process has had resident so far; `None` if the system does not report
+/// them. Only Linux does.
 #[must_use]
 pub fn peak_memory() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
@@ -14,11 +14,12 @@ pub fn peak_memory() -> Option<u64> {
     Some(kibibytes * 1024)
 }
 
-/// Reads the values of a tensor from its device, row after row.
+/// Reads the values of a tensor of any shape from its device, in row-major order.
 ///
 /// # Panics
 ///
-/// If the device could not compute them; see [`notice_device_failure`](crate::notice_device_failure).
+/// If the device could not compute the tensor. [`notice_device_failure`](crate::notice_device_failure) turns this panic
+/// into an error.
 #[must_use]
 pub fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     let values = tensor.into_data_as::<f32>().try_into_vec();

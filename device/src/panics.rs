@@ -1,4 +1,4 @@
-//! What panics print, kept back until it is known what they mean.
+//! Keeps the messages of panics back until it is known whether they are to be printed.
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -7,25 +7,25 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-/// Panics of any threads, the first of them first.
+/// The panics of all threads, in the order in which they came.
 #[derive(Default)]
 pub(crate) struct Panics(Vec<Panic>);
 
 struct Panic {
-    /// What it says.
+    /// The panic's message; empty if the panic has no text.
     text: String,
-    /// What would have been printed; nothing where it is another's to print.
+    /// What the panic hook would have printed; `None` if another call of [`keep_back`] is to print it.
     report: Option<String>,
 }
 
 impl Panics {
-    /// What they say, those that say something.
+    /// Returns the messages of the panics that have one.
     pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
         let texts = self.0.iter().map(|panic| panic.text.as_str());
         texts.filter(|text| !text.is_empty())
     }
 
-    /// Prints what was kept back.
+    /// Prints to standard error what the panic hook would have printed.
     pub(crate) fn print(&self) {
         for report in self.0.iter().filter_map(|panic| panic.report.as_ref()) {
             eprintln!("{report}");
@@ -33,10 +33,11 @@ impl Panics {
     }
 }
 
-/// What `work` does, or the panic that ends it, and the panics of all threads meanwhile, of which nothing is printed.
+/// Calls `work`. Returns its result, or the panic that ended it, and the panics of all threads while it ran, of which
+/// nothing is printed.
 ///
-/// The process has one panic hook, which this replaces meanwhile. Of two calls at once, the first keeps back the panics
-/// of both, and the second knows of no other than its own.
+/// The process has one panic hook, which this function replaces meanwhile. Of two calls at once, the first keeps back
+/// the panics of both, and the second returns the panic of its own `work` alone.
 pub(crate) fn keep_back<R>(work: impl FnOnce() -> R) -> (thread::Result<R>, Panics) {
     static HOOK: Mutex<()> = Mutex::new(());
     let Ok(_hook) = HOOK.try_lock() else {
@@ -76,7 +77,7 @@ pub(crate) fn keep_back<R>(work: impl FnOnce() -> R) -> (thread::Result<R>, Pani
     (result, panics)
 }
 
-/// What a panic says; nothing where it says no text.
+/// Returns the message of a panic; empty if the panic has no text.
 pub(crate) fn text(panic: &(dyn Any + Send)) -> &str {
     let formatted = panic.downcast_ref::<String>().map(String::as_str);
     let literal = || panic.downcast_ref::<&str>().copied();
@@ -96,7 +97,7 @@ mod tests {
             panic!("another");
         });
         assert!(outer.is_err());
-        // Other tests may panic meanwhile.
+        // Tests on other threads may panic at the same time.
         let texts: Vec<&str> = panics.texts().collect();
         assert!(
             texts.contains(&"1 fault") && texts.contains(&"another"),

@@ -7,16 +7,16 @@ use burn::server::{RemoteServer, WebSocketTransport};
 use crate::device::NamedDevice;
 use crate::error::DeviceError;
 
-/// Listens at `address`, calls `started` with the address that it got (of port 0, the free port that was taken), and
-/// serves the devices until the process ends. The first device is `remote:ws://HOST:PORT` to other programs, the second
-/// `remote:ws://HOST:PORT#1`, and so on.
+/// Listens at `address`, calls `started` with the address that is listened at, and serves the devices until the process
+/// ends. If the port is 0, the system chooses a free one. Other programs reach the first device by the name
+/// `remote:ws://HOST:PORT`, the second by `remote:ws://HOST:PORT#1`, and so on.
 ///
-/// Nothing on the way is encrypted, and whoever reaches the address may compute.
+/// Nothing on the way is encrypted, and every program that reaches the address may compute.
 ///
 /// # Errors
 ///
-/// [`DeviceError::Server`] if the address cannot be listened at, or the devices are of several backends; the error of
-/// `started`.
+/// [`DeviceError::Server`] if the address cannot be listened at, or the devices belong to several backends, and the
+/// error of `started`.
 pub fn serve<E: From<DeviceError>>(
     devices: Vec<NamedDevice>,
     address: SocketAddr,

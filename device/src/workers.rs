@@ -1,8 +1,8 @@
 //! Threads that share work.
 //!
-//! On the processor, Burn runs many element-wise operations on one core, so several workers of one thread each keep more
-//! cores busy than one worker of many threads. Burn's matrix products run on the rayon pool of the thread that asks for
-//! them, so each worker is a pool of its own, and its work stays inside.
+//! On the processor, Burn runs many element-wise operations on one core, so several workers of one thread each keep
+//! more cores busy than one worker of many threads. Burn's matrix products run on the rayon pool of the thread that
+//! asks for them, so each worker is a pool of its own, and its matrix products run inside it.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -46,15 +46,16 @@ impl Workers {
         self.pools.len()
     }
 
-    /// Does `work` on each item, in the order of the items, as workers become free. Returns the results in the same
-    /// order. No further thread is started.
+    /// Calls `work` on each item, in the order of the items, as workers become free. Returns the results in the order
+    /// of the items. Starts no thread.
     ///
-    /// Several threads may call this at once: a worker takes an item of each in turn. Where `work` itself calls it, its
-    /// worker does what it asks for alone. Two sets of workers that call each other would wait for ever.
+    /// Several threads may call this method at once: each worker then takes items of all callers in turn. If `work`
+    /// itself calls the method on the same workers, the worker that runs it does all of those items alone. If the
+    /// `work` of two sets of workers calls the other set, both wait for ever.
     ///
     /// # Panics
     ///
-    /// If `work` does, when the items in work are done.
+    /// If `work` panics, as soon as the items that other workers have begun are done.
     pub fn map<T: Send, R: Send>(
         &self,
         items: impl IntoIterator<Item = T>,
@@ -69,14 +70,14 @@ impl Workers {
         let mut results = Vec::new();
         let (done, finished) = mpsc::channel();
         in_scopes(&self.pools, &[], &mut |scopes| {
-            // An item at a time, so that another caller's come in between.
+            // A worker is given one item at a time, so that the items of other callers come in between.
             let mut start_next = |worker: usize| match items.next() {
                 None => false,
                 Some((place, item)) => {
                     let done = done.clone();
                     scopes[worker].spawn(move |_| {
                         let result = catch_unwind(AssertUnwindSafe(|| work(item)));
-                        // Fails only where the caller has panicked and waits for nothing.
+                        // Sending fails only if the caller has panicked, so that nobody waits for the result.
                         let _ = done.send((worker, place, result));
                     });
                     true
@@ -99,7 +100,9 @@ impl Workers {
     }
 }
 
-/// Calls `body` with a scope of each pool, behind `scopes`, and returns when all that it spawned in them is done.
+/// Calls `body` with `scopes` and, behind them, a scope of each pool. Returns when everything that `body` has spawned
+/// in these scopes is done. The function calls itself for the next pool inside the scope of the first, since a scope
+/// ends with the call that opened it.
 fn in_scopes<'scope>(
     pools: &[ThreadPool],
     scopes: &[&Scope<'scope>],

@@ -1,14 +1,15 @@
-//! GPUs, or what emulates one: their memory, and the kernels that Burn keeps of them.
+//! GPUs, or software that emulates one: what happens when their memory is full, and whether Burn stores compiled
+//! kernels.
 #![cfg(feature = "wgpu")]
 
-/// No GPU has four terabytes.
+/// A tensor takes four tebibytes, more than any GPU has.
 #[test]
 fn a_gpu_without_the_memory_is_an_error() {
     use attend_device::{DeviceError, notice_device_failure, select, values};
     use burn::tensor::Tensor;
 
     let gpu = select("wgpu").unwrap();
-    // Burn says it in one way or the other.
+    // Burn panics with one message or another, depending on how a result is read.
     for read in [
         |sum: Tensor<1>| values(sum)[0],
         |sum: Tensor<1>| sum.into_data().iter::<f32>().sum(),
@@ -28,9 +29,9 @@ fn a_gpu_without_the_memory_is_an_error() {
     }
 }
 
-/// That they are is up to Burn, on GPUs that CI lacks.
+/// The test reads the setting alone. That Burn follows it is only seen on GPUs that CI lacks.
 #[test]
-fn compiled_kernels_are_kept() {
+fn compiled_kernels_are_stored() {
     use cubecl_runtime::config::{CubeClRuntimeConfig, RuntimeConfig};
 
     assert!(!attend_device::list().is_empty());

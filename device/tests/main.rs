@@ -1,4 +1,4 @@
-//! One program for all of these files, since each program links everything that is tested.
+//! All tests of this crate are one program, since each program would link Burn anew.
 
 mod gpu;
 mod workers;

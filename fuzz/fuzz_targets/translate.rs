@@ -5,14 +5,12 @@
 
 use std::io::Cursor;
 use std::ops::ControlFlow;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use attend_data::corpus::Lines;
-use attend_data::tokenizer::Tokenizer;
-use attend_infer::search::SearchOptions;
-use attend_infer::stream::{StreamOptions, translate_lines};
+use attend_data::{Lines, Tokenizer};
 use attend_device::{Workers, auto};
-use attend_infer::{ModelFolder, Translator};
+use attend_infer::search::SearchOptions;
+use attend_infer::{InferError, Language, Model, ModelFolder, Precision, StreamLine, TranslateOptions, Translator};
 use attend_model::{Transformer, TransformerConfig};
 use libfuzzer_sys::fuzz_target;
 
@@ -35,26 +33,30 @@ static TRANSLATOR: LazyLock<Translator> = LazyLock::new(|| {
         max_length: Some(2),
         ..SearchOptions::default()
     };
-    let translator = Translator::new(ModelFolder {
+    let folder = ModelFolder {
         model: Transformer::new(&config, &device).expect("a valid shape"),
         config,
         tokenizer,
         generation: search,
-    });
-    translator.with_workers(Workers::start(1, 1).expect("a thread"))
+    };
+    let model = Model::new(folder, Precision::Float32).expect("every device has float32");
+    Translator::new(model, Workers::start(1, 1).expect("a thread"))
 });
 
 fuzz_target!(|bytes: &[u8]| {
-    for split in [false, true] {
-        let options = StreamOptions {
-            split,
-            ..StreamOptions::default()
-        };
+    for language in [None, Some(Language::default())] {
+        let options = Arc::new(TranslateOptions {
+            language,
+            ..TRANSLATOR.model().options()
+        });
         let lines = Lines::new(Cursor::new(bytes.to_owned()), "input");
+        let lines = lines.map(move |line| {
+            let (text, options) = (line?, Arc::clone(&options));
+            Ok::<_, InferError>(StreamLine { text, options })
+        });
         // Refused lines are an answer, too.
-        let _ = translate_lines(&TRANSLATOR, lines, options, |lines, translations| {
-            assert_eq!(lines.len(), translations.len());
-            for (line, best_first) in lines.iter().zip(translations) {
+        let _ = TRANSLATOR.translate_stream(lines, false, |lines| {
+            for (line, best_first) in lines {
                 let text = &best_first[0].text;
                 assert!(!text.contains('\n'), "{line:?} became {text:?}");
             }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use attend_data::tokenizer::Tokenizer;
+use attend_data::Tokenizer;
 use serde::Serialize;
 
 /// How much the tokens of a translation attend to those of its source, and the words that follow from it.

@@ -120,15 +120,13 @@ pub enum InferError {
         /// The line, counted from one.
         line: usize,
     },
-    /// A file of prefixes for other lines.
-    #[error("{} has {prefixes} lines, but the input has {input}", path.display())]
-    Prefixes {
-        /// The file.
-        path: PathBuf,
-        /// Its number of lines.
-        prefixes: usize,
-        /// Whether the input has `more` or `fewer`.
-        input: &'static str,
+    /// Options that ask something of a text that only a line that is one sentence can have.
+    #[error(
+        "`{field}` is for lines that are one sentence each, but a `language` is given, in which they are texts"
+    )]
+    OneSentence {
+        /// The name of the field of [`TranslateOptions`](crate::TranslateOptions).
+        field: &'static str,
     },
     /// A device that does not multiply in the precision asked for.
     #[error("the device does not compute in {precision}")]
@@ -136,23 +134,4 @@ pub enum InferError {
         /// What was asked for.
         precision: Precision,
     },
-}
-
-impl InferError {
-    /// The line of the input, from 1, that cannot be translated; `None` of other errors.
-    #[must_use]
-    pub fn line(&self) -> Option<usize> {
-        match self {
-            Self::TooLong { line, .. }
-            | Self::Refused { line, .. }
-            | Self::RequestTooLong { line, .. }
-            | Self::Unmet { line } => Some(*line),
-            Self::Prefixes {
-                prefixes,
-                input: "more",
-                ..
-            } => Some(prefixes + 1),
-            _ => None,
-        }
-    }
 }

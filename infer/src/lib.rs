@@ -1,34 +1,59 @@
-//! A trained model and a tokenizer make translations: search, the model folder, BLEU and chrF.
+//! Translates text with a trained model: the model folder, search, scores, BLEU and chrF.
+//!
+//! | to | take |
+//! |---|---|
+//! | read or write a model folder | [`ModelFolder`] |
+//! | share a model, or an ensemble of several, among threads | [`Model`] |
+//! | say what a request asks for | [`TranslateOptions`] |
+//! | translate lines and texts, or score given translations | [`Translator`] |
+//! | search with another decoder | [`search`] |
+//! | score translations against references | [`metric`] |
 //!
 //! ```no_run
-//! use attend_infer::{ModelFolder, Translator};
+//! use attend_device::Workers;
+//! use attend_infer::{Language, Model, Precision, TranslateOptions, Translator};
 //!
 //! let device = attend_device::auto()?.device;
-//! let translator = Translator::new(ModelFolder::load("runs/phrasebook", &device)?);
-//! let lines = ["The old teacher does not buy the red bicycle."];
-//! println!("{}", translator.translate(&lines)?[0][0].text);
+//! let model = Model::load("runs/phrasebook", &device, Precision::Float32)?;
+//! let translator = Translator::new(model, Workers::start(1, 1)?);
 //!
-//! // Sentence by sentence, so a text may be of any length.
+//! // Each line is one sentence.
+//! let options = translator.model().options();
+//! for translations in translator.translate(&["The old teacher buys the red bicycle."], &options) {
+//!     println!("{}", translations?[0].text);
+//! }
+//!
+//! // Each line is a text of any length, translated sentence by sentence.
 //! let texts = ["The old teacher does not buy the red bicycle. He is happy."];
-//! println!("{}", translator.translate_text(&texts)?[0][0].text);
+//! let options = TranslateOptions {
+//!     language: Some(Language::default()),
+//!     ..options
+//! };
+//! println!("{}", translator.translate_best(&texts, &options)?[0]);
 //! # Ok::<(), attend_infer::InferError>(())
 //! ```
 
-pub mod alignment;
-pub mod error;
+mod alignment;
+mod error;
 pub mod metric;
-pub mod model_folder;
+mod model;
+mod model_folder;
+mod options;
 mod padding;
 pub mod search;
-pub mod stream;
-pub mod text;
+mod stream;
+mod text;
 mod transformer_decoder;
-pub mod translator;
+mod translator;
 mod weights;
 
 pub use alignment::Alignment;
+pub use attend_model::Precision;
 pub use error::InferError;
+pub use model::Model;
 pub use model_folder::ModelFolder;
+pub use options::TranslateOptions;
 pub use padding::padding;
-pub use text::Language;
-pub use translator::{GivenTranslation, Score, SourceLine, TokenScore, Translation, Translator};
+pub use stream::StreamLine;
+pub use text::{InvalidLanguage, Language};
+pub use translator::{GivenTranslation, Line, Score, TokenScore, Translation, Translator};

@@ -9,9 +9,7 @@
 
 use std::path::{Path, PathBuf};
 
-use attend_data::DataError;
-use attend_data::file::write_file;
-use attend_data::tokenizer::Tokenizer;
+use attend_data::{DataError, Tokenizer, write_file};
 use attend_model::{Transformer, TransformerConfig};
 use burn::tensor::Device;
 use serde::Serialize;

@@ -1,6 +1,6 @@
 //! How rows of tokens are padded for a device.
 
-use attend_data::batch::Padding;
+use attend_data::Padding;
 use attend_model::padding_multiple;
 use burn::tensor::Device;
 

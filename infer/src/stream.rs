@@ -1,16 +1,14 @@
 //! Lines that come one after the other and are translated as they come.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 
-use attend_data::DataError;
-use attend_data::corpus::Lines;
 use attend_device::DeviceError;
 
 use crate::error::InferError;
-use crate::translator::{SourceLine, Translation, Translator};
+use crate::options::TranslateOptions;
+use crate::translator::{Line, Translation, Translator};
 
 /// The most lines that are translated together: enough for batches of sentences of similar lengths.
 const LINES_TOGETHER: usize = 1_000;
@@ -18,237 +16,168 @@ const LINES_TOGETHER: usize = 1_000;
 /// Bytes of lines that are read ahead. One line may have more.
 const BYTES_AHEAD: usize = 1 << 20;
 
-/// How lines become sentences, and how many are translated together.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct StreamOptions<'a> {
-    /// Whether a line is a [text](Translator::translate_text), or one [sentence](Translator::translate_lines).
-    pub split: bool,
-    /// Whether to translate what has been read so far in place of waiting for a thousand lines: for input that comes
-    /// as slowly as it is typed.
-    pub eager: bool,
-    /// What lines that are one sentence each ask of their translations.
-    pub requests: Option<&'a LineRequests>,
-}
-
-/// What lines ask of their translations; see [`SourceLine`].
+/// A line that comes in a stream, and what is asked of its translations.
 #[derive(Clone, Debug)]
-pub struct LineRequests {
-    /// What the translation of each starts with.
-    pub prefixes: Prefixes,
-    /// Words that every translation has.
-    pub required: Vec<String>,
+pub struct StreamLine {
+    /// The text of the line.
+    pub text: String,
+    /// What is asked of the translations of this line.
+    pub options: Arc<TranslateOptions>,
 }
 
-/// What the translations of lines start with.
-#[derive(Clone, Debug)]
-pub enum Prefixes {
-    /// All with the same.
-    Same(String),
-    /// Each with a line of a file.
-    Lines {
-        /// The file.
-        path: PathBuf,
-        /// Its lines, as many as the input has.
-        lines: Vec<String>,
-    },
-}
-
-impl Prefixes {
-    /// That of a line, from 0.
-    fn get(&self, line: usize) -> Result<&str, InferError> {
-        match self {
-            Self::Same(prefix) => Ok(prefix),
-            Self::Lines { path, lines } => match lines.get(line) {
-                Some(prefix) => Ok(prefix),
-                None => Err(InferError::Prefixes {
-                    path: path.clone(),
-                    prefixes: lines.len(),
-                    input: "more",
-                }),
-            },
+impl Translator {
+    /// Translates lines as they come, and hands them to `write` with their translations, in order and up to a thousand at
+    /// a time. The lines are read ahead by a thread of their own, and numbered from 0. Memory grows with the longest line,
+    /// not with the number of lines.
+    ///
+    /// The translator waits for a thousand lines before it translates them, unless it is `eager`: then it translates the
+    /// lines that there are, which is for input that comes as slowly as it is typed.
+    ///
+    /// The stream ends early, without an error, if `write` breaks. The thread then ends with the next line that it reads.
+    ///
+    /// # Errors
+    ///
+    /// The error of the first line that cannot be read or [translated](Self::translate_each), when the lines before it
+    /// are written; an error of `write`; and [`DeviceError::Threads`] if the system refuses a thread.
+    pub fn translate_stream<E: From<InferError> + Send + 'static>(
+        &self,
+        lines: impl Iterator<Item = Result<StreamLine, E>> + Send + 'static,
+        eager: bool,
+        mut write: impl FnMut(&[(String, Vec<Translation>)]) -> Result<ControlFlow<()>, E>,
+    ) -> Result<(), E> {
+        let queue = Arc::new(Queue::default());
+        let reading = Reading(Arc::clone(&queue));
+        thread::Builder::new()
+            .name("lines".to_owned())
+            .spawn(move || reading.read(lines))
+            .map_err(|error| InferError::from(DeviceError::Threads(error)))?;
+        let _stop = Stop(&queue);
+        let mut first = 0;
+        while let Some((lines, mut error)) = queue.take(eager) {
+            let (mut translated, mut results) = (Vec::new(), self.translate_from(first, &lines).into_iter());
+            first += lines.len();
+            for (line, result) in lines.into_iter().zip(&mut results) {
+                match result {
+                    Ok(translations) => translated.push((line.text, translations)),
+                    Err(failure) => {
+                        error = Some(failure.into());
+                        break;
+                    }
+                }
+            }
+            if write(&translated)?.is_break() {
+                return Ok(());
+            }
+            if let Some(error) = error {
+                return Err(error);
+            }
         }
+        Ok(())
     }
 
-    /// Checks that the file has no more lines than the input.
-    fn check_end(&self, input: usize) -> Result<(), InferError> {
-        match self {
-            Self::Lines { path, lines } if lines.len() > input => Err(InferError::Prefixes {
-                path: path.clone(),
-                prefixes: lines.len(),
-                input: "fewer",
-            }),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Translates lines of which the first has this place in the input, from 0.
-///
-/// # Errors
-///
-/// Those of [`Translator`], and [`InferError::Prefixes`] where a line has no prefix.
-pub fn translate_from(
-    translator: &Translator,
-    options: StreamOptions<'_>,
-    first: usize,
-    lines: &[String],
-) -> Result<Vec<Vec<Translation>>, InferError> {
-    if options.split {
-        return translator.translate_text_from(first, lines);
-    }
-    let mut sources = Vec::with_capacity(lines.len());
-    for (text, number) in lines.iter().zip(first..) {
-        let mut line = SourceLine {
+    /// Translates lines of which the first has the number `first`.
+    fn translate_from(
+        &self,
+        first: usize,
+        lines: &[StreamLine],
+    ) -> Vec<Result<Vec<Translation>, InferError>> {
+        let lines = lines.iter().zip(first..);
+        let lines = lines.map(|(StreamLine { text, options }, number)| Line {
             text,
             number,
-            ..SourceLine::default()
-        };
-        if let Some(LineRequests { prefixes, required }) = options.requests {
-            line.prefix = prefixes.get(number)?;
-            line.required = required;
-        }
-        sources.push(line);
-    }
-    translator.translate_lines(&sources)
-}
-
-/// Reads `lines` ahead on a thread of its own, translates them, and hands them to `write` with their translations, in
-/// order and many at a time. Memory grows with the longest line, not with their number. Ends early where `write`
-/// breaks: the thread then ends with the next line that it reads.
-///
-/// # Errors
-///
-/// Those of reading, of [`translate_from`], and of `write`. The lines before the one in error are written first.
-pub fn translate_lines<E: From<InferError>>(
-    translator: &Translator,
-    lines: Lines,
-    options: StreamOptions<'_>,
-    mut write: impl FnMut(&[String], &[Vec<Translation>]) -> Result<ControlFlow<()>, E>,
-) -> Result<(), E> {
-    let queue = Arc::new(Queue::default());
-    let reading = Reading(Arc::clone(&queue));
-    thread::Builder::new()
-        .name("lines".to_owned())
-        .spawn(move || reading.read(lines))
-        .map_err(|error| InferError::from(DeviceError::Threads(error)))?;
-    let _stop = Stop(&queue);
-    let mut first = 0;
-    while let Some((mut lines, mut error)) = queue.take(options.eager) {
-        let translations = before_error(&mut lines, &mut error, first, |lines| {
-            translate_from(translator, options, first, lines)
-        })?;
-        if write(&lines, &translations)?.is_break() {
-            return Ok(());
-        }
-        if let Some(error) = error {
-            return Err(error.into());
-        }
-        first += lines.len();
-    }
-    match options.requests {
-        Some(requests) => Ok(requests.prefixes.check_end(first)?),
-        None => Ok(()),
-    }
-}
-
-/// The results of `compute` for the lines before the first in error. Cuts `lines`, of which the first has the number
-/// `first` from 0, to these, and leaves the error in `error`, where there may be one of what comes behind the lines.
-///
-/// # Errors
-///
-/// Those that are no line's own.
-pub fn before_error<Line, Results>(
-    lines: &mut Vec<Line>,
-    error: &mut Option<InferError>,
-    first: usize,
-    compute: impl Fn(&[Line]) -> Result<Results, InferError>,
-) -> Result<Results, InferError> {
-    loop {
-        match compute(lines) {
-            Ok(results) => return Ok(results),
-            Err(failure) => match failure.line() {
-                Some(line) => {
-                    lines.truncate(line - 1 - first);
-                    *error = Some(failure);
-                }
-                None => return Err(failure),
-            },
-        }
+            options,
+        });
+        self.translate_each(&lines.collect::<Vec<_>>())
     }
 }
 
 /// Lines on their way from the thread that reads to the one that translates.
-#[derive(Default)]
-struct Queue {
-    state: Mutex<State>,
+struct Queue<E> {
+    state: Mutex<State<E>>,
     changed: Condvar,
 }
 
-#[derive(Default)]
-struct State {
-    lines: Vec<String>,
-    /// Of the lines.
+struct State<E> {
+    lines: Vec<StreamLine>,
+    /// The bytes of the lines together.
     bytes: usize,
-    error: Option<DataError>,
+    /// The error that comes after the lines.
+    error: Option<E>,
     /// No more lines will come.
     is_complete: bool,
     /// No more lines are wanted.
     is_abandoned: bool,
 }
 
-impl State {
+impl<E> Default for Queue<E> {
+    fn default() -> Self {
+        Self {
+            state: Mutex::new(State {
+                lines: Vec::new(),
+                bytes: 0,
+                error: None,
+                is_complete: false,
+                is_abandoned: false,
+            }),
+            changed: Condvar::new(),
+        }
+    }
+}
+
+impl<E> State<E> {
     fn is_full(&self) -> bool {
         self.lines.len() >= LINES_TOGETHER || self.bytes >= BYTES_AHEAD
     }
 }
 
-impl Queue {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl<E> Queue<E> {
+    fn state(&self) -> MutexGuard<'_, State<E>> {
         self.state
             .lock()
             .expect("no thread panics while it holds the lines")
     }
 
-    fn wait_while(&self, condition: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+    fn wait_while(&self, condition: impl Fn(&State<E>) -> bool) -> MutexGuard<'_, State<E>> {
         self.changed
             .wait_while(self.state(), |state| condition(state))
             .expect("no thread panics while it holds the lines")
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    fn change(&self, change: impl FnOnce(&mut State<E>)) {
         change(&mut self.state());
         self.changed.notify_all();
     }
 
-    /// All lines that are there, when there are some, or enough; and the error that comes behind them.
-    fn take(&self, eager: bool) -> Option<(Vec<String>, Option<InferError>)> {
-        let is_wanting = |state: &State| match eager {
-            true => state.lines.is_empty(),
-            false => !state.is_full(),
+    /// Takes all lines that there are, and the error that comes after them. Waits for at least one line if `eager`, else
+    /// for enough lines. Returns `None` at the end.
+    fn take(&self, eager: bool) -> Option<(Vec<StreamLine>, Option<E>)> {
+        let is_wanting = |state: &State<E>| {
+            if eager {
+                state.lines.is_empty()
+            } else {
+                !state.is_full()
+            }
         };
         let mut state = self.wait_while(|state| is_wanting(state) && !state.is_complete);
         let (lines, error) = (std::mem::take(&mut state.lines), state.error.take());
         state.bytes = 0;
         drop(state);
         self.changed.notify_all();
-        match (lines.is_empty(), error) {
-            (true, None) => None,
-            (_, error) => Some((lines, error.map(InferError::from))),
-        }
+        (!lines.is_empty() || error.is_some()).then_some((lines, error))
     }
 }
 
-/// The thread that reads. Says so when it ends, however it does.
-struct Reading(Arc<Queue>);
+/// The thread that reads. It marks the queue as complete when it ends, however it does.
+struct Reading<E>(Arc<Queue<E>>);
 
-impl Reading {
-    fn read(self, lines: Lines) {
+impl<E> Reading<E> {
+    fn read(self, lines: impl Iterator<Item = Result<StreamLine, E>>) {
         for line in lines {
             let mut state = self.0.wait_while(|state| state.is_full() && !state.is_abandoned);
             let is_last = state.is_abandoned || line.is_err();
             match line {
                 Ok(line) => {
-                    state.bytes += line.len();
+                    state.bytes += line.text.len();
                     state.lines.push(line);
                 }
                 Err(error) => state.error = Some(error),
@@ -262,16 +191,16 @@ impl Reading {
     }
 }
 
-impl Drop for Reading {
+impl<E> Drop for Reading<E> {
     fn drop(&mut self) {
         self.0.change(|state| state.is_complete = true);
     }
 }
 
-/// Tells the thread that reads, at last, that nobody wants more.
-struct Stop<'a>(&'a Queue);
+/// Marks the queue as abandoned when the stream ends, so that the thread that reads ends, too.
+struct Stop<'a, E>(&'a Queue<E>);
 
-impl Drop for Stop<'_> {
+impl<E> Drop for Stop<'_, E> {
     fn drop(&mut self) {
         self.0.change(|state| state.is_abandoned = true);
     }

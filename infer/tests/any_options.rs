@@ -4,20 +4,23 @@ use std::collections::HashSet;
 use std::fmt::Debug;
 use std::sync::LazyLock;
 
+use attend_device::Workers;
 use attend_infer::search::{LengthNormalization, Sampling, SearchOptions, Stopping, Unknown};
-use attend_infer::{InferError, SourceLine, Translation, Translator};
-use attend_model::Precision;
+use attend_infer::{InferError, Model, Precision, TranslateOptions, Translation, Translator};
 use proptest::prelude::*;
 
-use crate::common::{MAX_SOURCE_TOKENS, SENTENCES, bundle, bundle_of_words};
+use crate::common::{MAX_SOURCE_TOKENS, SENTENCES, bundle, bundle_of_words, translator};
 
 /// Of pieces of words and of whole words, of which some are unknown; and each with weights of 8 bits.
 static TRANSLATORS: LazyLock<Vec<Translator>> = LazyLock::new(|| {
     let words = || bundle_of_words(SENTENCES);
-    let small = |bundle| Translator::in_precision(bundle, Precision::Int8).unwrap();
+    let small = |bundle| {
+        let model = Model::new(bundle, Precision::Int8).unwrap();
+        Translator::new(model, Workers::start(1, 1).unwrap())
+    };
     vec![
-        Translator::new(bundle()),
-        Translator::new(words()),
+        translator(bundle()),
+        translator(words()),
         small(bundle()),
         small(words()),
     ]
@@ -66,6 +69,7 @@ impl Asked {
             ("sampling.temperature", sampling.temperature == 0.0),
             ("sampling.top_k", sampling.top_k == Some(0)),
             ("sampling.top_p", sampling.top_p == 0.0),
+            ("sampling.seed", sampling.seed > i64::MAX as u64),
         ];
         let wrong = wrong.into_iter().filter(|(_, is_wrong)| *is_wrong);
         wrong.map(|(field, _)| field).collect()
@@ -85,32 +89,22 @@ impl Asked {
 
     /// Tokens of what translations must have.
     fn wanted_tokens(&self) -> usize {
-        let tokenizer = TRANSLATORS[self.translator].tokenizer();
+        let tokenizer = TRANSLATORS[self.translator].model().tokenizer();
         let spaced = self.required.iter().map(|word| format!(" {word}"));
         let texts = [self.prefix.to_owned()].into_iter().chain(spaced);
         texts.map(|text| tokenizer.encode(&text).len()).sum()
     }
 
-    fn translate(&self, lines: &[&str]) -> Result<Vec<Vec<Translation>>, InferError> {
-        let translator = TRANSLATORS[self.translator].clone();
-        let translator = match self.aligns {
-            true => translator.with_alignments(),
-            false => translator,
+    fn translate(&self, lines: &[&str]) -> Vec<Result<Vec<Translation>, InferError>> {
+        let options = TranslateOptions {
+            search: self.search,
+            language: None,
+            prefix: self.prefix.to_owned(),
+            required: self.required.clone(),
+            banned: self.banned.iter().map(|&word| word.to_owned()).collect(),
+            alignment: self.aligns,
         };
-        let translator = translator
-            .with_search(self.search)?
-            .with_banned_words(&self.banned);
-        let lines: Vec<SourceLine<'_>> = lines
-            .iter()
-            .enumerate()
-            .map(|(number, text)| SourceLine {
-                text,
-                number,
-                prefix: self.prefix,
-                required: &self.required,
-            })
-            .collect();
-        translator.translate_lines(&lines)
+        TRANSLATORS[self.translator].translate(lines, &options)
     }
 
     /// Asserts that something asked for is the reason of the error.
@@ -153,7 +147,7 @@ impl Asked {
                 assert_eq!(distinct.len(), found.len());
             }
         }
-        let tokenizer = TRANSLATORS[self.translator].tokenizer();
+        let tokenizer = TRANSLATORS[self.translator].model().tokenizer();
         let prefix_tokens = tokenizer.encode(prefix).len();
         let longest = tokenizer
             .encode(source)
@@ -227,7 +221,7 @@ fn sampling() -> impl Strategy<Value = Option<Sampling>> {
         rarely_wrong(&[0.3, 1.0, 5.0], 0.0),
         rarely_wrong(&[None, Some(1), Some(5), Some(1_000_000)], Some(0)),
         rarely_wrong(&[0.1, 0.9, 1.0], 0.0),
-        any::<u64>(),
+        prop_oneof![30 => 0..=i64::MAX as u64, 1 => any::<u64>()],
     );
     let drawn = drawn.prop_map(|(temperature, top_k, top_p, seed)| Sampling {
         temperature,
@@ -298,17 +292,29 @@ proptest! {
     #[test]
     fn any_options_together_work_or_are_refused_for_a_reason(asked in asked()) {
         let lines = [SENTENCES[3], " ", "a xylophone in the garden"];
-        match asked.translate(&lines) {
-            Err(error) => asked.assert_refused(&error),
-            Ok(found) => {
-                let contradictions = asked.contradictions();
-                prop_assert!(contradictions.is_empty(), "{contradictions:?}");
-                let limit = asked.search.max_length.unwrap_or(MAX_SOURCE_TOKENS);
-                prop_assert!(asked.wanted_tokens() <= limit);
-                asked.assert_done(lines[0], &found[0]);
-                asked.assert_done(lines[2], &found[2]);
-                prop_assert_eq!(&found[1].len(), &1);
-                prop_assert_eq!(&found[1][0].text, "");
+        let contradictions = asked.contradictions();
+        let limit = asked.search.max_length.unwrap_or(MAX_SOURCE_TOKENS);
+        let found = asked.translate(&lines);
+        prop_assert_eq!(found.len(), lines.len());
+        for (line, found) in lines.iter().zip(found) {
+            match found {
+                Err(error) => {
+                    // What is asked of the text of translations is nothing to a blank line.
+                    let of_search = matches!(error, InferError::Search(_));
+                    prop_assert!(of_search || !line.trim().is_empty(), "{error}");
+                    prop_assert_eq!(of_search, !contradictions.is_empty());
+                    asked.assert_refused(&error);
+                }
+                Ok(found) => {
+                    prop_assert!(contradictions.is_empty(), "{contradictions:?}");
+                    if line.trim().is_empty() {
+                        prop_assert_eq!(found.len(), 1);
+                        prop_assert_eq!(&found[0].text, "");
+                    } else {
+                        prop_assert!(asked.wanted_tokens() <= limit);
+                        asked.assert_done(line, &found);
+                    }
+                }
             }
         }
     }

@@ -2,10 +2,10 @@
 
 use std::sync::Mutex;
 
-use attend_data::tokenizer::Tokenizer;
-use attend_device::auto;
-use attend_infer::ModelFolder;
+use attend_data::Tokenizer;
+use attend_device::{Workers, auto};
 use attend_infer::search::SearchOptions;
+use attend_infer::{InferError, Model, ModelFolder, Precision, TranslateOptions, Translator};
 use attend_model::{Transformer, TransformerConfig};
 use burn::tensor::{Device, Int, Tensor};
 
@@ -81,6 +81,26 @@ pub(crate) fn bundle_of_words<'a>(lines: impl IntoIterator<Item = &'a str, IntoI
         tokenizer: words,
         ..bundle_of(config, 3)
     }
+}
+
+/// A translator of one worker, with weights in float32.
+pub(crate) fn translator(folder: ModelFolder) -> Translator {
+    let model = Model::new(folder, Precision::Float32).expect("every device has float32");
+    Translator::new(model, Workers::start(1, 1).expect("a thread"))
+}
+
+/// The options of a request that asks for nothing but a search.
+pub(crate) fn searching(search: SearchOptions) -> TranslateOptions {
+    TranslateOptions {
+        search,
+        ..TranslateOptions::default()
+    }
+}
+
+/// What is found for each line, of which none may fail.
+pub(crate) fn each<T>(results: Vec<Result<T, InferError>>) -> Vec<T> {
+    let results = results.into_iter();
+    results.map(|result| result.expect("no line fails")).collect()
 }
 
 /// The device that the programs choose without `--device`.

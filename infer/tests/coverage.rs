@@ -1,9 +1,9 @@
 //! The coverage penalty: against every translation of a toy language, and against the alignments of a model.
 
-use attend_infer::Translator;
+use attend_infer::TranslateOptions;
 use attend_infer::search::{Request, Sampling, Search, SearchError, SearchOptions, Stopping, beam};
 
-use crate::common::{SENTENCES, bundle_of_words};
+use crate::common::{SENTENCES, bundle_of_words, each, translator};
 use crate::toy::{Table, ToyDecoder, WIDE, all_words, requests, special};
 
 const SOURCE_LENGTH: usize = 3;
@@ -49,7 +49,7 @@ fn found(tables: &[Table], options: &SearchOptions) -> Vec<Vec<(Vec<u32>, f32)>>
     decoder.attention = attention;
     let special = special();
     let search = Search::new(&special, options, None).unwrap();
-    let found = beam(&search, &mut decoder, &requests).unwrap().into_iter();
+    let found = beam(&search, &mut decoder, &requests).into_iter();
     found
         .map(|best| best.into_iter().map(|best| (best.tokens, best.score)).collect())
         .collect()
@@ -117,13 +117,17 @@ fn scores_are_lowered_by_what_alignments_lack() {
         max_length: Some(6),
         ..SearchOptions::default()
     };
-    let translator = Translator::new(bundle_of_words(SENTENCES)).with_alignments();
-    let penalised = translator.clone().with_search(SearchOptions {
-        coverage_penalty: 0.3,
-        ..options
-    });
+    let penalised = TranslateOptions {
+        search: SearchOptions {
+            coverage_penalty: 0.3,
+            ..options
+        },
+        alignment: true,
+        ..TranslateOptions::default()
+    };
+    let translator = translator(bundle_of_words(SENTENCES));
     let mut lowered = 0;
-    for best_first in penalised.unwrap().translate(&SENTENCES).unwrap() {
+    for best_first in each(translator.translate(&SENTENCES, &penalised)) {
         for translation in best_first {
             let attention = translation.alignment.unwrap().attention;
             let sum = |source: usize| attention.iter().map(|row| f64::from(row[source])).sum::<f64>();

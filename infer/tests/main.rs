@@ -1,14 +1,15 @@
 //! One program for all of these files, since each program links everything that is tested.
 
-mod any_bytes;
 mod any_options;
 mod common;
 mod constraints;
 mod coverage;
 mod metric;
 mod padding;
+mod results;
 mod sample;
 mod search;
 mod stopping;
+mod stream;
 mod toy;
 mod translator;

@@ -25,7 +25,7 @@ fn beam_search(tables: &[Table], max_lengths: &[usize], options: SearchOptions) 
 fn beam_of(decoder: &mut ToyDecoder, max_lengths: &[usize], options: SearchOptions) -> Vec<Vec<Hypothesis>> {
     let special = special();
     let search = Search::new(&special, &options, None).expect("valid options");
-    beam(&search, decoder, &requests(max_lengths)).expect("translations")
+    beam(&search, decoder, &requests(max_lengths))
 }
 
 fn greedy_search(tables: &[Table], max_lengths: &[usize], alpha: f32) -> Vec<Hypothesis> {
@@ -509,6 +509,41 @@ fn options_that_describe_no_search_are_refused() {
             },
             "nbest",
         ),
+        (
+            SearchOptions {
+                min_length: usize::MAX,
+                ..default
+            },
+            "min_length",
+        ),
+        (
+            SearchOptions {
+                max_length: Some(usize::MAX),
+                ..default
+            },
+            "max_length",
+        ),
+        (
+            SearchOptions {
+                no_repeat_ngram: usize::MAX,
+                ..default
+            },
+            "no_repeat_ngram",
+        ),
+        (
+            drawn(Sampling {
+                top_k: Some(usize::MAX),
+                ..one
+            }),
+            "sampling.top_k",
+        ),
+        (
+            drawn(Sampling {
+                seed: i64::MAX as u64 + 1,
+                ..one
+            }),
+            "sampling.seed",
+        ),
     ];
     for bad in [-0.1, f32::NAN, f32::INFINITY] {
         let options = SearchOptions {
@@ -548,7 +583,7 @@ fn options_that_describe_no_search_are_refused() {
                 temperature: 1e-40,
                 top_k: Some(1),
                 top_p: 1e-40,
-                seed: u64::MAX,
+                seed: i64::MAX as u64,
             })
         },
     ] {
@@ -562,7 +597,7 @@ fn options_that_describe_no_search_are_refused() {
     assert_eq!(long.validate_for(9), Ok(()));
     let error = SearchError::MinLength {
         min_length: 9,
-        positions: 8,
+        max_tokens: 8,
     };
     assert_eq!(long.validate_for(8), Err(error));
 }

@@ -1,17 +1,23 @@
 //! The library's translator on small models with random weights.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use attend_device::Workers;
 use attend_infer::search::{LengthNormalization, Sampling, SearchOptions, Stopping};
-use attend_infer::{InferError, ModelFolder, SourceLine, Translation, Translator};
+use attend_infer::{
+    InferError, Language, Line, Model, ModelFolder, TranslateOptions, Translation, Translator,
+};
 use attend_model::{NormPlacement, PositionKind, Precision, TransformerConfig};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::common::{MAX_SOURCE_TOKENS, SENTENCES, bundle, bundle_of, config, cpu};
+use crate::common::{
+    MAX_SOURCE_TOKENS, SENTENCES, bundle, bundle_of, config, cpu, each, searching, translator,
+};
 
 /// Sentences of one word up to what the model takes, blank ones among them, the same every time.
 fn random_sentences(count: usize) -> Vec<String> {
@@ -21,13 +27,13 @@ fn random_sentences(count: usize) -> Vec<String> {
         .collect();
     let mut random = ChaCha8Rng::seed_from_u64(7);
     let mut random = |limit: usize| random.next_u32() as usize % limit;
-    let translator = Translator::new(bundle());
+    let translator = translator(bundle());
     let mut sentences = Vec::new();
     while sentences.len() < count {
         let length = random(12);
         let sentence: Vec<&str> = (0..length).map(|_| words[random(words.len())]).collect();
         let sentence = sentence.join(" ");
-        if translator.fits(&sentence) {
+        if translator.model().fits(&sentence) {
             sentences.push(sentence);
         }
     }
@@ -56,8 +62,8 @@ fn assert_same(actual: &[Translation], expected: &[Translation], what: &str) {
     }
 }
 
-/// A translator of each kind of network, an ensemble, and weights of 8 bits.
-fn translators() -> Vec<Translator> {
+/// A model of each kind of network, an ensemble, and weights of 8 bits.
+fn models() -> Vec<Arc<Model>> {
     let mut kinds = vec![config()];
     for norm in [NormPlacement::Pre, NormPlacement::Post] {
         for positions in [PositionKind::Learned, PositionKind::Sinusoidal] {
@@ -76,14 +82,11 @@ fn translators() -> Vec<Translator> {
         .into_iter()
         .zip(seeds)
         .map(|(config, seed)| bundle_of(config, seed));
-    let mut translators: Vec<Translator> = bundles.map(Translator::new).collect();
-    translators.push(
-        Translator::new(bundle())
-            .with_model(bundle_of(config(), 9))
-            .unwrap(),
-    );
-    translators.push(Translator::in_precision(bundle(), Precision::Int8).unwrap());
-    translators
+    let float32 = |bundle| Model::new(bundle, Precision::Float32).unwrap();
+    let mut models: Vec<Model> = bundles.map(float32).collect();
+    models.push(float32(bundle()).join(bundle_of(config(), 9)).unwrap());
+    models.push(Model::new(bundle(), Precision::Int8).unwrap());
+    models.into_iter().map(Arc::new).collect()
 }
 
 #[test]
@@ -94,19 +97,17 @@ fn a_sentence_translates_the_same_with_every_kind_of_network() {
         nbest: 2,
         ..SearchOptions::default()
     };
-    for (kind, translator) in translators().into_iter().enumerate() {
-        for options in [beam.greedy(), beam] {
-            let translator = translator.clone().with_search(options).unwrap();
+    for (kind, model) in models().into_iter().enumerate() {
+        let one_by_one = Translator::new(model.clone(), Workers::start(1, 1).unwrap());
+        for search in [beam.greedy(), beam] {
+            let options = searching(search);
             for (batch_size, workers, threads) in [(12, 1, 2), (5, 3, 1)] {
                 let workers = Workers::start(workers, threads).unwrap();
-                let together = translator
-                    .clone()
-                    .with_batch_size(batch_size)
-                    .with_workers(workers);
-                let found = together.translate(&shuffled).unwrap();
+                let together = Translator::new(model.clone(), workers).with_batch_size(batch_size);
+                let found = each(together.translate(&shuffled, &options));
                 for (translations, sentence) in found.iter().zip(&shuffled) {
-                    let alone = translator.translate(&[sentence]).unwrap().remove(0);
-                    let what = format!("network {kind}, {options:?}, {batch_size} together: {sentence}");
+                    let alone = each(one_by_one.translate(&[sentence], &options)).remove(0);
+                    let what = format!("network {kind}, {search:?}, {batch_size} together: {sentence}");
                     assert_same(translations, &alone, &what);
                 }
             }
@@ -118,7 +119,8 @@ fn a_sentence_translates_the_same_with_every_kind_of_network() {
 fn a_sentence_translates_the_same_alone_in_any_batch_and_by_any_workers() {
     let sentences = random_sentences(40);
     let default = SearchOptions::default();
-    for options in [
+    let one_by_one = translator(bundle());
+    for search in [
         default.greedy(),
         SearchOptions { nbest: 3, ..default },
         SearchOptions {
@@ -136,23 +138,21 @@ fn a_sentence_translates_the_same_alone_in_any_batch_and_by_any_workers() {
             ..default
         },
     ] {
-        let translator = Translator::new(bundle()).with_search(options).unwrap();
+        let options = searching(search);
         let alone: Vec<Vec<Translation>> = sentences
             .iter()
-            .map(|sentence| translator.translate(&[sentence]).unwrap().remove(0))
+            .map(|sentence| each(one_by_one.translate(&[sentence], &options)).remove(0))
             .collect();
         for batch_tokens in [150, 550, 2_400, 100_000] {
             let workers = Workers::start(1 + batch_tokens % 4, 1).unwrap();
-            let translator = translator
-                .clone()
-                .with_batch_tokens(batch_tokens)
-                .with_workers(workers);
+            let model = Arc::clone(one_by_one.model());
+            let translator = Translator::new(model, workers).with_batch_tokens(batch_tokens);
             for stride in [1, 7, 39] {
                 let order: Vec<usize> = (0..40).map(|place| place * stride % 40).collect();
                 let lines: Vec<&String> = order.iter().map(|&line| &sentences[line]).collect();
-                let together = translator.translate(&lines).unwrap();
+                let together = each(translator.translate(&lines, &options));
                 for (translations, line) in together.iter().zip(order) {
-                    let what = format!("{options:?}, {batch_tokens} tokens a batch: {}", sentences[line]);
+                    let what = format!("{search:?}, {batch_tokens} tokens a batch: {}", sentences[line]);
                     assert_same(translations, &alone[line], &what);
                 }
             }
@@ -164,33 +164,29 @@ fn a_sentence_translates_the_same_alone_in_any_batch_and_by_any_workers() {
 #[test]
 fn a_sentence_is_sampled_the_same_alone_in_any_batch_and_by_any_workers() {
     let sentences = random_sentences(20);
-    let options = SearchOptions {
+    let options = searching(SearchOptions {
         nbest: 2,
         sampling: Some(Sampling::default()),
         ..SearchOptions::default()
-    };
-    let translator = Translator::new(bundle()).with_search(options).unwrap();
-    let lines: Vec<SourceLine<'_>> = sentences
+    });
+    let one_by_one = translator(bundle());
+    let lines: Vec<Line<'_>> = sentences
         .iter()
         .enumerate()
-        .map(|(number, text)| SourceLine {
+        .map(|(number, text)| Line {
             text,
             number,
-            ..SourceLine::default()
+            options: &options,
         })
         .collect();
-    let together = translator.translate(&sentences).unwrap();
+    let together = each(one_by_one.translate(&sentences, &options));
     for (line, expected) in lines.iter().zip(&together) {
-        assert_same(
-            &translator.translate_lines(&[*line]).unwrap()[0],
-            expected,
-            line.text,
-        );
+        assert_same(&each(one_by_one.translate_each(&[*line]))[0], expected, line.text);
     }
     let workers = Workers::start(3, 1).unwrap();
-    let translator = translator.with_batch_size(4).with_workers(workers);
-    let backwards: Vec<SourceLine<'_>> = lines.iter().rev().copied().collect();
-    let mut found = translator.translate_lines(&backwards).unwrap();
+    let translator = Translator::new(Arc::clone(one_by_one.model()), workers).with_batch_size(4);
+    let backwards: Vec<Line<'_>> = lines.iter().rev().copied().collect();
+    let mut found = each(translator.translate_each(&backwards));
     found.reverse();
     for ((found, expected), line) in found.iter().zip(&together).zip(&lines) {
         assert_same(found, expected, line.text);
@@ -237,14 +233,14 @@ fn most_probable_tokens(bundle: &ModelFolder, sentence: &str) -> (Vec<u32>, f32)
 fn a_beam_of_one_follows_the_most_probable_token() {
     let bundle = bundle();
     let alpha = 0.6f32;
-    let options = SearchOptions {
+    let options = searching(SearchOptions {
         beam_size: 1,
         nbest: 1,
         length_penalty: alpha,
         ..SearchOptions::default()
-    };
-    let translator = Translator::new(bundle.clone()).with_search(options).unwrap();
-    for (sentence, translations) in SENTENCES.iter().zip(translator.translate(&SENTENCES).unwrap()) {
+    });
+    let found = each(translator(bundle.clone()).translate(&SENTENCES, &options));
+    for (sentence, translations) in SENTENCES.iter().zip(found) {
         let (tokens, log_probability) = most_probable_tokens(&bundle, sentence);
         let penalty = ((5.0 + tokens.len() as f32 + 1.0) / 6.0).powf(alpha);
         let expected = Translation {
@@ -261,16 +257,15 @@ fn a_beam_of_one_follows_the_most_probable_token() {
 /// A model may find a line feed probable; the text of its translation would then take two lines of a file.
 #[test]
 fn a_translation_is_one_line() {
+    let options = searching(SearchOptions {
+        beam_size: 16,
+        nbest: 16,
+        length_penalty: 2.0,
+        ..SearchOptions::default()
+    });
     for seed in 0..8 {
-        let translator = Translator::new(bundle_of(config(), seed))
-            .with_search(SearchOptions {
-                beam_size: 16,
-                nbest: 16,
-                length_penalty: 2.0,
-                ..SearchOptions::default()
-            })
-            .unwrap();
-        for translation in translator.translate(&SENTENCES).unwrap().concat() {
+        let translator = translator(bundle_of(config(), seed));
+        for translation in each(translator.translate(&SENTENCES, &options)).concat() {
             assert!(!translation.text.contains(['\n', '\r']), "{:?}", translation.text);
         }
     }
@@ -278,54 +273,68 @@ fn a_translation_is_one_line() {
 
 #[test]
 fn a_line_beyond_the_models_positions_is_refused() {
-    let translator = Translator::new(bundle());
-    assert_eq!(translator.max_source_tokens(), MAX_SOURCE_TOKENS);
+    let translator = translator(bundle());
+    let (model, options) = (translator.model(), translator.model().options());
+    assert_eq!(model.max_source_tokens(), MAX_SOURCE_TOKENS);
     let (longest, too_long) = ("~".repeat(MAX_SOURCE_TOKENS), "~".repeat(MAX_SOURCE_TOKENS + 1));
-    assert!(translator.fits(&longest));
-    assert!(!translator.fits(&too_long));
-    assert_eq!(translator.translate_best(&[&longest]).unwrap().len(), 1);
-    let refused = translator.translate(&["yes", "", &too_long, &too_long]);
+    assert!(model.fits(&longest));
+    assert!(!model.fits(&too_long));
+    assert_eq!(translator.translate_best(&[&longest], &options).unwrap().len(), 1);
+    let lines = ["yes", "", &too_long, &too_long];
+    let refused = translator.translate_best(&lines, &options);
     assert!(matches!(
         refused,
         Err(InferError::TooLong { line: 3, tokens, limit, text: "the input" })
             if tokens == MAX_SOURCE_TOKENS + 1 && limit == MAX_SOURCE_TOKENS
     ));
+    let results = translator.translate(&lines, &options);
+    assert!(results[0].is_ok() && results[1].is_ok());
+    for (place, result) in results.iter().enumerate().skip(2) {
+        assert!(matches!(result, Err(InferError::TooLong { line, .. }) if *line == place + 1));
+    }
 }
 
 #[test]
 fn the_best_translation_is_the_first() {
-    let options = SearchOptions {
+    let options = searching(SearchOptions {
         beam_size: 4,
         nbest: 3,
         length_penalty: 0.6,
         ..SearchOptions::default()
-    };
-    let translator = Translator::new(bundle()).with_search(options).unwrap();
-    let all = translator.translate(&SENTENCES).unwrap();
+    });
+    let translator = translator(bundle());
+    let all = each(translator.translate(&SENTENCES, &options));
     let best: Vec<String> = all
         .iter()
         .map(|translations| translations[0].text.clone())
         .collect();
-    assert_eq!(translator.translate_best(&SENTENCES).unwrap(), best);
-    assert!(translator.translate_best::<&str>(&[]).unwrap().is_empty());
+    assert_eq!(translator.translate_best(&SENTENCES, &options).unwrap(), best);
+    assert!(
+        translator
+            .translate_best::<&str>(&[], &options)
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[test]
 fn translators_work_side_by_side() {
     fn can_be_shared<T: Send + Sync>(_: &T) {}
-    let translators = [3, 4].map(|seed| Translator::new(bundle_of(config(), seed)));
+    let translators = [3, 4].map(|seed| translator(bundle_of(config(), seed)));
     can_be_shared(&translators[0]);
+    let options = translators[0].model().options();
     let one_by_one = translators
         .each_ref()
-        .map(|t| t.translate_best(&SENTENCES).unwrap());
+        .map(|t| t.translate_best(&SENTENCES, &options).unwrap());
     assert_ne!(one_by_one[0], one_by_one[1]);
     thread::scope(|scope| {
         let threads: Vec<_> = (0..4)
             .map(|number| {
                 let (translator, expected) = (&translators[number % 2], &one_by_one[number % 2]);
+                let options = &options;
                 scope.spawn(move || {
                     for _ in 0..5 {
-                        assert_eq!(&translator.translate_best(&SENTENCES).unwrap(), expected);
+                        assert_eq!(&translator.translate_best(&SENTENCES, options).unwrap(), expected);
                     }
                 })
             })
@@ -334,26 +343,40 @@ fn translators_work_side_by_side() {
     });
 }
 
+/// A translator, and the number of sentences that it and its clones have translated.
+fn counting(translator: Translator) -> (Translator, Arc<AtomicUsize>) {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    let translator = translator.on_progress(move |sentences| {
+        counted.fetch_add(sentences, Ordering::SeqCst);
+    });
+    (translator, count)
+}
+
 /// The second caller does not wait for the first one's whole file.
 #[test]
 fn two_callers_of_the_same_workers_take_turns() {
-    let translator = Translator::new(bundle()).with_workers(Workers::start(1, 1).unwrap());
-    let expected = translator.translate_best(&SENTENCES[..1]).unwrap();
+    let (translator, count) = counting(translator(bundle()));
+    let options = translator.model().options();
+    let expected = translator.translate_best(&SENTENCES[..1], &options).unwrap();
     let file = random_sentences(400);
     thread::scope(|scope| {
         let whole = scope.spawn(|| {
             translator
                 .clone()
                 .with_batch_size(4)
-                .translate_best(&file)
+                .translate_best(&file, &options)
                 .unwrap()
         });
         let mut answers = 0;
-        while translator.sentences_translated() < 20 {
+        while count.load(Ordering::SeqCst) < 20 {
             thread::yield_now();
         }
         while !whole.is_finished() {
-            assert_eq!(translator.translate_best(&SENTENCES[..1]).unwrap(), expected);
+            assert_eq!(
+                translator.translate_best(&SENTENCES[..1], &options).unwrap(),
+                expected
+            );
             answers += 1;
         }
         assert!(answers > 5, "{answers} answers while a file was translated");
@@ -363,12 +386,14 @@ fn two_callers_of_the_same_workers_take_turns() {
 
 #[test]
 fn sentences_are_counted_as_they_are_translated() {
-    let translator = Translator::new(bundle());
-    translator.translate(&["yes", "", "yes yes"]).unwrap();
-    assert_eq!(translator.sentences_translated(), 2);
-    translator
-        .clone()
-        .translate_text(&["Yes. No! Yes?", " "])
-        .unwrap();
-    assert_eq!(translator.sentences_translated(), 5);
+    let (translator, count) = counting(translator(bundle()));
+    let options = translator.model().options();
+    each(translator.translate(&["yes", "", "yes yes"], &options));
+    assert_eq!(count.load(Ordering::SeqCst), 2);
+    let texts = TranslateOptions {
+        language: Some(Language::default()),
+        ..options
+    };
+    each(translator.clone().translate(&["Yes. No! Yes?", " "], &texts));
+    assert_eq!(count.load(Ordering::SeqCst), 5);
 }

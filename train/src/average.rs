@@ -1,12 +1,12 @@
-//! Averages of weights over a run: they generalize better than the weights of any one update.
+//! Averages of a run's weights, which generalize better than the weights of any one update.
 
 use attend_model::Transformer;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
-/// The mean of models of the same run, none of them on a device with autodiff; `None` of no models.
-pub fn mean(models: impl IntoIterator<Item = Transformer>) -> Option<Transformer> {
+/// Returns the mean of models of one run, none of which is on a device with autodiff; `None` if there is no model.
+pub(crate) fn mean(models: impl IntoIterator<Item = Transformer>) -> Option<Transformer> {
     let mut mean = None;
     for (model, count) in models.into_iter().zip(1..) {
         let share = 1.0 / f64::from(count);
@@ -18,17 +18,22 @@ pub fn mean(models: impl IntoIterator<Item = Transformer>) -> Option<Transformer
     mean
 }
 
-/// The next exponential moving average: `decay · average + (1 - decay) · model`. Early in a run the decay is lower,
-/// `(1 + update) / (10 + update)`, so that the average soon forgets the initial weights.
-#[must_use]
-pub fn moving_average(average: Transformer, model: &Transformer, decay: f64, update: usize) -> Transformer {
+/// Returns the exponential moving average after an update: `decay · average + (1 - decay) · model`. Early in a run the
+/// decay is lower, `(1 + update) / (10 + update)`, so that the average soon forgets the initial weights: after the first
+/// update it is 2/11 of the initial weights and 9/11 of the model.
+pub(crate) fn moving_average(
+    average: Transformer,
+    model: &Transformer,
+    decay: f64,
+    update: usize,
+) -> Transformer {
     let decay = decay.min((1.0 + update as f64) / (10.0 + update as f64));
     weighted_sum(average, decay, model, 1.0 - decay)
 }
 
-/// `a · left + b · right`, weight by weight.
+/// Returns `a · left + b · right`, weight by weight.
 fn weighted_sum(left: Transformer, a: f64, right: &Transformer, b: f64) -> Transformer {
-    // Burn's container of tensors by weight.
+    // Burn's container of gradients holds any tensor for each weight.
     struct Collect(GradientsParams);
     impl ModuleVisitor for Collect {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
@@ -74,7 +79,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// All weights in one list.
+    /// Returns all weights in one list.
     pub(crate) fn weights(model: &Transformer) -> Vec<f64> {
         struct List(Vec<f64>);
         impl ModuleVisitor for List {
@@ -87,7 +92,7 @@ pub(crate) mod tests {
         list.0
     }
 
-    /// The same network with all weights moved and scaled.
+    /// Returns the network with each weight `w` changed to `scale · w + shift`.
     fn changed(model: &Transformer, scale: f64, shift: f64) -> Transformer {
         struct Change(f64, f64);
         impl ModuleMapper for Change {

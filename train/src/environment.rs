@@ -1,30 +1,29 @@
-//! The software and the machine of a run.
+//! The software and the machine that a run uses.
 
 use std::env::consts::{ARCH, OS};
 use std::fmt;
 
 use attend_device::{peak_memory, processor};
 
-/// The Burn that this program is built with, which does not tell itself.
+/// The version of Burn. No constant of Burn's own has it.
 const BURN_VERSION: &str = "0.22.1";
 
-/// What a run ran on. `Display` writes it as Markdown, a line of a list for each part.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Environment {
-    /// The devices' names, with commas between them.
-    pub devices: String,
-    /// Threads that shared each batch.
-    pub workers: usize,
-    /// The processor's name, its cores that the program may use, and the machine's memory.
-    pub processor: String,
-    /// The most bytes that the process has had resident, where the system tells it.
-    pub peak_memory: Option<u64>,
+/// The software and the machine of a run. `Display` writes a Markdown list.
+#[derive(Clone, Debug)]
+pub(crate) struct Environment {
+    /// Names of the devices, with commas between them.
+    devices: String,
+    /// Number of workers that shared each batch.
+    workers: usize,
+    /// Name of the processor, the number of its cores that the program may use, and the machine's memory.
+    processor: String,
+    /// The largest number of bytes that the process has had in memory, if the system reports it.
+    peak_memory: Option<u64>,
 }
 
 impl Environment {
-    /// The environment of this process.
-    #[must_use]
-    pub fn of_this_process(devices: &str, workers: usize) -> Self {
+    /// Returns the environment of this process.
+    pub(crate) fn of_this_process(devices: &str, workers: usize) -> Self {
         Self {
             devices: devices.to_owned(),
             workers,

@@ -1,4 +1,4 @@
-//! What can go wrong in a training run.
+//! The errors of a training run.
 
 use std::path::PathBuf;
 
@@ -6,50 +6,54 @@ use attend_data::DataError;
 use attend_device::DeviceError;
 use attend_infer::InferError;
 use attend_infer::metric::MetricError;
+use attend_model::{ConfigError, Precision};
 
-use crate::recipe::Dtype;
+use crate::place::Place;
 
-/// An error of this crate. Its message is one sentence that names the file and the field.
+/// An error of this crate. The message is one sentence that names the file and the field.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
-    /// Text, a tokenizer or a file.
+    /// Text, a tokenizer or a file is not what it should be.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// A device, or a thread that computes.
+    /// A device cannot be opened or does not answer, or the system refuses a thread.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// The model folder, or translating for validation.
+    /// The model folder cannot be read or written, or a sentence cannot be translated for a validation.
     #[error(transparent)]
     Infer(#[from] InferError),
-    /// A recipe that is not what it should be.
+    /// A recipe cannot be used.
     #[error("{place}: {reason}")]
     Recipe {
-        /// The file and the line where known, or the override on the command line.
-        place: String,
-        /// What is wrong, with the field's name.
+        /// The place of the setting.
+        place: Place,
+        /// What is wrong, with the name of the setting.
         reason: String,
-        /// A way on, where there is one to suggest.
-        hint: Option<String>,
+        /// The known key most like an unknown one.
+        nearest: Option<String>,
     },
-    /// The folder to write to holds something.
+    /// No network has the shape that was asked for.
+    #[error("no network can be built: {0}")]
+    Config(#[from] ConfigError),
+    /// The folder of a new run is not empty.
     #[error("the output folder {} exists already", path.display())]
     OutputExists {
         /// The folder.
         path: PathBuf,
     },
-    /// There is nothing to go on from.
+    /// A folder holds no run to resume.
     #[error("{} holds no checkpoint to resume from", path.display())]
     NoCheckpoint {
         /// The run's folder.
         path: PathBuf,
     },
-    /// Another program trains there.
+    /// Another run is under way in the same folder.
     #[error("another training is running in {}", path.display())]
     Busy {
         /// The run's folder.
         path: PathBuf,
     },
-    /// The recipe is not that of the run to resume.
+    /// The recipe differs from the one that the run to resume began with.
     #[error("the recipe differs from that of the run in {}: {changes}", path.display())]
     ChangedRecipe {
         /// The run's folder.
@@ -57,50 +61,50 @@ pub enum TrainError {
         /// The keys that differ, with both values.
         changes: String,
     },
-    /// Text or tokenizer are not those of the run to resume.
+    /// Text or tokenizer differ from those that the run to resume began with.
     #[error("{what} changed since the run in {} began", path.display())]
     ChangedInput {
-        /// What is different.
+        /// What differs.
         what: String,
         /// The run's folder.
         path: PathBuf,
     },
-    /// A checkpoint that cannot be used.
+    /// A file of a checkpoint is missing, or was changed after it was written.
     #[error("the checkpoint {} is damaged: {reason}", path.display())]
     InvalidCheckpoint {
         /// The file.
         path: PathBuf,
-        /// What the reader met.
+        /// What is wrong with it.
         reason: String,
     },
-    /// Training went astray.
+    /// Training diverged.
     #[error("loss or gradients were not finite in {updates} updates in a row, up to update {update}")]
     NotFinite {
-        /// How many updates.
+        /// Number of updates in a row.
         updates: usize,
-        /// The last of them, counted from one.
+        /// Number of the last of them, counted from 1.
         update: usize,
     },
-    /// No weights were worth keeping.
+    /// A run has ended without weights that are worth keeping.
     #[error("no validation had a finite loss, so there is no model to keep")]
     NoModel,
-    /// Floats that a device does not compute with.
-    #[error("not all of the devices compute in {dtype}")]
-    Dtype {
-        /// The recipe's.
-        dtype: Dtype,
+    /// A device does not train in a precision. None trains in [`Precision::Int8`].
+    #[error("not all of the devices compute in {precision}")]
+    Precision {
+        /// The precision that was asked for.
+        precision: Precision,
     },
-    /// No held-out pair is left.
+    /// All validation pairs or all test pairs are too long for the model.
     #[error("none of the {pairs} {name} pairs can be scored: the model has {positions} positions")]
     NothingToScore {
-        /// What they are for.
+        /// `validation` or `test`.
         name: &'static str,
         /// Number of pairs read.
         pairs: usize,
-        /// The most tokens of a sentence, `</s>` included.
+        /// Most tokens of a sentence, `</s>` included.
         positions: usize,
     },
-    /// No pair is left to train on.
+    /// No training pair is left.
     #[error("the filters dropped all {pairs} training pairs")]
     NothingToTrain {
         /// Number of pairs read.

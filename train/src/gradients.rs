@@ -1,6 +1,6 @@
-//! Data parallelism: each worker computes the gradients of a part of the batch on its own thread, on its device.
+//! Data parallelism: each worker computes the gradients of a part of the batch, on a thread and a device of its own.
 
-use attend_data::batch::Example;
+use attend_data::Example;
 use attend_device::{Workers, values};
 use attend_model::{Transformer, seed_dropout};
 use attend_ops::sum_of_squares;
@@ -8,27 +8,25 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 
-/// The gradients of a loss over a batch, or over a part of it.
-pub struct Gradients {
+/// A loss and its gradients.
+pub(crate) struct Gradients {
     /// The loss: `[1]`, outside the autodiff graph.
-    pub loss: Tensor<1>,
-    /// Its gradients.
-    pub gradients: GradientsParams,
+    pub(crate) loss: Tensor<1>,
+    /// The gradient of each weight, in the weight's shape.
+    pub(crate) gradients: GradientsParams,
 }
 
 impl Gradients {
-    /// Those of `loss`, which `model` gave.
-    #[must_use]
-    pub fn of(loss: Tensor<1>, model: &Transformer) -> Self {
+    /// Computes the gradients of a loss: the backward pass through `model`, which has computed it.
+    pub(crate) fn of(loss: Tensor<1>, model: &Transformer) -> Self {
         Self {
             loss: loss.clone().inner(),
             gradients: GradientsParams::from_grads(loss.backward(), model),
         }
     }
 
-    /// The gradients of the sum of two losses of the same model.
-    #[must_use]
-    pub fn plus(self, other: Self, model: &Transformer) -> Self {
+    /// Returns the sum of two losses of `model`, and its gradients.
+    pub(crate) fn plus(self, other: Self, model: &Transformer) -> Self {
         Self {
             loss: self.loss + other.loss,
             gradients: add(model, self.gradients, other.gradients),
@@ -46,18 +44,18 @@ impl Gradients {
     }
 }
 
-/// Divides a batch among the workers and adds up what they find, on the model's device.
+/// Divides a batch among the workers, and returns the sum of their losses and gradients, on the model's device.
 ///
-/// The parts, one for each worker and all of the same size, go to the devices in turn, each of which has a copy of the
-/// model's weights for the time. (Burn's collectives would bring the gradients together, too, but flex has none, and a
-/// remote device none with another server's.) `gradients` computes loss and gradients of a part of the batch on the
-/// model and the device it is given: those of a sum over examples, so that the parts' add up to the batch's. `seed` and
-/// the part's number decide its dropout.
+/// There is a part for each worker, all of one size but the last. The parts go to the devices in turn; each device gets a
+/// copy of the model's weights for the time. `gradients` computes a loss, summed over the examples of a part, and its
+/// gradients, on the model and the device that it is given. `seed` and the number of a part decide the part's dropout.
+///
+/// Burn's collectives are not used: flex has none, and a remote device has none with another server.
 ///
 /// # Panics
 ///
 /// If the batch is empty, or there is no device.
-pub fn gradients_of_batch(
+pub(crate) fn gradients_of_batch(
     workers: &Workers,
     model: &Transformer,
     devices: &[Device],
@@ -72,10 +70,10 @@ pub fn gradients_of_batch(
         .zip(0..)
         .collect();
     let home = devices[0].clone().without_autodiff();
-    // Weights and gradients come and go on the thread that uses them: a remote server keeps the order of a thread's
-    // operations alone.
+    // Weights and gradients are moved on the thread that computes with them: a remote server keeps only the order of
+    // one thread's operations.
     let parts = workers.map(parts, |((part, device), number)| {
-        // A clone would share the nodes of the autodiff graph, and workers would wait for each other.
+        // A clone would share nodes of the autodiff graph, so that workers would wait for each other.
         let fork = model.clone().fork(device);
         seed_dropout(seed ^ number);
         gradients(&fork, device, part).on_device(&home, &fork)
@@ -86,7 +84,7 @@ pub fn gradients_of_batch(
         .expect("a batch has at least one example")
 }
 
-/// The sum of two sets of gradients of the same model.
+/// Adds two sets of gradients of `model`, weight by weight.
 fn add(model: &Transformer, left: GradientsParams, right: GradientsParams) -> GradientsParams {
     struct Add {
         left: GradientsParams,
@@ -107,8 +105,8 @@ fn add(model: &Transformer, left: GradientsParams, right: GradientsParams) -> Gr
     visitor.left
 }
 
-/// The loss and the global norm of its gradients, over all weights at once: the one time that an update reads from the
-/// device.
+/// Reads the loss and the global norm of its gradients, √(Σ g²) over all weights, from the device. An update reads
+/// nothing else, so it waits for the device once.
 pub(crate) fn loss_and_norm(model: &Transformer, gradients: &Gradients) -> (f64, f64) {
     let mut vectors = Vectors {
         gradients: &gradients.gradients,
@@ -122,15 +120,17 @@ pub(crate) fn loss_and_norm(model: &Transformer, gradients: &Gradients) -> (f64,
     (numbers[0].into(), f64::from(numbers[1]).sqrt())
 }
 
-/// What brings gradients of the global norm `norm` to at most `max_norm` (Pascanu et al., 2013); 0 means no limit.
+/// Returns the factor that scales gradients of the global norm `norm` down to at most `max_norm` (Pascanu et al., 2013):
+/// 0.5 for a norm of 2 and a limit of 1. A `max_norm` of 0 is no limit.
 pub(crate) fn clip_factor(norm: f64, max_norm: f64) -> f64 {
-    match max_norm == 0.0 || norm <= max_norm {
-        true => 1.0,
-        false => max_norm / norm,
+    if max_norm == 0.0 || norm <= max_norm {
+        1.0
+    } else {
+        max_norm / norm
     }
 }
 
-/// Each gradient as a vector.
+/// Collects the gradient of each weight as a vector.
 struct Vectors<'a> {
     gradients: &'a GradientsParams,
     vectors: Vec<Tensor<1>>,

@@ -1,25 +1,70 @@
-//! The visible training loop, its settings, checkpoints and reports.
+//! Training runs: from a recipe, a TOML file, to a model folder.
 //!
-//! A run reads a recipe ([`recipe`]), prepares its data ([`dataset`]), takes updates ([`trainer`]) and validates by
-//! translating ([`validation`]), and leaves a model folder with `checkpoints/` and reports ([`report`]) in it.
+//! ```no_run
+//! use attend_train::{Event, Outcome, Recipe, Run, TrainError};
+//!
+//! # fn main() -> Result<(), TrainError> {
+//! let recipe = Recipe::load("configs/phrasebook.toml", &["training.updates=400".to_owned()])?;
+//! let run = Run::new(recipe, "runs/short").on(vec![attend_device::auto()?]).workers(2);
+//! let outcome = run.train(|event| {
+//!     if let Event::Validated { update, scores, .. } = event {
+//!         println!("after update {update}: {scores}");
+//!     }
+//! })?;
+//! if let Outcome::Finished(test) = outcome {
+//!     println!("{}\n{}", test.bleu, test.chrf);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | to | see |
+//! |---|---|
+//! | write a recipe | [`Recipe`] and its parts |
+//! | train, resume, stop or try out a run | [`Run`] |
+//! | show what happens | [`Event`] |
+//! | read the records of a run | [`Record`] |
+//! | take training steps on batches of one's own | [`TrainingStep`] |
+//!
+//! A run prepares its text, and then takes one [`TrainingStep`] after the other. Now and then it translates the validation
+//! pairs, writes a checkpoint and, if the weights are the best so far, the model folder. It leaves plots in
+//! `report.html`, and the same numbers in `metrics.jsonl` and for TensorBoard.
 
-pub mod average;
-pub mod checkpoint;
-pub mod dataset;
-pub mod environment;
-pub mod error;
-pub mod gradients;
-pub mod interrupt;
-pub mod loss;
-pub mod loss_scale;
-pub mod model_card;
-pub mod optimizer;
-pub mod recipe;
-pub mod report;
-pub mod run_folder;
-pub mod schedule;
-pub mod trainer;
-pub mod validation;
+mod average;
+mod checkpoint;
+mod dataset;
+mod dry_run;
+mod environment;
+mod error;
+mod event;
+mod gradients;
+mod loss;
+mod loss_scale;
+mod metric;
+mod model_card;
+mod optimizer;
+mod place;
+mod recipe;
+mod record;
+mod report;
+mod run;
+mod run_folder;
+mod schedule;
+mod state;
+mod step;
+mod trainer;
+mod validation;
 
+pub use dataset::{Corpora, Dataset};
+pub use dry_run::{DryRun, EpochSize};
 pub use error::TrainError;
-pub use recipe::Recipe;
+pub use event::{Event, Progress};
+pub use loss::{batch_loss, to_tensor};
+pub use metric::{Metric, Scores};
+pub use optimizer::{Optimizer, OptimizerKind};
+pub use place::Place;
+pub use recipe::{CorpusFiles, DataSettings, EmbeddedCorpus, ModelSettings, Recipe, TrainingSettings};
+pub use record::Record;
+pub use run::{FinalTest, Outcome, Run, TestTranslation};
+pub use schedule::{Schedule, ScheduleKind};
+pub use step::{Span, TrainingStep};

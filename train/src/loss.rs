@@ -1,10 +1,12 @@
 //! The loss of a batch of token ids.
 
-use attend_data::batch::{Batch, TokenMatrix};
+use attend_data::{Batch, TokenMatrix};
 use attend_model::Transformer;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-/// The label-smoothed cross-entropy of a batch, summed over its target tokens: `[1]`.
+/// Returns the label-smoothed cross-entropy of a batch (section 5.4), in nats, summed over its real target tokens:
+/// `[1]`. The batch is copied to `device`, which must be that of the model.
+#[must_use]
 pub fn batch_loss(model: &Transformer, batch: &Batch, device: &Device, smoothing: f64) -> Tensor<1> {
     model.loss(
         to_tensor(&batch.source, device),
@@ -14,7 +16,8 @@ pub fn batch_loss(model: &Transformer, batch: &Batch, device: &Device, smoothing
     )
 }
 
-/// The ids as a tensor: `[rows, width]`.
+/// Copies token ids to a device: `[rows, width]`.
+#[must_use]
 pub fn to_tensor(matrix: &TokenMatrix, device: &Device) -> Tensor<2, Int> {
     let shape = [matrix.rows, matrix.width];
     Tensor::from_data(TensorData::new(matrix.ids.clone(), shape), device)

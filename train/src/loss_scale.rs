@@ -1,19 +1,19 @@
-//! What keeps small gradients above zero in 16-bit floats.
+//! The loss scale, which keeps small gradients above zero in 16-bit floats.
 
 use serde::{Deserialize, Serialize};
 
-/// A run's first factor, which the first updates halve as often as need be.
+/// The first factor of a run. The first updates halve it as often as needed.
 const FIRST: f64 = 65_536.0;
-/// Updates in a row without an overflow, after which a larger factor is tried.
+/// Number of updates in a row without an overflow after which the factor is doubled.
 const PATIENCE: usize = 2_000;
 
-/// The factor that the loss is multiplied by before its gradients are computed in 16-bit floats, whose smallest number
-/// is 6e-8, and that the gradients are divided by afterwards. Where one was too large for them, the update is skipped
-/// and the factor halved (Micikevicius et al., 2018, section 3.2).
+/// The factor by which the loss is multiplied before its gradients are computed in 16-bit floats, whose smallest number
+/// is 6·10⁻⁸. The gradients are divided by the factor afterwards. If one of them was too large for 16 bits, the update
+/// is skipped and the factor halved (Micikevicius et al., 2018, section 3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LossScale {
+pub(crate) struct LossScale {
     factor: f64,
-    /// Updates since the factor changed.
+    /// Number of updates since the factor changed.
     updates: usize,
 }
 
@@ -27,15 +27,13 @@ impl Default for LossScale {
 }
 
 impl LossScale {
-    /// A power of two, at least 1.
-    #[must_use]
-    pub fn factor(self) -> f64 {
+    /// Returns the factor, a power of two of at least 1.
+    pub(crate) fn factor(self) -> f64 {
         self.factor
     }
 
-    /// What follows an update whose gradients were finite.
-    #[must_use]
-    pub fn after_update(self) -> Self {
+    /// Returns the scale that follows an update whose gradients were finite.
+    pub(crate) fn after_update(self) -> Self {
         match self.updates + 1 {
             PATIENCE => Self {
                 factor: 2.0 * self.factor,
@@ -45,9 +43,8 @@ impl LossScale {
         }
     }
 
-    /// What follows an update whose gradients were not finite; `None` where no smaller factor could help.
-    #[must_use]
-    pub fn after_overflow(self) -> Option<Self> {
+    /// Returns the scale that follows an update whose gradients were not finite; `None` if the factor is 1 already.
+    pub(crate) fn after_overflow(self) -> Option<Self> {
         (self.factor > 1.0).then_some(Self {
             factor: self.factor / 2.0,
             updates: 0,

@@ -1,54 +1,52 @@
-//! The `README.md` of a model folder: what it was trained on, how, and how well it does.
+//! The model card: the `README.md` of a model folder, on what the model was trained on, how, and how well it translates.
 
-use attend_data::report::CorpusReports;
+use attend_data::PreparationReport;
 use attend_infer::metric::{Bleu, Chrf};
 use num_format::{Locale, ToFormattedString};
 
-use crate::checkpoint::TrainingState;
 use crate::environment::Environment;
 use crate::recipe::{CorpusFiles, DataSettings, Recipe};
-use crate::report::Record;
+use crate::record::Record;
+use crate::state::TrainingState;
 
-/// What a finished run tells about its model.
+/// What a model card says of a finished run.
 #[derive(Clone, Debug)]
-pub struct ModelCard<'a> {
-    /// The name of the run.
-    pub name: &'a str,
-    /// The command that repeats the run.
-    pub command: &'a str,
+pub(crate) struct ModelCard<'a> {
+    /// Name of the run.
+    pub(crate) name: &'a str,
+    /// The command that repeats the run, if it was started by one.
+    pub(crate) command: Option<&'a str>,
     /// The run's settings.
-    pub recipe: &'a Recipe,
-    /// How far it came.
-    pub state: &'a TrainingState,
-    /// Its course.
-    pub records: &'a [Record],
-    /// Which weights these are.
-    pub weights: &'a str,
+    pub(crate) recipe: &'a Recipe,
+    /// How far the run came.
+    pub(crate) state: &'a TrainingState,
+    /// The records of the run.
+    pub(crate) records: &'a [Record],
+    /// A sentence on the weights in the model folder.
+    pub(crate) weights: &'a str,
     /// Number of trained weights.
-    pub num_params: usize,
+    pub(crate) num_params: usize,
     /// Number of training pairs.
-    pub train_pairs: usize,
+    pub(crate) train_pairs: usize,
     /// What became of the pairs of the training corpora.
-    pub corpora: &'a CorpusReports,
+    pub(crate) corpora: &'a PreparationReport,
     /// Number of validation pairs.
-    pub valid_pairs: usize,
+    pub(crate) valid_pairs: usize,
     /// Number of test pairs.
-    pub test_pairs: usize,
+    pub(crate) test_pairs: usize,
     /// BLEU on the test pairs.
-    pub bleu: &'a Bleu,
+    pub(crate) bleu: &'a Bleu,
     /// chrF on the test pairs.
-    pub chrf: &'a Chrf,
-    /// What it ran on.
-    pub environment: &'a Environment,
+    pub(crate) chrf: &'a Chrf,
+    /// The software and the machine.
+    pub(crate) environment: &'a Environment,
 }
 
 impl ModelCard<'_> {
-    /// The card as Markdown.
-    #[must_use]
-    pub fn to_markdown(&self) -> String {
+    /// Writes the card as Markdown.
+    pub(crate) fn to_markdown(&self) -> String {
         let Self {
             name,
-            command,
             recipe,
             state,
             weights,
@@ -73,7 +71,7 @@ impl ModelCard<'_> {
              ## Environment\n\n\
              {environment}\n{speed}\n\
              ## Repeat it\n\n\
-             ```sh\n{command}\n```\n\n\
+             {command}\
              The settings, also in `recipe.toml`:\n\n\
              ```toml\n{settings}```\n",
             params = count(self.num_params),
@@ -86,11 +84,18 @@ impl ModelCard<'_> {
             validation = self.validation(),
             files = files(&recipe.data),
             speed = self.speed(),
+            command = self.command(),
             settings = recipe.to_toml(),
         )
     }
 
-    /// A paragraph on the best validation.
+    /// Returns the command in a block of its own.
+    fn command(&self) -> String {
+        let block = |command| format!("```sh\n{command}\n```\n\n");
+        self.command.map_or(String::new(), block)
+    }
+
+    /// Returns a paragraph on the best validation.
     fn validation(&self) -> String {
         let best = self.state.best.as_ref().map(|best| best.update);
         let record = self.records.iter().rev().find_map(|record| match record {
@@ -115,7 +120,7 @@ impl ModelCard<'_> {
         )
     }
 
-    /// A line on the speed of training.
+    /// Returns a line on the speed of training.
     fn speed(&self) -> String {
         match Record::typical_speed(self.records) {
             Some(speed) => format!("- {} target tokens a second, the median\n", count(speed as usize)),
@@ -124,7 +129,7 @@ impl ModelCard<'_> {
     }
 }
 
-/// The files of each part of the data, a line each.
+/// Lists the files of each part of the data, a line each.
 fn files(settings: &DataSettings) -> String {
     if settings.embedded.is_some() {
         return "The phrasebook that comes with Attend, cut into pairs to train, validate and test on.\n"

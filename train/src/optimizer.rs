@@ -10,14 +10,39 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::{Bytes, Tensor};
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, VariantNames};
 
-use crate::recipe::TrainingSettings;
-
+/// The constants of section 5.3.
 const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.98;
 const EPSILON: f64 = 1e-9;
 
-/// Adam, or with a weight decay AdamW, between two updates.
+/// The name of an optimizer in a recipe.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, VariantNames,
+)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum OptimizerKind {
+    /// Adam (Kingma and Ba, 2015)
+    #[default]
+    Adam,
+    /// Adam with decoupled weight decay (Loshchilov and Hutter, 2019)
+    AdamW,
+}
+
+/// Adam, or AdamW if there is a weight decay, with its moments between two steps.
+///
+/// A step with gradient g, number t and learning rate η changes a weight w and its moments m and v, which begin at 0:
+///
+/// ```text
+/// m = 0.9 m + 0.1 g      v = 0.98 v + 0.02 g²
+/// w = w - η · decay · w - η · (m / (1 - 0.9ᵗ)) / (√(v / (1 - 0.98ᵗ)) + 10⁻⁹)
+/// ```
+///
+/// In the first step m / 0.1 = g and v / 0.02 = g², so that each weight moves by the learning rate, against the sign of
+/// its gradient.
 #[derive(Clone, Debug)]
 pub struct Optimizer {
     weight_decay: f64,
@@ -26,7 +51,7 @@ pub struct Optimizer {
     mean_square: ByWeight,
 }
 
-/// A moment of each weight, in its shape: cards compute what has one shape together, until one is reshaped.
+/// A moment of each weight, in the weight's shape: GPUs compute tensors of one shape together, unless they are reshaped.
 #[derive(Debug, Default)]
 struct ByWeight(HashMap<ParamId, Box<dyn AnyRank>>);
 
@@ -53,7 +78,7 @@ impl Clone for ByWeight {
     }
 }
 
-/// A tensor of as many dimensions as there are.
+/// A tensor of any number of dimensions.
 trait AnyRank: Any + Debug + Send + Sync {
     fn boxed(&self) -> Box<dyn AnyRank>;
 }
@@ -64,7 +89,7 @@ impl<const D: usize> AnyRank for Tensor<D> {
     }
 }
 
-/// A checkpoint's form of the moments: each in the place of its weight.
+/// The moments as a checkpoint holds them: each stands in the place of its weight.
 #[derive(Module, Debug)]
 struct MomentsRecord {
     mean: Transformer,
@@ -72,20 +97,19 @@ struct MomentsRecord {
 }
 
 impl Optimizer {
-    /// The optimizer that `settings` ask for, before its first step.
+    /// Makes an optimizer before its first step. A weight decay of 0 makes Adam, a larger one AdamW.
     #[must_use]
-    pub fn new(settings: &TrainingSettings) -> Self {
+    pub fn new(weight_decay: f64) -> Self {
         Self {
-            // Which only AdamW has.
-            weight_decay: settings.weight_decay,
+            weight_decay,
             steps: 0,
             mean: ByWeight::default(),
             mean_square: ByWeight::default(),
         }
     }
 
-    /// The model, on a device with autodiff, after a step along its gradients, which are outside the graph, times
-    /// `factor`. A weight without a gradient stays.
+    /// Returns the model after a step along its gradients times `factor`. The model is on a device with autodiff, the
+    /// gradients are outside the autodiff graph. A weight without a gradient stays as it is.
     #[must_use]
     pub fn step<M: Module>(
         &mut self,
@@ -111,12 +135,12 @@ impl Optimizer {
         })
     }
 
-    /// The moments of the weights of `model`, for [`from_bytes`](Self::from_bytes).
+    /// Writes the moments of the weights of `model` down, for [`from_bytes`](Self::from_bytes).
     ///
     /// # Errors
     ///
     /// If Burn cannot write them.
-    pub fn to_bytes(&self, model: &Transformer) -> Result<Bytes, RecordError> {
+    pub(crate) fn to_bytes(&self, model: &Transformer) -> Result<Bytes, RecordError> {
         let in_place_of_weights = |moment| model.valid().map(&mut InPlaceOfWeights { moment });
         let record = MomentsRecord {
             mean: in_place_of_weights(&self.mean),
@@ -125,12 +149,18 @@ impl Optimizer {
         record.into_record().into_bytes()
     }
 
-    /// The optimizer after `steps` steps, with the moments that it had then of the weights of `model`.
+    /// Reads an optimizer that has taken `steps` steps from the moments that [`to_bytes`](Self::to_bytes) wrote for the
+    /// weights of `model`.
     ///
     /// # Errors
     ///
-    /// If the bytes are not such moments.
-    pub fn from_bytes(&self, bytes: Bytes, steps: usize, model: &Transformer) -> Result<Self, RecordError> {
+    /// If the bytes are no moments of these weights.
+    pub(crate) fn from_bytes(
+        &self,
+        bytes: Bytes,
+        steps: usize,
+        model: &Transformer,
+    ) -> Result<Self, RecordError> {
         let record = MomentsRecord {
             mean: model.valid(),
             mean_square: model.valid(),
@@ -201,19 +231,13 @@ impl ModuleVisitor for Collect {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe::OptimizerKind;
     use burn::nn::{Initializer, Linear, LinearConfig};
     use burn::tensor::Device;
 
     /// The weight 2 after updates with the gradients 3 and -1 at the learning rate 0.1.
-    fn two_updates(kind: OptimizerKind, weight_decay: f64) -> [f32; 2] {
-        let settings = TrainingSettings {
-            optimizer: kind,
-            weight_decay,
-            ..toml::from_str("updates = 1\nlearning_rate = 0.1").expect("the settings are well formed")
-        };
+    fn two_updates(weight_decay: f64) -> [f32; 2] {
         let device = Device::default().autodiff();
-        let mut optimizer = Optimizer::new(&settings);
+        let mut optimizer = Optimizer::new(weight_decay);
         let mut layer: Linear = LinearConfig::new(1, 1)
             .with_bias(false)
             .with_initializer(Initializer::Constant { value: 2.0 })
@@ -241,7 +265,7 @@ mod tests {
         // The first step is the learning rate whatever the gradient. In the second the moments are 0.1 · 0.9 · 3 - 0.1
         // = 0.17 and 0.02 · (0.98 · 9 + 1) = 0.1964, corrected by 0.19 and 0.0396.
         let second = 1.9 - 0.1 * (0.17 / 0.19) / (0.1964f64 / 0.0396).sqrt();
-        assert_close(two_updates(OptimizerKind::Adam, 0.0), [1.9, second]);
+        assert_close(two_updates(0.0), [1.9, second]);
     }
 
     #[test]
@@ -249,6 +273,6 @@ mod tests {
         let shrink = 1.0 - 0.1 * 0.5;
         let first = 2.0 * shrink - 0.1;
         let second = first * shrink - 0.1 * (0.17 / 0.19) / (0.1964f64 / 0.0396).sqrt();
-        assert_close(two_updates(OptimizerKind::AdamW, 0.5), [first, second]);
+        assert_close(two_updates(0.5), [first, second]);
     }
 }

@@ -1,41 +1,30 @@
-//! What a run shows while it trains, and what it leaves to be looked at: `metrics.jsonl`, TensorBoard's event file and
-//! `report.html`.
+//! What a run leaves to be looked at: `metrics.jsonl`, TensorBoard's event file and `report.html`.
 
 mod page;
 mod plot;
-mod record;
 mod tensorboard;
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, IsTerminal, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use attend_data::DataError;
-use attend_data::file::write_file;
-use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use attend_data::{DataError, write_file};
 
-use crate::checkpoint::{Span, TrainingState};
-use crate::run_folder::run_name;
-use crate::validation::Scores;
-use record::{Lines, METRICS};
+use crate::metric::Scores;
+use crate::record::{Lines, METRICS, Record};
+use crate::state::TrainingState;
+use crate::step::Span;
 use tensorboard::EventFile;
 
-pub use page::{Progress, Subject};
-pub use record::Record;
+pub(crate) use page::{Status, Subject};
 
 /// The page to look at.
 const PAGE: &str = "report.html";
 
-/// How finely the bar shows a run.
-const BAR_STEPS: u64 = 1_000;
-
-/// Shows progress on standard error, a bar on a terminal and plain lines elsewhere, and writes the records.
-pub struct Report {
-    /// The name of the run's folder.
-    name: String,
+/// Writes the records of a run, and the page that shows them.
+pub(crate) struct Report {
     subject: Subject,
-    bar: Option<ProgressBar>,
     records: Vec<Record>,
     metrics: File,
     metrics_path: PathBuf,
@@ -44,7 +33,7 @@ pub struct Report {
     speed: Speed,
 }
 
-/// Target tokens, and the time they took.
+/// The target tokens since the last record, and the time that they took.
 struct Speed {
     target_tokens: usize,
     busy: Duration,
@@ -62,13 +51,17 @@ impl Speed {
 }
 
 impl Report {
-    /// A report on a run that has come as far as `state`: later records of an interrupted part are dropped, and damaged
-    /// ones, which is said.
+    /// Opens the report of a run that has come as far as `state`. Records of later updates, which a resumed run takes
+    /// again, are dropped, and damaged records as well. Returns a note for each damaged one.
     ///
     /// # Errors
     ///
     /// If `metrics.jsonl` cannot be read or written, or the event file cannot be written.
-    pub fn open(run_folder: &Path, subject: Subject, state: &TrainingState) -> Result<Self, DataError> {
+    pub(crate) fn open(
+        run_folder: &Path,
+        subject: Subject,
+        state: &TrainingState,
+    ) -> Result<(Self, Vec<String>), DataError> {
         let metrics_path = run_folder.join(METRICS);
         let Lines { mut records, damaged } = Lines::read(&metrics_path)?;
         records.retain(|record| record.update() <= state.update);
@@ -78,10 +71,13 @@ impl Report {
             .append(true)
             .open(&metrics_path)
             .map_err(|error| DataError::write(&metrics_path, error))?;
+        let path = metrics_path.display();
+        let notes = damaged
+            .iter()
+            .map(|line| format!("{path}, line {line}: not a record, left out"))
+            .collect();
         let report = Self {
-            name: run_name(run_folder),
             subject,
-            bar: io::stderr().is_terminal().then(progress_bar),
             events: EventFile::create(run_folder, &records, state.seconds)?,
             records,
             metrics,
@@ -89,87 +85,48 @@ impl Report {
             page_path: run_folder.join(PAGE),
             speed: Speed::start(),
         };
-        for line in damaged {
-            let path = report.metrics_path.display();
-            report.say(&format!("{path}, line {line}: not a record, left out"));
-        }
-        Ok(report)
+        Ok((report, notes))
     }
 
-    /// Says something beside the progress.
-    pub fn say(&self, line: &str) {
-        match &self.bar {
-            Some(bar) => bar.println(line),
-            None => eprintln!("{line}"),
-        }
-    }
-
-    /// Shows an update that has just ended; `done` is the share of the run behind it.
-    pub fn show(&mut self, update: &Span, state: &TrainingState, done: f64) {
+    /// Counts the target tokens of an update that has just been taken.
+    pub(crate) fn count(&mut self, update: &Span) {
         self.speed.target_tokens += update.target_tokens;
         self.speed.busy = self.speed.busy_since.elapsed();
-        if let Some(bar) = &self.bar {
-            let loss = update.loss_sum / update.target_tokens as f64;
-            bar.set_message(format!(
-                "update {}  loss {loss:.3}  lr {:.1e}  {:.0} tokens/s  {} left",
-                state.update,
-                update.learning_rate,
-                self.tokens_per_second(),
-                HumanDuration(time_left(state, done)),
-            ));
-            bar.set_position((done * BAR_STEPS as f64) as u64);
-        }
     }
 
-    fn tokens_per_second(&self) -> f64 {
+    /// Returns the target tokens a second since the last record.
+    pub(crate) fn tokens_per_second(&self) -> f64 {
         self.speed.target_tokens as f64 / self.speed.busy.as_secs_f64().max(f64::EPSILON)
     }
 
-    /// Records the updates of `state.span`; `done` is the share of the run behind them.
+    /// Records the updates of `state.span`, and returns the record.
     ///
     /// # Errors
     ///
     /// If `metrics.jsonl` or the event file cannot be written.
-    pub fn record_updates(&mut self, state: &TrainingState, done: f64) -> Result<(), DataError> {
-        let span = &state.span;
-        let loss = span.loss_sum / span.target_tokens as f64;
-        let tokens_per_second = self.tokens_per_second();
-        if self.bar.is_none() {
-            eprintln!(
-                "{:3.0}%  update {}  epoch {}  loss {loss:.3}  lr {:.1e}  {tokens_per_second:.0} tokens/s  {} left",
-                100.0 * done,
-                state.update,
-                state.position.epoch,
-                span.learning_rate,
-                HumanDuration(time_left(state, done)),
-            );
-        }
+    pub(crate) fn record_updates(&mut self, state: &TrainingState) -> Result<&Record, DataError> {
         self.write(Record::Update {
             update: state.update,
             epoch: state.position.epoch,
-            loss,
-            learning_rate: span.learning_rate,
-            gradient_norm: span.gradient_norm,
+            loss: state.span.loss(),
+            learning_rate: state.span.learning_rate,
+            gradient_norm: state.span.gradient_norm,
             skipped: state.skipped,
-            tokens_per_second,
+            tokens_per_second: self.tokens_per_second(),
             seconds: state.seconds,
-        })?;
-        self.speed = Speed::start();
-        Ok(())
+        })
     }
 
-    /// Records a validation, and says whether it is the best so far.
+    /// Records a validation.
     ///
     /// # Errors
     ///
     /// If `metrics.jsonl` or the event file cannot be written.
-    pub fn record_validation(&mut self, state: &TrainingState, scores: &Scores) -> Result<(), DataError> {
-        let is_best = state
-            .best
-            .as_ref()
-            .is_some_and(|best| best.update == state.update);
-        let best = if is_best { " (best so far)" } else { "" };
-        self.say(&format!("update {}: validation {scores}{best}", state.update));
+    pub(crate) fn record_validation(
+        &mut self,
+        state: &TrainingState,
+        scores: &Scores,
+    ) -> Result<(), DataError> {
         self.write(Record::Validation {
             update: state.update,
             loss: scores.loss,
@@ -178,26 +135,28 @@ impl Report {
             chrf: scores.chrf,
             seconds: state.seconds,
         })?;
-        self.speed = Speed::start();
         Ok(())
     }
 
-    /// Flushes the records to disk: a checkpoint that follows them relies on it.
+    fn write(&mut self, record: Record) -> Result<&Record, DataError> {
+        self.metrics
+            .write_all(record.to_line().as_bytes())
+            .map_err(|error| DataError::write(&self.metrics_path, error))?;
+        self.events.write(&record)?;
+        self.speed = Speed::start();
+        self.records.push(record);
+        Ok(&self.records[self.records.len() - 1])
+    }
+
+    /// Flushes the records to the disk, for a checkpoint that is to follow them.
     ///
     /// # Errors
     ///
     /// If the disk fails.
-    pub fn sync(&self) -> Result<(), DataError> {
+    pub(crate) fn sync(&self) -> Result<(), DataError> {
         self.metrics
             .sync_data()
             .map_err(|error| DataError::write(&self.metrics_path, error))
-    }
-
-    /// Ends the progress bar.
-    pub fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
     }
 
     /// Writes `report.html` anew.
@@ -205,46 +164,8 @@ impl Report {
     /// # Errors
     ///
     /// If it cannot be written.
-    pub fn write_page(&self, state: &TrainingState, progress: Progress<'_>) -> Result<(), DataError> {
-        let page = page::page(&self.name, &self.subject, state, progress, &self.records);
+    pub(crate) fn write_page(&self, state: &TrainingState, status: Status<'_>) -> Result<(), DataError> {
+        let page = page::page(&self.subject, state, status, &self.records);
         write_file(&self.page_path, page)
-    }
-
-    fn write(&mut self, record: Record) -> Result<(), DataError> {
-        self.metrics
-            .write_all(record.to_line().as_bytes())
-            .map_err(|error| DataError::write(&self.metrics_path, error))?;
-        self.events.write(&record)?;
-        self.records.push(record);
-        Ok(())
-    }
-}
-
-/// How long a run will go on at the pace so far.
-fn time_left(state: &TrainingState, done: f64) -> Duration {
-    Duration::try_from_secs_f64(state.seconds * (1.0 / done - 1.0)).unwrap_or_default()
-}
-
-fn progress_bar() -> ProgressBar {
-    let style =
-        ProgressStyle::with_template("{bar:24} {percent}%  {msg}").expect("the template is well formed");
-    ProgressBar::new(BAR_STEPS).with_style(style)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_time_left_is_that_of_the_rest_at_the_same_pace() {
-        let state = TrainingState {
-            seconds: 10.0,
-            ..TrainingState::default()
-        };
-        assert_eq!(time_left(&state, 0.25), Duration::from_secs(30));
-        assert_eq!(time_left(&state, 1.0), Duration::ZERO);
-        // A limit may be passed by the last update, and none is known before the first.
-        assert_eq!(time_left(&state, 1.1), Duration::ZERO);
-        assert_eq!(time_left(&TrainingState::default(), 0.0), Duration::ZERO);
     }
 }

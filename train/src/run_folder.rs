@@ -1,13 +1,9 @@
-//! The folder of a run: whose it is, and whether a run to resume is still the one that began there.
+//! The folder of a run: a lock against other runs, and what the run began with.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
-use attend_data::DataError;
-use attend_data::corpus::SentencePair;
-use attend_data::file::write_file;
-use attend_data::mixture::Mixture;
-use attend_data::tokenizer::Tokenizer;
+use attend_data::{DataError, Mixture, SentencePair, Tokenizer, write_file};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -16,36 +12,36 @@ use crate::dataset::Corpora;
 use crate::error::TrainError;
 use crate::recipe::Recipe;
 
-/// Written last when a run begins.
-pub(crate) const RECIPE: &str = "recipe.toml";
+/// The recipe, which is written last when a run begins.
+const RECIPE: &str = "recipe.toml";
 const TOKENIZER: &str = "tokenizer.json";
 const LOCK: &str = "lock";
 const INPUTS: &str = "inputs.toml";
 
-/// A run's folder, locked against other trainings while this value lives.
+/// A run's folder, locked against other runs while this value lives.
 #[derive(Debug)]
-pub struct RunFolder {
+pub(crate) struct RunFolder {
     path: PathBuf,
-    // The system takes the lock back when the file is closed, however the program ends.
+    // The system releases the lock when the file is closed, however the program ends.
     _lock: File,
 }
 
-/// What a run trains on, as checksums.
+/// Checksums of what a run trains on.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub struct Inputs {
-    /// Of the prepared training pairs: their text, tokenizer and filters.
+pub(crate) struct Inputs {
+    /// Sum of the training pairs as they were prepared: of their text, tokenizer and filters.
     train: String,
-    /// Of the validation pairs' text.
+    /// Sum of the text of the validation pairs.
     valid: String,
-    /// Of the test pairs' text.
+    /// Sum of the text of the test pairs.
     test: String,
+    /// Sum of the tokenizer.
     tokenizer: String,
 }
 
 impl Inputs {
-    /// The sums of a run's inputs: the training pairs as they were prepared, and the text held out.
-    #[must_use]
-    pub fn new(train: &Mixture, corpora: &Corpora, tokenizer: &Tokenizer) -> Self {
+    /// Computes the sums.
+    pub(crate) fn new(train: &Mixture, corpora: &Corpora, tokenizer: &Tokenizer) -> Self {
         Self {
             train: train.fingerprint(),
             valid: sum_of_pairs(&corpora.valid),
@@ -55,45 +51,44 @@ impl Inputs {
     }
 }
 
-/// What a run is called: the name of its folder, also where that is given as a dot.
-#[must_use]
-pub fn run_name(folder: &Path) -> String {
+/// Returns the name of a run, which is that of its folder, even if the folder is given as a dot.
+pub(crate) fn run_name(folder: &Path) -> String {
     let folder = std::path::absolute(folder).unwrap_or_default();
     let name = folder.file_name().unwrap_or_default();
     name.to_string_lossy().into_owned()
 }
 
 impl RunFolder {
-    /// Checks that a new run can have this folder: there is none, or it is empty.
+    /// Checks that a new run can have this folder, which is so if it does not exist or is empty.
     ///
     /// # Errors
     ///
-    /// If it holds something.
-    pub fn check_new(path: &Path) -> Result<(), TrainError> {
+    /// If it holds anything.
+    pub(crate) fn check_new(path: &Path) -> Result<(), TrainError> {
         let is_empty = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
-        match path.exists() && !is_empty {
-            true => Err(TrainError::OutputExists {
+        if path.exists() && !is_empty {
+            return Err(TrainError::OutputExists {
                 path: path.to_owned(),
-            }),
-            false => Ok(()),
+            });
         }
+        Ok(())
     }
 
     /// Makes the folder for a new run, and locks it.
     ///
     /// # Errors
     ///
-    /// If it cannot be written, or another training has come first.
-    pub fn create(path: &Path) -> Result<Self, TrainError> {
+    /// If it cannot be written, or another run has begun there since the folder was checked.
+    pub(crate) fn create(path: &Path) -> Result<Self, TrainError> {
         let checkpoints = path.join(CHECKPOINTS);
         fs::create_dir_all(&checkpoints).map_err(|error| DataError::write(&checkpoints, error))?;
         let run_folder = Self::lock(path)?;
-        match run_folder.has_begun() {
-            true => Err(TrainError::OutputExists {
+        if run_folder.has_begun() {
+            return Err(TrainError::OutputExists {
                 path: path.to_owned(),
-            }),
-            false => Ok(run_folder),
+            });
         }
+        Ok(run_folder)
     }
 
     /// Locks the folder of a run to resume.
@@ -101,7 +96,7 @@ impl RunFolder {
     /// # Errors
     ///
     /// If no run has begun there, or one is under way.
-    pub fn reopen(path: &Path) -> Result<Self, TrainError> {
+    pub(crate) fn reopen(path: &Path) -> Result<Self, TrainError> {
         if !path.join(CHECKPOINTS).is_dir() {
             return Err(TrainError::NoCheckpoint {
                 path: path.to_owned(),
@@ -129,18 +124,22 @@ impl RunFolder {
         }
     }
 
-    /// Whether [`begin`](Self::begin) has come to its end.
-    #[must_use]
-    pub fn has_begun(&self) -> bool {
+    /// Returns whether [`begin`](Self::begin) has come to its end.
+    pub(crate) fn has_begun(&self) -> bool {
         self.path.join(RECIPE).exists()
     }
 
-    /// Writes down what the run is made of.
+    /// Writes down what the run begins with.
     ///
     /// # Errors
     ///
     /// If a file cannot be written.
-    pub fn begin(&self, recipe: &Recipe, inputs: &Inputs, tokenizer: &Tokenizer) -> Result<(), TrainError> {
+    pub(crate) fn begin(
+        &self,
+        recipe: &Recipe,
+        inputs: &Inputs,
+        tokenizer: &Tokenizer,
+    ) -> Result<(), TrainError> {
         tokenizer.save(self.path.join(TOKENIZER))?;
         let inputs = toml::to_string_pretty(inputs).expect("strings always serialize");
         write_file(self.path.join(CHECKPOINTS).join(INPUTS), inputs)?;
@@ -152,16 +151,16 @@ impl RunFolder {
     /// # Errors
     ///
     /// If it cannot be written.
-    pub fn save_recipe(&self, recipe: &Recipe) -> Result<(), TrainError> {
+    pub(crate) fn save_recipe(&self, recipe: &Recipe) -> Result<(), TrainError> {
         Ok(write_file(self.path.join(RECIPE), recipe.to_toml())?)
     }
 
-    /// The run's tokenizer, after a check that it and the recipe are still those which the run began with.
+    /// Reads the run's tokenizer, and checks that it and the recipe are those with which the run began.
     ///
     /// # Errors
     ///
-    /// If one has changed, or a file cannot be read.
-    pub fn resume(&self, recipe: &Recipe) -> Result<Tokenizer, TrainError> {
+    /// If one of them has changed, or a file cannot be read.
+    pub(crate) fn resume(&self, recipe: &Recipe) -> Result<Tokenizer, TrainError> {
         let changes = recipe.changes_since(&Recipe::load(&self.path.join(RECIPE), &[])?);
         if !changes.is_empty() {
             return Err(TrainError::ChangedRecipe {
@@ -171,18 +170,19 @@ impl RunFolder {
         }
         let path = self.path.join(TOKENIZER);
         let tokenizer = Tokenizer::load(&path)?;
-        match sum_of_tokenizer(&tokenizer) == self.inputs()?.tokenizer {
-            true => Ok(tokenizer),
-            false => Err(self.changed(format!("the tokenizer {}", path.display()))),
+        if sum_of_tokenizer(&tokenizer) == self.inputs()?.tokenizer {
+            Ok(tokenizer)
+        } else {
+            Err(self.changed(format!("the tokenizer {}", path.display())))
         }
     }
 
-    /// Checks that the text is still that which the run began with.
+    /// Checks that the text is that with which the run began.
     ///
     /// # Errors
     ///
-    /// If it has changed, or what is written down of it cannot be read.
-    pub fn check_inputs(&self, now: &Inputs) -> Result<(), TrainError> {
+    /// If it has changed, or the checksums cannot be read.
+    pub(crate) fn check_inputs(&self, now: &Inputs) -> Result<(), TrainError> {
         let before = self.inputs()?;
         let pairs = [
             ("training pairs (data.train)", &before.train, &now.train),
@@ -212,7 +212,7 @@ impl RunFolder {
     }
 }
 
-/// The sum of sentence pairs, each as two lines: no sentence holds a line break.
+/// Returns the sum of sentence pairs, each written as two lines. No sentence holds a line break.
 fn sum_of_pairs(pairs: &[SentencePair]) -> String {
     let mut hash = Sha256::new();
     for pair in pairs {

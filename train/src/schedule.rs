@@ -1,46 +1,75 @@
-//! The learning rate over a run.
+//! The learning rate over the updates of a run.
 
 use std::f64::consts::PI;
 
-/// How the learning rate goes, from a linear warm-up on.
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, VariantNames};
+
+/// The name of a [`Schedule`] in a recipe.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, VariantNames,
+)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum ScheduleKind {
+    /// [`Schedule::Noam`]
+    Noam,
+    /// [`Schedule::InverseSquareRoot`]
+    #[default]
+    InverseSquareRoot,
+    /// [`Schedule::Cosine`]. The rate reaches 0 at `training.updates`, which the recipe must therefore give.
+    Cosine,
+    /// [`Schedule::Constant`]
+    Constant,
+}
+
+/// The learning rate as a function of the update. Each schedule begins with a linear warm-up.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Schedule {
-    /// The paper's own: section 5.3, equation 3, times a factor.
+    /// The paper's schedule (section 5.3, equation 3), times a factor.
     Noam {
-        /// The factor; the paper has 1.
+        /// The factor. The paper has 1.
         scale: f64,
         /// Width of the model.
         d_model: usize,
-        /// Updates over which the rate rises.
+        /// Number of updates over which the rate rises.
         warmup: usize,
     },
-    /// The same curve, scaled so that its highest value is `peak`.
+    /// The paper's schedule, scaled so that its highest rate is `peak`.
     InverseSquareRoot {
         /// Learning rate at the end of the warm-up.
         peak: f64,
-        /// Updates over which the rate rises.
+        /// Number of updates over which the rate rises.
         warmup: usize,
     },
     /// Half a cosine wave from `peak` down to 0 at the last update (Loshchilov and Hutter, 2017).
     Cosine {
         /// Learning rate at the end of the warm-up.
         peak: f64,
-        /// Updates over which the rate rises.
+        /// Number of updates over which the rate rises.
         warmup: usize,
-        /// Updates of the whole run.
+        /// Number of updates of the whole run.
         updates: usize,
     },
-    /// `peak` for good.
+    /// `peak` from the end of the warm-up on.
     Constant {
         /// Learning rate at the end of the warm-up.
         peak: f64,
-        /// Updates over which the rate rises.
+        /// Number of updates over which the rate rises.
         warmup: usize,
     },
 }
 
 impl Schedule {
-    /// The learning rate of an update, counted from one.
+    /// Returns the learning rate of an update, counted from 1.
+    ///
+    /// ```
+    /// use attend_train::Schedule;
+    ///
+    /// let schedule = Schedule::InverseSquareRoot { peak: 0.001, warmup: 100 };
+    /// assert_eq!(schedule.learning_rate(50), 0.0005);
+    /// assert_eq!(schedule.learning_rate(400), 0.0005);
+    /// ```
     #[must_use]
     pub fn learning_rate(&self, update: usize) -> f64 {
         let step = update as f64;

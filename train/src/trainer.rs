@@ -1,79 +1,69 @@
-//! The training loop.
-
-mod dry_run;
-mod weights;
+//! The policy around the training step: when a run validates, saves, averages and ends.
 
 use std::path::PathBuf;
 use std::time::Instant;
 
-use attend_data::batch::{Batch, Example};
-use attend_data::tokenizer::Tokenizer;
+use attend_data::{Batches, Example, Tokenizer};
 use attend_device::Workers;
-use attend_infer::{ModelFolder, padding};
-use attend_model::{Transformer, TransformerConfig, autocast};
+use attend_infer::ModelFolder;
+use attend_model::{Transformer, TransformerConfig};
 use burn::module::Module;
-use burn::tensor::{Device, FloatDType, Tensor};
+use burn::tensor::Device;
 
-use crate::average::moving_average;
-use crate::checkpoint::{Best, Checkpoints, Snapshot, Span, TrainingState};
-use crate::dataset::{BatchSequence, Dataset};
+use crate::average::mean;
+use crate::checkpoint::{Checkpoints, Loaded};
+use crate::dataset::Dataset;
 use crate::error::TrainError;
-use crate::gradients::{Gradients, clip_factor, gradients_of_batch, loss_and_norm};
-use crate::interrupt::Interrupt;
-use crate::loss::batch_loss;
-use crate::loss_scale::LossScale;
-use crate::optimizer::Optimizer;
-use crate::recipe::{Dtype, Recipe};
-use crate::report::{Progress, Record, Report, Subject};
-use crate::schedule::Schedule;
-use crate::validation::Scores;
+use crate::event::{Event, Observer, Progress};
+use crate::metric::Scores;
+use crate::recipe::Recipe;
+use crate::record::Record;
+use crate::report::{Report, Status, Subject};
+use crate::run_folder::run_name;
+use crate::state::{Averaged, Best, TrainingState};
+use crate::step::{Span, TrainingStep};
+use crate::validation;
 
-/// After so many updates in a row whose loss or gradients are not finite, a run ends, unless a smaller loss scale could
-/// help.
+/// The number of updates in a row without a finite loss and gradients after which a run ends, unless a smaller loss scale
+/// could help.
 const MAX_SKIPPED_IN_A_ROW: usize = 10;
 
 /// A run between two updates.
-pub struct Trainer {
-    recipe: Recipe,
+pub(crate) struct Trainer {
+    pub(crate) recipe: Recipe,
+    pub(crate) tokenizer: Tokenizer,
+    pub(crate) dataset: Dataset,
     config: TransformerConfig,
-    tokenizer: Tokenizer,
-    dataset: Dataset,
     folder: PathBuf,
-    /// The first one holds the weights.
-    devices: Vec<Device>,
-    workers: Workers,
-    schedule: Schedule,
-    now: Snapshot,
+    pub(crate) step: TrainingStep,
+    pub(crate) state: TrainingState,
     skipped_in_a_row: usize,
 }
 
-/// How a run ended.
+/// How the updates of a run ended.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Ending {
-    /// At one of the recipe's limits, or out of patience. The model folder is complete.
+pub(crate) enum Ending {
+    /// At one of the recipe's limits, or out of patience. The model folder is complete, but for the model card.
     Finished {
-        /// Which weights are in the model folder: a sentence.
+        /// A sentence on the weights in the model folder.
         weights: String,
     },
-    /// By a signal, after a checkpoint.
-    Interrupted {
-        /// The exit status that tells of the signal.
-        exit_status: u8,
-    },
+    /// Because the caller asked for it, after a checkpoint.
+    Stopped,
 }
 
 impl Trainer {
-    /// A run before its first update, which will write into `folder`. The workers share the devices. The first one
-    /// holds the weights, takes the steps and validates.
+    /// Makes a run before its first update, which will write into `folder`. The workers share the devices, the first of
+    /// which holds the weights and validates.
     ///
     /// # Errors
     ///
-    /// If no network can be built from the recipe, or a device does not compute in its dtype.
+    /// If no network can be built by the recipe, or a device does not train in its precision.
     ///
     /// # Panics
     ///
     /// If there is no device.
-    pub fn new(
+    pub(crate) fn new(
         recipe: Recipe,
         tokenizer: Tokenizer,
         dataset: Dataset,
@@ -82,64 +72,43 @@ impl Trainer {
         workers: Workers,
     ) -> Result<Self, TrainError> {
         let config = recipe.transformer_config(tokenizer.vocab_size(), tokenizer.pad_id() as usize);
-        let dtype = recipe.training.dtype;
-        if !devices
-            .iter()
-            .all(|device| device.supports_dtype(FloatDType::from(dtype)))
-        {
-            return Err(TrainError::Dtype { dtype });
-        }
-        let devices: Vec<Device> = devices.iter().map(|device| device.clone().autodiff()).collect();
-        devices[0].seed(recipe.seed);
-        let model = Transformer::new(&config, &devices[0]).map_err(|error| TrainError::Recipe {
-            place: "[model]".to_owned(),
-            reason: error.to_string(),
-            hint: None,
-        })?;
+        let state = TrainingState {
+            workers: workers.count(),
+            ..TrainingState::default()
+        };
+        let (settings, bos_id) = (&recipe.training, tokenizer.bos_id());
         Ok(Self {
-            schedule: recipe.training.schedule(config.d_model),
-            now: Snapshot {
-                optimizer: Optimizer::new(&recipe.training),
-                moving_average: recipe.training.ema.map(|_| model.valid()),
-                model,
-                state: TrainingState {
-                    workers: workers.count(),
-                    loss_scale: (dtype == Dtype::Float16).then(LossScale::default),
-                    ..TrainingState::default()
-                },
-            },
+            step: TrainingStep::new(settings, &config, bos_id, recipe.seed, devices, workers)?,
             recipe,
-            config,
             tokenizer,
             dataset,
+            config,
             folder,
-            devices,
-            workers,
+            state,
             skipped_in_a_row: 0,
         })
     }
 
-    /// Goes on from the last whole checkpoint in the run's folder, and returns what the user should know of it, a line
-    /// each. A run that had not come to its first checkpoint begins anew.
+    /// Goes on from the last whole checkpoint in the run's folder, or begins anew if the run had not come to its first.
+    /// Returns notes for the user.
     ///
     /// # Errors
     ///
-    /// If all checkpoints are damaged, or they are gone.
-    pub fn resume(mut self) -> Result<(Self, Vec<String>), TrainError> {
+    /// If all checkpoints are damaged, or there is none although the run had come to its first.
+    pub(crate) fn resume(&mut self) -> Result<Vec<String>, TrainError> {
         let mut notes = Vec::new();
-        let checkpoints = Checkpoints::of(&self.folder);
-        match checkpoints.load(&self.now)? {
-            Some((snapshot, damages)) => {
-                let workers = self.workers.count();
+        let checkpoints = self.checkpoints();
+        match checkpoints.load(&self.step.state)? {
+            Some(Loaded { step, run, damages }) => {
                 notes.extend(
                     damages
                         .iter()
                         .map(|damage| format!("{damage}: going on from the one before")),
                 );
-                let others = snapshot.state.averaged.iter().map(|averaged| averaged.update);
+                let others = run.averaged.iter().map(|averaged| averaged.update);
                 notes.extend(
                     others
-                        .filter(|&update| update != snapshot.state.update)
+                        .filter(|&update| update != run.update)
                         .filter_map(|update| checkpoints.check_weights(update).err())
                         .map(|damage| {
                             format!(
@@ -147,26 +116,29 @@ impl Trainer {
                             )
                         }),
                 );
-                if snapshot.state.workers != workers {
+                let workers = self.step.workers().count();
+                if run.workers != workers {
                     notes.push(format!(
                         "{workers} workers in the place of {}: the run goes on, but not as it would have with as many \
                          as before",
-                        snapshot.state.workers
+                        run.workers
                     ));
                 }
-                self.now = snapshot;
-                self.now.state.workers = workers;
+                self.step.state = step;
+                self.state = TrainingState { workers, ..run };
             }
             None if self.came_to_a_checkpoint()? => {
-                return Err(TrainError::NoCheckpoint { path: self.folder });
+                return Err(TrainError::NoCheckpoint {
+                    path: self.folder.clone(),
+                });
             }
             None => {}
         }
-        notes.push(format!("going on after update {}", self.now.state.update));
-        Ok((self, notes))
+        notes.push(format!("going on after update {}", self.state.update));
+        Ok(notes)
     }
 
-    /// Whether the records tell of an update after which the first checkpoint was due.
+    /// Returns whether there is a record of an update after the first checkpoint was due.
     fn came_to_a_checkpoint(&self) -> Result<bool, TrainError> {
         let records = Record::read_all(&self.folder)?;
         let settings = &self.recipe.training;
@@ -174,286 +146,313 @@ impl Trainer {
         Ok(records.iter().any(|record| record.update() > first))
     }
 
-    /// Number of trained weights.
-    #[must_use]
-    pub fn num_params(&self) -> usize {
-        self.now.model.num_params()
+    fn checkpoints(&self) -> Checkpoints {
+        Checkpoints::of(&self.folder)
     }
 
-    /// Trains until a limit of the recipe, and then validates, or until a signal. At every validation a checkpoint is
-    /// written, and where its score is the best so far, the model folder.
+    /// Trains to a limit of the recipe and then validates, or until `stop` returns true after an update. A validation
+    /// writes a checkpoint and, if its score is the best so far, the model folder.
     ///
     /// # Errors
     ///
-    /// If the loss stays not finite, or a file cannot be written. The last checkpoint is whole then.
-    pub fn run(mut self, interrupt: Interrupt) -> Result<(TrainingState, Ending), TrainError> {
+    /// If the loss stays not finite, or a file cannot be written. The last checkpoint is then whole.
+    pub(crate) fn run(
+        &mut self,
+        observer: &mut Observer<'_>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Ending, TrainError> {
         let settings = self.recipe.training.clone();
         let subject = Subject {
-            num_params: self.num_params(),
+            name: run_name(&self.folder),
+            num_params: self.step.num_params(),
             metric: settings.metric,
         };
-        let mut report = Report::open(&self.folder, subject, &self.now.state)?;
-        let mut batches = self.dataset.batches(&self.recipe, self.now.state.position);
-        let (seconds_before, start) = (self.now.state.seconds, Instant::now());
+        let (mut report, notes) = Report::open(&self.folder, subject, &self.state)?;
+        notes.into_iter().map(Event::Note).for_each(&mut *observer);
+        let mut batches = self.dataset.batches(&self.recipe, self.state.position);
+        let (seconds_before, start) = (self.state.seconds, Instant::now());
         let seconds = || seconds_before + start.elapsed().as_secs_f64();
 
         while !self.is_finished(&batches) {
-            // Before the update: what that lowers the scale to has yet to be tried.
-            let smaller_loss_scale = self.smaller_loss_scale();
-            let measure = self.update(&mut batches);
-            self.now.state.seconds = seconds();
-            let update = self.now.state.update;
-            match measure {
-                Some(measure) => report.show(&measure, &self.now.state, self.done(&batches)),
-                None => report.say(&format!(
+            // Before the update: if the update lowers the scale, the lower one has yet to be tried.
+            let can_lower_loss_scale = self.step.can_lower_loss_scale();
+            let measured = self.update(&mut batches);
+            self.state.seconds = seconds();
+            let update = self.state.update;
+            observer(match &measured {
+                Some(measured) => {
+                    report.count(measured);
+                    Event::Updated {
+                        update,
+                        loss: measured.loss(),
+                        learning_rate: measured.learning_rate,
+                        tokens_per_second: report.tokens_per_second(),
+                        progress: self.progress(&batches),
+                    }
+                }
+                None => Event::Note(format!(
                     "update {update}: loss or gradients are not finite; skipped"
                 )),
-            }
-            if self.skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW && smaller_loss_scale.is_none() {
-                // The last step was the one that ruined them.
-                Checkpoints::of(&self.folder).discard(update - self.skipped_in_a_row)?;
+            });
+            if self.skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW && !can_lower_loss_scale {
+                // The step before the skipped ones is the one that ruined the weights.
+                self.checkpoints().discard(update - self.skipped_in_a_row)?;
                 return Err(TrainError::NotFinite {
                     updates: self.skipped_in_a_row,
                     update,
                 });
             }
 
-            let validate = update.is_multiple_of(settings.validate_every);
-            if validate || update.is_multiple_of(settings.log_every) {
-                self.record_updates(&mut report, &batches)?;
+            let validates = update.is_multiple_of(settings.validate_every);
+            if validates || update.is_multiple_of(settings.log_every) {
+                self.record_updates(&mut report, &batches, observer)?;
             }
             let is_checkpoint = update.is_multiple_of(settings.checkpoint_every());
             if let Some(count) = settings.average_last
                 && is_checkpoint
                 && self.is_sound()
             {
-                self.average_also(None, count);
+                self.state.average_also(None, count, settings.metric);
             }
-            if validate {
-                self.validate(&mut report)?;
-                self.now.state.seconds = seconds();
+            if validates {
+                self.validate(&mut report, observer)?;
+                self.state.seconds = seconds();
             }
-            let exit_status = interrupt.exit_status();
-            if validate || is_checkpoint || exit_status.is_some() {
+            let is_stopped = stop();
+            if validates || is_checkpoint || is_stopped {
                 self.save(&report)?;
             }
-            if let Some(exit_status) = exit_status {
-                let progress = Progress::Interrupted(self.done(&batches));
-                report.write_page(&self.now.state, progress)?;
-                report.finish();
-                return Ok((self.now.state, Ending::Interrupted { exit_status }));
+            let progress = self.progress(&batches);
+            if is_stopped {
+                report.write_page(&self.state, Status::Stopped(progress))?;
+                observer(Event::Ended);
+                return Ok(Ending::Stopped);
             }
-            if validate {
-                let progress = Progress::Running(self.done(&batches));
-                report.write_page(&self.now.state, progress)?;
+            if validates {
+                report.write_page(&self.state, Status::Running(progress))?;
             }
         }
-        if self.now.state.validated != self.now.state.update {
-            self.record_updates(&mut report, &batches)?;
-            self.validate(&mut report)?;
-            self.now.state.seconds = seconds();
+        if self.state.validated != self.state.update {
+            self.record_updates(&mut report, &batches, observer)?;
+            self.validate(&mut report, observer)?;
+            self.state.seconds = seconds();
             self.save(&report)?;
         }
-        report.finish();
-        if let Some(exit_status) = interrupt.exit_status() {
-            report.write_page(&self.now.state, Progress::Interrupted(1.0))?;
-            return Ok((self.now.state, Ending::Interrupted { exit_status }));
+        let is_stopped = stop();
+        observer(Event::Ended);
+        if is_stopped {
+            let progress = Progress::new(1.0, self.state.seconds);
+            report.write_page(&self.state, Status::Stopped(progress))?;
+            return Ok(Ending::Stopped);
         }
         let weights = self.describe_weights()?;
-        report.write_page(&self.now.state, Progress::Finished(&weights))?;
-        Ok((self.now.state, Ending::Finished { weights }))
+        report.write_page(&self.state, Status::Finished(&weights))?;
+        Ok(Ending::Finished { weights })
+    }
+
+    /// Takes an update on the next batches. Returns `None` if loss or gradients were not finite.
+    pub(crate) fn update(&mut self, batches: &mut Batches) -> Option<Span> {
+        let accumulate = self.recipe.training.accumulate;
+        let next: Vec<Vec<Example>> = (0..accumulate).map(|_| batches.next_batch()).collect();
+        self.state.position = batches.position();
+        self.state.update += 1;
+        let measured = self.step.take(self.state.update, &next);
+        self.count(measured)
+    }
+
+    /// Counts an update that was taken, or skipped where nothing was measured.
+    fn count(&mut self, measured: Option<Span>) -> Option<Span> {
+        match measured {
+            Some(measured) => {
+                self.skipped_in_a_row = 0;
+                self.state.span = self.state.span.followed_by(measured);
+            }
+            None => {
+                self.skipped_in_a_row += 1;
+                self.state.skipped += 1;
+            }
+        }
+        measured
     }
 
     /// Records the updates since the last record, if one was taken.
-    fn record_updates(&mut self, report: &mut Report, batches: &BatchSequence) -> Result<(), TrainError> {
-        if self.now.state.span.target_tokens > 0 {
-            report.record_updates(&self.now.state, self.done(batches))?;
-            self.now.state.span = Span::default();
+    fn record_updates(
+        &mut self,
+        report: &mut Report,
+        batches: &Batches,
+        observer: &mut Observer<'_>,
+    ) -> Result<(), TrainError> {
+        if self.state.span.target_tokens > 0 {
+            let record = report.record_updates(&self.state)?;
+            let progress = self.progress(batches);
+            observer(Event::Recorded { record, progress });
+            self.state.span = Span::default();
         }
         Ok(())
     }
 
-    /// Writes a checkpoint, if the weights are sound: where they may be ruined, the checkpoints before them stay.
+    /// Writes a checkpoint, if the weights are sound. If they may be ruined, the earlier checkpoints stay.
     fn save(&self, report: &Report) -> Result<(), TrainError> {
         if self.is_sound() {
             report.sync()?;
-            Checkpoints::of(&self.folder).save(&self.now)?;
+            self.checkpoints().save(&self.step.state, &self.state)?;
         }
         Ok(())
     }
 
-    /// Whether the weights gave finite gradients in the last update.
+    /// Returns whether the weights gave finite gradients in the last update.
     fn is_sound(&self) -> bool {
         self.skipped_in_a_row == 0
     }
 
-    /// The share of the run that is behind it, by the limit that it is nearest to; 1 and more at the end.
-    fn done(&self, batches: &BatchSequence) -> f64 {
+    fn progress(&self, batches: &Batches) -> Progress {
+        Progress::new(self.done(batches), self.state.seconds)
+    }
+
+    /// Returns the share of the run that is behind it, by the limit to which it is nearest: 1 or more at the end.
+    fn done(&self, batches: &Batches) -> f64 {
         let settings = &self.recipe.training;
         let share = |done: f64, limit: Option<f64>| limit.map_or(0.0, |limit| done / limit);
         let updates = settings.updates.map(|updates| updates as f64);
         let epochs = settings.epochs.map(|epochs| epochs as f64);
-        share(self.now.state.update as f64, updates)
+        share(self.state.update as f64, updates)
             .max(share(batches.epochs(), epochs))
-            .max(share(self.now.state.seconds / 60.0, settings.minutes))
+            .max(share(self.state.seconds / 60.0, settings.minutes))
     }
 
-    fn is_finished(&self, batches: &BatchSequence) -> bool {
+    fn is_finished(&self, batches: &Batches) -> bool {
         let patience = self.recipe.training.patience;
         let is_out_of_patience =
-            patience.is_some_and(|patience| self.now.state.validations_since_best >= patience);
+            patience.is_some_and(|patience| self.state.validations_since_best >= patience);
         is_out_of_patience || self.done(batches) >= 1.0
     }
 
-    /// One update on the next batches; see [`update_on`](Self::update_on).
-    fn update(&mut self, batches: &mut BatchSequence) -> Option<Span> {
-        let accumulate = self.recipe.training.accumulate;
-        let next: Vec<Vec<Example>> = (0..accumulate).map(|_| batches.next_batch()).collect();
-        self.now.state.position = batches.position();
-        self.update_on(&next)
-    }
-
-    /// One update: forward, loss and backward by the workers, batch after batch, then clip and step. `None` where loss
-    /// or gradients were not finite, and the weights stay.
-    ///
-    /// # Panics
-    ///
-    /// If there is no batch, or one is empty.
-    pub fn update_on(&mut self, batches: &[Vec<Example>]) -> Option<Span> {
-        let first_batch = self.now.state.update * batches.len() + 1;
-        self.now.state.update += 1;
-        let target_tokens: usize = batches.iter().flatten().map(|example| example.target.len()).sum();
-
-        let divisor = target_tokens as f64 / self.loss_factor();
-        let dtype = self.recipe.training.dtype.into();
-        let gradients_of = |model: &Transformer, device: &Device, examples: &[Example]| {
-            let loss = autocast(dtype, || self.loss(model, examples, device));
-            Gradients::of(loss / divisor, model)
-        };
-        let model = &self.now.model;
-        let gradients = batches
-            .iter()
-            .zip(first_batch..)
-            .map(|(examples, batch)| {
-                // Dropout's random numbers depend on the batch alone, so a resumed run draws the same ones.
-                let seed = self.recipe.seed ^ (batch as u64).rotate_left(32);
-                gradients_of_batch(&self.workers, model, &self.devices, examples, seed, gradients_of)
-            })
-            .reduce(|total, part| total.plus(part, model))
-            .expect("an update has at least one batch");
-        self.step(gradients, target_tokens)
-    }
-
-    /// What the loss is multiplied by, for the sake of its gradients.
-    fn loss_factor(&self) -> f64 {
-        self.now.state.loss_scale.map_or(1.0, LossScale::factor)
-    }
-
-    /// What the loss scale is lowered to at an overflow; `None` where there is none, or none smaller.
-    fn smaller_loss_scale(&self) -> Option<LossScale> {
-        self.now.state.loss_scale.and_then(LossScale::after_overflow)
-    }
-
-    /// Clips the gradients and takes the step. If they or the loss are not finite, the weights stay, the loss scale is
-    /// lowered, and `None` is returned.
-    fn step(&mut self, gradients: Gradients, target_tokens: usize) -> Option<Span> {
-        let settings = &self.recipe.training;
-        let loss_factor = self.loss_factor();
-        let smaller_loss_scale = self.smaller_loss_scale();
-        let now = &mut self.now;
-        let update = now.state.update;
-        let (loss, gradient_norm) = loss_and_norm(&now.model, &gradients);
-        let (loss, gradient_norm) = (loss / loss_factor, gradient_norm / loss_factor);
-        if !(loss.is_finite() && gradient_norm.is_finite()) {
-            now.state.skipped += 1;
-            now.state.loss_scale = smaller_loss_scale.or(now.state.loss_scale);
-            self.skipped_in_a_row += 1;
-            return None;
-        }
-        self.skipped_in_a_row = 0;
-        now.state.loss_scale = now.state.loss_scale.map(LossScale::after_update);
-        let factor = clip_factor(gradient_norm, settings.clip_norm) / loss_factor;
-        let learning_rate = self.schedule.learning_rate(update);
-        let model = now.model.clone();
-        now.model = now
-            .optimizer
-            .step(learning_rate, model, gradients.gradients, factor);
-        if let (Some(decay), Some(average)) = (settings.ema, now.moving_average.take()) {
-            now.moving_average = Some(moving_average(average, &now.model.valid(), decay, update));
-        }
-        let update = Span {
-            loss_sum: loss * target_tokens as f64,
-            target_tokens,
-            learning_rate,
-            gradient_norm,
-        };
-        now.state.span = Span {
-            loss_sum: now.state.span.loss_sum + update.loss_sum,
-            target_tokens: now.state.span.target_tokens + update.target_tokens,
-            ..update
-        };
-        Some(update)
-    }
-
-    /// The label-smoothed cross-entropy of `examples`, summed over their target tokens: `[1]`.
-    fn loss(&self, model: &Transformer, examples: &[Example], device: &Device) -> Tensor<1> {
-        let padding = padding(device, self.tokenizer.pad_id(), self.config.max_length);
-        let batch = Batch::new(examples, padding, self.tokenizer.bos_id());
-        batch_loss(model, &batch, device, self.recipe.training.label_smoothing)
-    }
-
-    /// Scores the weights, or their average, on the validation pairs; the best so far become the model folder. Where
-    /// the best weights are averaged, those of this update are first scored by themselves, if they are sound.
-    fn validate(&mut self, report: &mut Report) -> Result<(), TrainError> {
-        self.now.state.validated = self.now.state.update;
+    /// Scores the weights, or their average, on the validation pairs. The best so far become the model folder. If the
+    /// best weights are averaged, those of this update are first scored by themselves, provided that they are sound.
+    fn validate(&mut self, report: &mut Report, observer: &mut Observer<'_>) -> Result<(), TrainError> {
+        let update = self.state.update;
+        self.state.validated = update;
         let metric = self.recipe.training.metric;
         if let Some(count) = self.recipe.training.average_best
             && self.is_sound()
         {
-            let alone = self.score(&self.bundle(self.now.model.valid()))?;
-            self.average_also(Some(alone.get(metric)), count);
+            let alone = self.score(&self.bundle(self.step.state.model.valid()))?;
+            self.state.average_also(Some(alone.get(metric)), count, metric);
         }
-        let (weights, averaged) = self.weights(report);
+        let (weights, averaged) = self.weights(observer);
         let bundle = self.bundle(weights);
         let scores = self.score(&bundle)?;
         if !scores.loss.is_finite() {
-            let update = self.now.state.update;
-            self.now.state.validations_since_best += 1;
-            report.say(&format!("update {update}: the validation loss is not finite"));
+            self.state.validations_since_best += 1;
+            observer(Event::Note(format!(
+                "update {update}: the validation loss is not finite"
+            )));
             return Ok(());
         }
         let score = scores.get(metric);
-        let best = self.now.state.best.as_ref().map(|best| best.score);
+        let best = self.state.best.as_ref().map(|best| best.score);
         let improved = best.is_none_or(|best| metric.is_better(score, best));
         // Of equals the later one is kept, but patience ends on a plateau.
         if improved || best == Some(score) {
             bundle.save(&self.folder)?;
-            self.now.state.best = Some(Best {
-                update: self.now.state.update,
+            self.state.best = Some(Best {
+                update,
                 score,
                 averaged,
             });
         }
-        self.now.state.validations_since_best = match improved {
-            true => 0,
-            false => self.now.state.validations_since_best + 1,
+        self.state.validations_since_best = if improved {
+            0
+        } else {
+            self.state.validations_since_best + 1
         };
-        report.record_validation(&self.now.state, &scores)?;
+        report.record_validation(&self.state, &scores)?;
+        observer(Event::Validated {
+            update,
+            scores,
+            is_best: self.state.is_best(),
+        });
         Ok(())
     }
 
     fn score(&self, bundle: &ModelFolder) -> Result<Scores, TrainError> {
-        let device = self.devices[0].clone().without_autodiff();
-        Scores::measure(bundle, &self.dataset, &self.recipe, &device, &self.workers)
+        let (device, workers) = (self.step.home(), self.step.workers());
+        validation::scores(bundle, &self.dataset, &self.recipe, &device, workers)
     }
 
-    fn bundle(&self, model: Transformer) -> ModelFolder {
+    /// Returns a model folder of this run with the weights of `model`.
+    pub(crate) fn bundle(&self, model: Transformer) -> ModelFolder {
         ModelFolder {
             config: self.config.clone(),
             model,
             tokenizer: self.tokenizer.clone(),
             generation: self.recipe.search,
         }
+    }
+
+    /// Returns the weights to validate: the average if one is asked for, else those of this update. With them come the
+    /// updates whose checkpoints were averaged.
+    fn weights(&self, observer: &mut Observer<'_>) -> (Transformer, Vec<usize>) {
+        let (average, averaged) = match &self.step.state.moving_average {
+            Some(average) => (Some(average.clone()), Vec::new()),
+            None => self.mean_of_checkpoints(observer),
+        };
+        let weights = average.unwrap_or_else(|| self.step.state.model.valid());
+        (weights, averaged)
+    }
+
+    /// Returns the mean of the weights that are averaged, and their updates. A checkpoint that is damaged or missing is
+    /// left out with a note: the others are worth more than a run that ends.
+    fn mean_of_checkpoints(&self, observer: &mut Observer<'_>) -> (Option<Transformer>, Vec<usize>) {
+        let checkpoints = self.checkpoints();
+        let current = self.step.state.model.valid();
+        let mut updates = Vec::new();
+        let averaged = self.state.averaged.iter();
+        let models = averaged.filter_map(|&Averaged { update, .. }| {
+            let model = if update == self.state.update {
+                Ok(current.clone())
+            } else {
+                checkpoints.weights(update, current.clone())
+            };
+            match model {
+                Ok(model) => {
+                    updates.push(update);
+                    Some(model)
+                }
+                Err(damage) => {
+                    observer(Event::Note(format!("{damage}: left out of the average")));
+                    None
+                }
+            }
+        });
+        let mean = mean(models);
+        (mean, updates)
+    }
+
+    /// Returns a sentence on the weights in the model folder of a run that has ended.
+    fn describe_weights(&self) -> Result<String, TrainError> {
+        let metric = self.recipe.training.metric.title();
+        let Some(Best {
+            update,
+            score,
+            averaged,
+        }) = &self.state.best
+        else {
+            return Err(TrainError::NoModel);
+        };
+        let weights = match self.recipe.training.ema {
+            Some(decay) => {
+                format!("the exponential moving average, decay {decay}, of the weights up to update {update}")
+            }
+            None if averaged.is_empty() => format!("the weights after update {update}"),
+            None => {
+                let updates: Vec<String> = averaged.iter().map(usize::to_string).collect();
+                format!("the average of the weights after updates {}", updates.join(", "))
+            }
+        };
+        Ok(format!(
+            "These are {weights}, the best on the validation pairs: {metric} {score:.2}."
+        ))
     }
 }
 

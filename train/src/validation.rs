@@ -1,135 +1,76 @@
-//! How well weights do on the validation pairs.
+//! Translations and losses of held-out pairs.
 
-use std::fmt;
+use std::path::Path;
 use std::time::Instant;
 
-use attend_data::batch::{Batch, Example, plan_batches};
+use attend_data::{Batch, BatchPlan, Example, SentencePair};
 use attend_device::Workers;
 use attend_infer::metric::{corpus_bleu, corpus_chrf};
-use attend_infer::{ModelFolder, Translator, padding};
+use attend_infer::{Model, ModelFolder, TranslateOptions, Translator, padding};
 use attend_model::{InferenceTransformer, Precision};
 use burn::tensor::Device;
-use serde::{Deserialize, Serialize};
 
 use crate::dataset::Dataset;
 use crate::error::TrainError;
 use crate::loss::{batch_loss, to_tensor};
+use crate::metric::Scores;
 use crate::recipe::{Recipe, TrainingSettings};
-
-/// What the best weights are chosen by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Metric {
-    /// [`Scores::bleu`], the higher the better
-    #[default]
-    Bleu,
-    /// [`Scores::chrf`], the higher the better
-    Chrf,
-    /// [`Scores::perplexity`], the lower the better
-    Perplexity,
-    /// [`Scores::loss`], the lower the better
-    Loss,
-}
-
-impl Metric {
-    /// Whether one score is better than another. One that is no number is not.
-    #[must_use]
-    pub fn is_better(self, score: f64, other: f64) -> bool {
-        match self {
-            Self::Bleu | Self::Chrf => score > other,
-            Self::Perplexity | Self::Loss => score < other,
-        }
-    }
-}
-
-impl fmt::Display for Metric {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Bleu => "BLEU",
-            Self::Chrf => "chrF",
-            Self::Perplexity => "perplexity",
-            Self::Loss => "loss",
-        })
-    }
-}
 
 /// The largest [`Scores::perplexity`].
 const DIVERGED: f64 = 1e12;
 
-/// A validation's results.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Scores {
-    /// Label-smoothed cross-entropy, nats a target token.
-    pub loss: f64,
-    /// The exponential of the cross-entropy without smoothing, at most 10¹².
-    pub perplexity: f64,
-    /// BLEU of greedy translations.
-    pub bleu: f64,
-    /// chrF2 of the same.
-    pub chrf: f64,
+/// Scores a model on the validation pairs, in batches of the recipe's size and with its BLEU. The workers share the
+/// batches. `device` is that of the model.
+///
+/// # Errors
+///
+/// If the pairs cannot be translated.
+pub(crate) fn scores(
+    bundle: &ModelFolder,
+    dataset: &Dataset,
+    recipe: &Recipe,
+    device: &Device,
+    workers: &Workers,
+) -> Result<Scores, TrainError> {
+    let (loss, perplexity) = losses(bundle, &dataset.valid, &recipe.training, device, workers);
+    let greedy = TranslateOptions {
+        search: bundle.generation.greedy(),
+        ..TranslateOptions::default()
+    };
+    let model = Model::new(bundle.clone(), Precision::Float32)?;
+    let translator = Translator::new(model, workers.clone());
+    let pairs = &dataset.valid_pairs;
+    let sources: Vec<&str> = pairs.iter().map(|pair| pair.source.as_str()).collect();
+    let references: Vec<&str> = pairs.iter().map(|pair| pair.target.as_str()).collect();
+    let hypotheses = translator.translate_best(&sources, &greedy)?;
+    Ok(Scores {
+        loss,
+        perplexity,
+        bleu: corpus_bleu(&hypotheses, &references, recipe.data.bleu)?.score,
+        chrf: corpus_chrf(&hypotheses, &references)?.score,
+    })
 }
 
-impl Scores {
-    /// Scores a model on the validation pairs, in batches of the recipe's size and with its BLEU, translated by
-    /// `workers`. `device` is the model's.
-    ///
-    /// # Errors
-    ///
-    /// If the pairs cannot be translated.
-    pub fn measure(
-        bundle: &ModelFolder,
-        dataset: &Dataset,
-        recipe: &Recipe,
-        device: &Device,
-        workers: &Workers,
-    ) -> Result<Self, TrainError> {
-        let (loss, perplexity) = losses(bundle, &dataset.valid, &recipe.training, device, workers);
-        let greedy = bundle.generation.greedy();
-        let translator = Translator::new(bundle.clone())
-            .with_search(greedy)?
-            .with_workers(workers.clone());
-        let pairs = &dataset.valid_pairs;
-        let sources: Vec<&str> = pairs.iter().map(|pair| pair.source.as_str()).collect();
-        let references: Vec<&str> = pairs.iter().map(|pair| pair.target.as_str()).collect();
-        let hypotheses = translator.translate_best(&sources)?;
-        Ok(Self {
-            loss,
-            perplexity,
-            bleu: corpus_bleu(&hypotheses, &references, recipe.data.bleu)?.score,
-            chrf: corpus_chrf(&hypotheses, &references)?.score,
-        })
-    }
-
-    /// The one that `metric` names.
-    #[must_use]
-    pub fn get(&self, metric: Metric) -> f64 {
-        match metric {
-            Metric::Bleu => self.bleu,
-            Metric::Chrf => self.chrf,
-            Metric::Perplexity => self.perplexity,
-            Metric::Loss => self.loss,
-        }
-    }
+/// Translates the sources of the test pairs with the model in `folder` and its search. The workers share the batches.
+///
+/// # Errors
+///
+/// If the folder cannot be read, or a source cannot be translated.
+pub(crate) fn translate(
+    pairs: &[SentencePair],
+    folder: &Path,
+    device: &Device,
+    workers: &Workers,
+) -> Result<Vec<String>, TrainError> {
+    let sources: Vec<&str> = pairs.iter().map(|pair| pair.source.as_str()).collect();
+    let translator = Translator::new(Model::load(folder, device, Precision::Float32)?, workers.clone());
+    let options = translator.model().options();
+    Ok(translator.translate_best(&sources, &options)?)
 }
 
-impl fmt::Display for Scores {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            loss,
-            perplexity,
-            bleu,
-            chrf,
-        } = self;
-        write!(
-            f,
-            "loss {loss:.3}, perplexity {perplexity:.2}, BLEU {bleu:.2}, chrF {chrf:.2}"
-        )
-    }
-}
-
-/// Seconds that [`Scores::measure`] will take on a trained model of the shape of `bundle`'s, as a batch of pairs of the
-/// middle lengths goes: their losses, and greedy search that finds translations as long as the references. An untrained
-/// model's own would not end.
+/// Returns the seconds that [`scores`] will take for a trained model of the shape of `bundle`'s. Measured are the loss of a
+/// batch of pairs of middle lengths and a greedy search that finds translations as long as the references: those of an
+/// untrained model would not end.
 pub(crate) fn expected_seconds(
     bundle: &ModelFolder,
     dataset: &Dataset,
@@ -160,7 +101,7 @@ pub(crate) fn expected_seconds(
     of_sample * examples.len() as f64 / sample.len() as f64 / workers.count() as f64
 }
 
-/// Label-smoothed cross-entropy and perplexity of `examples`.
+/// Returns the label-smoothed cross-entropy, in nats a target token, and the perplexity of `examples`.
 fn losses(
     bundle: &ModelFolder,
     examples: &[Example],
@@ -170,7 +111,7 @@ fn losses(
 ) -> (f64, f64) {
     let tokenizer = &bundle.tokenizer;
     let lengths = (0..).zip(examples.iter().map(Example::lengths));
-    let plan = plan_batches(lengths, settings.batch_tokens, 0, 0);
+    let plan = BatchPlan::new(lengths, settings.batch_tokens, 0, 0);
     let sums = workers.map(plan.iter(), |indices| {
         let batch = indices.iter().map(|&index| &examples[index as usize]);
         let padding = padding(device, tokenizer.pad_id(), bundle.config.max_length);
@@ -189,8 +130,8 @@ fn losses(
     (smoothed / target_tokens, perplexity(plain / target_tokens))
 }
 
-/// The perplexity of a cross-entropy in nats. A larger one than any vocabulary counts as that of a run that has
-/// diverged: infinity could be neither written down nor drawn.
+/// Returns the perplexity of a cross-entropy in nats a token: 2 for ln 2. It is at most [`DIVERGED`], which is larger than
+/// any vocabulary, since infinity could be neither written down nor drawn.
 fn perplexity(cross_entropy: f64) -> f64 {
     cross_entropy.exp().clamp(1.0, DIVERGED)
 }

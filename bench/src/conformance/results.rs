@@ -1,15 +1,14 @@
-//! What a device computes: a small network's passes, updates and translations, and the memory that these take.
+//! Computes what is compared: the passes, updates and translations of a small network, and how the memory that a device
+//! holds grows.
 
 use std::path::Path;
 
-use attend_data::batch::{Batch, Example};
-use attend_data::tokenizer::Tokenizer;
-use attend_device::values;
+use attend_data::{Batch, Example, Tokenizer};
+use attend_device::{Workers, values};
 use attend_infer::search::SearchOptions;
-use attend_infer::{InferError, ModelFolder, Translation, Translator};
+use attend_infer::{InferError, Model, ModelFolder, TranslateOptions, Translation, Translator};
 use attend_model::{InferenceTransformer, Precision, Transformer, TransformerConfig, autocast, seed_dropout};
-use attend_train::loss::{batch_loss, to_tensor};
-use attend_train::optimizer::Optimizer;
+use attend_train::{Optimizer, batch_loss, to_tensor};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::activation::log_softmax;
@@ -18,57 +17,56 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use crate::error::BenchError;
-use crate::size::Size;
-use crate::train::recipe;
 use crate::workload::pair;
 
-/// Of the products, each where the device has it.
+/// The precisions of matrix products that are compared, each if the device has it.
 pub(super) const PRECISIONS: [Precision; 3] = [Precision::Float32, Precision::BFloat16, Precision::Float16];
-/// Words besides the special tokens.
+/// The number of words in the vocabulary, besides the special tokens.
 const WORDS: usize = 100;
 const PAIRS: usize = 24;
 const UPDATES: usize = 10;
 const LEARNING_RATE: f64 = 1e-3;
 const LABEL_SMOOTHING: f64 = 0.1;
 const BEAM: usize = 4;
-/// Sentences that are translated together where memory is looked at.
+/// How many sentences are translated together while the memory is watched.
 const WINDOW: usize = 20;
 
 /// What a device computes.
 #[derive(Clone)]
 pub(super) struct Results {
     pub(super) logits: Vec<f32>,
-    /// Log-probabilities of the whole pass.
+    /// The log-probabilities that one forward pass over whole targets gives.
     pub(super) whole: Vec<f32>,
     pub(super) gradients: Vec<f32>,
-    /// In 32 bits, and in those 16 bits that the device multiplies in.
+    /// The passes in float32 and in those 16-bit types that the device multiplies in.
     pub(super) passes: Vec<Passes>,
     /// The best translation of each sentence.
     pub(super) greedy: Vec<Translation>,
     pub(super) beam: Vec<Translation>,
-    /// By how much the memory that the device holds has grown since the first tenth of many sentences, as a part of it;
-    /// `None` where Burn does not tell.
+    /// By how much the memory that the device holds has grown since the first tenth of many sentences, relative to what
+    /// it held then; `None` if Burn does not report it.
     pub(super) growth: Option<f64>,
 }
 
 impl Results {
-    /// `None` where the device lacks the precision.
+    /// Returns the passes in `precision`; `None` if the device lacks it.
     pub(super) fn passes_in(&self, precision: Precision) -> Option<&Passes> {
         self.passes.iter().find(|passes| passes.precision == precision)
     }
 }
 
-/// What is computed with products in one precision.
+/// What is computed with matrix products in one precision.
 #[derive(Clone)]
 pub(super) struct Passes {
     pub(super) precision: Precision,
-    /// Log-probabilities of one step after the other.
+    /// The log-probabilities that decoding steps give, one token after the other.
     pub(super) steps: Vec<f32>,
-    /// Of the first updates.
+    /// The loss before each of the first updates.
     pub(super) losses: Vec<f32>,
 }
 
-/// A network whose weights leave no part trivial: after some updates, biases are not zeros and norms do something.
+/// Returns a network of which no part is trivial: it is trained for some updates, after which biases are not 0 and the
+/// scales of norms are not 1.
 pub(super) fn new_model(device: &Device) -> Result<ModelFolder, BenchError> {
     let words: Vec<String> = (0..WORDS).map(|word| format!("w{word}")).collect();
     let tokenizer = Tokenizer::train_whitespace(words.iter(), None)?;
@@ -91,12 +89,13 @@ pub(super) fn new_model(device: &Device) -> Result<ModelFolder, BenchError> {
     })
 }
 
+/// Returns the batch that the network is trained on and decodes.
 fn batch(tokenizer: &Tokenizer) -> Batch {
     let examples = examples(tokenizer, PAIRS);
     Batch::new(&examples, tokenizer.pad_id(), tokenizer.bos_id())
 }
 
-/// Sentences to translate.
+/// Returns sentences to translate.
 fn lines(tokenizer: &Tokenizer, count: usize) -> Vec<String> {
     let examples = examples(tokenizer, count);
     let sources = examples.iter().map(|example| tokenizer.decode(&example.source));
@@ -109,7 +108,8 @@ fn examples(tokenizer: &Tokenizer, count: usize) -> Vec<Example> {
     pairs.collect()
 }
 
-/// What the model in `folder` gives on the device; the memory is that of so many sentences.
+/// Computes everything with the model in `folder` on the device. So many `sentences` are translated to watch the
+/// memory.
 pub(super) fn compute(folder: &Path, device: &Device, sentences: usize) -> Result<Results, BenchError> {
     let bundle = ModelFolder::load(folder, device)?;
     let batch = batch(&bundle.tokenizer);
@@ -128,10 +128,11 @@ pub(super) fn compute(folder: &Path, device: &Device, sentences: usize) -> Resul
             losses: train(training.clone(), &batch, precision).1,
         });
     let lines = lines(&bundle.tokenizer, PAIRS);
+    let translator = translator(&bundle)?;
     let translate = |beam_size| {
-        let translations = translator(&bundle, beam_size)?.translate(&lines)?.into_iter();
-        let best = translations.map(|mut best_first| best_first.swap_remove(0));
-        Ok::<_, InferError>(best.collect())
+        let translations = translator.translate(&lines, &searching(beam_size)).into_iter();
+        let best = translations.map(|best_first| Ok(best_first?.swap_remove(0)));
+        best.collect::<Result<_, InferError>>()
     };
     Ok(Results {
         whole: values(log_softmax(logits.clone(), 2)),
@@ -140,19 +141,28 @@ pub(super) fn compute(folder: &Path, device: &Device, sentences: usize) -> Resul
         passes: passes.collect(),
         greedy: translate(1)?,
         beam: translate(BEAM)?,
-        growth: growth(&bundle, device, sentences)?,
+        growth: growth(&translator, device, sentences)?,
     })
 }
 
-fn translator(bundle: &ModelFolder, beam_size: usize) -> Result<Translator, InferError> {
-    Translator::new(bundle.clone()).with_search(SearchOptions {
-        beam_size,
-        ..SearchOptions::default()
-    })
+fn translator(bundle: &ModelFolder) -> Result<Translator, InferError> {
+    let model = Model::new(bundle.clone(), Precision::Float32)?;
+    Ok(Translator::new(model, Workers::start(1, 1)?))
 }
 
-/// See [`Results::growth`].
-fn growth(bundle: &ModelFolder, device: &Device, sentences: usize) -> Result<Option<f64>, BenchError> {
+fn searching(beam_size: usize) -> TranslateOptions {
+    TranslateOptions {
+        search: SearchOptions {
+            beam_size,
+            ..SearchOptions::default()
+        },
+        ..TranslateOptions::default()
+    }
+}
+
+/// Translates sentences, and returns by how much the memory that the device holds has grown since the first tenth of
+/// them, relative to what it held then; `None` if Burn does not report it.
+fn growth(translator: &Translator, device: &Device, sentences: usize) -> Result<Option<f64>, BenchError> {
     let held = || {
         device
             .memory_pool_usage()
@@ -161,12 +171,12 @@ fn growth(bundle: &ModelFolder, device: &Device, sentences: usize) -> Result<Opt
     if held().is_none() {
         return Ok(None);
     }
-    let lines = lines(&bundle.tokenizer, sentences);
-    let translator = translator(bundle, BEAM)?;
+    let lines = lines(translator.model().tokenizer(), sentences);
+    let options = searching(BEAM);
     let (first, others) = lines.split_at((sentences / 10).max(2 * WINDOW).min(sentences));
     let translate = |lines: &[String]| {
         let mut windows = lines.chunks(WINDOW);
-        windows.try_for_each(|lines| translator.translate_best(lines).map(drop))
+        windows.try_for_each(|lines| translator.translate_best(lines, &options).map(drop))
     };
     translate(first)?;
     let at_first = held();
@@ -175,7 +185,8 @@ fn growth(bundle: &ModelFolder, device: &Device, sentences: usize) -> Result<Opt
     Ok(growth.map(|(in_the_end, at_first)| in_the_end / at_first - 1.0))
 }
 
-/// The log-probabilities after all target tokens, found a step each.
+/// Returns the log-probabilities `[batch, target, vocab_size]` behind each target token, row after row, where one
+/// decoding step finds those of each position.
 fn steps(model: Transformer, batch: &Batch, precision: Precision) -> Vec<f32> {
     let model = InferenceTransformer::new(model, precision);
     let device = model.device();
@@ -189,17 +200,18 @@ fn steps(model: Transformer, batch: &Batch, precision: Precision) -> Vec<f32> {
     values(Tensor::<3>::cat(steps.collect(), 1))
 }
 
-/// The loss of a batch, a token's in the mean.
+/// Returns the loss of a batch, the mean over its target tokens.
 fn loss(model: &Transformer, batch: &Batch) -> Tensor<1> {
-    // The same elements are dropped on every device.
+    // Dropout drops the same elements on every device.
     seed_dropout(1);
     let device = model.devices().swap_remove(0);
     batch_loss(model, batch, &device, LABEL_SMOOTHING) / batch.target_tokens as f64
 }
 
-/// The model after some updates on one batch with products in `precision`, and the losses before each.
+/// Makes some updates on one batch, with matrix products in `precision`. Returns the model, and the loss before each
+/// update.
 fn train(mut model: Transformer, batch: &Batch, precision: Precision) -> (Transformer, Vec<f32>) {
-    let mut optimizer = Optimizer::new(&recipe(Size::Tiny).training);
+    let mut optimizer = Optimizer::new(0.0);
     let losses = (0..UPDATES).map(|_| {
         let loss = autocast(precision.of_products(), || loss(&model, batch));
         let gradients = GradientsParams::from_grads(loss.backward(), &model);
@@ -210,12 +222,12 @@ fn train(mut model: Transformer, batch: &Batch, precision: Precision) -> (Transf
     (model, losses)
 }
 
-/// All weights of a model, one parameter after the other.
+/// Returns all weights of a model, one parameter after the other.
 pub(super) fn weights(model: &Transformer) -> Vec<f32> {
     Values::visiting(model, None)
 }
 
-/// All weights of a model, or their gradients, one parameter after the other.
+/// Collects all weights of a model, or their gradients, one parameter after the other.
 struct Values<'a> {
     gradients: Option<&'a Gradients>,
     found: Vec<f32>,

@@ -10,13 +10,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::slice;
 
-use attend_data::DataError;
-use attend_data::corpus::Lines;
+use attend_data::{DataError, Lines};
 use attend_device::{NamedDevice, notice_device_failure};
-use attend_infer::search::SearchOptions;
-use attend_infer::stream::{StreamOptions, translate_lines};
-use attend_infer::translator::BATCH_TOKENS;
-use attend_infer::{InferError, Language, ModelFolder, Translator};
+use attend_infer::{InferError, Language, ModelFolder, StreamLine, TranslateOptions, Translator};
 use clap::{Args, error::ErrorKind};
 
 use crate::error::CliError;
@@ -73,7 +69,7 @@ pub(crate) struct Options {
 }
 
 fn default_batch_tokens() -> NonZeroUsize {
-    const { NonZeroUsize::new(BATCH_TOKENS).expect("a batch holds tokens") }
+    const { NonZeroUsize::new(Translator::BATCH_TOKENS).expect("a batch holds tokens") }
 }
 
 fn refuse(message: &str) -> ! {
@@ -85,11 +81,14 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, CliError> {
         refuse("--nbest with more than one translation a line needs --json");
     }
     // What is quickly found wrong comes first, and the model, which takes longest to load, last.
-    let search = options.search()?;
-    let requests = options.text.requests()?;
+    let asked = options.asked()?;
+    if let Err(error) = asked.validate() {
+        refuse(&error.to_string());
+    }
+    let asked = options.text.of_lines(asked)?;
     let input = options.input()?;
     let mut output = Output::create(options.output.as_deref(), options.json)?;
-    let (translator, device) = match options.translator(search) {
+    let (translator, device) = match options.load(asked.common()) {
         Err(CliError::Infer(InferError::Search(error))) => {
             // To end the process would leave its file behind.
             drop(output);
@@ -97,15 +96,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, CliError> {
         }
         result => result?,
     };
-    let stream = StreamOptions {
-        split: !options.no_split && !options.alignment && requests.is_none(),
-        // The lines of a pipe may come one by one.
-        eager: !options.input.as_ref().is_some_and(|path| path.is_file()),
-        requests: requests.as_ref(),
-    };
     let result = notice_device_failure(slice::from_ref(&device), || match input {
-        Some(lines) => translate(options, &translator, stream, lines, &mut output),
-        None => prompt::translate(&translator, stream, &mut output),
+        Some(lines) => options.translate(translator, asked.zip(lines), &mut output),
+        None => prompt::translate(&translator, &asked, &mut output),
     });
     if let Err(error) = result {
         let hints = [error.hint(), output.unfinished()];
@@ -116,40 +109,20 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn translate(
-    options: &Options,
-    translator: &Translator,
-    stream: StreamOptions<'_>,
-    lines: Lines,
-    output: &mut Output,
-) -> Result<(), CliError> {
-    let progress = Progress::of(translator, options.input.as_deref());
-    translate_lines(translator, lines, stream, |lines, translations| {
-        let state = progress.suspend(|| output.write(lines, translations))?;
-        progress.advance(lines);
-        Ok(state)
-    })
-}
-
 impl Options {
-    fn search(&self) -> Result<SearchOptions, CliError> {
-        let search = self
-            .search
-            .over(ModelFolder::search_defaults(&self.model)?, self.nbest);
-        let mut valid = search.validate();
-        if !self.text.required().is_empty() {
-            valid = valid.and_then(|()| search.validate_with_required_words());
-        }
-        if !self.text.banned().is_empty() {
-            valid = valid.and_then(|()| search.validate_with_banned_words());
-        }
-        if let Err(error) = valid {
-            refuse(&error.to_string());
-        }
-        Ok(search)
+    /// Returns what all lines ask for.
+    fn asked(&self) -> Result<TranslateOptions, InferError> {
+        let model = ModelFolder::search_defaults(&self.model)?;
+        let splits = !self.no_split && !self.alignment && !self.text.ask_for_sentences();
+        Ok(self.text.over(TranslateOptions {
+            search: self.search.over(model, self.nbest),
+            language: splits.then(|| self.language.clone()),
+            alignment: self.alignment,
+            ..TranslateOptions::default()
+        }))
     }
 
-    /// The lines to translate; none where a prompt should ask for them.
+    /// Returns the lines to translate, or `None` if a prompt should ask for them.
     fn input(&self) -> Result<Option<Lines>, DataError> {
         if !self.lines.is_empty() {
             let text = Cursor::new(self.lines.join("\n") + "\n");
@@ -164,17 +137,27 @@ impl Options {
         Ok(Some(Lines::new(BufReader::new(io::stdin()), "standard input")))
     }
 
-    fn translator(&self, search: SearchOptions) -> Result<(Translator, NamedDevice), CliError> {
+    /// Loads a model that can do what is asked for. Returns a translator and its device.
+    fn load(&self, asked: &TranslateOptions) -> Result<(Translator, NamedDevice), CliError> {
         let (translator, device) = self.compute.load(&self.model)?;
-        let translator = match self.alignment {
-            true => translator.with_alignments(),
-            false => translator,
-        };
-        let translator = translator
-            .with_search(search)?
-            .with_banned_words(self.text.banned())
-            .with_batch_tokens(self.batch_tokens.get())
-            .with_language(self.language.clone());
-        Ok((translator, device))
+        asked.validate_for(translator.model())?;
+        Ok((translator.with_batch_tokens(self.batch_tokens.get()), device))
+    }
+
+    fn translate(
+        &self,
+        translator: Translator,
+        lines: impl Iterator<Item = Result<StreamLine, CliError>> + Send + 'static,
+        output: &mut Output,
+    ) -> Result<(), CliError> {
+        // The lines of a pipe may come one by one.
+        let eager = !self.input.as_ref().is_some_and(|path| path.is_file());
+        let progress = Progress::of(self.input.as_deref());
+        let translator = progress.observe(translator);
+        translator.translate_stream(lines, eager, |lines| {
+            let state = progress.suspend(|| output.write(lines))?;
+            progress.advance(lines);
+            Ok(state)
+        })
     }
 }

@@ -3,17 +3,16 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use attend_data::DataError;
-use attend_data::file::OutputFile;
+use attend_data::{DataError, OutputFile};
 use attend_infer::Translation;
 use serde::Serialize;
 
 use crate::error::CliError;
 use crate::output::{print_while_read, write_while_read};
 
-/// Standard output or a file, and in what form a line is written.
+/// Where lines are written, standard output or a file, and in what form.
 pub(crate) struct Output {
-    /// The file and what the user calls it; without one, standard output.
+    /// The file and its path as the user gave it; `None` for standard output.
     file: Option<(OutputFile, PathBuf)>,
     json: bool,
     lines: usize,
@@ -39,17 +38,16 @@ impl Output {
     /// Writes lines and flushes them. Breaks where the reader has gone away, as `head` does.
     pub(crate) fn write(
         &mut self,
-        lines: &[String],
-        translations: &[Vec<Translation>],
+        lines: &[(String, Vec<Translation>)],
     ) -> Result<ControlFlow<()>, CliError> {
-        let text: String = lines
-            .iter()
-            .zip(translations)
-            .map(|(source, translations)| match self.json {
-                true => json_line(source, translations),
-                false => plain_line(&translations[0]),
-            })
-            .collect();
+        let line = |(source, translations): &(String, Vec<Translation>)| {
+            if self.json {
+                json_line(source, translations)
+            } else {
+                plain_line(&translations[0])
+            }
+        };
+        let text: String = lines.iter().map(line).collect();
         let flow = match &mut self.file {
             Some((file, path)) => write_while_read(file, path, &text)?,
             None => print_while_read(&text)?,
@@ -63,7 +61,7 @@ impl Output {
         self.file.map_or(Ok(()), |(file, _)| file.finish())
     }
 
-    /// Where the lines are that an unfinished file holds.
+    /// Returns where the lines are that were written to a file that was not finished.
     pub(crate) fn unfinished(&self) -> Option<String> {
         let part = self.file.as_ref()?.0.part()?;
         (self.lines > 0).then(|| format!("the translations of the lines before are in {}", part.display()))

@@ -2,62 +2,78 @@
 
 use std::fmt::Write;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use attend_data::corpus::compression;
-use attend_infer::Translator;
+use attend_data::is_compressed;
+use attend_infer::{Translation, Translator};
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 /// A bar on standard error, if that is a terminal and the input a file.
-pub(crate) struct Progress(ProgressBar);
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    /// The number of sentences translated so far.
+    sentences: Arc<AtomicU64>,
+}
 
 impl Progress {
-    /// Counts the bytes of `input`, and the sentences that `translator` translates.
-    pub(crate) fn of(translator: &Translator, input: Option<&Path>) -> Self {
+    /// Starts a bar that counts the bytes of `input`.
+    pub(crate) fn of(input: Option<&Path>) -> Self {
+        let sentences = Arc::default();
         let Some(input) = input else {
-            return Self(ProgressBar::hidden());
+            let bar = ProgressBar::hidden();
+            return Self { bar, sentences };
         };
         // Of compressed text it is not known how much there is.
-        let is_compressed = compression(input).is_some();
+        let is_compressed = is_compressed(input);
         let bytes = std::fs::metadata(input)
             .ok()
             .filter(|file| file.is_file() && !is_compressed);
         let bytes = bytes.map(|file| file.len());
         let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::stderr());
         if bar.is_hidden() {
-            return Self(bar);
+            return Self { bar, sentences };
         }
         let template = match bytes {
             Some(_) => "{bar:30} {bytes} of {total_bytes}, {sentences}, {eta} left",
             None => "{spinner} {bytes}, {sentences}",
         };
-        let translator = translator.clone();
-        let sentences = move |state: &ProgressState, text: &mut dyn Write| {
-            let sentences = translator.sentences_translated();
+        let count = Arc::clone(&sentences);
+        let show_sentences = move |state: &ProgressState, text: &mut dyn Write| {
+            let sentences = count.load(Ordering::Relaxed);
             let speed = sentences as f64 / state.elapsed().as_secs_f64().max(1e-3);
             // Fails only where `text` does, and it is a string.
             let _ = write!(text, "{} sentences, {speed:.1} a second", HumanCount(sentences));
         };
         let style = ProgressStyle::with_template(template).expect("the template is valid");
-        bar.set_style(style.with_key("sentences", sentences));
+        bar.set_style(style.with_key("sentences", show_sentences));
         bar.enable_steady_tick(Duration::from_millis(200));
-        Self(bar)
+        Self { bar, sentences }
     }
 
-    /// Takes lines for translated.
-    pub(crate) fn advance(&self, lines: &[String]) {
-        let bytes: usize = lines.iter().map(|line| line.len() + 1).sum();
-        self.0.inc(bytes as u64);
+    /// Has the bar count the sentences that a translator translates.
+    pub(crate) fn observe(&self, translator: Translator) -> Translator {
+        let count = Arc::clone(&self.sentences);
+        translator.on_progress(move |sentences| {
+            count.fetch_add(sentences as u64, Ordering::Relaxed);
+        })
+    }
+
+    /// Adds the bytes of lines that are translated.
+    pub(crate) fn advance(&self, lines: &[(String, Vec<Translation>)]) {
+        let bytes: usize = lines.iter().map(|(line, _)| line.len() + 1).sum();
+        self.bar.inc(bytes as u64);
     }
 
     /// Hides the bar while something else is written.
     pub(crate) fn suspend<R>(&self, write: impl FnOnce() -> R) -> R {
-        self.0.suspend(write)
+        self.bar.suspend(write)
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
     }
 }

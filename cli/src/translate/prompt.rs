@@ -4,37 +4,36 @@ use std::io;
 use std::path::Path;
 
 use attend_data::DataError;
-use attend_infer::Translator;
-use attend_infer::stream::{StreamOptions, translate_from};
+use attend_infer::{Line, Translation, Translator};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 
 use super::output::Output;
 use crate::error::CliError;
+use crate::flags::LineOptions;
 use crate::output::report;
 
 /// Translates each line that is typed. The arrow keys bring earlier lines back, Ctrl-C drops a line, Ctrl-D ends.
 pub(crate) fn translate(
     translator: &Translator,
-    options: StreamOptions<'_>,
+    options: &LineOptions,
     output: &mut Output,
 ) -> Result<(), CliError> {
     let failed = |error| DataError::read(Path::new("the terminal"), io::Error::other(error));
     let mut editor = DefaultEditor::new().map_err(failed)?;
     let mut asked = 0;
     loop {
-        let line = match editor.readline("> ") {
-            Ok(line) => line,
+        let text = match editor.readline("> ") {
+            Ok(text) => text,
             Err(ReadlineError::Interrupted) => continue,
             Err(ReadlineError::Eof) => return Ok(()),
             Err(error) => return Err(failed(error).into()),
         };
-        editor.add_history_entry(&line).map_err(failed)?;
-        let lines = [line];
-        match translate_from(translator, options, asked, &lines) {
+        editor.add_history_entry(&text).map_err(failed)?;
+        match translated(translator, options, &text, asked) {
             Ok(translations) => {
                 asked += 1;
-                if output.write(&lines, &translations)?.is_break() {
+                if output.write(&[(text, translations)])?.is_break() {
                     return Ok(());
                 }
             }
@@ -44,4 +43,18 @@ pub(crate) fn translate(
             }
         }
     }
+}
+
+fn translated(
+    translator: &Translator,
+    options: &LineOptions,
+    text: &str,
+    number: usize,
+) -> Result<Vec<Translation>, CliError> {
+    let line = Line {
+        text,
+        number,
+        options: &*options.of(number)?,
+    };
+    Ok(translator.translate_each(&[line]).remove(0)?)
 }

@@ -1,4 +1,4 @@
-//! What the tests share: a small model folder with random weights, and the program run from outside.
+//! What the tests of the program share: a small model folder with random weights, and runs of the program from outside.
 
 #[path = "../../../infer/tests/common.rs"]
 mod models;
@@ -12,15 +12,15 @@ use tempfile::TempDir;
 
 pub(crate) use models::*;
 
-/// No arguments.
+/// An empty list of arguments.
 pub(crate) const NOTHING: [&str; 0] = [];
 
-/// [`SENTENCES`], one a line.
+/// Returns [`SENTENCES`] as text, one a line.
 pub(crate) fn text() -> String {
     SENTENCES.map(|sentence| format!("{sentence}\n")).concat()
 }
 
-/// A path as an argument.
+/// Returns a path as an argument of a command line.
 pub(crate) fn argument(path: &Path) -> &str {
     path.to_str().expect("UTF-8")
 }
@@ -54,36 +54,36 @@ impl Workspace {
         path
     }
 
-    /// The program `translate` on this model, with pipes for its input and output.
+    /// Returns the command `attend translate` with this workspace's model, and with pipes for input and output.
     pub(crate) fn translate_command<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Command {
         let mut command = attend("translate");
         command.arg("--model").arg(self.model()).args(arguments);
         command
     }
 
-    /// Runs `translate`: exit status and output of both kinds.
+    /// Runs `attend translate` on this workspace's model. Returns its exit status, standard output and standard error.
     pub(crate) fn translate<A: AsRef<OsStr>>(&self, arguments: &[A], stdin: &[u8]) -> Output {
         run(self.translate_command(arguments), stdin)
     }
 
-    /// What `translate` prints, which must succeed in silence on standard error.
+    /// Runs `attend translate`, which must succeed and print nothing to standard error. Returns its standard output.
     pub(crate) fn translated<A: AsRef<OsStr>>(&self, arguments: &[A], stdin: &[u8]) -> String {
         stdout(&self.translate(arguments, stdin))
     }
 
-    /// Runs `score` on this model.
+    /// Runs `attend score` on this workspace's model.
     pub(crate) fn score<A: AsRef<OsStr>>(&self, source: &Path, target: &Path, arguments: &[A]) -> Output {
         let mut command = attend("score");
         command.args([&self.model(), source, target]).args(arguments);
         run(command, b"")
     }
 
-    /// What `score` prints, which must succeed in silence on standard error.
+    /// Runs `attend score`, which must succeed and print nothing to standard error. Returns its standard output.
     pub(crate) fn scored<A: AsRef<OsStr>>(&self, source: &Path, target: &Path, arguments: &[A]) -> String {
         stdout(&self.score(source, target, arguments))
     }
 
-    /// Runs `evaluate` on this model.
+    /// Runs `attend eval` on this workspace's model.
     pub(crate) fn evaluate<A: AsRef<OsStr>>(
         &self,
         source: &Path,
@@ -96,12 +96,12 @@ impl Workspace {
     }
 }
 
-/// The program with a subcommand.
+/// Returns the command `attend` with a subcommand, with pipes for input and output.
 pub(crate) fn attend(subcommand: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_attend"));
     command.arg(subcommand);
-    // The program says what `auto` took where several backends are built in, and Mesa, which looks for cards, that it has
-    // no folder for its sockets.
+    // Two messages would disturb the tests: with several backends, the program reports which device `auto` has taken,
+    // and Mesa, which looks for GPUs, complains if it has no folder for its sockets.
     command
         .env("ATTEND_DEVICE", "cpu")
         .env("XDG_RUNTIME_DIR", std::env::temp_dir())
@@ -111,17 +111,17 @@ pub(crate) fn attend(subcommand: &str) -> Command {
     command
 }
 
-/// Runs a program to its end.
+/// Runs a program to its end, with `input` as its standard input.
 pub(crate) fn run(mut command: Command, input: &[u8]) -> Output {
     let mut child = command.spawn().expect("the program starts");
     let mut stdin = child.stdin.take().expect("a pipe");
-    // A program that stops at an error does not read its input.
+    // Writing fails if the program has stopped at an error, before it has read its input.
     let _ = stdin.write_all(input);
     drop(stdin);
     child.wait_with_output().expect("the program ends")
 }
 
-/// The standard output of a program that succeeded and complained of nothing.
+/// Asserts that a program succeeded and printed nothing to standard error. Returns its standard output.
 pub(crate) fn stdout(output: &Output) -> String {
     let complaints = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{complaints}");
@@ -129,8 +129,8 @@ pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("UTF-8")
 }
 
-/// Asserts that a program stopped with exit status 1, printed nothing on standard output, and one `error:` line that
-/// contains every one of `parts`. Returns standard error.
+/// Asserts that a program stopped with exit status 1 and printed nothing but an `error:` line that contains every one
+/// of `parts`, and perhaps a `hint:` line. Returns its standard error.
 pub(crate) fn assert_error(output: &Output, parts: &[&str]) -> String {
     let complaints = String::from_utf8(output.stderr.clone()).expect("UTF-8");
     assert_eq!(output.status.code(), Some(1), "{complaints}");
@@ -148,7 +148,7 @@ pub(crate) fn assert_error(output: &Output, parts: &[&str]) -> String {
     complaints
 }
 
-/// Asserts that a program stopped with exit status 2 and named `part` on standard error.
+/// Asserts that a program stopped with exit status 2 and that its standard error contains `part`.
 pub(crate) fn assert_usage_error(output: &Output, part: &str) {
     let complaints = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{complaints}");

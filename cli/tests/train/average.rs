@@ -1,10 +1,10 @@
-//! The model of a run that asks for an average is the average of the weights that the same run without it has.
+//! A run that asks for an average writes a model whose weights are the average of those that the run has without it.
 
 use std::fs;
 
 use super::common::{Workspace, set, small_workspace};
 
-/// Trains into a folder of that name; the loss falls, so the last weights are the best.
+/// Trains into the folder `run` and returns the weights of the model. The loss falls, so the last weights are the best.
 fn train(workspace: &Workspace, run: &str, updates: usize, settings: &[&str]) -> Vec<f32> {
     let updates = format!("training.updates={updates}");
     let settings = [
@@ -42,7 +42,7 @@ fn the_last_checkpoints_are_averaged() {
         said.contains("the average of the weights after updates 10, 15, 20"),
         "{said}"
     );
-    // Only the weights of the oldest stay, with their checksum.
+    // The oldest averaged checkpoint keeps only its weights and their checksum.
     let files = fs::read_dir(workspace.path("average/checkpoints/00000010")).unwrap();
     let mut files: Vec<_> = files.map(|entry| entry.unwrap().file_name()).collect();
     files.sort();
@@ -76,7 +76,7 @@ fn the_moving_average_follows_the_weights() {
     let first = train(&workspace, "average-1", 1, &["training.ema=0.2", each]);
     let second = train(&workspace, "average-2", 2, &["training.ema=0.2", each]);
     let weights = train(&workspace, "to-2", 2, &[each]);
-    // The decay of the second update, (1 + 2) / (10 + 2), is above the 0.2 asked for.
+    // At the second update, the rising decay (1 + 2) / (10 + 2) is above 0.2, so that 0.2 is used as asked for.
     for ((second, first), weight) in second.iter().zip(&first).zip(&weights) {
         assert!((second - (0.2 * first + 0.8 * weight)).abs() < 1e-6);
     }

@@ -1,16 +1,13 @@
-//! What `train` says where a run cannot go on, and that nothing is lost by it.
+//! Runs that cannot go on: what `attend train` reports, and that no earlier work is lost.
 
 use std::fs;
 use std::process::Command;
-
-use attend_train::TrainError;
-use attend_train::run_folder::RunFolder;
 
 use super::common::{Workspace, set, small_workspace, stderr};
 
 const RESUME: [&str; 4] = ["small.toml", "--output", "run", "--resume"];
 
-/// A workspace with a run that has ended after the 20 updates of its recipe.
+/// Returns a workspace with a run that has ended after the 20 updates of its recipe.
 fn workspace_with_run() -> Workspace {
     let workspace = small_workspace();
     workspace.train_well(&["small.toml", "--output", "run"]);
@@ -45,7 +42,7 @@ fn a_changed_recipe_is_refused_with_its_keys() {
         "training.patience=9",
     ]);
     workspace.train_well(&[&RESUME[..], &limits].concat());
-    // What the hint says.
+    // The run resumes with the recipe and the folder that the hint names.
     workspace.train_well(&["run/recipe.toml", "--output", "run", "--resume"]);
 }
 
@@ -127,7 +124,8 @@ fn a_run_whose_checkpoints_are_gone_is_not_begun_anew() {
     }
 }
 
-/// Of a run whose validations, if nothing else, write checkpoints.
+/// Trains a run, removes its checkpoints, which are written at every validation at least, and asserts that the run is
+/// neither resumed nor begun anew.
 fn assert_not_begun_anew(settings: &[&str]) {
     let workspace = small_workspace();
     workspace.train_well(&[&["small.toml", "--output", "run"], settings].concat());
@@ -143,21 +141,7 @@ fn assert_not_begun_anew(settings: &[&str]) {
     assert!(files().map(Result::unwrap) == before);
 }
 
-/// As two programs do that both found the folder free, where one has trained while the other prepared its text.
-#[test]
-fn a_new_run_does_not_overwrite_one_that_came_first() {
-    let workspace = small_workspace();
-    let folder = workspace.path("run");
-    RunFolder::check_new(&folder).unwrap();
-    workspace.train_well(&["small.toml", "--output", "run"]);
-    let second = RunFolder::create(&folder);
-    assert!(
-        matches!(second, Err(TrainError::OutputExists { .. })),
-        "{second:?}"
-    );
-}
-
-/// As if the program had been killed after it had put the old checkpoint aside.
+/// The folders are left as by a program that was killed after it had put the old checkpoint aside.
 #[test]
 fn a_checkpoint_about_to_be_replaced_is_not_lost() {
     let workspace = workspace_with_run();
@@ -199,7 +183,7 @@ fn a_checkpoint_cut_short_gives_way_to_the_one_before() {
     for name in ["model.bpk", "optimizer.bpk", "state.toml"] {
         let bytes = fs::read(file(20, name)).unwrap();
         let earlier = fs::read(file(10, name)).unwrap();
-        // Each by its own length: a number in it may have more digits than in the other.
+        // Each file is cut by its own length, since a number in it may have more digits than in the other checkpoint.
         let cuts: [fn(usize) -> usize; 4] = [|_| 0, |_| 10, |length| length / 2, |length| length - 2];
         for cut in cuts {
             fs::write(file(20, name), &bytes[..cut(bytes.len())]).unwrap();
@@ -244,7 +228,7 @@ fn a_changed_byte_anywhere_in_a_checkpoint_is_noticed() {
     );
 
     let file = |update: usize, name: &str| workspace.path(&format!("run/checkpoints/{update:08}/{name}"));
-    // One bit, so that what is written stays text where it was text.
+    // One bit is changed, so that text stays text.
     let flip = |update: usize, name: &str, share: f64| {
         let mut bytes = fs::read(file(update, name)).unwrap();
         let place = (share * (bytes.len() - 1) as f64) as usize;
@@ -290,7 +274,8 @@ fn a_changed_byte_anywhere_in_a_checkpoint_is_noticed() {
     assert_eq!(workspace.weights("run"), workspace.weights("whole"));
 }
 
-/// Trains further into a folder, averaging the last four checkpoints, and returns what was said.
+/// Trains into the folder of a run, which may be resumed, with an average of the last four checkpoints. Returns the
+/// program's messages.
 fn train_average(workspace: &Workspace, run: &[&str], updates: usize) -> String {
     let updates = format!("training.updates={updates}");
     let settings = set(&[
@@ -332,7 +317,7 @@ fn a_checkpoint_that_is_averaged_is_left_out_once_damaged() {
             "changed" => fs::write(&file, bytes).unwrap(),
             _ => fs::remove_dir_all(&folder).unwrap(),
         }
-        // The average at 25 is of 10, 15, 20 and 25.
+        // The average at update 25 is that of the weights after updates 10, 15, 20 and 25.
         let message = train_average(&workspace, &[run, "--resume"], 25);
         let [on_resume, on_validation] = ["averages will lack it", "left out of the average"]
             .map(|end| format!("00000010/{reason}: {end}"));
@@ -346,7 +331,7 @@ fn a_checkpoint_that_is_averaged_is_left_out_once_damaged() {
             let mean = singles.iter().map(|weights| weights[index]).sum::<f32>() / 3.0;
             assert!((weight - mean).abs() < 1e-6, "{weight}, not {mean}");
         }
-        // That at 30 does not need it.
+        // The average at update 30 does not need the damaged checkpoint.
         let message = train_average(&workspace, &[run, "--resume"], 30);
         assert!(!message.contains("left out"), "{message}");
         assert_eq!(workspace.losses(run), workspace.losses("whole"));
@@ -431,7 +416,7 @@ fn two_trainings_in_one_folder_are_refused() {
     );
     assert_contains(&stderr(&new), &["error: the output folder run exists already"]);
 
-    // The lock does not outlive its program.
+    // The lock of the folder ends with the program that held it.
     workspace.train_well(&RESUME);
 }
 
@@ -452,7 +437,7 @@ fn losses_that_are_no_numbers_stop_the_run_and_leave_its_checkpoint() {
             "hint: lower",
         ],
     );
-    // The first step has ruined the weights, and there are none before it.
+    // The first update has ruined the weights, and there is no checkpoint before it.
     assert!(!workspace.path("run/checkpoints/00000001").exists());
     assert_contains(
         &workspace.failure(&[&RESUME[..], &settings].concat()),
@@ -463,7 +448,7 @@ fn losses_that_are_no_numbers_stop_the_run_and_leave_its_checkpoint() {
 #[test]
 fn weights_that_a_step_ruined_are_not_gone_on_from() {
     let workspace = small_workspace();
-    // The learning rate rises with each update, until one oversteps what a number can hold.
+    // The learning rate rises with each update, until the weights are no longer finite.
     let settings = set(&[
         "training.learning_rate=1e9",
         "training.clip_norm=0",
@@ -526,7 +511,8 @@ fn a_full_disk_leaves_the_last_checkpoint_to_go_on_from() {
         let path = workspace.path(&format!("run/checkpoints/00000020/{name}"));
         fs::metadata(path).unwrap().len()
     };
-    // Files of more blocks of 512 bytes fail as on a full disk: the optimizer's, with two numbers a weight.
+    // Files of more than so many blocks of 512 bytes cannot be written, as on a full disk. The optimizer's file is such
+    // a file, since it holds two numbers for each weight.
     let blocks = (size("model.bpk") + size("optimizer.bpk")) / 2 / 512;
     assert!(size("optimizer.bpk") / 512 > blocks && blocks > size("model.bpk") / 512);
     let output = Command::new("sh")

@@ -1,40 +1,40 @@
-//! What the tests of the `train` program share.
+//! What the tests of `attend train` share.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use attend_train::report::Record;
+use attend_train::Record;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use safetensors::SafeTensors;
 use tempfile::TempDir;
 
-/// A folder for one test, which is the program's working folder.
+/// A temporary folder for one test, in which the program is run.
 pub(crate) struct Workspace {
     folder: TempDir,
 }
 
 impl Workspace {
-    /// An empty folder.
+    /// Returns a workspace without files.
     pub(crate) fn new() -> Self {
         Self {
             folder: TempDir::new().expect("a temporary folder can be made"),
         }
     }
 
-    /// A path in it.
+    /// Returns the path of a file or folder in the workspace.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// Writes a file.
+    /// Writes a file of the workspace.
     pub(crate) fn write(&self, name: &str, contents: impl AsRef<[u8]>) {
         fs::write(self.path(name), contents).expect("the folder is writable");
     }
 
-    /// Writes pairs as `name.src` and `name.tgt`.
+    /// Writes the sources of pairs to `name.src` and the targets to `name.tgt`, one a line.
     pub(crate) fn write_pairs(&self, name: &str, pairs: &[(String, String)]) {
         let side = |side: fn(&(String, String)) -> &String| -> String {
             pairs.iter().flat_map(|pair| [side(pair), "\n"]).collect()
@@ -43,10 +43,10 @@ impl Workspace {
         self.write(&format!("{name}.tgt"), side(|pair| &pair.1));
     }
 
-    /// `train` with these arguments, to be run in this folder.
+    /// Returns the command `attend train` with these arguments, to be run in the workspace.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_attend"));
-        // Mesa, which looks for cards where wgpu is built in, would say that it has no folder for its sockets.
+        // Mesa, which looks for GPUs if the backend wgpu is built in, complains if it has no folder for its sockets.
         command
             .arg("train")
             .args(arguments)
@@ -56,12 +56,12 @@ impl Workspace {
         command
     }
 
-    /// Runs `train` with these arguments.
+    /// Runs `attend train` with these arguments.
     pub(crate) fn train(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().expect("the program starts")
     }
 
-    /// Starts `train small.toml` with these arguments in the background; the test must end it.
+    /// Starts `attend train small.toml` with these arguments in the background; the test must end it.
     pub(crate) fn start(&self, arguments: &[&str]) -> Child {
         self.command(&[&["small.toml"], arguments].concat())
             .stdout(Stdio::piped())
@@ -70,7 +70,7 @@ impl Workspace {
             .expect("the program starts")
     }
 
-    /// Runs `train`, which must fail as a program and not as a bug, and returns what it said.
+    /// Runs `attend train`, which must fail with exit status 1 and without a panic. Returns its standard error.
     pub(crate) fn failure(&self, arguments: &[&str]) -> String {
         let output = self.train(arguments);
         let message = stderr(&output);
@@ -89,7 +89,7 @@ impl Workspace {
         }
     }
 
-    /// The tensors of a run's model, in one list.
+    /// Returns the weights of a run's model in one list, tensor after tensor.
     pub(crate) fn weights(&self, run: &str) -> Vec<f32> {
         let bytes = fs::read(self.path(run).join("model.safetensors")).expect("the model was saved");
         let tensors = SafeTensors::deserialize(&bytes).expect("it is a safetensors file");
@@ -103,14 +103,14 @@ impl Workspace {
             .collect()
     }
 
-    /// Runs `train`, which must succeed, and returns its standard output.
+    /// Runs `attend train`, which must succeed. Returns its standard output.
     pub(crate) fn train_well(&self, arguments: &[&str]) -> String {
         let output = self.train(arguments);
         assert!(output.status.success(), "{}", stderr(&output));
         String::from_utf8(output.stdout).expect("the program writes UTF-8")
     }
 
-    /// The losses in a run's `metrics.jsonl`, with their updates.
+    /// Returns the numbers of the updates and their losses from a run's `metrics.jsonl`.
     pub(crate) fn losses(&self, run: &str) -> Vec<(usize, f64)> {
         records(&self.path(run))
             .into_iter()
@@ -122,7 +122,7 @@ impl Workspace {
     }
 }
 
-/// The records of a run.
+/// Returns the records of the run in the folder `run`.
 pub(crate) fn records(run: &Path) -> Vec<Record> {
     let text = fs::read_to_string(run.join("metrics.jsonl")).expect("the run wrote its metrics");
     text.lines()
@@ -130,12 +130,12 @@ pub(crate) fn records(run: &Path) -> Vec<Record> {
         .collect()
 }
 
-/// What a program printed to standard error.
+/// Returns what a program printed to standard error.
 pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// The numbers in the row that begins with `title`, of the table that says what became of the training pairs.
+/// Returns the numbers in the row that begins with `title`, from the table that counts the training pairs.
 pub(crate) fn counts(message: &str, title: &str) -> Vec<usize> {
     let row = message.lines().find_map(|line| line.strip_prefix(title));
     let row = row.unwrap_or_else(|| panic!("no row {title} in:\n{message}"));
@@ -145,7 +145,8 @@ pub(crate) fn counts(message: &str, title: &str) -> Vec<usize> {
     numbers.collect::<Result<_, _>>().expect("numbers alone follow")
 }
 
-/// `count` different commands, "copy" or "reverse" and one to eight letters, with what they ask for.
+/// Returns `count` different pairs. A source is "copy" or "reverse" and one to eight letters, and its target has these
+/// letters in the order that is asked for.
 pub(crate) fn copy_and_reverse(count: usize) -> Vec<(String, String)> {
     let mut random = ChaCha8Rng::seed_from_u64(12_345);
     let mut draw = move |below: u32| random.next_u32() % below;
@@ -168,7 +169,7 @@ pub(crate) fn copy_and_reverse(count: usize) -> Vec<(String, String)> {
     order
 }
 
-/// A recipe for the files `train`, `valid` and `test`, small enough for seconds.
+/// A recipe for the files `train`, `valid` and `test`, which trains within seconds.
 pub(crate) const SMALL_RECIPE: &str = r#"
 seed = 7
 
@@ -197,7 +198,7 @@ validate_every = 10
 log_every = 5
 "#;
 
-/// A workspace with [`SMALL_RECIPE`] as `small.toml` and its files.
+/// Returns a workspace with [`SMALL_RECIPE`] as `small.toml`, and with the files that it names.
 pub(crate) fn small_workspace() -> Workspace {
     let workspace = Workspace::new();
     let pairs = copy_and_reverse(360);
@@ -208,7 +209,7 @@ pub(crate) fn small_workspace() -> Workspace {
     workspace
 }
 
-/// The arguments that change settings of the recipe.
+/// Returns the arguments that change settings of the recipe.
 pub(crate) fn set<'a>(assignments: &[&'a str]) -> Vec<&'a str> {
     assignments
         .iter()

@@ -3,17 +3,19 @@
 use std::fs;
 use std::path::Path;
 
-use attend_data::tokenizer::TokenizerKind;
+use attend_data::TokenizerKind;
 use attend_device::select;
+use attend_infer::ModelFolder;
 use attend_infer::metric::{BleuTokenizer, corpus_bleu};
-use attend_infer::{ModelFolder, Translator};
 use attend_train::Recipe;
+
+use crate::common::translator;
 
 use super::common::{SMALL_RECIPE, Workspace, copy_and_reverse, counts, small_workspace, stderr};
 
 const TRAIN: &str = r#"train = { source = "train.src", target = "train.tgt" }"#;
 
-/// [`SMALL_RECIPE`] with a list of training corpora, and more settings of its data.
+/// Returns [`SMALL_RECIPE`] with a list of training corpora and with more settings in its section `[data]`.
 fn recipe_of(corpora: &[&str], settings: &str) -> String {
     let list = format!("train = [\n  {},\n]\n{settings}", corpora.join(",\n  "));
     assert!(SMALL_RECIPE.contains(TRAIN));
@@ -101,7 +103,8 @@ fn several_corpora_are_cleaned_one_by_one_and_trained_on() {
         assert_eq!(counts(&message, title), row, "{title} in:\n{message}");
     }
     assert!(message.contains("  train  crawl  all\n"), "{message}");
-    // What was saved is the same recipe: the run can be resumed. What was prepared tells the same of its text.
+    // The run can be resumed, since the saved recipe is equal. The table is read from the prepared corpus and is equal,
+    // too.
     let resumed = workspace.train(&["small.toml", "--resume"]);
     assert!(resumed.status.success(), "{}", stderr(&resumed));
     let table = |message: &str| -> Vec<String> {
@@ -179,7 +182,7 @@ fn bad_settings_are_named_with_their_place() {
     for (setting, parts) in settings {
         refused(SMALL_RECIPE.replace(TRAIN, &format!("{TRAIN}\n{setting}")), parts);
     }
-    // A vocabulary that is too small is known only when it is made.
+    // That a vocabulary is too small is known only once it is made.
     let output = workspace.train(&[
         "small.toml",
         "--set",
@@ -223,7 +226,7 @@ fn unigram_pieces_are_trained_on() {
 #[test]
 fn segmented_text_is_scored_without_its_marks() {
     let workspace = Workspace::new();
-    // "copy a b c" becomes "co@@ py a@@ b@@ c": the last letter alone ends a word.
+    // "copy a b c" becomes "co@@ py a@@ b@@ c", in which the last letter alone ends a word.
     let segmented: Vec<(String, String)> = copy_and_reverse(1_000)
         .into_iter()
         .map(|(source, target)| {
@@ -250,7 +253,7 @@ fn segmented_text_is_scored_without_its_marks() {
     let folder = workspace.path("runs/words");
     let model = ModelFolder::load(&folder, &select("flex").unwrap().device).unwrap();
     assert_eq!(model.tokenizer.kind(), TokenizerKind::Whitespace);
-    // Twelve letters with and without a mark, the pieces of two commands, four special tokens.
+    // The vocabulary holds twelve letters with and without a mark, the pieces of two commands, and four special tokens.
     assert_eq!(model.tokenizer.vocab_size(), 24 + 5 + 4);
     let sources: Vec<&str> = segmented[950..]
         .iter()
@@ -260,10 +263,12 @@ fn segmented_text_is_scored_without_its_marks() {
         .iter()
         .map(|(_, target)| target.replace("@@ ", ""))
         .collect();
-    let hypotheses = Translator::new(model).translate_best(&sources).unwrap();
+    let translator = translator(model);
+    let options = translator.model().options();
+    let hypotheses = translator.translate_best(&sources, &options).unwrap();
     assert!(hypotheses.iter().all(|hypothesis| !hypothesis.contains("@@")));
     let bleu = corpus_bleu(&hypotheses, &references, BleuTokenizer::None).unwrap();
     assert!(stdout.contains(&bleu.to_string()), "{bleu} is not in:\n{stdout}");
-    // One word a sentence, so BLEU's words are those of the plain text.
+    // Each plain reference is one word, so that BLEU counts one word a sentence.
     assert_eq!(bleu.reference_length, 50);
 }

@@ -1,10 +1,10 @@
-//! What `train --dry-run` says is what the run then does.
+//! What `attend train --dry-run` announces is what the run then does.
 
 use std::fs;
 
 use super::common::{SMALL_RECIPE, set, small_workspace};
 
-/// A number in a section of what a dry run shows.
+/// Returns the number called `name` in a section of what a dry run shows.
 fn number(shown: &str, section: &str, name: &str) -> usize {
     let lines = shown.lines().skip_while(|line| *line != section).skip(1);
     let mut values = lines.filter_map(|line| line.trim().strip_prefix(name));
@@ -19,7 +19,7 @@ fn a_dry_run_tells_of_the_run_and_writes_nothing() {
     assert!(!workspace.path("runs").exists());
     let number = |section: &str, name: &str| number(&shown, section, name);
 
-    // A pass through the data without accumulation has an update a batch.
+    // Without accumulation, an epoch has one update for each batch.
     let epoch = set(&["training.updates=1000", "training.epochs=1"]);
     workspace.train_well(&[&["small.toml", "--output", "run"], &epoch[..]].concat());
     let (updates, _) = *workspace.losses("run").last().unwrap();
@@ -27,14 +27,14 @@ fn a_dry_run_tells_of_the_run_and_writes_nothing() {
     assert_eq!(number("an epoch", "pairs"), 300);
 
     if cfg!(target_os = "linux") {
-        // A small network, but all of the program.
+        // The network is small, but the memory is that of the whole program.
         let memory = shown.lines().find_map(|line| line.trim().strip_prefix("memory"));
         let memory = memory.and_then(|value| value.trim().strip_suffix(" MiB"));
         let memory: usize = memory.expect("it is shown").parse().unwrap();
         assert!((10..2_000).contains(&memory), "{memory} MiB");
     }
 
-    // The file holds the matrix that source, target and output share once.
+    // The file holds the embedding matrix, which source, target and output share, only once.
     let weights = workspace.weights("run").len();
     assert_eq!(number("weights", "together"), weights);
     let parts = ["embedding", "encoder", "decoder"].map(|part| number("weights", part));
@@ -66,16 +66,17 @@ fn tokens_and_padding_are_those_counted_by_hand() {
     let settings = set(&["data.tokenizer=whitespace", "training.batch_tokens=8"]);
     let shown = workspace.train_well(&[&["small.toml", "--dry-run"], &settings[..]].concat());
     let number = |name: &str| number(&shown, "an epoch", name);
-    // With `</s>`, the pairs have 4 and 3, 2 and 2, 3 and 5 tokens. The first two share a batch.
+    // With `</s>`, the pairs have 4 and 3, 2 and 2, 3 and 5 tokens, and the first two share a batch.
     assert_eq!((number("pairs"), number("batches")), (3, 2));
     assert_eq!(number("source tokens"), 4 + 2 + 3);
     assert_eq!(number("target tokens"), 3 + 2 + 5);
-    // 19 tokens in two rows of 4 and 3, and one of 3 and 5.
+    // There are 19 tokens in the 22 positions of two rows of 4 and 3, and of one row of 3 and 5.
     let padding = shown.lines().find_map(|line| line.trim().strip_prefix("padding"));
     assert_eq!(padding.map(str::trim), Some("13.6%"));
 }
 
-/// Seconds of what a dry run expects: a number and a unit, the larger ones rounded.
+/// Returns the seconds that a dry run expects something to take, which it shows as a number, rounded if it is large,
+/// and a unit.
 fn seconds(shown: &str, name: &str) -> f64 {
     let value = shown.lines().find_map(|line| line.trim().strip_prefix(name));
     let mut words = value
@@ -96,7 +97,7 @@ fn seconds(shown: &str, name: &str) -> f64 {
 #[test]
 fn the_time_expected_is_that_of_updates_and_validations() {
     let workspace = small_workspace();
-    // More pairs to validate on than in a batch.
+    // There are more pairs to validate on than a batch holds.
     workspace.write(
         "small.toml",
         SMALL_RECIPE.replace(

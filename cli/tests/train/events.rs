@@ -1,9 +1,9 @@
-//! A reader of TensorBoard's event files, which shares nothing with their writer.
+//! A reader of TensorBoard's event files, which shares no code with their writer.
 
 use std::fs;
 use std::path::Path;
 
-/// A number that TensorBoard shows.
+/// A number that TensorBoard shows: its tag, the update as its step, and its value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Scalar {
     pub(crate) tag: String,
@@ -12,7 +12,7 @@ pub(crate) struct Scalar {
     pub(crate) value: f32,
 }
 
-/// All scalars that TensorBoard finds in a run's folder, in their order.
+/// Returns all scalars that TensorBoard finds in a run's folder, in their order.
 pub(crate) fn scalars(run: &Path) -> Vec<Scalar> {
     let mut scalars = Vec::new();
     let entries = fs::read_dir(run.join("tensorboard")).expect("the run made its folder");
@@ -26,7 +26,7 @@ pub(crate) fn scalars(run: &Path) -> Vec<Scalar> {
     scalars
 }
 
-/// The messages in TFRecords, whose sums must be right.
+/// Returns the messages in TFRecords, and panics if one of their checksums is wrong.
 fn messages(mut bytes: &[u8]) -> Vec<&[u8]> {
     let mut messages = Vec::new();
     while !bytes.is_empty() {
@@ -42,7 +42,7 @@ fn messages(mut bytes: &[u8]) -> Vec<&[u8]> {
     messages
 }
 
-/// CRC-32C bit by bit (RFC 3720, appendix B.4), masked as TFRecords hold it.
+/// Computes the checksum CRC-32C bit by bit (RFC 3720, appendix B.4), masked as in TFRecords.
 fn masked_sum(bytes: &[u8]) -> [u8; 4] {
     let mut sum = u32::MAX;
     for byte in bytes {
@@ -84,7 +84,7 @@ fn read_event(event: &[u8], scalars: &mut Vec<Scalar>) {
     }
 }
 
-/// A field of a protocol buffer, by its encoding.
+/// The value of a protocol buffer's field, by the way in which it is encoded.
 enum Field<'a> {
     Number(u64),
     Eight([u8; 8]),
@@ -92,7 +92,7 @@ enum Field<'a> {
     Four([u8; 4]),
 }
 
-/// A message's fields with their numbers.
+/// Returns the fields of a message with their numbers.
 fn fields(mut bytes: &[u8]) -> Vec<(u64, Field<'_>)> {
     let mut fields = Vec::new();
     while !bytes.is_empty() {
@@ -112,7 +112,7 @@ fn fields(mut bytes: &[u8]) -> Vec<(u64, Field<'_>)> {
     fields
 }
 
-/// A number of seven bits a byte, the lowest first.
+/// Takes a number that is stored in seven bits a byte, the lowest bits first.
 fn number(bytes: &mut &[u8]) -> u64 {
     let mut number = 0;
     for shift in (0..).step_by(7) {

@@ -1,4 +1,4 @@
-//! Runs that are stopped, by a signal or by force, and go on as if nothing had happened.
+//! Runs that are stopped by a signal or by force, and resume as if they had never stopped.
 #![cfg(unix)]
 
 use std::fs;
@@ -20,7 +20,7 @@ fn send(signal: &str, child: &Child) {
     assert!(sent.success(), "the program had ended before {signal}");
 }
 
-/// Every line of `metrics.jsonl` without what depends on the machine's speed.
+/// Returns every line of `metrics.jsonl` without the values that depend on the machine's speed.
 fn course(workspace: &Workspace, run: &str) -> Vec<serde_json::Value> {
     let text =
         fs::read_to_string(workspace.path(run).join("metrics.jsonl")).expect("the run wrote its metrics");
@@ -34,7 +34,7 @@ fn course(workspace: &Workspace, run: &str) -> Vec<serde_json::Value> {
         .collect()
 }
 
-/// What TensorBoard shows, without what depends on the machine's speed.
+/// Returns what TensorBoard shows without the values that depend on the machine's speed.
 fn shown(workspace: &Workspace, run: &str) -> Vec<(String, u64, f32)> {
     scalars(&workspace.path(run))
         .into_iter()
@@ -55,7 +55,7 @@ fn assert_same_run(workspace: &Workspace, run: &str, whole: &str) {
 #[test]
 fn a_signal_saves_and_stops() {
     let workspace = small_workspace();
-    // The checkpoint of a signal has no part in the average.
+    // The checkpoint that a signal causes is not part of the average.
     let settings = set(&[
         "training.updates=300",
         "training.validate_every=150",
@@ -100,7 +100,7 @@ fn a_signal_saves_and_stops() {
     }
 }
 
-/// With the limit drawn in to where Ctrl-C stopped it, a run still ends with a validation and a model.
+/// If the limit is set to the update at which Ctrl-C stopped a run, the resumed run ends with a validation and a model.
 #[test]
 fn an_interrupted_run_can_be_ended() {
     let workspace = small_workspace();
@@ -153,7 +153,7 @@ fn a_signal_in_the_last_validation_stops_before_the_test() {
 #[test]
 fn a_second_signal_stops_at_once() {
     let workspace = small_workspace();
-    // An update that takes minutes.
+    // Each update takes minutes.
     let mut child = workspace.start(&["--output", "run", "--set", "training.accumulate=20000"]);
     workspace.wait_for("run/metrics.jsonl");
     sleep(Duration::from_millis(100));
@@ -174,7 +174,7 @@ fn a_second_signal_stops_at_once() {
 fn a_run_killed_before_its_first_checkpoint_begins_anew() {
     let workspace = small_workspace();
     workspace.train_well(&["small.toml", "--output", "whole"]);
-    // Without --resume the folder is refused, whatever little it holds.
+    // Without --resume, the folder is refused, even if it holds no run yet.
     fs::create_dir_all(workspace.path("run/checkpoints")).unwrap();
     let new = workspace.failure(&["small.toml", "--output", "run"]);
     assert!(new.contains("run exists already"), "{new}");
@@ -185,12 +185,13 @@ fn a_run_killed_before_its_first_checkpoint_begins_anew() {
     assert_same_run(&workspace, "run", "whole");
 }
 
-/// Kills the program at ten random instants, and resumes it each time until it ends by itself.
+/// Kills the program at ten random instants and resumes it each time, and asserts that its results are those of a run
+/// that was never killed.
 fn assert_survives_kills(settings: &[&str], seed: u64) {
     let workspace = small_workspace();
     let settings = [
         settings,
-        // Much of the time goes into writing.
+        // The program spends much of its time on writing.
         &[
             "training.updates=60",
             "training.validate_every=6",
@@ -210,9 +211,9 @@ fn assert_survives_kills(settings: &[&str], seed: u64) {
     while kills < 10 {
         let resume: &[&str] = if has_begun() { &["--resume"] } else { &[] };
         let mut child = workspace.start(&[&["--output", "run"], resume, &settings[..]].concat());
-        // So short that a run rarely ends before it was killed ten times.
+        // The instants are so early that a run rarely ends before it was killed ten times.
         sleep(whole.mul_f64(f64::from(random.next_u32()) / 2f64.powi(32) * 0.2));
-        // Every other time in the middle of a checkpoint.
+        // Every other time, the program is killed in the middle of a checkpoint.
         let partial = workspace.path("run/checkpoints/partial");
         while kills % 2 == 1 && !partial.exists() && child.try_wait().unwrap().is_none() {
             sleep(Duration::from_micros(200));

@@ -1,4 +1,5 @@
-//! The program killed while it prepares its training pairs: the same command goes through as if nothing had happened.
+//! A program that is killed while it prepares its training pairs: afterwards, the same command succeeds as if nothing
+//! had happened.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,10 +12,10 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::common::{Workspace, copy_and_reverse, small_workspace};
 
-/// So many that preparing them takes more than a second.
+/// The number of training pairs; to prepare them takes more than a second.
 const PAIRS: usize = 120_000;
 
-/// Trains into `run`, for a moment.
+/// The arguments that train into the folder `run` for a moment.
 const TRAIN: [&str; 6] = [
     "--output",
     "run",
@@ -24,7 +25,7 @@ const TRAIN: [&str; 6] = [
     "training.updates=10",
 ];
 
-/// The files in the folders of prepared corpora.
+/// Returns the files in the folders of prepared corpora.
 fn prepared(workspace: &Workspace) -> Vec<PathBuf> {
     let files = |folder: PathBuf| {
         let entries = fs::read_dir(folder).into_iter().flatten();
@@ -40,7 +41,7 @@ fn contents(workspace: &Workspace) -> BTreeMap<PathBuf, Vec<u8>> {
         .collect()
 }
 
-/// Whether a prepared folder has a file whose name ends so, written after that time.
+/// Returns whether a prepared corpus has a file that was written after `since` and whose name ends with `end`.
 fn has_written(workspace: &Workspace, end: &str, since: SystemTime) -> bool {
     prepared(workspace).iter().any(|file| {
         let modified = fs::metadata(file).and_then(|metadata| metadata.modified());
@@ -48,7 +49,8 @@ fn has_written(workspace: &Workspace, end: &str, since: SystemTime) -> bool {
     })
 }
 
-/// Waits for such a file, or for the end of preparing.
+/// Waits until a prepared corpus has a file that was written after `since` and whose name ends with `end`, or is
+/// complete.
 fn wait_for_file(workspace: &Workspace, end: &str, since: SystemTime) {
     let start = Instant::now();
     while !has_written(workspace, end, since) && !has_written(workspace, "manifest.json", since) {
@@ -80,7 +82,7 @@ fn ten_kills_while_preparing_change_no_shard() {
     for kill in 0..10 {
         let since = SystemTime::now();
         let mut child = workspace.start(&TRAIN);
-        // At a random instant, while the shard is written, and after that.
+        // The program is killed at a random instant after it has begun, while it writes the shard, or after that.
         wait_for_file(&workspace, ["lock", ".part", "lock", ".shard"][kill % 4], since);
         if kill % 2 == 0 {
             sleep(duration.mul_f64(f64::from(random.next_u32()) / 2f64.powi(32)));

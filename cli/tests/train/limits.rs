@@ -1,13 +1,13 @@
-//! When a run ends, and which of its weights stay.
+//! The limits at which a run ends, and the weights that it keeps.
 
 use std::fs;
 use std::time::Instant;
 
-use attend_train::report::Record;
+use attend_train::Record;
 
 use super::common::{records, set, small_workspace};
 
-/// The updates of the validations of a run, with a score.
+/// Returns the updates at which a run was validated, with the score of each.
 fn validations(run: &std::path::Path, score: impl Fn(&Record) -> Option<f64>) -> Vec<(usize, f64)> {
     let records = records(run);
     let update = |record: &Record| match record {
@@ -42,7 +42,7 @@ fn the_first_limit_ends_the_run() {
     let (both, _) = last_update(&["training.updates=13", "training.epochs=100"]);
     assert_eq!(both, 13);
 
-    // One pass through the data: the next update begins the second one.
+    // The run ends after one epoch, so that its next update would begin the second one.
     let (epoch, _) = last_update(&["training.updates=1000", "training.epochs=1"]);
     let (_, run) = last_update(&["training.updates=60", "training.log_every=1"]);
     let epochs: Vec<u64> = records(&workspace.path(&run))
@@ -73,7 +73,7 @@ fn the_first_limit_ends_the_run() {
 #[test]
 fn patience_ends_a_run_that_no_longer_improves() {
     let workspace = small_workspace();
-    // At this rate the loss soon rises.
+    // With this learning rate, the loss soon rises.
     let settings = set(&[
         "training.updates=400",
         "training.learning_rate=0.3",
@@ -105,7 +105,7 @@ fn each_metric_keeps_its_best() {
             &metric_is,
         ]);
         workspace.train_well(&[&["small.toml", "--output", metric], &settings[..]].concat());
-        // The higher the better.
+        // The scores have signs by which the highest is the best.
         let scores = validations(&workspace.path(metric), |record| match record {
             Record::Validation {
                 loss,
@@ -133,7 +133,8 @@ fn each_metric_keeps_its_best() {
     }
 }
 
-/// Perplexity is that of the plain cross-entropy: without smoothing, e to the validation loss.
+/// Perplexity is computed from the cross-entropy without smoothing, so without smoothing it is the exponential of the
+/// validation loss.
 #[test]
 fn perplexity_is_the_exponential_of_the_loss() {
     let workspace = small_workspace();

@@ -1,4 +1,4 @@
-//! Training with products in 16-bit floats, which the processor emulates.
+//! Training with autocast to 16-bit floats, which the processor emulates.
 
 use super::common::{set, small_workspace, stderr};
 
@@ -31,7 +31,7 @@ fn half_precision_trains_as_well() {
         "{}",
         stderr(&words)
     );
-    // The loss scale is resumed, too.
+    // A resumed run also has the loss scale of the run before.
     train("float16", &["--output", "parts", "--set", "training.updates=10"]);
     train("float16", &["--output", "parts", "--resume"]);
     assert_eq!(workspace.losses("parts"), workspace.losses("float16"));

@@ -1,4 +1,4 @@
-//! The subcommand `train`, run from outside.
+//! The subcommand `attend train`, run from outside.
 
 mod average;
 mod bad_state;

@@ -1,15 +1,14 @@
-//! What `train` says to what is wrong with its input.
+//! What `attend train` reports if its input is wrong.
 
 use std::fs;
 use std::thread;
 
 use attend_device::{auto, is_processor};
-use attend_train::checkpoint::TrainingState;
-use attend_train::report::Record;
+use attend_train::Record;
 
 use super::common::{self, SMALL_RECIPE, Workspace, counts, records, set, small_workspace, stderr};
 
-/// Checks that `train small.toml` fails with a message of these parts and writes no output folder.
+/// Asserts that `attend train small.toml` fails with a message that contains `parts`, and writes no output folder.
 fn assert_refused(workspace: &Workspace, arguments: &[&str], parts: &[&str]) {
     let message = workspace.failure(&[&["small.toml"], arguments].concat());
     for part in parts {
@@ -168,7 +167,7 @@ fn sentences_beyond_the_models_positions_are_dropped_and_counted() {
 #[test]
 fn pairs_of_uneven_lengths_are_dropped_and_counted() {
     let workspace = small_workspace();
-    // With `</s>`, 8 tokens and 2.
+    // With `</s>`, the pair has 8 and 2 tokens.
     for (file, words) in [("train.src", "a b c d e f g\n"), ("train.tgt", "a\n")] {
         let text = fs::read_to_string(workspace.path(file)).unwrap();
         workspace.write(file, text + words);
@@ -301,10 +300,15 @@ fn numbers_beyond_their_bounds_are_named_with_their_place() {
     ];
     for key in keys {
         let assignment = format!("{key}={huge}");
-        let expected = format!("--set {assignment}: {key} is {huge}, but must lie in [");
+        // The search names its options by themselves.
+        let named = match key.strip_prefix("search.") {
+            Some(option) => format!("`{option}`"),
+            None => key.to_owned(),
+        };
+        let expected = format!("--set {assignment}: {named} is {huge}, but must lie in [");
         assert_refused(&workspace, &["--set", &assignment], &[&expected]);
     }
-    // TOML has no number above 2⁶³ - 1, but a file may be read that has.
+    // The TOML standard has no number above 2⁶³ - 1, but a file may hold one that the parser reads.
     let above = "18446744073709551615";
     let in_file = [
         ("seed = 7", "seed = ", "line 2: seed is "),
@@ -320,7 +324,7 @@ fn numbers_beyond_their_bounds_are_named_with_their_place() {
         workspace.write("small.toml", SMALL_RECIPE.replace(line, &format!("{key}{above}")));
         let expected = format!("small.toml, {expected}{above}, but must lie in [");
         assert_refused(&workspace, &[], &[&expected]);
-        // Overrides of other keys change neither the error nor its place.
+        // Overrides of other keys change neither the error nor the line that it names.
         assert_refused(&workspace, &["--set", "training.log_every=1"], &[&expected]);
     }
 }
@@ -347,7 +351,8 @@ fn the_largest_numbers_train_and_resume() {
     workspace.train_well(&[&["small.toml", "--resume"], &settings[..]].concat());
 }
 
-/// Checks that this recipe is refused with the line that is marked `# here`, whatever else is overridden.
+/// Asserts that the recipe is refused with the number of the line that ends with `# here`, both without and with
+/// overrides of other keys.
 fn assert_refused_here(recipe: &str, overrides: &[&str]) {
     let workspace = small_workspace();
     workspace.write("small.toml", recipe);
@@ -365,26 +370,26 @@ fn a_wrong_value_in_the_file_is_named_with_its_line() {
         assert!(SMALL_RECIPE.contains(text));
         SMALL_RECIPE.replace(text, replacement)
     };
-    // A key of the same name in another section, or in a comment.
+    // Another section, or a comment, has a key of the same name.
     let data = with("vocab_size = 300", "max_length = 0 # here");
     assert_refused_here(&data, &["model.max_length=64", "data.max_ratio=5"]);
     let model =
         with("max_length = 64", "max_length = 0 # here").replace("[model]", "max_length = 9\n[model]");
     assert_refused_here(&model, &["data.max_length=50", "model.dropout=0.2"]);
     assert_refused_here(&with("warmup = 10", "# warmup = 1\nwarmup = 0 # here"), &[]);
-    // Other ways to write a key.
+    // TOML has other ways to write a key.
     assert_refused_here(&with("vocab_size = 300", "\"vocab_size\" = 0 # here"), &[]);
     let clean = "[data.clean]\nmax_repeats = 1000000000000000 # here";
     assert_refused_here(&with("log_every = 5", clean), &[]);
     let search = "[search]\nmin_length = 3\nmax_length = 2 # here";
     assert_refused_here(&with("log_every = 5", search), &[]);
-    // One of several corpora.
+    // The key is that of one of several corpora.
     let train = r#"train = { source = "train.src", target = "train.tgt" }"#;
     let list = "train = [\n{ tsv = \"a\" },\n{ tsv = \"b\", weight = 0 }, # here\n]";
     assert_refused_here(&with(train, list), &[]);
     let tables = "\n[[data.train]]\ntsv = \"a\"\n[[data.train]] # here\nsource = \"b\"";
     assert_refused_here(&(with(train, "") + tables), &[]);
-    // What the file leaves out belongs into a section of it.
+    // If the file leaves a key out, the error names the line of its section.
     let data = with(train, "").replace("[data]", "[data] # here");
     assert_refused_here(&data, &["data.max_length=50"]);
     let training = with("updates = 20", "").replace("[training]", "[training] # here");
@@ -396,7 +401,7 @@ fn a_wrong_override_is_named() {
     let workspace = small_workspace();
     let cases: [(&[&str], &str); 5] = [
         (&["seed=1", "training.updates=0", "seed=2"], "training.updates=0"),
-        // The last one counts.
+        // Of several overrides of a key, the last one counts.
         (
             &["search.nbest=1", "search.nbest=9", "search.nbest=7"],
             "search.nbest=7",
@@ -447,7 +452,7 @@ fn each_schedule_gives_its_learning_rates() {
         ("inverse-square-root", 0.0015, 0.003 * (10.0f64 / 15.0).sqrt()),
         ("cosine", 0.0015, cosine_at_15),
         ("constant", 0.0015, 0.003),
-        // The factor is 0.003, and the width 32.
+        // The schedule's factor is 0.003, and d_model is 32.
         (
             "noam",
             0.003 / 32f64.sqrt() * 5.0 / 10f64.powf(1.5),
@@ -495,12 +500,13 @@ fn the_number_of_workers_is_one_from_1_or_auto_for_one_a_core() {
     let workspace = small_workspace();
     workspace.train_well(&["small.toml", "--output", "run", "--workers", "auto"]);
     let state = fs::read_to_string(workspace.path("run/checkpoints/00000020/state.toml")).unwrap();
-    let state: TrainingState = toml::from_str(&state).unwrap();
-    let expected = match is_processor(&auto().unwrap().device) {
-        true => thread::available_parallelism().unwrap().get(),
-        false => 1,
+    let state: toml::Table = toml::from_str(&state).unwrap();
+    let expected = if is_processor(&auto().unwrap().device) {
+        thread::available_parallelism().unwrap().get()
+    } else {
+        1
     };
-    assert_eq!(state.workers, expected);
+    assert_eq!(state["workers"].as_integer(), Some(expected as i64));
     for wrong in ["0", "many"] {
         let output = workspace.train(&["small.toml", "--output", "other", "--workers", wrong]);
         let message = stderr(&output);

@@ -5,16 +5,16 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use attend_infer::device;
+use attend_device::select;
 use burn::tensor::Tensor;
 use burn::tensor::distributed::{ReduceOperation, all_reduce};
 
 use super::common::{set, small_workspace, stderr};
 
-/// `remote-server` on a free port of this machine, until it is dropped.
+/// The program `attend remote-server` on a free port of this machine, which ends when this value is dropped.
 struct Server {
     child: Child,
-    /// What clients name its device.
+    /// The name by which clients reach the server's device.
     device: String,
 }
 
@@ -29,7 +29,7 @@ impl Server {
         let mut line = String::new();
         let mut lines = BufReader::new(child.stderr.take().expect("a pipe"));
         lines.read_line(&mut line).expect("it says where it listens");
-        // Read on, so that it never waits for a reader.
+        // The test reads on, so that the server never waits for its reader.
         std::thread::spawn(move || lines.lines().for_each(drop));
         let device = line.split(' ').next().expect("a word").to_owned();
         assert!(device.starts_with("remote:ws://127.0.0.1:"), "{line}");
@@ -57,7 +57,7 @@ fn two_servers_train_as_one_device_does() {
         workspace.train_well(&[&["small.toml", "--output", run], arguments, &every_update].concat());
         workspace.losses(run)
     };
-    // Each worker draws its own dropout, wherever it computes.
+    // Each worker draws its own dropout, whichever device it computes on.
     let expected = train("here", &["--workers", "2"]);
     let servers = [Server::start(), Server::start()];
     let devices = servers.each_ref().map(|server| server.device.as_str()).join(",");
@@ -80,7 +80,7 @@ fn a_server_that_dies_ends_a_run_that_can_be_resumed() {
     let long = set(&["training.updates=100000"]);
     let arguments = [&["--output", "run", "--device", &devices], &long[..]].concat();
     let child = workspace.start(&arguments);
-    // The first validation's, behind its checkpoint.
+    // The report is written at the first validation, after its checkpoint.
     workspace.wait_for("run/report.html");
     servers[1].kill();
     let killed = Instant::now();
@@ -109,17 +109,18 @@ fn a_server_that_dies_ends_a_run_that_can_be_resumed() {
     workspace.train_well(&resumed);
 }
 
-/// Why gradients do not go by Burn's collectives: when this fails, they can.
+/// Burn's collectives do not reach from server to server, which is why gradients are added up without them. If this
+/// test fails, they do.
 #[test]
 #[should_panic(expected = "cross-peer all_reduce is not supported yet")]
 fn collectives_do_not_reach_from_server_to_server() {
     let servers = [Server::start(), Server::start()];
     let devices = servers
         .each_ref()
-        .map(|server| device::select(&server.device).unwrap().device);
+        .map(|server| select(&server.device).unwrap().device);
     let ones = Tensor::<1>::ones([3], &devices[0]);
     let sum = all_reduce(ones, ReduceOperation::Sum, devices.to_vec());
-    // With fusion, nothing is computed before it is read.
+    // With fusion, nothing is computed until a result is read.
     sum.resolve().into_data();
 }
 

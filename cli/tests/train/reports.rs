@@ -1,14 +1,14 @@
-//! What a run leaves to be looked at: TensorBoard's event file, `report.html` and the model card.
+//! The reports of a run: TensorBoard's event file, `report.html` and the model card.
 
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use attend_train::report::Record;
+use attend_train::Record;
 
 use super::common::{Workspace, records, small_workspace, stderr};
 use super::events::scalars;
 
-/// What TensorBoard is to show of a run: tag, update and value of each scalar.
+/// Returns what TensorBoard must show of a run: tag, update and value of each scalar.
 fn expected(workspace: &Workspace, run: &str) -> Vec<(&'static str, usize, f64)> {
     let mut scalars = Vec::new();
     for record in records(&workspace.path(run)) {
@@ -84,7 +84,7 @@ fn a_line_on_standard_error_tells_of_each_record_and_the_time_left() {
             ..
         } = record
         {
-            // Of 20 updates, each is 5 %.
+            // The run has 20 updates, so that each is 5 % of it.
             expected.push(format!(
                 "{:3}%  update {update}  epoch {epoch}  loss {loss:.3}  lr {learning_rate:.1e}  \
                  {tokens_per_second:.0} tokens/s  ",
@@ -106,7 +106,7 @@ fn tensorboard_shows_every_record() {
     let workspace = small_workspace();
     workspace.train_well(&["small.toml", "--output", "run"]);
     assert_tensorboard_shows_the_records(&workspace, "run");
-    // Four records of updates with five values each, and two validations with four.
+    // There are four records of updates with five values each, and two validations with four.
     assert_eq!(expected(&workspace, "run").len(), 4 * 5 + 2 * 4);
 }
 
@@ -114,8 +114,8 @@ fn tensorboard_shows_every_record() {
 fn tensorboard_shows_no_update_twice_after_a_resume() {
     let workspace = small_workspace();
     workspace.train_well(&["small.toml", "--output", "run"]);
-    // As if the run had been killed past its checkpoint at 10, while it wrote an event, and once before that while it
-    // made the event file anew.
+    // The files are left as by a run that was killed after its checkpoint at update 10, while it wrote an event, and
+    // that had been killed once before, while it made the event file anew.
     let folder = workspace.path("run/tensorboard");
     let file = fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
     let bytes = fs::read(&file).unwrap();
@@ -127,19 +127,19 @@ fn tensorboard_shows_no_update_twice_after_a_resume() {
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
     assert_tensorboard_shows_the_records(&workspace, "run");
 
-    // Nor does it need the folder.
+    // The resumed run writes the folder again if it is missing.
     fs::remove_dir_all(&folder).unwrap();
     workspace.train_well(&["small.toml", "--output", "run", "--resume"]);
     assert_tensorboard_shows_the_records(&workspace, "run");
 }
 
-/// The points of each line in the plot of this title, as `x,y` in pixels.
+/// Returns the points of each line in the plot with this title, as `x,y` in pixels.
 fn lines(page: &str, title: &str) -> Vec<Vec<String>> {
     let (_, plot) = page
         .split_once(&format!("<b>{title}</b>"))
         .expect("there is such a plot");
     let (plot, _) = plot.split_once("</svg>").expect("it ends");
-    // Lines of the data are two pixels wide, those of the axes one.
+    // Lines of data are two pixels wide, and those of the axes one pixel.
     let lines = plot
         .split("<polyline ")
         .filter(|line| line.contains("stroke-width=\"2\""));
@@ -173,7 +173,7 @@ fn a_page_shows_the_run() {
         let counts: Vec<usize> = lines(&page, title).iter().map(Vec::len).collect();
         assert_eq!(counts, points, "{title}");
     }
-    // It stands alone: the one address is the name of SVG.
+    // The page loads nothing from elsewhere: its only address is the name of SVG.
     assert!(!page.contains("<script") && !page.contains("<link") && !page.contains("<img"));
     let addresses = page.matches("://").count();
     assert_eq!(
@@ -243,7 +243,7 @@ fn the_model_card_tells_of_data_scores_and_environment() {
         } => Some((bleu, update, perplexity)),
         Record::Update { .. } => None,
     });
-    // Of equals the later one.
+    // Of equal scores, the later one counts.
     let (bleu, update, perplexity) = best.max_by(|one, other| one.0.total_cmp(&other.0)).unwrap();
     for part in [
         "trained with Attend on 300 sentence pairs: 20 updates in ",

@@ -1,12 +1,14 @@
-//! A run repeats, and goes on where it stopped.
+//! A run can be repeated exactly, and resumes where it stopped.
 
 use std::fs;
 
 use attend_device::auto;
+use attend_infer::ModelFolder;
 use attend_infer::metric::{BleuTokenizer, corpus_bleu};
 use attend_infer::search::SearchOptions;
-use attend_infer::{ModelFolder, Translator};
-use attend_train::report::Record;
+use attend_train::Record;
+
+use crate::common::{searching, translator};
 
 use super::common::{copy_and_reverse, records, set, small_workspace, stderr};
 
@@ -26,7 +28,7 @@ fn a_resumed_run_equals_an_uninterrupted_one() {
     assert!(weights("whole") == weights("parts"), "the weights differ");
 }
 
-/// Burn's own default device may be one that the machine lacks.
+/// BURN_DEVICE sets Burn's default device, which may be one that the machine lacks.
 #[test]
 fn a_run_resumes_on_its_device_whatever_burns_default_is() {
     let workspace = small_workspace();
@@ -52,7 +54,8 @@ fn the_seed_decides_the_run() {
 fn records_after_the_checkpoint_are_dropped_on_resume() {
     let workspace = small_workspace();
     workspace.train_well(&["small.toml", "--output", "run", "--set", "training.updates=10"]);
-    // As if the run had been stopped after update 15, past the checkpoint at 10, in the middle of a line.
+    // The record is left as by a run that was stopped after update 15, past the checkpoint at update 10, while it wrote
+    // a line.
     let path = workspace.path("run").join("metrics.jsonl");
     let text = fs::read_to_string(&path).expect("the run wrote its metrics");
     let later = text
@@ -71,8 +74,8 @@ fn records_after_the_checkpoint_are_dropped_on_resume() {
     assert_eq!(updates, [5, 10, 15, 20]);
 }
 
-/// The scores in `metrics.jsonl` are those of the weights that are kept, averaged where an average is asked for: the
-/// folder on disk must give the same BLEU.
+/// The scores in `metrics.jsonl` are those of the weights that are kept, which are averaged if the run asks for it. The
+/// model folder must therefore give the same BLEU.
 #[test]
 fn the_saved_model_translates_as_the_trained_one() {
     let workspace = small_workspace();
@@ -89,7 +92,7 @@ fn the_saved_model_translates_as_the_trained_one() {
     let plain = validations("plain", &[]);
     let averaged = validations("averaged", &["--set", "training.ema=0.8"]);
     assert_eq!((plain.len(), averaged.len()), (3, 3));
-    // Both train the same weights.
+    // Both runs train the same weights, so that their scores differ only because one averages them.
     assert!(plain.iter().zip(&averaged).all(|(one, other)| one.0 != other.0));
 
     let (sources, references): (Vec<_>, Vec<_>) = copy_and_reverse(330).split_off(300).into_iter().unzip();
@@ -97,9 +100,8 @@ fn the_saved_model_translates_as_the_trained_one() {
         let scores = validations.into_iter().map(|(_, bleu)| bleu);
         let best = scores.max_by(f64::total_cmp).expect("the run validated");
         let bundle = ModelFolder::load(workspace.path(run), &auto().unwrap().device).unwrap();
-        let greedy = SearchOptions::default().greedy();
-        let translator = Translator::new(bundle).with_search(greedy).unwrap();
-        let hypotheses = translator.translate_best(&sources).unwrap();
+        let greedy = searching(SearchOptions::default().greedy());
+        let hypotheses = translator(bundle).translate_best(&sources, &greedy).unwrap();
         let bleu = corpus_bleu(&hypotheses, &references, BleuTokenizer::default()).unwrap();
         assert!(best > 1.0, "the model {run} learnt nothing to compare");
         assert_eq!(bleu.score, best, "{run}");

@@ -1,7 +1,9 @@
-//! Training works: small tasks, from files to translations.
+//! Trains on small tasks, from files to translations.
 
 use attend_device::auto;
-use attend_infer::{ModelFolder, Translator};
+use attend_infer::ModelFolder;
+
+use crate::common::translator;
 
 use super::common::{Workspace, copy_and_reverse};
 
@@ -43,7 +45,9 @@ fn a_tiny_model_learns_to_copy_and_reverse() {
 
     let bundle = ModelFolder::load(workspace.path("run"), &auto().unwrap().device).unwrap();
     let (sources, references): (Vec<_>, Vec<_>) = held_out[100..].iter().cloned().unzip();
-    let hypotheses = Translator::new(bundle).translate_best(&sources).unwrap();
+    let translator = translator(bundle);
+    let options = translator.model().options();
+    let hypotheses = translator.translate_best(&sources, &options).unwrap();
     let exact = hypotheses.iter().zip(&references).filter(|(a, b)| a == b).count();
     assert!(
         exact * 100 >= 99 * references.len(),
@@ -52,7 +56,7 @@ fn a_tiny_model_learns_to_copy_and_reverse() {
     );
 }
 
-/// The loss of untrained weights is about ln(vocabulary); 120 updates must take off a quarter.
+/// The loss of untrained weights is about ln(vocabulary). In 120 updates, it must fall by a quarter.
 #[test]
 fn the_phrasebook_recipe_lowers_its_loss_from_the_start() {
     let workspace = Workspace::new();

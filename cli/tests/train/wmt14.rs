@@ -6,25 +6,23 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::thread;
 
-use attend_data::corpus::SentencePair;
-use attend_data::phrasebook::Phrasebook;
-use attend_data::source::{Downloader, Mirror, Source};
+use attend_data::download::{Downloader, Mirror, Source};
 use attend_model::NormPlacement;
-use attend_train::Recipe;
-use attend_train::recipe::OptimizerKind;
+use attend_phrasebook::{Pair, Phrasebook};
+use attend_train::{OptimizerKind, Recipe};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 use super::common::{Workspace, counts, stderr};
 
-/// Sentences a line.
-fn lines(pairs: &[SentencePair], side: fn(&SentencePair) -> &String) -> String {
+/// Returns one side of the pairs, one sentence a line.
+fn lines(pairs: &[Pair], side: fn(&Pair) -> &String) -> String {
     pairs.iter().flat_map(|pair| [side(pair), "\n"]).collect()
 }
 
-/// Sentences as WMT writes its test sets.
-fn sgm(tag: &str, pairs: &[SentencePair], side: fn(&SentencePair) -> &String) -> String {
+/// Returns one side of the pairs in the SGML format of WMT's test sets.
+fn sgm(tag: &str, pairs: &[Pair], side: fn(&Pair) -> &String) -> String {
     let mut text = format!("<{tag} setid=\"newstest\" srclang=\"any\">\n");
     for (document, pairs) in pairs.chunks(3).enumerate() {
         text += &format!("<doc docid=\"paper.{document}\" genre=\"news\">\n<p>\n");
@@ -37,12 +35,12 @@ fn sgm(tag: &str, pairs: &[SentencePair], side: fn(&SentencePair) -> &String) ->
     text + &format!("</{tag}>\n")
 }
 
-/// What a member of an archive holds. Text of other languages, which the archives have too, is not wanted.
+/// Returns the text of a member of an archive. The archives also have text of other languages, which must be left out.
 fn contents(member: &str, phrasebook: &Phrasebook) -> String {
-    let side_of = |member: &str| -> fn(&SentencePair) -> &String {
+    let side_of = |member: &str| -> fn(&Pair) -> &String {
         match member.ends_with(".en") || member.ends_with(".en.sgm") {
-            true => |pair| &pair.source,
-            false => |pair| &pair.target,
+            true => |pair| &pair.english,
+            false => |pair| &pair.german,
         }
     };
     let side = side_of(member);
@@ -55,10 +53,10 @@ fn contents(member: &str, phrasebook: &Phrasebook) -> String {
                 ("Click here.", "Нажмите здесь."),
                 ("   ", "Leer."),
             ];
-            let noise: Vec<SentencePair> = noise
-                .map(|(source, target)| SentencePair {
-                    source: source.to_owned(),
-                    target: target.to_owned(),
+            let noise: Vec<Pair> = noise
+                .map(|(english, german)| Pair {
+                    english: english.to_owned(),
+                    german: german.to_owned(),
                 })
                 .into();
             let pairs = [&train[400..500], &noise, &train[400..410]].concat();
@@ -88,14 +86,15 @@ fn archive(members: &[String], phrasebook: &Phrasebook) -> Vec<u8> {
     builder.into_inner().unwrap().finish().unwrap()
 }
 
-/// Serves the files of a folder, and hangs up in the middle of the first one that it is asked for.
+/// Serves the files of a folder over HTTP and returns the address. The connection ends in the middle of the first file
+/// that is asked for.
 fn serve(folder: &Path) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let folder = folder.to_owned();
     thread::spawn(move || {
         for (number, stream) in listener.incoming().enumerate() {
-            // The client may hang up first; what it then reports is what the test looks at.
+            // Writing fails if the client hangs up first. The test looks at what the client then reports.
             let _ = answer(&stream.unwrap(), &folder, number == 0);
         }
     });
@@ -139,7 +138,7 @@ fn recipe_path(size: &str) -> String {
     format!("{folder}/../configs/wmt14-en-de-{size}.toml")
 }
 
-/// Those of its table 3 and its sections 5.3, 5.4 and 6.1.
+/// The paper gives the settings in table 3 and in sections 5.3, 5.4 and 6.1.
 #[test]
 fn the_recipes_have_the_settings_of_the_paper() {
     for (size, shape, dropout, updates, averaged) in [
@@ -172,7 +171,8 @@ fn the_recipes_have_the_settings_of_the_paper() {
             (4, 0.6),
             "{size}"
         );
-        // Equation 3, from which the recipe's rounding of the highest rate differs by less than 0.2 %.
+        // This is equation 3 of the paper. The recipe rounds the highest learning rate, which differs by less than 0.2
+        // %.
         let schedule = training.schedule(model.d_model);
         for update in [1, 1_000, 4_000, 16_000, updates] {
             let step = update as f64;

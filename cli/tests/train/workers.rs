@@ -1,13 +1,12 @@
-//! How many threads share a batch, and into how many batches an update is divided, changes no update.
+//! Updates do not depend on how many threads share a batch, nor on how many batches an update is divided into.
 
-use attend_train::Recipe;
-use attend_train::dataset::{Corpora, Dataset};
-use attend_train::report::Record;
+use attend_data::{Batches, Position};
+use attend_train::{Corpora, Dataset, Recipe, Record};
 
 use super::common::{Workspace, records, set, small_workspace};
 
-/// Losses and norms of the gradients, with their updates. The norms tell a sum of gradients from their mean, the losses
-/// alone would not: Adam's steps do not depend on the gradients' scale.
+/// Returns the updates of a run with their losses and gradient norms. The norms distinguish a sum of gradients from
+/// their mean. Losses do not, since Adam's steps do not depend on the scale of gradients.
 fn measures(workspace: &Workspace, run: &str) -> Vec<(usize, f64, f64)> {
     let records = records(&workspace.path(run)).into_iter();
     let updates = records.filter_map(|record| match record {
@@ -47,7 +46,7 @@ fn any_number_of_workers_takes_the_same_updates() {
             workers,
             "--workers",
             workers,
-            // Each worker draws its own dropout.
+            // Dropout is off, since each worker draws its own.
             "--set",
             "model.dropout=0.0",
             "--set",
@@ -61,7 +60,7 @@ fn any_number_of_workers_takes_the_same_updates() {
     }
 }
 
-/// With all pairs in each update, it does not matter how many batches they come in.
+/// If every update has all pairs, it does not matter how many batches hold them.
 #[test]
 fn accumulated_batches_take_the_same_updates_as_one() {
     let workspace = small_workspace();
@@ -76,7 +75,13 @@ fn accumulated_batches_take_the_same_updates_as_one() {
     let examples = Dataset::encode(&corpora, &tokenizer, &recipe, &prepared, |_| {})
         .unwrap()
         .train;
-    let batches = examples.plan(recipe.training.batch_tokens, recipe.seed, 0).len();
+    let batches = Batches::starting_at(
+        examples,
+        recipe.training.batch_tokens,
+        recipe.seed,
+        Position::default(),
+    );
+    let batches = batches.plan().len();
     assert!(batches > 5);
 
     let run = |name: &str, settings: [&str; 1]| {

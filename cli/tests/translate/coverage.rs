@@ -15,7 +15,7 @@ fn a_penalty_needs_a_ranking() {
         &workspace.translate(&["--sample", "--coverage-penalty", "0.2", "yes"], b""),
         "--coverage-penalty",
     );
-    // Short translations leave much of a source uncovered.
+    // Short translations leave much of the source uncovered, so that the penalty shows.
     let scores = |flags: &[&str]| -> Vec<f64> {
         let flags = [&["--json", "--max-length", "3"], flags, &SENTENCES].concat();
         let lines = workspace.translated(&flags, b"");
@@ -25,7 +25,7 @@ fn a_penalty_needs_a_ranking() {
         };
         lines.lines().map(score).collect()
     };
-    // The last bit depends on which sentences share a batch.
+    // The last bit of a score depends on which sentences share a batch.
     let apart = |left: &[f64], right: &[f64]| {
         assert_eq!(left.len(), right.len());
         let pairs = left.iter().zip(right);
@@ -33,7 +33,7 @@ fn a_penalty_needs_a_ranking() {
     };
     let penalised = scores(&["--beam", "3", "--coverage-penalty", "0.2"]);
     assert!(apart(&penalised, &scores(&["--beam", "3"])) > 0.1);
-    // A model's own penalty holds for beams alone.
+    // A penalty that the model's settings ask for applies to beam search alone.
     let mut model = common::bundle();
     model.generation = SearchOptions {
         coverage_penalty: 0.2,

@@ -58,7 +58,7 @@ fn a_device_is_chosen_by_name() {
     }
 }
 
-/// Something listens at the address, but says nothing.
+/// The address accepts connections, but nothing ever answers there.
 #[cfg(feature = "remote")]
 #[test]
 fn a_server_that_never_answers_is_an_error() {
@@ -100,26 +100,26 @@ fn what_is_tuned_for_a_device_is_kept() {
     assert!(kept.count() > 0);
 }
 
-/// Burn panics where it is set up so.
+/// Burn panics if this variable is 0, as it does at a GPU that cannot be opened.
 #[cfg(feature = "wgpu")]
 #[test]
-fn a_card_that_cannot_be_opened_is_an_error_or_passed_over() {
+fn a_gpu_that_cannot_be_opened_is_an_error_or_passed_over() {
     let workspace = Workspace::new();
-    let without_card = |mut command: std::process::Command| {
+    let without_gpu = |mut command: std::process::Command| {
         command.env("CUBECL_WGPU_MAX_TASKS", "0");
         common::run(command, b"")
     };
     let reason = "cannot open wgpu:0: Invalid wgpu runtime defaults: ";
-    let chosen = without_card(workspace.translate_command(&["--device", "wgpu", "yes"]));
+    let chosen = without_gpu(workspace.translate_command(&["--device", "wgpu", "yes"]));
     assert_error(&chosen, &[reason]);
 
     let command = common::attend("devices");
-    let listed = common::stdout(&without_card(command));
+    let listed = common::stdout(&without_gpu(command));
     assert!(listed.starts_with(&format!("wgpu:0     {reason}")), "{listed}");
 
     if let Ok(cpu) = device::select("cpu") {
         let expected = workspace.translated(&["--device", &cpu.name, "yes"], b"");
-        let output = without_card(workspace.translate_command(&["--device", "auto", "yes"]));
+        let output = without_gpu(workspace.translate_command(&["--device", "auto", "yes"]));
         let stderr = String::from_utf8_lossy(&output.stderr);
         let lines: Vec<&str> = stderr.lines().collect();
         assert!(lines[0].starts_with(reason), "{stderr}");

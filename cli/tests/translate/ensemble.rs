@@ -1,14 +1,18 @@
 //! Several models that translate together.
 
+use attend_device::Workers;
 use attend_infer::search::SearchOptions;
-use attend_infer::{GivenTranslation, InferError, ModelFolder, Translator};
+use attend_infer::{
+    GivenTranslation, InferError, Model, ModelFolder, Precision, TranslateOptions, Translator,
+};
 use attend_model::TransformerConfig;
 
 use crate::common::{
-    self, SENTENCES, Workspace, argument, assert_error, bundle, bundle_of, bundle_of_words, config, text,
+    self, SENTENCES, Workspace, argument, assert_error, bundle, bundle_of, bundle_of_words, config, each,
+    searching, text, translator,
 };
 
-/// A second model of another shape, with fewer positions.
+/// Returns a model of another shape than [`bundle`], with fewer positions.
 fn second() -> ModelFolder {
     let config = TransformerConfig {
         d_model: 24,
@@ -19,24 +23,33 @@ fn second() -> ModelFolder {
     bundle_of(config, 8)
 }
 
-fn searching(translator: Translator) -> Translator {
-    let options = SearchOptions {
+fn model(folder: ModelFolder) -> Model {
+    Model::new(folder, Precision::Float32).unwrap()
+}
+
+/// [`bundle`] and another model.
+fn ensemble(other: ModelFolder) -> Translator {
+    let model = model(bundle()).join(other).unwrap();
+    Translator::new(model, Workers::start(1, 1).unwrap())
+}
+
+fn beam() -> TranslateOptions {
+    searching(SearchOptions {
         beam_size: 3,
         ..SearchOptions::default()
-    };
-    translator.with_search(options).unwrap()
+    })
 }
 
 #[test]
 fn probabilities_are_the_mean_of_the_models() {
-    let alone = [bundle(), second()].map(Translator::new);
-    let ensemble = Translator::new(bundle()).with_model(second()).unwrap();
+    let alone = [bundle(), second()].map(translator);
+    let ensemble = ensemble(second());
     let given = GivenTranslation {
         source: SENTENCES[4],
         target: SENTENCES[7],
         number: 0,
     };
-    let tokens = |translator: &Translator| translator.score(&[given]).unwrap().remove(0).tokens;
+    let tokens = |translator: &Translator| each(translator.score(&[given], &beam())).remove(0).tokens;
     let of_models = alone.each_ref().map(tokens);
     for (place, token) in tokens(&ensemble).iter().enumerate() {
         let mean = of_models
@@ -50,12 +63,8 @@ fn probabilities_are_the_mean_of_the_models() {
 
 #[test]
 fn twice_the_same_model_translates_as_once() {
-    let once = searching(Translator::new(bundle()));
-    let twice = searching(Translator::new(bundle()).with_model(bundle()).unwrap());
-    let (once, twice) = (
-        once.translate(&SENTENCES).unwrap(),
-        twice.translate(&SENTENCES).unwrap(),
-    );
+    let [once, twice] = [translator(bundle()), ensemble(bundle())]
+        .map(|translator| each(translator.translate(&SENTENCES, &beam())));
     for (once, twice) in once.iter().flatten().zip(twice.iter().flatten()) {
         assert_eq!(once.tokens, twice.tokens);
         assert!((once.score - twice.score).abs() < 1e-4);
@@ -64,7 +73,7 @@ fn twice_the_same_model_translates_as_once() {
 
 #[test]
 fn the_search_adds_up_what_the_models_find_together() {
-    let ensemble = searching(Translator::new(bundle_of_words(SENTENCES)));
+    let first = model(bundle_of_words(SENTENCES));
     let config = TransformerConfig {
         vocab_size: bundle_of_words(SENTENCES).tokenizer.vocab_size(),
         ..second().config
@@ -73,9 +82,10 @@ fn the_search_adds_up_what_the_models_find_together() {
         tokenizer: bundle_of_words(SENTENCES).tokenizer,
         ..bundle_of(config, 8)
     };
-    let ensemble = ensemble.with_model(other).unwrap();
-    assert_eq!(ensemble.max_source_tokens(), 39);
-    let translations = ensemble.translate(&SENTENCES).unwrap();
+    let both = first.join(other).unwrap();
+    assert_eq!(both.max_source_tokens(), 39);
+    let ensemble = Translator::new(both, Workers::start(1, 1).unwrap());
+    let translations = each(ensemble.translate(&SENTENCES, &beam()));
     let mut several = false;
     for (source, best_first) in SENTENCES.iter().zip(&translations) {
         let given = GivenTranslation {
@@ -83,7 +93,7 @@ fn the_search_adds_up_what_the_models_find_together() {
             target: &best_first[0].text,
             number: 0,
         };
-        let score = ensemble.score(&[given]).unwrap()[0].log_probability;
+        let score = each(ensemble.score(&[given], &beam()))[0].log_probability;
         assert!((score - best_first[0].log_probability).abs() < 1e-4);
         several |= best_first[0].tokens.len() > 1;
     }
@@ -98,8 +108,9 @@ fn the_programs_take_further_models() {
     second().save(&second_folder).unwrap();
     let flags = ["--ensemble", argument(&second_folder)];
     let translated = workspace.translated(&flags, text().as_bytes());
-    let ensemble = Translator::new(bundle()).with_model(second()).unwrap();
-    let expected = ensemble.translate_best(&SENTENCES).unwrap().join("\n") + "\n";
+    let ensemble = ensemble(second());
+    let options = ensemble.model().options();
+    let expected = ensemble.translate_best(&SENTENCES, &options).unwrap().join("\n") + "\n";
     assert_eq!(translated, expected);
     assert_ne!(translated, workspace.translated(&SENTENCES, b""));
 
@@ -115,28 +126,26 @@ fn the_programs_take_further_models() {
 fn a_model_with_too_few_positions_is_refused() {
     let mut long = bundle();
     long.generation.min_length = 70;
-    let error = Translator::new(long).with_model(second()).unwrap_err();
+    let error = model(long).join(second()).unwrap_err();
     let expected = "`min_length` is 70, but the model's translations have at most 39 tokens";
     assert!(error.to_string().contains(expected), "{error}");
 }
 
 #[test]
 fn models_of_another_tokenizer_are_refused() {
-    let error = Translator::new(bundle())
-        .with_model(bundle_of_words(SENTENCES))
-        .unwrap_err();
+    let error = model(bundle()).join(bundle_of_words(SENTENCES)).unwrap_err();
     assert!(
         matches!(&error, InferError::EnsembleTokenizers { model } if model == "model 2"),
         "{error}"
     );
     let workspace = Workspace::new();
-    let (model, words) = (workspace.model(), workspace.path("words"));
+    let (first, words) = (workspace.model(), workspace.path("words"));
     std::fs::create_dir(&words).unwrap();
     bundle_of_words(SENTENCES).save(&words).unwrap();
     let flags = [
         "yes",
         "--ensemble",
-        argument(&model),
+        argument(&first),
         "--ensemble",
         argument(&words),
     ];

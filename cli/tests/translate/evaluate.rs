@@ -1,4 +1,4 @@
-//! The program `evaluate`, run from outside on a small model with random weights.
+//! The subcommand `attend eval`, run from outside on a small model with random weights.
 
 use attend_infer::metric::{BleuTokenizer, corpus_bleu, corpus_chrf};
 
@@ -19,7 +19,7 @@ fn scores_are_those_of_the_translations() {
     ] {
         let translated = workspace.translated(&flags, SENTENCES.join("\n").as_bytes());
         let hypotheses: Vec<&str> = translated.lines().collect();
-        // References that share words with the hypotheses, so that no score is zero.
+        // The references share words with the hypotheses, so that no score is 0.
         let references = hypotheses.iter().map(|hypothesis| format!("1,5: {hypothesis}!"));
         let references: Vec<String> = references.collect();
         let reference = workspace.write("reference.txt", references.join("\n"));
@@ -56,7 +56,7 @@ fn segmented_references_are_scored_as_plain_text() {
         .lines()
         .map(|line| format!("{line} one more"))
         .collect();
-    // The same words, cut somewhere: after the first o of each word that does not end it.
+    // The references are segmented: each word is cut after its first "o", unless it ends there.
     let marked: Vec<String> = plain
         .iter()
         .map(|line| {

@@ -1,5 +1,6 @@
 //! The subcommands `translate`, `eval`, `score` and `devices`, run from outside.
 
+mod any_bytes;
 mod coverage;
 mod devices;
 mod ensemble;

@@ -4,13 +4,15 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use attend_infer::{ModelFolder, Translator};
+use attend_infer::ModelFolder;
 use attend_model::{NormPlacement, PositionKind, TransformerConfig};
 use burn::tensor::{Int, Tensor};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::{Value, json};
 
-use crate::common::{SENTENCES, Workspace, assert_error, bundle, bundle_of, config, cpu, tokenizer};
+use crate::common::{
+    SENTENCES, Workspace, assert_error, bundle, bundle_of, config, cpu, each, tokenizer, translator,
+};
 
 const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.safetensors";
@@ -52,7 +54,11 @@ fn a_saved_model_comes_back_to_the_bit() {
                 assert_eq!(loaded.config, saved.config);
                 assert_eq!(loaded.generation, saved.generation);
                 assert_eq!(logits(&loaded), logits(&saved));
-                let translate = |folder| Translator::new(folder).translate(&SENTENCES).unwrap();
+                let translate = |folder| {
+                    let translator = translator(folder);
+                    let options = translator.model().options();
+                    each(translator.translate(&SENTENCES, &options))
+                };
                 assert_eq!(translate(loaded), translate(saved));
             }
         }
@@ -76,7 +82,7 @@ fn a_folder_has_four_files_that_are_replaced_whole() {
     let loaded = ModelFolder::load(folder.path(), &cpu()).unwrap();
     assert_eq!(logits(&loaded), logits(&second));
 
-    // A folder in the place of the temporary file keeps the new weights from being written.
+    // The new weights cannot be written, since a folder has the name of the temporary file.
     let blocked = folder.path().join(WEIGHTS).with_extension("safetensors.part");
     fs::create_dir(&blocked).unwrap();
     let before = fs::read(folder.path().join(WEIGHTS)).unwrap();
@@ -85,7 +91,7 @@ fn a_folder_has_four_files_that_are_replaced_whole() {
     assert_eq!(fs::read(folder.path().join(WEIGHTS)).unwrap(), before);
 }
 
-/// A linear layer's weight is `[out, in]` there, and a layer norm's scale is called `weight`.
+/// In PyTorch, a linear layer's weight is `[out, in]`, and a layer norm's scale is called `weight`.
 #[test]
 fn weights_are_laid_out_and_named_as_in_pytorch() {
     let workspace = Workspace::new();
@@ -98,7 +104,8 @@ fn weights_are_laid_out_and_named_as_in_pytorch() {
     assert!(!tensors.names().iter().any(|name| name.ends_with(".gamma")));
 }
 
-/// Changes one file of a model folder and expects `translate` to refuse it, naming `parts`.
+/// Replaces one file of a model folder, and asserts that `attend translate` refuses it with an error that names
+/// `parts`.
 fn assert_refused(workspace: &Workspace, file: &str, content: impl AsRef<[u8]>, parts: &[&str]) {
     let path = workspace.model().join(file);
     let before = fs::read(&path).unwrap();
@@ -177,7 +184,7 @@ fn a_tokenizer_that_is_none_or_of_another_model_is_refused() {
     let path = workspace.model().join(TOKENIZER);
     let valid = fs::read_to_string(&path).unwrap();
     let other = workspace.path("other.json");
-    attend_data::tokenizer::Tokenizer::train_bpe(SENTENCES.into_iter(), 270)
+    attend_data::Tokenizer::train_bpe(SENTENCES.into_iter(), 270)
         .unwrap()
         .save(&other)
         .unwrap();
@@ -245,7 +252,7 @@ fn weights_that_are_cut_short_are_refused() {
     }
 }
 
-/// The weights of [`bundle`], changed by `change`, as the bytes of a file.
+/// Returns the bytes of a weights file that holds the weights of [`bundle`], changed by `change`.
 fn changed_weights(change: impl FnOnce(&mut HashMap<String, (Dtype, Vec<usize>, Vec<u8>)>)) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     bundle().save(folder.path()).unwrap();
@@ -319,7 +326,7 @@ fn weights_of_another_model_are_refused() {
     );
 }
 
-/// Half the size, and precise enough: bfloat16 is the upper half of a 32-bit float.
+/// A file of bfloat16, the upper halves of 32-bit floats, has half the size, and is precise enough for the test.
 #[test]
 fn weights_of_another_precision_are_read() {
     let folder = tempfile::tempdir().unwrap();
@@ -339,7 +346,9 @@ fn weights_of_another_precision_are_read() {
         for (actual, exact) in logits(&loaded).iter().zip(logits(&bundle())) {
             assert!((actual - exact).abs() < 0.05, "{actual} instead of {exact}");
         }
-        assert_eq!(Translator::new(loaded).translate(&SENTENCES).unwrap().len(), 8);
+        let translator = translator(loaded);
+        let options = translator.model().options();
+        assert_eq!(each(translator.translate(&SENTENCES, &options)).len(), 8);
     }
 }
 
@@ -363,7 +372,7 @@ fn weights_that_are_not_finite_are_refused() {
             let (of_weight, _, data) = weights.get_mut(name).unwrap();
             *of_weight = dtype;
             data.resize(data.len() / 4 * number.len(), 0);
-            // Large but finite numbers, and one that is not.
+            // All numbers but the last one are finite.
             data.fill(0x3b);
             let last = data.len() - number.len();
             data[last..].copy_from_slice(&number);

@@ -1,4 +1,4 @@
-//! The program `translate`, run from outside on a small model with random weights.
+//! The subcommand `attend translate`, run from outside on a small model with random weights.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -10,15 +10,16 @@ use std::thread;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use attend_infer::Translation;
 use attend_infer::search::SearchOptions;
-use attend_infer::{Translation, Translator};
 
 use crate::common::{
     self, MAX_SOURCE_TOKENS, NOTHING, SENTENCES, Workspace, argument, assert_error, assert_usage_error,
-    bundle, text,
+    bundle, each, searching, text, translator,
 };
 
-/// The same translations whichever way the sentences come and go, one a line, and nothing else.
+/// Sentences may come as arguments, from standard input or from a file, which may be compressed. Translations may go to
+/// standard output or to a file.
 #[test]
 fn every_way_in_and_out_gives_the_same() {
     let workspace = Workspace::new();
@@ -68,14 +69,15 @@ fn workers_and_threads_change_no_translation() {
 #[test]
 fn lengths_are_kept_to() {
     let workspace = Workspace::new();
+    let translator = translator(bundle());
     for (min_length, max_length) in [(0, 3), (7, 7), (70, 90)] {
-        let translator = Translator::new(bundle()).with_search(SearchOptions {
+        let options = searching(SearchOptions {
             beam_size: 1,
             min_length,
             max_length: Some(max_length),
             ..SearchOptions::default()
         });
-        let translations = translator.unwrap().translate(&SENTENCES).unwrap();
+        let translations = each(translator.translate(&SENTENCES, &options));
         let best: Vec<&Translation> = translations.iter().map(|best| &best[0]).collect();
         for translation in &best {
             let length = translation.tokens.len();
@@ -89,16 +91,16 @@ fn lengths_are_kept_to() {
             expected
         );
     }
-    // Without a maximum, a minimum makes room for itself, as far as the model has positions.
+    // Without a maximum length, translations may be as long as the minimum asks for, up to the model's positions.
     let longest = MAX_SOURCE_TOKENS.to_string();
     let json = workspace.translated(&["--min-length", &longest, "--json", "yes"], b"");
     let line: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert!(line["translations"][0]["log_probability"].as_f64().unwrap() < 0.0);
-    let translator = Translator::new(bundle()).with_search(SearchOptions {
+    let options = searching(SearchOptions {
         min_length: 70,
         ..SearchOptions::default().greedy()
     });
-    let translations = translator.unwrap().translate(&["yes"]).unwrap();
+    let translations = each(translator.translate(&["yes"], &options));
     assert!(translations[0][0].tokens.len() >= 70);
     let too_long = (MAX_SOURCE_TOKENS + 1).to_string();
     for (flags, part) in [
@@ -185,7 +187,7 @@ fn without_a_flag_the_model_says_how_to_search() {
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
     let workspace = Workspace::new();
-    // More than a pipe holds, so that the program still writes when its reader is gone.
+    // The output is more than a pipe holds, so that the program still writes when its reader has gone away.
     let lines = text().repeat(150);
     for lines_read in [0, 1] {
         let mut child = workspace.translate_command(&["--json"]).spawn().unwrap();
@@ -205,7 +207,7 @@ fn a_reader_that_goes_away_is_no_error() {
     assert!(whole.len() > 1 << 17, "{} bytes fit into a pipe", whole.len());
 }
 
-/// Standard input may hold nothing, or be closed while the program starts.
+/// Standard input may be empty, or be closed while the program starts.
 #[test]
 fn without_input_there_is_no_output() {
     let workspace = Workspace::new();
@@ -250,7 +252,8 @@ fn json_holds_source_and_translations() {
         assert_eq!(translations[0]["text"], best);
         assert!(number("score").is_sorted_by(|better, worse| better >= worse));
         assert!(number("log_probability").iter().all(|&log| log < 0.0));
-        // The texts of a random model may agree, as they are full of broken characters.
+        // The objects are compared in place of the texts, which may agree, since a random model writes broken
+        // characters.
         let different: HashSet<String> = translations.iter().map(ToString::to_string).collect();
         assert_eq!(different.len(), 3);
     }
@@ -311,6 +314,8 @@ fn settings_that_describe_no_search_are_refused() {
         (&["--top-k", "5"], "--sample"),
         (&["--top-p", "0.5"], "--sample"),
         (&["--seed", "5"], "--sample"),
+        (&["--sample", "--seed", "9223372036854775808"], "--seed"),
+        (&["--beam", "18446744073709551615"], "--beam"),
         (&["--sample", "--temperature", "0"], "`sampling.temperature` is 0"),
         (&["--sample", "--top-k", "0"], "`sampling.top_k` is 0"),
         (&["--sample", "--top-p", "1.5"], "`sampling.top_p` is 1.5"),
@@ -348,7 +353,8 @@ fn a_missing_model_gets_a_hint_to_train() {
     assert!(complaints.contains("hint: train"), "{complaints}");
 }
 
-/// Runs into an error, and returns standard output and the lines of standard error.
+/// Runs `attend translate`, which must stop with exit status 1. Returns its standard output, and the lines of its
+/// standard error.
 fn stopped<A: AsRef<OsStr>>(workspace: &Workspace, arguments: &[A], stdin: &[u8]) -> (String, Vec<String>) {
     let output = workspace.translate(arguments, stdin);
     assert_eq!(output.status.code(), Some(1));
@@ -516,14 +522,14 @@ fn translating_takes_no_huge_pages() {
     let mut program = command.spawn().unwrap();
     let mut stdin = program.stdin.take().unwrap();
     stdin.write_all(b"yes\n").unwrap();
-    // With the first translation the model is loaded.
+    // Once the first translation is there, the model is loaded.
     BufReader::new(program.stdout.take().unwrap())
         .read_line(&mut String::new())
         .unwrap();
     let status = std::fs::read_to_string(format!("/proc/{}/status", program.id())).unwrap();
     drop(stdin);
     program.wait().unwrap();
-    // Kernels before 5.0 do not tell.
+    // Linux reports this line from version 5.0 on.
     if let Some(line) = status.lines().find(|line| line.starts_with("THP_enabled")) {
         assert_eq!(line.split_whitespace().last(), Some("0"));
     }

@@ -1,5 +1,5 @@
-//! Devices that another program serves: how often they are waited for, of which their server tells, and what a panic
-//! means.
+//! Devices that another program serves: how often the client waits for them, by the server's account, and when a panic
+//! means that a device is gone.
 #![cfg(all(feature = "remote", feature = "flex"))]
 
 use std::io::{BufRead, BufReader, Write};
@@ -9,15 +9,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use attend_device::{notice_device_failure, select};
 use attend_infer::search::SearchOptions;
-use attend_infer::{InferError, ModelFolder, Translator, Workers, device, notice_device_failure};
+use attend_infer::{InferError, ModelFolder};
 use burn::server::telemetry::{DrainStatus, TelemetryEvent, TelemetryProbe, TelemetrySubscription};
 use burn::server::{RemoteServer, WebSocketTransport};
 use burn::tensor::Device;
 
-use crate::common::{SENTENCES, Workspace};
+use crate::common::{SENTENCES, Workspace, each, searching, translator};
 
-/// Serves flex from this process: the name of the device, and what the server tells.
+/// Serves flex from this process. Returns the device's name, and the events that the server reports.
 fn serve() -> (String, TelemetrySubscription) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let name = format!(
@@ -30,7 +31,8 @@ fn serve() -> (String, TelemetrySubscription) {
     (name, events)
 }
 
-/// How often the server was asked for numbers, or to say when it is done, since this was last called.
+/// Returns how often clients have waited for the server since the last call: for numbers that they read, or until it
+/// was done.
 fn round_trips(events: &mut TelemetrySubscription) -> usize {
     let mut sink: Vec<Arc<TelemetryEvent>> = Vec::new();
     let status = events.drain_into(&mut sink);
@@ -52,7 +54,7 @@ fn a_step_of_decoding_reads_once() {
     const LENGTH: usize = 10;
     let workspace = Workspace::new();
     let (name, mut events) = serve();
-    let remote = device::select(&name).expect("the server runs").device;
+    let remote = select(&name).expect("the server runs").device;
     let plain = |beam_size| SearchOptions {
         beam_size,
         min_length: LENGTH,
@@ -70,14 +72,13 @@ fn a_step_of_decoding_reads_once() {
     for search in [plain(1), plain(4), without_repetition, of_all_the_source] {
         let translations = [Device::flex(), remote.clone()].map(|device| {
             let model = ModelFolder::load(workspace.model(), &device).expect("a model folder");
-            let translator = Translator::new(model).with_workers(Workers::start(1, 1).expect("a thread"));
-            let translator = translator.with_search(search).expect("valid options");
-            // Whatever is done once is done.
-            translator.translate(&SENTENCES[..1]).expect("a translation");
+            let (translator, options) = (translator(model), searching(search));
+            // The first translation also does what is done only once.
+            each(translator.translate(&SENTENCES[..1], &options));
             round_trips(&mut events);
-            translator.translate(&SENTENCES).expect("translations")
+            each(translator.translate(&SENTENCES, &options))
         });
-        // A step for each token, and one for the end.
+        // The client waits once for each token, and once for the end.
         assert_eq!(round_trips(&mut events), LENGTH + 1, "{search:?}");
         let texts = translations.map(|translations| {
             let best = translations
@@ -89,7 +90,7 @@ fn a_step_of_decoding_reads_once() {
     }
 }
 
-/// What passes between a server and its clients, until it is cut.
+/// A connection between a server and its clients that the test can cut.
 #[derive(Clone, Default)]
 struct Wire {
     streams: Arc<Mutex<Vec<TcpStream>>>,
@@ -97,7 +98,7 @@ struct Wire {
 }
 
 impl Wire {
-    /// The wire, and the name of the device at its other end.
+    /// Returns a connection to `device`, and the name by which clients reach the device through it.
     fn to(device: &str) -> (Self, String) {
         let server = device
             .strip_prefix("remote:ws://")
@@ -164,7 +165,7 @@ fn a_device_that_is_lost_while_translating_is_an_error() {
 #[test]
 fn a_panic_while_every_device_answers_is_a_bug() {
     let (name, _events) = serve();
-    let devices = [device::select(&name).expect("the server runs")];
+    let devices = [select(&name).expect("the server runs")];
     let done: Result<_, InferError> = notice_device_failure(&devices, || Ok(1));
     assert_eq!(done.expect("nothing happens"), 1);
     let result = catch_unwind(|| notice_device_failure::<(), InferError>(&devices, || panic!("a bug")));

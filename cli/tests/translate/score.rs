@@ -1,17 +1,20 @@
-//! The program `score`, run from outside on a small model with random weights, and alignments.
+//! The subcommand `attend score`, run from outside on a small model with random weights, and alignments.
 
 use std::fs;
+use std::sync::Arc;
 
 use attend_device::Workers;
 use attend_infer::search::SearchOptions;
-use attend_infer::{GivenTranslation, InferError, Translator};
+use attend_infer::{GivenTranslation, InferError, TranslateOptions, Translator};
 use serde_json::Value;
 
 use crate::common::{
-    MAX_SOURCE_TOKENS, NOTHING, SENTENCES, Workspace, assert_usage_error, bundle, bundle_of_words, text,
+    MAX_SOURCE_TOKENS, NOTHING, SENTENCES, Workspace, assert_usage_error, bundle, bundle_of_words, each,
+    searching, text, translator,
 };
 
-/// A workspace whose model takes each word of [`SENTENCES`] for a token, so that a translation's text has its tokens.
+/// Returns a workspace whose model has the words of [`SENTENCES`] as tokens, so that the text of a translation gives
+/// its tokens back.
 fn workspace() -> Workspace {
     let workspace = Workspace::new();
     bundle_of_words(SENTENCES).save(workspace.model()).unwrap();
@@ -28,7 +31,7 @@ fn numbers(values: &Value) -> Vec<f64> {
     values.map(|value| value.as_f64().unwrap()).collect()
 }
 
-/// The search adds up what it finds a step at a time; scoring looks at whole translations.
+/// The search adds up log-probabilities token by token, while scoring computes those of whole translations at once.
 #[test]
 fn a_translation_scores_what_the_search_found() {
     let workspace = workspace();
@@ -41,7 +44,7 @@ fn a_translation_scores_what_the_search_found() {
         assert!(texts.iter().any(|text| text.contains(' ')), "{texts:?}");
         let targets = workspace.write("targets.txt", texts.join("\n") + "\n");
 
-        // In 8 bits the last bit of a sum may decide between two integers.
+        // With int8, the last bit of a sum may decide between two integers.
         let (dtype, tolerance) = match flags[0] {
             "--dtype" => (flags.as_slice(), 1e-2),
             _ => ([].as_slice(), 1e-4),
@@ -128,14 +131,16 @@ fn alignments_pair_the_words_that_attend_most() {
 
 #[test]
 fn every_hypothesis_has_its_own_alignment() {
-    let translator = Translator::new(bundle_of_words(SENTENCES)).with_alignments();
-    let options = SearchOptions {
-        beam_size: 3,
-        nbest: 3,
-        ..SearchOptions::default()
+    let translator = translator(bundle_of_words(SENTENCES));
+    let options = TranslateOptions {
+        alignment: true,
+        ..searching(SearchOptions {
+            beam_size: 3,
+            nbest: 3,
+            ..SearchOptions::default()
+        })
     };
-    let translator = translator.with_search(options).unwrap();
-    let together = translator.translate(&SENTENCES).unwrap();
+    let together = each(translator.translate(&SENTENCES, &options));
     for (source, best_first) in SENTENCES.iter().zip(&together) {
         for translation in best_first {
             let given = GivenTranslation {
@@ -143,7 +148,10 @@ fn every_hypothesis_has_its_own_alignment() {
                 target: &translation.text,
                 number: 0,
             };
-            let alone = translator.score(&[given]).unwrap().remove(0).alignment.unwrap();
+            let alone = each(translator.score(&[given], &options))
+                .remove(0)
+                .alignment
+                .unwrap();
             let alignment = translation.alignment.as_ref().unwrap();
             assert_eq!(
                 (&alignment.target, &alignment.words),
@@ -175,21 +183,22 @@ fn company_changes_no_score() {
         target: &long[..long.len() / 2],
         number: pairs.len(),
     });
-    let translator = Translator::new(bundle());
+    let one_by_one = translator(bundle());
+    let options = one_by_one.model().options();
     let alone: Vec<f32> = pairs
         .iter()
-        .map(|&pair| translator.score(&[pair]).unwrap()[0].log_probability)
+        .map(|&pair| each(one_by_one.score(&[pair], &options))[0].log_probability)
         .collect();
     for workers in [1, 3] {
         let workers = Workers::start(workers, 1).unwrap();
-        // However many hypotheses a search would keep.
-        let beam = SearchOptions {
+        // A batch for scoring does not depend on how many hypotheses a search would keep.
+        let beam = searching(SearchOptions {
             beam_size: 1_000,
             ..SearchOptions::default()
-        };
-        let translator = translator.clone().with_workers(workers).with_batch_tokens(60);
-        let translator = translator.with_search(beam).unwrap();
-        for (score, alone) in translator.score(&pairs).unwrap().iter().zip(&alone) {
+        });
+        let model = Arc::clone(one_by_one.model());
+        let translator = Translator::new(model, workers).with_batch_tokens(60);
+        for (score, alone) in each(translator.score(&pairs, &beam)).iter().zip(&alone) {
             assert!((score.log_probability - alone).abs() < 1e-4);
         }
     }
@@ -199,7 +208,7 @@ fn company_changes_no_score() {
 fn a_sentence_that_is_too_long_is_named() {
     let workspace = workspace();
     let long = "house ".repeat(MAX_SOURCE_TOKENS + 1);
-    // Beyond the pairs that are scored together.
+    // The long line follows behind more pairs than are scored together.
     let lines = |last: &str| "yes\n".repeat(1_001) + last;
     let [short, long] = [lines("yes"), lines(&long)].map(|text| text.into_bytes());
     let (short, long) = (
@@ -218,7 +227,9 @@ fn a_sentence_that_is_too_long_is_named() {
         target: &fs::read_to_string(long).unwrap(),
         number: 6,
     };
-    let error = Translator::new(bundle()).score(&[pair]).unwrap_err();
+    let translator = translator(bundle());
+    let options = translator.model().options();
+    let error = translator.score(&[pair], &options).remove(0).unwrap_err();
     assert!(
         matches!(
             error,
@@ -244,6 +255,6 @@ fn files_of_unequal_length_are_refused() {
         error.contains("sources.txt") && error.contains("targets.txt"),
         "{error}"
     );
-    // The pair before is scored.
+    // The pair before the missing line is scored.
     assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 1);
 }

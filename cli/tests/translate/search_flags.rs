@@ -1,16 +1,17 @@
-//! The flags of `translate` that say what is searched for, run from outside on a small model with random weights.
+//! The flags that `attend translate` has for the search, run from outside on a small model with random weights.
 
 use std::collections::HashSet;
 use std::fs;
 
-use attend_infer::Translator;
 use attend_infer::search::{LengthNormalization, Sampling, SearchOptions, Stopping, Unknown};
+use attend_infer::{Language, TranslateOptions};
 
 use crate::common::{
-    MAX_SOURCE_TOKENS, NOTHING, SENTENCES, Workspace, argument, assert_error, bundle, bundle_of_words, text,
+    MAX_SOURCE_TOKENS, NOTHING, SENTENCES, Workspace, argument, assert_error, bundle, bundle_of_words, each,
+    searching, text, translator,
 };
 
-/// Each flag does what the option of its name does, which has its own tests.
+/// Each flag sets the search option of its name, whose effects have tests of their own.
 #[test]
 fn flags_are_options_of_the_search() {
     let workspace = Workspace::new();
@@ -113,9 +114,11 @@ fn flags_are_options_of_the_search() {
         ),
     ];
     let mut outputs = HashSet::new();
+    let translator = translator(bundle());
     for (flags, options) in cases {
-        let translator = Translator::new(bundle()).with_search(options).unwrap();
-        let best = translator.translate_best(&SENTENCES).unwrap();
+        let best = translator
+            .translate_best(&SENTENCES, &searching(options))
+            .unwrap();
         let expected: String = best.iter().map(|best| format!("{best}\n")).collect();
         let flags: Vec<&str> = flags.split(' ').chain(["--batch-tokens", "300"]).collect();
         assert_eq!(
@@ -146,7 +149,7 @@ fn a_model_may_ask_for_sampling() {
     let beam = workspace.translated(&["--beam", "2"], text().as_bytes());
     assert_ne!(beam, drawn);
 
-    // Several samples of a line, in the order in which they are drawn.
+    // With --nbest, the samples of a line come in the order in which they are drawn.
     let json = workspace.translated(&["--sample", "--nbest", "9", "--json", "yes"], b"");
     let line: serde_json::Value = serde_json::from_str(&json).unwrap();
     let samples = line["translations"].as_array().unwrap();
@@ -191,7 +194,7 @@ fn translations_start_with_their_prefix() {
     for (input, but, written) in [("yes\nyes\n", "fewer", 2), ("yes\nyes\nyes\nyes\n", "more", 3)] {
         let output = workspace.translate(&from_file, input.as_bytes());
         assert_eq!(output.status.code(), Some(1));
-        // What has a prefix is translated first.
+        // The lines that have a prefix are translated before the error.
         assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), written);
         let complaint = format!("prefixes.txt has 3 lines, but the input has {but}");
         assert!(
@@ -221,7 +224,7 @@ fn words_are_banned_and_required() {
         assert!(has_word(line, "Garten"), "{line}");
         assert!(line.contains("the old house"), "{line}");
     }
-    // What a model says is what it can be kept from saying.
+    // The longest word that the model uses is banned.
     for beam in ["1", "4"] {
         let free = workspace.translated(&["--beam", beam], text().as_bytes());
         let words = free.split(|c: char| !c.is_alphanumeric());
@@ -252,7 +255,7 @@ fn words_are_banned_and_required() {
     assert_error(&workspace.translate(&short, b""), &["line 1", "at most 2"]);
 }
 
-/// Words alone, and none but the special ones: there is nothing to say but the end.
+/// The vocabulary holds the special tokens alone, so that a translation can only end.
 #[test]
 fn a_vocabulary_without_words_translates() {
     let workspace = Workspace::new();
@@ -271,31 +274,31 @@ fn a_vocabulary_without_words_translates() {
     assert_error(&output, &["line 1", "\"ja\"", "no such word"]);
 }
 
-/// A vocabulary of one word, so that a model with random weights takes most for unknown.
+/// The vocabulary holds one word, so that a model with random weights generates `<unk>` for most words.
 #[test]
 fn unknown_words_are_copied_from_where_they_come() {
-    let model = || bundle_of_words(["yes"]);
+    let translator = translator(bundle_of_words(["yes"]));
     let sources = [
         "Xanthippe lacht .",
         "yes Quetzal",
         "good morning to all of Ouagadougou",
     ];
-    let searching = |unknown, nbest| {
-        let options = SearchOptions {
+    let treating = |unknown, nbest| {
+        searching(SearchOptions {
             beam_size: 3,
             nbest,
             unknown,
             min_length: 2,
             max_length: Some(4),
             ..SearchOptions::default()
-        };
-        Translator::new(model()).with_search(options).unwrap()
+        })
     };
-    let kept = searching(Unknown::Keep, 3)
-        .with_alignments()
-        .translate(&sources)
-        .unwrap();
-    let copied = searching(Unknown::Copy, 3).translate(&sources).unwrap();
+    let kept = TranslateOptions {
+        alignment: true,
+        ..treating(Unknown::Keep, 3)
+    };
+    let kept = each(translator.translate(&sources, &kept));
+    let copied = each(translator.translate(&sources, &treating(Unknown::Copy, 3)));
     let mut places = HashSet::new();
     for ((source, kept), copied) in sources.iter().zip(&kept).zip(&copied) {
         let words: Vec<&str> = source.split(' ').collect();
@@ -319,16 +322,24 @@ fn unknown_words_are_copied_from_where_they_come() {
     }
     assert!(places.len() > 1, "from more than one place: {places:?}");
 
-    // Of texts, from the sentence that it stands in.
+    // In a text of several sentences, an unknown word is copied from its own sentence.
     let joined = ["Xanthippe lacht . Good morning to all of Ouagadougou"];
-    let of_text = searching(Unknown::Copy, 1).translate_text(&joined).unwrap();
-    let sentences = searching(Unknown::Copy, 1)
-        .translate_best(&["Xanthippe lacht .", "Good morning to all of Ouagadougou"])
+    let of_sentences = treating(Unknown::Copy, 1);
+    let of_text = TranslateOptions {
+        language: Some(Language::default()),
+        ..of_sentences.clone()
+    };
+    let of_text = each(translator.translate(&joined, &of_text));
+    let sentences = translator
+        .translate_best(
+            &["Xanthippe lacht .", "Good morning to all of Ouagadougou"],
+            &of_sentences,
+        )
         .unwrap();
     assert_eq!(of_text[0][0].text, sentences.join(" "));
 
     let workspace = Workspace::new();
-    model().save(workspace.model()).unwrap();
+    bundle_of_words(["yes"]).save(workspace.model()).unwrap();
     let flags = ["--unknown=copy", "--beam=3", "--min-length=2", "--max-length=4"];
     let best: String = copied
         .iter()
@@ -350,7 +361,7 @@ fn unknown_words_are_copied_from_where_they_come() {
         let flags = [&["--beam=3"], flags.as_slice()].concat();
         assert_error(&workspace.translate(&flags, b""), &parts);
     }
-    // Subwords spell any word, so nothing is unknown.
+    // A vocabulary of subwords spells any word, so that no word is unknown.
     bundle().save(workspace.model()).unwrap();
     assert_eq!(
         workspace.translated(&["--unknown", "copy"], text().as_bytes()),
@@ -358,21 +369,19 @@ fn unknown_words_are_copied_from_where_they_come() {
     );
 }
 
-/// What is unknown of segmented text is a piece of a word.
+/// In segmented text, an unknown token is a piece of a word, but the whole word is copied.
 #[test]
 fn a_copied_word_is_whole() {
-    let options = SearchOptions {
+    let options = searching(SearchOptions {
         unknown: Unknown::Copy,
         min_length: 1,
         max_length: Some(1),
         ..SearchOptions::default()
-    };
-    // Nothing but unknown words.
-    let translator = Translator::new(bundle_of_words([""]))
-        .with_search(options)
-        .unwrap();
-    let copied = translator.translate_best(&["Xan@@ thip@@ pe"]).unwrap();
+    });
+    // The vocabulary holds no word, so that every token is unknown.
+    let translator = translator(bundle_of_words([""]));
+    let copied = translator.translate_best(&["Xan@@ thip@@ pe"], &options).unwrap();
     assert_eq!(copied, ["Xanthippe"]);
-    let unfinished = translator.translate_best(&["Xan@@"]).unwrap();
+    let unfinished = translator.translate_best(&["Xan@@"], &options).unwrap();
     assert_eq!(unfinished, ["Xan"]);
 }

@@ -1,4 +1,4 @@
-//! `translate` while its input is still coming, and what it takes of the system meanwhile.
+//! `attend translate` while its input is still coming: when it prints, and what threads and memory it takes.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command};
@@ -10,7 +10,7 @@ use crate::common::{SENTENCES, Workspace, assert_error, run};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The program, and the lines that it prints as they come.
+/// A running program, with the lines that it prints as they come.
 struct Running {
     child: Child,
     stdin: ChildStdin,
@@ -34,7 +34,7 @@ impl Running {
         self.lines.recv_timeout(PATIENCE).expect("a line in good time")
     }
 
-    /// A value of its `/proc/PID/status`.
+    /// Returns a number from the program's `/proc/PID/status`.
     fn status(&self, field: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
@@ -86,7 +86,7 @@ fn a_reader_that_goes_away_ends_an_endless_input() {
     endless.join().unwrap();
 }
 
-/// The main thread, the one that reads lines, and one for each that was asked for.
+/// The program has its main thread, one that reads lines, and the threads that were asked for.
 #[cfg(target_os = "linux")]
 #[test]
 fn no_more_threads_run_than_were_asked_for() {
@@ -106,7 +106,7 @@ fn no_more_threads_run_than_were_asked_for() {
     }
 }
 
-/// The system has no memory for a stack of 64 TiB.
+/// The variable asks for a stack of 64 TiB, for which the system has no memory.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_thread_that_is_refused_is_an_error() {
@@ -126,7 +126,7 @@ fn memory_does_not_grow_with_the_input() {
         .flat_map(|sentence| sentence.split(' '))
         .collect();
     let mut command = workspace.translate_command(&["--max-length", "20"]);
-    // Memory that is freed goes back at once, so that what is counted is in use.
+    // Freed memory goes back to the system at once, so that the peak counts memory in use alone.
     command.env("MIMALLOC_PURGE_DELAY", "0");
     let mut running = Running::start(command);
     let mut random = 1u64;
@@ -141,7 +141,7 @@ fn memory_does_not_grow_with_the_input() {
         let length = draw(60);
         let line: Vec<&str> = (0..length).map(|_| words[draw(words.len())]).collect();
         writeln!(running.stdin, "{}.", line.join(" ")).unwrap();
-        // Never so many ahead that both pipes are full.
+        // The test never writes so far ahead that both pipes are full.
         if number % 100 == 0 {
             (0..100).for_each(|_| drop(running.line()));
         }
@@ -154,6 +154,6 @@ fn memory_does_not_grow_with_the_input() {
         panic!("two peaks")
     };
     println!("peak memory: {early} KiB after 2,000 lines, {late} KiB after 20,000");
-    // The lines in between, kept with their translations, would be 5 MiB.
+    // Memory for all lines in between and their translations would be 5 MiB.
     assert!(late <= early + 2048, "{early} KiB, then {late} KiB");
 }

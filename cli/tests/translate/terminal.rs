@@ -1,4 +1,4 @@
-//! What `translate` does on a terminal: a prompt, and a bar that shows progress.
+//! `attend translate` on a terminal: a prompt, and a bar that shows progress.
 #![cfg(unix)]
 
 use std::process::Command;
@@ -23,7 +23,8 @@ fn spawn(workspace: &Workspace, arguments: &[&str]) -> PtySession {
 #[test]
 fn a_prompt_translates_lines_until_it_ends() {
     let workspace = Workspace::new();
-    // JSON repeats the source; the translations of a random model are hard to tell from what the terminal shows.
+    // The test looks for the source in JSON, since a random model's translations look like anything that a terminal
+    // shows.
     let mut terminal = spawn(&workspace, &["--json", "--no-split"]);
     terminal.exp_string("> ").unwrap();
     terminal.send_line("good morning").unwrap();
@@ -44,7 +45,7 @@ fn a_prompt_translates_lines_until_it_ends() {
         .exp_string("error: line 3 of the input has at least")
         .unwrap();
     terminal.exp_string("> ").unwrap();
-    // The arrow up twice: the line before the last.
+    // Two times arrow up gives the line before the last.
     terminal.send("\x1b[A\x1b[A").unwrap();
     terminal.send_line("").unwrap();
     terminal.exp_string("{\"source\":\"yes\"").unwrap();

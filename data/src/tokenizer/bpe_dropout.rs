@@ -1,12 +1,12 @@
-//! BPE-dropout: a sentence cut differently each time it is trained on (Provilkov et al., 2020, "BPE-Dropout: Simple
-//! and Effective Subword Regularization").
+//! BPE-dropout: a sentence is cut in another way each time it is trained on (Provilkov et al., 2020, "BPE-Dropout:
+//! Simple and Effective Subword Regularization").
 //!
-//! The tokenizers library has it, too, but draws from a generator without a seed: no run could be repeated.
+//! The dropout of the tokenizers library is not used: its random numbers have no seed, so that no run could be
+//! repeated.
 
 use std::collections::HashMap;
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::Rng;
 use serde::Deserialize;
 use tokenizers::Model;
 use tokenizers::models::bpe::BPE;
@@ -15,26 +15,29 @@ use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use super::train::{byte_level_words, for_each_word};
 use super::{TOTAL, Tokenizer};
 
-/// The number of values that 32 random bits take: one more than the highest, so that a probability of 1 is certain.
+/// The number of values that 32 random bits can have.
 const RANGE: f64 = 4_294_967_296.0;
 
 /// The merges of a BPE model.
 #[derive(Clone, Debug)]
 pub(super) struct Merges {
-    /// The token of each byte, by the character that stands for it.
+    /// The token of each byte, by the character that stands for the byte.
     bytes: HashMap<char, u32>,
-    /// By two neighbouring tokens: the merge's rank, the first learnt being 0, and the token that they become.
+    /// The merge of two neighbouring tokens.
     merges: HashMap<(u32, u32), Merge>,
 }
 
+/// A merge. Merges are ordered by rank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Merge {
+    /// The place of the merge in the order of learning, counted from 0.
     rank: usize,
+    /// The token that the two tokens become.
     token: u32,
 }
 
 impl Merges {
-    /// Takes the merges out of a model, which shows them only when it is written.
+    /// Takes the merges out of a model. The library shows them in the model's JSON alone.
     pub(super) fn of(model: &BPE) -> Result<Self, String> {
         #[derive(Deserialize)]
         struct Written {
@@ -61,9 +64,9 @@ impl Merges {
         })
     }
 
-    /// Cuts a word, written in the characters that stand for bytes, as algorithm 1 of the paper does: of all merges
-    /// possible at a step, each is left out with `probability`, and the first learnt of the others is made, until
-    /// none is left.
+    /// Cuts a word, written in the characters that stand for bytes, by algorithm 1 of the paper. Each step leaves out
+    /// each of the possible merges with `probability`, and makes the merge of the lowest rank among the others. The
+    /// word is done when no merge is left.
     fn encode_word(&self, word: &str, probability: f64, random: &mut impl Rng) -> Vec<u32> {
         let mut tokens: Vec<u32> = word.chars().map(|byte| self.bytes[&byte]).collect();
         let threshold = probability * RANGE;
@@ -83,9 +86,9 @@ impl Merges {
 }
 
 impl Tokenizer {
-    /// The ids of `text` where each merge that is possible at a step is left out with `probability`: at 0 those of
-    /// [`Tokenizer::encode`], at 1 single bytes. Every result decodes to `text`. Kinds without merges encode as
-    /// always.
+    /// Encodes `text` by BPE-dropout: each step leaves out each merge that is possible with `probability`. At 0 the
+    /// result is that of [`Tokenizer::encode`], at 1 a token for each byte. Every result decodes to `text`. Tokenizers
+    /// of other kinds than BPE have no merges to leave out, and encode as [`Tokenizer::encode`] does.
     #[must_use]
     pub fn encode_with_dropout(&self, text: &str, probability: f64, random: &mut impl Rng) -> Vec<u32> {
         let Some(merges) = &self.merges else {
@@ -98,18 +101,4 @@ impl Tokenizer {
         .expect(TOTAL);
         ids
     }
-}
-
-/// The random numbers by which a sentence is cut in an epoch of a run: the same however the work is divided, and
-/// wherever a run is resumed. `place` is the sentence's place in the epoch's order, so that a sentence that the epoch
-/// takes twice is cut twice.
-#[must_use]
-pub fn dropout_random(seed: u64, epoch: u64, place: u64) -> ChaCha8Rng {
-    let mut key = [0; 32];
-    for (part, number) in key.chunks_exact_mut(8).zip([seed, epoch, place]) {
-        part.copy_from_slice(&number.to_le_bytes());
-    }
-    // Keeps these streams apart from the others that a run draws from the same seed and epoch.
-    key[24..].copy_from_slice(b"dropout\0");
-    ChaCha8Rng::from_seed(key)
 }

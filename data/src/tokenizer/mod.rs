@@ -1,13 +1,13 @@
-//! Tokenizers: text to token ids and back.
+//! Tokenizers, which turn text into token ids and back.
 
 mod bpe_dropout;
 mod train;
 
-use std::fmt;
 use std::path::Path;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, VariantNames};
 use tokenizers::decoders::fuse::Fuse;
 use tokenizers::decoders::sequence::Sequence;
 use tokenizers::decoders::wordpiece::WordPiece;
@@ -19,66 +19,58 @@ use tokenizers::{
 };
 
 use crate::batch::Example;
-use crate::corpus::SentencePair;
 use crate::error::DataError;
 use crate::file::write_file;
-
-pub use bpe_dropout::dropout_random;
-pub use train::DEFAULT_VOCAB_SIZE;
+use crate::sentence_pair::SentencePair;
 
 use bpe_dropout::Merges;
 
-/// Fills rows up to the width of their batch.
-pub const PAD: &str = "<pad>";
-/// Starts the decoder's input.
-pub const BOS: &str = "<s>";
-/// Ends a source sentence and a translation.
-pub const EOS: &str = "</s>";
-/// Stands for a word outside the vocabulary; [`TokenizerKind::Whitespace`] alone has it.
-pub const UNK: &str = "<unk>";
+/// The token that fills the rows of a batch up to their width.
+const PAD: &str = "<pad>";
+/// The token that starts the input of the decoder.
+const BOS: &str = "<s>";
+/// The token that ends a source sentence and a translation.
+const EOS: &str = "</s>";
+/// The token of all words outside the vocabulary of a [`TokenizerKind::Whitespace`].
+const UNK: &str = "<unk>";
 
-/// What ends a piece of a word that the next piece continues, in text segmented by the program subword-nmt.
+/// The mark, as a regular expression, that ends a piece of a word which the next piece continues. The program
+/// subword-nmt writes such marks.
 const MARK: &str = "@@( |$)";
 
-/// Why the library's `Result` is never an error here: `Tokenizer::new` has checked that every byte or `<unk>` has
-/// a token.
+/// Why the library's `Result` is never an error: `Tokenizer::new` has checked that every byte, or `<unk>`, has a token.
 const TOTAL: &str = "a checked tokenizer handles any text";
 
 type Inner =
     TokenizerImpl<ModelWrapper, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>;
 
 /// How text is cut into tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, VariantNames,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum TokenizerKind {
-    /// Byte-pair encoding (Sennrich et al., 2016): frequent pairs of neighbours are merged.
+    /// Byte-pair encoding (Sennrich et al., 2016): frequent pairs of neighbouring tokens are merged.
     #[default]
     Bpe,
-    /// Of all ways to cut a word, the most probable one under a model of independent pieces (Kudo, 2018).
+    /// A unigram model (Kudo, 2018): a word is cut in the most probable way, if its pieces are independent.
     Unigram,
-    /// The words between white space, for text that is segmented already.
+    /// The words between white space, for text that has been segmented by another program.
     Whitespace,
-}
-
-impl fmt::Display for TokenizerKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Bpe => "bpe",
-            Self::Unigram => "unigram",
-            Self::Whitespace => "whitespace",
-        })
-    }
 }
 
 /// A tokenizer with one vocabulary for both languages.
 ///
-/// The subword kinds split words off with the space before them and spell them in bytes. All 256 bytes are in their
-/// vocabularies, so any text can be encoded and no text is lost: `decode(&encode(text)) == text`.
-/// [`TokenizerKind::Whitespace`] knows the words of its training text; any other is `<unk>`, and decoding joins the
-/// words by a space and the pieces of a word at their marks, `@@ `.
+/// A tokenizer of subwords, [`TokenizerKind::Bpe`] or [`TokenizerKind::Unigram`], splits text into words, each with the
+/// space before it, and spells the words in bytes. All 256 bytes are in the vocabulary, so that every text can be
+/// encoded and none is lost: `decode(&encode(text)) == text`.
 ///
-/// The special tokens `<pad>`, `<s>` and `</s>` are never made from text: a sentence that contains the characters
-/// `</s>` is ordinary text, or an unknown word.
+/// A [`TokenizerKind::Whitespace`] knows the words of its training text. Every other word becomes `<unk>`. Decoding
+/// joins words by a space, and the pieces of a word where a piece ends with the mark `@@`.
+///
+/// The special tokens `<pad>`, `<s>` and `</s>` are never made of text: a sentence that contains the characters `</s>`
+/// is ordinary text, or has an unknown word.
 #[derive(Clone, Debug)]
 pub struct Tokenizer {
     inner: Inner,
@@ -86,11 +78,11 @@ pub struct Tokenizer {
     pad: u32,
     bos: u32,
     eos: u32,
-    /// `<unk>`, where the kind has it.
+    /// The id of `<unk>`; `None` if the tokenizer is of subwords.
     unk: Option<u32>,
-    /// What BPE-dropout needs, where the kind merges.
+    /// The merges, for BPE-dropout; `None` if the tokenizer is not of the kind BPE.
     merges: Option<Merges>,
-    /// The most characters that a token of the vocabulary has; the subword kinds spell each byte as one.
+    /// The most characters that a token of the vocabulary has. A tokenizer of subwords writes a byte as a character.
     longest_token: usize,
 }
 
@@ -98,12 +90,12 @@ impl Tokenizer {
     /// Reads a `tokenizer.json` in the format of the Hugging Face tokenizers library.
     ///
     /// # Errors
-    /// [`DataError::Read`], or [`DataError::InvalidTokenizer`] when the file is damaged, is no tokenizer of one of
-    /// the kinds, or lacks a byte or a special token.
+    /// [`DataError::Read`]; [`DataError::InvalidTokenizer`] if the file is damaged, holds no tokenizer of a
+    /// [`TokenizerKind`], or lacks a byte or a special token.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, DataError> {
         let path = path.as_ref();
         let bytes = std::fs::read(path).map_err(|error| DataError::read(path, error))?;
-        // By way of a value: reading its parts directly, the library panics where a file is cut short.
+        // By way of a JSON value: the library panics where it reads a file that is cut short.
         let tokenizer = serde_json::from_slice::<serde_json::Value>(&bytes)
             .and_then(serde_json::from_value::<Inner>)
             .map_err(|error| error.to_string())
@@ -114,7 +106,7 @@ impl Tokenizer {
         })
     }
 
-    /// Writes the `tokenizer.json` that [`Tokenizer::load`] reads, through a temporary name.
+    /// Writes a `tokenizer.json`, which [`Tokenizer::load`] reads, through a temporary name.
     ///
     /// # Errors
     /// [`DataError::Write`].
@@ -122,7 +114,7 @@ impl Tokenizer {
         write_file(path, self.to_json())
     }
 
-    /// The contents of [`Tokenizer::save`]'s file.
+    /// Returns the JSON that [`Tokenizer::save`] writes.
     #[must_use]
     pub fn to_json(&self) -> String {
         self.inner
@@ -130,23 +122,23 @@ impl Tokenizer {
             .expect("tokens and numbers always serialize")
     }
 
-    /// The ids of `text`, without special tokens.
+    /// Encodes `text`, without special tokens.
     #[must_use]
     pub fn encode(&self, text: &str) -> Vec<u32> {
         let encoding = self.inner.encode_fast(text, false).expect(TOTAL);
         self.without_special(encoding.get_ids())
     }
 
-    /// [`Tokenizer::encode`] on all cores, in the order of `texts`.
+    /// Encodes several texts on all cores, as [`Tokenizer::encode`] does, and returns the ids in the order of `texts`.
     #[must_use]
     pub fn encode_batch(&self, texts: &[&str]) -> Vec<Vec<u32>> {
-        // Text by text: the library's own way over a batch keeps the spelling of every token until it returns, and
+        // Text by text: the library's encoding of a batch keeps the spelling of every token until it returns, and
         // takes longer.
         texts.par_iter().map(|text| self.encode(text)).collect()
     }
 
-    /// How many tokens `text` has at least, found without encoding it, which takes a hundred times the memory of a long
-    /// text.
+    /// Returns a lower bound for the number of tokens of `text`. The text is not encoded, which would take a hundred
+    /// times the memory of a long text.
     #[must_use]
     pub fn min_tokens(&self, text: &str) -> usize {
         match self.kind {
@@ -155,7 +147,8 @@ impl Tokenizer {
         }
     }
 
-    /// Encodes both sides of `pairs` and ends each with `</s>`, in the order of `pairs`.
+    /// Encodes both sides of sentence pairs on all cores, and ends each side with `</s>`. Returns the examples in the
+    /// order of `pairs`.
     #[must_use]
     pub fn encode_pairs(&self, pairs: &[SentencePair]) -> Vec<Example> {
         let encode_side = |side: fn(&SentencePair) -> &str| {
@@ -171,15 +164,15 @@ impl Tokenizer {
             .collect()
     }
 
-    /// The text of `ids`; special tokens and ids outside the vocabulary are left out. Bytes that do not form
-    /// UTF-8, which a model can produce, become U+FFFD.
+    /// Returns the text of `ids`. Special tokens and ids outside the vocabulary are skipped. Bytes that are not UTF-8,
+    /// which a model can produce, become U+FFFD.
     #[must_use]
     pub fn decode(&self, ids: &[u32]) -> String {
         self.inner.decode(ids, true).expect(TOTAL)
     }
 
-    /// `text` as a reader should see it, and as [`Tokenizer::decode`] would give it if all its words were known:
-    /// [`TokenizerKind::Whitespace`] removes the marks of segmented text, other kinds change nothing.
+    /// Returns `text` as a reader should see it. A [`TokenizerKind::Whitespace`] removes the marks of segmented text:
+    /// "a ho@@ use" becomes "a house". Other kinds change nothing.
     #[must_use]
     pub fn plain_text(&self, text: &str) -> String {
         match (self.kind, self.inner.get_decoder()) {
@@ -191,8 +184,8 @@ impl Tokenizer {
         }
     }
 
-    /// One token as a reader sees it: a subword with the space that starts it, a word as it stands in segmented text,
-    /// a special token by its name, a part of a character as U+FFFD. Empty outside the vocabulary.
+    /// Returns a token as a reader sees it: a subword with the space that starts it, a word of segmented text with its
+    /// mark, a special token by its name, a part of a character as U+FFFD. Empty for an id outside the vocabulary.
     #[must_use]
     pub fn token(&self, id: u32) -> String {
         match self.kind {
@@ -201,15 +194,15 @@ impl Tokenizer {
         }
     }
 
-    /// One token as the vocabulary in `tokenizer.json` spells it. Empty outside the vocabulary.
+    /// Returns a token as `tokenizer.json` spells it. Empty for an id outside the vocabulary.
     #[must_use]
     pub fn vocabulary_entry(&self, id: u32) -> String {
         self.inner.id_to_token(id).unwrap_or_default()
     }
 
-    /// The bytes that a token adds to a text: those of a subword, with the space that starts it; a word and the space
-    /// behind it, or a piece of a word without its mark; none of a special token. Joined, they are what
-    /// [`Tokenizer::decode`] reads, but for a space at the end.
+    /// Returns the bytes that a token adds to a text: the bytes of a subword, with the space that starts it; a word and
+    /// the space behind it; a piece of a word without its mark; nothing for a special token. The bytes of all tokens
+    /// of a text, joined, are the text that [`Tokenizer::decode`] returns, but for a space at the end.
     #[must_use]
     pub fn surface(&self, id: u32) -> Vec<u8> {
         let entry = self.vocabulary_entry(id);
@@ -225,57 +218,54 @@ impl Tokenizer {
         }
     }
 
-    /// How it cuts text.
+    /// Returns how the tokenizer cuts text.
     #[must_use]
     pub fn kind(&self) -> TokenizerKind {
         self.kind
     }
 
-    /// The number of tokens: ids are `0..vocab_size`.
+    /// Returns the number of tokens. The ids are `0..vocab_size`.
     #[must_use]
     pub fn vocab_size(&self) -> usize {
         self.inner.get_vocab_size(true)
     }
 
-    /// The id of `<pad>`.
+    /// Returns the id of `<pad>`.
     #[must_use]
     pub fn pad_id(&self) -> u32 {
         self.pad
     }
 
-    /// The id of `<s>`.
+    /// Returns the id of `<s>`.
     #[must_use]
     pub fn bos_id(&self) -> u32 {
         self.bos
     }
 
-    /// The id of `</s>`.
+    /// Returns the id of `</s>`.
     #[must_use]
     pub fn eos_id(&self) -> u32 {
         self.eos
     }
 
-    /// The id of `<unk>`, which [`TokenizerKind::Whitespace`] has.
+    /// Returns the id of `<unk>`; `None` if the tokenizer is of subwords.
     #[must_use]
     pub fn unk_id(&self) -> Option<u32> {
         self.unk
     }
 
-    /// A word spelt like a special token is a word: an unknown one.
+    /// Replaces special tokens by `<unk>`: a word that is spelt like a special token is an unknown word.
     fn without_special(&self, ids: &[u32]) -> Vec<u32> {
-        match self.unk {
-            None => ids.to_vec(),
-            Some(unk) => ids
-                .iter()
-                .map(|&id| match [self.pad, self.bos, self.eos].contains(&id) {
-                    true => unk,
-                    false => id,
-                })
-                .collect(),
-        }
+        let Some(unk) = self.unk else {
+            return ids.to_vec();
+        };
+        let is_special = |id| [self.pad, self.bos, self.eos].contains(&id);
+        ids.iter()
+            .map(|&id| if is_special(id) { unk } else { id })
+            .collect()
     }
 
-    /// Checks what this crate relies on, and sets what the file does not say.
+    /// Checks everything that this crate relies on, and sets what the file of a tokenizer does not hold.
     fn new(mut inner: Inner) -> Result<Self, String> {
         if inner.get_normalizer().is_some() {
             return Err("its normalizer would change the text".to_owned());
@@ -346,8 +336,8 @@ impl Tokenizer {
     }
 }
 
-/// The byte that a character stands for in byte-level vocabularies: itself where it can be seen in Latin-1; the others
-/// are numbered in their order from U+0100 on.
+/// Returns the byte that a character stands for in byte-level vocabularies. A byte that is a visible character in
+/// Latin-1 is written as that character; the other bytes are written, in their order, as the characters from U+0100 on.
 fn byte_of(character: char) -> Option<u8> {
     let is_seen = |byte: &u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
     match u32::from(character) {
@@ -359,7 +349,7 @@ fn byte_of(character: char) -> Option<u8> {
 }
 
 fn check_byte_level_parts(inner: &Inner) -> Result<(), String> {
-    // Splitting letters from punctuation also keeps subwords from ever spelling a special token.
+    // Splitting letters from punctuation also ensures that no subword spells a special token.
     let splits_words = matches!(
         inner.get_pre_tokenizer(),
         Some(PreTokenizerWrapper::ByteLevel(split)) if split.use_regex && !split.add_prefix_space
@@ -389,12 +379,12 @@ fn check_whitespace_parts(inner: &Inner) -> Result<(), String> {
     Ok(())
 }
 
-/// Joins words by a space and removes the marks between the pieces of a word. It is made of parts that the Hugging
-/// Face library knows, so that others read the file alike.
+/// Makes the decoder that joins words by a space and removes the marks between the pieces of a word. It is made of
+/// parts that the Hugging Face library has, so that other programs decode in the same way.
 fn whitespace_decoder() -> DecoderWrapper {
     let mark = ReplacePattern::Regex(MARK.to_owned());
     Sequence::new(vec![
-        // A word has no space in it, so none starts with this prefix: all but the first get a space in front.
+        // No word has a space in it, and so none starts with this prefix: all words but the first get a space in front.
         WordPiece::new(" ".to_owned(), false).into(),
         Fuse::new().into(),
         Replace::new(mark, "").expect("the pattern is valid").into(),

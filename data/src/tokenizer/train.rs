@@ -17,35 +17,38 @@ use tokenizers::{
 use super::{BOS, EOS, Inner, PAD, Tokenizer, TokenizerKind, UNK, whitespace_decoder};
 use crate::error::DataError;
 
-/// The size of a subword vocabulary where none is asked for.
-pub const DEFAULT_VOCAB_SIZE: usize = 8_000;
-
-/// Longer words teach [`Tokenizer::train_unigram`] nothing, and cost it time and memory by their length squared.
+/// The longest word, in bytes, that [`Tokenizer::train_unigram`] learns from. Longer words teach nothing, and take time
+/// and memory by the square of their length.
 const MAX_WORD_LENGTH: usize = 1_000;
 
 impl Tokenizer {
-    /// Learns a vocabulary of at most `vocab_size` tokens from `lines` of both languages. Without a size, it is
-    /// 8,000 for subwords, and all of them for words.
+    /// The size of a subword vocabulary unless another is asked for.
+    pub const DEFAULT_VOCAB_SIZE: usize = 8_000;
+
+    /// Learns a vocabulary of at most `vocab_size` tokens from `lines` of both languages. Without a size, a vocabulary
+    /// has [`Tokenizer::DEFAULT_VOCAB_SIZE`] subwords, or all words.
     ///
     /// # Errors
-    /// As [`Tokenizer::train_bpe`], [`Tokenizer::train_unigram`] and [`Tokenizer::train_whitespace`].
+    /// [`DataError::VocabularyTooSmall`]; [`DataError::TrainTokenizer`] if the tokenizers library fails.
     pub fn train<S: AsRef<str> + Send>(
         kind: TokenizerKind,
         lines: impl Iterator<Item = S> + Send,
         vocab_size: Option<usize>,
     ) -> Result<Self, DataError> {
+        let subwords = vocab_size.unwrap_or(Self::DEFAULT_VOCAB_SIZE);
         match kind {
-            TokenizerKind::Bpe => Self::train_bpe(lines, vocab_size.unwrap_or(DEFAULT_VOCAB_SIZE)),
-            TokenizerKind::Unigram => Self::train_unigram(lines, vocab_size.unwrap_or(DEFAULT_VOCAB_SIZE)),
+            TokenizerKind::Bpe => Self::train_bpe(lines, subwords),
+            TokenizerKind::Unigram => Self::train_unigram(lines, subwords),
             TokenizerKind::Whitespace => Self::train_whitespace(lines, vocab_size),
         }
     }
 
-    /// Learns byte-pair encoding: the special tokens (`<pad>` 0, `<s>` 1, `</s>` 2), the 256 bytes, then merges of
-    /// pairs that occur at least twice. The same lines give the same tokenizer.
+    /// Learns a byte-pair encoding. The vocabulary has the special tokens (`<pad>` 0, `<s>` 1, `</s>` 2), the 256
+    /// bytes, and then merges of pairs that occur at least twice. Equal lines give equal tokenizers.
     ///
     /// # Errors
-    /// [`DataError::VocabularyTooSmall`] below 259 tokens; [`DataError::TrainTokenizer`] when the library fails.
+    /// [`DataError::VocabularyTooSmall`] below 259 tokens; [`DataError::TrainTokenizer`] if the tokenizers library
+    /// fails.
     pub fn train_bpe<S: AsRef<str> + Send>(
         lines: impl Iterator<Item = S> + Send,
         vocab_size: usize,
@@ -64,12 +67,13 @@ impl Tokenizer {
         Self::new(inner).map_err(train_error)
     }
 
-    /// Learns the pieces of a unigram model by expectation maximisation, from all substrings of words down to
-    /// `vocab_size` (Kudo, 2018): the special tokens (`<pad>` 0, `<s>` 1, `</s>` 2), then pieces by probability, the
-    /// 256 bytes among them. The same lines give the same tokenizer.
+    /// Learns a unigram model by expectation maximisation, which begins with all substrings of words and ends with
+    /// `vocab_size` pieces (Kudo, 2018). The vocabulary has the special tokens (`<pad>` 0, `<s>` 1, `</s>` 2), and then
+    /// the pieces by their probability, the 256 bytes among them. Equal lines give equal tokenizers.
     ///
     /// # Errors
-    /// [`DataError::VocabularyTooSmall`] below 259 tokens; [`DataError::TrainTokenizer`] when the library fails.
+    /// [`DataError::VocabularyTooSmall`] below 259 tokens; [`DataError::TrainTokenizer`] if the tokenizers library
+    /// fails.
     pub fn train_unigram<S: AsRef<str> + Send>(
         lines: impl Iterator<Item = S> + Send,
         vocab_size: usize,
@@ -78,7 +82,7 @@ impl Tokenizer {
         check_vocab_size(vocab_size, bytes.len() + 3)?;
         let mut words = word_counts(&byte_level_words(), lines)?;
         words.retain(|word, _| word.len() <= MAX_WORD_LENGTH);
-        // Training drops what is never used. Here each byte is used at least once, as a word of its own.
+        // Training drops pieces that are not used. Each byte is used at least once, as a word of its own.
         for byte in &bytes {
             *words.entry(byte.to_string()).or_default() += 1;
         }
@@ -93,8 +97,8 @@ impl Tokenizer {
             .show_progress(false)
             .build()
             .map_err(train_error)?;
-        // One thread: the library divides its sums by the number of threads, and the scores' last digits would
-        // depend on it.
+        // One thread: the library splits its sums among the threads, so that the last digits of the scores would depend
+        // on their number.
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(1)
             .build()
@@ -105,7 +109,7 @@ impl Tokenizer {
 
         let is_byte = |piece: &str| piece.chars().count() == 1;
         let mut pieces: Vec<(String, f64)> = trained.iter().cloned().collect();
-        // Bytes first, to keep them all; then by probability, and by name where that is equal.
+        // Bytes first, to keep them all; then by probability, and by name where probabilities are equal.
         pieces.sort_by(|(left, left_score), (right, right_score)| {
             let by_score = right_score.total_cmp(left_score).then_with(|| left.cmp(right));
             is_byte(right).cmp(&is_byte(left)).then(by_score)
@@ -120,12 +124,12 @@ impl Tokenizer {
         Self::new(byte_level(model)).map_err(train_error)
     }
 
-    /// Makes a dictionary of the words between white space: the special tokens (`<pad>` 0, `<s>` 1, `</s>` 2,
-    /// `<unk>` 3), then the words, the most frequent first; with `vocab_size`, no more than that in all. The same lines
-    /// give the same tokenizer.
+    /// Collects the words between white space. The vocabulary has the special tokens (`<pad>` 0, `<s>` 1, `</s>` 2,
+    /// `<unk>` 3), and then the words, the most frequent first, up to `vocab_size` tokens in all. Equal lines give
+    /// equal tokenizers.
     ///
     /// # Errors
-    /// [`DataError::VocabularyTooSmall`] below 5 tokens; [`DataError::TrainTokenizer`] when the library fails.
+    /// [`DataError::VocabularyTooSmall`] below 5 tokens; [`DataError::TrainTokenizer`] if the tokenizers library fails.
     pub fn train_whitespace<S: AsRef<str> + Send>(
         lines: impl Iterator<Item = S> + Send,
         vocab_size: Option<usize>,
@@ -159,10 +163,10 @@ impl Tokenizer {
 }
 
 fn check_vocab_size(vocab_size: usize, smallest: usize) -> Result<(), DataError> {
-    match vocab_size < smallest {
-        true => Err(DataError::VocabularyTooSmall { vocab_size, smallest }),
-        false => Ok(()),
+    if vocab_size < smallest {
+        return Err(DataError::VocabularyTooSmall { vocab_size, smallest });
     }
+    Ok(())
 }
 
 fn train_error(error: impl ToString) -> DataError {
@@ -178,12 +182,13 @@ fn byte_level(model: impl Into<tokenizers::ModelWrapper>) -> Inner {
     inner
 }
 
-/// Splits text into words and spells them in bytes, each byte as the character that stands for it.
+/// Makes the pre-tokenizer that splits text into words, and writes each byte of a word as the character that stands for
+/// the byte.
 pub(super) fn byte_level_words() -> PreTokenizerWrapper {
     ByteLevel::default().add_prefix_space(false).into()
 }
 
-/// How often each word occurs that `split` finds.
+/// Counts the words that `split` finds in `lines`.
 fn word_counts<S: AsRef<str> + Send>(
     split: &PreTokenizerWrapper,
     lines: impl Iterator<Item = S> + Send,
@@ -205,7 +210,7 @@ fn word_counts<S: AsRef<str> + Send>(
         .map_err(|error: tokenizers::Error| train_error(error))
 }
 
-/// Calls `visit` with each word of `text` that `split` finds, in order.
+/// Calls `visit` with each word that `split` finds in `text`, in order.
 pub(super) fn for_each_word(
     split: &PreTokenizerWrapper,
     text: &str,

@@ -58,8 +58,10 @@ impl Bleu {
 
     /// The settings that a reader needs to compute the same score, in sacreBLEU's notation.
     pub fn signature(&self) -> String {
-        let tokenizer = self.tokenizer.name();
-        format!("nrefs:1|case:mixed|eff:no|tok:{tokenizer}|smooth:exp|version:{VERSION}")
+        format!(
+            "nrefs:1|case:mixed|eff:no|tok:{}|smooth:exp|version:{VERSION}",
+            self.tokenizer
+        )
     }
 
     /// Words in the hypotheses for each word in the references; 0 if the references are empty.

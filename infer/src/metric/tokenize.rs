@@ -5,30 +5,27 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, VariantNames};
 
 /// How a line is cut into the words that BLEU counts. Scores of different tokenizers cannot be compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Display, EnumString, VariantNames,
+)]
 pub enum BleuTokenizer {
     /// The rules of the script `mteval-v13a.pl`, with which WMT's scores are computed: ASCII punctuation stands
     /// alone, except for apostrophes, for hyphens behind anything but a digit, and for periods and commas
     /// within a number.
     #[default]
     #[serde(rename = "13a")]
+    #[strum(serialize = "13a")]
     Mteval13a,
     /// White space alone separates words: for text that is tokenized already.
     #[serde(rename = "none")]
+    #[strum(serialize = "none")]
     None,
 }
 
 impl BleuTokenizer {
-    /// The name in a score's signature: `13a` or `none`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Mteval13a => "13a",
-            Self::None => "none",
-        }
-    }
-
     /// The line with white space between its words; [`words`] takes them out.
     pub(super) fn separate(self, line: &str) -> Cow<'_, str> {
         match self {

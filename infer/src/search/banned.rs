@@ -49,7 +49,7 @@ impl SearchOptions {
     ///
     /// # Errors
     /// Where unknown words are copied: one could be a banned one.
-    pub fn validate_with_banned_words(&self) -> Result<(), SearchError> {
+    pub(crate) fn validate_with_banned_words(&self) -> Result<(), SearchError> {
         match self.unknown {
             Unknown::Copy => Err(SearchError::BannedCopies),
             Unknown::Forbid | Unknown::Keep => Ok(()),

@@ -1,6 +1,6 @@
 //! Beam search: the few most probable hypotheses at every step.
 
-use super::options::{SearchError, SearchOptions, Stopping};
+use super::options::{SearchOptions, Stopping};
 use super::required::allocate;
 use super::row::Row;
 use super::{Hypothesis, Request, Search, StepDecoder, keep_rows, step};
@@ -31,7 +31,7 @@ pub fn beam<D: StepDecoder + ?Sized>(
     search: &Search<'_>,
     decoder: &mut D,
     requests: &[Request],
-) -> Result<Vec<Vec<Hypothesis>>, SearchError> {
+) -> Vec<Vec<Hypothesis>> {
     let mut sentences: Vec<Sentence<'_>> = requests
         .iter()
         .map(|request| Sentence::new(search, request))
@@ -58,13 +58,7 @@ pub fn beam<D: StepDecoder + ?Sized>(
         }
         keep_rows(decoder, &parent_rows, n_rows);
     }
-    let results = sentences.into_iter().enumerate();
-    results
-        .map(|(sentence, search)| match search.finished.is_empty() {
-            true => Err(SearchError::Unmet { sentence }),
-            false => Ok(search.best()),
-        })
-        .collect()
+    sentences.into_iter().map(Sentence::best).collect()
 }
 
 /// A hypothesis without its `</s>`.

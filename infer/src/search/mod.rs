@@ -29,7 +29,7 @@ pub use banned::BannedWords;
 pub use beam::beam;
 pub use greedy::greedy;
 pub use options::{
-    LengthNormalization, MAX_BEAM_SIZE, Sampling, SearchError, SearchOptions, Stopping, Unknown,
+    EXTRA_LENGTH, LengthNormalization, MAX_BEAM_SIZE, Sampling, SearchError, SearchOptions, Stopping, Unknown,
 };
 pub use required::RequiredWords;
 pub use sample::sample;
@@ -238,7 +238,7 @@ impl<'a> Search<'a> {
                 let best = greedy(self, decoder, requests);
                 Ok(best.into_iter().map(|hypothesis| vec![hypothesis]).collect())
             }
-            _ => beam(self, decoder, requests),
+            _ => Ok(beam(self, decoder, requests)),
         }
     }
 }

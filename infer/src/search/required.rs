@@ -131,7 +131,7 @@ impl SearchOptions {
     /// # Errors
     /// With greedy search and sampling, which have no beam to divide; with the end of CTranslate2's beams, which takes
     /// hypotheses as they are; and with `no_repeat_ngram`, which may forbid what is required.
-    pub fn validate_with_required_words(&self) -> Result<(), SearchError> {
+    pub(crate) fn validate_with_required_words(&self) -> Result<(), SearchError> {
         let contradiction = if self.sampling.is_some() {
             "`sampling`"
         } else if self.beam_size == 1 {

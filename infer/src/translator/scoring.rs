@@ -1,47 +1,51 @@
-//! What a model finds in translations that are given: how probable they are, and where their words come from.
+//! Given translations: how probable a model finds them, and which source words their words come from.
 
-use attend_data::batch::{Batch, Example};
+use attend_data::{Batch, Example};
 use attend_device::values;
 use attend_model::Memory;
 use burn::tensor::{Int, Tensor};
 use serde::Serialize;
 
-use super::request::EncodedSentence;
-use super::{Translation, Translator, for_each};
+use super::batches::Item;
+use super::encoding::EncodedSentence;
+use super::{Translation, Translator};
 use crate::alignment::Alignment;
 use crate::error::InferError;
+use crate::model::Model;
+use crate::options::TranslateOptions;
+use crate::search::SearchOptions;
 
 /// A sentence and its translation, to be scored.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GivenTranslation<'a> {
-    /// The sentence.
+    /// The source sentence.
     pub source: &'a str,
-    /// Its translation.
+    /// The translation of the sentence.
     pub target: &'a str,
-    /// The pair's place in the input, from 0: errors name it.
+    /// The place of the pair in the input, from 0. Errors name it, counted from 1.
     pub number: usize,
 }
 
 /// How probable a model finds a translation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Score {
-    /// Natural logarithm of its probability, `</s>` included.
+    /// Natural logarithm of the translation's probability, `</s>` included.
     pub log_probability: f32,
-    /// What translations are ranked by: see [`SearchOptions::score`](crate::search::SearchOptions::score).
+    /// The number by which translations are ranked: see [`SearchOptions::score`].
     pub score: f32,
-    /// Its tokens, `</s>` last.
+    /// The translation's tokens, `</s>` last.
     pub tokens: Vec<TokenScore>,
-    /// Where its words come from, where that is [asked for](Translator::with_alignments).
+    /// The source words of the translation's words, if the options [ask](TranslateOptions::alignment) for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alignment: Option<Alignment>,
 }
 
-/// How probable a model finds a token behind those before it.
+/// How probable a model finds a token after the tokens before it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TokenScore {
-    /// The token.
+    /// The token's text.
     pub token: String,
-    /// Natural logarithm of its probability.
+    /// Natural logarithm of the token's probability.
     pub log_probability: f32,
 }
 
@@ -49,74 +53,78 @@ pub struct TokenScore {
 struct EncodedPair<'a> {
     tokens: Example,
     source: &'a str,
-    /// The translation's text, if it was given.
+    /// The text of the translation, if it was given and not found by a search.
     target: Option<&'a str>,
 }
 
 impl Translator {
-    /// How probable the model finds given translations, whatever the search would have found. Each side is one
-    /// sentence.
+    /// Finds how probable the model finds given translations, whatever a search would have found. Each side of a pair is
+    /// one sentence. Of the options, `alignment` counts and what [`SearchOptions::score`] depends on. Returns the result
+    /// of each pair, in order.
     ///
     /// # Errors
     ///
-    /// [`InferError::TooLong`] where a sentence has more tokens than the model has positions; nothing is scored then.
-    /// [`InferError::Device`] where the system refuses a thread.
-    pub fn score(&self, pairs: &[GivenTranslation<'_>]) -> Result<Vec<Score>, InferError> {
-        let workers = self.workers()?;
-        let pairs = for_each(&workers, pairs, |&pair| {
-            let ended = |sentence, text| {
-                let tokens = self.encode(sentence);
-                let mut tokens = tokens.map_err(|tokens| self.too_long(pair.number, tokens, text))?;
-                tokens.push(self.special.eos);
-                Ok::<_, InferError>(tokens)
-            };
-            Ok(EncodedPair {
-                tokens: Example {
-                    source: ended(pair.source, "the sources")?,
-                    target: ended(pair.target, "the targets")?,
-                },
-                source: pair.source,
-                target: Some(pair.target),
-            })
-        })?;
-        let lengths = |pair: &EncodedPair<'_>| [pair.tokens.longest_side(); 2];
-        self.in_batches(&workers, &pairs, 1, lengths, |pairs| Ok(self.score_batch(pairs)))
+    /// A pair fails with [`InferError::TooLong`] if one of its sides has more tokens than the model has positions, and
+    /// with the errors of [`TranslateOptions::validate_for`].
+    pub fn score(
+        &self,
+        pairs: &[GivenTranslation<'_>],
+        options: &TranslateOptions,
+    ) -> Vec<Result<Score, InferError>> {
+        let encoded = self.for_each(pairs, |pair| EncodedPair::new(&self.model, pair, options));
+        let pairs: Vec<&EncodedPair<'_>> = encoded.iter().flatten().collect();
+        let item = |(place, pair): (usize, &&EncodedPair<'_>)| Item {
+            place,
+            source: pair.tokens.longest_side(),
+            target: pair.tokens.longest_side(),
+        };
+        let items = pairs.iter().enumerate().map(item).collect();
+        let batches = self.batch_limit.plan(items, 1, self.workers.count());
+        let scores = self.in_batches(&batches, |batch| {
+            let batch: Vec<&EncodedPair<'_>> = batch.iter().map(|&place| pairs[place]).collect();
+            self.score_batch(&batch, options)
+        });
+        let mut scores = scores.into_iter();
+        let score_of =
+            |pair: Result<EncodedPair<'_>, InferError>| pair.map(|_| scores.next().expect("a score of each"));
+        encoded.into_iter().map(score_of).collect()
     }
 
-    fn score_batch(&self, pairs: &[&EncodedPair<'_>]) -> Vec<Score> {
+    fn score_batch(&self, pairs: &[&EncodedPair<'_>], options: &TranslateOptions) -> Vec<Score> {
+        let networks = &self.model.networks;
         let batch = self.batch(pairs);
         let width = batch.target_output.width;
-        let memories = self.model.encode(self.tensor(batch.source));
+        let memories = networks.encode(self.tensor(batch.source));
         let target_input = self.tensor(batch.target_input);
         let target_output = self.tensor(batch.target_output);
-        let log_probabilities = self.model.score(target_input.clone(), target_output, &memories);
+        let log_probabilities = networks.score(target_input.clone(), target_output, &memories);
         let log_probabilities = values(log_probabilities);
         let rows = log_probabilities.chunks_exact(width).zip(pairs);
         let mut scores: Vec<Score> = rows
-            .map(|(row, pair)| self.score_of(&pair.tokens.target, row))
+            .map(|(row, pair)| self.score_of(&pair.tokens.target, row, &options.search))
             .collect();
-        if self.aligns || self.search.coverage_penalty > 0.0 {
+        if options.alignment || options.search.coverage_penalty > 0.0 {
             let alignments = self.alignments(pairs, target_input, &memories);
             for (score, alignment) in scores.iter_mut().zip(alignments) {
-                score.score += self.search.coverage_score(&alignment.coverage());
-                score.alignment = self.aligns.then_some(alignment);
+                score.score += options.search.coverage_score(&alignment.coverage());
+                score.alignment = options.alignment.then_some(alignment);
             }
         }
         scores
     }
 
-    /// The score of a target whose tokens have these log-probabilities; there may be more of them. Without what its
-    /// coverage takes.
-    fn score_of(&self, target: &[u32], log_probabilities: &[f32]) -> Score {
-        let log_probabilities = &log_probabilities[..target.len()];
+    /// Returns the score of a target, without its coverage penalty. The row begins with the log-probabilities of the
+    /// target's tokens, and may go on with those of padding.
+    fn score_of(&self, target: &[u32], row: &[f32], search: &SearchOptions) -> Score {
+        let log_probabilities = &row[..target.len()];
         let total: f64 = log_probabilities.iter().copied().map(f64::from).sum();
         let tokens = target.iter().zip(log_probabilities);
         Score {
             log_probability: total as f32,
-            score: self.search.score(total as f32, target.len() - 1, true),
+            score: search.score(total as f32, target.len() - 1, true),
             tokens: tokens
                 .map(|(&token, &log_probability)| TokenScore {
-                    token: self.tokenizer.token(token),
+                    token: self.model.tokenizer.token(token),
                     log_probability,
                 })
                 .collect(),
@@ -124,14 +132,14 @@ impl Translator {
         }
     }
 
-    /// Aligns the translations of `sentences`: a row of each of `memories` each.
+    /// Aligns the translations of each of `sentences`, which are the rows of `memories`.
     pub(super) fn align(
         &self,
         translations: &mut [Vec<Translation>],
         sentences: &[&EncodedSentence<'_>],
         memories: &[Memory],
     ) {
-        let ended = |tokens: &[u32]| [tokens, &[self.special.eos]].concat();
+        let ended = |tokens: &[u32]| [tokens, &[self.model.special.eos]].concat();
         let (mut rows, mut pairs) = (Vec::new(), Vec::new());
         for (row, (best_first, sentence)) in translations.iter().zip(sentences).enumerate() {
             for translation in best_first {
@@ -146,6 +154,10 @@ impl Translator {
                 });
             }
         }
+        // Required words were found for no sentence.
+        if pairs.is_empty() {
+            return;
+        }
         let pairs: Vec<&EncodedPair<'_>> = pairs.iter().collect();
         let rows = Tensor::<1, Int>::from_ints(rows.as_slice(), &self.model.device());
         let memories = memories.iter().map(|memory| Memory {
@@ -159,14 +171,15 @@ impl Translator {
         }
     }
 
-    /// The alignment of each pair, a row of `target_input` and of each of `memories` each.
+    /// Returns the alignment of each pair. The pairs are the rows of `target_input` `[pairs, target_seq]` and of each of
+    /// the `memories`.
     fn alignments(
         &self,
         pairs: &[&EncodedPair<'_>],
         target_input: Tensor<2, Int>,
         memories: &[Memory],
     ) -> Vec<Alignment> {
-        let attention = self.model.alignment(target_input, memories);
+        let attention = self.model.networks.alignment(target_input, memories);
         let [_, target_width, source_width] = attention.dims();
         let attention = values(attention);
         let of_pairs = attention.chunks_exact(target_width * source_width);
@@ -174,17 +187,39 @@ impl Translator {
             let Example { source, target } = &pair.tokens;
             let rows = attention.chunks_exact(source_width).take(target.len());
             let rows = rows.map(|row| row[..source.len()].to_vec()).collect();
-            let (source, target) = (
-                (source.as_slice(), Some(pair.source)),
-                (target.as_slice(), pair.target),
-            );
-            Alignment::new(&self.tokenizer, source, target, rows)
+            let source = (source.as_slice(), Some(pair.source));
+            let target = (target.as_slice(), pair.target);
+            Alignment::new(&self.model.tokenizer, source, target, rows)
         };
         of_pairs.zip(pairs).map(alignment).collect()
     }
 
     fn batch(&self, pairs: &[&EncodedPair<'_>]) -> Batch {
         let pairs = pairs.iter().map(|pair| &pair.tokens);
-        Batch::new(pairs, self.padding(), self.tokenizer.bos_id())
+        Batch::new(pairs, self.model.padding(), self.model.special.bos)
+    }
+}
+
+impl<'a> EncodedPair<'a> {
+    fn new(
+        model: &Model,
+        pair: &GivenTranslation<'a>,
+        options: &TranslateOptions,
+    ) -> Result<Self, InferError> {
+        options.validate_for(model)?;
+        let ended = |sentence, text| {
+            let tokens = model.encode(sentence);
+            let mut tokens = tokens.map_err(|tokens| model.too_long(pair.number, tokens, text))?;
+            tokens.push(model.special.eos);
+            Ok::<_, InferError>(tokens)
+        };
+        Ok(Self {
+            tokens: Example {
+                source: ended(pair.source, "the sources")?,
+                target: ended(pair.target, "the targets")?,
+            },
+            source: pair.source,
+            target: Some(pair.target),
+        })
     }
 }

@@ -1,120 +1,217 @@
-//! From encoded sentences to translations.
+//! From encoded lines to translations.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
 
-use attend_data::batch::TokenMatrix;
-use attend_device::Workers;
-use burn::tensor::{Int, Tensor, TensorData};
+use attend_data::TokenMatrix;
 
-use super::request::EncodedSentence;
-use super::{Translation, Translator};
+use super::batches::Item;
+use super::encoding::{EncodedLine, EncodedSentence};
+use super::{Line, Translation, Translator};
 use crate::alignment::{self, Alignment};
 use crate::error::InferError;
-use crate::search::{Hypothesis, Request, Search, SearchError, Unknown};
+use crate::model::Model;
+use crate::options::TranslateOptions;
+use crate::search::{BannedWords, Hypothesis, Request, Search, SearchOptions, Unknown};
+use crate::text;
 use crate::transformer_decoder::TransformerDecoder;
 
-impl Translator {
-    /// The translations of each encoded sentence, in order.
-    pub(super) fn search_all(
-        &self,
-        workers: &Workers,
-        sentences: &[&EncodedSentence<'_>],
-    ) -> Result<Vec<Vec<Translation>>, InferError> {
-        let lengths = |sentence: &&EncodedSentence<'_>| [sentence.source.len(), sentence.request.max_length];
-        self.in_batches(workers, sentences, self.rows_per_sentence(), lengths, |batch| {
-            let batch: Vec<&EncodedSentence<'_>> = batch.iter().map(|&&sentence| sentence).collect();
-            let translations = self.search_batch(&batch).map_err(|error| match error {
-                SearchError::Unmet { sentence } => InferError::Unmet {
-                    line: batch[sentence].line + 1,
-                },
-                error => error.into(),
-            })?;
-            self.sentences_translated
-                .fetch_add(batch.len() as u64, Ordering::Relaxed);
-            Ok(translations)
-        })
-    }
+/// The options of a group are valid, since those of each line are.
+const VALID: &str = "the options were validated";
 
-    /// The rows of a decoder that a sentence's hypotheses take.
-    fn rows_per_sentence(&self) -> usize {
-        match self.search.sampling {
-            Some(_) => self.search.nbest,
-            None => self.search.beam_size,
+/// The groups that lines form whose sentences may share batches.
+pub(super) struct Groups<'a> {
+    pub(super) all: Vec<Group<'a>>,
+    /// The place of each line's group.
+    pub(super) of_lines: Vec<usize>,
+}
+
+/// Lines that are searched for alike.
+pub(super) struct Group<'a> {
+    /// The options of one of the lines, which agree in what batches depend on.
+    options: &'a TranslateOptions,
+    pub(super) banned: Option<Arc<BannedWords>>,
+}
+
+impl Translator {
+    pub(super) fn groups<'a>(&self, lines: &[Line<'a>]) -> Groups<'a> {
+        let mut all: Vec<Group<'a>> = Vec::new();
+        let mut group_of = |line: &Line<'a>| {
+            let joins = |group: &Group<'_>| line.options.shares_batches_with(group.options);
+            all.iter().position(joins).unwrap_or_else(|| {
+                all.push(Group {
+                    options: line.options,
+                    banned: self.model.banned_words(&line.options.banned),
+                });
+                all.len() - 1
+            })
+        };
+        Groups {
+            of_lines: lines.iter().map(&mut group_of).collect(),
+            all,
         }
     }
 
-    fn search_batch(&self, batch: &[&EncodedSentence<'_>]) -> Result<Vec<Vec<Translation>>, SearchError> {
+    /// Finds the translations of each line that could be encoded, in order.
+    pub(super) fn search(
+        &self,
+        groups: &Groups<'_>,
+        lines: Vec<Result<EncodedLine<'_>, InferError>>,
+    ) -> Vec<Result<Vec<Translation>, InferError>> {
+        let sentences: Vec<&EncodedSentence<'_>> =
+            lines.iter().flatten().flat_map(|line| &line.sentences).collect();
+        let batches_of = |(place, group): (usize, &Group<'_>)| {
+            let items = sentences.iter().enumerate();
+            let items = items.filter(|(_, sentence)| sentence.group == place);
+            let items = items.map(|(place, sentence)| Item {
+                place,
+                source: sentence.source.len(),
+                target: sentence.request.max_length,
+            });
+            let rows = rows_per_sentence(&group.options.search);
+            self.batch_limit.plan(items.collect(), rows, self.workers.count())
+        };
+        let batches: Vec<Vec<usize>> = groups.all.iter().enumerate().flat_map(batches_of).collect();
+        let found = self.in_batches(&batches, |batch| {
+            let batch: Vec<&EncodedSentence<'_>> = batch.iter().map(|&place| sentences[place]).collect();
+            self.search_batch(&groups.all[batch[0].group], &batch)
+        });
+        let mut found = found.into_iter();
+        let of_line = |line: Result<EncodedLine<'_>, InferError>| {
+            let line = line?;
+            let of_sentences: Vec<_> = found.by_ref().take(line.sentences.len()).collect();
+            Ok(line.join(of_sentences.into_iter().collect::<Result<_, InferError>>()?))
+        };
+        lines.into_iter().map(of_line).collect()
+    }
+
+    /// Finds the translations of sentences of one group, each its own.
+    fn search_batch(
+        &self,
+        group: &Group<'_>,
+        batch: &[&EncodedSentence<'_>],
+    ) -> Vec<Result<Vec<Translation>, InferError>> {
+        let Model {
+            networks,
+            tokenizer,
+            special,
+            ..
+        } = &*self.model;
+        let options = &group.options.search;
         let sources: Vec<Vec<u32>> = batch
             .iter()
-            .map(|sentence| [sentence.source.as_slice(), &[self.special.eos]].concat())
+            .map(|sentence| [sentence.source.as_slice(), &[special.eos]].concat())
             .collect();
         let requests: Vec<Request> = batch.iter().map(|sentence| sentence.request.clone()).collect();
-        let ids = self.tensor(TokenMatrix::new(&sources, self.padding()));
-        let memories = self.model.encode(ids);
-        let covers = self.search.coverage_penalty > 0.0;
-        let vocab_size = self.tokenizer.vocab_size();
-        let search = Search::new(&self.special, &self.search, self.banned.as_deref())?;
+        let memories = networks.encode(self.tensor(TokenMatrix::new(&sources, self.model.padding())));
+        let search = Search::new(special, options, group.banned.as_deref()).expect(VALID);
         let shortlist = search.shortlist(&requests);
-        let (memory, shortlist) = (memories.clone(), shortlist.as_ref());
-        let mut decoder = TransformerDecoder::new(&self.model, memory, vocab_size, shortlist, covers);
-        let hypotheses = search.run(&mut decoder, &requests)?;
+        let mut decoder = TransformerDecoder::new(
+            networks,
+            memories.clone(),
+            tokenizer.vocab_size(),
+            shortlist.as_ref(),
+            options.coverage_penalty > 0.0,
+        );
+        let hypotheses = search.run(&mut decoder, &requests).expect(VALID);
         let of_sentence = |best_first: Vec<Hypothesis>| {
             let translations = best_first.into_iter().map(|best| self.translation(best));
             translations.collect::<Vec<_>>()
         };
         let mut translations: Vec<_> = hypotheses.into_iter().map(of_sentence).collect();
-        let unk = self.special.unk.filter(|_| self.search.unknown == Unknown::Copy);
+
+        let aligns = group.options.alignment;
+        let unk = special.unk.filter(|_| options.unknown == Unknown::Copy);
         let copies = |translation: &Translation| unk.is_some_and(|unk| translation.tokens.contains(&unk));
-        if self.aligns || translations.iter().flatten().any(copies) {
+        if aligns || translations.iter().flatten().any(copies) {
             self.align(&mut translations, batch, &memories);
         }
-        for (translations, sentence) in translations.iter_mut().zip(batch) {
-            for translation in translations {
-                if copies(translation) {
-                    translation.text = self.text_with_copies(translation, sentence.text);
+        let translations = translations.into_iter().zip(batch);
+        translations
+            .map(|(mut best_first, sentence)| {
+                for translation in &mut best_first {
+                    if copies(translation) {
+                        translation.text = self.text_with_copies(translation, sentence.text);
+                    }
+                    if !aligns {
+                        translation.alignment = None;
+                    }
                 }
-                if !self.aligns {
-                    translation.alignment = None;
+                if best_first.is_empty() {
+                    return Err(InferError::Unmet {
+                        line: sentence.line + 1,
+                    });
                 }
-            }
-        }
-        Ok(translations)
+                Ok(best_first)
+            })
+            .collect()
     }
 
-    /// The text of an aligned translation, with the word of `source` that it looks at most in the place of each
-    /// `<unk>`.
+    /// Returns the text of an aligned translation, in which each `<unk>` is replaced by the word of `source` that it
+    /// attends to most.
     fn text_with_copies(&self, translation: &Translation, source: &str) -> String {
+        let tokenizer = &self.model.tokenizer;
         // Only words between white space, or their marked pieces, are ever unknown.
         let pieces: Vec<&str> = source.split_whitespace().collect();
         let Alignment { attention, .. } = translation.alignment.as_ref().expect("it is aligned");
         let words = translation.tokens.iter().zip(attention);
-        let words = words.map(|(&token, attention)| match Some(token) == self.special.unk {
-            false => self.tokenizer.vocabulary_entry(token),
-            true => match alignment::greatest(attention.iter().take(pieces.len())) {
-                Some(place) => self.tokenizer.plain_text(&whole_word(&pieces, place).join(" ")),
+        let words = words.map(|(&token, attention)| {
+            if Some(token) != self.model.special.unk {
+                return tokenizer.vocabulary_entry(token);
+            }
+            match alignment::greatest(attention.iter().take(pieces.len())) {
+                Some(place) => tokenizer.plain_text(&whole_word(&pieces, place).join(" ")),
                 None => String::new(),
-            },
+            }
         });
-        self.tokenizer.plain_text(&words.collect::<Vec<_>>().join(" "))
+        tokenizer.plain_text(&words.collect::<Vec<_>>().join(" "))
     }
 
     fn translation(&self, hypothesis: Hypothesis) -> Translation {
         Translation {
-            text: self.tokenizer.decode(&hypothesis.tokens),
+            text: self.model.tokenizer.decode(&hypothesis.tokens),
             score: hypothesis.score,
             log_probability: hypothesis.log_probability,
             tokens: hypothesis.tokens,
             alignment: None,
         }
     }
+}
 
-    pub(super) fn tensor(&self, matrix: TokenMatrix) -> Tensor<2, Int> {
-        let shape = [matrix.rows, matrix.width];
-        Tensor::from_data(TensorData::new(matrix.ids, shape), &self.model.device())
+impl EncodedLine<'_> {
+    /// Returns the translations of the line, of whose sentences these are the translations.
+    fn join(&self, mut of_sentences: Vec<Vec<Translation>>) -> Vec<Translation> {
+        let TranslateOptions {
+            search,
+            language,
+            alignment,
+            ..
+        } = self.options;
+        if language.is_none() {
+            let blank = || Translation {
+                alignment: alignment.then(Alignment::default),
+                ..Translation::default()
+            };
+            return of_sentences.pop().unwrap_or_else(|| vec![blank()]);
+        }
+        let spacings: Vec<&str> = self.sentences.iter().map(|sentence| sentence.spacing).collect();
+        if search.sampling.is_some() {
+            text::join_samples(&spacings, &of_sentences)
+        } else {
+            text::join(&spacings, &of_sentences, search.nbest)
+        }
     }
 }
 
-/// The pieces of the word that the one at `place` is a part of: all but its last have a mark.
+/// Returns the number of rows of a decoder that a sentence's hypotheses take.
+fn rows_per_sentence(search: &SearchOptions) -> usize {
+    if search.sampling.is_some() {
+        search.nbest
+    } else {
+        search.beam_size
+    }
+}
+
+/// Returns the pieces of the word that the piece at `place` is a part of: all pieces of a word but its last end in `@@`.
 fn whole_word<'a, 'b>(pieces: &'a [&'b str], place: usize) -> &'a [&'b str] {
     let goes_on = |piece: &&str| piece.ends_with("@@");
     let before = pieces[..place]

@@ -1,60 +1,57 @@
-//! `[data]`: what a run trains on.
+//! `[data]`: the text of a run.
 
 use std::path::PathBuf;
 
-use attend_data::clean::Cleaning;
-use attend_data::corpus::corpus_name;
-use attend_data::parallel_text::ParallelText;
-use attend_data::tokenizer::TokenizerKind;
+use attend_data::{Cleaning, ParallelText, TokenizerKind};
 use attend_infer::metric::BleuTokenizer;
+use attend_model::bounds;
 use serde::{Deserialize, Serialize};
 
-use super::OutOfRange;
+use super::out_of_range::{MOST, OutOfRange, check_bounds};
 
-/// What to train on: the embedded corpus, or files.
+/// The text of a run: the embedded corpus, or files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataSettings {
-    /// Name of the embedded corpus, `phrasebook`, in place of the three below.
+    /// Name of an embedded corpus, `phrasebook`, in place of `train`, `valid` and `test`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub embedded: Option<EmbeddedCorpus>,
-    /// Training pairs: one table, or a list of tables whose corpora are mixed by their weights.
+    /// Training pairs: a table, or a list of tables whose corpora are mixed by their weights.
     #[serde(default, with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
     pub train: Vec<CorpusFiles>,
     /// Validation pairs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub valid: Option<CorpusFiles>,
-    /// Test pairs, translated once at the end. The validation pairs where left out.
+    /// Test pairs, which are translated once, at the end. Default: the validation pairs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test: Option<CorpusFiles>,
-    /// How text is cut into tokens: `bpe`, `unigram`, or `whitespace` for text that is segmented already, whose marks
-    /// (`@@ `) translations then lack. Default bpe.
+    /// How text is cut into tokens: `bpe`, `unigram` or `whitespace`. The last is for text that is segmented already; the
+    /// marks of its segments (`@@ `) are removed from translations. Default `bpe`.
     #[serde(default)]
     pub tokenizer: TokenizerKind,
-    /// Size of the joint vocabulary, at most. Default 8000 subwords, or all words of the training text.
+    /// Largest size of the joint vocabulary. Default 8000 subwords, or with `whitespace` all words of the training text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vocab_size: Option<usize>,
-    /// Training pairs that subwords are learnt from, at most, spread evenly over the corpora: what learning them
-    /// takes of memory does not grow with the text beyond that. Words between white space come from all pairs.
-    /// Default 500000.
+    /// Largest number of training pairs that subwords are learnt from, spread evenly over the corpora. It limits the
+    /// memory that learning them takes. With `whitespace`, words come from all pairs. Default 500000.
     #[serde(default = "default_vocab_pairs")]
     pub vocab_pairs: usize,
-    /// BPE-dropout: the probability, in [0, 1], that a merge of a training sentence is left out, drawn anew each
-    /// time; it makes batches longer than `training.batch_tokens`. Default 0, for none.
+    /// BPE-dropout: the probability, in [0, 1], that a merge of a training sentence is left out, drawn anew each time.
+    /// Above 0 it may make batches longer than `training.batch_tokens`. Default 0.
     #[serde(default)]
     pub bpe_dropout: f64,
-    /// Longest sentence of a training pair in tokens, `</s>` included; longer pairs are dropped and counted.
-    /// Default 100, and never more than the model's positions.
+    /// Length of the longest sentence of a training pair, in tokens, `</s>` included. Longer pairs are dropped and
+    /// counted. Default 100, and never more than the model's positions.
     #[serde(default = "default_max_length")]
     pub max_length: usize,
-    /// How many times longer than the other a side of a training pair may be. Default 4.
+    /// Largest ratio of the lengths of a training pair's sentences, in tokens. Default 4.
     #[serde(default = "default_max_ratio")]
     pub max_ratio: f32,
-    /// How BLEU finds words: `13a`, for text as people write it, or `none`, for text whose words and punctuation are
-    /// separated already. Default 13a.
+    /// How BLEU finds words: `13a` for text as people write it, or `none` for text whose words and punctuation are
+    /// separated already. Default `13a`.
     #[serde(default)]
     pub bleu: BleuTokenizer,
-    /// Which training pairs are dropped as text, before lengths are judged.
+    /// Which training pairs are dropped as text, before their lengths are.
     #[serde(default)]
     pub clean: Cleaning,
 }
@@ -63,32 +60,31 @@ pub struct DataSettings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EmbeddedCorpus {
-    /// English to German, from a grammar: [`attend_data::phrasebook`].
+    /// English and German sentences from a grammar: [`attend_phrasebook`].
     Phrasebook,
 }
 
-/// Parallel text: two files, or one of two columns. Paths are relative to the working folder. Files whose names end in
-/// .gz, .xz or .zst are decompressed.
+/// Parallel text: two files, or one file of two columns. Paths are relative to the working folder. Files whose names end
+/// in .gz, .xz or .zst are decompressed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CorpusFiles {
-    /// Source sentences, one a line, or a `<seg>` each in a file named .sgm.
+    /// File of source sentences, one a line, or in a file named .sgm one a `<seg>`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<PathBuf>,
-    /// Their translations, likewise.
+    /// File of their translations, in the format of `source`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<PathBuf>,
-    /// Source, tab and target on each line, in place of the two files.
+    /// File with a source sentence, a tab and a target sentence on each line, in place of the two files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tsv: Option<PathBuf>,
-    /// For training pairs: how often each is drawn in an epoch, on average. Default 1.
+    /// How often an epoch takes each training pair, on average. Only training pairs have a weight. Default 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight: Option<f64>,
 }
 
 impl CorpusFiles {
-    /// The text in the files; `None` where the recipe names them incompletely, which
-    /// [`Recipe::load`](super::Recipe::load) refuses.
+    /// Returns the text in the files; `None` unless either both files or the one file of two columns are named.
     #[must_use]
     pub fn text(&self) -> Option<ParallelText> {
         match (&self.source, &self.target, &self.tsv) {
@@ -99,13 +95,6 @@ impl CorpusFiles {
             (None, None, Some(tsv)) => Some(ParallelText::Tsv(tsv.clone())),
             _ => None,
         }
-    }
-
-    /// What a report calls the corpus: its files' name without their endings.
-    #[must_use]
-    pub fn name(&self) -> String {
-        let path = self.tsv.as_ref().or(self.source.as_ref());
-        path.map_or_else(String::new, |path| corpus_name(path))
     }
 }
 
@@ -120,6 +109,15 @@ fn default_max_ratio() -> f32 {
 }
 
 impl DataSettings {
+    /// Checks that each whole number lies within its bounds.
+    pub(super) fn check_bounds(&self) -> Result<(), OutOfRange> {
+        check_bounds("data.vocab_size", self.vocab_size, 1..=bounds::VOCAB_SIZE as u64)?;
+        check_bounds("data.vocab_pairs", Some(self.vocab_pairs), 1..=MOST)?;
+        check_bounds("data.max_length", Some(self.max_length), 1..=MOST)?;
+        check_bounds("data.clean.max_repeats", Some(self.clean.max_repeats), 0..=MOST)
+    }
+
+    /// Checks the settings that have no bounds of their own, and that they go together.
     pub(super) fn validate(&self) -> Result<(), OutOfRange> {
         if self.max_ratio.is_nan() || self.max_ratio < 1.0 {
             return OutOfRange::of("data.max_ratio", "must be at least 1");
@@ -152,7 +150,7 @@ impl DataSettings {
             });
         }
         let train = self.train.iter().enumerate().map(|(index, files)| {
-            // The only corpus may be a table, and not a list of one.
+            // A single corpus may be written as a table that is in no list.
             let place = match self.train.len() {
                 1 => "data.train".to_owned(),
                 _ => format!("data.train.{index}"),
@@ -184,7 +182,7 @@ impl DataSettings {
 }
 
 mod one_or_many {
-    //! A list that is written as its only item where it has one: `train = { … }`, or `[[data.train]]` several times.
+    //! The serialization of a list of corpora, of which a single one is written without the list: `train = { … }`.
 
     use std::fmt;
 
@@ -207,7 +205,7 @@ mod one_or_many {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Vec<CorpusFiles>, D::Error> {
-        // Not an untagged enum, whose errors do not say which key is wrong.
+        // The errors of an untagged enum would not name the wrong key.
         struct OneOrMany;
 
         impl<'de> Visitor<'de> for OneOrMany {

@@ -1,147 +1,89 @@
 //! `[training]`: the updates of a run.
 
-use std::fmt;
-
-use burn::tensor::FloatDType;
-use clap::ValueEnum;
+use attend_model::Precision;
 use serde::{Deserialize, Serialize};
 
-use super::OutOfRange;
-use crate::schedule::Schedule;
-use crate::validation::Metric;
+use super::out_of_range::{MOST, OutOfRange, check_bounds};
+use crate::metric::Metric;
+use crate::optimizer::OptimizerKind;
+use crate::schedule::{Schedule, ScheduleKind};
 
-/// The updates of a run. It ends at the first of its limits, `updates`, `epochs` and `minutes`; one at least is needed.
+/// The updates of a run. A run ends at the first of its limits, `updates`, `epochs` and `minutes`, of which it needs one
+/// at least.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingSettings {
-    /// Most updates.
+    /// Largest number of updates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updates: Option<usize>,
-    /// Most passes through the training pairs.
+    /// Largest number of passes through the training pairs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epochs: Option<u64>,
-    /// Most minutes of training and validation. Pauses before a resume do not count, nor does the final test.
+    /// Largest number of minutes of training and validation. Pauses before a resume do not count, nor does the final test.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub minutes: Option<f64>,
-    /// Budget of a batch: sentences times the longest side's tokens, padding to it included. Where a device wants
-    /// lengths in multiples of eight, what is padded beyond is not counted. Default 4096.
+    /// Budget of a batch: number of sentence pairs times the number of tokens of its longest sentence. Padding to the
+    /// longest sentence counts, padding to a multiple of eight that some devices want does not. Default 4096.
     #[serde(default = "default_batch_tokens")]
     pub batch_tokens: usize,
-    /// Batches an update: their gradients are added up before one step is taken, as if they were one batch. Default 1.
+    /// Number of batches in an update. Their gradients are added up before one step is taken, as if they were one batch.
+    /// Default 1.
     #[serde(default = "default_accumulate")]
     pub accumulate: usize,
-    /// How the learning rate goes after the warm-up. Default `inverse-square-root`.
+    /// Learning rate after the warm-up: `noam`, `inverse-square-root`, `cosine` or `constant`. Default
+    /// `inverse-square-root`.
     #[serde(default)]
     pub schedule: ScheduleKind,
-    /// What products of matrices are taken in: `float32`, `bfloat16` or `float16`. The weights are float32 in any case.
-    /// Default `float32`.
+    /// Precision of matrix products: `float32`, `bfloat16` or `float16`. The weights are float32 in any case. Default
+    /// `float32`.
     #[serde(default)]
-    pub dtype: Dtype,
-    /// Highest learning rate, reached at the end of the warm-up. For `noam` the factor of the paper's rate.
+    pub dtype: Precision,
+    /// Highest learning rate, reached at the end of the warm-up. For the schedule `noam`, the factor of the paper's rate.
     pub learning_rate: f64,
-    /// Updates over which the learning rate rises. Default 4000.
+    /// Number of updates over which the learning rate rises. Default 4000.
     #[serde(default = "default_warmup")]
     pub warmup: usize,
-    /// Default `adam`.
+    /// `adam` or `adamw`. Default `adam`.
     #[serde(default)]
     pub optimizer: OptimizerKind,
-    /// What share of each weight `adamw` takes off in an update, times the learning rate. Default 0.
+    /// The decay of `adamw`: an update takes the learning rate times the decay off each weight, as a share of it. Default 0.
     #[serde(default)]
     pub weight_decay: f64,
-    /// Label smoothing ε, in [0, 1). Default 0.1.
+    /// Label smoothing ε, in [0, 1) (section 5.4). Default 0.1.
     #[serde(default = "default_label_smoothing")]
     pub label_smoothing: f64,
-    /// Gradients are scaled down to this global norm; 0 for no clipping. Default 1.
+    /// Global norm to which larger gradients are scaled down; 0 for no clipping. Default 1.
     #[serde(default = "default_clip_norm")]
     pub clip_norm: f64,
-    /// Updates between two validations, each of which writes a checkpoint. Default 500.
+    /// Number of updates between two validations, each of which writes a checkpoint. Default 500.
     #[serde(default = "default_validate_every")]
     pub validate_every: usize,
-    /// Updates between two checkpoints, besides those of validations. Default: `validate_every`.
+    /// Number of updates between two checkpoints, besides those of validations. Default: `validate_every`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint_every: Option<usize>,
-    /// What the best weights are chosen by on the validation pairs: `bleu`, `chrf`, `perplexity` or `loss`. Default
-    /// `bleu`.
+    /// Score on the validation pairs by which the best weights are chosen: `bleu`, `chrf`, `perplexity` or `loss`.
+    /// Default `bleu`.
     #[serde(default)]
     pub metric: Metric,
-    /// The run ends after this many validations in a row that were no better than the best before. Left out: it goes
-    /// on to its limit.
+    /// Number of validations in a row, none of them better than the best before, after which the run ends. If it is left
+    /// out, the run goes on to its limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patience: Option<usize>,
-    /// Validate, and keep, the average of the weights of the last so many checkpoints. Only checkpoints at multiples
-    /// of `checkpoint_every` count.
+    /// Number of checkpoints whose weights are averaged: the last ones at multiples of `checkpoint_every`. The average is
+    /// validated and kept in place of the weights of one update.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub average_last: Option<usize>,
-    /// Validate, and keep, the average of the weights of the so many best validations. Each validation then takes twice
-    /// the time: the weights are ranked by their own score.
+    /// Number of validations whose weights are averaged: the best ones. The average is validated and kept in place of the
+    /// weights of one update. A validation then takes twice the time, since the weights of its update are scored as well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub average_best: Option<usize>,
-    /// Validate, and keep, an exponential moving average of the weights with this decay, in (0, 1); 0.999 is usual.
+    /// Decay, in (0, 1), of an exponential moving average of the weights; 0.999 is usual. The average is validated and
+    /// kept in place of the weights of one update.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ema: Option<f64>,
-    /// Updates between two records in `metrics.jsonl`. Default 50.
+    /// Number of updates between two records in `metrics.jsonl`. Default 50.
     #[serde(default = "default_log_every")]
     pub log_every: usize,
-}
-
-/// The names of the schedules; see [`Schedule`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ScheduleKind {
-    /// [`Schedule::Noam`]
-    Noam,
-    /// [`Schedule::InverseSquareRoot`]
-    #[default]
-    InverseSquareRoot,
-    /// [`Schedule::Cosine`]; it needs `updates`, where it ends.
-    Cosine,
-    /// [`Schedule::Constant`]
-    Constant,
-}
-
-/// The floats that products of matrices are taken in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-#[value(rename_all = "lower")]
-pub enum Dtype {
-    /// 32 bits
-    #[default]
-    Float32,
-    /// 16 bits with the exponents of 32
-    BFloat16,
-    /// 16 bits; needs a [loss scale](crate::loss_scale)
-    Float16,
-}
-
-impl From<Dtype> for FloatDType {
-    fn from(dtype: Dtype) -> Self {
-        match dtype {
-            Dtype::Float32 => Self::F32,
-            Dtype::BFloat16 => Self::BF16,
-            Dtype::Float16 => Self::F16,
-        }
-    }
-}
-
-impl fmt::Display for Dtype {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Float32 => "float32",
-            Self::BFloat16 => "bfloat16",
-            Self::Float16 => "float16",
-        })
-    }
-}
-
-/// The optimizers: [`crate::optimizer`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OptimizerKind {
-    /// Adam (Kingma and Ba, 2015)
-    #[default]
-    Adam,
-    /// Adam with decoupled weight decay (Loshchilov and Hutter, 2019)
-    AdamW,
 }
 
 fn default_batch_tokens() -> usize {
@@ -167,16 +109,16 @@ fn default_log_every() -> usize {
 }
 
 impl TrainingSettings {
-    /// The keys, in `[training]`, that may change when a run is resumed: when it ends.
+    /// The keys that decide when a run ends. They may change when a run is resumed.
     pub(crate) const LIMITS: [&str; 4] = ["updates", "epochs", "minutes", "patience"];
 
-    /// Updates between two checkpoints that are not those of a validation.
+    /// Returns the number of updates between two checkpoints, besides those of validations.
     #[must_use]
     pub fn checkpoint_every(&self) -> usize {
         self.checkpoint_every.unwrap_or(self.validate_every)
     }
 
-    /// The learning rate's course for a model of a width.
+    /// Returns the schedule of the learning rate for a model of width `d_model`.
     #[must_use]
     pub fn schedule(&self, d_model: usize) -> Schedule {
         let (peak, warmup) = (self.learning_rate, self.warmup);
@@ -190,13 +132,29 @@ impl TrainingSettings {
             ScheduleKind::Cosine => Schedule::Cosine {
                 peak,
                 warmup,
-                // `validate` has seen to it that there are.
+                // `validate` refuses a cosine without updates.
                 updates: self.updates.unwrap_or(warmup),
             },
             ScheduleKind::Constant => Schedule::Constant { peak, warmup },
         }
     }
 
+    /// Checks that each whole number lies within its bounds.
+    pub(super) fn check_bounds(&self) -> Result<(), OutOfRange> {
+        check_bounds("training.updates", self.updates, 1..=MOST)?;
+        check_bounds("training.epochs", self.epochs, 1..=MOST)?;
+        check_bounds("training.batch_tokens", Some(self.batch_tokens), 1..=10_000_000)?;
+        check_bounds("training.accumulate", Some(self.accumulate), 1..=100_000)?;
+        check_bounds("training.warmup", Some(self.warmup), 1..=MOST)?;
+        check_bounds("training.validate_every", Some(self.validate_every), 1..=MOST)?;
+        check_bounds("training.checkpoint_every", self.checkpoint_every, 1..=MOST)?;
+        check_bounds("training.log_every", Some(self.log_every), 1..=MOST)?;
+        check_bounds("training.patience", self.patience, 1..=MOST)?;
+        check_bounds("training.average_last", self.average_last, 1..=MOST)?;
+        check_bounds("training.average_best", self.average_best, 1..=MOST)
+    }
+
+    /// Checks the settings that have no bounds of their own, and that they go together.
     pub(super) fn validate(&self) -> Result<(), OutOfRange> {
         if (self.updates, self.epochs, self.minutes) == (None, None, None) {
             return OutOfRange::of(
@@ -206,6 +164,11 @@ impl TrainingSettings {
         }
         if !self.minutes.is_none_or(is_positive) {
             return OutOfRange::of("training.minutes", "must be a number above 0");
+        }
+        if self.dtype == Precision::Int8 {
+            let reason =
+                "is int8, in which networks translate but are not trained: take float32, bfloat16 or float16";
+            return OutOfRange::of("training.dtype", reason);
         }
         if !is_positive(self.learning_rate) {
             return OutOfRange::of("training.learning_rate", "must be a number above 0");

@@ -1,67 +1,77 @@
-//! `report.html`: a run as one page to look at, which needs nothing else.
+//! `report.html`: a run as one page to look at, which loads no other file.
 
 use std::time::Duration;
 
 use html_escape::encode_text;
-use indicatif::HumanDuration;
+use humantime::format_duration;
 use num_format::{Locale, ToFormattedString};
 use plotters::style::RGBColor;
 
 use super::plot::{Axis, Line, Plot};
-use super::record::Record;
-use super::time_left;
-use crate::checkpoint::TrainingState;
-use crate::validation::Metric;
+use crate::event::Progress;
+use crate::metric::Metric;
+use crate::record::Record;
+use crate::state::TrainingState;
 
 const STYLE: &str = include_str!("page.css");
 const TRAINING: RGBColor = RGBColor(37, 99, 235);
 const VALIDATION: RGBColor = RGBColor(217, 94, 15);
 const CHRF: RGBColor = RGBColor(13, 148, 136);
 
-/// What stays the same in a run.
+/// What does not change in a run.
 #[derive(Clone, Debug)]
-pub struct Subject {
+pub(crate) struct Subject {
+    /// Name of the run.
+    pub(crate) name: String,
     /// Number of trained weights.
-    pub num_params: usize,
-    /// What the best weights are chosen by.
-    pub metric: Metric,
+    pub(crate) num_params: usize,
+    /// Score by which the best weights are chosen.
+    pub(crate) metric: Metric,
 }
 
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Progress<'a> {
-    /// It goes on; the share that is behind it.
-    Running(f64),
-    /// A signal stopped it; the share that is behind it.
-    Interrupted(f64),
-    /// It has ended, with a sentence on the model's weights.
+pub(crate) enum Status<'a> {
+    /// It goes on.
+    Running(Progress),
+    /// It was stopped before its end.
+    Stopped(Progress),
+    /// It has ended; the sentence is about the weights in the model folder.
     Finished(&'a str),
+}
+
+impl Status<'_> {
+    fn progress(&self) -> Option<Progress> {
+        match *self {
+            Self::Running(progress) | Self::Stopped(progress) => Some(progress),
+            Self::Finished(_) => None,
+        }
+    }
 }
 
 /// A plot on the page.
 struct Figure {
     title: &'static str,
     unit: &'static str,
-    /// The lines' names, where there are several.
+    /// The names of the lines, if there are several.
     legend: &'static [&'static str],
     plot: Plot,
 }
 
-/// The page of the run of this name.
+/// Writes the page.
 pub(super) fn page(
-    name: &str,
     subject: &Subject,
     state: &TrainingState,
-    progress: Progress<'_>,
+    status: Status<'_>,
     records: &[Record],
 ) -> String {
-    let name = encode_text(name);
-    let status = match progress {
-        Progress::Running(_) => format!("Training; as of update {}.", count(state.update)),
-        Progress::Interrupted(_) => "Stopped by a signal; the same command with --resume goes on.".to_owned(),
-        Progress::Finished(weights) => format!("Finished. {weights}"),
+    let name = encode_text(&subject.name);
+    let sentence = match status {
+        Status::Running(_) => format!("Training; as of update {}.", count(state.update)),
+        Status::Stopped(_) => "Stopped by a signal; the run can be resumed.".to_owned(),
+        Status::Finished(weights) => format!("Finished. {weights}"),
     };
-    let rows: String = rows(subject, state, progress, records)
+    let rows: String = rows(subject, state, status, records)
         .into_iter()
         .map(|(title, value)| format!("<tr><th>{title}</th><td>{}</td></tr>\n", encode_text(&value)))
         .collect();
@@ -72,10 +82,10 @@ pub(super) fn page(
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>{name} – Attend</title>\n\
-         <style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{name}</h1>\n<p>{status}</p>\n\
+         <style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{name}</h1>\n<p>{sentence}</p>\n\
          <div class=\"run\">\n<table>\n{rows}</table>\n<div class=\"plots\">\n{figures}</div>\n</div>\n\
          </main>\n</body>\n</html>\n",
-        status = encode_text(&status),
+        sentence = encode_text(&sentence),
     )
 }
 
@@ -83,36 +93,37 @@ fn count(count: usize) -> String {
     count.to_formatted_string(&Locale::en)
 }
 
-/// The table: titles and values.
+/// Returns the rows of the table, titles and values.
 fn rows(
     subject: &Subject,
     state: &TrainingState,
-    progress: Progress<'_>,
+    status: Status<'_>,
     records: &[Record],
 ) -> Vec<(&'static str, String)> {
-    let duration = |duration: Duration| HumanDuration(duration).to_string();
+    let duration = |duration: Duration| format_duration(Duration::from_secs(duration.as_secs())).to_string();
     let mut rows = vec![
         ("Updates", count(state.update)),
         ("Epochs begun", count(state.position.epoch as usize + 1)),
     ];
-    if let Progress::Running(done) | Progress::Interrupted(done) = progress {
+    let progress = status.progress();
+    if let Some(Progress { done, .. }) = progress {
         rows.push(("Done", format!("{:.0}%", 100.0 * done.min(1.0))));
     }
     let spent = Duration::try_from_secs_f64(state.seconds).unwrap_or_default();
     rows.push(("Time spent", duration(spent)));
-    if let Progress::Running(done) | Progress::Interrupted(done) = progress {
-        rows.push(("Time left", format!("about {}", duration(time_left(state, done)))));
+    if let Some(Progress { time_left, .. }) = progress {
+        rows.push(("Time left", format!("about {}", duration(time_left))));
     }
     if let Some(best) = &state.best {
-        let (metric, score) = (subject.metric, best.score);
+        let (metric, score) = (subject.metric.title(), best.score);
         let update = count(best.update);
         rows.push((
             "Best validation",
             format!("{metric}\u{a0}{score:.2}, update\u{a0}{update}"),
         ));
     }
-    let last = records.iter().rev();
-    if let Some((bleu, chrf, perplexity)) = last.into_iter().find_map(|record| match record {
+    let mut last_first = records.iter().rev();
+    if let Some((bleu, chrf, perplexity)) = last_first.find_map(|record| match record {
         Record::Validation {
             bleu,
             chrf,

@@ -1,34 +1,34 @@
-//! Plots of a run's numbers over its updates, as SVG.
+//! Plots of a run's numbers over its updates, drawn as SVG.
 
 use std::ops::Range;
 
-use indicatif::HumanFloatCount;
+use num_format::{Locale, ToFormattedString};
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
 
 /// Size of a plot; a page may scale it.
 const SIZE: (u32, u32) = (560, 310);
-/// The most points of a line: more could not be told apart.
+/// The largest number of points of a line: more could not be told apart.
 const MAX_POINTS: usize = 500;
 const GRID: RGBColor = RGBColor(226, 230, 235);
 const AXIS: RGBColor = RGBColor(148, 158, 170);
 const TEXT: RGBColor = RGBColor(75, 85, 99);
 
-/// How the values of a plot are laid out upwards.
+/// The vertical axis of a plot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Axis {
-    /// From zero.
+    /// It begins at zero.
     FromZero,
-    /// From near the lowest value.
+    /// It begins near the lowest value.
     Linear,
-    /// By orders of magnitude.
+    /// It is logarithmic.
     Logarithmic,
 }
 
-/// Some lines over the same updates.
+/// Some lines over the updates of a run.
 #[derive(Clone, Debug)]
 pub(super) struct Plot {
-    /// How values are laid out.
+    /// The axis of the values.
     pub(super) axis: Axis,
     /// The lines, the last one on top.
     pub(super) lines: Vec<Line>,
@@ -37,16 +37,16 @@ pub(super) struct Plot {
 /// A line of a plot.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
-    /// Its colour.
+    /// Colour of the line.
     pub(super) color: RGBColor,
-    /// Whether each point is marked: for few of them.
+    /// Whether each point is marked, for lines of few points.
     pub(super) has_marks: bool,
-    /// Updates, with the value after each.
+    /// Updates, each with the value after it.
     pub(super) points: Vec<(usize, f64)>,
 }
 
 impl Plot {
-    /// The plot over the updates from 0 to `last_update`.
+    /// Draws the plot over the updates from 0 to `last_update`.
     pub(super) fn to_svg(&self, last_update: usize) -> String {
         let mut svg = String::new();
         let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
@@ -73,7 +73,7 @@ impl Plot {
         Y: AsRangedCoord<Value = f64>,
         Y::CoordDescType: ValueFormatter<f64>,
     {
-        let label = || ("sans-serif", 15).into_font().color(&TEXT);
+        let font = || ("sans-serif", 15).into_font().color(&TEXT);
         let mut chart = ChartBuilder::on(area)
             .margin(6)
             .margin_right(24)
@@ -88,13 +88,13 @@ impl Plot {
             .light_line_style(TRANSPARENT)
             .axis_style(AXIS)
             .x_desc("updates")
-            .axis_desc_style(label())
+            .axis_desc_style(font())
             .x_labels(6)
             .y_labels(6)
-            .x_label_style(label())
-            .y_label_style(label())
-            .x_label_formatter(&|update| format!("{:.0}", HumanFloatCount(*update)))
-            .y_label_formatter(&|value| format!("{:.digits$}", HumanFloatCount(*value)))
+            .x_label_style(font())
+            .y_label_style(font())
+            .x_label_formatter(&|update| label(*update, 0))
+            .y_label_formatter(&|value| label(*value, digits))
             .draw()?;
         for Line {
             color,
@@ -112,7 +112,7 @@ impl Plot {
         area.present()
     }
 
-    /// From the lowest value to the highest, with a margin.
+    /// Returns the range from the lowest value to the highest, with a margin.
     fn values(&self) -> Range<f64> {
         let values = || {
             self.lines
@@ -128,9 +128,10 @@ impl Plot {
             // No values: an empty plot.
             return 0.1..1.0;
         }
-        let margin = match highest > lowest {
-            true => 0.05 * (highest - lowest),
-            false => 0.05 * highest.abs().max(0.1),
+        let margin = if highest > lowest {
+            0.05 * (highest - lowest)
+        } else {
+            0.05 * highest.abs().max(0.1)
         };
         match self.axis {
             Axis::FromZero => 0.0..highest.max(0.0) + margin,
@@ -139,7 +140,7 @@ impl Plot {
         }
     }
 
-    /// Decimals that tell the labels of the values apart.
+    /// Returns the number of decimals that tell the labels of the values apart.
     fn digits(&self) -> usize {
         let Range { start, end } = self.values();
         let magnitude = match self.axis {
@@ -150,12 +151,24 @@ impl Plot {
     }
 }
 
-/// The numbers 1, 2 and 5 times powers of ten that lie in a range, or powers of ten alone where those are many.
+/// Writes a number with commas between the thousands, and with at most so many decimals: `1,234.5`.
+fn label(number: f64, digits: usize) -> String {
+    let text = format!("{:.digits$}", number.abs());
+    let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));
+    let whole: u64 = whole.parse().unwrap_or_default();
+    let decimals = decimals.trim_end_matches('0');
+    format!(
+        "{sign}{whole}{point}{decimals}",
+        sign = if number < 0.0 { "-" } else { "" },
+        whole = whole.to_formatted_string(&Locale::en),
+        point = if decimals.is_empty() { "" } else { "." },
+    )
+}
+
+/// Lists the numbers 1, 2 and 5 times powers of ten that lie in a range, or of a wide range powers of ten alone.
 fn one_two_five(range: &Range<f64>) -> Vec<f64> {
-    let factors: &[f64] = match range.end / range.start > 1e3 {
-        true => &[1.0],
-        false => &[1.0, 2.0, 5.0],
-    };
+    let is_wide = range.end / range.start > 1e3;
+    let factors: &[f64] = if is_wide { &[1.0] } else { &[1.0, 2.0, 5.0] };
     let exponents = range.start.log10().floor() as i32..=range.end.log10().ceil() as i32;
     exponents
         .flat_map(|exponent| factors.iter().map(move |factor| factor * 10f64.powi(exponent)))
@@ -163,7 +176,7 @@ fn one_two_five(range: &Range<f64>) -> Vec<f64> {
         .collect()
 }
 
-/// A line's points, or the means of equally many neighbours each where there are too many.
+/// Returns the points of a line. If there are too many, each stands for the mean of equally many neighbours.
 fn thinned(points: &[(usize, f64)]) -> Vec<(f64, f64)> {
     let group = points.len().div_ceil(MAX_POINTS).max(1);
     let mean = |points: &[(usize, f64)]| {
@@ -231,6 +244,20 @@ mod tests {
     fn a_logarithmic_axis_has_labels() {
         assert_eq!(one_two_five(&(4.0..30.0)), [5.0, 10.0, 20.0]);
         assert_eq!(one_two_five(&(0.9..2e4)), [1.0, 10.0, 100.0, 1e3, 1e4]);
+    }
+
+    #[test]
+    fn labels_have_commas_and_no_zeros_at_their_end() {
+        let labels = [
+            (1234567.0, 0),
+            (1234.5, 2),
+            (2.0, 3),
+            (-0.25, 1),
+            (-0.5, 2),
+            (0.0, 0),
+        ];
+        let labels = labels.map(|(number, digits)| label(number, digits));
+        assert_eq!(labels, ["1,234,567", "1,234.5", "2", "-0.2", "-0.5", "0"]);
     }
 
     #[test]

@@ -1,13 +1,12 @@
-//! The event file that TensorBoard shows a run from: a sequence of TFRecords, each a protocol buffer `Event`.
-//!
-//! An event's message is framed by its length and by masked CRC-32C sums of the length and of the message:
+//! The event file from which TensorBoard shows a run. It is a sequence of TFRecords, each of which holds a protocol buffer
+//! `Event`:
 //!
 //! | bytes | content |
 //! |---|---|
-//! | 8 | length of the message, little-endian as all numbers here |
-//! | 4 | masked sum of these 8 bytes |
+//! | 8 | length of the message, little-endian |
+//! | 4 | masked CRC-32C sum of these 8 bytes, little-endian |
 //! | length | the message |
-//! | 4 | masked sum of the message |
+//! | 4 | masked CRC-32C sum of the message, little-endian |
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -17,13 +16,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use attend_data::DataError;
 use prost::Message;
 
-use super::record::Record;
+use crate::record::Record;
 
 /// The folder in a run's folder that holds the event file.
 const TENSORBOARD: &str = "tensorboard";
-/// What the event files' names begin with: TensorBoard looks for it.
+/// The beginning of an event file's name, by which TensorBoard finds it.
 const PREFIX: &str = "events.out.tfevents.";
-/// The first event of a file says which version of the format follows.
+/// The version of the format, which the first event of a file names.
 const FILE_VERSION: &str = "brain.Event:2";
 
 /// The fields of TensorFlow's `event.proto` that scalars need.
@@ -50,7 +49,7 @@ struct Summary {
 struct Value {
     #[prost(string, tag = "1")]
     tag: String,
-    // Optional, for else a zero would not be written, and the point would be missing.
+    // An optional field is written even if it is zero.
     #[prost(float, optional, tag = "2")]
     simple_value: Option<f32>,
 }
@@ -59,15 +58,14 @@ struct Value {
 pub(super) struct EventFile {
     file: File,
     path: PathBuf,
-    /// When the run would have begun, had it never paused.
+    /// The time at which the run would have begun if it had never paused.
     began: SystemTime,
 }
 
 impl EventFile {
-    /// Writes the records of a run that has gone on for `seconds` into a new event file, in the place of those before.
-    /// It has a new name, which tells a TensorBoard that is looking to read it from its beginning.
-    ///
-    /// Times of day leave out the pauses between resumed parts, as the records do.
+    /// Writes the records of a run that has gone on for `seconds` into a new event file, and removes older ones. The new
+    /// name has a TensorBoard that shows the run read the file from its beginning. An event's time of day is the time at
+    /// which the run began plus the seconds of its record.
     ///
     /// # Errors
     ///
@@ -97,7 +95,7 @@ impl EventFile {
         Ok(event_file)
     }
 
-    /// Adds a record.
+    /// Appends a record.
     ///
     /// # Errors
     ///
@@ -127,7 +125,7 @@ impl EventFile {
     }
 }
 
-/// Makes the folder, or removes the event files in it: their events are in the records.
+/// Makes the folder, or removes the event files in it.
 fn clear(folder: &Path) -> io::Result<()> {
     match fs::create_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -149,7 +147,7 @@ fn framed(event: &Event) -> Vec<u8> {
     [&length[..], &masked_sum(&length), &message, &masked_sum(&message)].concat()
 }
 
-/// A sum as TFRecords hold it, so that sums of data with sums in it stay good ones.
+/// Masks a sum as TFRecords do: the sum of data that holds sums of itself would be a poor check.
 fn masked(sum: u32) -> u32 {
     sum.rotate_right(15).wrapping_add(0xa282_ead8)
 }

@@ -1,0 +1,109 @@
+//! The flags for what computes: models, precision, device and workers.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::slice;
+use std::str::FromStr;
+
+use attend_device::{DeviceError, NamedDevice, Workers, is_processor, notice_device_failure};
+use attend_infer::{InferError, Model, Precision, Translator};
+use burn::tensor::FloatDType;
+use clap::Args;
+
+use super::DeviceOption;
+use crate::error::CliError;
+
+/// The number of workers: a number, or `auto` for as many as keep the device busy.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WorkerCount(Option<NonZeroUsize>);
+
+impl WorkerCount {
+    /// Returns the number of workers on these devices together.
+    #[must_use]
+    pub(crate) fn on(self, devices: &[NamedDevice]) -> usize {
+        let keep_busy = || devices.iter().map(NamedDevice::workers).sum();
+        self.0.map_or_else(keep_busy, NonZeroUsize::get)
+    }
+}
+
+impl FromStr for WorkerCount {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match (text, text.parse::<NonZeroUsize>()) {
+            ("auto", _) => Ok(Self(None)),
+            (_, Ok(number)) => Ok(Self(Some(number))),
+            _ => Err("neither a number from 1 nor auto"),
+        }
+    }
+}
+
+/// The number of threads that compute.
+#[derive(Clone, Copy, Debug, Args)]
+struct WorkerOptions {
+    /// Batches decoded at the same time, auto for one a core, or one on a GPU; changes speed and memory, no
+    /// translation.
+    #[arg(long, value_name = "N", default_value = "auto")]
+    workers: WorkerCount,
+    /// Threads that share a batch's matrix products, for each worker.
+    #[arg(long, value_name = "N", default_value = "1")]
+    threads: NonZeroUsize,
+}
+
+impl WorkerOptions {
+    fn start(self, device: &NamedDevice) -> Result<Workers, DeviceError> {
+        Workers::start(self.workers.on(slice::from_ref(device)), self.threads.get())
+    }
+}
+
+/// The models that compute beside the first, and the device and the workers that compute them.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ComputeOptions {
+    /// What weights are kept and multiplied in: float32; int8, which is smaller and faster on a processor for a small
+    /// loss; bfloat16 or float16 for a GPU.
+    #[arg(long, value_name = "TYPE", default_value_t)]
+    dtype: Precision,
+    #[command(flatten)]
+    device: DeviceOption,
+    /// A further model folder, of the same tokenizer: all models' probabilities are averaged; may be given several
+    /// times.
+    #[arg(long, value_name = "FOLDER")]
+    ensemble: Vec<PathBuf>,
+    #[command(flatten)]
+    workers: WorkerOptions,
+}
+
+impl ComputeOptions {
+    /// Loads the model in `folder` and those of the ensemble, in a process that [avoids huge pages](avoid_huge_pages).
+    /// Returns a translator and its device.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`DeviceOption::select`], [`Workers::start`], [`Model::load`] and [`Model::join_folder`].
+    pub(crate) fn load(&self, folder: &Path) -> Result<(Translator, NamedDevice), CliError> {
+        avoid_huge_pages();
+        let device = self.device.select()?;
+        let workers = self.workers.start(&device)?;
+        let load = |()| {
+            let first = Model::load(folder, &device.device, self.dtype)?;
+            self.ensemble.iter().try_fold(first, Model::join_folder)
+        };
+        let model = notice_device_failure(slice::from_ref(&device), || {
+            // By a worker, so that no other thread computes.
+            let loaded: Result<Model, InferError> = workers.map([()], load).remove(0);
+            Ok::<_, CliError>(loaded?)
+        })?;
+        if is_processor(&device.device) && self.dtype.of_products() != FloatDType::F32 {
+            eprintln!("{} emulates {}: float32 is faster there", device.name, self.dtype);
+        }
+        Ok((Translator::new(model, workers), device))
+    }
+}
+
+/// Has Linux give this process pages of the usual size alone. The allocator asks for huge ones, for which the kernel may
+/// have to move other memory: a model then takes up to a second longer to load, and translating is no faster for it.
+pub fn avoid_huge_pages() {
+    // Where the kernel refuses, nothing but the time is lost.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
+}

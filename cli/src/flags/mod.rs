@@ -1,0 +1,13 @@
+//! What the command lines of several subcommands share.
+
+mod compute;
+mod device;
+mod search;
+mod text;
+
+pub use compute::avoid_huge_pages;
+pub(crate) use compute::{ComputeOptions, WorkerCount};
+pub use device::DeviceOption;
+pub(crate) use device::DevicesOption;
+pub(crate) use search::SearchFlags;
+pub(crate) use text::{LineOptions, TextFlags};

@@ -1,0 +1,134 @@
+//! The flags for the text of translations.
+
+use std::iter;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use attend_data::{DataError, Lines, read_lines};
+use attend_infer::{StreamLine, TranslateOptions};
+use clap::Args;
+
+use crate::error::CliError;
+
+/// What the text of translations must be like.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TextFlags {
+    /// Start each translation with this text. This, --prefix-file and --require take a line for one sentence.
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["prefix_file", "language"])]
+    prefix: Option<String>,
+    /// Start each translation with the text in its line of this file, which may be empty.
+    #[arg(long, value_name = "FILE", conflicts_with = "language")]
+    prefix_file: Option<PathBuf>,
+    /// Have no sentence's translation contain this word or phrase; may be given several times.
+    #[arg(long, value_name = "WORD", value_parser = phrase)]
+    ban: Vec<String>,
+    /// Have every translation contain this word or phrase; may be given several times.
+    #[arg(long, value_name = "WORD", value_parser = phrase, conflicts_with = "language")]
+    require: Vec<String>,
+}
+
+impl TextFlags {
+    /// Returns whether the flags take a line for one sentence.
+    #[must_use]
+    pub(crate) fn ask_for_sentences(&self) -> bool {
+        self.prefix.is_some() || self.prefix_file.is_some() || !self.require.is_empty()
+    }
+
+    /// Returns `options` with what all lines ask of the text of their translations.
+    #[must_use]
+    pub(crate) fn over(&self, options: TranslateOptions) -> TranslateOptions {
+        TranslateOptions {
+            prefix: self.prefix.clone().unwrap_or_default(),
+            required: self.require.clone(),
+            banned: self.ban.clone(),
+            ..options
+        }
+    }
+
+    /// Returns the options of each line, which are `common` but for the line's own prefix.
+    ///
+    /// # Errors
+    ///
+    /// If the file of prefixes cannot be read.
+    pub(crate) fn of_lines(&self, common: TranslateOptions) -> Result<LineOptions, DataError> {
+        let with_lines = |path: &PathBuf| Ok::<_, DataError>((path.clone(), read_lines(path)?));
+        Ok(LineOptions {
+            common: Arc::new(common),
+            prefixes: self.prefix_file.as_ref().map(with_lines).transpose()?,
+        })
+    }
+}
+
+/// The options of each line.
+pub(crate) struct LineOptions {
+    common: Arc<TranslateOptions>,
+    /// The lines of a file, each the prefix of a line of the input, and the file's path.
+    prefixes: Option<(PathBuf, Vec<String>)>,
+}
+
+impl LineOptions {
+    /// Returns what lines have in common.
+    pub(crate) fn common(&self) -> &TranslateOptions {
+        &self.common
+    }
+
+    /// Returns the options of a line, from 0.
+    ///
+    /// # Errors
+    ///
+    /// [`CliError::Prefixes`] if there is no prefix for the line.
+    pub(crate) fn of(&self, line: usize) -> Result<Arc<TranslateOptions>, CliError> {
+        let Some((path, prefixes)) = &self.prefixes else {
+            return Ok(Arc::clone(&self.common));
+        };
+        match prefixes.get(line) {
+            Some(prefix) => Ok(Arc::new(TranslateOptions {
+                prefix: prefix.clone(),
+                ..(*self.common).clone()
+            })),
+            None => Err(CliError::Prefixes {
+                path: path.clone(),
+                prefixes: prefixes.len(),
+                input: "more",
+            }),
+        }
+    }
+
+    /// Checks that the file of prefixes has no more lines than the input.
+    fn check_end(&self, input: usize) -> Result<(), CliError> {
+        match &self.prefixes {
+            Some((path, prefixes)) if prefixes.len() > input => Err(CliError::Prefixes {
+                path: path.clone(),
+                prefixes: prefixes.len(),
+                input: "fewer",
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the lines with their options. The first error ends them; [`CliError::Prefixes`] comes after the last line
+    /// that has a prefix.
+    pub(crate) fn zip(self, mut lines: Lines) -> impl Iterator<Item = Result<StreamLine, CliError>> + Send {
+        let mut count = 0;
+        iter::from_fn(move || {
+            let Some(text) = lines.next() else {
+                return self.check_end(count).err().map(Err);
+            };
+            let line = text.map_err(CliError::from).and_then(|text| {
+                let options = self.of(count)?;
+                Ok(StreamLine { text, options })
+            });
+            count += 1;
+            Some(line)
+        })
+    }
+}
+
+/// Returns words with one space between them.
+fn phrase(text: &str) -> Result<String, &'static str> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    if words.is_empty() {
+        return Err("there is no word in it");
+    }
+    Ok(words.join(" "))
+}

@@ -1,0 +1,148 @@
+//! `attend train`: a recipe in, a model folder out.
+
+mod display;
+mod dry_run;
+mod interrupt;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use attend_train::{Event, FinalTest, Outcome, Recipe, Run};
+use clap::Args;
+use shlex::Quoter;
+
+use crate::command;
+use crate::error::CliError;
+use crate::flags::{DevicesOption, WorkerCount};
+use crate::output::print;
+use display::Display;
+use interrupt::Interrupt;
+
+/// The number of translations that are shown at the end.
+const SAMPLES: usize = 3;
+
+/// Train a translator by a recipe, and score it.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The recipe, a TOML file.
+    #[arg(default_value = "configs/phrasebook.toml")]
+    recipe: PathBuf,
+    /// The folder to write, a new one. [default: runs/ and the recipe's name]
+    #[arg(long, value_name = "FOLDER")]
+    output: Option<PathBuf>,
+    /// Go on with the run in the output folder from its last checkpoint.
+    #[arg(long)]
+    resume: bool,
+    /// Show what the run would do; nothing is written but the prepared corpus.
+    #[arg(long, conflicts_with_all = ["output", "resume"])]
+    dry_run: bool,
+    /// Change a setting of the recipe, such as training.updates=1000; may be given several times.
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    overrides: Vec<String>,
+    /// Threads that share each batch, and the devices in turn; auto for one a core, and one for each other device. The
+    /// same number repeats a run exactly.
+    #[arg(long, value_name = "N", default_value = "auto")]
+    workers: WorkerCount,
+    #[command(flatten)]
+    devices: DevicesOption,
+}
+
+pub(crate) fn run(options: &Options) -> Result<ExitCode, CliError> {
+    let recipe = Recipe::load(&options.recipe, &options.overrides)?;
+    let devices = options.devices.select()?;
+    let workers = options.workers.on(&devices);
+    if workers < devices.len() {
+        let devices = devices.len();
+        return Err(CliError::IdleDevices { workers, devices });
+    }
+    let folder = match &options.output {
+        Some(folder) => folder.clone(),
+        None => Path::new("runs").join(options.recipe.file_stem().unwrap_or_default()),
+    };
+    let run = Run::new(recipe, &folder).on(devices).workers(workers);
+    let mut display = Display::new();
+    if options.dry_run {
+        let found = run.dry_run(|event| display.show(event))?;
+        print(&dry_run::text(&found))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+
+    let interrupt = Interrupt::listen().map_err(CliError::Signals)?;
+    let run = if options.resume { run.resume() } else { run };
+    let run = run
+        .command(command_to_repeat(options, workers))
+        .stop_when(|| interrupt.exit_status().is_some());
+    let outcome = run.train(|event| {
+        match event {
+            Event::Started { .. } => interrupt.wait(),
+            Event::Ended => interrupt.ignore(),
+            _ => {}
+        }
+        display.show(event);
+    })?;
+    match outcome {
+        Outcome::Finished(test) => {
+            print(&summary(&test, &folder))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Outcome::Stopped { update } => {
+            eprintln!(
+                "stopped after update {update}; the same command with --resume goes on from the last checkpoint in {}",
+                folder.display()
+            );
+            Ok(interrupt.exit_status().map_or(ExitCode::FAILURE, ExitCode::from))
+        }
+    }
+}
+
+/// Returns the scores of a run, some translations, and the command to type next.
+fn summary(test: &FinalTest, folder: &Path) -> String {
+    let samples: String = test
+        .translations
+        .iter()
+        .take(SAMPLES)
+        .map(|pair| format!("\n  {}\n→ {}\n", pair.source, pair.translation))
+        .collect();
+    let sentence = test.translations.first().map_or("", |pair| &pair.source);
+    format!(
+        "{}\n{}\n{samples}\nThe model is in {}. Next:\n  {}\n",
+        test.bleu,
+        test.chrf,
+        folder.display(),
+        next_command(folder, sentence)
+    )
+}
+
+/// Returns the command that repeats the run, into whatever folder.
+fn command_to_repeat(options: &Options, workers: usize) -> String {
+    let recipe = options.recipe.display().to_string();
+    let workers = workers.to_string();
+    let devices = options.devices.names();
+    let mut words = vec!["train", &recipe];
+    words.extend(
+        options
+            .overrides
+            .iter()
+            .flat_map(|assignment| ["--set", assignment]),
+    );
+    words.extend(["--workers", &workers]);
+    words.extend(devices.iter().flat_map(|names| ["--device", names]));
+    command_line(&words)
+}
+
+/// Returns the command that translates a sentence with the model in a folder.
+fn next_command(folder: &Path, sentence: &str) -> String {
+    if folder == Path::new("runs/phrasebook") {
+        command_line(&["translate", sentence])
+    } else {
+        command_line(&["translate", "--model", &folder.display().to_string(), sentence])
+    }
+}
+
+/// Returns a subcommand of this program and its arguments as a shell takes them.
+fn command_line(words: &[&str]) -> String {
+    let quoter = Quoter::new().allow_nul(true);
+    let words = quoter.join(words.iter().copied());
+    let words = words.expect("nothing but a NUL would be refused");
+    format!("{} {words}", command())
+}

@@ -1,0 +1,84 @@
+//! A hash over everything that a prepared corpus depends on.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::format::FORMAT;
+use crate::corpora::cleaning::Cleaning;
+use crate::corpora::filter::Filter;
+use crate::corpora::parallel_text::ParallelText;
+use crate::error::DataError;
+use crate::tokenizer::Tokenizer;
+
+/// Returns the name of the folder into which `text` is prepared: 32 hexadecimal digits of a SHA-256 sum over the
+/// content of its files (not their names), the cleaning, the tokenizer, the filter and the version of the format.
+///
+/// # Errors
+/// [`DataError::Read`].
+pub(super) fn fingerprint(
+    text: &ParallelText,
+    cleaning: &Cleaning,
+    tokenizer: &Tokenizer,
+    filter: &Filter,
+) -> Result<String, DataError> {
+    let mut hash = ContentHash(Sha256::new());
+    hash.field(&FORMAT.to_le_bytes());
+    hash.field(&serde_json::to_vec(cleaning).expect("numbers and names always serialize"));
+    hash.field(tokenizer.to_json().as_bytes());
+    hash.field(&serde_json::to_vec(filter).expect("numbers always serialize"));
+    match text {
+        ParallelText::Files { source, target } => {
+            hash.field(b"files");
+            hash.file(source)?;
+            hash.file(target)?;
+        }
+        ParallelText::Tsv(path) => {
+            hash.field(b"tsv");
+            hash.file(path)?;
+        }
+        ParallelText::Memory { pairs, .. } => {
+            hash.field(b"pairs");
+            for pair in pairs {
+                hash.field(pair.source.as_bytes());
+                hash.field(pair.target.as_bytes());
+            }
+        }
+    }
+    let sum = hash.0.finalize();
+    Ok(sum[..16].iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// A hash over fields. The length of each field is hashed with it, so that no two lists of fields give equal bytes.
+struct ContentHash(Sha256);
+
+impl ContentHash {
+    fn field(&mut self, bytes: &[u8]) {
+        self.0.update((bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
+    }
+
+    /// Adds the content of a file, and the ending of its name, which decides how the content is read.
+    fn file(&mut self, path: &Path) -> Result<(), DataError> {
+        self.field(path.extension().unwrap_or_default().as_encoded_bytes());
+        // The sum of the file, and not its bytes: their number, which a field begins with, is known only at their end.
+        let file = File::open(path).map_err(|error| DataError::read(path, error))?;
+        let mut contents = BufReader::with_capacity(1 << 20, file);
+        let mut sum = Sha256::new();
+        loop {
+            let bytes = contents
+                .fill_buf()
+                .map_err(|error| DataError::read(path, error))?;
+            if bytes.is_empty() {
+                break;
+            }
+            sum.update(bytes);
+            let count = bytes.len();
+            contents.consume(count);
+        }
+        self.field(&sum.finalize());
+        Ok(())
+    }
+}

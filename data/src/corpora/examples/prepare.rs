@@ -1,0 +1,146 @@
+//! Preparing a corpus.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+
+use super::Examples;
+use super::fingerprint::fingerprint;
+use super::format::Manifest;
+use super::writer::{self, ShardWriter};
+use crate::corpora::cleaning::{Cleaning, CleaningCounts};
+use crate::corpora::filter::{Filter, FilterCounts};
+use crate::corpora::parallel_text::ParallelText;
+use crate::error::DataError;
+use crate::sentence_pair::SentencePair;
+use crate::tokenizer::Tokenizer;
+
+/// The number of pairs that are encoded together: enough for all cores, little for the memory.
+const CHUNK: usize = 8_192;
+
+/// The number of tokens after which a shard is full: preparing holds so many in memory, and a large corpus has few
+/// files.
+const SHARD_TOKENS: u32 = 1 << 24;
+
+/// How far [`Examples::prepare`] has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Another process prepares the corpus in the same way. Its work is waited for and used.
+    Waiting,
+    /// This many of the pairs that cleaning keeps are encoded.
+    Pairs(usize),
+}
+
+impl Examples {
+    /// Prepares a corpus in a folder below `folder`, or opens what is there from an earlier call: the pairs of `text`
+    /// that `cleaning` keeps are encoded by `tokenizer`, and `filter` drops examples by their lengths. The order stays.
+    ///
+    /// Text is read pair by pair, and encoded by the rayon pool that calls this. The number of threads does not change
+    /// the files. Processes that prepare the same corpus at the same time take turns.
+    ///
+    /// # Errors
+    /// The errors of [`ParallelText::pairs`]; [`DataError::Write`]; [`DataError::InvalidPrepared`] if what an earlier
+    /// call wrote is damaged or incomplete.
+    pub fn prepare(
+        folder: &Path,
+        text: &ParallelText,
+        cleaning: &Cleaning,
+        tokenizer: &Tokenizer,
+        filter: &Filter,
+        mut progress: impl FnMut(Progress),
+    ) -> Result<Self, DataError> {
+        let fingerprint = fingerprint(text, cleaning, tokenizer, filter)?;
+        let prepared = folder.join(&fingerprint);
+        if !Manifest::path(&prepared).exists() {
+            remove_abandoned(folder);
+            fs::create_dir_all(&prepared).map_err(|error| DataError::write(&prepared, error))?;
+            // The system releases the lock when its file is closed, even if the process is killed.
+            let _lock = lock(&lock_path(&prepared), &mut progress)?;
+            if !Manifest::path(&prepared).exists() {
+                let mut writer = ShardWriter::new(&prepared, tokenizer.vocab_size(), SHARD_TOKENS);
+                let written = encode(text, cleaning, tokenizer, filter, &mut writer, &mut progress)
+                    .and_then(|(cleaned, filtered)| {
+                        Ok(Manifest::new(&fingerprint, cleaned, filtered, writer.finish()?))
+                    })
+                    .and_then(|manifest| manifest.write(&prepared));
+                if written.is_err() {
+                    writer::remove_shards(&prepared);
+                }
+                written?;
+            }
+        }
+        Self::open(&prepared, text.name())
+    }
+}
+
+/// Removes the shards of processes that were killed while they prepared: nobody may ever prepare these corpora again.
+/// Their folders stay, with an empty lock: another process may be waiting for that file.
+fn remove_abandoned(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let prepared = entry.path();
+        if let Ok(lock) = File::open(lock_path(&prepared))
+            && lock.try_lock().is_ok()
+            && !Manifest::path(&prepared).exists()
+        {
+            writer::remove_shards(&prepared);
+        }
+    }
+}
+
+fn lock_path(folder: &Path) -> PathBuf {
+    folder.join("lock")
+}
+
+fn lock(path: &Path, progress: &mut impl FnMut(Progress)) -> Result<File, DataError> {
+    let write_error = |error| DataError::write(path, error);
+    let file = File::create(path).map_err(write_error)?;
+    match file.try_lock() {
+        Ok(()) => return Ok(file),
+        Err(TryLockError::WouldBlock) => progress(Progress::Waiting),
+        Err(TryLockError::Error(error)) => return Err(write_error(error)),
+    }
+    file.lock().map_err(write_error)?;
+    Ok(file)
+}
+
+/// Encodes and filters `text` into `writer`, while a thread reads ahead and cleans. Returns how many pairs were
+/// dropped.
+fn encode(
+    text: &ParallelText,
+    cleaning: &Cleaning,
+    tokenizer: &Tokenizer,
+    filter: &Filter,
+    writer: &mut ShardWriter,
+    progress: &mut impl FnMut(Progress),
+) -> Result<(CleaningCounts, FilterCounts), DataError> {
+    let mut pairs = text.cleaned(cleaning)?;
+    let mut filtered = FilterCounts::default();
+    thread::scope(|scope| {
+        let (sender, chunks) = mpsc::sync_channel(2);
+        let reader = scope.spawn(move || {
+            // Sending fails when an error has made the receiver go away.
+            while let Some(chunk) = next_chunk(&mut pairs).transpose()
+                && sender.send(chunk).is_ok()
+            {}
+            pairs.counts()
+        });
+        for chunk in chunks {
+            let (examples, counts) = filter.apply(tokenizer.encode_pairs(&chunk?));
+            for example in &examples {
+                writer.push(example)?;
+            }
+            filtered += counts;
+            progress(Progress::Pairs(filtered.read()));
+        }
+        let cleaned = reader.join().expect("reading and cleaning do not panic");
+        Ok((cleaned, filtered))
+    })
+}
+
+fn next_chunk(
+    pairs: &mut impl Iterator<Item = Result<SentencePair, DataError>>,
+) -> Result<Option<Vec<SentencePair>>, DataError> {
+    let chunk: Vec<SentencePair> = pairs.take(CHUNK).collect::<Result<_, _>>()?;
+    Ok((!chunk.is_empty()).then_some(chunk))
+}

@@ -1,0 +1,189 @@
+//! Reading sentence pairs from files and from memory.
+
+use std::path::Path;
+use std::slice;
+
+use super::sgm::{Segment, Segments};
+use crate::corpora::compression::without_compression;
+use crate::corpora::lines::Lines;
+use crate::error::DataError;
+use crate::sentence_pair::SentencePair;
+
+/// The pairs of a [`ParallelText`](super::ParallelText), one after the other. An error ends them.
+pub(crate) struct Pairs<'a> {
+    reader: Reader<'a>,
+    /// The number of pairs read so far.
+    read: usize,
+    failed: bool,
+}
+
+enum Reader<'a> {
+    Files { source: Sentences, target: Sentences },
+    Tsv(Lines),
+    Memory(slice::Iter<'a, SentencePair>),
+}
+
+impl<'a> Pairs<'a> {
+    pub(super) fn of_files(source: &Path, target: &Path) -> Result<Self, DataError> {
+        Ok(Self::new(Reader::Files {
+            source: Sentences::open(source)?,
+            target: Sentences::open(target)?,
+        }))
+    }
+
+    pub(super) fn of_tsv(path: &Path) -> Result<Self, DataError> {
+        Ok(Self::new(Reader::Tsv(Lines::open(path)?)))
+    }
+
+    pub(super) fn of_memory(pairs: &'a [SentencePair]) -> Self {
+        Self::new(Reader::Memory(pairs.iter()))
+    }
+
+    fn new(reader: Reader<'a>) -> Self {
+        Self {
+            reader,
+            read: 0,
+            failed: false,
+        }
+    }
+}
+
+impl Iterator for Pairs<'_> {
+    type Item = Result<SentencePair, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let (pair, path) = match &mut self.reader {
+            Reader::Files { source, target } => (next_of_two(source, target), source.path()),
+            Reader::Tsv(lines) => (next_of_tsv(lines), lines.path()),
+            Reader::Memory(pairs) => return pairs.next().cloned().map(Ok),
+        };
+        let pair = match pair {
+            Ok(None) if self.read == 0 => Err(DataError::EmptyCorpus {
+                path: path.to_owned(),
+            }),
+            pair => pair,
+        };
+        self.failed = pair.is_err();
+        self.read += 1;
+        pair.transpose()
+    }
+}
+
+fn next_of_two(source: &mut Sentences, target: &mut Sentences) -> Result<Option<SentencePair>, DataError> {
+    let (from, to) = match (source.next()?, target.next()?) {
+        (None, None) => return Ok(None),
+        (Some(from), Some(to)) => (from, to),
+        _ => {
+            return Err(DataError::UnequalLengths {
+                source_sentences: source.count_all()?,
+                source_path: source.path().to_owned(),
+                target_sentences: target.count_all()?,
+                target_path: target.path().to_owned(),
+            });
+        }
+    };
+    match (from.id, to.id) {
+        (Some(source_id), Some(target_id)) if source_id != target_id => Err(DataError::UnequalSegments {
+            source_path: source.path().to_owned(),
+            source_line: source.line(),
+            source_id,
+            target_path: target.path().to_owned(),
+            target_line: target.line(),
+            target_id,
+        }),
+        _ => Ok(Some(SentencePair {
+            source: from.text,
+            target: to.text,
+        })),
+    }
+}
+
+fn next_of_tsv(lines: &mut Lines) -> Result<Option<SentencePair>, DataError> {
+    let Some(line) = lines.next().transpose()? else {
+        return Ok(None);
+    };
+    match line.split_once('\t') {
+        Some((source, target)) if !target.contains('\t') => Ok(Some(SentencePair {
+            source: source.to_owned(),
+            target: target.to_owned(),
+        })),
+        _ => Err(DataError::Columns {
+            path: lines.path().to_owned(),
+            line: lines.line(),
+            columns: line.split('\t').count(),
+        }),
+    }
+}
+
+/// The sentences of one file of two.
+struct Sentences {
+    format: Format,
+    /// The number of sentences read so far.
+    count: usize,
+}
+
+enum Format {
+    Lines(Lines),
+    Sgm(Segments),
+}
+
+struct Sentence {
+    text: String,
+    /// The `id` of the sentence in an `.sgm` file.
+    id: Option<String>,
+}
+
+impl Sentences {
+    fn open(path: &Path) -> Result<Self, DataError> {
+        let lines = Lines::open(path)?;
+        let name = without_compression(path);
+        let is_sgm = name
+            .extension()
+            .is_some_and(|ending| ending.eq_ignore_ascii_case("sgm"));
+        let format = if is_sgm {
+            Format::Sgm(Segments { lines })
+        } else {
+            Format::Lines(lines)
+        };
+        Ok(Self { format, count: 0 })
+    }
+
+    fn next(&mut self) -> Result<Option<Sentence>, DataError> {
+        let sentence = match &mut self.format {
+            Format::Lines(lines) => {
+                let line = lines.next().transpose()?;
+                line.map(|text| Sentence { text, id: None })
+            }
+            Format::Sgm(segments) => {
+                let segment = segments.next().transpose()?;
+                segment.map(|Segment { id, text }| Sentence { text, id: Some(id) })
+            }
+        };
+        self.count += usize::from(sentence.is_some());
+        Ok(sentence)
+    }
+
+    /// Reads the rest of the file, and returns the number of sentences in the whole of it.
+    fn count_all(&mut self) -> Result<usize, DataError> {
+        while self.next()?.is_some() {}
+        Ok(self.count)
+    }
+
+    fn lines(&self) -> &Lines {
+        match &self.format {
+            Format::Lines(lines) => lines,
+            Format::Sgm(segments) => &segments.lines,
+        }
+    }
+
+    fn path(&self) -> &Path {
+        self.lines().path()
+    }
+
+    fn line(&self) -> usize {
+        self.lines().line()
+    }
+}

@@ -1,0 +1,114 @@
+//! What became of the sentence pairs of the training corpora, as a table.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use crate::corpora::cleaning::CleaningCounts;
+use crate::corpora::filter::FilterCounts;
+
+/// What became of the sentence pairs of corpora when they were prepared: how many were read, dropped for which reason,
+/// and kept.
+///
+/// `Display` writes a table with a row for each reason and a column for each corpus, and one for their sum if there are
+/// several:
+///
+/// ```text
+///                         europarl   news    all
+/// pairs read                 1,900    200  2,100
+/// - empty                        3      0      3
+/// …
+/// pairs kept                 1,850    180  2,030
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PreparationReport(Vec<Column>);
+
+/// What became of the pairs of one corpus.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Column {
+    /// The name of the corpus.
+    pub(crate) name: String,
+    /// What cleaning dropped of the pairs.
+    pub(crate) cleaned: CleaningCounts,
+    /// What the filter dropped of the pairs that cleaning kept.
+    pub(crate) filtered: FilterCounts,
+}
+
+/// The title of a row, and its number for a corpus.
+type Row = (&'static str, fn(&Column) -> usize);
+
+const ROWS: [Row; 9] = [
+    ("pairs read", |corpus| corpus.cleaned.read()),
+    ("- empty", |corpus| corpus.cleaned.empty + corpus.filtered.empty),
+    ("- source equals target", |corpus| corpus.cleaned.copies),
+    ("- wrong script", |corpus| corpus.cleaned.wrong_script),
+    ("- duplicate in corpus", |corpus| corpus.cleaned.duplicates),
+    ("- repeated side", |corpus| corpus.cleaned.repeats),
+    ("- too long", |corpus| corpus.filtered.too_long),
+    ("- uneven lengths", |corpus| corpus.filtered.ratio),
+    ("pairs kept", |corpus| corpus.filtered.kept),
+];
+
+impl PreparationReport {
+    pub(crate) fn new(columns: impl IntoIterator<Item = Column>) -> Self {
+        Self(columns.into_iter().collect())
+    }
+
+    /// Returns the number of pairs that were read of all corpora.
+    #[must_use]
+    pub fn pairs_read(&self) -> usize {
+        self.0.iter().map(|corpus| corpus.cleaned.read()).sum()
+    }
+
+    /// Returns the cells of the table, row by row. The first row holds the names of the corpora.
+    fn cells(&self) -> Vec<Vec<String>> {
+        let has_sum = self.0.len() > 1;
+        let names = self.0.iter().map(|corpus| corpus.name.clone());
+        let sum = has_sum.then(|| "all".to_owned());
+        let header = [String::new()].into_iter().chain(names).chain(sum).collect();
+        let rows = ROWS.iter().map(|(title, count)| {
+            let counts: Vec<usize> = self.0.iter().map(count).collect();
+            let sum = has_sum.then(|| counts.iter().sum());
+            let numbers = counts.into_iter().chain(sum).map(with_commas);
+            [(*title).to_owned()].into_iter().chain(numbers).collect()
+        });
+        [header].into_iter().chain(rows).collect()
+    }
+}
+
+impl fmt::Display for PreparationReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cells = self.cells();
+        let width = |column: usize| {
+            cells
+                .iter()
+                .map(|row| row[column].chars().count())
+                .max()
+                .unwrap_or(0)
+        };
+        for (index, row) in cells.iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{:width$}", row[0], width = width(0))?;
+            for (column, cell) in row.iter().enumerate().skip(1) {
+                write!(f, "  {cell:>width$}", width = width(column))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns a number with its thousands separated: 1234567 as "1,234,567".
+fn with_commas(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

@@ -1,0 +1,77 @@
+//! Unpacking members of a `.tgz` archive.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader};
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+
+use super::error::DownloadError;
+use crate::error::DataError;
+use crate::file::part_path;
+
+/// Writes members of an archive, given by their paths in it, into the folder `output`. The name of each file is the
+/// last part of its path. A file is written under a temporary name, so that a file with its final name is whole.
+///
+/// # Errors
+/// The archive cannot be read or lacks a member, or a file cannot be written.
+pub(super) fn unpack(archive: &Path, members: &[String], output: &Path) -> Result<(), DownloadError> {
+    let read_error = |error| DataError::read(archive, error);
+    let file = BufReader::new(File::open(archive).map_err(read_error)?);
+    let mut reader = tar::Archive::new(MultiGzDecoder::new(file));
+    let mut missing: Vec<&String> = members.iter().collect();
+    for entry in reader.entries().map_err(read_error)? {
+        let mut entry = entry.map_err(read_error)?;
+        let name = entry.path().map_err(read_error)?;
+        let name = name.strip_prefix("./").unwrap_or(&name);
+        let Some(index) = missing.iter().position(|member| Path::new(member) == name) else {
+            continue;
+        };
+        if !entry.header().entry_type().is_file() {
+            continue;
+        }
+        let path = output.join(member_name(missing.swap_remove(index)));
+        write(&mut entry, &path).map_err(|error| match error {
+            Failure::Read(error) => read_error(error),
+            Failure::Write(error) => DataError::write(&path, error),
+        })?;
+        // The members that follow are other languages. Reading them would take minutes.
+        if missing.is_empty() {
+            break;
+        }
+    }
+    match missing.first() {
+        None => Ok(()),
+        Some(member) => Err(DownloadError::NotInArchive {
+            path: archive.to_owned(),
+            member: (*member).clone(),
+        }),
+    }
+}
+
+/// Returns the name of an archive's member on disk.
+pub(super) fn member_name(member: &str) -> &str {
+    member.rsplit('/').next().unwrap_or(member)
+}
+
+enum Failure {
+    Read(io::Error),
+    Write(io::Error),
+}
+
+fn write(entry: &mut impl io::Read, path: &Path) -> Result<(), Failure> {
+    let part = part_path(path);
+    let mut writer = File::create(&part).map_err(Failure::Write)?;
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let count = entry.read(&mut buffer).map_err(Failure::Read)?;
+        if count == 0 {
+            break;
+        }
+        io::Write::write_all(&mut writer, &buffer[..count]).map_err(Failure::Write)?;
+    }
+    writer
+        .sync_all()
+        .and_then(|()| fs::rename(&part, path))
+        .map_err(Failure::Write)
+}

@@ -1,0 +1,159 @@
+//! Lines as tokens: where a line, its options and the model meet, and all that is wrong with a line is found.
+
+use crate::error::InferError;
+use crate::model::Model;
+use crate::options::TranslateOptions;
+use crate::search::{BannedWords, EXTRA_LENGTH, Request, RequiredWords};
+use crate::text::{self, Sentence};
+
+use super::searching::Groups;
+use super::{Line, Translator};
+
+/// A line whose sentences are ready to be searched for.
+pub(super) struct EncodedLine<'a> {
+    pub(super) options: &'a TranslateOptions,
+    /// The sentences of a text, or one sentence, or none of a blank line.
+    pub(super) sentences: Vec<EncodedSentence<'a>>,
+}
+
+/// A sentence ready to be searched for.
+pub(super) struct EncodedSentence<'a> {
+    /// What stands between the sentence before and this one.
+    pub(super) spacing: &'a str,
+    pub(super) text: &'a str,
+    /// The sentence's tokens, without `</s>`.
+    pub(super) source: Vec<u32>,
+    pub(super) request: Request,
+    /// The place of the sentence's line in the input, from 0.
+    pub(super) line: usize,
+    /// The place of the group whose sentences may share a batch with this one.
+    pub(super) group: usize,
+}
+
+impl Translator {
+    /// Encodes each line, in order.
+    pub(super) fn encode<'a>(
+        &self,
+        lines: &[Line<'a>],
+        groups: &Groups<'a>,
+    ) -> Vec<Result<EncodedLine<'a>, InferError>> {
+        let lines: Vec<(&Line<'a>, usize)> = lines.iter().zip(groups.of_lines.iter().copied()).collect();
+        self.for_each(&lines, |&(line, group)| {
+            let banned = groups.all[group].banned.as_deref();
+            EncodedLine::new(&self.model, line, group, banned)
+        })
+    }
+}
+
+impl<'a> EncodedLine<'a> {
+    /// Encodes a line, and checks it together with its options and the model.
+    fn new(
+        model: &Model,
+        line: &Line<'a>,
+        group: usize,
+        banned: Option<&BannedWords>,
+    ) -> Result<Self, InferError> {
+        let options = line.options;
+        options.validate_for(model)?;
+        let sentences = match &options.language {
+            Some(language) => text::sentences(line.text, language, |sentence| model.encode(sentence)),
+            None if line.text.trim().is_empty() => Ok(Vec::new()),
+            None => model.encode(line.text).map(|source| {
+                vec![Sentence {
+                    spacing: "",
+                    text: line.text,
+                    source,
+                }]
+            }),
+        };
+        let sentences = sentences.map_err(|tokens| model.too_long(line.number, tokens, "the input"))?;
+        let sentences = sentences.into_iter().zip(0..).map(|(sentence, place)| {
+            let mut request = request(model, line, &sentence.source, banned)?;
+            // A line has fewer sentences than 2³².
+            request.number = (line.number as u64) << 32 | place;
+            Ok(EncodedSentence {
+                spacing: sentence.spacing,
+                text: sentence.text,
+                source: sentence.source,
+                request,
+                line: line.number,
+                group,
+            })
+        });
+        Ok(Self {
+            options,
+            sentences: sentences.collect::<Result<_, InferError>>()?,
+        })
+    }
+}
+
+/// Returns what a line asks of the translations of a sentence with these tokens.
+///
+/// # Errors
+///
+/// [`InferError::Refused`] and [`InferError::RequestTooLong`].
+fn request(
+    model: &Model,
+    line: &Line<'_>,
+    source: &[u32],
+    banned: Option<&BannedWords>,
+) -> Result<Request, InferError> {
+    let TranslateOptions {
+        search,
+        prefix: prefix_text,
+        required,
+        ..
+    } = line.options;
+    let prefix = model.tokenizer.encode(prefix_text.trim_end());
+    let words = required.iter().map(|word| word.trim());
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    let spellings = |word: &&str| {
+        let within_a_sentence = format!(" {word}");
+        let mut spellings = [within_a_sentence.as_str(), word]
+            .map(|text| model.tokenizer.encode(text))
+            .to_vec();
+        spellings.dedup();
+        spellings
+    };
+    let required: Vec<Vec<Vec<u32>>> = words.iter().map(spellings).collect();
+    let refused = |text: &str, reason| InferError::Refused {
+        line: line.number + 1,
+        text: text.to_owned(),
+        reason,
+    };
+    let spelt = words.into_iter().zip(&required);
+    let spelt = spelt.map(|(word, spellings)| (word, &spellings[0]));
+    for (text, tokens) in spelt.chain([(prefix_text.as_str(), &prefix)]) {
+        if tokens.iter().any(|&token| Some(token) == model.special.unk) {
+            return Err(refused(text, "the vocabulary has no such word"));
+        }
+        if tokens.iter().any(|token| model.special.forbidden.contains(token)) {
+            return Err(refused(text, "a translation is one line"));
+        }
+        let is_banned = |end: usize| banned.is_some_and(|words| words.occur_in(&tokens[..end]));
+        if (1..=tokens.len()).any(is_banned) {
+            return Err(refused(text, "it has a banned word, or a token that ends in one"));
+        }
+    }
+
+    let required = RequiredWords::new(required, model.surfaces.clone());
+    let asked = prefix.len() + required.tokens();
+    let limit = model.max_target_tokens();
+    let limit = search.max_length.unwrap_or(limit).min(limit);
+    if asked > limit {
+        return Err(InferError::RequestTooLong {
+            line: line.number + 1,
+            tokens: asked,
+            limit,
+        });
+    }
+    let longest = source.len().max(search.min_length).max(asked);
+    Ok(Request {
+        // With its </s>.
+        source_length: source.len() + 1,
+        max_length: limit.min(longest + EXTRA_LENGTH),
+        prefix,
+        required,
+        ..Request::default()
+    })
+}

@@ -1,0 +1,169 @@
+//! A dry run: what a run would do.
+
+use std::time::Instant;
+
+use attend_data::{Mixture, Position};
+use attend_device::peak_memory;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::Tensor;
+
+use crate::trainer::Trainer;
+use crate::validation::expected_seconds;
+
+/// The number of updates whose time is measured, after one to warm up.
+const MEASURED: u32 = 2;
+/// The number of pairs of the first batch that are shown.
+const SHOWN: usize = 5;
+
+/// What a run would do. Times and memory are those of a few updates and validation pairs, without the time of writing
+/// checkpoints.
+#[derive(Clone, Debug)]
+pub struct DryRun {
+    /// Number of weights in each part of the network.
+    pub weights: Vec<(String, usize)>,
+    /// The batches of an epoch.
+    pub epoch: EpochSize,
+    /// Seconds of an update.
+    pub update_seconds: f64,
+    /// Target tokens a second.
+    pub tokens_per_second: f64,
+    /// Seconds of a validation.
+    pub validation_seconds: f64,
+    /// Seconds of an epoch's updates.
+    pub epoch_seconds: f64,
+    /// Seconds of the run, at most.
+    pub run_seconds: f64,
+    /// The largest number of bytes that the process has had in memory, if the system reports it.
+    pub peak_memory: Option<u64>,
+    /// Number of pairs in the first batch.
+    pub first_batch: usize,
+    /// Source and target of the first pairs in the first batch.
+    pub first_pairs: Vec<(String, String)>,
+}
+
+/// The batches of an epoch, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct EpochSize {
+    /// Number of pairs.
+    pub pairs: usize,
+    /// Number of batches.
+    pub batches: usize,
+    /// Number of source tokens, `</s>` included.
+    pub source_tokens: u64,
+    /// Number of target tokens, `</s>` included.
+    pub target_tokens: u64,
+    /// Share of the batches' places, from 0 to 1, that hold padding.
+    pub padding: f64,
+}
+
+impl DryRun {
+    /// Takes the first updates of a run, and writes nothing.
+    pub(crate) fn of(mut trainer: Trainer) -> Self {
+        let settings = trainer.recipe.training.clone();
+        let train = trainer.dataset.train.clone();
+        let first_epoch = trainer.dataset.batches(&trainer.recipe, Position::default());
+        let batches = first_epoch.plan();
+        let epoch = EpochSize::of(&train, batches.iter());
+        let weights = parts(&trainer.step.state.model);
+
+        let (update_seconds, tokens_per_second) = measure(&mut trainer);
+        let validation_seconds = expected_seconds(
+            &trainer.bundle(trainer.step.state.model.valid()),
+            &trainer.dataset,
+            &trainer.recipe,
+            &trainer.step.home(),
+            trainer.step.workers(),
+        );
+        let seconds_of = |updates: f64| {
+            let validations = (updates / settings.validate_every as f64).ceil();
+            update_seconds * updates + validation_seconds * validations
+        };
+        let epoch_updates = epoch.batches as f64 / settings.accumulate as f64;
+        let limits = [
+            settings.updates.map(|updates| seconds_of(updates as f64)),
+            settings
+                .epochs
+                .map(|epochs| seconds_of((epoch_updates * epochs as f64).ceil())),
+            settings.minutes.map(|minutes| 60.0 * minutes),
+        ];
+        let first = batches.batch(0).unwrap_or_default();
+        let text = |ids: &[u32]| trainer.tokenizer.decode(ids);
+        Self {
+            weights,
+            epoch,
+            update_seconds,
+            tokens_per_second,
+            validation_seconds,
+            epoch_seconds: update_seconds * epoch_updates,
+            run_seconds: limits.into_iter().flatten().fold(f64::INFINITY, f64::min),
+            peak_memory: peak_memory(),
+            first_batch: first.len(),
+            first_pairs: first
+                .iter()
+                .take(SHOWN)
+                .map(|&number| train.get(number))
+                .map(|example| (text(&example.source), text(&example.target)))
+                .collect(),
+        }
+    }
+}
+
+impl EpochSize {
+    /// Counts the tokens of batches, which are given by the numbers of their examples.
+    fn of<'a>(train: &Mixture, batches: impl Iterator<Item = &'a [u32]>) -> Self {
+        let mut epoch = Self::default();
+        let mut places = 0;
+        for batch in batches {
+            let lengths = || batch.iter().map(|&number| train.lengths(number));
+            let source = lengths().map(|lengths| u64::from(lengths.source));
+            let target = lengths().map(|lengths| u64::from(lengths.target));
+            let longest = source.clone().max().unwrap_or(0) + target.clone().max().unwrap_or(0);
+            epoch.batches += 1;
+            epoch.pairs += batch.len();
+            epoch.source_tokens += source.sum::<u64>();
+            epoch.target_tokens += target.sum::<u64>();
+            places += batch.len() as u64 * longest;
+        }
+        epoch.padding = 1.0 - (epoch.source_tokens + epoch.target_tokens) as f64 / places as f64;
+        epoch
+    }
+}
+
+/// Returns the number of weights in each part of a network.
+fn parts(model: &impl Module) -> Vec<(String, usize)> {
+    #[derive(Default)]
+    struct Parts {
+        path: Vec<String>,
+        weights: Vec<(String, usize)>,
+    }
+    impl ModuleVisitor for Parts {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.path.push(name.to_owned());
+        }
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.path.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let part = self.path.first().cloned().unwrap_or_default();
+            let weights: usize = param.val().dims().iter().product();
+            match self.weights.last_mut() {
+                Some((last, sum)) if *last == part => *sum += weights,
+                _ => self.weights.push((part, weights)),
+            }
+        }
+    }
+    let mut parts = Parts::default();
+    model.visit(&mut parts);
+    parts.weights
+}
+
+/// Returns the seconds of an update, and target tokens a second.
+fn measure(trainer: &mut Trainer) -> (f64, f64) {
+    let mut batches = trainer.dataset.batches(&trainer.recipe, Position::default());
+    trainer.update(&mut batches);
+    let start = Instant::now();
+    let updates = (0..MEASURED).filter_map(|_| trainer.update(&mut batches));
+    let target_tokens: usize = updates.map(|measured| measured.target_tokens).sum();
+    let seconds = start.elapsed().as_secs_f64();
+    (seconds / f64::from(MEASURED), target_tokens as f64 / seconds)
+}

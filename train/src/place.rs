@@ -1,0 +1,32 @@
+//! The place of a setting, for error messages.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// The place where a setting of a [`Recipe`](crate::Recipe) was given. `Display` writes `small.toml, line 3` or
+/// `training.updates=0`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A file.
+    File {
+        /// Path of the file.
+        path: PathBuf,
+        /// Number of the line, counted from 1, where one is known.
+        line: Option<usize>,
+    },
+    /// An override of [`Recipe::load`](crate::Recipe::load), as the caller gave it.
+    Override(String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, line: None } => write!(f, "{}", path.display()),
+            Self::File {
+                path,
+                line: Some(line),
+            } => write!(f, "{}, line {line}", path.display()),
+            Self::Override(assignment) => f.write_str(assignment),
+        }
+    }
+}

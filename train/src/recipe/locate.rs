@@ -1,0 +1,56 @@
+//! The place of a setting in a recipe's file or among its overrides.
+
+use std::ops::Range;
+use std::path::Path;
+
+use toml::de::{DeTable, DeValue};
+
+use crate::place::Place;
+
+/// Returns the place of the setting `field`, a dotted key in which a number stands for a table of a list. It is the last
+/// of `overrides` that gave the setting. Otherwise it is the setting's line in the file, or the line of the innermost
+/// section around it if the file leaves it out.
+pub(super) fn place_of(field: &str, path: &Path, text: &str, overrides: &[String]) -> Place {
+    let gave_it = |assignment: &&String| overlap(assignment.split('=').next().unwrap_or_default(), field);
+    match overrides.iter().rfind(gave_it) {
+        Some(assignment) => Place::Override(assignment.clone()),
+        None => place_in_file(path, text, span_of(field, text)),
+    }
+}
+
+/// Returns the line of the file where `span` begins.
+pub(super) fn place_in_file(path: &Path, text: &str, span: Option<Range<usize>>) -> Place {
+    Place::File {
+        path: path.to_owned(),
+        line: span.map(|span| text[..span.start].matches('\n').count() + 1),
+    }
+}
+
+/// Returns whether two dotted keys are equal, or one is a section that the other is in.
+fn overlap(one: &str, other: &str) -> bool {
+    let mut parts = one.trim().split('.').zip(other.split('.'));
+    parts.all(|(one, other)| one == other)
+}
+
+/// Returns where the setting `field`, or the innermost section around it, stands in the file's text.
+fn span_of(field: &str, text: &str) -> Option<Range<usize>> {
+    let document = DeValue::Table(DeTable::parse(text).ok()?.into_inner());
+    let mut value = &document;
+    let mut span = None;
+    for part in field.split('.') {
+        let (place, inner) = match value {
+            DeValue::Table(table) => match table.get_key_value(part) {
+                Some((key, inner)) => (key.span(), inner),
+                None => break,
+            },
+            DeValue::Array(list) => match part.parse().ok().and_then(|index: usize| list.get(index)) {
+                Some(item) => (item.span(), item),
+                None => break,
+            },
+            _ => break,
+        };
+        span = Some(place);
+        value = inner.get_ref();
+    }
+    span
+}

@@ -1,0 +1,163 @@
+//! The records of a run, which are the lines of its `metrics.jsonl`.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use attend_data::DataError;
+use serde::{Deserialize, Serialize};
+
+/// The file in a run's folder that holds the records.
+pub(crate) const METRICS: &str = "metrics.jsonl";
+
+/// A line of `metrics.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub enum Record {
+    /// The updates since the last record of updates.
+    Update {
+        /// Number of the last of them, counted from 1.
+        update: usize,
+        /// Pass through the data that the last of them belongs to, counted from 0.
+        epoch: u64,
+        /// Label-smoothed cross-entropy over the updates, in nats a target token.
+        loss: f64,
+        /// Learning rate of the last update.
+        learning_rate: f64,
+        /// Global norm of the last update's gradients before clipping.
+        gradient_norm: f64,
+        /// Number of updates of the whole run that were skipped, because the loss or a gradient was not finite.
+        skipped: usize,
+        /// Real target tokens a second, without the time of validations.
+        tokens_per_second: f64,
+        /// Seconds since the run began, without the pauses between resumed parts.
+        seconds: f64,
+    },
+    /// A validation.
+    Validation {
+        /// Number of updates before the validation.
+        update: usize,
+        /// Label-smoothed cross-entropy on the validation pairs, in nats a target token.
+        loss: f64,
+        /// Exponential of the cross-entropy without smoothing.
+        perplexity: f64,
+        /// BLEU of greedy translations of the validation pairs.
+        bleu: f64,
+        /// chrF2 of greedy translations of the validation pairs.
+        chrf: f64,
+        /// Seconds since the run began, without the pauses between resumed parts.
+        seconds: f64,
+    },
+}
+
+impl Record {
+    /// Returns the number of updates before the record.
+    #[must_use]
+    pub fn update(&self) -> usize {
+        match self {
+            Self::Update { update, .. } | Self::Validation { update, .. } => *update,
+        }
+    }
+
+    /// Returns the seconds since the run began, without the pauses between resumed parts.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        match self {
+            Self::Update { seconds, .. } | Self::Validation { seconds, .. } => *seconds,
+        }
+    }
+
+    /// Writes the record as a line of `metrics.jsonl`.
+    pub(crate) fn to_line(&self) -> String {
+        serde_json::to_string(self).expect("numbers always serialize") + "\n"
+    }
+
+    /// Returns the record's numbers, each with the tag by which TensorBoard and the page's plots know it. The tags of
+    /// updates begin with `train/`, those of validations with `valid/`.
+    pub(crate) fn scalars(&self) -> Vec<(&'static str, f64)> {
+        match *self {
+            Self::Update {
+                loss,
+                learning_rate,
+                gradient_norm,
+                skipped,
+                tokens_per_second,
+                ..
+            } => vec![
+                ("train/loss", loss),
+                ("train/learning_rate", learning_rate),
+                ("train/gradient_norm", gradient_norm),
+                ("train/tokens_per_second", tokens_per_second),
+                ("train/skipped", skipped as f64),
+            ],
+            Self::Validation {
+                loss,
+                perplexity,
+                bleu,
+                chrf,
+                ..
+            } => vec![
+                ("valid/loss", loss),
+                ("valid/perplexity", perplexity),
+                ("valid/bleu", bleu),
+                ("valid/chrf", chrf),
+            ],
+        }
+    }
+
+    /// Returns the number with this tag, if the record has one.
+    pub(crate) fn scalar(&self, tag: &str) -> Option<f64> {
+        let mut scalars = self.scalars().into_iter();
+        scalars.find_map(|(other, value)| (other == tag).then_some(value))
+    }
+
+    /// Returns the median of the updates' target tokens a second; `None` if there is no record of updates.
+    pub(crate) fn typical_speed(records: &[Self]) -> Option<f64> {
+        let speed = |record: &Self| record.scalar("train/tokens_per_second");
+        let mut speeds: Vec<f64> = records.iter().filter_map(speed).collect();
+        speeds.sort_by(f64::total_cmp);
+        speeds.get(speeds.len() / 2).copied()
+    }
+
+    /// Reads the records in a run's folder. There are none if there is no `metrics.jsonl`.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    pub fn read_all(run_folder: &Path) -> Result<Vec<Self>, DataError> {
+        Ok(Lines::read(&run_folder.join(METRICS))?.records)
+    }
+}
+
+/// The lines of a `metrics.jsonl`.
+pub(crate) struct Lines {
+    /// The lines that are records.
+    pub(crate) records: Vec<Record>,
+    /// The numbers, counted from 1, of the lines that are no records. A last line without an end, which a killed program
+    /// may leave, is not among them.
+    pub(crate) damaged: Vec<usize>,
+}
+
+impl Lines {
+    /// Reads the lines. There are none if there is no such file.
+    pub(crate) fn read(path: &Path) -> Result<Self, DataError> {
+        let bytes = match fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(DataError::read(path, error)),
+        };
+        let mut lines = Self {
+            records: Vec::new(),
+            damaged: Vec::new(),
+        };
+        for (line, number) in bytes.split_inclusive(|&byte| byte == b'\n').zip(1..) {
+            let is_whole = line.ends_with(b"\n");
+            match serde_json::from_slice(line) {
+                Ok(record) if is_whole => lines.records.push(record),
+                Err(_) if is_whole => lines.damaged.push(number),
+                _ => {}
+            }
+        }
+        Ok(lines)
+    }
+}

@@ -1,0 +1,343 @@
+//! A training run, from a recipe to a model folder.
+
+use std::path::PathBuf;
+
+use attend_data::{DataError, Progress, Tokenizer, write_file};
+use attend_device::{NamedDevice, Workers, is_processor, notice_device_failure};
+use attend_infer::metric::{Bleu, Chrf, corpus_bleu, corpus_chrf};
+use attend_model::Precision;
+use burn::tensor::Device;
+
+use crate::dataset::{Corpora, Dataset};
+use crate::dry_run::DryRun;
+use crate::environment::Environment;
+use crate::error::TrainError;
+use crate::event::{Event, Observer};
+use crate::model_card::ModelCard;
+use crate::recipe::Recipe;
+use crate::record::Record;
+use crate::run_folder::{Inputs, RunFolder, run_name};
+use crate::trainer::{Ending, Trainer};
+use crate::validation::translate;
+
+/// The default folder of prepared training pairs.
+const PREPARED: &str = "prepared";
+
+/// A training run by a recipe, which writes a model folder with checkpoints and reports in it.
+pub struct Run<'a> {
+    recipe: Recipe,
+    folder: PathBuf,
+    prepared: PathBuf,
+    devices: Vec<NamedDevice>,
+    workers: Option<usize>,
+    resumes: bool,
+    command: Option<String>,
+    stop: Box<dyn Fn() -> bool + 'a>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// The run came to its end, and the model folder is complete.
+    Finished(FinalTest),
+    /// The run was stopped. It can be resumed.
+    Stopped {
+        /// Number of updates before the stop.
+        update: usize,
+    },
+}
+
+/// The result of a finished run on its test pairs, translated with the search of the recipe.
+#[derive(Clone, Debug)]
+pub struct FinalTest {
+    /// BLEU.
+    pub bleu: Bleu,
+    /// chrF2.
+    pub chrf: Chrf,
+    /// The translations, in the order of the pairs.
+    pub translations: Vec<TestTranslation>,
+}
+
+/// The translation of a test pair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TestTranslation {
+    /// The source sentence.
+    pub source: String,
+    /// The target sentence of the pair.
+    pub reference: String,
+    /// The model's translation.
+    pub translation: String,
+}
+
+/// The text of a run, read and encoded.
+struct Text {
+    tokenizer: Tokenizer,
+    dataset: Dataset,
+    inputs: Inputs,
+}
+
+impl<'a> Run<'a> {
+    /// Plans a run that writes into `folder`, a new one. It computes on the device that [`attend_device::auto`] finds.
+    #[must_use]
+    pub fn new(recipe: Recipe, folder: impl Into<PathBuf>) -> Self {
+        Self {
+            recipe,
+            folder: folder.into(),
+            prepared: PathBuf::from(PREPARED),
+            devices: Vec::new(),
+            workers: None,
+            resumes: false,
+            command: None,
+            stop: Box::new(|| false),
+        }
+    }
+
+    /// Computes on these devices, which share each batch. The first one holds the weights and validates.
+    #[must_use]
+    pub fn on(self, devices: Vec<NamedDevice>) -> Self {
+        Self { devices, ..self }
+    }
+
+    /// Divides each batch among so many workers. They use the devices in turn, so there should be one at least for each
+    /// device. The same number repeats a run exactly. By default there are as many as keep the devices busy.
+    #[must_use]
+    pub fn workers(self, count: usize) -> Self {
+        Self {
+            workers: Some(count),
+            ..self
+        }
+    }
+
+    /// Looks for prepared training pairs in `folder`, and prepares them there if it has none. By default the folder is
+    /// `prepared` in the working folder. Runs can share it.
+    #[must_use]
+    pub fn prepared_in(self, folder: impl Into<PathBuf>) -> Self {
+        Self {
+            prepared: folder.into(),
+            ..self
+        }
+    }
+
+    /// Goes on with the run in the folder from its last checkpoint. Of the recipe, only the limits `training.updates`,
+    /// `epochs`, `minutes` and `patience` may have changed since.
+    #[must_use]
+    pub fn resume(self) -> Self {
+        Self {
+            resumes: true,
+            ..self
+        }
+    }
+
+    /// Names the command that started the run, for the model card.
+    #[must_use]
+    pub fn command(self, command: impl Into<String>) -> Self {
+        Self {
+            command: Some(command.into()),
+            ..self
+        }
+    }
+
+    /// Stops the run, with a checkpoint, once `stop` returns true. The run asks after each update and its validation.
+    #[must_use]
+    pub fn stop_when(self, stop: impl Fn() -> bool + 'a) -> Self {
+        Self {
+            stop: Box::new(stop),
+            ..self
+        }
+    }
+
+    /// Trains to a limit of the recipe, translates the test pairs with the best weights, and writes the model card.
+    /// `observe` is called with what happens meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// If the text cannot be used, a file cannot be read or written, the run to resume is another one or is damaged,
+    /// training diverges, or a device fails. The last checkpoint is whole in any case.
+    pub fn train(mut self, mut observe: impl FnMut(Event<'_>)) -> Result<Outcome, TrainError> {
+        let devices = self.take_devices()?;
+        notice_device_failure(&devices, || self.train_on(&devices, &mut observe))
+    }
+
+    /// Takes a few updates, and returns what the run would do. Nothing is written but the prepared training pairs.
+    ///
+    /// # Errors
+    ///
+    /// If the text cannot be used, or a device fails.
+    pub fn dry_run(mut self, mut observe: impl FnMut(Event<'_>)) -> Result<DryRun, TrainError> {
+        let devices = self.take_devices()?;
+        notice_device_failure(&devices, || {
+            let Text {
+                tokenizer, dataset, ..
+            } = self.prepare(None, &mut observe)?;
+            let trainer = self.trainer(tokenizer, dataset, &devices, &mut observe)?;
+            Ok(DryRun::of(trainer))
+        })
+    }
+
+    fn take_devices(&mut self) -> Result<Vec<NamedDevice>, TrainError> {
+        if self.devices.is_empty() {
+            self.devices.push(attend_device::auto()?);
+        }
+        Ok(std::mem::take(&mut self.devices))
+    }
+
+    fn train_on(&self, devices: &[NamedDevice], observer: &mut Observer<'_>) -> Result<Outcome, TrainError> {
+        let existing = if self.resumes {
+            Some(RunFolder::reopen(&self.folder)?)
+        } else {
+            RunFolder::check_new(&self.folder)?;
+            None
+        };
+        let begun = existing.as_ref().filter(|run_folder| run_folder.has_begun());
+        let Text {
+            tokenizer,
+            dataset,
+            inputs,
+        } = self.prepare(begun, observer)?;
+        let mut trainer = self.trainer(tokenizer, dataset, devices, observer)?;
+
+        // Locked until the end of this function.
+        let run_folder = match existing {
+            Some(run_folder) => run_folder,
+            None => RunFolder::create(&self.folder)?,
+        };
+        if run_folder.has_begun() {
+            run_folder.save_recipe(&self.recipe)?;
+        } else {
+            run_folder.begin(&self.recipe, &inputs, &trainer.tokenizer)?;
+        }
+        if self.resumes {
+            trainer
+                .resume()?
+                .into_iter()
+                .map(Event::Note)
+                .for_each(&mut *observer);
+        }
+        observer(Event::Started {
+            name: &run_name(&self.folder),
+            weights: trainer.step.num_params(),
+            folder: &self.folder,
+        });
+        match trainer.run(observer, &*self.stop)? {
+            Ending::Finished { weights } => {
+                let test = self.test(&trainer, &devices[0].device)?;
+                self.write_model_card(&trainer, &weights, &test, devices)?;
+                Ok(Outcome::Finished(test))
+            }
+            Ending::Stopped => Ok(Outcome::Stopped {
+                update: trainer.state.update,
+            }),
+        }
+    }
+
+    /// Reads and encodes the text. Those of a run that has begun must be the same as then.
+    fn prepare(&self, begun: Option<&RunFolder>, observer: &mut Observer<'_>) -> Result<Text, TrainError> {
+        let recipe = &self.recipe;
+        let tokenizer = begun.map(|run_folder| run_folder.resume(recipe)).transpose()?;
+        let corpora = Corpora::load(&recipe.data)?;
+        let tokenizer = match tokenizer {
+            Some(tokenizer) => tokenizer,
+            None => corpora.train_tokenizer(&recipe.data)?,
+        };
+        let dataset = Dataset::encode(&corpora, &tokenizer, recipe, &self.prepared, |progress| {
+            observer(match progress {
+                Progress::Waiting => Event::Waiting,
+                Progress::Pairs(pairs) => Event::Preparing { pairs },
+            });
+        })?;
+        let inputs = Inputs::new(&dataset.train, &corpora, &tokenizer);
+        if let Some(run_folder) = begun {
+            run_folder.check_inputs(&inputs)?;
+        }
+        observer(Event::Prepared {
+            corpora: &dataset.train.report(),
+        });
+        for (name, all, fitting) in [
+            ("validation", &corpora.valid, &dataset.valid_pairs),
+            ("test", &corpora.test, &dataset.test_pairs),
+        ] {
+            let too_long = all.len() - fitting.len();
+            if too_long > 0 {
+                observer(Event::Note(format!(
+                    "{name} pairs: left out {too_long} longer than the model's positions"
+                )));
+            }
+        }
+        Ok(Text {
+            tokenizer,
+            dataset,
+            inputs,
+        })
+    }
+
+    fn trainer(
+        &self,
+        tokenizer: Tokenizer,
+        dataset: Dataset,
+        devices: &[NamedDevice],
+        observer: &mut Observer<'_>,
+    ) -> Result<Trainer, TrainError> {
+        let keep_busy = || devices.iter().map(NamedDevice::workers).sum();
+        let workers = Workers::start(self.workers.unwrap_or_else(keep_busy), 1)?;
+        let handles: Vec<Device> = devices.iter().map(|device| device.device.clone()).collect();
+        let (recipe, folder) = (self.recipe.clone(), self.folder.clone());
+        let trainer = Trainer::new(recipe, tokenizer, dataset, folder, &handles, workers)?;
+        let precision = self.recipe.training.dtype;
+        for device in devices.iter().filter(|device| is_processor(&device.device)) {
+            if precision != Precision::Float32 {
+                observer(Event::Note(format!(
+                    "{} emulates {precision}: float32 is faster there",
+                    device.name
+                )));
+            }
+        }
+        Ok(trainer)
+    }
+
+    /// Translates the test pairs with the weights in the model folder, and scores the translations.
+    fn test(&self, trainer: &Trainer, device: &Device) -> Result<FinalTest, TrainError> {
+        let pairs = &trainer.dataset.test_pairs;
+        let translations = translate(pairs, &self.folder, device, trainer.step.workers())?;
+        let references: Vec<&str> = pairs.iter().map(|pair| pair.target.as_str()).collect();
+        Ok(FinalTest {
+            bleu: corpus_bleu(&translations, &references, self.recipe.data.bleu)?,
+            chrf: corpus_chrf(&translations, &references)?,
+            translations: pairs
+                .iter()
+                .zip(translations)
+                .map(|(pair, translation)| TestTranslation {
+                    source: pair.source.clone(),
+                    reference: pair.target.clone(),
+                    translation,
+                })
+                .collect(),
+        })
+    }
+
+    fn write_model_card(
+        &self,
+        trainer: &Trainer,
+        weights: &str,
+        test: &FinalTest,
+        devices: &[NamedDevice],
+    ) -> Result<(), DataError> {
+        let names: Vec<&str> = devices.iter().map(|device| device.name.as_str()).collect();
+        let card = ModelCard {
+            name: &run_name(&self.folder),
+            command: self.command.as_deref(),
+            recipe: &self.recipe,
+            state: &trainer.state,
+            records: &Record::read_all(&self.folder)?,
+            weights,
+            num_params: trainer.step.num_params(),
+            train_pairs: trainer.dataset.train.len(),
+            corpora: &trainer.dataset.train.report(),
+            valid_pairs: trainer.dataset.valid_pairs.len(),
+            test_pairs: test.translations.len(),
+            bleu: &test.bleu,
+            chrf: &test.chrf,
+            environment: &Environment::of_this_process(&names.join(","), trainer.state.workers),
+        };
+        write_file(self.folder.join("README.md"), card.to_markdown())
+    }
+}

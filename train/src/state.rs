@@ -1,0 +1,88 @@
+//! How far a run has come.
+
+use attend_data::Position;
+use serde::{Deserialize, Serialize};
+
+use crate::metric::Metric;
+use crate::step::Span;
+
+/// How far a run has come, apart from its weights.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TrainingState {
+    /// Number of updates taken or skipped.
+    pub(crate) update: usize,
+    /// Number of updates skipped, because the loss or a gradient was not finite.
+    pub(crate) skipped: usize,
+    /// Number of workers that shared each batch: it decides how dropout falls, and how sums are rounded.
+    pub(crate) workers: usize,
+    /// Seconds spent, without the pauses between resumed parts.
+    pub(crate) seconds: f64,
+    /// Update of the last validation.
+    pub(crate) validated: usize,
+    /// Number of validations in a row that were no better than the best before them.
+    pub(crate) validations_since_best: usize,
+    /// Place of the next batch in the data.
+    pub(crate) position: Position,
+    /// Measurements of the updates since the last record in `metrics.jsonl`.
+    pub(crate) span: Span,
+    /// The validation whose weights the model folder holds.
+    pub(crate) best: Option<Best>,
+    /// The checkpoints whose weights are averaged, in the order of their updates.
+    #[serde(default)]
+    pub(crate) averaged: Vec<Averaged>,
+}
+
+/// The best validation so far.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Best {
+    /// Update after which it took place.
+    pub(crate) update: usize,
+    /// Score by the run's metric.
+    pub(crate) score: f64,
+    /// Updates whose weights were averaged; empty if the weights were those of one update.
+    pub(crate) averaged: Vec<usize>,
+}
+
+/// A checkpoint whose weights are averaged.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Averaged {
+    /// Update of the checkpoint.
+    pub(crate) update: usize,
+    /// Validation score, if the best weights are averaged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) score: Option<f64>,
+}
+
+impl TrainingState {
+    /// Returns the number of steps that the optimizer took.
+    pub(crate) fn steps(&self) -> usize {
+        self.update.saturating_sub(self.skipped)
+    }
+
+    /// Returns whether the last validation was the best so far.
+    pub(crate) fn is_best(&self) -> bool {
+        self.best.as_ref().is_some_and(|best| best.update == self.update)
+    }
+
+    /// Adds the weights of the last update to the `count` that are averaged: in place of the worst by `metric` if they
+    /// have scores, else of the oldest.
+    pub(crate) fn average_also(&mut self, score: Option<f64>, count: usize, metric: Metric) {
+        let update = self.update;
+        self.averaged.push(Averaged { update, score });
+        if self.averaged.len() > count {
+            let is_worse = |one: &Averaged, other: &Averaged| {
+                let scores = one.score.zip(other.score);
+                scores.is_some_and(|(one, other)| metric.is_better(other, one))
+            };
+            let averaged = &self.averaged;
+            let dropped = (1..averaged.len()).fold(0, |worst, index| {
+                if is_worse(&averaged[index], &averaged[worst]) {
+                    index
+                } else {
+                    worst
+                }
+            });
+            self.averaged.remove(dropped);
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! A training step: forward pass, loss, backward pass and the optimizer's step, with what training needs beside them.
+
+use attend_data::{Batch, Example};
+use attend_device::Workers;
+use attend_infer::padding;
+use attend_model::{Precision, Transformer, TransformerConfig, autocast};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use crate::average::moving_average;
+use crate::error::TrainError;
+use crate::gradients::{Gradients, clip_factor, gradients_of_batch, loss_and_norm};
+use crate::loss::batch_loss;
+use crate::loss_scale::LossScale;
+use crate::optimizer::Optimizer;
+use crate::recipe::TrainingSettings;
+use crate::schedule::Schedule;
+
+/// A network that takes training steps on token ids. It knows no text and no files.
+///
+/// ```
+/// use attend_data::Example;
+/// use attend_device::Workers;
+/// use attend_model::Preset;
+/// use attend_train::{TrainingSettings, TrainingStep};
+///
+/// let settings: TrainingSettings = toml::from_str("updates = 2\nlearning_rate = 0.001").unwrap();
+/// let device = attend_device::auto()?.device;
+/// let (bos_id, seed) = (1, 7);
+/// let mut step = TrainingStep::new(&settings, &Preset::Tiny.config(10), bos_id, seed, &[device], Workers::start(1, 1)?)?;
+/// let pair = Example { source: vec![4, 5, 2], target: vec![6, 7, 8, 2] };
+/// for update in 1..=2 {
+///     let measured = step.take(update, &[vec![pair.clone()]]).expect("finite gradients");
+///     assert_eq!(measured.target_tokens, 4);
+/// }
+/// # Ok::<(), attend_train::TrainError>(())
+/// ```
+pub struct TrainingStep {
+    pub(crate) state: StepState,
+    settings: TrainingSettings,
+    schedule: Schedule,
+    seed: u64,
+    /// The devices that share each batch. The first one holds the weights.
+    devices: Vec<Device>,
+    workers: Workers,
+    pad_id: u32,
+    bos_id: u32,
+    max_length: usize,
+}
+
+/// What a training step changes.
+#[derive(Clone)]
+pub(crate) struct StepState {
+    /// The network.
+    pub(crate) model: Transformer,
+    /// The optimizer with its moments.
+    pub(crate) optimizer: Optimizer,
+    /// The moving average of the weights, on a device without autodiff, if one is asked for.
+    pub(crate) moving_average: Option<Transformer>,
+    /// The loss scale, if matrix products are computed in 16-bit floats that need one.
+    pub(crate) loss_scale: Option<LossScale>,
+}
+
+/// What was measured over one update, or over several in a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Span {
+    /// Label-smoothed cross-entropy, in nats, summed over the real target tokens.
+    pub loss_sum: f64,
+    /// Number of real target tokens.
+    pub target_tokens: usize,
+    /// Learning rate of the last update.
+    pub learning_rate: f64,
+    /// Global norm of the last update's gradients before clipping.
+    pub gradient_norm: f64,
+}
+
+impl Span {
+    /// Returns the label-smoothed cross-entropy, in nats a target token.
+    #[must_use]
+    pub fn loss(&self) -> f64 {
+        self.loss_sum / self.target_tokens as f64
+    }
+
+    /// Returns the measurements over these updates and the next one.
+    pub(crate) fn followed_by(self, next: Self) -> Self {
+        Self {
+            loss_sum: self.loss_sum + next.loss_sum,
+            target_tokens: self.target_tokens + next.target_tokens,
+            ..next
+        }
+    }
+}
+
+impl TrainingStep {
+    /// Draws a network of the shape of `config` by `seed`, on the first device. The workers share the devices; each step's
+    /// matrix products are computed in `settings.dtype`. `bos_id` is the id of `<s>`.
+    ///
+    /// # Errors
+    ///
+    /// If no network has that shape, or a device does not train in that precision.
+    ///
+    /// # Panics
+    ///
+    /// If there is no device.
+    pub fn new(
+        settings: &TrainingSettings,
+        config: &TransformerConfig,
+        bos_id: u32,
+        seed: u64,
+        devices: &[Device],
+        workers: Workers,
+    ) -> Result<Self, TrainError> {
+        let precision = settings.dtype;
+        let trains = |device: &Device| device.supports_dtype(precision.of_products());
+        if precision == Precision::Int8 || !devices.iter().all(trains) {
+            return Err(TrainError::Precision { precision });
+        }
+        let devices: Vec<Device> = devices.iter().map(|device| device.clone().autodiff()).collect();
+        devices[0].seed(seed);
+        let model = Transformer::new(config, &devices[0])?;
+        Ok(Self {
+            state: StepState {
+                optimizer: Optimizer::new(settings.weight_decay),
+                moving_average: settings.ema.map(|_| model.valid()),
+                loss_scale: (precision == Precision::Float16).then(LossScale::default),
+                model,
+            },
+            settings: settings.clone(),
+            schedule: settings.schedule(config.d_model),
+            seed,
+            devices,
+            workers,
+            pad_id: config.pad_id as u32,
+            bos_id,
+            max_length: config.max_length,
+        })
+    }
+
+    /// Takes the step of an update, whose number, counted from 1, decides the learning rate and how dropout falls. The
+    /// loss is the mean over the target tokens of all batches. Returns `None` if loss or gradients are not finite; the
+    /// weights then stay as they are.
+    ///
+    /// # Panics
+    ///
+    /// If there is no batch, or one is empty.
+    pub fn take(&mut self, update: usize, batches: &[Vec<Example>]) -> Option<Span> {
+        let target_tokens = batches.iter().flatten().map(|example| example.target.len()).sum();
+        let gradients = self.gradients(update, batches, target_tokens);
+        self.follow(update, gradients, target_tokens)
+    }
+
+    /// Computes the update's loss, times the loss scale, and its gradients: the workers share each batch.
+    fn gradients(&self, update: usize, batches: &[Vec<Example>], target_tokens: usize) -> Gradients {
+        let divisor = target_tokens as f64 / self.loss_factor();
+        let gradients_of = |model: &Transformer, device: &Device, examples: &[Example]| {
+            let products = self.settings.dtype.of_products();
+            let loss = autocast(products, || self.loss(model, device, examples));
+            Gradients::of(loss / divisor, model)
+        };
+        let model = &self.state.model;
+        let first_batch = (update - 1) * batches.len() + 1;
+        batches
+            .iter()
+            .zip(first_batch..)
+            .map(|(examples, batch)| {
+                // Dropout depends on the number of the batch alone, so that a resumed run draws what it would have drawn.
+                let seed = self.seed ^ (batch as u64).rotate_left(32);
+                gradients_of_batch(&self.workers, model, &self.devices, examples, seed, gradients_of)
+            })
+            .reduce(|total, part| total.plus(part, model))
+            .expect("an update has at least one batch")
+    }
+
+    /// Returns the label-smoothed cross-entropy of `examples`, summed over their target tokens: `[1]`.
+    fn loss(&self, model: &Transformer, device: &Device, examples: &[Example]) -> Tensor<1> {
+        let padding = padding(device, self.pad_id, self.max_length);
+        let batch = Batch::new(examples, padding, self.bos_id);
+        batch_loss(model, &batch, device, self.settings.label_smoothing)
+    }
+
+    /// Clips the gradients and follows them by a step. If they or the loss are not finite, only the loss scale is
+    /// lowered, and `None` is returned.
+    pub(crate) fn follow(
+        &mut self,
+        update: usize,
+        gradients: Gradients,
+        target_tokens: usize,
+    ) -> Option<Span> {
+        let loss_factor = self.loss_factor();
+        let state = &mut self.state;
+        let (loss, gradient_norm) = loss_and_norm(&state.model, &gradients);
+        let (loss, gradient_norm) = (loss / loss_factor, gradient_norm / loss_factor);
+        if !(loss.is_finite() && gradient_norm.is_finite()) {
+            let scale = state.loss_scale;
+            state.loss_scale = scale.and_then(LossScale::after_overflow).or(scale);
+            return None;
+        }
+        state.loss_scale = state.loss_scale.map(LossScale::after_update);
+
+        let factor = clip_factor(gradient_norm, self.settings.clip_norm) / loss_factor;
+        let learning_rate = self.schedule.learning_rate(update);
+        let model = state.model.clone();
+        state.model = state
+            .optimizer
+            .step(learning_rate, model, gradients.gradients, factor);
+        if let (Some(decay), Some(average)) = (self.settings.ema, state.moving_average.take()) {
+            state.moving_average = Some(moving_average(average, &state.model.valid(), decay, update));
+        }
+        Some(Span {
+            loss_sum: loss * target_tokens as f64,
+            target_tokens,
+            learning_rate,
+            gradient_norm,
+        })
+    }
+
+    /// Returns the factor that multiplies the loss for the sake of its gradients.
+    fn loss_factor(&self) -> f64 {
+        self.state.loss_scale.map_or(1.0, LossScale::factor)
+    }
+
+    /// Returns whether there is a loss scale that an overflow would lower.
+    pub(crate) fn can_lower_loss_scale(&self) -> bool {
+        self.state
+            .loss_scale
+            .and_then(LossScale::after_overflow)
+            .is_some()
+    }
+
+    /// Returns the device that holds the weights, without autodiff.
+    pub(crate) fn home(&self) -> Device {
+        self.devices[0].clone().without_autodiff()
+    }
+
+    /// Returns the workers that share each batch.
+    pub(crate) fn workers(&self) -> &Workers {
+        &self.workers
+    }
+
+    /// Returns the number of trained weights.
+    #[must_use]
+    pub fn num_params(&self) -> usize {
+        self.state.model.num_params()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,3 @@
+//! Tests of the crate through its face.
+
+mod run;
