@@ -168,9 +168,9 @@ fn spelt(tokens: &[u32], tokenizer: &Tokenizer) -> Vec<String> {
     tokens.map(|&token| tokenizer.vocabulary_entry(token)).collect()
 }
 
-/// Returns two tensors for each sentence, in the format of safetensors: `encoder.N` is the encoder's output `[source,
-/// d_model]`, and `logits.N` `[target, vocab_size]` holds the logits of each token of the greedy translation, `</s>`
-/// included. `N` counts the sentences from 0.
+/// Returns two tensors for each sentence, in the format of safetensors. `encoder.N` is the encoder's output, of shape
+/// `[source, d_model]`, and `logits.N` `[target, vocab_size]` holds the logits of each token of the greedy translation,
+/// `</s>` included. `N` counts the sentences from 0.
 fn numbers(model_folder: ModelFolder, sentences: &[(&String, &Translation)]) -> Vec<u8> {
     let tokenizer = model_folder.tokenizer;
     let model = InferenceTransformer::new(model_folder.model, Precision::Float32);

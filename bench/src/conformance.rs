@@ -44,8 +44,8 @@ const FULL: Bounds = Bounds {
 };
 
 /// The bounds for NVIDIA GPUs, on which Burn rounds the factors of 32-bit matrix products to TF32. Its fraction has 10
-/// bits, as that of float16. On an H200, TF32 changes the gradients of this batch by 3.6e-2, at a unit of a
-/// feed-forward layer whose value is about 0. On the processor, matrix products in float16 change them by 1.9e-2, in
+/// bits, as that of float16. On an H200, TF32 changes the gradients of this batch by 3.6e-2, where a unit of a
+/// feed-forward layer has a value of about 0. On the processor, matrix products in float16 change them by 1.9e-2, in
 /// bfloat16 by 5.5e-2. One of the 24 translations may differ.
 const TF32: Bounds = Bounds {
     outputs: 2e-3,
@@ -168,7 +168,7 @@ impl Check {
     }
 }
 
-/// Compares everything that the device has found with what the processor has.
+/// Returns the checks that compare what the device has found with what the processor has found.
 fn checks(found: &Results, expected: &Results, bounds: Bounds) -> Vec<Check> {
     let apart = relative_difference;
     let mut checks = vec![
@@ -334,7 +334,8 @@ mod tests {
         }
     }
 
-    /// 8e-3 of 8 is 1e-3, as much as rounding to a fraction of 10 bits does; 3e-2 is more than that.
+    /// A difference of 8e-3 is 1e-3 of the largest logit, as much as rounding to a fraction of 10 bits causes. A
+    /// difference of 3e-2 is more than rounding explains.
     #[test]
     fn gpus_that_round_factors_may_differ_more() {
         let passes = |device: &str, change: f32| {

@@ -167,7 +167,10 @@ pub fn compiled_in() -> Vec<&'static str> {
     backends.map(|backend| backend.feature).collect()
 }
 
-/// Finds and opens a device by its name, which is one of
+/// Finds and opens a device by its name.
+///
+/// The name is one of
+///
 /// - a backend's name, such as `flex`; where the backend may have several devices, a colon and a number from 0 follow,
 ///   so that `vulkan:1` is the second, and without them the first one is meant;
 /// - `auto`: the device that the function [`auto`] returns;

@@ -108,8 +108,8 @@ fn examples(tokenizer: &Tokenizer, count: usize) -> Vec<Example> {
     pairs.collect()
 }
 
-/// Computes everything with the model in `folder` on the device. So many `sentences` are translated to watch the
-/// memory.
+/// Computes everything with the model in `folder` on the device. Translates so many `sentences` to measure how the
+/// memory that the device holds grows.
 pub(super) fn compute(folder: &Path, device: &Device, sentences: usize) -> Result<Results, BenchError> {
     let bundle = ModelFolder::load(folder, device)?;
     let batch = batch(&bundle.tokenizer);
@@ -185,8 +185,8 @@ fn growth(translator: &Translator, device: &Device, sentences: usize) -> Result<
     Ok(growth.map(|(in_the_end, at_first)| in_the_end / at_first - 1.0))
 }
 
-/// Returns the log-probabilities `[batch, target, vocab_size]` behind each target token, row after row, where one
-/// decoding step finds those of each position.
+/// Returns the log-probabilities `[batch, target, vocab_size]` of the token behind each target token, in row-major
+/// order. Each position takes a decoding step of its own.
 fn steps(model: Transformer, batch: &Batch, precision: Precision) -> Vec<f32> {
     let model = InferenceTransformer::new(model, precision);
     let device = model.device();
