@@ -57,7 +57,7 @@ impl Workload {
 }
 
 impl WorkBatch {
-    /// As the trainer takes it.
+    /// Returns the batch as a training step takes it.
     pub(crate) fn examples(self) -> Vec<Example> {
         let rows = self.source.into_iter().zip(self.target);
         rows.map(|(source, target)| Example { source, target }).collect()
