@@ -33,7 +33,7 @@ const PACKAGES: &str = "torch";
 const SETTINGS: &str = "updates = 1\nlearning_rate = 1e-3";
 /// The seed of the initial weights.
 const SEED: u64 = 1;
-/// The largest batch: of more, the output's logits alone take gigabytes.
+/// The largest budget of a batch: the logits of a larger batch alone would take gigabytes.
 const MAX_BATCH_TOKENS: i64 = 1 << 16;
 
 #[derive(Args)]
@@ -47,13 +47,13 @@ pub(crate) struct Options {
     /// How often both sides run, in turn.
     #[arg(long, value_name = "N", default_value = "3")]
     pairs: NonZeroUsize,
-    /// Updates that count in each run, after three to warm up.
+    /// Updates that are measured in each run, after three to warm up.
     #[arg(long, value_name = "N", default_value = "9")]
     updates: NonZeroUsize,
     /// Budget of a batch in tokens a side, padding included.
     #[arg(long, value_name = "N", default_value = "4096", value_parser = value_parser!(u32).range(1..=MAX_BATCH_TOKENS))]
     batch_tokens: u32,
-    /// Attend's workers, and the peer's threads. [default: the number of cores, or 1 on a card]
+    /// Attend's workers, and the peer's threads. [default: the number of cores, or 1 on a GPU]
     #[arg(long, value_name = "N")]
     workers: Option<NonZeroUsize>,
     /// Precision of Attend's matrix products.
@@ -81,7 +81,7 @@ pub(crate) struct TrainerOptions {
     device: DeviceOption,
 }
 
-/// Runs both sides in turn and prints a table, a row a pair and the medians below.
+/// Runs both sides in turn and prints a table: for each size a row for each pair of runs, and a row of medians.
 pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
     let sizes = match options.sizes.as_slice() {
         [] => &SIZES,
@@ -164,7 +164,7 @@ fn peer(python: &Path, size: Preset, batches: &Path, threads: usize) -> Command 
     command
 }
 
-/// Trains on the batches of a file and prints the measurement.
+/// Takes training steps on the batches of a file, and prints the median of their measurements.
 pub(crate) fn measure(options: &TrainerOptions) -> Result<(), BenchError> {
     let device = options.device.select()?;
     notice_device_failure(slice::from_ref(&device), || measure_on(&device.device, options))

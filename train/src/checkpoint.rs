@@ -197,7 +197,7 @@ impl Checkpoints {
         let StateFile { loss_scale, run } = self.state(update)?;
         let optimizer = start
             .optimizer
-            .from_bytes(self.read_bytes(update, OPTIMIZER)?, run.steps(), &start.model)
+            .with_moments(self.read_bytes(update, OPTIMIZER)?, run.steps(), &start.model)
             .map_err(|error| damaged(&self.path(update, OPTIMIZER), error))?;
         let average = start.moving_average.clone();
         let step = StepState {

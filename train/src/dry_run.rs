@@ -52,7 +52,7 @@ pub struct EpochSize {
     pub source_tokens: u64,
     /// Number of target tokens, `</s>` included.
     pub target_tokens: u64,
-    /// Share of the batches' places, from 0 to 1, that hold padding.
+    /// Share of the tokens of all batches that are padding, from 0 to 1.
     pub padding: f64,
 }
 
@@ -71,7 +71,7 @@ impl DryRun {
             &trainer.bundle(trainer.step.state.model.valid()),
             &trainer.dataset,
             &trainer.recipe,
-            &trainer.step.home(),
+            &trainer.step.device(),
             trainer.step.workers(),
         );
         let seconds_of = |updates: f64| {
@@ -112,7 +112,7 @@ impl EpochSize {
     /// Counts the tokens of batches, which are given by the numbers of their examples.
     fn of<'a>(train: &Mixture, batches: impl Iterator<Item = &'a [u32]>) -> Self {
         let mut epoch = Self::default();
-        let mut places = 0;
+        let mut padded = 0;
         for batch in batches {
             let lengths = || batch.iter().map(|&number| train.lengths(number));
             let source = lengths().map(|lengths| u64::from(lengths.source));
@@ -122,9 +122,9 @@ impl EpochSize {
             epoch.pairs += batch.len();
             epoch.source_tokens += source.sum::<u64>();
             epoch.target_tokens += target.sum::<u64>();
-            places += batch.len() as u64 * longest;
+            padded += batch.len() as u64 * longest;
         }
-        epoch.padding = 1.0 - (epoch.source_tokens + epoch.target_tokens) as f64 / places as f64;
+        epoch.padding = 1.0 - (epoch.source_tokens + epoch.target_tokens) as f64 / padded as f64;
         epoch
     }
 }

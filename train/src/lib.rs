@@ -26,9 +26,9 @@
 //! | read the records of a run | [`Record`] |
 //! | take training steps on batches of one's own | [`TrainingStep`] |
 //!
-//! A run prepares its text, and then takes one [`TrainingStep`] after the other. Now and then it translates the validation
-//! pairs, writes a checkpoint and, if the weights are the best so far, the model folder. It leaves plots in
-//! `report.html`, and the same numbers in `metrics.jsonl` and for TensorBoard.
+//! A run prepares its text, and then takes one [`TrainingStep`] after the other. At intervals that the recipe sets, it
+//! translates the validation pairs, writes a checkpoint and, if the weights are the best so far, the model folder. It
+//! leaves plots in `report.html`, and their numbers in `metrics.jsonl` and for TensorBoard.
 
 mod average;
 mod checkpoint;
@@ -67,4 +67,4 @@ pub use recipe::{CorpusFiles, DataSettings, EmbeddedCorpus, ModelSettings, Recip
 pub use record::Record;
 pub use run::{FinalTest, Outcome, Run, TestTranslation};
 pub use schedule::{Schedule, ScheduleKind};
-pub use step::{Span, TrainingStep};
+pub use step::{Measurements, TrainingStep};

@@ -135,7 +135,7 @@ impl Optimizer {
         })
     }
 
-    /// Writes the moments of the weights of `model` down, for [`from_bytes`](Self::from_bytes).
+    /// Writes the moments of the weights of `model` down, for [`with_moments`](Self::with_moments).
     ///
     /// # Errors
     ///
@@ -155,7 +155,7 @@ impl Optimizer {
     /// # Errors
     ///
     /// If the bytes are no moments of these weights.
-    pub(crate) fn from_bytes(
+    pub(crate) fn with_moments(
         &self,
         bytes: Bytes,
         steps: usize,

@@ -14,7 +14,7 @@ use attend_data::{DataError, write_file};
 use crate::metric::Scores;
 use crate::record::{Lines, METRICS, Record};
 use crate::state::TrainingState;
-use crate::step::Span;
+use crate::step::Measurements;
 use tensorboard::EventFile;
 
 pub(crate) use page::{Status, Subject};
@@ -89,7 +89,7 @@ impl Report {
     }
 
     /// Counts the target tokens of an update that has just been taken.
-    pub(crate) fn count(&mut self, update: &Span) {
+    pub(crate) fn count(&mut self, update: &Measurements) {
         self.speed.target_tokens += update.target_tokens;
         self.speed.busy = self.speed.busy_since.elapsed();
     }

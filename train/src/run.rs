@@ -98,8 +98,9 @@ impl<'a> Run<'a> {
         Self { devices, ..self }
     }
 
-    /// Divides each batch among so many workers. They use the devices in turn, so there should be one at least for each
-    /// device. The same number repeats a run exactly. By default there are as many as keep the devices busy.
+    /// Divides each batch among `count` workers, which use the devices in turn. With fewer workers than devices, some
+    /// devices have nothing to do. The same number repeats a run exactly. By default there are as many workers as keep
+    /// the devices busy.
     #[must_use]
     pub fn workers(self, count: usize) -> Self {
         Self {
@@ -108,8 +109,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Looks for prepared training pairs in `folder`, and prepares them there if it has none. By default the folder is
-    /// `prepared` in the working folder. Runs can share it.
+    /// Keeps prepared training pairs in `folder`, which runs can share. By default it is `prepared` in the working folder.
     #[must_use]
     pub fn prepared_in(self, folder: impl Into<PathBuf>) -> Self {
         Self {
@@ -118,8 +118,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Goes on with the run in the folder from its last checkpoint. Of the recipe, only the limits `training.updates`,
-    /// `epochs`, `minutes` and `patience` may have changed since.
+    /// Goes on with the run in the folder from its last checkpoint. In the recipe, only `training.updates`, `epochs`,
+    /// `minutes` and `patience` may have changed.
     #[must_use]
     pub fn resume(self) -> Self {
         Self {
@@ -147,7 +147,7 @@ impl<'a> Run<'a> {
     }
 
     /// Trains to a limit of the recipe, translates the test pairs with the best weights, and writes the model card.
-    /// `observe` is called with what happens meanwhile.
+    /// Calls `observe` with what happens meanwhile.
     ///
     /// # Errors
     ///
@@ -230,7 +230,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Reads and encodes the text. Those of a run that has begun must be the same as then.
+    /// Reads and encodes the text. The recipe, tokenizer and text of a run that has begun must not have changed since.
     fn prepare(&self, begun: Option<&RunFolder>, observer: &mut Observer<'_>) -> Result<Text, TrainError> {
         let recipe = &self.recipe;
         let tokenizer = begun.map(|run_folder| run_folder.resume(recipe)).transpose()?;

@@ -161,7 +161,7 @@ impl RunFolder {
     ///
     /// If one of them has changed, or a file cannot be read.
     pub(crate) fn resume(&self, recipe: &Recipe) -> Result<Tokenizer, TrainError> {
-        let changes = recipe.changes_since(&Recipe::load(&self.path.join(RECIPE), &[])?);
+        let changes = recipe.changes_since(&Recipe::load(self.path.join(RECIPE), &[])?);
         if !changes.is_empty() {
             return Err(TrainError::ChangedRecipe {
                 path: self.path.clone(),

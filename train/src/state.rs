@@ -4,7 +4,7 @@ use attend_data::Position;
 use serde::{Deserialize, Serialize};
 
 use crate::metric::Metric;
-use crate::step::Span;
+use crate::step::Measurements;
 
 /// How far a run has come, apart from its weights.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -21,10 +21,10 @@ pub(crate) struct TrainingState {
     pub(crate) validated: usize,
     /// Number of validations in a row that were no better than the best before them.
     pub(crate) validations_since_best: usize,
-    /// Place of the next batch in the data.
+    /// Position of the next batch in the data.
     pub(crate) position: Position,
     /// Measurements of the updates since the last record in `metrics.jsonl`.
-    pub(crate) span: Span,
+    pub(crate) span: Measurements,
     /// The validation whose weights the model folder holds.
     pub(crate) best: Option<Best>,
     /// The checkpoints whose weights are averaged, in the order of their updates.

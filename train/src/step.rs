@@ -1,4 +1,5 @@
-//! A training step: forward pass, loss, backward pass and the optimizer's step, with what training needs beside them.
+//! A training step: forward pass, loss, backward pass and the optimizer's step, with the loss scale, clipping and the
+//! moving average of the weights.
 
 use attend_data::{Batch, Example};
 use attend_device::Workers;
@@ -62,9 +63,9 @@ pub(crate) struct StepState {
     pub(crate) loss_scale: Option<LossScale>,
 }
 
-/// What was measured over one update, or over several in a row.
+/// Measurements of one update, or of several in a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Span {
+pub struct Measurements {
     /// Label-smoothed cross-entropy, in nats, summed over the real target tokens.
     pub loss_sum: f64,
     /// Number of real target tokens.
@@ -75,14 +76,14 @@ pub struct Span {
     pub gradient_norm: f64,
 }
 
-impl Span {
+impl Measurements {
     /// Returns the label-smoothed cross-entropy, in nats a target token.
     #[must_use]
     pub fn loss(&self) -> f64 {
         self.loss_sum / self.target_tokens as f64
     }
 
-    /// Returns the measurements over these updates and the next one.
+    /// Returns the measurements of these updates and the next one together.
     pub(crate) fn followed_by(self, next: Self) -> Self {
         Self {
             loss_sum: self.loss_sum + next.loss_sum,
@@ -93,8 +94,8 @@ impl Span {
 }
 
 impl TrainingStep {
-    /// Draws a network of the shape of `config` by `seed`, on the first device. The workers share the devices; each step's
-    /// matrix products are computed in `settings.dtype`. `bos_id` is the id of `<s>`.
+    /// Makes a network of the shape of `config` on the first device, with initial weights drawn by `seed`. `bos_id` is the
+    /// id of `<s>`. The workers share each batch, and use the devices in turn.
     ///
     /// # Errors
     ///
@@ -137,17 +138,17 @@ impl TrainingStep {
         })
     }
 
-    /// Takes the step of an update, whose number, counted from 1, decides the learning rate and how dropout falls. The
-    /// loss is the mean over the target tokens of all batches. Returns `None` if loss or gradients are not finite; the
-    /// weights then stay as they are.
+    /// Takes the step of an update on one or more batches. The loss is the mean over the target tokens of all of them. The
+    /// number of the update, counted from 1, decides the learning rate and the random numbers of dropout. Returns `None`
+    /// if loss or gradients are not finite; the weights then stay as they are.
     ///
     /// # Panics
     ///
     /// If there is no batch, or one is empty.
-    pub fn take(&mut self, update: usize, batches: &[Vec<Example>]) -> Option<Span> {
+    pub fn take(&mut self, update: usize, batches: &[Vec<Example>]) -> Option<Measurements> {
         let target_tokens = batches.iter().flatten().map(|example| example.target.len()).sum();
         let gradients = self.gradients(update, batches, target_tokens);
-        self.follow(update, gradients, target_tokens)
+        self.apply(update, gradients, target_tokens)
     }
 
     /// Computes the update's loss, times the loss scale, and its gradients: the workers share each batch.
@@ -179,14 +180,14 @@ impl TrainingStep {
         batch_loss(model, &batch, device, self.settings.label_smoothing)
     }
 
-    /// Clips the gradients and follows them by a step. If they or the loss are not finite, only the loss scale is
-    /// lowered, and `None` is returned.
-    pub(crate) fn follow(
+    /// Clips the gradients and takes the optimizer's step along them. If they or the loss are not finite, only lowers the
+    /// loss scale, and returns `None`.
+    pub(crate) fn apply(
         &mut self,
         update: usize,
         gradients: Gradients,
         target_tokens: usize,
-    ) -> Option<Span> {
+    ) -> Option<Measurements> {
         let loss_factor = self.loss_factor();
         let state = &mut self.state;
         let (loss, gradient_norm) = loss_and_norm(&state.model, &gradients);
@@ -207,7 +208,7 @@ impl TrainingStep {
         if let (Some(decay), Some(average)) = (self.settings.ema, state.moving_average.take()) {
             state.moving_average = Some(moving_average(average, &state.model.valid(), decay, update));
         }
-        Some(Span {
+        Some(Measurements {
             loss_sum: loss * target_tokens as f64,
             target_tokens,
             learning_rate,
@@ -229,7 +230,7 @@ impl TrainingStep {
     }
 
     /// Returns the device that holds the weights, without autodiff.
-    pub(crate) fn home(&self) -> Device {
+    pub(crate) fn device(&self) -> Device {
         self.devices[0].clone().without_autodiff()
     }
 

@@ -21,7 +21,7 @@ use crate::record::Record;
 use crate::report::{Report, Status, Subject};
 use crate::run_folder::run_name;
 use crate::state::{Averaged, Best, TrainingState};
-use crate::step::{Span, TrainingStep};
+use crate::step::{Measurements, TrainingStep};
 use crate::validation;
 
 /// The number of updates in a row without a finite loss and gradients after which a run ends, unless a smaller loss scale
@@ -251,7 +251,7 @@ impl Trainer {
     }
 
     /// Takes an update on the next batches. Returns `None` if loss or gradients were not finite.
-    pub(crate) fn update(&mut self, batches: &mut Batches) -> Option<Span> {
+    pub(crate) fn update(&mut self, batches: &mut Batches) -> Option<Measurements> {
         let accumulate = self.recipe.training.accumulate;
         let next: Vec<Vec<Example>> = (0..accumulate).map(|_| batches.next_batch()).collect();
         self.state.position = batches.position();
@@ -261,7 +261,7 @@ impl Trainer {
     }
 
     /// Counts an update that was taken, or skipped where nothing was measured.
-    fn count(&mut self, measured: Option<Span>) -> Option<Span> {
+    fn count(&mut self, measured: Option<Measurements>) -> Option<Measurements> {
         match measured {
             Some(measured) => {
                 self.skipped_in_a_row = 0;
@@ -286,7 +286,7 @@ impl Trainer {
             let record = report.record_updates(&self.state)?;
             let progress = self.progress(batches);
             observer(Event::Recorded { record, progress });
-            self.state.span = Span::default();
+            self.state.span = Measurements::default();
         }
         Ok(())
     }
@@ -376,7 +376,7 @@ impl Trainer {
     }
 
     fn score(&self, bundle: &ModelFolder) -> Result<Scores, TrainError> {
-        let (device, workers) = (self.step.home(), self.step.workers());
+        let (device, workers) = (self.step.device(), self.step.workers());
         validation::scores(bundle, &self.dataset, &self.recipe, &device, workers)
     }
 

@@ -68,9 +68,9 @@ pub(crate) fn translate(
     Ok(translator.translate_best(&sources, &options)?)
 }
 
-/// Returns the seconds that [`scores`] will take for a trained model of the shape of `bundle`'s. Measured are the loss of a
-/// batch of pairs of middle lengths and a greedy search that finds translations as long as the references: those of an
-/// untrained model would not end.
+/// Returns the seconds that [`scores`] will take for a trained model of the shape of `bundle`'s. It computes the loss of
+/// pairs of middle lengths, and takes as many steps of greedy search as their references have tokens: the translations of
+/// the untrained model would not end.
 pub(crate) fn expected_seconds(
     bundle: &ModelFolder,
     dataset: &Dataset,
@@ -97,7 +97,7 @@ pub(crate) fn expected_seconds(
         model.step(tokens, &mut state).logits.into_data();
     }
     let of_sample = clock.elapsed().as_secs_f64();
-    // Workers share the batches.
+    // The workers share the batches.
     of_sample * examples.len() as f64 / sample.len() as f64 / workers.count() as f64
 }
 

@@ -28,9 +28,9 @@ fn the_recipes_of_the_project_load_and_are_written_as_they_were_read() {
     let folder = Workspace::new();
     let mut count = 0;
     for entry in fs::read_dir(configs).unwrap() {
-        let recipe = Recipe::load(&entry.unwrap().path(), &[]).unwrap();
+        let recipe = Recipe::load(entry.unwrap().path(), &[]).unwrap();
         folder.write("saved.toml", recipe.to_toml());
-        assert_eq!(Recipe::load(&folder.path("saved.toml"), &[]).unwrap(), recipe);
+        assert_eq!(Recipe::load(folder.path("saved.toml"), &[]).unwrap(), recipe);
         count += 1;
     }
     assert!(count >= 5, "{count} recipes");
@@ -41,7 +41,7 @@ fn data_keys_have_their_defaults_and_can_be_overridden() {
     let workspace = small_workspace();
     let load = |overrides: &[&str]| {
         let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();
-        Recipe::load(&workspace.path("small.toml"), &overrides)
+        Recipe::load(workspace.path("small.toml"), &overrides)
             .unwrap()
             .data
     };

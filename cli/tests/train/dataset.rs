@@ -109,7 +109,7 @@ fn subwords_are_learnt_from_no_more_pairs_than_the_recipe_says() {
     );
     let learn = |pairs: &str, kind: &str| {
         let overrides = [pairs, kind, "data.vocab_size=500"].map(str::to_owned);
-        let recipe = Recipe::load(&workspace.path("embedded.toml"), &overrides);
+        let recipe = Recipe::load(workspace.path("embedded.toml"), &overrides);
         let settings = recipe.unwrap().data;
         let corpora = Corpora::load(&settings).unwrap();
         corpora.train_tokenizer(&settings).unwrap().to_json()

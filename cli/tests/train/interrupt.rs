@@ -2,6 +2,7 @@
 #![cfg(unix)]
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -148,6 +149,18 @@ fn a_signal_in_the_last_validation_stops_before_the_test() {
     let resume = ["small.toml", "--output", "run", "--resume"];
     workspace.train_well(&[&resume[..], &["--set", "training.updates=2"]].concat());
     assert!(workspace.path("run/README.md").exists());
+}
+
+/// While the text is prepared there is nothing to save: the signal does what it does to any program.
+#[test]
+fn a_signal_before_the_first_update_ends_the_program() {
+    let workspace = small_workspace();
+    workspace.write_pairs("train", &copy_and_reverse(60_000));
+    let mut child = workspace.start(&["--output", "run"]);
+    workspace.wait_for("prepared");
+    send("-INT", &child);
+    assert_eq!(child.wait().unwrap().signal(), Some(2));
+    assert!(!workspace.path("run").exists());
 }
 
 #[test]

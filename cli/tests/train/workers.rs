@@ -66,7 +66,7 @@ fn accumulated_batches_take_the_same_updates_as_one() {
     let workspace = small_workspace();
     let paths = [("source", "train.src"), ("target", "train.tgt")]
         .map(|(side, file)| format!("data.train.{side}={}", workspace.path(file).display()));
-    let mut recipe = Recipe::load(&workspace.path("small.toml"), &paths).unwrap();
+    let mut recipe = Recipe::load(workspace.path("small.toml"), &paths).unwrap();
     recipe.data.valid = recipe.data.train.first().cloned();
     recipe.data.test = None;
     let corpora = Corpora::load(&recipe.data).unwrap();

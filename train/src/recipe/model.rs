@@ -32,8 +32,7 @@ pub struct ModelSettings {
 
 impl ModelSettings {
     /// Returns the network's shape for a tokenizer of `vocab_size` tokens whose padding is `pad_id`.
-    #[must_use]
-    pub fn config(&self, vocab_size: usize, pad_id: usize) -> TransformerConfig {
+    pub(super) fn config(&self, vocab_size: usize, pad_id: usize) -> TransformerConfig {
         TransformerConfig {
             vocab_size,
             pad_id,

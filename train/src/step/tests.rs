@@ -1,5 +1,7 @@
 //! What a step does to the weights.
 
+use std::slice;
+
 use burn::module::{ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 
@@ -24,7 +26,7 @@ fn step_on(device: &Device) -> TrainingStep {
         ..Preset::Tiny.config(300)
     };
     let workers = Workers::start(1, 1).unwrap();
-    TrainingStep::new(&settings, &config, BEGIN, 1, &[device.clone()], workers).unwrap()
+    TrainingStep::new(&settings, &config, BEGIN, 1, slice::from_ref(device), workers).unwrap()
 }
 
 fn example() -> Example {
@@ -106,8 +108,8 @@ fn a_step_clips_its_gradients_and_measures_their_norm_before() {
     plain.settings.clip_norm = 0.0;
 
     for ((gradients, expected), factor) in [one, large].into_iter().zip(twice).zip([1.0, 1_000.0]) {
-        plain.follow(1, expected, 3).expect("finite gradients");
-        let measured = clipped.follow(1, gradients, 3).expect("finite gradients");
+        plain.apply(1, expected, 3).expect("finite gradients");
+        let measured = clipped.apply(1, gradients, 3).expect("finite gradients");
         assert!(
             (measured.gradient_norm / (factor * norm) - 1.0).abs() < 1e-5,
             "{}, not {factor} times {norm}",
@@ -136,17 +138,17 @@ fn a_loss_scale_changes_no_step() {
         gradients
     };
     let expected = plain
-        .follow(1, gradients(&plain, 1.0), 3)
+        .apply(1, gradients(&plain, 1.0), 3)
         .expect("finite gradients");
     let measured = scaled
-        .follow(1, times_factor(&scaled), 3)
+        .apply(1, times_factor(&scaled), 3)
         .expect("finite gradients");
     assert_eq!(measured, expected);
     assert!(weights(&scaled.state.model) == weights(&plain.state.model));
     assert!(weights(&plain.state.model) != before);
 
     // What is too large lowers the scale.
-    assert!(scaled.follow(1, gradients(&scaled, f64::INFINITY), 3).is_none());
+    assert!(scaled.apply(1, gradients(&scaled, f64::INFINITY), 3).is_none());
     assert_eq!(scaled.loss_factor(), factor / 2.0);
 }
 

@@ -64,10 +64,10 @@ fn trainer_by(recipe: Recipe) -> Trainer {
 }
 
 /// Takes the next update with the gradients of one example, times a factor.
-fn follow(trainer: &mut Trainer, factor: f64) -> Option<Span> {
+fn apply(trainer: &mut Trainer, factor: f64) -> Option<Measurements> {
     trainer.state.update += 1;
     let gradients = gradients(&trainer.step, factor);
-    let measured = trainer.step.follow(trainer.state.update, gradients, 3);
+    let measured = trainer.step.apply(trainer.state.update, gradients, 3);
     trainer.count(measured)
 }
 
@@ -83,17 +83,17 @@ fn an_update_that_is_not_finite_is_skipped_and_leaves_no_trace() {
     let mut no_loss = gradients(&trainer.step, 1.0);
     no_loss.loss = no_loss.loss * f32::NAN;
     trainer.state.update = 1;
-    let measured = trainer.step.follow(1, no_loss, 3);
+    let measured = trainer.step.apply(1, no_loss, 3);
     assert!(trainer.count(measured).is_none());
-    assert!(follow(&mut trainer, f64::INFINITY).is_none());
-    assert!(follow(&mut trainer, f64::NAN).is_none());
+    assert!(apply(&mut trainer, f64::INFINITY).is_none());
+    assert!(apply(&mut trainer, f64::NAN).is_none());
     assert!(both(&trainer) == before);
     assert_eq!((trainer.state.skipped, trainer.skipped_in_a_row), (3, 3));
-    assert_eq!(trainer.state.span, Span::default());
+    assert_eq!(trainer.state.span, Measurements::default());
     // The gradients may come from weights that a step has ruined.
     assert!(!trainer.is_sound());
 
-    assert!(follow(&mut trainer, 1.0).is_some());
+    assert!(apply(&mut trainer, 1.0).is_some());
     assert_eq!((trainer.state.skipped, trainer.skipped_in_a_row), (3, 0));
     assert!(trainer.is_sound());
     let after = both(&trainer);
@@ -107,7 +107,7 @@ fn a_run_that_skipped_updates_goes_on_as_if_it_had_not_stopped() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join(CHECKPOINTS)).unwrap();
     for factor in [f64::NAN, 1.0, f64::INFINITY] {
-        follow(&mut whole, factor);
+        apply(&mut whole, factor);
     }
     assert_eq!(whole.state.skipped, 2);
     let checkpoints = Checkpoints::of(folder.path());
@@ -119,7 +119,7 @@ fn a_run_that_skipped_updates_goes_on_as_if_it_had_not_stopped() {
         .expect("a checkpoint");
     (resumed.step.state, resumed.state) = (loaded.step, loaded.run);
     for trainer in [&mut whole, &mut resumed] {
-        follow(trainer, -1.0).expect("finite gradients");
+        apply(trainer, -1.0).expect("finite gradients");
     }
     assert!(weights(&resumed.step.state.model) == weights(&whole.step.state.model));
 }
