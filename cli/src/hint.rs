@@ -14,7 +14,7 @@ use crate::error::CliError;
 
 /// An error that may come with a hint.
 pub trait Hint {
-    /// Returns what the user can do about the error, where there is something to say beyond its message.
+    /// Returns what the user can do about the error, or `None` if its message says it all.
     fn hint(&self) -> Option<String>;
 }
 

@@ -13,7 +13,7 @@ use crate::error::CliError;
 use crate::flags::ComputeOptions;
 use crate::output::print_while_read;
 
-/// The most pairs that are scored together: enough for batches of sentences of similar lengths.
+/// The most pairs that are scored together, enough for batches of sentences of similar lengths.
 const SCORED_TOGETHER: usize = 1_000;
 
 /// Score given translations: the natural logarithm of each one's probability, a line each.
@@ -23,7 +23,7 @@ pub(crate) struct Options {
     model: PathBuf,
     /// The source sentences, one a line or in .sgm (.gz, .xz and .zst are decompressed).
     source: PathBuf,
-    /// Their translations, likewise.
+    /// Their translations, in the same format.
     target: PathBuf,
     /// Print a JSON object a line: the pair, its log-probability and score, and each token's log-probability.
     #[arg(long)]

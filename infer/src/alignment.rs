@@ -1,53 +1,51 @@
-//! Where the words of a translation come from.
+//! The source words of the words of a translation.
 
 use std::fmt;
 
 use attend_data::Tokenizer;
 use serde::Serialize;
 
-/// How much the tokens of a translation attend to those of its source, and the words that follow from it.
+/// The attention of a translation's tokens to the tokens of its source, and the pairs of words that follow from it.
 ///
-/// The weights are those of [`InferenceTransformer::alignment`](attend_model::InferenceTransformer::alignment). A model
-/// is trained to translate, not to align: take the pairs as hints.
+/// The attention is that of [`InferenceTransformer::alignment`](attend_model::InferenceTransformer::alignment). A model
+/// is trained to translate, not to align, so take the pairs as hints.
 ///
-/// Displayed, it is the word pairs in Pharaoh's format, `0-0 1-2`: the source's word, counted from 0, then the
-/// translation's.
+/// `Display` writes the pairs of words in Pharaoh's format, for example `0-0 1-2`: a word of the source, counted from 0,
+/// then a word of the translation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Alignment {
-    /// The source's tokens, `</s>` last.
+    /// The tokens of the source, `</s>` last.
     pub source: Vec<String>,
-    /// The translation's tokens, `</s>` last.
+    /// The tokens of the translation, `</s>` last.
     pub target: Vec<String>,
-    /// `[target][source]`; those of a target token sum to 1.
+    /// The attention weights, `[target][source]`. The weights of each target token sum to 1.
     pub attention: Vec<Vec<f32>>,
-    /// For each word of the translation, in order, the source's word that its tokens attend to most, and itself. Words
-    /// are what stands between spaces and other ASCII white space.
+    /// A pair `[source, target]` for each word of the translation, in order: the source word that the tokens of the
+    /// target word attend to most, and the target word. Words stand between ASCII white space.
     pub words: Vec<[usize; 2]>,
 }
 
 impl Alignment {
-    /// The alignment of tokens with this attention; `</s>` ends both, and counts as no word. Each side has its text
-    /// beside it, if it is the tokens' own.
+    /// Aligns the tokens of two sides by their `attention` `[target][source]`. Both sides end in `</s>`, which counts as
+    /// no word. Each side comes with the text that was encoded as its tokens, if there was one.
     pub(crate) fn new(
         tokenizer: &Tokenizer,
         (source, source_text): (&[u32], Option<&str>),
         (target, target_text): (&[u32], Option<&str>),
         attention: Vec<Vec<f32>>,
     ) -> Self {
-        let spelt = |tokens: &[u32]| tokens.iter().map(|&token| tokenizer.token(token)).collect();
+        let texts = |tokens: &[u32]| tokens.iter().map(|&token| tokenizer.token(token)).collect();
         let source_words = words(tokenizer, source, source_text);
         let target_words = words(tokenizer, target, target_text);
         Self {
             words: pairs(&source_words, &target_words, &attention),
-            source: spelt(source),
-            target: spelt(target),
+            source: texts(source),
+            target: texts(target),
             attention,
         }
     }
-}
 
-impl Alignment {
-    /// How much the target's tokens attend to each of the source, all together.
+    /// Returns the attention of all target tokens together to each source token, `[source]`.
     pub(crate) fn coverage(&self) -> Vec<f32> {
         let sum = |source: usize| self.attention.iter().map(|row| row[source]).sum();
         (0..self.source.len()).map(sum).collect()
@@ -64,18 +62,18 @@ impl fmt::Display for Alignment {
     }
 }
 
-/// The word that each token is a part of, counted from 0: none of a token without letters.
+/// Returns the word that each token is a part of, counted from 0; `None` for a token that has only white space or nothing.
 fn words(tokenizer: &Tokenizer, tokens: &[u32], text: Option<&str>) -> Vec<Option<usize>> {
-    // Where a token may be unknown, each is a piece of the text between white space, and this has the mark of one that
-    // goes on.
+    // In a tokenizer with unknown tokens, each token is a piece of the text between white space, and the piece ends in @@
+    // if its word goes on.
     let mut pieces = text.unwrap_or_default().split_whitespace();
     let (mut started, mut is_within) = (0, false);
     let word_of = |&token: &u32| {
         let goes_on = pieces.next().is_some_and(|piece| piece.ends_with("@@"));
-        let surface = match Some(token) == tokenizer.unk_id() && goes_on {
-            true => tokenizer.surface(token).trim_ascii_end().to_vec(),
-            false => tokenizer.surface(token),
-        };
+        let mut surface = tokenizer.surface(token);
+        if Some(token) == tokenizer.unk_id() && goes_on {
+            surface.truncate(surface.trim_ascii_end().len());
+        }
         let mut word = None;
         for byte in surface {
             if byte.is_ascii_whitespace() {
@@ -91,7 +89,7 @@ fn words(tokenizer: &Tokenizer, tokens: &[u32], text: Option<&str>) -> Vec<Optio
     tokens.iter().map(word_of).collect()
 }
 
-/// For each target word the source word of most weight, the first of several.
+/// Returns a pair of each target word and the source word with the greatest weight, the first of several.
 fn pairs(
     source_words: &[Option<usize>],
     target_words: &[Option<usize>],
@@ -113,7 +111,7 @@ fn pairs(
         .collect()
 }
 
-/// The place of the greatest weight, the first of several.
+/// Returns the place of the greatest weight, the first of several.
 pub(crate) fn greatest<'a>(weights: impl IntoIterator<Item = &'a f32>) -> Option<usize> {
     let better = |best: (usize, &'a f32), next: (usize, &'a f32)| if next.1 > best.1 { next } else { best };
     let (place, _) = weights.into_iter().enumerate().reduce(better)?;
@@ -133,7 +131,7 @@ mod tests {
         let attention = [
             // The article attends to itself, and more to </s>, which is no word.
             [0.3, 0.0, 0.0, 0.1, 0.1, 0.5],
-            // A token alone would go to "the"; its word's goes to the tokens of "old" together.
+            // The greatest weight is that of "the", but the tokens of "old" have more together.
             [0.4, 0.3, 0.3, 0.0, 0.0, 0.0],
             [0.2, 0.2, 0.3, 0.3, 0.0, 0.0],
             [0.1, 0.0, 0.1, 0.2, 0.6, 0.0],
@@ -166,7 +164,7 @@ mod tests {
         );
         let expected = [0, 1, 1, 1, 2, 3].map(Some);
         assert_eq!(words(&tokenizer, &tokens, Some(text)), expected);
-        // Of a search, which writes each out.
+        // A search finds tokens without a text, and writes each unknown one out.
         assert_eq!(tokenizer.decode(&tokens), "the <unk> <unk> <unk> house <unk>");
         let expected = [0, 1, 2, 3, 4, 5].map(Some);
         assert_eq!(words(&tokenizer, &tokens, None), expected);

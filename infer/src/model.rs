@@ -27,8 +27,8 @@ pub struct Model {
     search: SearchOptions,
     /// The length of the longest sequence that all networks have positions for.
     max_length: usize,
-    /// The banned words of the last call, with their phrases. They remember which tokens they forbid where, which takes a
-    /// pass over the vocabulary to find out.
+    /// The phrases and the banned words of the last call. Banned words remember which tokens they forbid after a text, since
+    /// finding out takes a pass over the vocabulary.
     banned: Mutex<Option<(Vec<String>, Arc<BannedWords>)>>,
 }
 
@@ -162,8 +162,8 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// The number of its tokens, or a smaller number where counting them all would take long, if the model has no
-    /// positions for them.
+    /// The number of tokens, or a smaller number if counting them all would take long, if the model has too few positions
+    /// for them.
     pub(crate) fn encode(&self, sentence: &str) -> Result<Vec<u32>, usize> {
         let limit = self.max_source_tokens();
         let at_least = self.tokenizer.min_tokens(sentence);

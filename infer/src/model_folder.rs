@@ -1,11 +1,11 @@
-//! The model folder: the unit that users keep, copy and serve.
+//! The model folder, which users keep, copy and share as a unit.
 //!
 //! | file | content |
 //! |---|---|
-//! | `config.json` | the network's shape: [`TransformerConfig`] |
-//! | `model.safetensors` | its weights, laid out and named as PyTorch does |
-//! | `tokenizer.json` | the subwords, in the format of the Hugging Face tokenizers library |
-//! | `generation.json` | search defaults: [`SearchOptions`] |
+//! | `config.json` | the shape of the network: [`TransformerConfig`] |
+//! | `model.safetensors` | the weights of the network, with the names and the layout of PyTorch |
+//! | `tokenizer.json` | the tokenizer, in the format of the Hugging Face tokenizers library |
+//! | `generation.json` | the search defaults: [`SearchOptions`] |
 
 use std::path::{Path, PathBuf};
 
@@ -24,16 +24,17 @@ const WEIGHTS: &str = "model.safetensors";
 const TOKENIZER: &str = "tokenizer.json";
 const GENERATION: &str = "generation.json";
 
-/// Everything that translating needs.
+/// The content of a model folder: a network, its tokenizer and its search defaults. [`Model::new`](crate::Model::new)
+/// makes a model of it.
 #[derive(Clone, Debug)]
 pub struct ModelFolder {
-    /// The network's shape.
+    /// The shape of the network: `config.json`.
     pub config: TransformerConfig,
-    /// The network.
+    /// The network with its weights: `model.safetensors`.
     pub model: Transformer,
-    /// Text to token ids and back.
+    /// The tokenizer, from text to token ids and back: `tokenizer.json`.
     pub tokenizer: Tokenizer,
-    /// Search defaults.
+    /// The search defaults: `generation.json`.
     pub generation: SearchOptions,
 }
 
@@ -42,7 +43,9 @@ impl ModelFolder {
     ///
     /// # Errors
     ///
-    /// If a file is missing or damaged, or the files do not belong together.
+    /// [`InferError::NotAModel`] if the folder has no `config.json`; [`InferError::Data`],
+    /// [`InferError::InvalidSettings`], [`InferError::InvalidWeights`] or [`InferError::NotFinite`] if a file is missing or
+    /// damaged; [`InferError::VocabularyMismatch`] or [`InferError::WeightsMismatch`] if the files do not belong together.
     pub fn load(folder: impl AsRef<Path>, device: &Device) -> Result<Self, InferError> {
         let folder = folder.as_ref();
         let config_path = require_config(folder)?;
@@ -87,30 +90,31 @@ impl ModelFolder {
         })
     }
 
-    /// Reads the search defaults of a model folder, and nothing else.
+    /// Reads only the search defaults of a model folder.
     ///
     /// # Errors
     ///
-    /// If the folder is no model folder, or its `generation.json` is missing or damaged.
+    /// [`InferError::NotAModel`] if the folder has no `config.json`; [`InferError::Data`] or
+    /// [`InferError::InvalidSettings`] if its `generation.json` is missing or damaged.
     pub fn search_defaults(folder: impl AsRef<Path>) -> Result<SearchOptions, InferError> {
         let folder = folder.as_ref();
         require_config(folder)?;
         let path = folder.join(GENERATION);
         let generation: SearchOptions = read_json(&path)?;
-        match generation.validate() {
-            Ok(()) => Ok(generation),
-            Err(error) => Err(InferError::InvalidSettings {
+        generation
+            .validate()
+            .map_err(|error| InferError::InvalidSettings {
                 path,
                 reason: error.to_string(),
-            }),
-        }
+            })?;
+        Ok(generation)
     }
 
-    /// Writes the folder, which must exist. Each file is replaced whole or not at all, the weights last.
+    /// Writes the files into a folder, which must exist. Each file is replaced as a whole or not at all, the weights last.
     ///
     /// # Errors
     ///
-    /// If a file cannot be written.
+    /// [`InferError::Data`] if a file cannot be written.
     pub fn save(&self, folder: impl AsRef<Path>) -> Result<(), InferError> {
         let folder = folder.as_ref();
         write_json(&folder.join(CONFIG), &self.config)?;
@@ -120,15 +124,15 @@ impl ModelFolder {
     }
 }
 
-/// The path of the file that makes a folder a model folder.
+/// Returns the path of the `config.json` of a model folder.
 fn require_config(folder: &Path) -> Result<PathBuf, InferError> {
     let path = folder.join(CONFIG);
-    match path.exists() {
-        true => Ok(path),
-        false => Err(InferError::NotAModel {
+    if !path.exists() {
+        return Err(InferError::NotAModel {
             path: folder.to_owned(),
-        }),
+        });
     }
+    Ok(path)
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, InferError> {

@@ -13,7 +13,7 @@ use crate::translator::{Line, Translation, Translator};
 /// The most lines that are translated together: enough for batches of sentences of similar lengths.
 const LINES_TOGETHER: usize = 1_000;
 
-/// Bytes of lines that are read ahead. One line may have more.
+/// The most bytes of lines that are read ahead. A single line may have more.
 const BYTES_AHEAD: usize = 1 << 20;
 
 /// A line that comes in a stream, and what is asked of its translations.
@@ -30,8 +30,8 @@ impl Translator {
     /// a time. The lines are read ahead by a thread of their own, and numbered from 0. Memory grows with the longest line,
     /// not with the number of lines.
     ///
-    /// The translator waits for a thousand lines before it translates them, unless it is `eager`: then it translates the
-    /// lines that there are, which is for input that comes as slowly as it is typed.
+    /// If `eager`, the translator does not wait for a thousand lines, but translates those that have come, for input that
+    /// is typed.
     ///
     /// The stream ends early, without an error, if `write` breaks. The thread then ends with the next line that it reads.
     ///
@@ -167,7 +167,7 @@ impl<E> Queue<E> {
     }
 }
 
-/// The thread that reads. It marks the queue as complete when it ends, however it does.
+/// The reading end of a queue. When it is dropped, even by a panic, it marks the queue as complete.
 struct Reading<E>(Arc<Queue<E>>);
 
 impl<E> Reading<E> {
@@ -197,7 +197,7 @@ impl<E> Drop for Reading<E> {
     }
 }
 
-/// Marks the queue as abandoned when the stream ends, so that the thread that reads ends, too.
+/// The translating end of a queue. When it is dropped, it marks the queue as abandoned, so that the reading thread ends.
 struct Stop<'a, E>(&'a Queue<E>);
 
 impl<E> Drop for Stop<'_, E> {

@@ -1,15 +1,23 @@
-//! Text of any length as sentences that a model takes, and their translations as text again.
+//! Texts of any length: divided into sentences that a model takes, and their translations joined to a text again.
 
 use std::str::FromStr;
 
 use crate::translator::Translation;
 
-/// Bytes of a text in which sentences are looked for together. The search takes the square of their number for some
-/// texts.
+/// Bytes of a text in which sentences are found together. For some texts, the time to find them grows with the square of
+/// this number.
 const WINDOW: usize = 8 << 10;
 
-/// The language of a text, which decides where its sentences end: what its abbreviations are, and whether spaces
-/// stand between them.
+/// The language of a text, whose abbreviations and quotation marks decide where sentences end.
+///
+/// ```
+/// use attend_infer::Language;
+///
+/// let german: Language = "de".parse()?;
+/// assert_eq!(Language::default(), "en".parse()?);
+/// assert!("German".parse::<Language>().is_err());
+/// # Ok::<(), attend_infer::InvalidLanguage>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Language {
     code: String,
@@ -27,8 +35,8 @@ impl Default for Language {
 impl FromStr for Language {
     type Err = InvalidLanguage;
 
-    /// The language of an ISO 639 code, such as `de`. Subtags, as in `de-AT` or `zh-hant`, change no rule. A language
-    /// that the crate `sentencex` has no rules for is taken for a relative of it, or for English.
+    /// Returns the language of an ISO 639 code, such as `de`. Subtags, as in `de-AT` or `zh-hant`, change nothing. A
+    /// language without rules in the crate `sentencex` gets the rules of a related language, or of English.
     fn from_str(code: &str) -> Result<Self, Self::Err> {
         let code = code.to_ascii_lowercase();
         let mut tags = code.split('-');
@@ -36,17 +44,17 @@ impl FromStr for Language {
             |tag: &&str| (2..=3).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_lowercase());
         let is_subtag = |tag: &str| !tag.is_empty() && tag.bytes().all(|byte| byte.is_ascii_alphanumeric());
         let language = tags.next().filter(is_language).ok_or(InvalidLanguage)?;
-        match tags.all(is_subtag) {
-            // Of most languages with subtags, `sentencex` knows no relative.
-            true => Ok(Self {
-                code: language.to_owned(),
-            }),
-            false => Err(InvalidLanguage),
+        if !tags.all(is_subtag) {
+            return Err(InvalidLanguage);
         }
+        // Without the subtags, with which `sentencex` finds no related language for most codes.
+        Ok(Self {
+            code: language.to_owned(),
+        })
     }
 }
 
-/// What is no code of a language.
+/// The error for a text that is no code of a language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no code of a language, such as en or de")]
 pub struct InvalidLanguage;
@@ -54,21 +62,21 @@ pub struct InvalidLanguage;
 /// A sentence of a text, or a part of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sentence<'a> {
-    /// What stands between the sentence before and this one.
+    /// The white space between the sentence before and this one.
     pub(crate) spacing: &'a str,
-    /// The sentence.
+    /// The text of the sentence.
     pub(crate) text: &'a str,
-    /// Its tokens.
+    /// The tokens of the sentence.
     pub(crate) source: Vec<u32>,
 }
 
-/// The sentences of `text`, without white space around them. `encode` gives the tokens of a sentence, or their number,
-/// or a smaller one, where there are more than the model takes: such a sentence is cut at its last punctuation that
+/// Divides `text` into sentences without white space around them. `encode` returns the tokens of a sentence, or, if the
+/// model has no positions for them, their number or a smaller one. Such a sentence is divided at the last punctuation that
 /// leaves a part short enough, else at a space, else between two characters.
 ///
 /// # Errors
 ///
-/// The number of tokens of a character that the model does not take.
+/// The number of tokens of a character for which the model has no positions.
 pub(crate) fn sentences<'a>(
     text: &'a str,
     language: &Language,
@@ -107,12 +115,12 @@ pub(crate) fn sentences<'a>(
     Ok(found)
 }
 
-/// Where `part` begins in `text`, of which it is a part.
+/// Returns the place in `text` at which `part`, a slice of it, begins.
 fn offset(text: &str, part: &str) -> usize {
     part.as_ptr().addr() - text.as_ptr().addr()
 }
 
-/// Where a window ends that begins at `start`: at a space, if it has one.
+/// Returns the end of the window that begins at `start`: at white space, if the window has some.
 fn window_end(text: &str, start: usize) -> usize {
     if text.len() - start <= WINDOW {
         return text.len();
@@ -124,7 +132,7 @@ fn window_end(text: &str, start: usize) -> usize {
     }
 }
 
-/// The longest beginning of `text` that the model takes, and its tokens.
+/// Returns the longest beginning of `text` for which the model has positions, with its tokens.
 fn longest_part<'a>(
     text: &'a str,
     encode: &impl Fn(&str) -> Result<Vec<u32>, usize>,
@@ -153,7 +161,8 @@ fn longest_part<'a>(
     Err(too_long)
 }
 
-/// How many of `ends` fit, where those that do come first. Looks at the first ones first: most ends are far off.
+/// Returns how many of `ends` fit. Ends that fit come before those that do not. The first ends are tried first, since most
+/// ends of a long text lie far beyond.
 fn count_fitting(ends: &[usize], fits: impl Fn(usize) -> bool) -> usize {
     let (mut fitting, mut step) = (0, 1);
     while fitting + step <= ends.len() && fits(ends[fitting + step - 1]) {
@@ -164,7 +173,8 @@ fn count_fitting(ends: &[usize], fits: impl Fn(usize) -> bool) -> usize {
     fitting + undecided.partition_point(|&end| fits(end))
 }
 
-/// Whether a part may end at a mark of punctuation: one of the West with a space behind it, or one that needs none.
+/// Returns whether a part may end after `character`: a Western mark of punctuation with white space after it, or an Eastern
+/// one, which needs none.
 fn ends_clause(character: char, next: char) -> bool {
     let western = matches!(
         character,
@@ -177,15 +187,19 @@ fn ends_clause(character: char, next: char) -> bool {
     western && next.is_whitespace() || eastern
 }
 
-/// Whether a word ends.
+/// Returns whether a word ends after `character`.
 fn ends_word(character: char, next: char) -> bool {
     next.is_whitespace() && !character.is_whitespace()
 }
 
-/// The `nbest` best translations of a text whose sentences have these, each best first: score, log-probability and
-/// tokens are those of the sentences together. `spacings` holds what stands before each.
+/// Returns the `nbest` best translations of a text, the best first. Each is made of one translation of each sentence, and
+/// its score and log-probability are the sums of theirs. `sentences` has the translations of each sentence, the best
+/// first, and `spacings` the white space before each sentence.
+///
+/// For example, two sentences with the scores -1, -3 and -1, -2 have together the scores -2, -3, -4 and -5.
 pub(crate) fn join(spacings: &[&str], sentences: &[Vec<Translation>], nbest: usize) -> Vec<Translation> {
-    /// A beginning of the text: which beginning, without the last sentence, and which translation of that.
+    /// A translation of the beginning of the text: the rank of a translation of all sentences but the last, and the place
+    /// of a translation of the last.
     struct Choice {
         before: usize,
         translation: usize,
@@ -199,7 +213,7 @@ pub(crate) fn join(spacings: &[&str], sentences: &[Vec<Translation>], nbest: usi
         };
         let mut sums = Vec::new();
         for (rank, score) in before.iter().enumerate() {
-            // As many sums are at least as good as one of two lists sorted alike as its places multiply to.
+            // Both lists are sorted, so at least r * t sums are as good as that of the entries r and t, counted from 1.
             for (translation, last) in translations.iter().enumerate().take(nbest / (rank + 1)) {
                 sums.push(Choice {
                     before: rank,
@@ -233,8 +247,9 @@ pub(crate) fn join(spacings: &[&str], sentences: &[Vec<Translation>], nbest: usi
     joined.collect()
 }
 
-/// The samples of a text whose sentences have these, equally many each: the first of each sentence, the second of each,
-/// and so on; of no sentence the empty text. `spacings` holds what stands before each.
+/// Returns the samples of a text: the first samples of all sentences together, the second ones, and so on. All sentences
+/// have equally many samples; a text without sentences has one sample, the empty text. `spacings` has the white space
+/// before each sentence.
 pub(crate) fn join_samples(spacings: &[&str], sentences: &[Vec<Translation>]) -> Vec<Translation> {
     let samples = sentences.first().map_or(1, Vec::len);
     (0..samples)
@@ -242,7 +257,7 @@ pub(crate) fn join_samples(spacings: &[&str], sentences: &[Vec<Translation>]) ->
         .collect()
 }
 
-/// The translations of a text's sentences as one, each behind its spacing.
+/// Joins one translation of each sentence to a translation of the text. Each comes after its spacing.
 fn together<'a>(spacings: &[&str], sentences: impl Iterator<Item = &'a Translation>) -> Translation {
     let (mut score, mut log_probability) = (0.0, 0.0);
     let mut whole = Translation::default();

@@ -1,4 +1,4 @@
-//! The Transformer as a search sees it.
+//! The Transformer as the decoder of a search.
 
 use attend_device::{is_processor, values};
 use attend_model::{DecoderState, Ensemble, Memory, NextTokens};
@@ -11,26 +11,27 @@ pub(crate) struct TransformerDecoder<'a> {
     model: &'a Ensemble,
     states: Vec<DecoderState>,
     vocab_size: usize,
-    /// What steps tell, in place of all logits.
+    /// The tokens that steps return; `None` if they return all logits.
     shortlist: Option<DeviceShortlist>,
-    /// Whether steps tell their attention.
+    /// Whether steps return their attention.
     attends: bool,
     device: Device,
 }
 
-/// The most tokens that a device is asked for: past some hundreds, cards run out of the memory that they sort in.
+/// The most tokens of a shortlist that a device makes: for more than some hundreds, GPUs run out of the memory in which
+/// they sort.
 const MOST_TOKENS: usize = 100;
 
-/// A [`Shortlist`] that the device makes.
+/// A [`Shortlist`] that the device makes, so that only its tokens are copied from there.
 struct DeviceShortlist {
     best: usize,
     eos: u32,
-    /// `[1, vocab_size]`: -inf for the tokens that are not among the best, 0 for the others.
+    /// The mask that is added to logits, `[1, vocab_size]`: -inf for the tokens that are never among the best, else 0.
     mask: Tensor<2>,
 }
 
 impl DeviceShortlist {
-    /// `None` where all logits are less work, or as many tokens as the list has are not there.
+    /// Returns `None` if all logits are less work, or if the vocabulary has fewer tokens than the list.
     fn new(shortlist: &Shortlist, vocab_size: usize, device: &Device) -> Option<Self> {
         let fits = shortlist.best + shortlist.without.len() <= vocab_size;
         if !fits || shortlist.best > MOST_TOKENS || is_processor(device) {
@@ -47,7 +48,8 @@ impl DeviceShortlist {
         })
     }
 
-    /// The list of each row: `[rows, 2 (best + 1)]`, its logits and then its tokens.
+    /// Returns the list of each row of `logits` `[rows, vocab_size]`: its logits and then its token ids,
+    /// `[rows, 2 (best + 1)]`.
     fn of(&self, logits: Tensor<2>) -> Tensor<2> {
         let eos = self.eos as usize;
         let eos_logit = logits.clone().slice_dim(1, eos..eos + 1);
@@ -57,7 +59,7 @@ impl DeviceShortlist {
         Tensor::cat(vec![best, eos_logit, tokens.float(), eos_token], 1)
     }
 
-    /// The tokens of [lists](Self::of), each with its logit, row after row.
+    /// Returns the tokens of [lists](Self::of) with their logits, row after row.
     fn candidates(&self, lists: &[f32]) -> Vec<(u32, f32)> {
         let rows = lists.chunks_exact(2 * (self.best + 1));
         let of_row = rows.flat_map(|row| {
@@ -70,8 +72,8 @@ impl DeviceShortlist {
 }
 
 impl<'a> TransformerDecoder<'a> {
-    /// Starts decoding the sentences that `memories` encode, a row each. Steps tell their attention if asked to. Where
-    /// a search needs no more than the `shortlist`, a device that does not share this program's memory sends only that.
+    /// Starts to decode the sentences that are the rows of `memories`. Steps return their attention if `attends` is set.
+    /// If the search needs no more than a `shortlist`, a device other than the processor copies only its tokens.
     pub(crate) fn new(
         model: &'a Ensemble,
         memories: Vec<Memory>,
@@ -99,12 +101,11 @@ impl StepDecoder for TransformerDecoder<'_> {
     fn step(&mut self, tokens: &[u32]) -> StepLogits {
         let ids: Vec<i32> = tokens.iter().map(|&token| token as i32).collect();
         let ids = Tensor::<1, Int>::from_data(TensorData::new(ids, [tokens.len()]), &self.device);
-        let (NextTokens { logits, log_totals }, attention) = match self.attends {
-            false => (self.model.step(ids, &mut self.states), None),
-            true => {
-                let (next, attention) = self.model.step_aligned(ids, &mut self.states);
-                (next, Some(attention))
-            }
+        let (NextTokens { logits, log_totals }, attention) = if self.attends {
+            let (next, attention) = self.model.step_aligned(ids, &mut self.states);
+            (next, Some(attention))
+        } else {
+            (self.model.step(ids, &mut self.states), None)
         };
         let logits = match &self.shortlist {
             None => logits,
@@ -133,8 +134,8 @@ impl StepDecoder for TransformerDecoder<'_> {
     }
 }
 
-/// The values of tensors with the same rows, row after row; nothing of a tensor that is not there. Another device than
-/// the processor is waited for once.
+/// Returns the values of tensors `[rows, width]` that have the same rows, each row-major; nothing for `None`. A device
+/// other than the processor is waited for once.
 fn read_together<const N: usize>(tensors: [Option<Tensor<2>>; N], device: &Device) -> [Vec<f32>; N] {
     if is_processor(device) {
         return tensors.map(|tensor| tensor.map(values).unwrap_or_default());
@@ -177,7 +178,7 @@ mod tests {
         assert_eq!(found[..3], [(3, 3.0), (4, 2.0), (2, 0.5)]);
         assert_eq!(found[3..], [(1, -1.0), (4, -2.0), (2, 8.0)]);
 
-        // A processor's logits are as near as a few of them; of three other tokens there are no four best.
+        // On the processor all logits are in memory. Of three other tokens there are no four best.
         for best in [3, 4] {
             let list = DeviceShortlist::new(&shortlist(best), 5, &device);
             assert_eq!(list.is_some(), best == 3 && !is_processor(&device));

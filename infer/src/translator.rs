@@ -57,7 +57,7 @@ pub struct Translation {
 /// calling thread computes nothing itself.
 ///
 /// Every line has a result of its own: a line that cannot be translated fails alone, and the other lines of the call are
-/// translated. The sentences that share a batch with another, and the number of workers, change no translation.
+/// translated. Neither the lines of a call nor the workers nor the limit of batches change a translation.
 #[derive(Clone, Debug)]
 pub struct Translator {
     model: Arc<Model>,
@@ -66,7 +66,7 @@ pub struct Translator {
     observer: Option<Observer>,
 }
 
-/// What is called with the number of sentences of each batch that is done.
+/// A function that is called with the number of sentences of each batch that is done.
 #[derive(Clone)]
 struct Observer(Arc<dyn Fn(usize) + Send + Sync>);
 
@@ -93,15 +93,15 @@ impl Translator {
 
     /// Limits a batch to as many sentences as `tokens` allow, at least one. Counted are the tokens of the sentences and
     /// of the longest translations that they may have, padding included. Memory grows with this number and with the
-    /// beam, whatever the lengths of the sentences.
+    /// beam.
     #[must_use]
     pub fn with_batch_tokens(mut self, tokens: usize) -> Self {
         self.batch_limit = BatchLimit::Tokens(tokens);
         self
     }
 
-    /// Limits a batch to `sentences`, at least one, however long they are, and to 1,000 hypotheses: for measurements
-    /// beside other programs.
+    /// Limits a batch to `sentences`, at least one, of any length, and to 1,000 hypotheses, for comparisons with other
+    /// programs.
     #[must_use]
     pub fn with_batch_size(mut self, sentences: usize) -> Self {
         self.batch_limit = BatchLimit::Sentences(sentences.max(1));
@@ -151,8 +151,8 @@ impl Translator {
     ///
     /// # Errors
     ///
-    /// The error of the first line that cannot be [translated](Self::translate). Nothing is translated if that is known
-    /// beforehand: always but for [`InferError::Unmet`].
+    /// The error of the first line that cannot be [translated](Self::translate). No line is translated then, unless the
+    /// error is [`InferError::Unmet`].
     pub fn translate_best<S: AsRef<str>>(
         &self,
         lines: &[S],

@@ -1,4 +1,4 @@
-//! The weights of a network as a safetensors file, named and laid out as PyTorch does.
+//! The weights of a network as a safetensors file, with the names and the layout of PyTorch.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -14,10 +14,10 @@ use safetensors::tensor::{Dtype, Metadata, SafeTensorError, TensorInfo};
 
 use crate::error::InferError;
 
-/// Writes the file, which is replaced whole or not at all.
+/// Writes the weights of a network to a file, which is replaced as a whole or not at all.
 pub(crate) fn save(model: &Transformer, path: &Path) -> Result<(), InferError> {
-    // One entry of metadata, the one that PyTorch's loaders ask for: the store writes several in random order, and the
-    // same weights would not give the same file.
+    // The store writes the entries of its metadata in random order. With only the one that PyTorch's loaders need, the same
+    // weights give the same file.
     let mut store = SafetensorsStore::from_bytes(None)
         .clear_metadata()
         .metadata("format", "pt")
@@ -29,8 +29,11 @@ pub(crate) fn save(model: &Transformer, path: &Path) -> Result<(), InferError> {
     Ok(write_file(path, bytes)?)
 }
 
-/// The network with the weights of the file in place of its own. The store that writes files copies each weight three
-/// times to read it, which takes longer than all else that comes before a first translation.
+/// Reads the weights of a network from a file, and returns the network with them.
+///
+/// # Errors
+///
+/// [`InferError::Data`], [`InferError::InvalidWeights`], [`InferError::WeightsMismatch`] or [`InferError::NotFinite`].
 pub(crate) fn load(model: Transformer, path: &Path) -> Result<Transformer, InferError> {
     let mut reader = WeightReader::open(path)?;
     let model = model.map(&mut reader);
@@ -38,21 +41,24 @@ pub(crate) fn load(model: Transformer, path: &Path) -> Result<Transformer, Infer
     Ok(model)
 }
 
-/// Gives each weight of a network its numbers in a file, and remembers the first that it cannot give.
+/// Reads each weight of a network from a file, and remembers the first failure.
+///
+/// Burn's own reader copies each weight three times, which takes longer than all else before a first translation.
 struct WeightReader {
     path: PathBuf,
     file: File,
-    /// Where the numbers begin in the file.
+    /// The offset of the numbers in the file, in bytes.
     start: u64,
-    /// The tensors that have not been asked for.
+    /// The tensors of the file that have not been read.
     tensors: HashMap<String, TensorInfo>,
-    /// The names of the module that is being visited and of those around it, each with the kind of what holds it.
+    /// The modules around the weight that is being visited, the outermost first: the name of each, and the type of the
+    /// module that has it.
     modules: Vec<(String, String)>,
     failure: Option<InferError>,
 }
 
 impl WeightReader {
-    /// Reads the file's head.
+    /// Opens the file and reads its header.
     fn open(path: &Path) -> Result<Self, InferError> {
         let unreadable = |error| DataError::read(path, error);
         let invalid = |reason: String| InferError::InvalidWeights {
@@ -88,7 +94,7 @@ impl WeightReader {
         })
     }
 
-    /// The weight that is being visited, `shape` as the network has it.
+    /// Reads the weight that is being visited, which has this shape in the network.
     fn read<const D: usize>(&mut self, shape: &[usize], device: &Device) -> Result<Tensor<D>, InferError> {
         let (names, kinds): (Vec<&str>, Vec<&str>) = self
             .modules
@@ -96,7 +102,7 @@ impl WeightReader {
             .map(|(name, kind)| (name_in_file(name), kind.as_str()))
             .unzip();
         let name = names.join(".");
-        // A linear layer of PyTorch has a row for each output.
+        // The weight of a linear layer is [out, in] in PyTorch and [in, out] in Burn.
         let is_transposed = kinds.last() == Some(&"Struct:Linear") && shape.len() == 2;
         let mismatch = |reason| InferError::WeightsMismatch {
             path: self.path.clone(),
@@ -119,7 +125,7 @@ impl WeightReader {
                 "the tensor {name} has the shape {found:?}, not {expected:?}"
             )));
         }
-        // A half-precision file is widened: the network computes in 32 bits, and never with two widths at once.
+        // Numbers of 16 and 64 bits become 32 bits, so that all weights have one width.
         let dtype = match dtype {
             Dtype::F64 => DType::F64,
             Dtype::F32 => DType::F32,
@@ -133,7 +139,7 @@ impl WeightReader {
         };
         let numbers = numbers(&mut self.file, self.start + start as u64, end - start, dtype)
             .map_err(|error| DataError::read(&self.path, error))?;
-        // Without an early end, so that many are looked at together.
+        // Without an early exit, so that the compiler vectorizes it.
         if !numbers.iter().fold(true, |all, number| all & number.is_finite()) {
             return Err(InferError::NotFinite {
                 path: self.path.clone(),
@@ -141,14 +147,15 @@ impl WeightReader {
             });
         }
         let tensor = Tensor::from_data(TensorData::new(numbers, expected), device);
-        Ok(match is_transposed {
-            // No number is moved.
-            true => tensor.swap_dims(0, D - 1),
-            false => tensor,
+        // Swapping dimensions moves no number.
+        Ok(if is_transposed {
+            tensor.swap_dims(0, D - 1)
+        } else {
+            tensor
         })
     }
 
-    /// What could not be given, if anything, or is left over.
+    /// Returns the first failure, or an error if the file has a tensor that the network lacks.
     fn finish(self) -> Result<(), InferError> {
         match (self.failure, self.tensors.keys().min()) {
             (Some(failure), _) => Err(failure),
@@ -185,7 +192,7 @@ impl ModuleMapper for WeightReader {
     }
 }
 
-/// What PyTorch, and so the file, calls a part of a module: the norms' have other names in Burn.
+/// Returns the name of a part of a module in PyTorch, and so in the file. Burn has other names in its norms.
 fn name_in_file(name: &str) -> &str {
     match name {
         "gamma" => "weight",
@@ -194,7 +201,7 @@ fn name_in_file(name: &str) -> &str {
     }
 }
 
-/// So many bytes of the file from `start` on, as 32-bit numbers.
+/// Reads `bytes` bytes of the file from `start` on, which are numbers of type `dtype`, as 32-bit numbers.
 fn numbers(file: &mut File, start: u64, bytes: usize, dtype: DType) -> io::Result<Vec<f32>> {
     file.seek(SeekFrom::Start(start))?;
     if dtype == DType::F32 && cfg!(target_endian = "little") {

@@ -109,9 +109,10 @@ impl Asked {
         let mut total = 0.0;
         for (length, &token) in tokens.iter().chain(&end).enumerate() {
             let log_probability = table.row(&tokens[..length])[token as usize];
-            total += match tokens[..length].contains(&token) {
-                true => log_probability * self.repetition_penalty.unwrap_or(1.0),
-                false => log_probability,
+            total += if tokens[..length].contains(&token) {
+                log_probability * self.repetition_penalty.unwrap_or(1.0)
+            } else {
+                log_probability
             };
         }
         total

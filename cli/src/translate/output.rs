@@ -1,4 +1,4 @@
-//! Where translations go.
+//! The output of translations.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::error::CliError;
 use crate::output::{print_while_read, write_while_read};
 
-/// Where lines are written, standard output or a file, and in what form.
+/// The place where lines are written, standard output or a file, and their form.
 pub(crate) struct Output {
     /// The file and its path as the user gave it; `None` for standard output.
     file: Option<(OutputFile, PathBuf)>,
@@ -18,7 +18,7 @@ pub(crate) struct Output {
     lines: usize,
 }
 
-/// What `--json` prints for a line.
+/// The JSON object of a line.
 #[derive(Serialize)]
 struct TranslatedLine<'a> {
     source: &'a str,
@@ -35,7 +35,7 @@ impl Output {
         })
     }
 
-    /// Writes lines and flushes them. Breaks where the reader has gone away, as `head` does.
+    /// Writes lines and flushes them. Breaks if the reader has gone away, as `head` does.
     pub(crate) fn write(
         &mut self,
         lines: &[(String, Vec<Translation>)],
@@ -56,7 +56,7 @@ impl Output {
         Ok(flow)
     }
 
-    /// Gives the file its name.
+    /// Gives the file its name, which replaces an older file.
     pub(crate) fn finish(self) -> Result<(), DataError> {
         self.file.map_or(Ok(()), |(file, _)| file.finish())
     }

@@ -1,4 +1,4 @@
-//! How far a file is, on a terminal.
+//! The progress through a file, on a terminal.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -25,7 +25,7 @@ impl Progress {
             let bar = ProgressBar::hidden();
             return Self { bar, sentences };
         };
-        // Of compressed text it is not known how much there is.
+        // The length of compressed text is not known.
         let is_compressed = is_compressed(input);
         let bytes = std::fs::metadata(input)
             .ok()
@@ -43,7 +43,7 @@ impl Progress {
         let show_sentences = move |state: &ProgressState, text: &mut dyn Write| {
             let sentences = count.load(Ordering::Relaxed);
             let speed = sentences as f64 / state.elapsed().as_secs_f64().max(1e-3);
-            // Fails only where `text` does, and it is a string.
+            // Writing to a string never fails.
             let _ = write!(text, "{} sentences, {speed:.1} a second", HumanCount(sentences));
         };
         let style = ProgressStyle::with_template(template).expect("the template is valid");

@@ -1,4 +1,4 @@
-//! A prompt, where a terminal asks for lines.
+//! The prompt that asks for lines on a terminal.
 
 use std::io;
 use std::path::Path;

@@ -21,18 +21,20 @@ fn a_device_is_chosen_by_name() {
     let several = workspace.translate(&["--device", "flex,cuda", "yes"], b"");
     assert_error(&several, &["flex,cuda are several devices"]);
     let served = workspace.translate(&["--device", "remote:ws://127.0.0.1:1", "yes"], b"");
-    let complaint = match cfg!(feature = "remote") {
-        true => "cannot connect to remote:ws://127.0.0.1:1: ",
-        false => "built without remote, but ",
+    let complaint = if cfg!(feature = "remote") {
+        "cannot connect to remote:ws://127.0.0.1:1: "
+    } else {
+        "built without remote, but "
     };
     assert_error(&served, &[complaint]);
     let default = workspace.translated(&["yes"], b"");
     let auto = workspace.translate(&["--device", "auto", "yes"], b"");
     assert_eq!(String::from_utf8_lossy(&auto.stdout), default);
     let best = device::auto().unwrap();
-    let expected = match device::is_processor(&best.device) && device::compiled_in().len() == 1 {
-        true => String::new(),
-        false => format!("device: {} ({})\n", best.name, best.description().unwrap()),
+    let expected = if device::is_processor(&best.device) && device::compiled_in().len() == 1 {
+        String::new()
+    } else {
+        format!("device: {} ({})\n", best.name, best.description().unwrap())
     };
     assert_eq!(String::from_utf8_lossy(&auto.stderr), expected);
     let built_in = [

@@ -1,5 +1,5 @@
-//! BLEU: the geometric mean of clipped n-gram precisions, times a penalty for brevity
-//! (Papineni et al. 2002, "BLEU: a Method for Automatic Evaluation of Machine Translation").
+//! BLEU: the geometric mean of clipped n-gram precisions, times a brevity penalty (Papineni et al. 2002, "BLEU: a Method
+//! for Automatic Evaluation of Machine Translation").
 
 use std::fmt;
 
@@ -9,26 +9,27 @@ use super::{BleuTokenizer, MetricError, VERSION, ngram_count, ngram_matches, sen
 /// The longest n-grams that BLEU counts, in words.
 const MAX_ORDER: usize = 4;
 
-/// The BLEU score of a corpus and the counts behind it. The arrays hold one entry for each order, words first.
+/// The BLEU score of a corpus and the counts from which it is computed. The arrays have an entry for n-grams of 1 to 4
+/// words.
 ///
-/// `Display` writes the line that sacreBLEU prints, with this program in the place of its version.
+/// `Display` writes the line that sacreBLEU prints, with the name and the version of this program.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bleu {
     /// The score, 0 to 100.
     pub score: f64,
-    /// N-grams of the hypotheses found in their references.
+    /// The number of n-grams of the hypotheses that are in their references.
     pub matches: [u64; MAX_ORDER],
-    /// N-grams of the hypotheses.
+    /// The number of n-grams of the hypotheses.
     pub totals: [u64; MAX_ORDER],
-    /// Smoothed precisions in percent; all 0 if nothing matches, and 0 for orders that no hypothesis has.
+    /// The smoothed precisions in percent. All are 0 if no n-gram matches; those of orders that no hypothesis has are 0.
     pub precisions: [f64; MAX_ORDER],
-    /// The factor for hypotheses shorter than the references, 0 to 1.
+    /// The factor, 0 to 1, for hypotheses that are shorter than the references.
     pub brevity_penalty: f64,
-    /// Words in the hypotheses.
+    /// The number of words in the hypotheses.
     pub hypothesis_length: u64,
-    /// Words in the references.
+    /// The number of words in the references.
     pub reference_length: u64,
-    /// How the words were found.
+    /// The rule by which lines were cut into words.
     pub tokenizer: BleuTokenizer,
 }
 
@@ -56,7 +57,7 @@ impl Bleu {
         }
     }
 
-    /// The settings that a reader needs to compute the same score, in sacreBLEU's notation.
+    /// Returns the settings with which the same score can be computed, in sacreBLEU's notation.
     pub fn signature(&self) -> String {
         format!(
             "nrefs:1|case:mixed|eff:no|tok:{}|smooth:exp|version:{VERSION}",
@@ -64,7 +65,7 @@ impl Bleu {
         )
     }
 
-    /// Words in the hypotheses for each word in the references; 0 if the references are empty.
+    /// Returns the length of the hypotheses divided by that of the references, in words; 0 if the references are empty.
     pub fn length_ratio(&self) -> f64 {
         if self.reference_length == 0 {
             return 0.0;
@@ -89,11 +90,12 @@ impl fmt::Display for Bleu {
     }
 }
 
-/// Scores hypotheses against one reference each: words of up to four, case kept, precisions of 0 smoothed by
-/// sacreBLEU's default, `exp`.
+/// Computes BLEU of hypotheses against one reference each, on n-grams of 1 to 4 words whose case is kept. Precisions of 0
+/// are smoothed by sacreBLEU's default, `exp`.
 ///
 /// # Errors
-/// If the numbers of hypotheses and references differ, or both are 0.
+///
+/// A [`MetricError`] if the numbers of hypotheses and references differ, or both are 0.
 pub fn corpus_bleu<H: AsRef<str>, R: AsRef<str>>(
     hypotheses: &[H],
     references: &[R],
@@ -123,11 +125,12 @@ pub fn corpus_bleu<H: AsRef<str>, R: AsRef<str>>(
     ))
 }
 
-/// Precisions in percent. The first order without a match counts as half a match, the next as a quarter, and so on
-/// (Chen and Cherry 2014, "A Systematic Comparison of Smoothing Techniques for Sentence-Level BLEU", method 3).
+/// Returns precisions in percent. The first order without a match counts as half a match, the next as a quarter, and so
+/// on (Chen and Cherry 2014, "A Systematic Comparison of Smoothing Techniques for Sentence-Level BLEU", method 3). For
+/// example, 0 matches of 5 quadruples count as 100 · 0.5 / 5 = 10 percent, if shorter n-grams match.
 fn smoothed_precisions(matches: &[u64; MAX_ORDER], totals: &[u64; MAX_ORDER]) -> [f64; MAX_ORDER] {
     let mut precisions = [0.0; MAX_ORDER];
-    // Smoothing fills gaps; it gives no credit to a translation that has no word right.
+    // A translation without any right word gets no credit by smoothing.
     if matches.iter().all(|&n| n == 0) {
         return precisions;
     }
@@ -147,7 +150,7 @@ fn smoothed_precisions(matches: &[u64; MAX_ORDER], totals: &[u64; MAX_ORDER]) ->
     precisions
 }
 
-/// exp(1 - r/c) where the hypotheses' length c is below the references' length r, else 1.
+/// Returns exp(1 - r/c) if the length c of the hypotheses is below the length r of the references, else 1.
 fn brevity_penalty(hypothesis_length: u64, reference_length: u64) -> f64 {
     if hypothesis_length >= reference_length {
         1.0

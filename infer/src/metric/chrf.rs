@@ -1,5 +1,5 @@
-//! chrF: the F-score of character n-grams (Popović 2015, "chrF: character n-gram F-score for automatic MT
-//! evaluation"), with recall weighted as Popović 2016, "chrF deconstructed", found best.
+//! chrF: the F-score of character n-grams (Popović 2015, "chrF: character n-gram F-score for automatic MT evaluation").
+//! Recall weighs as much as Popović 2016, "chrF deconstructed", recommends.
 
 use std::fmt;
 
@@ -9,12 +9,12 @@ use super::{MetricError, VERSION, ngram_count, ngram_matches, sentence_pairs};
 /// The longest n-grams that chrF counts, in characters.
 const MAX_ORDER: usize = 6;
 
-/// How much more recall weighs than precision: the 2 of chrF2.
+/// How many times as much recall weighs as precision: the 2 of chrF2.
 const BETA: f64 = 2.0;
 
 /// The chrF2 score of a corpus.
 ///
-/// `Display` writes the line that sacreBLEU prints, with this program in the place of its version.
+/// `Display` writes the line that sacreBLEU prints, with the name and the version of this program.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chrf {
     /// The score, 0 to 100.
@@ -22,7 +22,7 @@ pub struct Chrf {
 }
 
 impl Chrf {
-    /// The settings that a reader needs to compute the same score, in sacreBLEU's notation.
+    /// Returns the settings with which the same score can be computed, in sacreBLEU's notation.
     pub fn signature(&self) -> String {
         format!("nrefs:1|case:mixed|eff:yes|nc:{MAX_ORDER}|nw:0|space:no|version:{VERSION}")
     }
@@ -34,7 +34,7 @@ impl fmt::Display for Chrf {
     }
 }
 
-/// N-grams of one order over the corpus.
+/// The numbers of n-grams of one order in the corpus.
 #[derive(Debug, Clone, Copy, Default)]
 struct NgramCounts {
     hypothesis: u64,
@@ -42,11 +42,13 @@ struct NgramCounts {
     matches: u64,
 }
 
-/// Scores hypotheses against one reference each: n-grams of one to six characters (code points), case kept, white
-/// space left out, no n-grams of words. Orders that the corpus has no n-grams of are left out of the mean.
+/// Computes chrF2 of hypotheses against one reference each, on n-grams of 1 to 6 characters (Unicode code points) whose
+/// case is kept. White space is left out, and n-grams of words are not counted. Orders of which the corpus has no n-grams
+/// are left out of the mean.
 ///
 /// # Errors
-/// If the numbers of hypotheses and references differ, or both are 0.
+///
+/// A [`MetricError`] if the numbers of hypotheses and references differ, or both are 0.
 pub fn corpus_chrf<H: AsRef<str>, R: AsRef<str>>(
     hypotheses: &[H],
     references: &[R],
@@ -58,7 +60,7 @@ pub fn corpus_chrf<H: AsRef<str>, R: AsRef<str>>(
         for (index, counts) in counts.iter_mut().enumerate() {
             let order = index + 1;
             let in_reference = ngram_count(&reference, order);
-            // Where a sentence's reference is too short for an order, sacreBLEU asks the hypothesis for none either.
+            // If a reference is too short for an order, sacreBLEU does not count the n-grams of its hypothesis either.
             if in_reference == 0 {
                 continue;
             }
@@ -72,7 +74,8 @@ pub fn corpus_chrf<H: AsRef<str>, R: AsRef<str>>(
     })
 }
 
-/// F-beta of the precision and the recall averaged over the orders that both sides have, 0 to 1.
+/// Returns F-beta, 0 to 1, of precision and recall averaged over the orders that both sides have:
+/// `(1 + beta²) · precision · recall / (beta² · precision + recall)`.
 fn f_score(counts: &[NgramCounts]) -> f64 {
     let (mut precision, mut recall, mut orders) = (0.0, 0.0, 0.0);
     for counts in counts {

@@ -1,7 +1,21 @@
-//! Corpus-level translation metrics, equal to those of the `sacrebleu` program.
+//! Corpus-level translation metrics, equal to those of the program `sacrebleu`.
 //!
-//! A score compares one hypothesis with one reference a line, counts over the whole corpus and divides once, so
-//! it is no mean of sentence scores. Text goes in as the reader sees it, detokenized.
+//! Each hypothesis, a translation, is compared with one reference. A score counts over the whole corpus and divides once,
+//! so it is not the mean of the scores of sentences. Text goes in as a reader sees it, without the spaces that a tokenizer
+//! puts around punctuation.
+//!
+//! ```
+//! use attend_infer::metric::{BleuTokenizer, corpus_bleu, corpus_chrf};
+//!
+//! let hypotheses = ["The cat sat on the mat."];
+//! let references = ["The cat sat on a mat."];
+//! let bleu = corpus_bleu(&hypotheses, &references, BleuTokenizer::default())?;
+//! // Words found in the reference: 6 of 7, 4 of 6 pairs, 2 of 5 triples, 1 of 4 quadruples.
+//! assert_eq!(bleu.matches, [6, 4, 2, 1]);
+//! assert!((bleu.score - 48.89).abs() < 0.01);
+//! println!("{bleu}\n{}", corpus_chrf(&hypotheses, &references)?);
+//! # Ok::<(), attend_infer::metric::MetricError>(())
+//! ```
 
 mod bleu;
 mod chrf;
@@ -14,13 +28,13 @@ pub use bleu::{Bleu, corpus_bleu};
 pub use chrf::{Chrf, corpus_chrf};
 pub use tokenize::BleuTokenizer;
 
-/// What signatures name as the program that computed a score.
+/// The name of this program in signatures.
 const VERSION: &str = concat!("attend-", env!("CARGO_PKG_VERSION"));
 
-/// A corpus that cannot be scored.
+/// The reason why a corpus cannot be scored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MetricError {
-    /// Some line has no partner.
+    /// There are more lines on one side than on the other.
     #[error("{hypotheses} hypotheses for {references} references: both must have the same number of lines")]
     UnequalCounts {
         /// Number of hypotheses.
@@ -28,7 +42,7 @@ pub enum MetricError {
         /// Number of references.
         references: usize,
     },
-    /// There is no line at all.
+    /// There is no line on either side.
     #[error("0 hypotheses for 0 references: an empty corpus has no score")]
     EmptyCorpus,
 }
@@ -53,12 +67,13 @@ fn sentence_pairs<'a, H: AsRef<str>, R: AsRef<str>>(
         .zip(references.iter().map(AsRef::as_ref)))
 }
 
-/// How many n-grams of `items` there are, repetitions counted.
+/// Returns the number of n-grams of `items`. Repetitions count.
 fn ngram_count<T>(items: &[T], order: usize) -> u64 {
     items.windows(order).len() as u64
 }
 
-/// How many n-grams of the hypothesis are also in the reference, each at most as often as it occurs there.
+/// Returns the number of n-grams of the hypothesis that are also in the reference. Each counts at most as often as it
+/// occurs in the reference.
 fn ngram_matches<T: Eq + Hash>(hypothesis: &[T], reference: &[T], order: usize) -> u64 {
     let mut unmatched: HashMap<&[T], u64> = HashMap::new();
     for ngram in reference.windows(order) {

@@ -1,4 +1,4 @@
-//! How BLEU cuts a line into words.
+//! The rules by which BLEU cuts a line into words.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -7,26 +7,26 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
 
-/// How a line is cut into the words that BLEU counts. Scores of different tokenizers cannot be compared.
+/// The rule by which a line is cut into the words that BLEU counts. Scores of different rules cannot be compared.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Display, EnumString, VariantNames,
 )]
 pub enum BleuTokenizer {
-    /// The rules of the script `mteval-v13a.pl`, with which WMT's scores are computed: ASCII punctuation stands
-    /// alone, except for apostrophes, for hyphens behind anything but a digit, and for periods and commas
-    /// within a number.
+    /// `13a`: the rule of the script `mteval-v13a.pl`, with which WMT's scores are computed. ASCII punctuation stands
+    /// alone, except for apostrophes, for hyphens after anything but a digit, and for periods and commas within a number.
+    /// For example, `It's 1,000 (well-known).` is cut into `It's 1,000 ( well-known ) .`
     #[default]
     #[serde(rename = "13a")]
     #[strum(serialize = "13a")]
     Mteval13a,
-    /// White space alone separates words: for text that is tokenized already.
+    /// `none`: white space alone separates words, for text that is tokenized already.
     #[serde(rename = "none")]
     #[strum(serialize = "none")]
     None,
 }
 
 impl BleuTokenizer {
-    /// The line with white space between its words; [`words`] takes them out.
+    /// Returns the line with white space between its words, for [`words`].
     pub(super) fn separate(self, line: &str) -> Cow<'_, str> {
         match self {
             Self::Mteval13a => Cow::Owned(separate_13a(line)),
@@ -35,8 +35,8 @@ impl BleuTokenizer {
     }
 }
 
-/// The parts of a line between white space. Python's white space, which sacreBLEU splits on, has four separators
-/// (U+001C to U+001F) that Unicode's `White_Space` lacks.
+/// Returns the parts of a line between white space. The white space of Python, at which sacreBLEU splits, has four
+/// separators (U+001C to U+001F) that Unicode's `White_Space` lacks.
 pub(super) fn words(line: &str) -> impl Iterator<Item = &str> {
     line.split(is_python_whitespace).filter(|word| !word.is_empty())
 }
@@ -46,7 +46,7 @@ fn is_python_whitespace(c: char) -> bool {
 }
 
 fn separate_13a(line: &str) -> String {
-    // Each rule works on what the one before has left, so `&amp;lt;` ends as `<`.
+    // Each replacement works on the result of the one before, so `&amp;lt;` ends as `<`.
     const LITERAL: [(&str, &str); 7] = [
         ("<skipped>", ""),
         ("-\n", ""),
@@ -56,8 +56,8 @@ fn separate_13a(line: &str) -> String {
         ("&lt;", "<"),
         ("&gt;", ">"),
     ];
-    // "Digit" is ASCII's here, and a match takes both of its characters: of two periods in a row, only one
-    // is seen as following something.
+    // A digit is an ASCII digit. A match takes both of its characters, so of two periods in a row, only the first is
+    // matched as following another character.
     static PUNCTUATION: LazyLock<[(Regex, &str); 4]> = LazyLock::new(|| {
         [
             (r"[[:punct:]--['.,\-]]", " $0 "),

@@ -11,44 +11,45 @@ use super::options::{SearchError, SearchOptions, Unknown};
 use super::row::Row;
 use super::surface::{SurfaceForms, is_letter};
 
-/// Stands between two characters where a word begins or ends; no byte of UTF-8.
+/// The mark between two characters where a word begins or ends. No UTF-8 has this byte.
 const BOUNDARY: u8 = 0xff;
 
 /// Words or phrases that no translation has, however its tokens spell them.
 ///
-/// A phrase is caught where the translation's text has its characters, upper and lower case as they stand and one
-/// space between words, from one boundary of words to another: where neither its first nor its last letter or digit
-/// touches a further one (see [`SurfaceForms`]). So `art` is caught in `the art` and in `art-house`, and not in
-/// `party` or `arts`; `(c)` is caught in `a(c)b`. In scripts that leave no space between words, a word beside
-/// others is not caught.
+/// A phrase is found where the text of a translation has exactly its characters, with one space between words, from one
+/// boundary of words to another (see [`SurfaceForms`]). Upper and lower case differ. For example, `art` is found in
+/// `the art` and in `art-house`, but not in `party` or `arts`; `(c)` is found in `a(c)b`. In scripts that have no spaces
+/// between words, a word is not found beside others.
 ///
-/// A token is kept from following where the text would then have a phrase, also if the text ended there. A longer word
-/// that begins with a phrase is thus free in all spellings but those with a token that ends where the phrase does:
-/// `arts` as one token or as `ar` and `ts`, not as `art` and `s`. To let `art` through would tempt a search, which
-/// cannot go back, to spell some word that does not exist.
+/// A token is forbidden if the text would have a phrase after it, or would have one if it ended there. A longer word
+/// that begins with a phrase is therefore forbidden in the spellings that have a token that ends where the phrase ends:
+/// if `art` is banned, `arts` may be one token or `ar` and `ts`, but not `art` and `s`. A search cannot go back, so if
+/// the token `art` were allowed, the search might have to complete it to a word that does not exist.
 #[derive(Debug)]
 pub struct BannedWords {
     surfaces: Arc<SurfaceForms>,
-    /// Finds the phrases in the bytes of a text with its boundaries.
+    /// Finds the phrases in the bytes of a text in which [`BOUNDARY`] marks the boundaries of words.
     automaton: NFA,
-    /// The tokens that may not follow a text, by how it reads: few texts differ in that.
+    /// The tokens that may not follow a text, by the state in which its reading ends. Texts end in few different states.
     forbidden: Mutex<HashMap<Reading, Arc<[u32]>>>,
 }
 
-/// How far the reading of a text has come.
+/// The state in which the reading of a text has arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Reading {
     state: StateID,
+    /// Whether the last character was a letter or digit.
     behind_letter: bool,
-    /// Whether a phrase was complete.
+    /// Whether a phrase was found.
     found: bool,
 }
 
 impl SearchOptions {
-    /// Checks that the options, valid ones, let banned words be kept out.
+    /// Checks that the options, which must be valid, allow for banned words.
     ///
     /// # Errors
-    /// Where unknown words are copied: one could be a banned one.
+    ///
+    /// [`SearchError::BannedCopies`] if unknown words are copied, one of which could be banned.
     pub(crate) fn validate_with_banned_words(&self) -> Result<(), SearchError> {
         match self.unknown {
             Unknown::Copy => Err(SearchError::BannedCopies),
@@ -58,7 +59,7 @@ impl SearchOptions {
 }
 
 impl BannedWords {
-    /// Bans `phrases`, in whatever tokens of `surfaces` spell them. Phrases without a word ban nothing.
+    /// Bans `phrases`, whichever tokens of `surfaces` spell them. Phrases without a word ban nothing.
     #[must_use]
     pub fn new<S: AsRef<str>>(phrases: &[S], surfaces: Arc<SurfaceForms>) -> Self {
         let patterns = phrases.iter().filter_map(|phrase| {
@@ -66,20 +67,20 @@ impl BannedWords {
             (!words.is_empty()).then(|| with_boundaries(&words.join(" ")))
         });
         Self {
-            automaton: NFA::new(patterns).expect("command lines are shorter than 2 GiB"),
+            automaton: NFA::new(patterns).expect("phrases are shorter than 2 GiB"),
             surfaces,
             forbidden: Mutex::default(),
         }
     }
 
-    /// Whether a text of these tokens has a banned word.
+    /// Returns whether a text of these tokens has a banned word.
     #[must_use]
     pub fn occur_in(&self, tokens: &[u32]) -> bool {
         let (reading, _) = self.read(self.start(), &self.surfaces.text(tokens));
         self.ends_found(reading)
     }
 
-    /// Forbids the tokens behind which the hypothesis would have a banned word, and `</s>` where it has one.
+    /// Forbids the tokens after which the hypothesis would have a banned word, and `</s>` if it has one already.
     pub(super) fn forbid(&self, tokens: &[u32], eos: u32, row: &mut Row<'_>) {
         let (reading, rest) = self.read(self.start(), &self.surfaces.text(tokens));
         if self.ends_found(reading) {
@@ -90,9 +91,10 @@ impl BannedWords {
         }
     }
 
-    /// The tokens that complete a phrase behind a text, if only together with its end.
+    /// Returns the tokens after which a text has a phrase, or would have one if it ended there. The text ends in `reading`
+    /// and in the bytes `rest` of a character that is not complete.
     fn completing(&self, reading: Reading, rest: &[u8]) -> Arc<[u32]> {
-        // A phrase in the forced prefix is not held against what follows.
+        // A phrase in the forced prefix forbids nothing after it.
         let reading = Reading {
             found: false,
             ..reading
@@ -108,7 +110,7 @@ impl BannedWords {
                 .map(|(token, _)| token)
                 .collect()
         };
-        // Parts of a character are rare and of many kinds.
+        // Parts of a character are rare, and there are many different ones.
         if !rest.is_empty() {
             return find();
         }
@@ -116,6 +118,7 @@ impl BannedWords {
         forbidden.entry(reading).or_insert_with(find).clone()
     }
 
+    /// Returns the state before a text.
     fn start(&self) -> Reading {
         Reading {
             state: self
@@ -127,7 +130,8 @@ impl BannedWords {
         }
     }
 
-    /// Reads on. Returns also the bytes at the end that are only the beginning of a character.
+    /// Reads on from a state. Returns the state after all whole characters, and the bytes of a character at the end that is
+    /// not complete.
     fn read(&self, mut reading: Reading, bytes: &[u8]) -> (Reading, Vec<u8>) {
         let mut left = bytes.len();
         for chunk in bytes.utf8_chunks() {
@@ -170,14 +174,14 @@ impl BannedWords {
         }
     }
 
-    /// Whether a phrase was found, or is if the text ends here.
+    /// Returns whether a phrase was found, or is found if the text ends here.
     fn ends_found(&self, reading: Reading) -> bool {
-        // Where the text ends in a part of a character, that is no letter either.
+        // A part of a character is no letter, so a text that ends in one has a boundary before it, too.
         self.read_byte(reading, BOUNDARY).found
     }
 }
 
-/// The bytes of a text, with a mark wherever a word begins or ends.
+/// Returns the bytes of a text with [`BOUNDARY`] wherever a word begins or ends.
 fn with_boundaries(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut behind_letter = false;

@@ -5,27 +5,28 @@ use super::required::allocate;
 use super::row::Row;
 use super::{Hypothesis, Request, Search, StepDecoder, keep_rows, step};
 
-/// Returns up to `nbest` different translations of each sentence, best score first.
+/// Returns up to `nbest` different translations of each sentence, the best score first.
 ///
-/// Every step extends a sentence's live hypotheses by one token and keeps the `beam_size` most probable extensions.
-/// Those that end in `</s>` are complete and compete by score, the others live on. Of equally probable extensions
-/// that of the better hypothesis is kept, then the more probable token, then the smaller id; of equal scores the
-/// translation found first wins. Tokens that are impossible, or a NaN, do not extend a hypothesis.
+/// Every step extends each live hypothesis of a sentence by one token, and keeps the `beam_size` most probable
+/// extensions. Extensions that end in `</s>` are complete and compete by score; the others live on. If two extensions
+/// are equally probable, the one of the better hypothesis is kept, then the one with the more probable token, then the
+/// one with the smaller id. If two translations have the same score, the one that was found first wins. Tokens that are
+/// impossible or a NaN do not extend a hypothesis.
 ///
-/// A hypothesis lives as long as it can still become one of the `nbest`: log-probabilities only fall, so no
-/// ending brings it above its log-probability divided by the largest penalty, that of the maximum length. A search
-/// ends when nothing lives, and a beam wide enough for all hypotheses finds exactly the best ones. At the maximum
-/// length `</s>` is the only choice left, at the log-probability that the decoder gives it, so every translation is a
-/// complete one. There are fewer than `nbest` only where so few can be formed.
+/// A hypothesis lives as long as it can still become one of the `nbest`. Its log-probability only falls, so no ending
+/// scores more than this log-probability divided by the largest length penalty, which is the one of the maximum length.
+/// For example, with a length penalty of 0.6 and a maximum length of 19 tokens and `</s>`, the divisor is
+/// `(25 / 6)^0.6 = 2.35`, and a hypothesis with a log-probability of -4.7 can reach a score of -2 at best. The search
+/// ends when no hypothesis lives, and a beam wide enough for all hypotheses finds exactly the best ones. At the maximum
+/// length `</s>` is the only choice left, at the log-probability that the decoder gives it, so every translation is
+/// complete. There are fewer than `nbest` only if so few can be formed.
 ///
-/// All that is [`Stopping::Exact`]; [`Stopping::CTranslate2`] has another rule. With [required
-/// words](super::RequiredWords), the extensions kept are the most probable ones of each bank.
-///
-/// # Errors
-/// [`SearchError::Unmet`] where a sentence has no translation with all required words, as when a decoder finds them
-/// impossible.
+/// This is the rule [`Stopping::Exact`]; [`Stopping::CTranslate2`] has another. With [required
+/// words](super::RequiredWords), the extensions that are kept are the most probable ones of each bank, and a sentence has
+/// no translation if none was found that has all of its words, for example because the decoder finds them impossible.
 ///
 /// # Panics
+///
 /// If the decoder breaks its contract, or `</s>` is not in its vocabulary.
 pub fn beam<D: StepDecoder + ?Sized>(
     search: &Search<'_>,
@@ -65,18 +66,19 @@ pub fn beam<D: StepDecoder + ?Sized>(
 struct LiveHypothesis {
     tokens: Vec<u32>,
     log_probability: f32,
-    /// Place among the sentence's live hypotheses of the one that this extends.
+    /// The place of the hypothesis that this one extends, among those that lived before the last step.
     parent: usize,
-    /// How much its tokens have looked at each source token, all together, where that counts.
+    /// The attention of all tokens of this hypothesis to each source token, `[source_seq]`; empty unless there is a
+    /// coverage penalty.
     coverage: Vec<f32>,
 }
 
 impl LiveHypothesis {
-    /// Counts what a step looks at, of a source of so many tokens; behind them is padding.
+    /// Adds the attention of a step to the coverage of a source of `source_length` tokens. Padding may follow them.
     fn cover(&mut self, attention: &[f32], source_length: usize) {
         assert!(
             attention.len() >= source_length,
-            "a decoder tells its attention where coverage counts"
+            "a decoder returns its attention if there is a coverage penalty"
         );
         self.coverage.resize(source_length, 0.0);
         let pairs = self.coverage.iter_mut().zip(attention);
@@ -87,9 +89,10 @@ impl LiveHypothesis {
 /// A live hypothesis and a token to follow it.
 #[derive(Clone, Copy)]
 struct Extension {
+    /// The place of the extended hypothesis among the live ones.
     parent: usize,
     token: u32,
-    /// Of the whole.
+    /// The log-probability of the hypothesis and the token together.
     log_probability: f32,
 }
 
@@ -97,9 +100,9 @@ struct Extension {
 struct Sentence<'a> {
     search: &'a Search<'a>,
     request: &'a Request,
-    /// All of the same length. The sentence's rows in the decoder, in order.
+    /// The hypotheses that are not complete, all of the same length: the sentence's rows in the decoder, in order.
     live: Vec<LiveHypothesis>,
-    /// Complete ones, best score first.
+    /// The complete hypotheses, the best score first.
     finished: Vec<Hypothesis>,
     /// Whether the most probable extension of some step has ended.
     top_has_ended: bool,
@@ -120,14 +123,15 @@ impl<'a> Sentence<'a> {
             finished: Vec::new(),
             top_has_ended: false,
         };
-        match search.options.stopping == Stopping::CTranslate2 && request.max_length == 0 {
-            true => sentence.finish(start.tokens, 0.0, false, &start.coverage),
-            false => sentence.live.push(start),
+        if search.options.stopping == Stopping::CTranslate2 && request.max_length == 0 {
+            sentence.finish(start.tokens, 0.0, false, &start.coverage);
+        } else {
+            sentence.live.push(start);
         }
         sentence
     }
 
-    /// Extends the live hypotheses by one token. `rows` holds the logits of that token for each.
+    /// Extends the live hypotheses by one token. `rows` has the logits of that token for each hypothesis.
     fn extend<'r>(&mut self, rows: impl Iterator<Item = Row<'r>>) {
         if self.live.is_empty() {
             return;
@@ -141,9 +145,10 @@ impl<'a> Sentence<'a> {
     fn extend_exactly<'r>(&mut self, rows: impl Iterator<Item = Row<'r>>) {
         let beam_size = self.search.options.beam_size;
         let extensions = self.extensions(rows, beam_size);
-        let kept = match self.request.required.is_empty() {
-            true => extensions.into_iter().take(beam_size).collect(),
-            false => self.best_of_banks(extensions),
+        let kept = if self.request.required.is_empty() {
+            extensions.into_iter().take(beam_size).collect()
+        } else {
+            self.best_of_banks(extensions)
         };
         let parents = std::mem::take(&mut self.live);
         for extension in kept {
@@ -175,17 +180,18 @@ impl<'a> Sentence<'a> {
                 self.keep(other, &parents);
             }
         }
-        let is_finished = match length_penalty == 0.0 && coverage_penalty == 0.0 {
-            true => self.top_has_ended && self.finished.len() >= nbest,
-            false => self.finished.len() >= beam_size,
+        let is_finished = if length_penalty == 0.0 && coverage_penalty == 0.0 {
+            self.top_has_ended && self.finished.len() >= nbest
+        } else {
+            self.finished.len() >= beam_size
         };
         if is_finished {
             self.live.clear();
         }
     }
 
-    /// The extensions by the `count` most probable tokens of each live hypothesis, and by those that bring a required
-    /// word nearer; the most probable extension first.
+    /// Returns the extensions of each live hypothesis by its `count` most probable tokens, and by the tokens that continue
+    /// a required word. The most probable extension comes first.
     fn extensions<'r>(&mut self, rows: impl Iterator<Item = Row<'r>>, count: usize) -> Vec<Extension> {
         let Self { search, request, .. } = *self;
         let mut extensions = Vec::new();
@@ -216,19 +222,18 @@ impl<'a> Sentence<'a> {
         extensions
     }
 
-    /// The extensions that a beam divided among banks keeps, the most probable first.
+    /// Returns the extensions that are kept by a beam that is divided among banks, the most probable first. The bank of an
+    /// extension is the number of tokens of the required words that it has.
     fn best_of_banks(&self, extensions: Vec<Extension>) -> Vec<Extension> {
         let required = &self.request.required;
         let bank = |extension: &Extension| {
             let parent = &self.live[extension.parent].tokens;
-            match extension.token == self.search.special.eos {
-                true => required.progress(parent).tokens,
-                false => {
-                    required
-                        .progress(&[parent, [extension.token].as_slice()].concat())
-                        .tokens
-                }
-            }
+            let progress = if extension.token == self.search.special.eos {
+                required.progress(parent)
+            } else {
+                required.progress(&[parent, [extension.token].as_slice()].concat())
+            };
+            progress.tokens
         };
         let banks: Vec<usize> = extensions.iter().map(bank).collect();
         let mut sizes = vec![0; required.tokens() + 1];
@@ -245,7 +250,7 @@ impl<'a> Sentence<'a> {
         kept
     }
 
-    /// Makes an extension of `parents` one of the complete or of the live hypotheses.
+    /// Adds an extension of one of `parents` to the complete or to the live hypotheses.
     fn keep(&mut self, extension: Extension, parents: &[LiveHypothesis]) {
         let Extension {
             parent,
@@ -289,8 +294,8 @@ impl<'a> Sentence<'a> {
         self.finished.insert(place, hypothesis);
     }
 
-    /// Drops live hypotheses that cannot beat the worst of `nbest` finished ones. They would only crowd out others
-    /// that are less probable still, so the result is the same as if they had stayed.
+    /// Drops the live hypotheses that cannot beat the worst of `nbest` complete ones. If they stayed, they would keep
+    /// others out of the beam that are less probable still, so the result does not change.
     fn drop_hopeless(&mut self) {
         let (options, max_length) = (self.search.options, self.request.max_length);
         if let Some(worst) = self.finished.get(options.nbest - 1) {

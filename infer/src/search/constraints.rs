@@ -1,12 +1,12 @@
-//! What may follow a hypothesis, for all searches alike.
+//! The tokens that may follow a hypothesis, in every search.
 
 use super::options::Unknown;
 use super::row::{Candidate, Row};
 use super::{Request, Search};
 
 impl Search<'_> {
-    /// The `count` best tokens to follow a hypothesis, best first and at least one, and never more than the
-    /// constraints allow. See [`constrain`](Self::constrain).
+    /// Returns the `count` best tokens that may follow a hypothesis, the best first: fewer if the constraints allow fewer,
+    /// but at least one. See [`constrain`](Self::constrain).
     pub(super) fn choices(
         &self,
         tokens: &[u32],
@@ -22,16 +22,17 @@ impl Search<'_> {
         best
     }
 
-    /// Edits the row of a hypothesis, so that only tokens that may follow it are left, and returns what follows where
-    /// none is:
+    /// Forbids the tokens in the row of a hypothesis that may not follow it. Returns the token that follows if none is
+    /// left, with its log-probability.
     ///
-    /// - within the prefix its next token, and nothing else;
-    /// - at the maximum length `</s>`, and nothing else;
-    /// - else `</s>` as well, though the translation may then be shorter than asked for.
+    /// - Within the prefix only the next token of the prefix follows.
+    /// - At the maximum length only `</s>` follows.
+    /// - Elsewhere these tokens are forbidden: the special tokens; `<unk>` unless it is kept or copied; `</s>` before the
+    ///   minimum length and before all required words are there; tokens that would repeat an n-gram; and tokens that
+    ///   would complete a banned word. If no token is left, `</s>` follows, though the translation may then be shorter
+    ///   than asked for.
     ///
-    /// Forbidden are the special tokens, `<unk>` unless it is kept or copied, `</s>` before the minimum length and
-    /// before all required words are there, what would repeat an n-gram, and what would complete a banned word. The
-    /// probabilities of the other tokens stay the decoder's, but for the repetition penalty.
+    /// The probabilities of the other tokens stay those of the decoder, except for the repetition penalty.
     pub(super) fn constrain(&self, tokens: &[u32], request: &Request, row: &mut Row<'_>) -> Candidate {
         let Self { special, options, .. } = *self;
         let forced = request.prefix.get(tokens.len()).copied();
@@ -71,7 +72,7 @@ impl Search<'_> {
     }
 }
 
-/// Forbids the tokens that would complete a sequence of `n` that the hypothesis has already.
+/// Forbids the tokens that would complete a sequence of `n` tokens that the hypothesis has already.
 fn forbid_repeated_ngrams(n: usize, tokens: &[u32], row: &mut Row<'_>) {
     let Some(beginning) = tokens.len().checked_sub(n - 1) else {
         return;

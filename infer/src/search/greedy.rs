@@ -4,16 +4,17 @@ use super::options::Stopping;
 use super::row::{Candidate, Row};
 use super::{Hypothesis, Request, Search, StepDecoder, keep_rows, step};
 
-/// Follows the most probable token of each sentence until `</s>`, and returns one translation a sentence: the one
-/// that [`beam`](super::beam()) finds with a beam of 1.
+/// Chooses the most probable token of each sentence at every step until `</s>`, and returns one translation for each
+/// sentence: the one that [`beam`](super::beam()) finds with a beam of 1.
 ///
 /// At the maximum length `</s>` is the only choice left, at the log-probability that the decoder gives it; with
-/// [`Stopping::CTranslate2`] the hypothesis is complete without it. Of equally probable tokens the smallest id is
-/// taken; a NaN counts as impossible.
+/// [`Stopping::CTranslate2`] the hypothesis is complete without `</s>`. If several tokens are equally probable, the one
+/// with the smallest id is chosen. A NaN counts as impossible.
 ///
-/// The length penalty changes no choice, only the score. Required words are not looked for.
+/// The length penalty changes the score, but no choice. Required words are not looked for.
 ///
 /// # Panics
+///
 /// If the decoder breaks its contract, or `</s>` is not in its vocabulary.
 pub fn greedy<D: StepDecoder + ?Sized>(
     search: &Search<'_>,
@@ -24,8 +25,8 @@ pub fn greedy<D: StepDecoder + ?Sized>(
     follow(search, decoder, &requests, |_, row| row.best(1).pop())
 }
 
-/// Follows for each request, a row of the decoder each, what `choose` takes of its row, until `</s>`. `choose` is told
-/// the request's place; where it finds nothing, the row offers nothing.
+/// Extends one hypothesis for each request until `</s>`, by the tokens that `choose` returns. The decoder has a row for
+/// each request. `choose` gets the place of the request and its row, and returns `None` if the row has no token left.
 pub(super) fn follow<D: StepDecoder + ?Sized>(
     search: &Search<'_>,
     decoder: &mut D,
@@ -42,7 +43,7 @@ pub(super) fn follow<D: StepDecoder + ?Sized>(
     let is_cut = |tokens: &[u32], request: &Request| {
         options.stopping == Stopping::CTranslate2 && tokens.len() == request.max_length
     };
-    // The place of each row's request, and the token that the row is fed next.
+    // The place of the request that each row belongs to, and the token that the row is fed next.
     let mut places: Vec<usize> = (0..requests.len())
         .filter(|&place| !is_cut(&[], requests[place]))
         .collect();

@@ -1,18 +1,53 @@
-//! Searches for translations: the most probable ones by [`greedy`] and [`beam`] search, or some at random by
-//! [`sample`]. A search sees logits and token ids, never a layer: whatever implements [`StepDecoder`] can be searched.
+//! Search for translations: for the most probable ones by [`greedy`] and [`beam`] search, or at random by [`sample`].
 //!
-//! A search decodes a batch of sentences side by side. Which sentences share the batch, and in which order, changes
-//! no result, provided that the decoder keeps its rows apart.
+//! A search works on logits and token ids and knows no network: it takes any [`StepDecoder`]. It decodes a batch of
+//! sentences side by side. Neither the sentences that share a batch nor their order change a result, provided that the
+//! decoder keeps its rows apart.
 //!
-//! | file | what it holds |
+//! | file | content |
 //! |---|---|
-//! | `options` | [`SearchOptions`]: everything that can be asked of a search, with its source |
-//! | `row` | the logits of the token that follows a hypothesis: all, or a [`Shortlist`] |
-//! | `constraints` | what may follow a hypothesis, for all searches alike |
-//! | `surface` | the text that tokens spell, and where words end in it |
-//! | `banned`, `required` | words that no translation has, and that each must have |
-//! | `score` | what translations are ranked by |
+//! | `options` | [`SearchOptions`]: all options of a search, with their sources |
+//! | `row` | the logits of the token that follows a hypothesis: all of them, or a [`Shortlist`] |
+//! | `constraints` | the tokens that may follow a hypothesis, in every search |
+//! | `surface` | the text that tokens spell, and the places where words end in it |
+//! | `banned`, `required` | words that no translation has, and words that every translation has |
+//! | `score` | the numbers by which translations are ranked |
 //! | `greedy`, `beam`, `sample` | the searches |
+//!
+//! ```
+//! use attend_infer::search::{Logits, Request, Search, SearchOptions, SpecialTokens, StepDecoder, StepLogits};
+//!
+//! /// A decoder that repeats its token, 3, with a probability of 3/4 each time.
+//! struct Repeat;
+//!
+//! impl StepDecoder for Repeat {
+//!     fn vocab_size(&self) -> usize {
+//!         4
+//!     }
+//!
+//!     fn step(&mut self, tokens: &[u32]) -> StepLogits {
+//!         // <pad>, <s>, </s> and the token. The exponentials add up to 4.
+//!         let row = [f32::NEG_INFINITY, f32::NEG_INFINITY, 0.0, 3_f32.ln()];
+//!         StepLogits {
+//!             logits: Logits::All(row.repeat(tokens.len())),
+//!             totals: vec![4_f32.ln(); tokens.len()],
+//!             attention: Vec::new(),
+//!         }
+//!     }
+//!
+//!     fn select(&mut self, _rows: &[usize]) {}
+//! }
+//!
+//! let special = SpecialTokens { bos: 1, eos: 2, unk: None, forbidden: vec![0, 1] };
+//! let options = SearchOptions::default().greedy();
+//! let search = Search::new(&special, &options, None)?;
+//! let request = Request { max_length: 5, ..Request::default() };
+//! let translations = search.run(&mut Repeat, &[request])?;
+//! // Five times 3/4, and </s> at 1/4.
+//! assert_eq!(translations[0][0].tokens, [3; 5]);
+//! assert!((translations[0][0].log_probability.exp() - 0.0593).abs() < 1e-4);
+//! # Ok::<(), attend_infer::search::SearchError>(())
+//! ```
 
 mod banned;
 mod beam;
@@ -38,54 +73,53 @@ pub use surface::SurfaceForms;
 
 use row::{Row, RowLogits};
 
-/// Decodes one step at a time. A row is one hypothesis of one sentence.
+/// A decoder that a search drives a step at a time. A row is one hypothesis of one sentence.
 ///
-/// A search takes a decoder that holds one row a sentence, in the sentences' order, and no token yet. It feeds
-/// `<s>` first.
+/// A search takes a decoder that holds one row for each sentence, in the order of the sentences, and no token yet. The
+/// first token that the search feeds to each row is `<s>`.
 pub trait StepDecoder {
-    /// Size of the target vocabulary.
+    /// Returns the size of the target vocabulary.
     fn vocab_size(&self) -> usize;
 
-    /// Extends each row by its token and returns the logits of the next one: all of them, or the
-    /// [shortlist](Search::shortlist) of the search that it is for.
+    /// Extends each row by its token of `tokens` `[rows]`. Returns the logits of the tokens that may come next: all of
+    /// them, or the [shortlist](Search::shortlist) of the search that drives the decoder.
     fn step(&mut self, tokens: &[u32]) -> StepLogits;
 
-    /// Keeps the given rows in the given order. A row may be named several times or not at all. It may come before the
-    /// first step.
+    /// Keeps the given rows in the given order. A row may be named several times or not at all. A search may select rows
+    /// before the first step.
     fn select(&mut self, rows: &[usize]);
 }
 
-/// What a step finds out about the next token of each row.
+/// The result of a step: what may come next in each row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepLogits {
-    /// Of the tokens that may come next.
+    /// The logits of the tokens that may come next.
     pub logits: Logits,
-    /// `[rows]`: the logarithm of the sum of a row's exponentials. A token's log-probability is its logit less that, so
-    /// the total of log-probabilities is 0.
+    /// The logarithm of the sum of the exponentials of all logits, `[rows]`. A token's log-probability is its logit less
+    /// this total, so a decoder that returns log-probabilities as logits has totals of 0.
     pub totals: Vec<f32>,
-    /// Row-major `[rows, source_seq]`: how much each row looks at each source token to find the next token. Empty, but
-    /// where a [coverage penalty](SearchOptions::coverage_penalty) needs it.
+    /// The attention of each row to each source token in this step, row-major `[rows, source_seq]`. It is empty unless
+    /// the search has a [coverage penalty](SearchOptions::coverage_penalty).
     pub attention: Vec<f32>,
 }
 
-/// What a step finds out about each token, or about those that matter.
+/// The logits of each row.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Logits {
-    /// Row-major `[rows, vocab_size]`.
+    /// The logits of all tokens, row-major `[rows, vocab_size]`.
     All(Vec<f32>),
-    /// Row-major `[rows, best + 1]`: the [`Shortlist`] of each row, in any order, tokens with their logits.
+    /// The tokens of each row's [`Shortlist`] with their logits, row-major `[rows, best + 1]`, in any order.
     Shortlist(Vec<(u32, f32)>),
 }
 
-/// The few tokens of a row that a search looks at: for a decoder whose logits are not in memory, to have only these
-/// brought there.
+/// The few tokens of a row that a search needs. A decoder whose logits are in the memory of a GPU copies these alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shortlist {
-    /// How many of the most probable tokens,
+    /// The number of most probable tokens that the search needs, those of `without` not counted.
     pub best: usize,
-    /// not counting these,
+    /// Tokens that are not among the `best`.
     pub without: Vec<u32>,
-    /// and `</s>`, which is none of them.
+    /// `</s>`, which the search needs besides the `best`.
     pub eos: u32,
 }
 
@@ -118,48 +152,48 @@ impl StepLogits {
     }
 }
 
-/// The token ids that mean something to a search.
+/// The tokens that have a meaning for a search.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpecialTokens {
-    /// `<s>`: what every hypothesis is fed first.
+    /// `<s>`, the token that every hypothesis is fed first.
     pub bos: u32,
-    /// `</s>`: what ends a hypothesis.
+    /// `</s>`, the token that ends a hypothesis.
     pub eos: u32,
-    /// `<unk>`, where there is one: see [`SearchOptions::unknown`].
+    /// `<unk>`, if the vocabulary has one: see [`SearchOptions::unknown`].
     pub unk: Option<u32>,
     /// Tokens that are never chosen, such as padding and `<s>`.
     pub forbidden: Vec<u32>,
 }
 
-/// What is asked of the translations of one sentence.
+/// What one sentence asks of its translations.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
-    /// How many tokens the source has, `</s>` included: a [coverage penalty](SearchOptions::coverage_penalty) counts
-    /// them; else it may be 0.
+    /// The number of source tokens, `</s>` included, for a [coverage penalty](SearchOptions::coverage_penalty). Other
+    /// searches ignore it.
     pub source_length: usize,
-    /// How many tokens they may have, `</s>` not counted.
+    /// Most tokens in a translation, `</s>` not counted.
     pub max_length: usize,
-    /// The tokens that they start with, at most `max_length`, whatever else is asked.
+    /// The tokens that translations start with, at most `max_length`. No other constraint holds for them.
     pub prefix: Vec<u32>,
-    /// The words that they all have.
+    /// The words that every translation has.
     pub required: RequiredWords,
-    /// The sentence's place in the input, on which its random numbers depend.
+    /// The place of the sentence in the input, on which its random numbers depend.
     pub number: u64,
 }
 
 /// A complete translation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hypothesis {
-    /// Token ids, without `<s>` and `</s>`, with the prefix that was asked for.
+    /// The token ids of the translation, its forced prefix included, without `<s>` and `</s>`.
     pub tokens: Vec<u32>,
-    /// Natural logarithm of the translation's probability, `</s>` included where there is one. A repetition penalty
-    /// counts, sampling's temperature and limits do not.
+    /// Natural logarithm of the translation's probability, `</s>` included if the translation ends in one. A repetition
+    /// penalty changes it; temperature, top-k and top-p of sampling do not.
     pub log_probability: f32,
-    /// What translations are ranked by: see [`SearchOptions::score`].
+    /// The number by which translations are ranked: see [`SearchOptions::score`].
     pub score: f32,
 }
 
-/// What is searched for, and the vocabulary that it is made of.
+/// A search: its options, the special tokens of its vocabulary, and the words that it keeps out.
 #[derive(Debug, Clone, Copy)]
 pub struct Search<'a> {
     special: &'a SpecialTokens,
@@ -168,10 +202,12 @@ pub struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    /// A search for translations as `options` ask for them, which have none of the `banned` words.
+    /// Makes a search with these options, whose translations have none of the `banned` words.
     ///
     /// # Errors
-    /// If the options are not valid, or copy words that may be banned.
+    ///
+    /// Those of [`SearchOptions::validate`], and [`SearchError::BannedCopies`] if unknown words are copied, one of which
+    /// could be banned.
     pub fn new(
         special: &'a SpecialTokens,
         options: &'a SearchOptions,
@@ -188,7 +224,8 @@ impl<'a> Search<'a> {
         })
     }
 
-    /// The tokens that the search looks at, whatever comes before them; `None` where that may be any.
+    /// Returns the tokens of a row that the search needs, or `None` if they depend on the tokens before them, so that the
+    /// search needs all.
     #[must_use]
     pub fn shortlist(&self, requests: &[Request]) -> Option<Shortlist> {
         let Self { special, options, .. } = *self;
@@ -213,13 +250,16 @@ impl<'a> Search<'a> {
         })
     }
 
-    /// The translations of the sentences in `decoder`, by the search that the options ask for: [`sample`] where they
-    /// have `sampling`, [`greedy`] for a beam of 1, else [`beam`].
+    /// Finds the translations of each sentence in `decoder`. The options choose the search: [`sample`] if they have
+    /// `sampling`, [`greedy`] for a beam of 1, else [`beam`]. A sentence has no translation if none was found that has
+    /// all of its required words.
     ///
     /// # Errors
-    /// If a sentence requires words of a search that has no place for them, or that finds no translation with them.
+    ///
+    /// [`SearchError::Required`] if a sentence requires words of a search that has no place for them.
     ///
     /// # Panics
+    ///
     /// If the decoder breaks its contract, or `</s>` is not in its vocabulary.
     pub fn run<D: StepDecoder + ?Sized>(
         &self,
@@ -243,7 +283,7 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Runs one step and checks the decoder's side of the contract.
+/// Runs one step, and checks that the decoder returns what [`StepDecoder::step`] promises.
 fn step<D: StepDecoder + ?Sized>(decoder: &mut D, tokens: &[u32]) -> StepLogits {
     let step = decoder.step(tokens);
     let n_rows = tokens.len();
@@ -261,7 +301,7 @@ fn step<D: StepDecoder + ?Sized>(decoder: &mut D, tokens: &[u32]) -> StepLogits 
     step
 }
 
-/// Makes the decoder keep `rows` of its `n_rows`, without asking it to where that changes nothing or no row is left.
+/// Makes the decoder keep `rows` of its `n_rows`. The decoder is not called if that changes nothing or leaves no row.
 fn keep_rows<D: StepDecoder + ?Sized>(decoder: &mut D, rows: &[usize], n_rows: usize) {
     let unchanged = rows.iter().copied().eq(0..n_rows);
     if !rows.is_empty() && !unchanged {

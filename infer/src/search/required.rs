@@ -1,11 +1,11 @@
 //! Words that every translation has.
 //!
-//! Lexically constrained decoding (Hokamp and Liu 2017, "Lexically Constrained Decoding for Sequence Generation Using
-//! Grid Beam Search") with dynamic beam allocation (Post and Vilar 2018, "Fast Lexically Constrained Decoding with
-//! Dynamic Beam Allocation for Neural Machine Translation"): besides the most probable tokens, each hypothesis is
-//! extended by those that bring a required word nearer. The extensions are put into banks by how many tokens of the
-//! required words they have, and the beam is divided among the banks, so that hypotheses that lag behind in
-//! probability but are ahead in required words live on.
+//! This is lexically constrained decoding (Hokamp and Liu 2017, "Lexically Constrained Decoding for Sequence Generation
+//! Using Grid Beam Search") with dynamic beam allocation (Post and Vilar 2018, "Fast Lexically Constrained Decoding with
+//! Dynamic Beam Allocation for Neural Machine Translation"). Each hypothesis is extended by its most probable tokens, and
+//! by the tokens that begin or continue a required word. The extensions are put into banks by the number of tokens of
+//! the required words that they have, and the beam is divided among the banks. A hypothesis that is less probable, but
+//! has more of the required words, lives on in its bank.
 
 use std::sync::Arc;
 
@@ -14,31 +14,31 @@ use super::surface::SurfaceForms;
 
 /// Words or phrases that all translations of a sentence have.
 ///
-/// A word is there where the hypothesis has it from one boundary of words to another (see [`SurfaceForms`]), in
-/// one of its spellings. That is the tokenizer's own choice of tokens for the word; a hypothesis that spells it
-/// otherwise does not have it. The order of the words is free, and two may overlap.
+/// A hypothesis has a word if it has one of the word's spellings from one boundary of words to another (see
+/// [`SurfaceForms`]). A spelling is the sequence of tokens that the tokenizer encodes the word as; other tokens with the
+/// same text do not count. The order of the words is free, and two of them may overlap.
 #[derive(Debug, Clone, Default)]
 pub struct RequiredWords(Option<Arc<Words>>);
 
 #[derive(Debug)]
 struct Words {
-    /// Of each word: its tokens, first as they are within a sentence.
+    /// The spellings of each word, each a sequence of tokens. The first is the one within a sentence.
     spellings: Vec<Vec<Vec<u32>>>,
     surfaces: Arc<SurfaceForms>,
 }
 
-/// What a hypothesis has of the required words.
+/// The part of the required words that a hypothesis has.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    /// Tokens of those that it has, and of the one that it ends in the middle of.
+    /// The number of tokens of the words that the hypothesis has, and of the word in whose middle it ends.
     pub(super) tokens: usize,
-    /// Tokens that bring a word nearer.
+    /// The tokens that begin or continue a missing word.
     pub(super) next: Vec<u32>,
 }
 
 impl RequiredWords {
-    /// Requires words. Each is given by its spellings, and first of them the one that follows other words; others may
-    /// be those at the start of a sentence. Spellings without a token require nothing.
+    /// Requires words, each given by its spellings. The first spelling of a word is the one after other words, the
+    /// following ones may be those at the start of a sentence. Spellings without a token require nothing.
     #[must_use]
     pub fn new(mut spellings: Vec<Vec<Vec<u32>>>, surfaces: Arc<SurfaceForms>) -> Self {
         spellings
@@ -49,25 +49,26 @@ impl RequiredWords {
         Self(required.then(|| Arc::new(Words { spellings, surfaces })))
     }
 
-    /// Whether no word is required.
+    /// Returns whether no word is required.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
-    /// How many tokens the words have together.
+    /// Returns the number of tokens of all words together, each in its first spelling.
     #[must_use]
     pub fn tokens(&self) -> usize {
         self.0.as_ref().map_or(0, |words| words.tokens())
     }
 
-    /// Whether a translation of these tokens has all words.
+    /// Returns whether a translation of these tokens has all words.
     #[must_use]
     pub fn are_met(&self, tokens: &[u32]) -> bool {
         let Some(words) = &self.0 else { return true };
         words.spellings.iter().all(|word| words.has(tokens, word))
     }
 
+    /// Returns the part of the words that a hypothesis of these tokens has.
     pub(super) fn progress(&self, tokens: &[u32]) -> Progress {
         self.0
             .as_ref()
@@ -114,7 +115,8 @@ impl Words {
         progress
     }
 
-    /// How many of its first tokens the hypothesis ends in, or `None` where it cannot even begin.
+    /// Returns with how many tokens of the spelling's beginning the hypothesis ends, or `None` if the spelling cannot even
+    /// begin here.
     fn begun(&self, tokens: &[u32], spelling: &[u32]) -> Option<usize> {
         let longest = tokens.len().min(spelling.len() - 1);
         (0..=longest).rev().find(|&begun| {
@@ -126,11 +128,13 @@ impl Words {
 }
 
 impl SearchOptions {
-    /// Checks that the options, valid ones, leave room for required words.
+    /// Checks that the options, which must be valid, allow for required words.
     ///
     /// # Errors
-    /// With greedy search and sampling, which have no beam to divide; with the end of CTranslate2's beams, which takes
-    /// hypotheses as they are; and with `no_repeat_ngram`, which may forbid what is required.
+    ///
+    /// [`SearchError::Required`] for greedy search and sampling, which have no beam to divide; for
+    /// [`Stopping::CTranslate2`], which completes hypotheses as they are; and for `no_repeat_ngram`, which may forbid a
+    /// required word.
     pub(crate) fn validate_with_required_words(&self) -> Result<(), SearchError> {
         let contradiction = if self.sampling.is_some() {
             "`sampling`"
@@ -147,9 +151,10 @@ impl SearchOptions {
     }
 }
 
-/// How many of each bank's candidates a beam keeps: of a bank for each number of tokens met, as many. What cannot be
-/// divided goes to the last, whose hypotheses have all words; what a bank has no candidates for, to the others, the
-/// last first.
+/// Returns how many candidates of each bank a beam keeps. Every bank gets an equal share. The remainder, and the slots
+/// for which a bank has no candidates, go to the other banks, the last one first, whose hypotheses have all words.
+///
+/// For example, a beam of 7 whose three banks have 1, 5 and 5 candidates keeps 1, 2 and 4 of them.
 pub(super) fn allocate(candidates: &[usize], beam_size: usize) -> Vec<usize> {
     let banks = candidates.len();
     let mut slots: Vec<usize> = candidates
@@ -163,4 +168,17 @@ pub(super) fn allocate(candidates: &[usize], beam_size: usize) -> Vec<usize> {
         free -= more;
     }
     slots
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_beam_is_divided_among_banks() {
+        assert_eq!(allocate(&[1, 5, 5], 7), [1, 2, 4]);
+        assert_eq!(allocate(&[5, 5, 1], 7), [2, 4, 1]);
+        assert_eq!(allocate(&[3, 0], 2), [2, 0]);
+        assert_eq!(allocate(&[2, 2, 2], 1), [0, 0, 1]);
+    }
 }

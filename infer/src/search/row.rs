@@ -1,6 +1,6 @@
 //! The logits of the token that follows a hypothesis.
 
-/// Tokens that [`Row::best`] looks at together.
+/// Number of tokens that [`Row::best`] compares together.
 const CHUNK: usize = 64;
 
 /// A token and its log-probability.
@@ -9,22 +9,22 @@ pub(super) type Candidate = (u32, f32);
 /// The logits of the token that follows one hypothesis. A token that may not follow has the logit -inf.
 pub(super) struct Row<'a> {
     pub(super) logits: RowLogits<'a>,
-    /// The logarithm of the sum of their exponentials, as the decoder gave it.
+    /// The logarithm of the sum of the exponentials of all logits, which the decoder returned.
     pub(super) total: f32,
-    /// How much the hypothesis looks at each source token to find what follows, where the decoder tells.
+    /// The attention of the hypothesis to each source token, `[source_seq]`; empty unless there is a coverage penalty.
     pub(super) attention: &'a [f32],
 }
 
 /// The logits of a row.
 pub(super) enum RowLogits<'a> {
-    /// Of every token, in the order of their ids.
+    /// The logits of all tokens, in the order of their ids.
     All(&'a mut [f32]),
-    /// Of a [`Shortlist`](super::Shortlist), with their tokens. The others may not follow.
+    /// The tokens of a [`Shortlist`](super::Shortlist) with their logits. Other tokens may not follow.
     Shortlist(&'a mut [Candidate]),
 }
 
 impl Row<'_> {
-    /// The token's log-probability; that of a NaN is -inf.
+    /// Returns the log-probability of a token. The log-probability of a NaN is -inf.
     pub(super) fn log_probability(&self, token: u32) -> f32 {
         let logit = match &self.logits {
             RowLogits::All(logits) => logits[token as usize],
@@ -37,12 +37,12 @@ impl Row<'_> {
         (logit - self.total).max(f32::NEG_INFINITY)
     }
 
-    /// Keeps the token from following.
+    /// Forbids a token.
     pub(super) fn forbid(&mut self, token: u32) {
         self.change(token, |_| f32::NEG_INFINITY);
     }
 
-    /// Keeps all tokens from following.
+    /// Forbids all tokens.
     pub(super) fn forbid_all(&mut self) {
         match &mut self.logits {
             RowLogits::All(logits) => logits.fill(f32::NEG_INFINITY),
@@ -54,7 +54,7 @@ impl Row<'_> {
         }
     }
 
-    /// Multiplies the token's log-probability.
+    /// Multiplies the log-probability of a token.
     pub(super) fn scale(&mut self, token: u32, factor: f32) {
         let total = self.total;
         self.change(token, |logit| total + factor * (logit - total));
@@ -72,7 +72,7 @@ impl Row<'_> {
         }
     }
 
-    /// The tokens that may follow, in no order, each with its logit.
+    /// Returns the tokens that may follow with their logits, in no particular order.
     pub(super) fn possible(&self) -> Vec<Candidate> {
         let is_possible = |&(_, logit): &Candidate| logit > f32::NEG_INFINITY;
         match &self.logits {
@@ -81,8 +81,8 @@ impl Row<'_> {
         }
     }
 
-    /// The `count` most probable tokens that may follow, best first. Of equally probable tokens the smaller id comes
-    /// first; a NaN counts as impossible.
+    /// Returns the `count` most probable tokens that may follow with their log-probabilities, the best first. If tokens
+    /// are equally probable, the smaller id comes first. A NaN counts as impossible.
     pub(super) fn best(&self, count: usize) -> Vec<Candidate> {
         let mut best = match &self.logits {
             RowLogits::All(logits) => best_of(logits, count),
@@ -100,13 +100,13 @@ impl Row<'_> {
     }
 }
 
-/// The places of the `count` greatest numbers, and these.
+/// Returns the places of the `count` greatest numbers with the numbers, the greatest first.
 fn best_of(logits: &[f32], count: usize) -> Vec<Candidate> {
     let mut best: Vec<Candidate> = Vec::new();
-    // What a token must exceed to be among them.
+    // The number that a logit must exceed to be among the best.
     let mut threshold = f32::NEG_INFINITY;
     for (chunk, first_token) in logits.chunks(CHUNK).zip((0..).step_by(CHUNK)) {
-        // Most chunks have nothing to offer. Without an early end, the compiler looks at a chunk in vectors.
+        // Most chunks have no better logit. Without an early exit, the compiler vectorizes the comparison of a chunk.
         if !chunk.iter().fold(false, |any, &logit| any | (logit > threshold)) {
             continue;
         }

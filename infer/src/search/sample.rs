@@ -10,16 +10,20 @@ use super::options::Sampling;
 use super::row::{Candidate, Row};
 use super::{Hypothesis, Request, Search, StepDecoder, keep_rows};
 
-/// Draws `nbest` translations of each sentence, token by token, each independent of the others and in the order in
-/// which they are drawn; the same one may come twice. Of the tokens that the constraints allow, those are drawn that
-/// [`Sampling`] says, in proportion to their probabilities.
+/// Draws `nbest` translations of each sentence, independently of each other. Returns them in the order in which they are
+/// drawn; the same translation may come twice.
 ///
-/// The random numbers of a translation depend on the seed, on the sentence's [`number`](Request::number) and on how
-/// many were drawn for it before: neither its batch nor `nbest` changes a translation. The end is that of
+/// Every token is drawn from those that the constraints allow and [`Sampling`] keeps, in proportion to
+/// `p^(1 / temperature)`, where `p` is the token's probability. For example, of two tokens with probabilities of 0.6 and
+/// 0.3, the first is drawn twice as often at a temperature of 1, and four times as often at 0.5. A hypothesis ends as in
 /// [`greedy`](super::greedy()) search.
 ///
+/// The random numbers of a translation depend on the seed, on the sentence's [`number`](Request::number) and on the
+/// number of translations drawn for the sentence before. Neither the batch nor `nbest` changes a translation.
+///
 /// # Panics
-/// As [`greedy`](super::greedy()).
+///
+/// If the decoder breaks its contract, or `</s>` is not in its vocabulary.
 pub fn sample<D: StepDecoder + ?Sized>(
     search: &Search<'_>,
     decoder: &mut D,
@@ -41,7 +45,7 @@ pub fn sample<D: StepDecoder + ?Sized>(
     drawn.chunks(samples).map(<[_]>::to_vec).collect()
 }
 
-/// The random numbers of one sample of a sentence.
+/// Returns the random numbers of one sample of a sentence.
 fn random_numbers(seed: u64, sentence: u64, sample: u64) -> ChaCha8Rng {
     let mut key = [0; 32];
     for (part, number) in key.chunks_exact_mut(8).zip([seed, sentence, sample]) {
@@ -50,7 +54,7 @@ fn random_numbers(seed: u64, sentence: u64, sample: u64) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(key)
 }
 
-/// Draws one of the tokens that the row has left; `None` where it has none.
+/// Draws one of the tokens that the row has left, with its log-probability. Returns `None` if the row has none.
 fn draw(row: &Row<'_>, sampling: &Sampling, random: &mut ChaCha8Rng) -> Option<Candidate> {
     let mut kept = row.possible();
     let better = |a: &Candidate, b: &Candidate| -> Ordering { b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)) };
@@ -76,7 +80,7 @@ fn draw(row: &Row<'_>, sampling: &Sampling, random: &mut ChaCha8Rng) -> Option<C
     if sampling.top_p < 1.0 {
         let nucleus = f64::from(sampling.top_p) * weights.iter().sum::<f64>();
         let mut below = 0.0;
-        // A token belongs to it if those before are too few.
+        // A token belongs to the nucleus if the probabilities before it do not add up to enough.
         weights.retain(|weight| {
             let belongs = below < nucleus;
             below += weight;
@@ -90,7 +94,7 @@ fn draw(row: &Row<'_>, sampling: &Sampling, random: &mut ChaCha8Rng) -> Option<C
         left -= weight;
         left < 0.0
     });
-    // Rounding may leave a crumb behind the last one.
+    // Rounding may leave a remainder after the last token.
     let place = place.or(weights.len().checked_sub(1))?;
     let token = kept[place].0;
     Some((token, row.log_probability(token)))

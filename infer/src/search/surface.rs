@@ -1,35 +1,37 @@
 //! The text that tokens spell.
 
-/// The surface form of each token: the bytes that it adds to a text.
+/// The surface form of each token: the bytes that the token adds to a text.
 ///
-/// A text is its tokens' surface forms, one behind the other, read as UTF-8 where what is none counts as U+FFFD. A word
-/// begins or ends wherever two characters meet that are not both letters or digits, and at either end of the text.
+/// A text is the surface forms of its tokens, one after the other, read as UTF-8; bytes that are no UTF-8 are read as
+/// U+FFFD. A boundary of words lies between any two characters that are not both letters or digits, and at either end of
+/// the text. For example, `the art-house` has the boundaries `|the| |art|-|house|`.
 #[derive(Debug, Clone)]
 pub struct SurfaceForms(Vec<Vec<u8>>);
 
 impl SurfaceForms {
-    /// The surface forms by token ids; those of special tokens are empty.
+    /// Takes the surface forms in the order of the token ids. The forms of special tokens must be empty.
     #[must_use]
     pub fn new(forms: Vec<Vec<u8>>) -> Self {
         Self(forms)
     }
 
+    /// Returns the surface form of a token.
     pub(super) fn of(&self, token: u32) -> &[u8] {
         &self.0[token as usize]
     }
 
-    /// Every token with its surface form.
+    /// Returns every token with its surface form.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &[u8])> {
         (0..).zip(self.0.iter().map(Vec::as_slice))
     }
 
-    /// The bytes of a text.
+    /// Returns the bytes of the text that tokens spell.
     pub(super) fn text(&self, tokens: &[u32]) -> Vec<u8> {
         let forms = tokens.iter().flat_map(|&token| self.of(token));
         forms.copied().collect()
     }
 
-    /// Whether a word begins or ends before the token at `place`, or at the text's end.
+    /// Returns whether a boundary of words lies before the token at `place`, which may be the end of the text.
     pub(super) fn is_boundary(&self, tokens: &[u32], place: usize) -> bool {
         let (before, after) = tokens.split_at(place);
         let (before, after) = (self.text(before), self.text(after));
@@ -39,7 +41,7 @@ impl SurfaceForms {
     }
 }
 
-/// Whether the character belongs to the same word as such characters beside it.
+/// Returns whether a character is a letter or digit, so that it belongs to one word with those beside it.
 pub(super) fn is_letter(character: char) -> bool {
     character.is_alphanumeric()
 }

@@ -4,29 +4,29 @@ use std::cmp::Reverse;
 
 use super::Translator;
 
-/// Most hypotheses that are decoded side by side, unless a single sentence has more: each takes memory.
+/// The most hypotheses that are decoded side by side, unless a single sentence has more. Each takes memory.
 const MAX_ROWS: usize = 1_000;
 
-/// Lines that a worker encodes at a time.
+/// The number of lines that a worker encodes at a time.
 const ENCODED_TOGETHER: usize = 64;
 
 /// The most that a batch holds.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum BatchLimit {
-    /// So many tokens of sources and targets together.
+    /// A number of tokens, those of sources and targets together.
     Tokens(usize),
-    /// So many sentences.
+    /// A number of sentences.
     Sentences(usize),
 }
 
 /// A sentence that is to be put into a batch.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Item {
-    /// The place of the sentence among all that are computed.
+    /// The place of the sentence among all sentences of the call.
     pub(super) place: usize,
-    /// Tokens of the source, `</s>` not counted.
+    /// The number of tokens of the source, `</s>` not counted.
     pub(super) source: usize,
-    /// Most tokens of the target, `</s>` not counted.
+    /// The most tokens of the target, `</s>` not counted.
     pub(super) target: usize,
 }
 
@@ -72,8 +72,8 @@ impl BatchLimit {
 }
 
 impl Translator {
-    /// Does `work` on each batch, which returns a result for each of its items. Returns the results in the order of the
-    /// items' places, which are all numbers from 0 on.
+    /// Does `work` on each batch, which is the places of its items. `work` returns a result for each item of the batch.
+    /// Returns the results of all items, in the order of their places.
     pub(super) fn in_batches<R: Send>(
         &self,
         batches: &[Vec<usize>],

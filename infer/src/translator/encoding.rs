@@ -1,4 +1,4 @@
-//! Lines as tokens: where a line, its options and the model meet, and all that is wrong with a line is found.
+//! Lines as tokens. Each line is checked here, together with its options and the model.
 
 use crate::error::InferError;
 use crate::model::Model;

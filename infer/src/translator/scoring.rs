@@ -1,4 +1,4 @@
-//! Given translations: how probable a model finds them, and which source words their words come from.
+//! Scores and alignments of given translations.
 
 use attend_data::{Batch, Example};
 use attend_device::values;
@@ -26,7 +26,7 @@ pub struct GivenTranslation<'a> {
     pub number: usize,
 }
 
-/// How probable a model finds a translation.
+/// The probability of a translation according to a model.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Score {
     /// Natural logarithm of the translation's probability, `</s>` included.
@@ -40,7 +40,7 @@ pub struct Score {
     pub alignment: Option<Alignment>,
 }
 
-/// How probable a model finds a token after the tokens before it.
+/// The probability of a token after the tokens before it, according to a model.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TokenScore {
     /// The token's text.
@@ -58,9 +58,8 @@ struct EncodedPair<'a> {
 }
 
 impl Translator {
-    /// Finds how probable the model finds given translations, whatever a search would have found. Each side of a pair is
-    /// one sentence. Of the options, `alignment` counts and what [`SearchOptions::score`] depends on. Returns the result
-    /// of each pair, in order.
+    /// Scores given translations, which a search need not find. Each side of a pair is one sentence. Of the options,
+    /// `alignment` counts and those that [`SearchOptions::score`] depends on. Returns the result of each pair, in order.
     ///
     /// # Errors
     ///

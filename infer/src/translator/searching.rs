@@ -15,7 +15,7 @@ use crate::search::{BannedWords, Hypothesis, Request, Search, SearchOptions, Unk
 use crate::text;
 use crate::transformer_decoder::TransformerDecoder;
 
-/// The options of a group are valid, since those of each line are.
+/// The reason why a search takes the options of a group: each line was encoded, which validates its options.
 const VALID: &str = "the options were validated";
 
 /// The groups that lines form whose sentences may share batches.
@@ -27,7 +27,7 @@ pub(super) struct Groups<'a> {
 
 /// Lines that are searched for alike.
 pub(super) struct Group<'a> {
-    /// The options of one of the lines, which agree in what batches depend on.
+    /// The options of one of the lines. Those of the others agree in search, banned words and alignment.
     options: &'a TranslateOptions,
     pub(super) banned: Option<Arc<BannedWords>>,
 }
@@ -84,7 +84,7 @@ impl Translator {
         lines.into_iter().map(of_line).collect()
     }
 
-    /// Finds the translations of sentences of one group, each its own.
+    /// Finds the translations of each sentence of a batch, which are of one group.
     fn search_batch(
         &self,
         group: &Group<'_>,
@@ -178,7 +178,7 @@ impl Translator {
 }
 
 impl EncodedLine<'_> {
-    /// Returns the translations of the line, of whose sentences these are the translations.
+    /// Returns the translations of the line, given those of each of its sentences.
     fn join(&self, mut of_sentences: Vec<Vec<Translation>>) -> Vec<Translation> {
         let TranslateOptions {
             search,
