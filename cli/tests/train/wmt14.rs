@@ -38,9 +38,10 @@ fn sgm(tag: &str, pairs: &[Pair], side: fn(&Pair) -> &String) -> String {
 /// Returns the text of a member of an archive. The archives also have text of other languages, which must be left out.
 fn contents(member: &str, phrasebook: &Phrasebook) -> String {
     let side_of = |member: &str| -> fn(&Pair) -> &String {
-        match member.ends_with(".en") || member.ends_with(".en.sgm") {
-            true => |pair| &pair.english,
-            false => |pair| &pair.german,
+        if member.ends_with(".en") || member.ends_with(".en.sgm") {
+            |pair| &pair.english
+        } else {
+            |pair| &pair.german
         }
     };
     let side = side_of(member);
