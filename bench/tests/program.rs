@@ -9,7 +9,7 @@ use attend_data::Tokenizer;
 use attend_device as device;
 use attend_infer::ModelFolder;
 use attend_infer::search::SearchOptions;
-use attend_model::{Transformer, TransformerConfig};
+use attend_model::{Preset, Transformer};
 use tempfile::TempDir;
 
 /// Writes a script that takes the place of Python: it copies the files that it is given into `folder`, writes its
@@ -267,7 +267,7 @@ fn both_sides_decode_the_same_text_with_the_same_model() {
 
 /// Returns a tiny model with random weights.
 fn model_of(tokenizer: Tokenizer) -> ModelFolder {
-    let config = TransformerConfig::tiny(tokenizer.vocab_size());
+    let config = Preset::Tiny.config(tokenizer.vocab_size());
     ModelFolder {
         model: Transformer::new(&config, &device::auto().unwrap().device).unwrap(),
         config,

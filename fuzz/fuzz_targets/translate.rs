@@ -11,7 +11,7 @@ use attend_data::{Lines, Tokenizer};
 use attend_device::{Workers, auto};
 use attend_infer::search::SearchOptions;
 use attend_infer::{InferError, Language, Model, ModelFolder, Precision, StreamLine, TranslateOptions, Translator};
-use attend_model::{Transformer, TransformerConfig};
+use attend_model::{Preset, Transformer, TransformerConfig};
 use libfuzzer_sys::fuzz_target;
 
 /// A model with random weights and few positions, so that sentences are too long for it soon.
@@ -25,7 +25,7 @@ static TRANSLATOR: LazyLock<Translator> = LazyLock::new(|| {
         encoder_layers: 1,
         decoder_layers: 1,
         max_length: 24,
-        ..TransformerConfig::tiny(tokenizer.vocab_size())
+        ..Preset::Tiny.config(tokenizer.vocab_size())
     };
     let device = auto().expect("a device is built in").device;
     let search = SearchOptions {

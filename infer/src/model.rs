@@ -58,7 +58,7 @@ impl Model {
             tokenizer,
             generation,
         } = folder;
-        if !model.devices()[0].supports_dtype(precision.of_products()) {
+        if !model.devices()[0].supports_dtype(precision.dtype()) {
             return Err(InferError::Precision { precision });
         }
         let tokens = || 0..tokenizer.vocab_size() as u32;

@@ -6,7 +6,7 @@ use attend_data::Tokenizer;
 use attend_device::{Workers, auto};
 use attend_infer::search::SearchOptions;
 use attend_infer::{InferError, Model, ModelFolder, Precision, TranslateOptions, Translator};
-use attend_model::{Transformer, TransformerConfig};
+use attend_model::{Preset, Transformer, TransformerConfig};
 use burn::tensor::{Device, Int, Tensor};
 
 /// Sentences of one to a dozen words, in the tokenizer's training text.
@@ -39,7 +39,7 @@ pub(crate) fn config() -> TransformerConfig {
         decoder_layers: 2,
         max_length: MAX_SOURCE_TOKENS + 1,
         tie_embeddings: false,
-        ..TransformerConfig::tiny(tokenizer().vocab_size())
+        ..Preset::Tiny.config(tokenizer().vocab_size())
     }
 }
 

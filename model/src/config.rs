@@ -179,26 +179,6 @@ impl Preset {
 }
 
 impl TransformerConfig {
-    /// Returns the shape of [`Preset::Tiny`].
-    pub fn tiny(vocab_size: usize) -> Self {
-        Preset::Tiny.config(vocab_size)
-    }
-
-    /// Returns the shape of [`Preset::Small`].
-    pub fn small(vocab_size: usize) -> Self {
-        Preset::Small.config(vocab_size)
-    }
-
-    /// Returns the shape of [`Preset::Base`].
-    pub fn base(vocab_size: usize) -> Self {
-        Preset::Base.config(vocab_size)
-    }
-
-    /// Returns the shape of [`Preset::Big`].
-    pub fn big(vocab_size: usize) -> Self {
-        Preset::Big.config(vocab_size)
-    }
-
     /// Checks that a network can be built.
     ///
     /// # Errors

@@ -53,7 +53,7 @@ impl Precision {
     /// Returns the float type in which a device multiplies. For [`Int8`](Self::Int8) it is float32: a device without a
     /// kernel for integers rounds the factors to the same 255 steps and multiplies them as floats.
     #[must_use]
-    pub fn of_products(self) -> FloatDType {
+    pub fn dtype(self) -> FloatDType {
         match self {
             Self::Float32 | Self::Int8 => FloatDType::F32,
             Self::BFloat16 => FloatDType::BF16,

@@ -65,7 +65,7 @@ fn weighted_sum(left: Transformer, a: f64, right: &Transformer, b: f64) -> Trans
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use attend_model::TransformerConfig;
+    use attend_model::{Preset, TransformerConfig};
     use burn::tensor::Device;
 
     fn config() -> TransformerConfig {
@@ -75,7 +75,7 @@ pub(crate) mod tests {
             n_heads: 2,
             encoder_layers: 1,
             decoder_layers: 1,
-            ..TransformerConfig::tiny(16)
+            ..Preset::Tiny.config(16)
         }
     }
 

@@ -113,7 +113,7 @@ impl TrainingStep {
         workers: Workers,
     ) -> Result<Self, TrainError> {
         let precision = settings.dtype;
-        let trains = |device: &Device| device.supports_dtype(precision.of_products());
+        let trains = |device: &Device| device.supports_dtype(precision.dtype());
         if precision == Precision::Int8 || !devices.iter().all(trains) {
             return Err(TrainError::Precision { precision });
         }
@@ -155,7 +155,7 @@ impl TrainingStep {
     fn gradients(&self, update: usize, batches: &[Vec<Example>], target_tokens: usize) -> Gradients {
         let divisor = target_tokens as f64 / self.loss_factor();
         let gradients_of = |model: &Transformer, device: &Device, examples: &[Example]| {
-            let products = self.settings.dtype.of_products();
+            let products = self.settings.dtype.dtype();
             let loss = autocast(products, || self.loss(model, device, examples));
             Gradients::of(loss / divisor, model)
         };

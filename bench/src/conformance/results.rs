@@ -7,7 +7,9 @@ use attend_data::{Batch, Example, Tokenizer};
 use attend_device::{Workers, values};
 use attend_infer::search::SearchOptions;
 use attend_infer::{InferError, Model, ModelFolder, TranslateOptions, Translation, Translator};
-use attend_model::{InferenceTransformer, Precision, Transformer, TransformerConfig, autocast, seed_dropout};
+use attend_model::{
+    InferenceTransformer, Precision, Preset, Transformer, TransformerConfig, autocast, seed_dropout,
+};
 use attend_train::{Optimizer, batch_loss, to_tensor};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -76,7 +78,7 @@ pub(super) fn new_model(device: &Device) -> Result<ModelFolder, BenchError> {
         n_heads: 4,
         dropout: 0.1,
         max_length: 96,
-        ..TransformerConfig::tiny(tokenizer.vocab_size())
+        ..Preset::Tiny.config(tokenizer.vocab_size())
     };
     device.seed(1);
     let model = Transformer::new(&config, &device.clone().autodiff()).expect("a valid shape");
@@ -121,7 +123,7 @@ pub(super) fn compute(folder: &Path, device: &Device, sentences: usize) -> Resul
     let gradients = Values::of_gradients(&training, &loss(&training, &batch).backward());
     let passes = PRECISIONS
         .into_iter()
-        .filter(|precision| device.supports_dtype(precision.of_products()))
+        .filter(|precision| device.supports_dtype(precision.dtype()))
         .map(|precision| Passes {
             precision,
             steps: steps(bundle.model.clone(), &batch, precision),
@@ -213,7 +215,7 @@ fn loss(model: &Transformer, batch: &Batch) -> Tensor<1> {
 fn train(mut model: Transformer, batch: &Batch, precision: Precision) -> (Transformer, Vec<f32>) {
     let mut optimizer = Optimizer::new(0.0);
     let losses = (0..UPDATES).map(|_| {
-        let loss = autocast(precision.of_products(), || loss(&model, batch));
+        let loss = autocast(precision.dtype(), || loss(&model, batch));
         let gradients = GradientsParams::from_grads(loss.backward(), &model);
         model = optimizer.step(LEARNING_RATE, model.clone(), gradients, 1.0);
         loss.into_scalar()

@@ -93,7 +93,7 @@ impl ComputeOptions {
             let loaded: Result<Model, InferError> = workers.map([()], load).remove(0);
             Ok::<_, CliError>(loaded?)
         })?;
-        if is_processor(&device.device) && self.dtype.of_products() != FloatDType::F32 {
+        if is_processor(&device.device) && self.dtype.dtype() != FloatDType::F32 {
             eprintln!("{} emulates {}: float32 is faster there", device.name, self.dtype);
         }
         Ok((Translator::new(model, workers), device))

@@ -58,7 +58,7 @@ impl PackedLinear {
     /// products of 8-bit integers; x always goes up to 127.
     #[must_use]
     pub fn new(weight: Tensor<2>, bias: Tensor<1>, precision: Precision) -> Self {
-        if precision.of_products() != FloatDType::F32 {
+        if precision.dtype() != FloatDType::F32 {
             return reference(weight, bias, precision);
         }
         dispatch!(

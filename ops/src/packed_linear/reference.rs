@@ -15,7 +15,7 @@ const LARGEST: f32 = 127.0;
 pub fn reference(weight: Tensor<2>, bias: Tensor<1>, precision: Precision) -> PackedLinear {
     let weight = match precision {
         Precision::Int8 => rounded(weight, 0),
-        floats => weight.cast(floats.of_products()),
+        floats => weight.cast(floats.dtype()),
     };
     PackedLinear {
         weight: Weight::Reference(Box::new(weight)),
@@ -36,7 +36,7 @@ pub(super) fn forward(
         Precision::Int8 => rounded(x, 2),
         _ => x,
     };
-    autocast(precision.of_products(), || {
+    autocast(precision.dtype(), || {
         linear::reference(x, weight, bias, activation)
     })
 }
