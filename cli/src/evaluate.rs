@@ -49,7 +49,7 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
         search,
         ..model.options()
     };
-    if let Err(error) = asked.validate_for(model) {
+    if let Err(error) = model.check(&asked) {
         usage_error("eval", ErrorKind::ValueValidation, &error.to_string());
     }
     let targets = pairs.iter().map(|pair| pair.target.as_str());

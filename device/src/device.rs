@@ -12,9 +12,9 @@ use burn::tensor::PhysicalDevice as Hardware;
 use burn::tensor::{Device, DeviceType};
 
 use crate::error::DeviceError;
-use crate::failure::open;
 #[cfg(feature = "cubecl")]
 use crate::gpu_memory;
+use crate::panics::keep_back;
 use crate::workers::cores;
 
 /// A device and its name.
@@ -219,6 +219,25 @@ pub fn best(mut pass_over: impl FnMut(DeviceError)) -> Result<NamedDevice, Devic
         }
     }
     emulated.ok_or(DeviceError::NoDevice)
+}
+
+/// Calls `ask`, which opens the device called `name`, and returns its answer.
+///
+/// # Errors
+///
+/// [`DeviceError::CannotOpen`] if `ask` panics.
+fn open<R>(name: &str, ask: impl FnOnce() -> R) -> Result<R, DeviceError> {
+    let (answer, panics) = keep_back(ask);
+    match answer {
+        Ok(answer) => {
+            panics.print();
+            Ok(answer)
+        }
+        Err(_) => Err(DeviceError::CannotOpen {
+            name: name.to_owned(),
+            reason: panics.reason(),
+        }),
+    }
 }
 
 /// Returns the processor as a device of each backend that computes on it, the backend `cpu` first. The drivers of GPUs

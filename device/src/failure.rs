@@ -7,7 +7,7 @@ use std::panic::resume_unwind;
 
 use crate::device::{NamedDevice, is_processor};
 use crate::error::DeviceError;
-use crate::panics::{Panics, keep_back, text};
+use crate::panics::{cause, keep_back, text};
 
 /// The beginnings of the messages with which Burn panics when it reads a result that the device could not compute.
 const READ_FAILURES: [&str; 2] = ["Failed to read tensor data: ", "Error while reading data: "];
@@ -61,70 +61,16 @@ pub fn notice_device_failure<R, E: From<DeviceError>>(
     resume_unwind(panic)
 }
 
-/// Calls `ask`, which opens the device called `name`, and returns its answer.
-///
-/// # Errors
-///
-/// [`DeviceError::CannotOpen`] if `ask` panics.
-pub(crate) fn open<R>(name: &str, ask: impl FnOnce() -> R) -> Result<R, DeviceError> {
-    let (answer, panics) = keep_back(ask);
-    match answer {
-        Ok(answer) => {
-            panics.print();
-            Ok(answer)
-        }
-        Err(_) => Err(DeviceError::CannotOpen {
-            name: name.to_owned(),
-            reason: reason(&panics),
-        }),
-    }
-}
-
 /// Waits until a device has finished the work that it was given. Returns the reason if it cannot finish, else `None`.
 fn silence(device: &NamedDevice) -> Option<String> {
     match keep_back(|| device.device.sync()) {
         (Ok(Ok(())), _) => None,
         (Ok(Err(error)), _) => Some(cause(&error.to_string()).to_owned()),
-        (Err(_), panics) => Some(reason(&panics)),
+        (Err(_), panics) => Some(panics.reason()),
     }
-}
-
-/// Returns the message of the first panic, of which the later ones are consequences.
-fn reason(panics: &Panics) -> String {
-    let text = panics.texts().next().unwrap_or("it gives no reason");
-    cause(text).to_owned()
 }
 
 fn names<'a>(devices: impl Iterator<Item = &'a NamedDevice>, separator: &str) -> String {
     let names: Vec<&str> = devices.map(|device| device.name.as_str()).collect();
     names.join(separator)
-}
-
-/// Returns the line of one of Burn's error messages that names the cause: the last line that is not blank before the
-/// backtrace, if the message has one.
-fn cause(error: &str) -> &str {
-    let is_backtrace = |line: &str| line.to_lowercase().contains("backtrace");
-    let lines = error.lines().map(str::trim);
-    let causes = lines.take_while(|line| !is_backtrace(line));
-    causes.filter(|line| !line.is_empty()).last().unwrap_or(error)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The first two messages are those of remote devices, the third is that of a GPU.
-    #[test]
-    fn the_cause_is_the_last_line_before_a_backtrace() {
-        for (error, expected) in [
-            ("the connection was closed", "the connection was closed"),
-            ("cannot read\nCaused by:\n  it was closed\n", "it was closed"),
-            (
-                "The device is poisoned\nCaused by:\n  Lost: the GPU fell off the bus\nBacktrace:\nNo backtrace available",
-                "Lost: the GPU fell off the bus",
-            ),
-        ] {
-            assert_eq!(cause(error), expected);
-        }
-    }
 }

@@ -25,6 +25,12 @@ impl Panics {
         texts.filter(|text| !text.is_empty())
     }
 
+    /// Returns the cause that the first panic names; the later ones are its consequences.
+    pub(crate) fn reason(&self) -> String {
+        let text = self.texts().next().unwrap_or("it gives no reason");
+        cause(text).to_owned()
+    }
+
     /// Prints to standard error what the panic hook would have printed.
     pub(crate) fn print(&self) {
         for report in self.0.iter().filter_map(|panic| panic.report.as_ref()) {
@@ -84,6 +90,15 @@ pub(crate) fn text(panic: &(dyn Any + Send)) -> &str {
     formatted.or_else(literal).unwrap_or_default()
 }
 
+/// Returns the line of one of Burn's error messages that names the cause: the last line that is not blank before the
+/// backtrace, if the message has one.
+pub(crate) fn cause(error: &str) -> &str {
+    let is_backtrace = |line: &str| line.to_lowercase().contains("backtrace");
+    let lines = error.lines().map(str::trim);
+    let causes = lines.take_while(|line| !is_backtrace(line));
+    causes.filter(|line| !line.is_empty()).last().unwrap_or(error)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,5 +118,20 @@ mod tests {
             texts.contains(&"1 fault") && texts.contains(&"another"),
             "{texts:?}"
         );
+    }
+
+    /// The first two messages are those of remote devices, the third is that of a GPU.
+    #[test]
+    fn the_cause_is_the_last_line_before_a_backtrace() {
+        for (error, expected) in [
+            ("the connection was closed", "the connection was closed"),
+            ("cannot read\nCaused by:\n  it was closed\n", "it was closed"),
+            (
+                "The device is poisoned\nCaused by:\n  Lost: the GPU fell off the bus\nBacktrace:\nNo backtrace available",
+                "Lost: the GPU fell off the bus",
+            ),
+        ] {
+            assert_eq!(cause(error), expected);
+        }
     }
 }

@@ -44,6 +44,7 @@ pub mod search;
 mod stream;
 mod text;
 mod transformer_decoder;
+mod translation;
 mod translator;
 mod weights;
 
@@ -56,4 +57,5 @@ pub use options::TranslateOptions;
 pub use padding::padding;
 pub use stream::StreamLine;
 pub use text::{InvalidLanguage, Language};
-pub use translator::{GivenTranslation, Line, Score, TokenScore, Translation, Translator};
+pub use translation::Translation;
+pub use translator::{GivenTranslation, Line, Score, TokenScore, Translator};

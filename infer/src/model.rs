@@ -128,6 +128,17 @@ impl Model {
         }
     }
 
+    /// Checks that the model can do what the options ask for. A [`Translator`](crate::Translator) checks it for each line.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`TranslateOptions::validate`], and [`InferError::Search`] if the model has too few positions for
+    /// `min_length`.
+    pub fn check(&self, options: &TranslateOptions) -> Result<(), InferError> {
+        options.validate()?;
+        Ok(options.search.validate_for(self.max_target_tokens())?)
+    }
+
     /// Returns the tokenizer, which all networks share.
     #[must_use]
     pub fn tokenizer(&self) -> &Tokenizer {

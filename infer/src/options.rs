@@ -1,13 +1,12 @@
 //! The options of a request.
 
 use crate::error::InferError;
-use crate::model::Model;
 use crate::search::SearchOptions;
 use crate::text::Language;
 
 /// The options of a call or a line: how translations are searched for, and what their text must be like.
 ///
-/// [`Model::options`] gives those of a model's search defaults:
+/// [`Model::options`](crate::Model::options) returns those of a model's search defaults:
 ///
 /// ```no_run
 /// # use attend_infer::{Model, Precision, TranslateOptions};
@@ -48,7 +47,8 @@ pub struct TranslateOptions {
 }
 
 impl TranslateOptions {
-    /// Checks that the options do not contradict each other.
+    /// Checks that the options do not contradict each other. [`Model::check`](crate::Model::check) also checks that a model
+    /// can do what they ask for.
     ///
     /// # Errors
     ///
@@ -74,17 +74,6 @@ impl TranslateOptions {
             }
         }
         Ok(())
-    }
-
-    /// Checks that `model` can do what the options ask for. Translating checks it for every line, too.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`validate`](Self::validate), and [`InferError::Search`] if the model has too few positions for
-    /// `min_length`.
-    pub fn validate_for(&self, model: &Model) -> Result<(), InferError> {
-        self.validate()?;
-        Ok(self.search.validate_for(model.max_target_tokens())?)
     }
 
     /// Returns whether lines with these options may share a batch with lines of the `other` options.

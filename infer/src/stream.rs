@@ -8,7 +8,8 @@ use attend_device::DeviceError;
 
 use crate::error::InferError;
 use crate::options::TranslateOptions;
-use crate::translator::{Line, Translation, Translator};
+use crate::translation::Translation;
+use crate::translator::{Line, Translator};
 
 /// The most lines that are translated together: enough for batches of sentences of similar lengths.
 const LINES_TOGETHER: usize = 1_000;

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::translator::Translation;
+use crate::translation::Translation;
 
 /// Bytes of a text in which sentences are found together. For some texts, the time to find them grows with the square of
 /// this number.

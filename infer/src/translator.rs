@@ -2,6 +2,7 @@
 
 mod batches;
 mod encoding;
+mod groups;
 mod scoring;
 mod searching;
 
@@ -11,12 +12,11 @@ use std::sync::Arc;
 use attend_data::TokenMatrix;
 use attend_device::Workers;
 use burn::tensor::{Int, Tensor, TensorData};
-use serde::Serialize;
 
-use crate::alignment::Alignment;
 use crate::error::InferError;
 use crate::model::Model;
 use crate::options::TranslateOptions;
+use crate::translation::Translation;
 use batches::BatchLimit;
 
 pub use scoring::{GivenTranslation, Score, TokenScore};
@@ -31,24 +31,6 @@ pub struct Line<'a> {
     pub number: usize,
     /// What is asked of the translations of this line.
     pub options: &'a TranslateOptions,
-}
-
-/// One translation of a line.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Translation {
-    /// The translation's text.
-    pub text: String,
-    /// The number by which translations are ranked: see [`Hypothesis::score`](crate::search::Hypothesis::score).
-    pub score: f32,
-    /// Natural logarithm of the translation's probability, `</s>` included if the translation ends in one: see
-    /// [`Hypothesis::log_probability`](crate::search::Hypothesis::log_probability).
-    pub log_probability: f32,
-    /// The translation's token ids, without `<s>` and `</s>`.
-    #[serde(skip)]
-    pub tokens: Vec<u32>,
-    /// The source words of the translation's words, if the options [ask](TranslateOptions::alignment) for them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub alignment: Option<Alignment>,
 }
 
 /// Translates lines with a [`Model`], and scores given translations.
@@ -128,7 +110,7 @@ impl Translator {
     /// # Errors
     ///
     /// A line fails with [`InferError::TooLong`] if it has more tokens than the model has positions (in a text, if not
-    /// even a character fits), with the errors of [`TranslateOptions::validate_for`], with [`InferError::Refused`] or
+    /// even a character fits), with the errors of [`Model::check`], with [`InferError::Refused`] or
     /// [`InferError::RequestTooLong`] if its prefix or required words cannot be in a translation, and with
     /// [`InferError::Unmet`] if no translation has all required words.
     pub fn translate<S: AsRef<str>>(

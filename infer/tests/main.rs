@@ -5,6 +5,7 @@ mod common;
 mod constraints;
 mod coverage;
 mod metric;
+mod options;
 mod padding;
 mod results;
 mod sample;

@@ -308,7 +308,7 @@ fn options_are_refused_in_the_same_words_wherever_they_come() {
         ),
     ];
     for (options, message) in cases {
-        let refused = options.validate_for(translator.model()).unwrap_err().to_string();
+        let refused = translator.model().check(&options).unwrap_err().to_string();
         assert!(refused.contains(message), "{refused}");
         let of_line = translator.translate(&["yes", " "], &options);
         for result in of_line {
@@ -323,7 +323,7 @@ fn options_are_refused_in_the_same_words_wherever_they_come() {
         options.search = options.search.greedy();
         options.required = vec![" ".to_owned()];
     });
-    blank.validate_for(translator.model()).unwrap();
+    translator.model().check(&blank).unwrap();
     assert_eq!(translator.translate_best(&["yes"], &blank).unwrap().len(), 1);
 }
 

@@ -140,7 +140,7 @@ impl Options {
     /// Loads a model that can do what is asked for. Returns a translator and its device.
     fn load(&self, asked: &TranslateOptions) -> Result<(Translator, NamedDevice), CliError> {
         let (translator, device) = self.compute.load(&self.model)?;
-        asked.validate_for(translator.model())?;
+        translator.model().check(asked)?;
         Ok((translator.with_batch_tokens(self.batch_tokens.get()), device))
     }
 

@@ -6,7 +6,7 @@ use crate::options::TranslateOptions;
 use crate::search::{BannedWords, EXTRA_LENGTH, Request, RequiredWords};
 use crate::text::{self, Sentence};
 
-use super::searching::Groups;
+use super::groups::Groups;
 use super::{Line, Translator};
 
 /// A line whose sentences are ready to be searched for.
@@ -54,7 +54,7 @@ impl<'a> EncodedLine<'a> {
         banned: Option<&BannedWords>,
     ) -> Result<Self, InferError> {
         let options = line.options;
-        options.validate_for(model)?;
+        model.check(options)?;
         let sentences = match &options.language {
             Some(language) => text::sentences(line.text, language, |sentence| model.encode(sentence)),
             None if line.text.trim().is_empty() => Ok(Vec::new()),

@@ -6,14 +6,15 @@ use attend_model::Memory;
 use burn::tensor::{Int, Tensor};
 use serde::Serialize;
 
+use super::Translator;
 use super::batches::Item;
 use super::encoding::EncodedSentence;
-use super::{Translation, Translator};
 use crate::alignment::Alignment;
 use crate::error::InferError;
 use crate::model::Model;
 use crate::options::TranslateOptions;
 use crate::search::SearchOptions;
+use crate::translation::Translation;
 
 /// A sentence and its translation, to be scored.
 #[derive(Clone, Copy, Debug, Default)]
@@ -64,7 +65,7 @@ impl Translator {
     /// # Errors
     ///
     /// A pair fails with [`InferError::TooLong`] if one of its sides has more tokens than the model has positions, and
-    /// with the errors of [`TranslateOptions::validate_for`].
+    /// with the errors of [`Model::check`].
     pub fn score(
         &self,
         pairs: &[GivenTranslation<'_>],
@@ -205,7 +206,7 @@ impl<'a> EncodedPair<'a> {
         pair: &GivenTranslation<'a>,
         options: &TranslateOptions,
     ) -> Result<Self, InferError> {
-        options.validate_for(model)?;
+        model.check(options)?;
         let ended = |sentence, text| {
             let tokens = model.encode(sentence);
             let mut tokens = tokens.map_err(|tokens| model.too_long(pair.number, tokens, text))?;

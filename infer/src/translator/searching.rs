@@ -1,56 +1,24 @@
 //! From encoded lines to translations.
 
-use std::sync::Arc;
-
 use attend_data::TokenMatrix;
 
+use super::Translator;
 use super::batches::Item;
 use super::encoding::{EncodedLine, EncodedSentence};
-use super::{Line, Translation, Translator};
+use super::groups::{Group, Groups};
 use crate::alignment::{self, Alignment};
 use crate::error::InferError;
 use crate::model::Model;
 use crate::options::TranslateOptions;
-use crate::search::{BannedWords, Hypothesis, Request, Search, SearchOptions, Unknown};
+use crate::search::{Hypothesis, Request, Search, SearchOptions, Unknown};
 use crate::text;
 use crate::transformer_decoder::TransformerDecoder;
+use crate::translation::Translation;
 
 /// The reason why a search takes the options of a group: each line was encoded, which validates its options.
 const VALID: &str = "the options were validated";
 
-/// The groups that lines form whose sentences may share batches.
-pub(super) struct Groups<'a> {
-    pub(super) all: Vec<Group<'a>>,
-    /// The place of each line's group.
-    pub(super) of_lines: Vec<usize>,
-}
-
-/// Lines that are searched for alike.
-pub(super) struct Group<'a> {
-    /// The options of one of the lines. Those of the others agree in search, banned words and alignment.
-    options: &'a TranslateOptions,
-    pub(super) banned: Option<Arc<BannedWords>>,
-}
-
 impl Translator {
-    pub(super) fn groups<'a>(&self, lines: &[Line<'a>]) -> Groups<'a> {
-        let mut all: Vec<Group<'a>> = Vec::new();
-        let mut group_of = |line: &Line<'a>| {
-            let joins = |group: &Group<'_>| line.options.shares_batches_with(group.options);
-            all.iter().position(joins).unwrap_or_else(|| {
-                all.push(Group {
-                    options: line.options,
-                    banned: self.model.banned_words(&line.options.banned),
-                });
-                all.len() - 1
-            })
-        };
-        Groups {
-            of_lines: lines.iter().map(&mut group_of).collect(),
-            all,
-        }
-    }
-
     /// Finds the translations of each line that could be encoded, in order.
     pub(super) fn search(
         &self,
