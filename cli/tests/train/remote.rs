@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use attend_infer::device;
+use attend_device::select;
 use burn::tensor::Tensor;
 use burn::tensor::distributed::{ReduceOperation, all_reduce};
 
@@ -116,7 +116,7 @@ fn collectives_do_not_reach_from_server_to_server() {
     let servers = [Server::start(), Server::start()];
     let devices = servers
         .each_ref()
-        .map(|server| device::select(&server.device).unwrap().device);
+        .map(|server| select(&server.device).unwrap().device);
     let ones = Tensor::<1>::ones([3], &devices[0]);
     let sum = all_reduce(ones, ReduceOperation::Sum, devices.to_vec());
     // With fusion, nothing is computed before it is read.
