@@ -46,7 +46,7 @@ pub struct TrainingSettings {
     /// `adam` or `adamw`. Default `adam`.
     #[serde(default)]
     pub optimizer: OptimizerKind,
-    /// The decay of `adamw`: an update takes the learning rate times the decay off each weight, as a share of it. Default 0.
+    /// Weight decay λ of `adamw`: an update multiplies each weight by 1 - λ · learning rate. Default 0.
     #[serde(default)]
     pub weight_decay: f64,
     /// Label smoothing ε, in [0, 1) (section 5.4). Default 0.1.
