@@ -26,10 +26,14 @@ use crate::schedule::Schedule;
 /// use attend_model::Preset;
 /// use attend_train::{TrainingSettings, TrainingStep};
 ///
-/// let settings: TrainingSettings = toml::from_str("updates = 2\nlearning_rate = 0.001").unwrap(); let device =
-/// attend_device::auto()?.device; let (bos_id, seed) = (1, 7); let mut step = TrainingStep::new(&settings,
-/// &Preset::Tiny.config(10), bos_id, seed, &[device], Workers::start(1, 1)?)?; let pair = Example { source: vec![4, 5,
-/// 2], target: vec![6, 7, 8, 2] }; for update in 1..=2 {
+/// let settings: TrainingSettings = toml::from_str("updates = 2\nlearning_rate = 0.001").unwrap();
+/// let config = Preset::Tiny.config(10);
+/// let (bos_id, seed) = (1, 7);
+/// let device = attend_device::auto()?.device;
+/// let workers = Workers::start(1, 1)?;
+/// let mut step = TrainingStep::new(&settings, &config, bos_id, seed, &[device], workers)?;
+/// let pair = Example { source: vec![4, 5, 2], target: vec![6, 7, 8, 2] };
+/// for update in 1..=2 {
 ///     let measured = step.take(update, &[vec![pair.clone()]]).expect("finite gradients");
 ///     assert_eq!(measured.target_tokens, 4);
 /// }
@@ -163,8 +167,7 @@ impl TrainingStep {
             .iter()
             .zip(first_batch..)
             .map(|(examples, batch)| {
-                // Dropout depends on the number of the batch alone, so that a resumed run draws what it would have
-                // drawn.
+                // Dropout depends on the batch's number alone, so that a resumed run draws what it would have drawn.
                 let seed = self.seed ^ (batch as u64).rotate_left(32);
                 gradients_of_batch(&self.workers, model, &self.devices, examples, seed, gradients_of)
             })
