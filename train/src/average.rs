@@ -19,8 +19,8 @@ pub(crate) fn mean(models: impl IntoIterator<Item = Transformer>) -> Option<Tran
 }
 
 /// Returns the exponential moving average after an update: `decay · average + (1 - decay) · model`. Early in a run the
-/// decay is lower, `(1 + update) / (10 + update)`, so that the average soon forgets the initial weights: after the first
-/// update it is 2/11 of the initial weights and 9/11 of the model.
+/// decay is lower, `(1 + update) / (10 + update)`, so that the average soon forgets the initial weights: after the
+/// first update it is 2/11 of the initial weights and 9/11 of the model.
 pub(crate) fn moving_average(
     average: Transformer,
     model: &Transformer,

@@ -154,8 +154,8 @@ impl Checkpoints {
         }
     }
 
-    /// Reads the last whole checkpoint of a run whose first step found the state `start`. Returns it with the reasons why
-    /// later ones cannot be used; `None` if there is no checkpoint.
+    /// Reads the last whole checkpoint of a run whose first step found the state `start`. Returns it with the reasons
+    /// why later ones cannot be used; `None` if there is no checkpoint.
     ///
     /// # Errors
     ///

@@ -63,8 +63,8 @@ pub enum Event<'a> {
         /// Whether they are the best of the run so far. The model folder then holds the weights.
         is_best: bool,
     },
-    /// The last update has been taken, and the run does not ask any more whether to stop. The final test follows, unless
-    /// the run was stopped.
+    /// The last update has been taken, and the run does not ask any more whether to stop. The final test follows,
+    /// unless the run was stopped.
     Ended,
 }
 

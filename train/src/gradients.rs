@@ -46,8 +46,8 @@ impl Gradients {
 
 /// Divides a batch among the workers, and returns the sum of their losses and gradients, on the model's device.
 ///
-/// There is a part for each worker, all of one size but the last. The parts go to the devices in turn; each device gets a
-/// copy of the model's weights for the time. `gradients` computes a loss, summed over the examples of a part, and its
+/// There is a part for each worker, all of one size but the last. The parts go to the devices in turn; each device gets
+/// a copy of the model's weights for the time. `gradients` computes a loss, summed over the examples of a part, and its
 /// gradients, on the model and the device that it is given. `seed` and the number of a part decide the part's dropout.
 ///
 /// Burn's collectives are not used: flex has none, and a remote device has none with another server.
@@ -120,8 +120,8 @@ pub(crate) fn loss_and_norm(model: &Transformer, gradients: &Gradients) -> (f64,
     (numbers[0].into(), f64::from(numbers[1]).sqrt())
 }
 
-/// Returns the factor that scales gradients of the global norm `norm` down to at most `max_norm` (Pascanu et al., 2013):
-/// 0.5 for a norm of 2 and a limit of 1. A `max_norm` of 0 is no limit.
+/// Returns the factor that scales gradients of the global norm `norm` down to at most `max_norm` (Pascanu et al.,
+/// 2013): 0.5 for a norm of 2 and a limit of 1. A `max_norm` of 0 is no limit.
 pub(crate) fn clip_factor(norm: f64, max_norm: f64) -> f64 {
     if max_norm == 0.0 || norm <= max_norm {
         1.0

@@ -1,4 +1,5 @@
-//! The model card: the `README.md` of a model folder, on what the model was trained on, how, and how well it translates.
+//! The model card: the `README.md` of a model folder, on what the model was trained on, how, and how well it
+//! translates.
 
 use attend_data::PreparationReport;
 use attend_infer::metric::{Bleu, Chrf};

@@ -51,7 +51,8 @@ pub struct Optimizer {
     mean_square: ByWeight,
 }
 
-/// A moment of each weight, in the weight's shape: GPUs compute tensors of one shape together, unless they are reshaped.
+/// A moment of each weight, in the weight's shape: GPUs compute tensors of one shape together, unless they are
+/// reshaped.
 #[derive(Debug, Default)]
 struct ByWeight(HashMap<ParamId, Box<dyn AnyRank>>);
 

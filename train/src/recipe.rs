@@ -30,7 +30,8 @@ pub use training::TrainingSettings;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// Seed of the initial weights, of the order of batches and of dropout: the same seed gives the same run. Default 1.
+    /// Seed of the initial weights, of the order of batches and of dropout: the same seed gives the same run. Default
+    /// 1.
     #[serde(default = "default_seed")]
     pub seed: u64,
     /// The text.
@@ -53,7 +54,8 @@ impl Recipe {
     ///
     /// # Errors
     ///
-    /// If the file cannot be read or is no TOML, or if the file or an override has an unknown key or a value out of range.
+    /// If the file cannot be read or is no TOML, or if the file or an override has an unknown key or a value out of
+    /// range.
     pub fn load(path: impl AsRef<Path>, overrides: &[String]) -> Result<Self, TrainError> {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path).map_err(|error| DataError::read(path, error))?;
@@ -114,8 +116,8 @@ impl Recipe {
         toml::to_string_pretty(self).expect("numbers, paths and strings always serialize")
     }
 
-    /// Lists the keys whose values differ from those of `saved`, the recipe of a run to resume, each with both values. Keys
-    /// that only decide when the run ends are left out.
+    /// Lists the keys whose values differ from those of `saved`, the recipe of a run to resume, each with both values.
+    /// Keys that only decide when the run ends are left out.
     pub(crate) fn changes_since(&self, saved: &Self) -> Vec<String> {
         let mut keys = Vec::new();
         collect_changes("", &self.table(), &saved.table(), &mut keys);

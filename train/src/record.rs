@@ -133,8 +133,8 @@ impl Record {
 pub(crate) struct Lines {
     /// The lines that are records.
     pub(crate) records: Vec<Record>,
-    /// The numbers, counted from 1, of the lines that are no records. A last line without an end, which a killed program
-    /// may leave, is not among them.
+    /// The numbers, counted from 1, of the lines that are no records. A last line without an end, which a killed
+    /// program may leave, is not among them.
     pub(crate) damaged: Vec<usize>,
 }
 

@@ -109,7 +109,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Keeps prepared training pairs in `folder`, which runs can share. By default it is `prepared` in the working folder.
+    /// Keeps prepared training pairs in `folder`, which runs can share. By default it is `prepared` in the working
+    /// folder.
     #[must_use]
     pub fn prepared_in(self, folder: impl Into<PathBuf>) -> Self {
         Self {

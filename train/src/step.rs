@@ -27,9 +27,11 @@ use crate::schedule::Schedule;
 /// use attend_train::{TrainingSettings, TrainingStep};
 ///
 /// let settings: TrainingSettings = toml::from_str("updates = 2\nlearning_rate = 0.001").unwrap();
-/// let device = attend_device::auto()?.device;
+/// let config = Preset::Tiny.config(10);
 /// let (bos_id, seed) = (1, 7);
-/// let mut step = TrainingStep::new(&settings, &Preset::Tiny.config(10), bos_id, seed, &[device], Workers::start(1, 1)?)?;
+/// let device = attend_device::auto()?.device;
+/// let workers = Workers::start(1, 1)?;
+/// let mut step = TrainingStep::new(&settings, &config, bos_id, seed, &[device], workers)?;
 /// let pair = Example { source: vec![4, 5, 2], target: vec![6, 7, 8, 2] };
 /// for update in 1..=2 {
 ///     let measured = step.take(update, &[vec![pair.clone()]]).expect("finite gradients");
@@ -94,8 +96,8 @@ impl Measurements {
 }
 
 impl TrainingStep {
-    /// Makes a network of the shape of `config` on the first device, with initial weights drawn by `seed`. `bos_id` is the
-    /// id of `<s>`. The workers share each batch, and use the devices in turn.
+    /// Makes a network of the shape of `config` on the first device, with initial weights drawn by `seed`. `bos_id` is
+    /// the id of `<s>`. The workers share each batch, and use the devices in turn.
     ///
     /// # Errors
     ///
@@ -138,9 +140,9 @@ impl TrainingStep {
         })
     }
 
-    /// Takes the step of an update on one or more batches. The loss is the mean over the target tokens of all of them. The
-    /// number of the update, counted from 1, decides the learning rate and the random numbers of dropout. Returns `None`
-    /// if loss or gradients are not finite; the weights then stay as they are.
+    /// Takes the step of an update on one or more batches. The loss is the mean over the target tokens of all of them.
+    /// The number of the update, counted from 1, decides the learning rate and the random numbers of dropout. Returns
+    /// `None` if loss or gradients are not finite; the weights then stay as they are.
     ///
     /// # Panics
     ///
@@ -165,7 +167,7 @@ impl TrainingStep {
             .iter()
             .zip(first_batch..)
             .map(|(examples, batch)| {
-                // Dropout depends on the number of the batch alone, so that a resumed run draws what it would have drawn.
+                // Dropout depends on the batch's number alone, so that a resumed run draws what it would have drawn.
                 let seed = self.seed ^ (batch as u64).rotate_left(32);
                 gradients_of_batch(&self.workers, model, &self.devices, examples, seed, gradients_of)
             })
@@ -180,8 +182,8 @@ impl TrainingStep {
         batch_loss(model, &batch, device, self.settings.label_smoothing)
     }
 
-    /// Clips the gradients and takes the optimizer's step along them. If they or the loss are not finite, only lowers the
-    /// loss scale, and returns `None`.
+    /// Clips the gradients and takes the optimizer's step along them. If they or the loss are not finite, only lowers
+    /// the loss scale, and returns `None`.
     pub(crate) fn apply(
         &mut self,
         update: usize,

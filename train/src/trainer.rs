@@ -24,8 +24,8 @@ use crate::state::{Averaged, Best, TrainingState};
 use crate::step::{Measurements, TrainingStep};
 use crate::validation;
 
-/// The number of updates in a row without a finite loss and gradients after which a run ends, unless a smaller loss scale
-/// could help.
+/// The number of updates in a row without a finite loss and gradients after which a run ends, unless a smaller loss
+/// scale could help.
 const MAX_SKIPPED_IN_A_ROW: usize = 10;
 
 /// A run between two updates.

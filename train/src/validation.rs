@@ -68,9 +68,9 @@ pub(crate) fn translate(
     Ok(translator.translate_best(&sources, &options)?)
 }
 
-/// Returns the seconds that [`scores`] will take for a trained model of the shape of `bundle`'s. It computes the loss of
-/// pairs of middle lengths, and takes as many steps of greedy search as their references have tokens: the translations of
-/// the untrained model would not end.
+/// Returns the seconds that [`scores`] will take for a trained model of the shape of `bundle`'s. It computes the loss
+/// of pairs of middle lengths, and takes as many steps of greedy search as their references have tokens: the
+/// translations of the untrained model would not end.
 pub(crate) fn expected_seconds(
     bundle: &ModelFolder,
     dataset: &Dataset,
@@ -130,8 +130,8 @@ fn losses(
     (smoothed / target_tokens, perplexity(plain / target_tokens))
 }
 
-/// Returns the perplexity of a cross-entropy in nats a token: 2 for ln 2. It is at most [`DIVERGED`], which is larger than
-/// any vocabulary, since infinity could be neither written down nor drawn.
+/// Returns the perplexity of a cross-entropy in nats a token: 2 for ln 2. It is at most [`DIVERGED`], which is larger
+/// than any vocabulary, since infinity could be neither written down nor drawn.
 fn perplexity(cross_entropy: f64) -> f64 {
     cross_entropy.exp().clamp(1.0, DIVERGED)
 }

@@ -25,11 +25,12 @@ pub struct DataSettings {
     /// Test pairs, which are translated once, at the end. Default: the validation pairs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test: Option<CorpusFiles>,
-    /// How text is cut into tokens: `bpe`, `unigram` or `whitespace`. The last is for text that is segmented already; the
-    /// marks of its segments (`@@ `) are removed from translations. Default `bpe`.
+    /// How text is cut into tokens: `bpe`, `unigram` or `whitespace`. The last is for text that is segmented already;
+    /// the marks of its segments (`@@ `) are removed from translations. Default `bpe`.
     #[serde(default)]
     pub tokenizer: TokenizerKind,
-    /// Largest size of the joint vocabulary. Default 8000 subwords, or with `whitespace` all words of the training text.
+    /// Largest size of the joint vocabulary. Default 8000 subwords, or with `whitespace` all words of the training
+    /// text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vocab_size: Option<usize>,
     /// Largest number of training pairs that subwords are learnt from, spread evenly over the corpora. It limits the
@@ -64,8 +65,8 @@ pub enum EmbeddedCorpus {
     Phrasebook,
 }
 
-/// Parallel text: two files, or one file of two columns. Paths are relative to the working folder. Files whose names end
-/// in .gz, .xz or .zst are decompressed.
+/// Parallel text: two files, or one file of two columns. Paths are relative to the working folder. Files whose names
+/// end in .gz, .xz or .zst are decompressed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CorpusFiles {

@@ -7,9 +7,9 @@ use toml::de::{DeTable, DeValue};
 
 use crate::place::Place;
 
-/// Returns the place of the setting `field`, a dotted key in which a number stands for a table of a list. It is the last
-/// of `overrides` that gave the setting. Otherwise it is the setting's line in the file, or the line of the innermost
-/// section around it if the file leaves it out.
+/// Returns the place of the setting `field`, a dotted key in which a number stands for a table of a list. It is the
+/// last of `overrides` that gave the setting. Otherwise it is the setting's line in the file, or the line of the
+/// innermost section around it if the file leaves it out.
 pub(super) fn place_of(field: &str, path: &Path, text: &str, overrides: &[String]) -> Place {
     let gave_it = |assignment: &&String| overlap(assignment.split('=').next().unwrap_or_default(), field);
     match overrides.iter().rfind(gave_it) {

@@ -19,8 +19,8 @@ const OF_TOKENIZER: [&str; 2] = ["vocab_size", "pad_id"];
 
 /// The shape of the network: a preset, and settings that differ from it.
 ///
-/// A recipe writes `preset = "tiny"` and any other field of a [`TransformerConfig`] but `vocab_size` and `pad_id`, which
-/// the tokenizer decides.
+/// A recipe writes `preset = "tiny"` and any other field of a [`TransformerConfig`] but `vocab_size` and `pad_id`,
+/// which the tokenizer decides.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelSettings {
     preset: Preset,
@@ -122,8 +122,8 @@ impl<'de> Deserialize<'de> for ModelSettings {
     }
 }
 
-/// The fields of a [`TransformerConfig`]: those that a recipe gives, and then the preset's values of the others. The given
-/// ones come straight from the recipe's reader, so that an error has the line of the wrong key or value.
+/// The fields of a [`TransformerConfig`]: those that a recipe gives, and then the preset's values of the others. The
+/// given ones come straight from the recipe's reader, so that an error has the line of the wrong key or value.
 struct Overlay<'de, A> {
     recipe: A,
     preset: Option<Preset>,

@@ -35,8 +35,8 @@ impl From<SearchError> for OutOfRange {
     }
 }
 
-/// Checks that a whole number, if it is given, lies within its bounds. Upper bounds lie beyond every use; they keep a slip
-/// of the finger from asking for more memory than there is, or for a number that TOML cannot write.
+/// Checks that a whole number, if it is given, lies within its bounds. Upper bounds lie beyond every use; they keep a
+/// slip of the finger from asking for more memory than there is, or for a number that TOML cannot write.
 ///
 /// # Errors
 ///

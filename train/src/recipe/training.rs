@@ -8,8 +8,8 @@ use crate::metric::Metric;
 use crate::optimizer::OptimizerKind;
 use crate::schedule::{Schedule, ScheduleKind};
 
-/// The updates of a run. A run ends at the first of its limits, `updates`, `epochs` and `minutes`, of which it needs one
-/// at least.
+/// The updates of a run. A run ends at the first of its limits, `updates`, `epochs` and `minutes`, of which it needs
+/// one at least.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingSettings {
@@ -19,15 +19,16 @@ pub struct TrainingSettings {
     /// Largest number of passes through the training pairs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epochs: Option<u64>,
-    /// Largest number of minutes of training and validation. Pauses before a resume do not count, nor does the final test.
+    /// Largest number of minutes of training and validation. Pauses before a resume do not count, nor does the final
+    /// test.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub minutes: Option<f64>,
     /// Budget of a batch: number of sentence pairs times the number of tokens of its longest sentence. Padding to the
     /// longest sentence counts, padding to a multiple of eight that some devices want does not. Default 4096.
     #[serde(default = "default_batch_tokens")]
     pub batch_tokens: usize,
-    /// Number of batches in an update. Their gradients are added up before one step is taken, as if they were one batch.
-    /// Default 1.
+    /// Number of batches in an update. Their gradients are added up before one step is taken, as if they were one
+    /// batch. Default 1.
     #[serde(default = "default_accumulate")]
     pub accumulate: usize,
     /// Learning rate after the warm-up: `noam`, `inverse-square-root`, `cosine` or `constant`. Default
@@ -38,7 +39,8 @@ pub struct TrainingSettings {
     /// `float32`.
     #[serde(default)]
     pub dtype: Precision,
-    /// Highest learning rate, reached at the end of the warm-up. For the schedule `noam`, the factor of the paper's rate.
+    /// Highest learning rate, reached at the end of the warm-up. For the schedule `noam`, the factor of the paper's
+    /// rate.
     pub learning_rate: f64,
     /// Number of updates over which the learning rate rises. Default 4000.
     #[serde(default = "default_warmup")]
@@ -46,7 +48,7 @@ pub struct TrainingSettings {
     /// `adam` or `adamw`. Default `adam`.
     #[serde(default)]
     pub optimizer: OptimizerKind,
-    /// The decay of `adamw`: an update takes the learning rate times the decay off each weight, as a share of it. Default 0.
+    /// Weight decay λ of `adamw`: an update multiplies each weight by 1 - λ · learning rate. Default 0.
     #[serde(default)]
     pub weight_decay: f64,
     /// Label smoothing ε, in [0, 1) (section 5.4). Default 0.1.
@@ -65,16 +67,17 @@ pub struct TrainingSettings {
     /// Default `bleu`.
     #[serde(default)]
     pub metric: Metric,
-    /// Number of validations in a row, none of them better than the best before, after which the run ends. If it is left
-    /// out, the run goes on to its limit.
+    /// Number of validations in a row, none of them better than the best before, after which the run ends. If it is
+    /// left out, the run goes on to its limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patience: Option<usize>,
-    /// Number of checkpoints whose weights are averaged: the last ones at multiples of `checkpoint_every`. The average is
-    /// validated and kept in place of the weights of one update.
+    /// Number of checkpoints whose weights are averaged: the last ones at multiples of `checkpoint_every`. The average
+    /// is validated and kept in place of the weights of one update.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub average_last: Option<usize>,
-    /// Number of validations whose weights are averaged: the best ones. The average is validated and kept in place of the
-    /// weights of one update. A validation then takes twice the time, since the weights of its update are scored as well.
+    /// Number of validations whose weights are averaged: the best ones. The average is validated and kept in place of
+    /// the weights of one update. A validation then takes twice the time, since the weights of its update are scored as
+    /// well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub average_best: Option<usize>,
     /// Decay, in (0, 1), of an exponential moving average of the weights; 0.999 is usual. The average is validated and

@@ -1,5 +1,5 @@
-//! The event file from which TensorBoard shows a run. It is a sequence of TFRecords, each of which holds a protocol buffer
-//! `Event`:
+//! The event file from which TensorBoard shows a run. It is a sequence of TFRecords, each of which holds a protocol
+//! buffer `Event`:
 //!
 //! | bytes | content |
 //! |---|---|
@@ -63,9 +63,9 @@ pub(super) struct EventFile {
 }
 
 impl EventFile {
-    /// Writes the records of a run that has gone on for `seconds` into a new event file, and removes older ones. The new
-    /// name has a TensorBoard that shows the run read the file from its beginning. An event's time of day is the time at
-    /// which the run began plus the seconds of its record.
+    /// Writes the records of a run that has gone on for `seconds` into a new event file, and removes older ones. The
+    /// new name has a TensorBoard that shows the run read the file from its beginning. An event's time of day is the
+    /// time at which the run began plus the seconds of its record.
     ///
     /// # Errors
     ///
