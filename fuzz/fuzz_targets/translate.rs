@@ -10,15 +10,10 @@ use std::sync::{Arc, LazyLock};
 use attend_data::{Lines, Tokenizer};
 use attend_device::{Workers, auto};
 use attend_infer::search::SearchOptions;
-<<<<<<< ours
-use attend_infer::{InferError, Language, Model, ModelFolder, Precision, StreamLine, TranslateOptions, Translator};
-use attend_model::{Preset, Transformer, TransformerConfig};
-=======
 use attend_infer::{
     InferError, Language, Model, ModelFolder, Precision, StreamLine, TranslateOptions, Translator,
 };
-use attend_model::{Transformer, TransformerConfig};
->>>>>>> theirs
+use attend_model::{Preset, Transformer, TransformerConfig};
 use libfuzzer_sys::fuzz_target;
 
 /// A model with random weights and few positions, so that sentences are too long for it soon.
