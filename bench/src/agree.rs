@@ -33,7 +33,7 @@ const SENTENCES_WITH_NUMBERS: usize = 100;
 #[derive(Args)]
 pub(crate) struct Options {
     /// The Python that runs the peer, with ctranslate2, numpy and safetensors.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PYTHON")]
     python: PathBuf,
     /// The folder of the model.
     #[arg(long, value_name = "FOLDER")]

@@ -42,7 +42,7 @@ const VOCAB_SIZE: usize = 16_000;
 #[derive(Args)]
 pub(crate) struct Options {
     /// The Python that runs the peer, with ctranslate2, numpy and safetensors. [default: measure Attend alone]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PYTHON")]
     python: Option<PathBuf>,
     /// The size of a network with random weights, all of whose translations have --length tokens; may be given several
     /// times. [default: small, base]

@@ -54,7 +54,7 @@ impl Hint for BenchError {
             Self::Infer(error) => error.hint(),
             Self::Train(error) => error.hint(),
             Self::Start { packages, .. } | Self::NoMeasurement { packages, .. } => {
-                packages.map(|packages| format!("name a Python that has {packages}: --python PATH"))
+                packages.map(|packages| format!("name a Python that has {packages}: --python PYTHON"))
             }
             Self::NoSentence { .. } => Some("name a text with a sentence a line: --input FILE".to_owned()),
             Self::NoUpdates | Self::Differs { .. } => None,

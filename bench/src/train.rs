@@ -39,7 +39,7 @@ const MAX_BATCH_TOKENS: i64 = 1 << 16;
 #[derive(Args)]
 pub(crate) struct Options {
     /// A Python with torch, to run the peer. [default: measure Attend alone]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PYTHON")]
     python: Option<PathBuf>,
     /// The network's size; may be given several times. [default: tiny, small, base]
     #[arg(long = "size", value_name = "SIZE", value_parser = name_of::<Preset>())]
