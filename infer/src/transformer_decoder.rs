@@ -101,7 +101,7 @@ impl StepDecoder for TransformerDecoder<'_> {
     fn step(&mut self, tokens: &[u32]) -> StepLogits {
         let ids: Vec<i32> = tokens.iter().map(|&token| token as i32).collect();
         let ids = Tensor::<1, Int>::from_data(TensorData::new(ids, [tokens.len()]), &self.device);
-        let (NextTokens { logits, log_totals }, attention) = if self.attends {
+        let (NextTokens { logits, log_sum_exp }, attention) = if self.attends {
             let (next, attention) = self.model.step_aligned(ids, &mut self.states);
             (next, Some(attention))
         } else {
@@ -111,7 +111,7 @@ impl StepDecoder for TransformerDecoder<'_> {
             None => logits,
             Some(shortlist) => shortlist.of(logits),
         };
-        let parts = [Some(logits), Some(log_totals.unsqueeze_dim(1)), attention];
+        let parts = [Some(logits), Some(log_sum_exp.unsqueeze_dim(1)), attention];
         let [logits, totals, attention] = read_together(parts, &self.device);
         let logits = match &self.shortlist {
             None => Logits::All(logits),

@@ -4,21 +4,21 @@
 //! cargo run --release -p attend-model --example attention
 //! ```
 //!
-//! Follow it with a pencil: every number up to the scores is exact, and `tests/worked_example.rs` compares all of
-//! them with the calculation on paper.
+//! All numbers up to the scores are exact, so that they can be checked by hand. `tests/worked_example.rs` compares all
+//! numbers with a calculation on paper.
 
 use attend_model::{causal_mask, scaled_dot_product_attention};
 use burn::tensor::{Device, Tensor};
 
 /// The sentence.
 const WORDS: [&str; 3] = ["I", "like", "tea"];
-/// An embedding for each word: 3 words of 3 dimensions.
+/// The embeddings: one row of 3 numbers per word.
 const EMBEDDINGS: Matrix = [[1.0, 0.0, 1.0], [0.0, 1.0, 1.0], [1.0, 1.0, 0.0]];
-/// What a word looks for.
+/// The projection to queries: what a word looks for.
 const W_Q: Matrix = [[1.0, 0.0, 0.0], [1.0, 0.0, 1.0], [0.0, 1.0, 0.0]];
-/// What a word offers to be found by.
+/// The projection to keys: what a word is found by.
 const W_K: Matrix = [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 1.0]];
-/// What a word says when found.
+/// The projection to values: what a word passes on when it is found.
 const W_V: Matrix = [[1.0, 0.0, 2.0], [0.0, 3.0, 0.0], [1.0, 1.0, 0.0]];
 
 pub(crate) type Matrix = [[f32; 3]; 3];
@@ -41,7 +41,7 @@ pub(crate) struct Stages {
     pub(crate) output: Matrix,
 }
 
-/// Attends from every word to every word, or to itself and earlier words where `causal`.
+/// Computes attention from every word to every word or, if `causal`, to itself and earlier words.
 pub(crate) fn attend(causal: bool) -> Stages {
     let device = Device::default();
     // One sentence and one head.
@@ -68,7 +68,7 @@ fn matrix(tensor: Tensor<4>) -> Matrix {
     std::array::from_fn(|row| std::array::from_fn(|column| values[3 * row + column]))
 }
 
-/// What the rows and columns of a printed matrix stand for: words or nothing.
+/// The labels of the rows and columns of a printed matrix: words or nothing.
 #[derive(Clone, Copy, PartialEq)]
 enum Labels {
     None,
@@ -76,7 +76,7 @@ enum Labels {
     Both,
 }
 
-/// A matrix under its title, labelled with words.
+/// Returns a matrix as text below its title, labelled with words.
 fn table(title: &str, matrix: &Matrix, decimals: usize, labels: Labels) -> String {
     let mut lines = vec![title.to_owned()];
     if labels == Labels::Both {
@@ -90,7 +90,7 @@ fn table(title: &str, matrix: &Matrix, decimals: usize, labels: Labels) -> Strin
     lines.join("\n") + "\n"
 }
 
-/// Every stage, then the weights and the output under a causal mask.
+/// Returns every step as text, and the weights and the output under a causal mask.
 pub(crate) fn report() -> String {
     let (all, causal) = (attend(false), attend(true));
     [

@@ -8,7 +8,8 @@ use burn::tensor::{Device, Tensor};
 use crate::config::{NormPlacement, TransformerConfig};
 use crate::dropout::Dropout;
 
-/// Added to variances, so that a row of equal numbers is not divided by zero. PyTorch has the same default.
+/// A small number that is added to a variance, so that a row of equal numbers is not divided by zero. It is PyTorch's
+/// default.
 const EPSILON: f64 = 1e-5;
 
 /// Wraps a sub-layer `f`: `norm(x + dropout(f(x)))` in post-norm, `x + dropout(f(norm(x)))` in pre-norm
@@ -22,7 +23,7 @@ pub struct AddNorm {
 }
 
 impl AddNorm {
-    /// Returns a norm of width `d_model` with initial weights, placed before or after the sub-layer by `config.norm`.
+    /// Returns a norm of width `d_model` with initial weights. `config.norm` places it before or after the sub-layer.
     pub fn new(config: &TransformerConfig, device: &Device) -> Self {
         Self {
             norm: LayerNormConfig::new(config.d_model).init(device),
@@ -63,8 +64,8 @@ impl AddNorm {
     }
 }
 
-/// Returns the norm at the end of a whole stack: in pre-norm the last layer's output is not normalized, in post-norm
-/// it is.
+/// Returns the norm after the last layer of a stack. It exists only in pre-norm, in which a layer's output is not
+/// normalized. In post-norm, every layer's output is already normalized.
 pub(crate) fn final_norm(config: &TransformerConfig, device: &Device) -> Option<LayerNorm> {
     match config.norm {
         NormPlacement::Post => None,
@@ -72,7 +73,7 @@ pub(crate) fn final_norm(config: &TransformerConfig, device: &Device) -> Option<
     }
 }
 
-/// Applies the norm at the end of a stack, where there is one, to each position of `[batch, seq, d_model]`.
+/// Applies the norm after the last layer of a stack, if there is one, to each position of `[batch, seq, d_model]`.
 pub(crate) fn normalize_last(norm: &Option<LayerNorm>, x: Tensor<3>) -> Tensor<3> {
     match norm {
         Some(norm) => normalize(norm, x),

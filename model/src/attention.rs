@@ -13,20 +13,21 @@ use crate::init;
 use crate::key_value::{KeyValue, KeyValueTable};
 use crate::projection::{Projection, pack};
 
-/// The gain of the initial weights of queries, keys and values: the three start like one layer of `3 · d_model`
-/// outputs, as in PyTorch and fairseq. With a gain of 1, a deep post-norm network learns to write before it learns to
-/// read, and does not get beyond that.
+/// The gain of the initial weights of the query, key and value projections. With it, the three projections start with
+/// the distribution of one layer of `3 · d_model` outputs, as in PyTorch and fairseq. With a gain of 1, the training of
+/// a deep post-norm network stalls: the decoder learns to predict a token from the target tokens before it, but does
+/// not learn to use the source.
 const INPUT_GAIN: f64 = std::f64::consts::FRAC_1_SQRT_2;
 
-/// The output of an attention, `[batch, queries, d_model]`, and where they were asked for its weights,
+/// The output of an attention, `[batch, queries, d_model]`, and, if the caller asked for them, its attention weights,
 /// `[batch, n_heads, queries, keys]`.
 pub type Attended = (Tensor<3>, Option<Tensor<4>>);
 
 /// `Concat(head_1, …, head_h) W^O` with `head_i = Attention(Q W_i^Q, K W_i^K, V W_i^V)` (section 3.2.2).
 ///
-/// The network uses it in three ways (section 3.2.3), which differ only in what is attended to. The self-attention of
-/// the encoder and of the decoder [projects](Self::project) its own input; the attention of the decoder to the source
-/// projects the encoder's output.
+/// The network uses this module in three ways (section 3.2.3), which differ only in the sequence attended to.
+/// Self-attention, in the encoder and in the decoder, [projects](Self::project) its own input to keys and values.
+/// Cross-attention, in the decoder, projects the encoder's output.
 #[derive(Module, Debug)]
 pub struct MultiHeadAttention<P = Linear> {
     query: P,
@@ -37,7 +38,7 @@ pub struct MultiHeadAttention<P = Linear> {
 }
 
 impl MultiHeadAttention {
-    /// Returns an attention with initial weights: four projections from `d_model` to `d_model`.
+    /// Returns an attention with initial weights. Its four projections are from `d_model` to `d_model`.
     pub fn new(config: &TransformerConfig, device: &Device) -> Self {
         let projection = |gain| init::linear(config.d_model, config.d_model, gain, device);
         Self {
@@ -49,7 +50,7 @@ impl MultiHeadAttention {
         }
     }
 
-    /// Lays out the weights for translating, in this precision.
+    /// Packs the weights for inference in the given precision.
     pub(crate) fn pack(self, precision: Precision) -> MultiHeadAttention<PackedLinear> {
         MultiHeadAttention {
             query: pack(self.query, precision),
@@ -62,7 +63,7 @@ impl MultiHeadAttention {
 }
 
 impl<P: Projection> MultiHeadAttention<P> {
-    /// Returns the keys and values of a sequence `[batch, keys, d_model]`, for [`attend`](Self::attend).
+    /// Projects a sequence `[batch, keys, d_model]` to keys and values for [`attend`](Self::attend).
     pub fn project(&self, sequence: Tensor<3>) -> KeyValue {
         KeyValue {
             key: self.key.forward(sequence.clone(), Activation::Identity),
@@ -70,14 +71,14 @@ impl<P: Projection> MultiHeadAttention<P> {
         }
     }
 
-    /// Attends from each position of `queries` to the positions of a projected sequence.
+    /// Computes attention from each position of `queries` to the positions of `sequence`.
     ///
     /// # Shapes
     ///
     /// - queries: `[batch, queries, d_model]`
-    /// - sequence: the projection of `[batch, keys, d_model]`
-    /// - hidden: `[batch or 1, 1, queries or 1, keys]`, `true` where a key is hidden
-    /// - output: `[batch, queries, d_model]`, and `[batch, n_heads, queries, keys]` if asked for `with_weights`
+    /// - sequence: the keys and values of `[batch, keys, d_model]`, from [`project`](Self::project)
+    /// - hidden: `[batch or 1, 1, queries or 1, keys]`, `true` at hidden keys
+    /// - output: `[batch, queries, d_model]`, and weights `[batch, n_heads, queries, keys]` if `with_weights`
     pub fn attend(
         &self,
         queries: Tensor<3>,
@@ -96,13 +97,15 @@ impl<P: Projection> MultiHeadAttention<P> {
         (self.output.forward(attended, Activation::Identity), weights)
     }
 
-    /// Attends from the one position of each row of `queries` to the positions in its slots of a table.
+    /// Computes attention from the single position in each row of `queries` to the slots of `table` that belong to the
+    /// row.
     ///
     /// # Shapes
     ///
     /// - queries: `[rows, 1, d_model]`
-    /// - slots: `[rows, keys]`, negative where a row has fewer keys than others
-    /// - output: `[rows, 1, d_model]`, and `[rows, n_heads, 1, keys]` if asked for `with_weights`
+    /// - slots: `[rows, keys]`, the slots that each row attends to; a row with fewer keys is filled up with negative
+    ///   numbers
+    /// - output: `[rows, 1, d_model]`, and weights `[rows, n_heads, 1, keys]` if `with_weights`
     pub(crate) fn attend_cached(
         &self,
         queries: Tensor<3>,

@@ -1,33 +1,36 @@
-//! The attention weights that a forward pass returns, and which of them it is asked for.
+//! The attention weights that a forward pass returns, and the choice of which it returns.
 
 use burn::tensor::Tensor;
 
-/// Which attention weights a forward pass returns beside its output.
+/// The attention weights that a forward pass returns besides its output.
 ///
-/// An attention whose weights nobody asks for runs as one fused operation, which never holds them as a tensor. Where
-/// they are asked for, the attention runs step by step; its output may then differ by rounding.
+/// If an attention does not return its weights, it runs as one fused operation, which never holds them in a tensor. If
+/// it returns them, it runs as a chain of tensor operations, and its output may differ by rounding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReturnedWeights {
+pub enum ReturnedAttention {
     /// No weights.
     None,
-    /// The weights with which the last decoder layer but one attends to the encoder's output. They agree best with
-    /// human word alignments (Garg et al., 2019, "Jointly Learning to Align and Translate with Transformer Models",
-    /// section 4.1).
+    /// The cross-attention weights of the second-to-last decoder layer. Of all layers, this layer's weights agree best
+    /// with human word alignments (Garg et al., 2019, "Jointly Learning to Align and Translate with Transformer
+    /// Models", section 4.1).
     Alignment,
     /// The weights of every attention in every layer.
     All,
 }
 
-/// The attention weights that one decoder layer returns, each where it was asked for.
+/// The attention weights that one decoder layer returns. Weights that were not asked for are `None`.
 #[derive(Clone, Debug)]
 pub struct DecoderLayerWeights {
-    /// How much each target position attends to each target position, `[batch, n_heads, target_seq, target_seq]`.
+    /// The weight of each target position (last dimension) for each target position that attends to it (third
+    /// dimension), `[batch, n_heads, target_seq, target_seq]`.
     pub self_attention: Option<Tensor<4>>,
-    /// How much each target position attends to each source position, `[batch, n_heads, target_seq, source_seq]`.
+    /// The weight of each source position (last dimension) for each target position that attends to it (third
+    /// dimension), `[batch, n_heads, target_seq, source_seq]`.
     pub cross_attention: Option<Tensor<4>>,
 }
 
-/// All attention weights of one forward pass, a tensor for each layer from the bottom up. Each row sums to 1.
+/// All attention weights of one forward pass, with one tensor per layer, from the first layer to the last. The weights
+/// of a query, along the last dimension, sum to 1.
 #[derive(Clone, Debug)]
 pub struct AttentionWeights {
     /// Encoder self-attention, `[batch, n_heads, source_seq, source_seq]` in each layer.

@@ -1,27 +1,27 @@
-//! What decoding one position at a time remembers: keys and values in slots, and which row sees which slots.
+//! The state of decoding one position at a time: keys and values in slots, and the slots that each row attends to.
 
 use attend_ops::padding_multiple;
 use burn::tensor::{Bool, Int, Tensor};
 
 use crate::key_value::{KeyValue, KeyValueTable};
 
-/// The positions of each row that a table has room for before it grows.
-const FIRST_POSITIONS: usize = 16;
+/// The number of positions per row that fit into a new table before it grows.
+const INITIAL_POSITIONS: usize = 16;
 
-/// One decoder layer's keys and values.
+/// The cached keys and values of one decoder layer.
 #[derive(Clone, Debug)]
 pub(crate) struct LayerCache {
-    /// Keys and values of the target's positions so far.
+    /// Keys and values of the target positions decoded so far.
     pub(crate) target: KeyValueTable,
-    /// Keys and values of the encoder's output, projected once.
+    /// Keys and values of the encoder's output. They are computed once, before the first step.
     pub(crate) memory: KeyValueTable,
 }
 
 impl LayerCache {
-    /// Returns a cache before the first step, over the projected encoder output.
+    /// Returns the cache before the first step. `memory` holds the keys and values of the encoder's output.
     pub(crate) fn new(memory: KeyValue) -> Self {
         let [sentences, _, d_model] = memory.key.dims();
-        let room = [sentences * FIRST_POSITIONS, d_model];
+        let room = [sentences * INITIAL_POSITIONS, d_model];
         let room = || Tensor::zeros(room, &memory.key.device());
         Self {
             target: KeyValueTable {
@@ -33,42 +33,46 @@ impl LayerCache {
     }
 }
 
-/// The slots that one step writes to and reads from, in the table of every layer.
+/// The slots that one decoding step writes and reads. They are the same in every layer.
 pub(crate) struct CacheSlots {
-    /// Where the step writes the next target position of the first row; the other rows' slots follow.
-    pub(crate) next: usize,
-    /// The slots of each row's target, the next position included: `[rows, length]`, or a little wider, with -1 behind.
+    /// The first slot that the step writes to. Row `i` writes its next target position to slot `first_new_slot + i`.
+    pub(crate) first_new_slot: usize,
+    /// The slots of each row's target positions, including the next one, `[rows, width]`. The columns after the last
+    /// position are -1.
     pub(crate) target: Tensor<2, Int>,
-    /// The slots of each row's encoder output: `[rows, source_seq]`, -1 at source padding.
+    /// The slots of each row's encoder output, `[rows, source_seq]`. They are -1 at source padding.
     pub(crate) memory: Tensor<2, Int>,
 }
 
 /// A batch of partly decoded targets: everything that a [step](crate::InferenceTransformer::step) needs besides the
 /// next tokens. A row is a sentence, or one of its hypotheses.
 ///
-/// Keys and values stay in the slots where they were written. A row is the list of its slots, so that rows are dropped,
-/// doubled and reordered by doing so with these lists, and the hypotheses of a sentence share its encoder output and
-/// their common beginning. Two sentences after two steps have the slots `[[0, 2], [1, 3]]`. When the second row is
-/// dropped and the first doubled, these become `[[0, 2], [0, 2]]`, and the next step writes to the slots 4 and 5:
+/// A key or value stays in the slot to which it was written, and each row has a list of its slots. To drop, duplicate
+/// or reorder rows, only these lists are changed. Hypotheses of a sentence therefore share the slots of its encoder
+/// output and of their common prefix.
+///
+/// For example, two sentences have the slots `[[0, 2], [1, 3]]` after two steps. If the second row is dropped and the
+/// first duplicated, the slots become `[[0, 2], [0, 2]]`. The next step writes to the slots 4 and 5:
 /// `[[0, 2, 4], [0, 2, 5]]`.
 #[derive(Clone, Debug)]
 pub struct DecoderState {
     pub(crate) layers: Vec<LayerCache>,
-    /// `[rows, length]`, or a little wider, with -1 behind; `None` before the first step.
+    /// The slots of each row's target positions, `[rows, width]`, with `width >= length`. The columns from `length` on
+    /// are -1. `None` before the first step.
     target_slots: Option<Tensor<2, Int>>,
-    /// Target tokens of each row.
+    /// The number of target tokens decoded in each row.
     length: usize,
-    /// The columns that `target_slots` gets when it is full.
+    /// The number of columns by which `target_slots` grows when it is full.
     growth: usize,
-    /// `[rows, source_seq]`, -1 at source padding.
+    /// The slots of each row's encoder output, `[rows, source_seq]`. They are -1 at source padding.
     memory_slots: Tensor<2, Int>,
-    /// The slots of each layer's target table that are written to.
+    /// The number of slots written so far in each layer's target table.
     written: usize,
 }
 
 impl DecoderState {
-    /// Returns the state before the first step, a row for each sentence. `hidden` is `true` at source padding,
-    /// `[sentences, 1, 1, source_seq]`.
+    /// Returns the state before the first step, with one row per sentence. `hidden`, `[sentences, 1, 1, source_seq]`,
+    /// is `true` at source padding.
     pub(crate) fn new(layers: Vec<LayerCache>, hidden: Tensor<4, Bool>) -> Self {
         let device = hidden.device();
         let [sentences, _, _, source_seq] = hidden.dims();
@@ -84,13 +88,13 @@ impl DecoderState {
         }
     }
 
-    /// Returns how many target tokens of each row are decoded.
+    /// Returns the number of target tokens decoded in each row.
     #[must_use]
     pub fn length(&self) -> usize {
         self.length
     }
 
-    /// Gives each row a slot for one more position, and returns the slots of the step that takes it.
+    /// Reserves a slot for the next position of each row, and returns the slots that this step writes and reads.
     pub(crate) fn advance(&mut self) -> CacheSlots {
         let [rows, _] = self.memory_slots.dims();
         let device = self.memory_slots.device();
@@ -109,15 +113,15 @@ impl DecoderState {
         self.target_slots = Some(slots.clone());
         self.written += rows;
         CacheSlots {
-            next: first,
+            first_new_slot: first,
             target: slots,
             memory: self.memory_slots.clone(),
         }
     }
 
     /// Keeps the given rows in the given order. A row may be named several times, as when a beam splits, or not at
-    /// all, as when its sentence is finished.
-    ///
+    /// Keeps the given rows, in the given order. A row may occur several times, if several continuations of a
+    /// hypothesis are kept, or not at all, if its sentence is finished.
     /// # Shapes
     ///
     /// - rows: `[new_rows]`, indices into the present rows

@@ -13,7 +13,7 @@ pub enum NormPlacement {
     Pre,
 }
 
-/// How a position becomes a vector.
+/// The kind of positional encoding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PositionKind {
@@ -24,8 +24,8 @@ pub enum PositionKind {
     Learned,
 }
 
-/// The largest sizes that [`TransformerConfig::validate`] accepts. They lie beyond every use, and keep a slip of the
-/// finger or a damaged file from asking for more memory than there is.
+/// The largest sizes that [`TransformerConfig::validate`] accepts. They are larger than any network in use. They
+/// prevent a typing error or a damaged file from requesting more memory than there is.
 pub mod bounds {
     /// The largest `vocab_size`.
     pub const VOCAB_SIZE: usize = 10_000_000;
@@ -39,7 +39,7 @@ pub mod bounds {
     pub const LAYERS: usize = 1_000;
     /// The largest `max_length`.
     pub const LENGTH: usize = 1_000_000;
-    /// The largest `max_length * d_model`, the count of numbers in a table of positions.
+    /// The largest `max_length * d_model`, which is the number of values in a table of positions.
     pub const POSITIONS: usize = 1 << 28;
 }
 
@@ -101,7 +101,7 @@ pub enum ConfigError {
         /// Width of the model.
         d_model: usize,
     },
-    /// An odd width with sinusoidal positions, whose sines and cosines take pairs of dimensions.
+    /// An odd width with sinusoidal positions, which need a pair of dimensions for each sine and cosine.
     #[error("d_model = {d_model} is odd, but sinusoidal positions need pairs of dimensions")]
     OddWidth {
         /// Width of the model.
@@ -124,7 +124,7 @@ pub enum ConfigError {
 }
 
 /// The named network shapes. Each has post-norm, sinusoidal positions for 256 tokens, tied embeddings and a `pad_id` of
-/// 0, and a dropout of 0.1 unless it names another.
+/// 0. The dropout is 0.1 unless a shape states another.
 #[derive(
     Clone,
     Copy,
@@ -183,7 +183,7 @@ impl TransformerConfig {
     ///
     /// # Errors
     ///
-    /// If a field is out of range: the first one found.
+    /// If a field is out of range. The error names the first such field.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let sizes = [
             ("vocab_size", self.vocab_size, bounds::VOCAB_SIZE),

@@ -1,4 +1,4 @@
-//! The decoder stack (section 3.1), for whole targets and for one position after the other.
+//! The decoder stack (section 3.1), for whole targets and for one position at a time.
 
 use attend_ops::{PackedLinear, Precision};
 use burn::module::Module;
@@ -7,7 +7,7 @@ use burn::tensor::{Bool, Device, Tensor};
 
 use crate::add_norm::{AddNorm, final_norm, normalize_last};
 use crate::attention::{Attended, MultiHeadAttention};
-use crate::attention_weights::{DecoderLayerWeights, ReturnedWeights};
+use crate::attention_weights::{DecoderLayerWeights, ReturnedAttention};
 use crate::cache::{CacheSlots, DecoderState, LayerCache};
 use crate::config::TransformerConfig;
 use crate::feed_forward::FeedForward;
@@ -15,7 +15,7 @@ use crate::mask::causal_mask;
 use crate::memory::Memory;
 use crate::projection::Projection;
 
-/// Masked self-attention, attention to the encoder's output, and a feed-forward network.
+/// A decoder layer: masked self-attention, cross-attention to the encoder's output, and a feed-forward network.
 #[derive(Module, Debug)]
 pub struct DecoderLayer<P = Linear> {
     self_attention: MultiHeadAttention<P>,
@@ -52,47 +52,48 @@ impl DecoderLayer {
 }
 
 impl<P: Projection> DecoderLayer<P> {
-    /// Takes whole targets through the layer.
+    /// Runs the layer on whole targets.
     ///
-    /// The weights of the attention to the encoder's output are returned for [`ReturnedWeights::Alignment`], those of
-    /// both attentions for [`ReturnedWeights::All`].
+    /// With [`ReturnedAttention::Alignment`], the layer returns the weights of its cross-attention. With
+    /// [`ReturnedAttention::All`], it returns the weights of both attentions.
     ///
     /// # Shapes
     ///
     /// - x and output: `[batch, target_seq, d_model]`
-    /// - later_hidden: `[1, 1, target_seq, target_seq]`, `true` at later positions
+    /// - causal_mask: `[1, 1, target_seq, target_seq]`, `true` at positions after the query's
     pub fn forward(
         &self,
         x: Tensor<3>,
-        later_hidden: Tensor<4, Bool>,
+        causal_mask: Tensor<4, Bool>,
         memory: &Memory,
-        returned: ReturnedWeights,
+        returned: ReturnedAttention,
     ) -> (Tensor<3>, DecoderLayerWeights) {
         self.sub_layers(
             x,
             |x| {
                 let target = self.self_attention.project(x.clone());
                 self.self_attention
-                    .attend(x, target, later_hidden, returned == ReturnedWeights::All)
+                    .attend(x, target, causal_mask, returned == ReturnedAttention::All)
             },
             |x| {
                 let source = self.cross_attention.project(memory.states.clone());
                 let hidden = memory.hidden.clone();
                 self.cross_attention
-                    .attend(x, source, hidden, returned != ReturnedWeights::None)
+                    .attend(x, source, hidden, returned != ReturnedAttention::None)
             },
         )
     }
 
-    /// Returns a cache before the first step, over the encoder's output `[batch, source_seq, d_model]`.
+    /// Returns the layer's cache before the first step. `memory` is the encoder's output
+    /// `[batch, source_seq, d_model]`.
     fn start(&self, memory: Tensor<3>) -> LayerCache {
         LayerCache::new(self.cross_attention.project(memory))
     }
 
-    /// Takes the next position of each row through the layer, and adds its key and value to the cache.
+    /// Runs the layer on the next position of each row, and adds the position's key and value to the cache.
     ///
-    /// The weights of the attention to the encoder's output are returned for [`ReturnedWeights::Alignment`], those of
-    /// both attentions for [`ReturnedWeights::All`].
+    /// With [`ReturnedAttention::Alignment`], the layer returns the weights of its cross-attention. With
+    /// [`ReturnedAttention::All`], it returns the weights of both attentions.
     ///
     /// # Shapes
     ///
@@ -102,26 +103,26 @@ impl<P: Projection> DecoderLayer<P> {
         x: Tensor<3>,
         cache: &mut LayerCache,
         slots: &CacheSlots,
-        returned: ReturnedWeights,
+        returned: ReturnedAttention,
     ) -> (Tensor<3>, DecoderLayerWeights) {
         let LayerCache { target, memory } = cache;
         self.sub_layers(
             x,
             |x| {
-                target.write(slots.next, self.self_attention.project(x.clone()));
+                target.write(slots.first_new_slot, self.self_attention.project(x.clone()));
                 let slots = slots.target.clone();
                 self.self_attention
-                    .attend_cached(x, target, slots, returned == ReturnedWeights::All)
+                    .attend_cached(x, target, slots, returned == ReturnedAttention::All)
             },
             |x| {
                 let slots = slots.memory.clone();
                 self.cross_attention
-                    .attend_cached(x, memory, slots, returned != ReturnedWeights::None)
+                    .attend_cached(x, memory, slots, returned != ReturnedAttention::None)
             },
         )
     }
 
-    /// Takes `x`, `[batch, seq, d_model]`, through the three sub-layers, the two attentions as they are given.
+    /// Runs the three sub-layers on `x`, `[batch, seq, d_model]`. The two functions compute the two attentions.
     fn sub_layers(
         &self,
         x: Tensor<3>,
@@ -141,7 +142,7 @@ impl<P: Projection> DecoderLayer<P> {
     }
 }
 
-/// A stack of [`DecoderLayer`]s, with a norm at its end in pre-norm.
+/// A stack of [`DecoderLayer`]s. In pre-norm, a layer normalization follows the last layer.
 #[derive(Module, Debug)]
 pub struct Decoder<P = Linear> {
     layers: Vec<DecoderLayer<P>>,
@@ -159,7 +160,7 @@ impl Decoder {
         }
     }
 
-    /// Lays out the weights for translating, in this precision.
+    /// Packs the weights for inference in the given precision.
     #[must_use]
     pub fn pack(self, precision: Precision) -> Decoder<PackedLinear> {
         let layers = self.layers.into_iter();
@@ -171,8 +172,8 @@ impl Decoder {
 }
 
 impl<P: Projection> Decoder<P> {
-    /// Takes whole targets through the stack. Returns the output and, from the bottom up, what each layer returns of
-    /// its attention weights.
+    /// Runs the stack on whole targets. Returns the output and the attention weights that each layer returns, from the
+    /// first layer to the last.
     ///
     /// # Shapes
     ///
@@ -181,37 +182,37 @@ impl<P: Projection> Decoder<P> {
         &self,
         mut x: Tensor<3>,
         memory: &Memory,
-        returned: ReturnedWeights,
+        returned: ReturnedAttention,
     ) -> (Tensor<3>, Vec<DecoderLayerWeights>) {
         let [_, target_seq, _] = x.dims();
-        let later_hidden = causal_mask(target_seq, &x.device());
+        let causal_mask = causal_mask(target_seq, &x.device());
         let mut weights = Vec::with_capacity(self.layers.len());
         for (layer, returned) in self.layers_returning(returned) {
-            let (output, of_layer) = layer.forward(x, later_hidden.clone(), memory, returned);
+            let (output, of_layer) = layer.forward(x, causal_mask.clone(), memory, returned);
             x = output;
             weights.push(of_layer);
         }
         (normalize_last(&self.norm, x), weights)
     }
 
-    /// Returns the state before the first target token, a row for each sentence.
+    /// Returns the state before the first target token, with one row per sentence.
     pub fn start(&self, memory: Memory) -> DecoderState {
         let layers = self.layers.iter().map(|layer| layer.start(memory.states.clone()));
         DecoderState::new(layers.collect(), memory.hidden)
     }
 
-    /// Takes the next position of each row through the stack, after which `state` includes it. One position after the
-    /// other gives the output that [`forward`](Self::forward) gives for whole targets. Returns the output and, from the
-    /// bottom up, what each layer returns of its attention weights, with a `target_seq` of 1.
+    /// Runs the stack on the next position of each row, and adds this position to `state`. Step by step, the outputs
+    /// are those that [`forward`](Self::forward) returns for whole targets, up to rounding. Returns the output and the
+    /// attention weights that each layer returns, from the first layer to the last; their `target_seq` is 1.
     ///
     /// # Shapes
     ///
-    /// - x and output: `[rows, 1, d_model]`, the positions after those in `state`
+    /// - x and output: `[rows, 1, d_model]`, the position that follows those in `state`
     pub fn step(
         &self,
         mut x: Tensor<3>,
         state: &mut DecoderState,
-        returned: ReturnedWeights,
+        returned: ReturnedAttention,
     ) -> (Tensor<3>, Vec<DecoderLayerWeights>) {
         let slots = state.advance();
         let mut weights = Vec::with_capacity(self.layers.len());
@@ -223,15 +224,16 @@ impl<P: Projection> Decoder<P> {
         (normalize_last(&self.norm, x), weights)
     }
 
-    /// Pairs each layer with the attention weights that it returns. Only the last layer but one returns the alignment.
+    /// Pairs each layer with the attention weights that it returns. For [`ReturnedAttention::Alignment`], only the
+    /// second-to-last layer returns weights, or the only layer if there is one.
     fn layers_returning(
         &self,
-        returned: ReturnedWeights,
-    ) -> impl Iterator<Item = (&DecoderLayer<P>, ReturnedWeights)> {
+        returned: ReturnedAttention,
+    ) -> impl Iterator<Item = (&DecoderLayer<P>, ReturnedAttention)> {
         let aligning = self.layers.len().saturating_sub(2);
         self.layers.iter().enumerate().map(move |(index, layer)| {
-            if returned == ReturnedWeights::Alignment && index != aligning {
-                (layer, ReturnedWeights::None)
+            if returned == ReturnedAttention::Alignment && index != aligning {
+                (layer, ReturnedAttention::None)
             } else {
                 (layer, returned)
             }

@@ -1,4 +1,4 @@
-//! Dropout (section 5.4), whose random numbers each thread draws for itself.
+//! Dropout (section 5.4). Each thread draws the random numbers from a generator of its own.
 
 use std::cell::RefCell;
 
@@ -12,27 +12,30 @@ thread_local! {
     static GENERATOR: RefCell<SmallRng> = RefCell::new(SmallRng::seed_from_u64(0));
 }
 
-/// Seeds the dropout of the calling thread: after the same seed it drops the same elements. Workers that train side by
-/// side can so repeat their runs, although their device has one generator for all threads.
+/// Seeds the dropout of the calling thread. After the same seed, the same calls drop the same elements. Because each
+/// thread has its own generator, workers that train in parallel can repeat a run exactly; the device has only one
+/// generator for all threads.
 pub fn seed_dropout(seed: u64) {
     GENERATOR.with_borrow_mut(|generator| *generator = SmallRng::seed_from_u64(seed));
 }
 
-/// Zeroes each element with a probability `p` while training, and multiplies the others by `1 / (1 - p)`, which keeps
-/// their expectation (Srivastava et al., 2014). Does nothing on a device without autodiff.
+/// Sets each element to 0 with a probability `p`, and multiplies the others by `1 / (1 - p)`, which keeps the expected
+/// value of each element (Srivastava et al., 2014).
+///
+/// There is no train/eval switch: dropout is active exactly when the device has autodiff.
 #[derive(Module, Debug)]
 pub struct Dropout {
     probability: f64,
 }
 
 impl Dropout {
-    /// Returns dropout of this probability, which must lie in [0, 1).
+    /// Returns dropout with this probability, which must be in [0, 1).
     #[must_use]
     pub fn new(probability: f64) -> Self {
         Self { probability }
     }
 
-    /// Drops elements of a tensor of any shape, which is the output's shape.
+    /// Applies dropout to a tensor of any shape. The output has the same shape.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         if self.probability == 0.0 || !x.device().is_autodiff() {
             return x;

@@ -5,7 +5,8 @@ use burn::tensor::{Int, Tensor};
 
 use crate::position::PositionalEncoding;
 
-/// Returns `embedding · sqrt(d_model) + position` (sections 3.4 and 3.5) of tokens at the positions from `start` on.
+/// Returns the input of a stack for tokens at positions from `start` on: `embedding · sqrt(d_model) + encoding`, with
+/// the embeddings of the tokens and the encodings of their positions (sections 3.4 and 3.5).
 ///
 /// # Shapes
 ///

@@ -7,12 +7,12 @@ use burn::tensor::{Bool, Device, Tensor};
 
 use crate::add_norm::{AddNorm, final_norm, normalize_last};
 use crate::attention::{Attended, MultiHeadAttention};
-use crate::attention_weights::ReturnedWeights;
+use crate::attention_weights::ReturnedAttention;
 use crate::config::TransformerConfig;
 use crate::feed_forward::FeedForward;
 use crate::projection::Projection;
 
-/// Self-attention and a feed-forward network.
+/// An encoder layer: self-attention and a feed-forward network.
 #[derive(Module, Debug)]
 pub struct EncoderLayer<P = Linear> {
     self_attention: MultiHeadAttention<P>,
@@ -43,18 +43,18 @@ impl EncoderLayer {
 }
 
 impl<P: Projection> EncoderLayer<P> {
-    /// Takes a batch of sequences through the layer. The attention weights are returned for [`ReturnedWeights::All`].
+    /// Runs the layer on a batch of sequences. With [`ReturnedAttention::All`], it also returns the attention weights.
     ///
     /// # Shapes
     ///
     /// - x: `[batch, seq, d_model]`
     /// - hidden: `[batch, 1, 1, seq]`, `true` at padding
     /// - output: `[batch, seq, d_model]`, and weights `[batch, n_heads, seq, seq]`
-    pub fn forward(&self, x: Tensor<3>, hidden: Tensor<4, Bool>, returned: ReturnedWeights) -> Attended {
+    pub fn forward(&self, x: Tensor<3>, hidden: Tensor<4, Bool>, returned: ReturnedAttention) -> Attended {
         let (x, weights) = self.self_attention_norm.forward_with(x, |x| {
             let sequence = self.self_attention.project(x.clone());
             self.self_attention
-                .attend(x, sequence, hidden, returned == ReturnedWeights::All)
+                .attend(x, sequence, hidden, returned == ReturnedAttention::All)
         });
         let x = self
             .feed_forward_norm
@@ -63,7 +63,7 @@ impl<P: Projection> EncoderLayer<P> {
     }
 }
 
-/// A stack of [`EncoderLayer`]s, with a norm at its end in pre-norm.
+/// A stack of [`EncoderLayer`]s. In pre-norm, a layer normalization follows the last layer.
 #[derive(Module, Debug)]
 pub struct Encoder<P = Linear> {
     layers: Vec<EncoderLayer<P>>,
@@ -81,7 +81,7 @@ impl Encoder {
         }
     }
 
-    /// Lays out the weights for translating, in this precision.
+    /// Packs the weights for inference in the given precision.
     #[must_use]
     pub fn pack(self, precision: Precision) -> Encoder<PackedLinear> {
         let layers = self.layers.into_iter();
@@ -93,8 +93,8 @@ impl Encoder {
 }
 
 impl<P: Projection> Encoder<P> {
-    /// Takes a batch of sequences through the stack. The attention weights of each layer are returned for
-    /// [`ReturnedWeights::All`], from the bottom up.
+    /// Runs the stack on a batch of sequences. With [`ReturnedAttention::All`], it also returns the attention weights
+    /// of each layer, from the first layer to the last.
     ///
     /// # Shapes
     ///
@@ -105,7 +105,7 @@ impl<P: Projection> Encoder<P> {
         &self,
         mut x: Tensor<3>,
         hidden: Tensor<4, Bool>,
-        returned: ReturnedWeights,
+        returned: ReturnedAttention,
     ) -> (Tensor<3>, Vec<Tensor<4>>) {
         let mut weights = Vec::new();
         for layer in &self.layers {

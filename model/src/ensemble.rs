@@ -1,4 +1,4 @@
-//! Several networks that translate together.
+//! Several networks that predict tokens together.
 
 use attend_ops::Precision;
 use burn::tensor::{Device, Int, Tensor};
@@ -8,9 +8,9 @@ use crate::inference::{InferenceTransformer, NextTokens};
 use crate::memory::Memory;
 use crate::transformer::Transformer;
 
-/// One or more networks with one vocabulary, which translate together: the probability of a token is the mean of the
-/// probabilities that the networks give it. A batch has one memory and one decoder state for each network, in the
-/// networks' order.
+/// One or more networks with the same vocabulary, which predict tokens together: the probability of a token is the mean
+/// of the probabilities that the networks give it. A batch has one memory and one decoder state per network, in the
+/// order of the networks.
 #[derive(Clone, Debug)]
 pub struct Ensemble {
     models: Vec<InferenceTransformer>,
@@ -18,7 +18,7 @@ pub struct Ensemble {
 }
 
 impl Ensemble {
-    /// Returns an ensemble of one network, whose weights are laid out for matrix products in this precision.
+    /// Returns an ensemble of one network, and packs its weights for inference in the given precision.
     #[must_use]
     pub fn new(network: Transformer, precision: Precision) -> Self {
         Self {
@@ -27,7 +27,7 @@ impl Ensemble {
         }
     }
 
-    /// Adds a network, in the precision of the others. It must have their vocabulary and be on their device.
+    /// Adds a network in the ensemble's precision. It must have the ensemble's vocabulary and be on its device.
     #[must_use]
     pub fn with(mut self, network: Transformer) -> Self {
         self.models
@@ -42,7 +42,7 @@ impl Ensemble {
         self.models.len()
     }
 
-    /// Encodes a batch of source sentences by each network.
+    /// Encodes a batch of source sentences with each network.
     ///
     /// # Shapes
     ///
@@ -56,17 +56,17 @@ impl Ensemble {
         self.models.iter().map(encode).collect()
     }
 
-    /// Returns the state of each network's decoder before the first target token, a row for each sentence.
+    /// Returns the state of each network's decoder before the first target token, with one row per sentence.
     pub fn start(&self, memories: Vec<Memory>) -> Vec<DecoderState> {
         let models = self.models.iter().zip(memories);
         models.map(|(model, memory)| model.start(memory)).collect()
     }
 
-    /// Adds the given token to each row of the states, and returns what follows it.
+    /// Appends one token to each row of the states, and returns the distribution of the token after it.
     ///
     /// # Shapes
     ///
-    /// - tokens: `[rows]`, at first `<s>`
+    /// - tokens: `[rows]`, which are `<s>` in the first step
     ///
     /// # Panics
     ///
@@ -77,12 +77,12 @@ impl Ensemble {
         together(next.collect())
     }
 
-    /// Adds the given token to each row of the states, and returns what follows it and the mean of the networks'
-    /// [alignments](InferenceTransformer::alignment) of what follows.
+    /// Appends one token to each row of the states. Returns the distribution of the token after it, and the mean of the
+    /// networks' [alignments](InferenceTransformer::alignment) of that next token.
     ///
     /// # Shapes
     ///
-    /// - tokens: `[rows]`, at first `<s>`
+    /// - tokens: `[rows]`, which are `<s>` in the first step
     /// - alignment: `[rows, source_seq]`, each row sums to 1
     ///
     /// # Panics
@@ -100,13 +100,13 @@ impl Ensemble {
         (together(next), mean(alignments))
     }
 
-    /// Returns the log-probability of each token of whole targets, given the tokens before it, in nats.
+    /// Returns the log-probability, in nats, of each token of whole targets, given the source and the tokens before it.
     ///
     /// # Shapes
     ///
     /// - target_input: `[batch, target_seq]`, rows start with `<s>`, padded on the right
     /// - target_output: `[batch, target_seq]`, rows end with `</s>`, padded on the right
-    /// - output: `[batch, target_seq]`; padding has a number, too
+    /// - output: `[batch, target_seq]`; the numbers at padding have no meaning
     ///
     /// # Panics
     ///
@@ -140,30 +140,32 @@ impl Ensemble {
         mean(alignments.collect())
     }
 
-    /// Returns the device where the weights are, and where input must be.
+    /// Returns the device of the weights. Inputs must be on this device.
     pub fn device(&self) -> Device {
         self.models[0].device()
     }
 }
 
-/// Returns the distribution whose probabilities are the means of these. One distribution stays as it is.
+/// Returns the distribution whose probabilities are the means of the given ones. A single distribution is returned
+/// unchanged.
 fn together(mut next: Vec<NextTokens>) -> NextTokens {
     if next.len() == 1 {
         return next.swap_remove(0);
     }
     let log_probabilities = next
         .into_iter()
-        .map(|next| next.logits - next.log_totals.unsqueeze_dim(1));
+        .map(|next| next.logits - next.log_sum_exp.unsqueeze_dim(1));
     let logits = mean_probability(log_probabilities.collect());
     let [rows, _] = logits.dims();
     NextTokens {
-        log_totals: Tensor::zeros([rows], &logits.device()),
+        log_sum_exp: Tensor::zeros([rows], &logits.device()),
         logits,
     }
 }
 
-/// Returns the logarithm of the mean of the probabilities with these logarithms, element by element: of ln 0.2 and
-/// ln 0.4, it is ln 0.3. The greatest is taken out before the exponential, so that nothing underflows.
+/// Returns, element by element, the logarithm of the mean of probabilities that are given as logarithms. For example,
+/// ln 0.2 and ln 0.4 give ln 0.3. The largest logarithm is subtracted before the exponential, so that the sum of the
+/// exponentials cannot underflow to 0.
 fn mean_probability(mut log_probabilities: Vec<Tensor<2>>) -> Tensor<2> {
     let count = log_probabilities.len() as f64;
     if log_probabilities.len() == 1 {

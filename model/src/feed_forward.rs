@@ -9,7 +9,7 @@ use crate::config::TransformerConfig;
 use crate::init;
 use crate::projection::{Projection, pack};
 
-/// `FFN(x) = max(0, x W_1 + b_1) W_2 + b_2` (equation 2), applied to each position by itself.
+/// `FFN(x) = max(0, x W_1 + b_1) W_2 + b_2` (equation 2), applied to each position separately.
 #[derive(Module, Debug)]
 pub struct FeedForward<P = Linear> {
     inner: P,
@@ -17,7 +17,7 @@ pub struct FeedForward<P = Linear> {
 }
 
 impl FeedForward {
-    /// Returns a network with initial weights, from `d_model` over `d_ff` to `d_model` numbers.
+    /// Returns a network with initial weights. Its input and output have the width `d_model`, its inner layer `d_ff`.
     pub fn new(config: &TransformerConfig, device: &Device) -> Self {
         Self {
             inner: init::linear(config.d_model, config.d_ff, 1.0, device),
@@ -25,7 +25,7 @@ impl FeedForward {
         }
     }
 
-    /// Lays out the weights for translating, in this precision.
+    /// Packs the weights for inference in the given precision.
     pub(crate) fn pack(self, precision: Precision) -> FeedForward<PackedLinear> {
         FeedForward {
             inner: pack(self.inner, precision),
@@ -35,7 +35,7 @@ impl FeedForward {
 }
 
 impl<P: Projection> FeedForward<P> {
-    /// Takes each position through the network.
+    /// Applies the network to each position separately.
     ///
     /// # Shapes
     ///

@@ -3,8 +3,9 @@
 use burn::nn::{Embedding, EmbeddingConfig, Initializer, Linear, LinearConfig};
 use burn::tensor::Device;
 
-/// Returns an embedding `[rows, d_model]` with normal weights of variance `1 / d_model`: its rows leave the
-/// multiplication by `sqrt(d_model)` (section 3.4) with unit variance, and the logits of a tied output start small.
+/// Returns an embedding `[rows, d_model]` with normally distributed weights of variance `1 / d_model`. After the
+/// multiplication by `sqrt(d_model)` (section 3.4), its rows have unit variance. If the output layer is tied to it, the
+/// logits start small.
 pub(crate) fn embedding(rows: usize, d_model: usize, device: &Device) -> Embedding {
     EmbeddingConfig::new(rows, d_model)
         .with_initializer(Initializer::Normal {
@@ -14,8 +15,8 @@ pub(crate) fn embedding(rows: usize, d_model: usize, device: &Device) -> Embeddi
         .init(device)
 }
 
-/// Returns a linear layer from `d_input` to `d_output` numbers, its bias zeros and its weights uniform between
-/// `±gain · sqrt(6 / (d_input + d_output))` (Glorot and Bengio, 2010, equation 16).
+/// Returns a linear layer with `d_input` inputs and `d_output` outputs. Its bias is zero, and its weights are uniform
+/// in `±gain · sqrt(6 / (d_input + d_output))` (Glorot and Bengio, 2010, equation 16).
 pub(crate) fn linear(d_input: usize, d_output: usize, gain: f64, device: &Device) -> Linear {
     let mut linear = LinearConfig::new(d_input, d_output)
         .with_initializer(Initializer::XavierUniform { gain })

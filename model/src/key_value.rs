@@ -1,8 +1,8 @@
-//! Keys and values (section 3.2) of whole sequences, and in the tables of a cache.
+//! Keys and values (section 3.2) of whole sequences, and in tables with one row per cache slot.
 
 use burn::tensor::Tensor;
 
-/// The keys and values of a batch of sequences, those of the heads side by side.
+/// The keys and values of a batch of sequences. The last dimension is the concatenation of the heads.
 #[derive(Clone, Debug)]
 pub struct KeyValue {
     /// `[batch, seq, d_model]`
@@ -11,7 +11,7 @@ pub struct KeyValue {
     pub(crate) value: Tensor<3>,
 }
 
-/// Keys and values in a table whose rows are the slots of a cache, one for each position of each sequence.
+/// Keys and values in a table with one row per cache slot. A slot belongs to one position of one sequence.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyValueTable {
     /// `[slots, d_model]`
@@ -21,8 +21,8 @@ pub(crate) struct KeyValueTable {
 }
 
 impl KeyValueTable {
-    /// Returns the table of `[batch, seq, d_model]` whose slot `seq · row + position` belongs to that position of that
-    /// row.
+    /// Returns a table of the keys and values of sequences, `[batch, seq, d_model]`. Position `p` of sequence `b` is in
+    /// slot `b · seq + p`.
     pub(crate) fn new(sequences: KeyValue) -> Self {
         let flatten = |x: Tensor<3>| {
             let [batch, seq, d_model] = x.dims();
@@ -34,8 +34,9 @@ impl KeyValueTable {
         }
     }
 
-    /// Writes the next position of each row, `[rows, 1, d_model]`, to the slots from `first_slot` on. A full table is
-    /// copied to one of twice the size; no other call moves what the table holds.
+    /// Writes the keys and values of the next position of each row, `[rows, 1, d_model]`, to consecutive slots from
+    /// `first_slot` on. A full table is first copied to one of at least twice the size; no other call moves keys or
+    /// values.
     pub(crate) fn write(&mut self, first_slot: usize, next: KeyValue) {
         let next = Self::new(next);
         let [rows, d_model] = next.key.dims();

@@ -1,7 +1,7 @@
 //! The encoder-decoder Transformer of "Attention Is All You Need" (Vaswani et al., 2017) on Burn.
 //!
-//! Tensors in, tensors out: this crate knows no text, no files and no search, and names no backend. A tensor lives on
-//! a [`burn::tensor::Device`] that the program picks at run time.
+//! All functions take and return tensors. Text, files and search belong to other crates. This crate names no backend: a
+//! tensor is on the [`burn::tensor::Device`] that the program chooses at run time.
 //!
 //! | paper | here |
 //! |---|---|
@@ -11,12 +11,12 @@
 //! | 3.4 embeddings and softmax | [`Transformer`] |
 //! | 3.5 positional encoding | [`PositionalEncoding`], [`sinusoids`] |
 //! | 5.4 dropout, label smoothing | [`Dropout`], [`Transformer::loss`] |
-//! | 6.1 translating, a token at a time | [`InferenceTransformer`], an [`Ensemble`] of them, [`DecoderState`] |
+//! | 6.1 inference, one token at a time | [`InferenceTransformer`], an [`Ensemble`] of them, [`DecoderState`] |
 //! | table 3: sizes and variants | [`TransformerConfig`], [`Preset`] |
 //!
-//! A [`Transformer`] trains and an [`InferenceTransformer`] translates, both by the same layers, which are generic over
-//! their linear layers, the [`Projection`]s. Everywhere, shapes are written `[batch, seq, d_model]`, and a mask is
-//! `true` where a position is **hidden**.
+//! A [`Transformer`] is for training and an [`InferenceTransformer`] for inference. Both consist of the same layers,
+//! which are generic over the type of their linear layers, a [`Projection`]. Shapes are written
+//! `[batch, seq, d_model]`. A mask is `true` at the positions that are **hidden**, which attention ignores.
 //!
 //! ```
 //! use attend_model::{InferenceTransformer, Precision, Preset, Transformer};
@@ -58,7 +58,7 @@ mod transformer;
 pub use add_norm::AddNorm;
 pub use attend_ops::{Precision, autocast, padding_multiple, scaled_dot_product_attention};
 pub use attention::{Attended, MultiHeadAttention};
-pub use attention_weights::{AttentionWeights, DecoderLayerWeights, ReturnedWeights};
+pub use attention_weights::{AttentionWeights, DecoderLayerWeights, ReturnedAttention};
 pub use cache::DecoderState;
 pub use config::{ConfigError, NormPlacement, PositionKind, Preset, TransformerConfig, bounds};
 pub use decoder::{Decoder, DecoderLayer};

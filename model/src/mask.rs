@@ -15,9 +15,9 @@ pub fn padding_mask(ids: Tensor<2, Int>, pad_id: usize) -> Tensor<4, Bool> {
     ids.equal_elem(pad_id as i64).unsqueeze_dims(&[1, 1])
 }
 
-/// Returns the mask that hides later positions: each sees itself and the positions before it (section 3.2.3).
+/// Returns the mask that hides later positions: each position sees itself and the positions before it (section 3.2.3).
 ///
-/// Three positions have this mask, a query in each row and a key in each column, with × where a key is hidden:
+/// For example, the mask of three positions has one row per query and one column per key. A × marks a hidden key:
 ///
 /// ```text
 /// · × ×

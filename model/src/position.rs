@@ -10,9 +10,9 @@ use crate::init;
 /// Adds to each vector of a sequence the encoding of its position.
 #[derive(Module, Debug)]
 pub struct PositionalEncoding {
-    /// `[max_length, d_model]`, where positions are learned.
+    /// The learned encodings, `[max_length, d_model]`, if positions are learned.
     learned: Option<Embedding>,
-    /// The table of [`sinusoids`], where they are not.
+    /// The table of [`sinusoids`], which is empty if positions are learned.
     sinusoids: Vec<f32>,
     max_length: usize,
 }
@@ -60,12 +60,11 @@ impl PositionalEncoding {
     }
 }
 
-/// Returns the sinusoidal encodings of the positions `0..length` (section 3.5), `d_model` numbers for each, one
-/// position after the other: `PE(pos, 2i) = sin(pos / 10000^(2i/d_model))` and
-/// `PE(pos, 2i+1) = cos(pos / 10000^(2i/d_model))`.
+/// Returns the sinusoidal encodings of the positions `0..length` (section 3.5), `[length, d_model]` in row-major order:
+/// `PE(pos, 2i) = sin(pos / 10000^(2i/d_model))` and `PE(pos, 2i+1) = cos(pos / 10000^(2i/d_model))`.
 ///
-/// With four dimensions the angle grows by 1 from position to position in the first pair of them, and by
-/// `1 / 10000^(2/4) = 0.01` in the second:
+/// For example, four dimensions are two pairs of a sine and a cosine. From one position to the next, the angle of the
+/// first pair grows by 1 and the angle of the second by `1 / 10000^(2/4) = 0.01`:
 ///
 /// ```
 /// let table = attend_model::sinusoids(4, 4);

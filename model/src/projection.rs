@@ -1,4 +1,4 @@
-//! The linear layers that every part of the network is built of.
+//! The linear layers of which every part of the network consists.
 
 use attend_ops::{Activation, PackedLinear, Precision, linear};
 use burn::module::Module;
@@ -7,9 +7,9 @@ use burn::tensor::Tensor;
 
 /// A linear layer with a bias.
 ///
-/// The layers of the network are generic over it. With Burn's [`Linear`], their default, they train: the weight is a
-/// parameter with a gradient. With [`PackedLinear`] they translate: the weight is laid out once for all the matrix
-/// products that it is a factor of, and there is no backward pass.
+/// All layers of the network are generic over this trait. With Burn's [`Linear`], the default, they are trained: the
+/// weight is a parameter with a gradient. With [`PackedLinear`], they are used for inference: the weight is packed once
+/// for all later matrix products, and there is no backward pass.
 pub trait Projection: Module {
     /// Returns `activation(x W + b)`.
     ///
@@ -33,7 +33,7 @@ impl Projection for PackedLinear {
     }
 }
 
-/// Lays out the weight of a layer for translating.
+/// Packs the weight of a layer for inference in the given precision.
 pub(crate) fn pack(layer: Linear, precision: Precision) -> PackedLinear {
     let bias = layer.bias.expect("every linear layer has a bias");
     PackedLinear::new(layer.weight.into_value(), bias.into_value(), precision)

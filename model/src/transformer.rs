@@ -5,7 +5,7 @@ use burn::module::Module;
 use burn::nn::Embedding;
 use burn::tensor::{Device, Int, Tensor};
 
-use crate::attention_weights::{AttentionWeights, DecoderLayerWeights, ReturnedWeights};
+use crate::attention_weights::{AttentionWeights, DecoderLayerWeights, ReturnedAttention};
 use crate::config::{ConfigError, TransformerConfig};
 use crate::decoder::Decoder;
 use crate::dropout::Dropout;
@@ -16,16 +16,17 @@ use crate::mask::padding_mask;
 use crate::memory::Memory;
 use crate::position::PositionalEncoding;
 
-/// The embedding matrices `[vocab_size, d_model]` besides the source's, where the three are not tied.
+/// The target embedding and the output matrix, each `[vocab_size, d_model]`, if they are not tied to the source
+/// embedding.
 #[derive(Module, Debug)]
 struct UntiedEmbeddings {
     target: Embedding,
     output: Embedding,
 }
 
-/// The encoder-decoder Transformer, which trains, and takes whole targets.
+/// The encoder-decoder Transformer for training, which runs on whole targets.
 ///
-/// To translate, turn it into an [`InferenceTransformer`](crate::InferenceTransformer).
+/// For inference, convert it to an [`InferenceTransformer`](crate::InferenceTransformer).
 #[derive(Module, Debug)]
 pub struct Transformer {
     pub(crate) embedding: Embedding,
@@ -39,7 +40,7 @@ pub struct Transformer {
 }
 
 impl Transformer {
-    /// Returns a network with initial weights, drawn from the device's random numbers.
+    /// Returns a network with initial weights, drawn from the device's random number generator.
     ///
     /// # Errors
     ///
@@ -62,8 +63,8 @@ impl Transformer {
         })
     }
 
-    /// Returns the next-token logits at every target position, each of which sees the target up to itself and the
-    /// whole source.
+    /// Returns the logits of the next token at every target position. Each position sees the whole source, itself and
+    /// the target positions before it.
     ///
     /// # Shapes
     ///
@@ -93,8 +94,8 @@ impl Transformer {
         source: Tensor<2, Int>,
         target_input: Tensor<2, Int>,
     ) -> AttentionWeights {
-        let (memory, encoder) = self.encode_returning(source, ReturnedWeights::All);
-        let (_, layers) = self.decode_returning(target_input, &memory, ReturnedWeights::All);
+        let (memory, encoder) = self.encode_returning(source, ReturnedAttention::All);
+        let (_, layers) = self.decode_returning(target_input, &memory, ReturnedAttention::All);
         let decoder = layers.iter().filter_map(|layer| layer.self_attention.clone());
         let cross = layers.iter().filter_map(|layer| layer.cross_attention.clone());
         AttentionWeights {
@@ -104,8 +105,8 @@ impl Transformer {
         }
     }
 
-    /// Returns the training loss: the [label-smoothed cross-entropy](linear_cross_entropy) of each target token, in
-    /// nats, summed over the tokens that are no padding.
+    /// Returns the training loss, in nats: the sum of the [label-smoothed cross-entropy](linear_cross_entropy) over all
+    /// target tokens that are not padding.
     ///
     /// # Shapes
     ///
@@ -125,7 +126,7 @@ impl Transformer {
         smoothing: f64,
     ) -> Tensor<1> {
         let memory = self.encode(source);
-        let (x, _) = self.decode_returning(target_input, &memory, ReturnedWeights::None);
+        let (x, _) = self.decode_returning(target_input, &memory, ReturnedAttention::None);
         linear_cross_entropy(x, self.output_weight(), target_output, self.pad_id, smoothing)
     }
 
@@ -139,10 +140,10 @@ impl Transformer {
     ///
     /// If a sequence is longer than the model's positions or a token is outside its vocabulary.
     pub fn encode(&self, source: Tensor<2, Int>) -> Memory {
-        self.encode_returning(source, ReturnedWeights::None).0
+        self.encode_returning(source, ReturnedAttention::None).0
     }
 
-    /// Returns the next-token logits at every position of whole targets.
+    /// Returns the logits of the next token at every position of whole targets.
     ///
     /// # Shapes
     ///
@@ -153,20 +154,20 @@ impl Transformer {
     ///
     /// If a sequence is longer than the model's positions or a token is outside its vocabulary.
     pub fn decode(&self, target_input: Tensor<2, Int>, memory: &Memory) -> Tensor<3> {
-        let (x, _) = self.decode_returning(target_input, memory, ReturnedWeights::None);
+        let (x, _) = self.decode_returning(target_input, memory, ReturnedAttention::None);
         product_of_rows(x, self.output_weight().transpose())
     }
 
-    /// Returns the device where the weights are, and where input must be.
+    /// Returns the device of the weights. Inputs must be on this device.
     pub fn device(&self) -> Device {
         self.embedding.weight.device()
     }
 
-    /// Encodes `[batch, source_seq]`, and returns the attention weights that are asked for.
+    /// Encodes `[batch, source_seq]`. Returns the memory and the attention weights that `returned` names.
     fn encode_returning(
         &self,
         source: Tensor<2, Int>,
-        returned: ReturnedWeights,
+        returned: ReturnedAttention,
     ) -> (Memory, Vec<Tensor<4>>) {
         let hidden = padding_mask(source.clone(), self.pad_id);
         let x = embed(&self.embedding, &self.source_positions, source, 0);
@@ -176,12 +177,12 @@ impl Transformer {
     }
 
     /// Returns the decoder's output `[batch, target_seq, d_model]` for whole targets `[batch, target_seq]`, and the
-    /// attention weights that are asked for.
+    /// attention weights that `returned` names.
     fn decode_returning(
         &self,
         target_input: Tensor<2, Int>,
         memory: &Memory,
-        returned: ReturnedWeights,
+        returned: ReturnedAttention,
     ) -> (Tensor<3>, Vec<DecoderLayerWeights>) {
         let x = embed(self.target_embedding(), &self.target_positions, target_input, 0);
         let x = self.embedding_dropout.forward(x);

@@ -2,7 +2,7 @@
 //! its input is cut up.
 
 use attend_model::{
-    Decoder, DecoderState, Encoder, Ensemble, InferenceTransformer, Memory, Precision, ReturnedWeights,
+    Decoder, DecoderState, Encoder, Ensemble, InferenceTransformer, Memory, Precision, ReturnedAttention,
     Transformer, TransformerConfig, padding_mask, sinusoids,
 };
 use burn::module::Module;
@@ -29,7 +29,7 @@ fn step(
     device: &Device,
 ) -> Tensor<2> {
     let next = model.step(Tensor::from_ints(tokens, device), state);
-    next.logits - next.log_totals.unsqueeze_dim(1)
+    next.logits - next.log_sum_exp.unsqueeze_dim(1)
 }
 
 #[test]
@@ -39,9 +39,9 @@ fn a_layer_computes_the_same_with_packed_weights_and_without() {
     let hidden = padding_mask(batch(&[SOURCES[1]], &device), PAD);
     for config in variants() {
         let encoder = Encoder::new(&config, &device).map(&mut Spread(0.0));
-        let (states, _) = encoder.forward(x.clone(), hidden.clone(), ReturnedWeights::None);
+        let (states, _) = encoder.forward(x.clone(), hidden.clone(), ReturnedAttention::None);
         let packed = encoder.pack(Precision::Float32);
-        for returned in [ReturnedWeights::None, ReturnedWeights::All] {
+        for returned in [ReturnedAttention::None, ReturnedAttention::All] {
             let (of_packed, _) = packed.forward(x.clone(), hidden.clone(), returned);
             assert_close(of_packed, states.clone());
         }
@@ -51,15 +51,15 @@ fn a_layer_computes_the_same_with_packed_weights_and_without() {
             states,
             hidden: hidden.clone(),
         };
-        let (whole, _) = decoder.forward(x.clone(), &memory, ReturnedWeights::None);
+        let (whole, _) = decoder.forward(x.clone(), &memory, ReturnedAttention::None);
         let packed = decoder.clone().pack(Precision::Float32);
-        let (of_packed, _) = packed.forward(x.clone(), &memory, ReturnedWeights::None);
+        let (of_packed, _) = packed.forward(x.clone(), &memory, ReturnedAttention::None);
         assert_close(of_packed, whole.clone());
         let (mut state, mut state_of_packed) = (decoder.start(memory.clone()), packed.start(memory));
         for position in 0..6 {
             let x = x.clone().slice_dim(1, position..position + 1);
-            let (step, _) = decoder.step(x.clone(), &mut state, ReturnedWeights::All);
-            let (step_of_packed, _) = packed.step(x, &mut state_of_packed, ReturnedWeights::None);
+            let (step, _) = decoder.step(x.clone(), &mut state, ReturnedAttention::All);
+            let (step_of_packed, _) = packed.step(x, &mut state_of_packed, ReturnedAttention::None);
             let expected = whole.clone().slice_dim(1, position..position + 1);
             assert_close(step, expected.clone());
             assert_close(step_of_packed, expected);
@@ -120,7 +120,7 @@ fn given_targets_are_scored_and_attended_as_by_the_whole_pass() {
         let inference = InferenceTransformer::new(model, Precision::Float32);
         let memory = inference.encode(batch(&SOURCES, &device));
         assert_close(inference.score(input.clone(), output, &memory), expected);
-        // Of two layers, the first is the last but one.
+        // Of two layers, the first is the second-to-last.
         let alignment = inference.alignment(input.clone(), &memory);
         assert_close(alignment.clone(), of_first_layer);
         let mut state = inference.start(memory);
@@ -168,12 +168,12 @@ fn an_ensemble_is_as_sure_as_its_networks_in_the_mean() {
         let (expected, alignments) = of_networks
             .map(|(model, state)| {
                 let (next, alignment) = model.step_aligned(tokens.clone(), state);
-                ((next.logits - next.log_totals.unsqueeze_dim(1)).exp(), alignment)
+                ((next.logits - next.log_sum_exp.unsqueeze_dim(1)).exp(), alignment)
             })
             .unzip();
         let (next, alignment) = ensemble.step_aligned(tokens.clone(), &mut states);
         assert_close(
-            (next.logits - next.log_totals.unsqueeze_dim(1)).exp(),
+            (next.logits - next.log_sum_exp.unsqueeze_dim(1)).exp(),
             mean(expected),
         );
         assert_close(alignment.clone(), mean(alignments));

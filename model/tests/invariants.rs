@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use attend_model::{
-    Decoder, Encoder, Memory, MultiHeadAttention, NormPlacement, PositionKind, Preset, ReturnedWeights,
+    Decoder, Encoder, Memory, MultiHeadAttention, NormPlacement, PositionKind, Preset, ReturnedAttention,
     Transformer, TransformerConfig, padding_mask, sinusoids,
 };
 use burn::module::{Module, ModuleVisitor, Param};
@@ -162,9 +162,9 @@ fn returning_weights_changes_no_output() {
     for config in variants() {
         let encoder = Encoder::new(&config, &device);
         let encode = |returned| encoder.forward(x.clone(), hidden.clone(), returned);
-        let (states, weights) = encode(ReturnedWeights::None);
+        let (states, weights) = encode(ReturnedAttention::None);
         assert!(weights.is_empty());
-        let (same, weights) = encode(ReturnedWeights::All);
+        let (same, weights) = encode(ReturnedAttention::All);
         assert_close(same, states.clone());
         assert_eq!(weights.len(), 3);
 
@@ -173,12 +173,12 @@ fn returning_weights_changes_no_output() {
             states,
             hidden: hidden.clone(),
         };
-        let (expected, _) = decoder.forward(x.clone(), &memory, ReturnedWeights::None);
-        // Of two layers, the first is the last but one.
+        let (expected, _) = decoder.forward(x.clone(), &memory, ReturnedAttention::None);
+        // Of two layers, the first is the second-to-last.
         for (returned, of_layers) in [
-            (ReturnedWeights::None, [(false, false), (false, false)]),
-            (ReturnedWeights::Alignment, [(false, true), (false, false)]),
-            (ReturnedWeights::All, [(true, true), (true, true)]),
+            (ReturnedAttention::None, [(false, false), (false, false)]),
+            (ReturnedAttention::Alignment, [(false, true), (false, false)]),
+            (ReturnedAttention::All, [(true, true), (true, true)]),
         ] {
             let (output, weights) = decoder.forward(x.clone(), &memory, returned);
             assert_close(output, expected.clone());

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use attend_model::{
     DecoderLayer, EncoderLayer, Memory, MultiHeadAttention, NormPlacement, PositionKind, Preset,
-    ReturnedWeights, Transformer, TransformerConfig, causal_mask, scaled_dot_product_attention,
+    ReturnedAttention, Transformer, TransformerConfig, causal_mask, scaled_dot_product_attention,
 };
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor};
@@ -117,7 +117,7 @@ fn encoder_layer() {
         let mut layer = EncoderLayer::new(&TransformerConfig { norm, ..config() }, &device);
         fixture.load(&mut layer);
         let x = fixture.floats("input/x", &device);
-        let (output, _) = layer.forward(x, fixture.padding(&device), ReturnedWeights::None);
+        let (output, _) = layer.forward(x, fixture.padding(&device), ReturnedAttention::None);
         assert_output(&fixture, "expected/output", output);
     }
 }
@@ -134,7 +134,7 @@ fn decoder_layer() {
             hidden: fixture.padding(&device),
         };
         let x = fixture.floats("input/x", &device);
-        let (output, _) = layer.forward(x, causal_mask(4, &device), &memory, ReturnedWeights::None);
+        let (output, _) = layer.forward(x, causal_mask(4, &device), &memory, ReturnedAttention::None);
         assert_output(&fixture, "expected/output", output);
     }
 }
@@ -173,7 +173,7 @@ fn check_model(name: &str, config: &TransformerConfig) {
     );
     let gradients = loss.backward();
 
-    // PyTorch hides padding from the decoder's own attention, where ours relies on the causal mask. The two can
+    // PyTorch hides padding from the decoder's own attention; this network relies on the causal mask. The two can
     // differ in the rows of padding alone, which nobody reads.
     let padding = target_input
         .equal_elem(config.pad_id as i64)
@@ -228,7 +228,7 @@ fn check_gradients(fixture: &Fixture, ours: &BTreeMap<String, Vec<f32>>) {
     println!("{} gradients: at most {:.1e} ({})", ours.len(), worst.0, worst.1);
 }
 
-/// Collects gradients by parameter, named and laid out as in PyTorch.
+/// Collects gradients by parameter, with the names and the memory layout of PyTorch.
 struct PyTorchGradients<'a> {
     gradients: &'a Gradients,
     /// Field names from the model down, each with the type of the module that it belongs to.

@@ -8,10 +8,11 @@ thread_local! {
     static DTYPE: Cell<FloatDType> = const { Cell::new(FloatDType::F32) };
 }
 
-/// Runs `work`, in which this thread computes matrix products in `dtype`: it rounds both factors and the result.
+/// Runs `work`. Meanwhile, matrix products on this thread are computed in `dtype`: both factors and the result are
+/// rounded to it.
 ///
-/// The backward passes of these products compute in `dtype` as well, also when they run later or on another thread.
-/// Weights stay in 32-bit floats, and so does all that is not a matrix product: softmax, layer normalization, loss.
+/// The backward pass of such a matrix product computes in `dtype` too, even if it runs after `work` or on another
+/// thread. Everything else stays in 32-bit floats: weights, softmax, layer normalization and the loss.
 ///
 /// ```
 /// use attend_ops::{Activation, autocast, linear};
@@ -36,13 +37,14 @@ pub fn autocast<R>(dtype: FloatDType, work: impl FnOnce() -> R) -> R {
     work()
 }
 
-/// Returns whether this thread computes matrix products in another type than 32-bit floats.
+/// Returns whether this thread computes matrix products in a type other than 32-bit floats.
 #[cfg(feature = "flex")]
 pub(crate) fn is_active() -> bool {
     DTYPE.get() != FloatDType::F32
 }
 
-/// Returns the matrix product of two matrices, or of two stacks of matrices, computed in this thread's type.
+/// Returns the matrix product of two matrices, or of two batches of matrices, in the type that [`autocast`] set for
+/// this thread.
 pub(crate) fn matmul<const D: usize>(left: Tensor<D>, right: Tensor<D>) -> Tensor<D> {
     match DTYPE.get() {
         FloatDType::F32 => left.matmul(right),

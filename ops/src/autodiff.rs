@@ -8,11 +8,11 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend};
 
-/// Computes an operation of `N` inputs and adds it to the autodiff graph.
+/// Computes an operation with `N` inputs, and adds it to the autodiff graph.
 ///
-/// `forward` takes the inputs outside of the graph, and returns the output and all that the backward pass needs.
-/// `backward` takes what `forward` kept and the gradient of the output, and returns the gradients of the inputs in the
-/// order of `inputs`.
+/// `forward` takes the inputs without their graph. It returns the output and the values that the backward pass needs.
+/// `backward` takes these values and the gradient with respect to the output. It returns the gradients with respect to
+/// the inputs, in the order of `inputs`.
 pub(crate) fn record<B: Backend, C: CheckpointStrategy, S, const N: usize>(
     inputs: [FloatTensor<Autodiff<B, C>>; N],
     forward: impl FnOnce([FloatTensor<B>; N]) -> (FloatTensor<B>, S),

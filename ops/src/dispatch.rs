@@ -16,12 +16,12 @@ pub(crate) enum Kernels {
     Flex,
     /// Kernels with a backward pass for flex, on a device with autodiff.
     FlexAutodiff,
-    /// No kernels: every operation computes its reference version.
+    /// No kernels: every operation runs its reference version.
     None,
 }
 
 /// Returns the kernels that can compute on `tensor`. Kernels compute in 32-bit floats, so there are none for other
-/// types, nor within [`autocast`](crate::autocast()).
+/// types, and none within [`autocast`](crate::autocast()).
 #[cfg(feature = "flex")]
 pub(crate) fn kernels_of<const D: usize>(tensor: &Tensor<D>) -> Kernels {
     let device = tensor.device();
@@ -40,23 +40,23 @@ pub(crate) fn is_flex(device: &Device) -> bool {
     device.clone().without_autodiff() == Device::flex()
 }
 
-/// Returns false: the crate was compiled without flex.
+/// Returns false, because the crate was compiled without flex.
 #[cfg(not(feature = "flex"))]
 pub(crate) fn is_flex(_device: &Device) -> bool {
     false
 }
 
-/// Computes an operation by its kernel where the first tensor's device has one, else by its `reference`.
+/// Computes an operation with its kernel if the first tensor's device has one, and with its `reference` otherwise.
 ///
 /// ```text
 /// dispatch!(Flex | FlexAutodiff => LayerNorm::layer_norm_forward(x, gamma, beta; epsilon))
 /// ```
 ///
-/// Before the arrow stand the [`Kernels`] that the operation has. Behind it stands a function of a trait in the
-/// operation's `kernel.rs` with its tensors and, behind a semicolon, its other arguments. The operation's function
-/// `reference` takes all of these arguments in the same order.
+/// On the left of the arrow are the [`Kernels`] that the operation has. On the right is a function of a trait in the
+/// operation's `kernel.rs`, with its tensors and, after a semicolon, its other arguments. The operation's function
+/// `reference` takes the same arguments in the same order.
 ///
-/// An operation of another form names a tensor and both calls:
+/// If an operation does not have this form, the macro takes a tensor on the device and the two calls:
 ///
 /// ```text
 /// dispatch!(&tensor, Flex => kernel_of_the_operation(tensor), else reference(tensor))
@@ -84,7 +84,7 @@ macro_rules! dispatch {
     };
 }
 
-/// Computes an operation by its `reference`: the crate was compiled without kernels.
+/// Computes an operation with its `reference`, because the crate was compiled without kernels.
 #[cfg(not(feature = "flex"))]
 macro_rules! dispatch {
     ($($kernels:ident)|+ => $kernel:ident::$function:ident(

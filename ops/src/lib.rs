@@ -1,9 +1,9 @@
 //! The operations of the network and of its training: functions on tensors.
 //!
-//! An operation computes the same on every device. Where this crate has a kernel for the device, today on Burn's CPU
-//! backend flex, the kernel runs: one pass over the numbers, forward or backward, in place of a chain of tensor
-//! operations, without memory for the results in between. Elsewhere the operation's `reference` runs, which is that
-//! chain; each operation's module has it, for example [`layer_norm::reference`].
+//! An operation returns the same result on every device, up to rounding. If this crate has a kernel for the device, the
+//! kernel runs: it makes one pass over the numbers, forward or backward, without memory for intermediate results. There
+//! are kernels for Burn's CPU backend flex. On other devices the operation's `reference` runs, which is a chain of
+//! tensor operations. Each operation's module exports its reference, for example [`layer_norm::reference`].
 //!
 //! | operation | section of the paper |
 //! |---|---|
@@ -30,8 +30,8 @@
 //! assert_eq!(y.into_data().iter::<f32>().collect::<Vec<_>>(), [11.5, 0.0]);
 //! ```
 //!
-//! Within [`autocast()`] matrix products are computed in half precision. [`Precision`] names the types that networks
-//! compute in, and [`padding_multiple`] the length of rows that a device likes.
+//! Within [`autocast()`], matrix products are computed in half precision. [`Precision`] names the number types in which
+//! networks compute. [`padding_multiple`] returns the multiple to which batches should be padded on a device.
 
 pub mod adam;
 pub mod attention;

@@ -6,8 +6,9 @@ use strum::{Display, EnumString, VariantNames};
 
 /// The numbers in which a network's matrix products are computed: `float32`, `bfloat16`, `float16` or `int8`.
 ///
-/// Training computes all matrix products in this precision, translating those with weights. Everything else is computed
-/// in 32-bit floats whatever the precision: softmax, layer normalization, sums, the loss and the optimizer.
+/// Training computes all matrix products in this precision. Inference computes those matrix products in it that have a
+/// weight as a factor. Everything else is computed in 32-bit floats in every precision: softmax, layer normalization,
+/// sums, the loss and the optimizer.
 ///
 /// ```
 /// use attend_ops::Precision;
@@ -32,26 +33,29 @@ use strum::{Display, EnumString, VariantNames};
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum Precision {
-    /// 32-bit floats, in which networks are trained and their weights are saved. Every device computes in them.
+    /// 32-bit floats. Networks are trained and saved in this type, and every device computes in it.
     #[default]
     Float32,
-    /// 16-bit floats with the 8 exponent bits of float32 and 8 significant bits in place of 24: they reach as far, from
-    /// 10⁻³⁸ to 10³⁸, and round to about 2 decimal digits. While training, weights are kept in 32-bit floats and
-    /// rounded for each product; while translating, they are kept rounded.
+    /// 16-bit floats with 8 exponent bits, as in float32, and 8 significant bits instead of 24. They have the range of
+    /// float32, from 10⁻³⁸ to 10³⁸, and round to about 2 decimal digits. Training keeps weights in 32-bit floats and
+    /// rounds them for each matrix product. For inference, weights are rounded once.
     BFloat16,
-    /// 16-bit floats with 5 exponent bits and 11 significant bits: they round to about 3 decimal digits, but reach only
-    /// from 6·10⁻⁸ to 65504, so that training has to scale its loss. Weights are kept as they are with
-    /// [`BFloat16`](Self::BFloat16).
+    /// 16-bit floats with 5 exponent bits and 11 significant bits. They round to about 3 decimal digits, but reach only
+    /// from 6·10⁻⁸ to 65504, so that training has to scale its loss. Training keeps weights in 32-bit floats and rounds
+    /// them for each matrix product. For inference, weights are rounded once.
     Float16,
-    /// 8-bit integers, while translating. Weights are rounded when a network is loaded, with a scale for each output of
-    /// a layer; the layer's inputs are rounded as they come, with a scale for each row. See
-    /// [`PackedLinear`](crate::PackedLinear). Networks are not trained in integers.
+    /// 8-bit integers, for inference only: networks are not trained in integers. Weights are rounded when a network is
+    /// loaded, with one scale per output of a layer. A layer's inputs are rounded at each call, with one scale per row.
+    /// See [`PackedLinear`](crate::PackedLinear).
     Int8,
 }
 
 impl Precision {
-    /// Returns the float type in which a device multiplies. For [`Int8`](Self::Int8) it is float32: a device without a
-    /// kernel for integers rounds the factors to the same 255 steps and multiplies them as floats.
+    /// Returns the float type in which a device computes matrix products.
+    ///
+    /// For [`Int8`](Self::Int8) it is float32: a device without a kernel for integers rounds both factors to 255 levels
+    /// and multiplies them as floats. The kernel for flex multiplies integers. It also rounds inputs to 255 levels, 127
+    /// on each side of zero, but on some processors rounds weights to only 63 on each side.
     #[must_use]
     pub fn dtype(self) -> FloatDType {
         match self {

@@ -29,7 +29,8 @@ fn relative_error<const D: usize>(actual: Tensor<D>, expected: Tensor<D>) -> f64
     f64::from(difference) / f64::from(largest.max(f32::MIN_POSITIVE))
 }
 
-/// Asserts that two outputs agree, and their gradients of each input when the output's gradient has no pattern.
+/// Asserts that two outputs agree. Asserts the same for their gradients with respect to each input, for a gradient of
+/// the output that has no pattern.
 fn assert_same<const D: usize>(
     actual: Tensor<D>,
     expected: Tensor<D>,
@@ -375,8 +376,8 @@ fn packed_linear_formula(
     }
 }
 
-/// The kernels compute on a device without autodiff, the reference version on one with autodiff and where it is asked
-/// for.
+/// The kernels compute on a device without autodiff. The reference version computes on a device with autodiff, or if it
+/// is asked for.
 #[test]
 fn a_packed_linear_layer_multiplies_as_its_precision_says() {
     for (batch, seq, d_input, d_output) in [

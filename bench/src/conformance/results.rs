@@ -197,7 +197,7 @@ fn steps(model: Transformer, batch: &Batch, precision: Precision) -> Vec<f32> {
     let steps = (0..batch.target_input.width).map(|position| {
         let tokens = target.clone().slice_dim(1, position..position + 1).squeeze_dim(1);
         let next = model.step(tokens, &mut state);
-        (next.logits - next.log_totals.unsqueeze_dim(1)).unsqueeze_dim(1)
+        (next.logits - next.log_sum_exp.unsqueeze_dim(1)).unsqueeze_dim(1)
     });
     values(Tensor::<3>::cat(steps.collect(), 1))
 }

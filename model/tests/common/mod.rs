@@ -73,8 +73,8 @@ pub(crate) fn batch(rows: &[&[i32]], device: &Device) -> Tensor<2, Int> {
     Tensor::from_data(TensorData::new(ids, [rows.len(), seq]), device)
 }
 
-/// Returns the bound of a difference: `full` for 32-bit floats, `tf32` where Burn rounds the factors of matrix products
-/// to TF32, on NVIDIA's GPUs by CUDA. TF32 has the fraction of float16; its bounds are twice what matrix products in
+/// Returns the bound of a difference: `full` for 32-bit floats, `tf32` if Burn rounds the factors of matrix products
+/// to TF32, as it does on NVIDIA's GPUs by CUDA. TF32 has the fraction of float16; its bounds are twice what matrix products in
 /// float16 on the processor differ by.
 pub(crate) fn bound(full: f64, tf32: f64) -> f64 {
     if format!("{:?}", Device::default()).contains("Cuda") {

@@ -55,7 +55,7 @@ impl WithSimd for Elements<'_> {
     }
 }
 
-// Spelled out in vectors, because the compiler does not make vectors of a loop over so many slices.
+// The vectors are explicit, because the compiler does not vectorize a loop over so many slices.
 #[inline(always)]
 fn take_step<S: Simd>(
     simd: S,
@@ -65,7 +65,7 @@ fn take_step<S: Simd>(
     factors: &Factors,
 ) {
     let [beta_1, beta_2] = factors.betas.map(|beta| simd.splat_f32s(beta));
-    let [rest_1, rest_2] = factors.betas.map(|beta| simd.splat_f32s(1.0 - beta));
+    let [one_minus_beta_1, one_minus_beta_2] = factors.betas.map(|beta| simd.splat_f32s(1.0 - beta));
     let [scale, rate] = [factors.gradient, factors.rate].map(|factor| simd.splat_f32s(factor));
     let [correction, epsilon, kept] =
         [factors.square_correction, factors.epsilon, factors.kept].map(|factor| simd.splat_f32s(factor));
@@ -73,8 +73,8 @@ fn take_step<S: Simd>(
     for ((weight, &gradient), (mean, mean_square)) in weights.iter_mut().zip(gradients).zip(moments) {
         let gradient = simd.mul_f32s(gradient, scale);
         let square = simd.mul_f32s(gradient, gradient);
-        *mean = simd.mul_add_e_f32s(*mean, beta_1, simd.mul_f32s(gradient, rest_1));
-        *mean_square = simd.mul_add_e_f32s(*mean_square, beta_2, simd.mul_f32s(square, rest_2));
+        *mean = simd.mul_add_e_f32s(*mean, beta_1, simd.mul_f32s(gradient, one_minus_beta_1));
+        *mean_square = simd.mul_add_e_f32s(*mean_square, beta_2, simd.mul_f32s(square, one_minus_beta_2));
         let deviation = simd.sqrt_f32s(simd.mul_f32s(*mean_square, correction));
         let step = simd.div_f32s(simd.mul_f32s(*mean, rate), simd.add_f32s(deviation, epsilon));
         *weight = simd.sub_f32s(simd.mul_f32s(*weight, kept), step);

@@ -19,20 +19,20 @@ pub struct AdamStep {
     pub number: usize,
     /// The learning rate `α`.
     pub learning_rate: f64,
-    /// The factor by which gradients are multiplied first: less than 1 where they are clipped.
+    /// The factor by which gradients are multiplied before the step. It is below 1 if they are clipped.
     pub gradient_factor: f64,
-    /// `β₁`: the share of the gradients' moving average that a step keeps.
+    /// `β₁`: the factor by which the moving average of the gradients decays at each step.
     pub beta_1: f64,
-    /// `β₂`: the share of the moving average of the gradients' squares that a step keeps.
+    /// `β₂`: the factor by which the moving average of the gradients' squares decays at each step.
     pub beta_2: f64,
-    /// `ε`: keeps the step finite where all gradients were 0.
+    /// `ε`: a small number that keeps the step finite if all gradients so far were 0.
     pub epsilon: f64,
-    /// The weight decay `λ` of AdamW (Loshchilov and Hutter, 2019), 0 in Adam: a step takes the share `α λ` off a
-    /// weight.
+    /// `λ`: the weight decay of AdamW (Loshchilov and Hutter, 2019), which is 0 in Adam. Each step multiplies the
+    /// weight by `1 - α λ` before the rest of the update.
     pub weight_decay: f64,
 }
 
-/// The moving averages of a weight's gradients: `m` and `v` in the paper, before their correction.
+/// The moving averages for a weight: `m` and `v` in the paper, before the bias correction.
 #[derive(Clone, Debug)]
 pub struct Moments<const D: usize> {
     /// `m`, the moving average of the gradients.
@@ -51,9 +51,9 @@ pub struct Moments<const D: usize> {
 /// weight = (1 - α λ) weight - α m/(1 - β₁ᵗ) / (sqrt(v/(1 - β₂ᵗ)) + ε)
 /// ```
 ///
-/// For example, the first step of Adam with `β₁ = 0.9`, `β₂ = 0.98` and `g = 2` finds `m = 0.2` and `v = 0.08`.
-/// Corrected, they are 2 and 4, so that the weight falls by `α · 2 / sqrt(4) = α`: the first step has the size of the
-/// learning rate, whatever the gradient.
+/// For example, let `β₁ = 0.9`, `β₂ = 0.98` and `g = 2` in the first step of Adam. Then `m = 0.2` and `v = 0.08`. With
+/// bias correction they are 2 and 4, so that the weight falls by `α · 2 / sqrt(4) = α`. The size of the first step is
+/// the learning rate, whatever the gradient.
 ///
 /// All tensors have the weight's shape, and are on one device without autodiff. Before the first step the moments are
 /// zeros.
@@ -75,20 +75,20 @@ pub fn adam<const D: usize>(
     )
 }
 
-/// The factors of a step, in the type of the weights.
+/// The factors of a step, in the float type of the kernels.
 #[derive(Clone, Copy, Debug)]
 struct Factors {
     /// `β₁` and `β₂`
     betas: [f32; 2],
     /// The factor of gradients.
     gradient: f32,
-    /// `α / (1 - β₁ᵗ)`: the learning rate with the correction of `m`.
+    /// `α / (1 - β₁ᵗ)`: the learning rate times the bias correction of `m`.
     rate: f32,
-    /// `1 / (1 - β₂ᵗ)`: the correction of `v`.
+    /// `1 / (1 - β₂ᵗ)`: the bias correction of `v`.
     square_correction: f32,
     /// `ε`
     epsilon: f32,
-    /// `1 - α λ`: the share of a weight that the decay leaves.
+    /// `1 - α λ`: the factor by which the decay multiplies a weight.
     kept: f32,
 }
 

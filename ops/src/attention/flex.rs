@@ -68,9 +68,9 @@ impl WithSimd for Heads<'_> {
     }
 }
 
-/// The sizes of a call, and where a head's part of a sentence lies in a batch.
+/// The sizes of a call. The methods find and copy the part of a batch that belongs to one head of one sentence.
 ///
-/// Each head's parts that become right factors of a [`small_product`] are first copied to rows that are padded to whole
+/// A part that becomes the right factor of a [`small_product`] is first copied to rows that are padded to whole
 /// registers.
 #[derive(Clone, Copy)]
 struct Sizes {
@@ -118,19 +118,21 @@ impl Sizes {
         (0..self.batch).flat_map(move |batch| (0..self.n_heads).map(move |head| (batch, head)))
     }
 
-    /// Returns a head's queries of a sentence: rows of `d_head` values that begin `d_model` values apart.
+    /// Returns the queries of one head of one sentence: rows of `d_head` values, the starts of which are `d_model`
+    /// values apart.
     #[inline(always)]
     fn queries_of(self, queries: &[f32], batch: usize, head: usize) -> &[f32] {
         &queries[batch * self.queries * self.d_model + head * self.d_head..]
     }
 
-    /// Returns a head's keys, or its values, of a sentence: rows of `d_head` values that begin `d_model` values apart.
+    /// Returns the keys, or the values, of one head of one sentence: rows of `d_head` values, the starts of which are
+    /// `d_model` values apart.
     #[inline(always)]
     fn keys_of(self, keys: &[f32], batch: usize, head: usize) -> &[f32] {
         &keys[batch * self.keys * self.d_model + head * self.d_head..]
     }
 
-    /// Copies a head's part of a sentence to padded rows, `[positions, padded_head]`.
+    /// Copies the part of one head of one sentence to padded rows, `[positions, padded_head]`.
     #[inline(always)]
     fn copy_rows(self, rows: &mut [f32], part: &[f32]) {
         for (row, values) in rows
@@ -141,7 +143,7 @@ impl Sizes {
         }
     }
 
-    /// Copies a head's keys, or its values, of a sentence to columns, `[d_head, padded_keys]`.
+    /// Copies the keys, or the values, of one head of one sentence to columns, `[d_head, padded_keys]`.
     #[inline(always)]
     fn copy_columns(self, columns: &mut [f32], part: &[f32]) {
         for (key, values) in part.chunks(self.d_model).take(self.keys).enumerate() {
@@ -151,7 +153,7 @@ impl Sizes {
         }
     }
 
-    /// Copies padded rows to a head's part of a sentence in a batch whose sentences have `length` positions.
+    /// Copies padded rows to the part of one head of one sentence, in a batch of sentences with `length` positions.
     #[inline(always)]
     fn paste_rows(self, into: &mut [f32], length: usize, batch: usize, head: usize, rows: &[f32]) {
         let part = &mut into[batch * length * self.d_model + head * self.d_head..];
@@ -169,8 +171,8 @@ impl Sizes {
         (self.d_head as f32).sqrt().recip()
     }
 
-    /// Computes a head's attention weights, `[queries, padded_keys]` with zeros as padding, from its queries and from
-    /// its keys as [`copy_columns`](Self::copy_columns) copied them.
+    /// Computes the attention weights of one head of one sentence, `[queries, padded_keys]`, with zeros as padding.
+    /// `keys` are columns from [`copy_columns`](Self::copy_columns).
     #[inline(always)]
     fn weigh<S: Simd>(
         self,
@@ -240,9 +242,10 @@ mod backward {
         }
     }
 
-    /// The backward pass over all heads. It computes the weights again, which costs less than to keep them.
+    /// The backward pass over all heads. It computes the attention weights again, which costs less than keeping them.
     ///
-    /// For one head, let `G` be the gradient of the output `W V`, where `W = softmax(S)` and `S = Q Kᵀ / sqrt(d_head)`:
+    /// For one head, let `W = softmax(S)` with `S = Q Kᵀ / sqrt(d_head)`, and let `G` be the gradient with respect to
+    /// the output `W V`:
     ///
     /// ```text
     /// dV = Wᵀ G,  dW = G Vᵀ

@@ -17,10 +17,10 @@ pub(super) trait Attention: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// A backend with a kernel for the backward pass, too.
+/// A backend with kernels for the forward and the backward pass.
 #[cfg(feature = "autodiff")]
 pub(super) trait AttentionBackward: Attention {
-    /// Returns the gradients of query, key and value for the `gradient` of the output.
+    /// Returns the gradients with respect to query, key and value, given the `gradient` with respect to the output.
     fn attention_backward(
         query: FloatTensor<Self>,
         key: FloatTensor<Self>,

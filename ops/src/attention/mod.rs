@@ -1,4 +1,4 @@
-//! Attention of all heads.
+//! Attention with several heads, without its projections.
 
 use burn::tensor::{Bool, Tensor};
 
@@ -12,17 +12,17 @@ mod reference;
 
 pub use reference::{attention_with_weights, reference, scaled_dot_product_attention};
 
-/// Returns what `n_heads` heads attend to: `softmax(Q Kᵀ / sqrt(d_head)) V` for each head (section 3.2.1, equation 1).
+/// Returns the outputs of `n_heads` attention heads: `softmax(Q Kᵀ / sqrt(d_head)) V` for each head (section 3.2.1,
+/// equation 1).
 ///
-/// The queries of all heads lie side by side in the last dimension, each `d_head = d_model / n_heads` long, and so do
-/// their keys, their values and their outputs. A query from which every key is hidden has no defined output: each query
-/// must see at least one key.
+/// The last dimension is the concatenation of the heads, each of size `d_head = d_model / n_heads`. Each query must see
+/// at least one key. If all keys are hidden from a query, its output is undefined.
 ///
 /// # Shapes
 ///
 /// - query Q and output: `[batch, queries, d_model]`
 /// - key K, value V: `[batch, keys, d_model]`
-/// - hidden: `[batch or 1, 1, queries or 1, keys]`, `true` where a key is hidden
+/// - hidden: `[batch or 1, 1, queries or 1, keys]`, `true` at hidden keys
 #[must_use]
 pub fn attention(
     query: Tensor<3>,

@@ -17,16 +17,17 @@ pub fn reference(
     attention_with_weights(query, key, value, hidden, n_heads).0
 }
 
-/// Returns what [`attention`](super::attention()) returns, and the attention weights `[batch, n_heads, queries, keys]`.
+/// Returns the output of [`attention`](super::attention()), and the attention weights
+/// `[batch, n_heads, queries, keys]`.
 ///
-/// The weights of a query over the keys sum to 1 in each head. No kernel computes them: they exist for those who look
-/// at them.
+/// In each head, the weights of a query sum to 1 over the keys. No kernel computes them, because training does not need
+/// them.
 ///
 /// # Shapes
 ///
 /// - query and first output: `[batch, queries, d_model]`
 /// - key, value: `[batch, keys, d_model]`
-/// - hidden: `[batch or 1, 1, queries or 1, keys]`, `true` where a key is hidden
+/// - hidden: `[batch or 1, 1, queries or 1, keys]`, `true` at hidden keys
 #[must_use]
 pub fn attention_with_weights(
     query: Tensor<3>,
@@ -47,17 +48,17 @@ pub fn attention_with_weights(
     (attended, weights)
 }
 
-/// Returns `softmax(Q Kᵀ / sqrt(d_head)) V` (section 3.2.1, equation 1), and the attention weights, which are the
-/// softmax.
+/// Returns `softmax(Q Kᵀ / sqrt(d_head)) V` (section 3.2.1, equation 1), and the softmax, which is the attention
+/// weights.
 ///
-/// The weights of each query sum to 1. A query from which every key is hidden has no defined output: each query must
-/// see at least one key.
+/// The weights of each query sum to 1. Each query must see at least one key. If all keys are hidden from a query, its
+/// output is undefined.
 ///
 /// # Shapes
 ///
 /// - query Q and first output: `[batch, n_heads, queries, d_head]`
 /// - key K, value V: `[batch, n_heads, keys, d_head]`
-/// - hidden: broadcastable to `[batch, n_heads, queries, keys]`, `true` where a key is hidden
+/// - hidden: broadcastable to `[batch, n_heads, queries, keys]`, `true` at hidden keys
 /// - weights: `[batch, n_heads, queries, keys]`
 #[must_use]
 pub fn scaled_dot_product_attention(
@@ -67,7 +68,7 @@ pub fn scaled_dot_product_attention(
     hidden: Option<Tensor<4, Bool>>,
 ) -> (Tensor<4>, Tensor<4>) {
     let [_, _, _, d_head] = query.dims();
-    // The query is scaled in place of the scores, because it is the smaller tensor.
+    // The scale is applied to the query instead of the scores, because the query is the smaller tensor.
     let query = query.mul_scalar((d_head as f64).powf(-0.5));
     let scores = matmul(query, key.swap_dims(2, 3));
     let scores = match hidden {

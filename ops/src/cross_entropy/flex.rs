@@ -9,8 +9,8 @@ use crate::flex::tensor::{columns, contiguous, floats, integers, tensor};
 use crate::flex::vectorized;
 use crate::flex::vectors::{exp_in_place, max, sum};
 
-/// The number of rows of logits that are in memory at a time. With fewer rows the weights are packed more often, with
-/// more rows the logits fall out of the cache.
+/// The number of rows of logits that are in memory at a time. With fewer rows, the weights are packed more often. With
+/// more rows, the logits do not fit into the processor's cache.
 const CHUNK: usize = 256;
 
 impl CrossEntropy for Flex {
@@ -32,7 +32,7 @@ struct Rows<'a> {
     weight: &'a [f32],
     vocab_size: usize,
     d_model: usize,
-    /// The position of each row in x, counted over the whole batch.
+    /// The position in x of each row, counted over the whole batch.
     positions: Vec<usize>,
     targets: Vec<usize>,
     values: Vec<f32>,
@@ -56,8 +56,8 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Returns the loss. Calls `use_gradients` for each chunk of rows with their positions, the rows, and the loss's
-    /// gradients of their logits.
+    /// Returns the loss. For each chunk of rows, calls `use_gradients` with the rows' positions, the rows, and the
+    /// gradients of the loss with respect to the rows' logits.
     fn visit(&self, smoothing: f64, mut use_gradients: impl FnMut(&[usize], &[f32], &[f32])) -> f64 {
         let mut loss = 0.0;
         let mut logits = vec![0.0; CHUNK.min(self.positions.len()) * self.vocab_size];
@@ -79,9 +79,9 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Replaces rows of logits by the loss's gradients of them, and returns the sum of the rows' losses.
+/// Replaces each logit by the gradient of the loss with respect to it, and returns the sum of the rows' losses.
 ///
-/// The gradient of a token's logit is its probability less its share of the smoothed target: `p(v) - ε/V`, and for the
+/// This gradient is the token's probability minus its probability in the smoothed target: `p(v) - ε/V`, and for the
 /// target token `p(y) - ε/V - (1 - ε)`.
 struct Losses<'a> {
     logits: &'a mut [f32],

@@ -17,10 +17,10 @@ pub(super) trait CrossEntropy: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// A backend with a kernel that finds the gradients together with the loss, so that no logits have to be kept.
+/// A backend with a kernel that computes the gradients together with the loss, so that no logits have to be kept.
 #[cfg(feature = "autodiff")]
 pub(super) trait CrossEntropyBackward: CrossEntropy {
-    /// Returns the loss, and its gradients of x and weight.
+    /// Returns the loss, and its gradients with respect to x and weight.
     fn cross_entropy_with_gradients(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -29,8 +29,8 @@ pub(super) trait CrossEntropyBackward: CrossEntropy {
         smoothing: f64,
     ) -> (FloatTensor<Self>, [FloatTensor<Self>; 2]);
 
-    /// Returns the gradients of x and weight for a `gradient` of the loss: `gradients`, which are for a gradient of 1,
-    /// times `gradient`.
+    /// Returns the gradients with respect to x and weight, given the `gradient` with respect to the loss: `gradients`,
+    /// which hold for a gradient of 1, times `gradient`.
     fn cross_entropy_backward(
         gradients: [FloatTensor<Self>; 2],
         gradient: FloatTensor<Self>,

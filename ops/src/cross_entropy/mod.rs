@@ -14,8 +14,9 @@ pub use reference::{label_smoothed_cross_entropy, reference};
 
 /// Returns the [`label_smoothed_cross_entropy`] of the logits `x Wᵀ`, in nats, summed over the tokens of a batch.
 ///
-/// The kernel computes the logits of a few hundred tokens at a time and replaces them by their gradients at once. So
-/// the logits of a whole batch, the largest tensor of training, never are in memory, and padding costs nothing.
+/// The kernel computes the logits of a few hundred tokens at a time, and replaces them by their gradients immediately.
+/// The logits of a whole batch would be the largest tensor of training. They are never in memory at once, and no logits
+/// of padding are computed.
 ///
 /// # Shapes
 ///

@@ -24,11 +24,12 @@ pub fn reference(
 /// ```
 ///
 /// Here `y` is the target token, `V` the size of the vocabulary, `ε` the smoothing, and `p` the softmax of the token's
-/// logits. Padding adds nothing. Divided by the number of real tokens, the sum is the loss of an update.
+/// logits. Padding adds nothing. The loss of an update is this sum divided by the number of tokens that are not
+/// padding.
 ///
-/// For example, let a vocabulary of 4 tokens have the probabilities 1/2, 1/4, 1/8, 1/8, the target be the second token,
-/// and `ε = 0.1`. In bits, the target costs `-log p(y) = 2`, and all tokens cost `(1 + 2 + 3 + 3) / 4 = 2.25` in the
-/// mean; so the loss is `0.9 · 2 + 0.1 · 2.25 = 2.025` bits, or 1.404 nats.
+/// For example, let the 4 tokens of a vocabulary have the probabilities 1/2, 1/4, 1/8 and 1/8, let the second token be
+/// the target, and let `ε = 0.1`. In bits, `-log p(y)` is 2, and the mean of `-log p(v)` over the vocabulary is
+/// `(1 + 2 + 3 + 3) / 4 = 2.25`. So the loss is `0.9 · 2 + 0.1 · 2.25 = 2.025` bits, or 1.404 nats.
 ///
 /// # Shapes
 ///
@@ -43,8 +44,8 @@ pub fn label_smoothed_cross_entropy(
     smoothing: f64,
 ) -> Tensor<1> {
     let padding = target.clone().equal_elem(pad_id as i64).unsqueeze_dim(2);
-    // log p(v) = logit(v) - log Σ exp(logit): subtracting the maximum changes nothing but keeps exp finite, and
-    // the mean of log p(v) needs no tensor of log-probabilities.
+    // log p(v) = logit(v) - log Σ exp(logit). Subtracting the maximum from the logits does not change this, but keeps
+    // exp finite. The mean of log p(v) is computed without a tensor of all log-probabilities.
     let shifted = logits.clone() - logits.detach().max_dim(2);
     let log_sum = shifted.clone().exp().sum_dim(2).log();
     let target_logit = shifted.clone().gather(2, target.unsqueeze_dim(2));
@@ -70,9 +71,9 @@ mod tests {
     fn exact_small_cases() {
         let ln2 = std::f32::consts::LN_2;
         let close = |a: f32, b: f32| assert!((a - b).abs() < 1e-6, "{a} is not {b}");
-        // Without smoothing, the cross-entropy of the two targets is 1 and 2 bits.
+        // Without smoothing, the cross-entropy of each of the two targets is 2 bits.
         close(loss(0.0, [[1, 3]]), (2.0 + 2.0) * ln2);
-        // The mean over the vocabulary is (1 + 2 + 3 + 3) / 4 bits, and 2.
+        // The mean over the vocabulary is (1 + 2 + 3 + 3) / 4 bits for the first target, and 2 bits for the second.
         close(loss(1.0, [[1, 3]]), (9.0 / 4.0 + 2.0) * ln2);
         close(loss(0.1, [[1, 3]]), (0.9 * 4.0 + 0.1 * (9.0 / 4.0 + 2.0)) * ln2);
         // Padding adds nothing.

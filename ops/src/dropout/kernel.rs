@@ -5,8 +5,8 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, autodiff::checkpoint::strategy::CheckpointStrategy};
 use burn::backend::{Backend, backend_extension};
 
-/// A backend with a kernel for [`dropout`](super::dropout()). The kernel is its own backward pass: a gradient is
-/// dropped and scaled where the output was.
+/// A backend with a kernel for [`dropout`](super::dropout()). The kernel also computes the backward pass, which drops
+/// and scales the gradient exactly as the forward pass drops and scales x.
 #[backend_extension(Flex, Autodiff: cfg(feature = "autodiff"))]
 pub(super) trait Dropout: Backend {
     fn dropout(x: FloatTensor<Self>, probability: f64, seed: u64) -> FloatTensor<Self>;

@@ -13,12 +13,13 @@ pub fn reference<const D: usize>(x: Tensor<D>, probability: f64, seed: u64) -> T
     x.mask_fill(dropped, 0.0) * draw.kept
 }
 
-/// Returns the number of each element, `[rows, d]`, computed on the device of `x` from the numbers of a row's first
-/// element and of a column. The numbers are unsigned, so that products wrap around and shifts bring in zeros.
+/// Returns the number of each element, `[rows, d]`. On the device of `x`, it adds the index of the column to the number
+/// of the row's first element. The numbers are unsigned, so that multiplication wraps around and a shift to the right
+/// fills up with zeros.
 fn numbers<const D: usize>(x: &Tensor<D>) -> Tensor<2, Int> {
     let sequences = Sequences::of(&x.shape());
     let Sequences { seq, d, .. } = sequences;
-    // Not by `arange`: with fusion, Burn's subtracts from unsigned numbers by adding -1, and panics.
+    // Burn's `arange` is not used: with fusion, it adds -1 to unsigned numbers to subtract 1, and panics.
     let on_device = |numbers: Vec<u32>, shape: [usize; 2]| {
         Tensor::<2, Int>::from_data(TensorData::new(numbers, shape), (&x.device(), DType::U32))
     };

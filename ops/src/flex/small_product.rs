@@ -1,10 +1,10 @@
-//! Matrix products so small that to prepare the factors for a general routine would cost more than to multiply them.
+//! Products of small matrices. For these, preparing the factors for a general routine would cost more than the product.
 
-/// The number of values that the widest vector register holds. The rows of right factors and of products are padded to
-/// a multiple of it.
+/// The number of floats in the widest vector register. The rows of right factors and of products are padded to a
+/// multiple of it.
 pub(crate) const WIDTH: usize = 16;
 
-/// The number of rows of a product that are computed together: each value that is loaded from the right factor is used
+/// The number of rows of a product that are computed together, so that each value loaded from the right factor is used
 /// this many times.
 const ROWS: usize = 4;
 
@@ -42,7 +42,7 @@ impl<'a> Left<'a> {
     }
 }
 
-/// Computes `out = left · right`, where `left` has `depth` columns and `right` has `depth` rows. The rows of `out` and
+/// Computes `out = left · right`. `left` has `depth` columns and `right` has `depth` rows. The rows of `out` and
 /// `right` are `width` values long, a multiple of [`WIDTH`].
 #[inline(always)]
 pub(crate) fn small_product(out: &mut [f32], left: Left<'_>, right: &[f32], depth: usize, width: usize) {
@@ -58,7 +58,8 @@ pub(crate) fn small_product(out: &mut [f32], left: Left<'_>, right: &[f32], dept
     }
 }
 
-/// Computes `N` rows of a product, from row `first` of the left factor on.
+/// Computes `N` rows of a product. `first` is the index of the first of these rows in the left factor and in the
+/// product.
 #[inline(always)]
 fn rows<const N: usize>(
     out: &mut [f32],

@@ -1,4 +1,4 @@
-//! From tensors to slices and back.
+//! Conversions between tensors and slices.
 
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{DType, Shape, TensorData};
@@ -13,7 +13,7 @@ pub(crate) fn floats(tensor: &FlexTensor) -> &[f32] {
     tensor.as_slice().expect("a contiguous tensor of f32")
 }
 
-/// Returns the values of a contiguous tensor for writing. A tensor whose values other tensors share is copied first.
+/// Returns the values of a contiguous tensor for writing. If other tensors share these values, they are copied first.
 pub(crate) fn floats_mut(tensor: &mut FlexTensor) -> &mut [f32] {
     let (start, end) = tensor.layout().contiguous_offsets().expect("a contiguous tensor");
     &mut tensor.storage_mut()[start..end]
@@ -37,8 +37,8 @@ pub(crate) fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))
 }
 
-/// Returns the length of the tensor's last dimension: the number of columns of a matrix whose rows are all that lies
-/// in the dimensions before.
+/// Returns the size of the tensor's last dimension. This is the number of columns of the matrix that results if all
+/// other dimensions are merged into one.
 pub(crate) fn columns(tensor: &FlexTensor) -> usize {
     let shape = tensor.layout().shape();
     shape[shape.num_dims() - 1]

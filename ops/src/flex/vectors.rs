@@ -1,15 +1,16 @@
-//! Loops over a row of floats in the processor's vectors.
+//! Loops over a row of floats with explicit vector instructions.
 //!
-//! They are spelled out, because the compiler may not reorder a plain sum of floats, and makes vectors of only two
-//! values of a sum that is written in lanes.
+//! The compiler does not vectorize these loops well on its own. It may not reorder a plain sum of floats, and of a sum
+//! with several partial sums it makes vectors of only two values.
 
 use pulp::{Scalar, Simd};
 
-/// The number of results that a loop keeps side by side, so that no vector has to wait for the one before.
+/// The number of partial results that a loop computes side by side, so that no vector instruction waits for the one
+/// before it.
 const PARTS: usize = 4;
 
-/// Folds many vectors into [`PARTS`] results, each of which begins as `start`; `next(result, vector)` adds a vector to
-/// a result. `next` must be `#[inline(always)]`.
+/// Folds many vectors into [`PARTS`] partial results, each of which starts as `start`. `next(result, vector)` returns
+/// the result with one more vector included. `next` must be `#[inline(always)]`.
 #[inline(always)]
 fn fold<V: Copy>(vectors: &[V], start: V, next: impl Fn(V, V) -> V) -> [V; PARTS] {
     let mut parts = [start; PARTS];
@@ -131,7 +132,7 @@ pub(crate) fn exp_in_place<S: Simd>(simd: S, row: &mut [f32], max: f32) -> f32 {
     total
 }
 
-/// Replaces the values of a row by their softmax. At least one value must be more than negative infinity.
+/// Replaces the values of a row by their softmax. At least one value must be greater than negative infinity.
 #[inline(always)]
 pub(crate) fn softmax_in_place<S: Simd>(simd: S, row: &mut [f32]) {
     let max = max(simd, row);
@@ -153,15 +154,17 @@ pub(crate) fn sum_of_exp<S: Simd>(simd: S, row: &[f32], max: f32) -> f32 {
     total(simd, sums) + rest.iter().map(|value| exp(Scalar, value - max)).sum::<f32>()
 }
 
-/// Returns `e^x` to within two units in the last place, for x ≤ 0: a softmax needs no others.
+/// Returns `e^x` for x ≤ 0, which is all that a softmax needs. The relative error is below `2 · f32::EPSILON`.
+/// If x < -87, the result is 0.
 #[inline(always)]
 #[allow(clippy::excessive_precision)]
 fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    // x = n ln 2 + r with |r| ≤ ln 2 / 2. Adding 1.5 · 2^23 rounds to an integer, which is then in the lowest bits.
+    // x = n ln 2 + r, with an integer n and |r| ≤ ln 2 / 2. Adding 1.5 · 2^23 to x / ln 2 rounds it to n, which is then
+    // in the lowest bits.
     const ROUND: f32 = 12_582_912.0;
     const LN_2_HIGH: f32 = 0.693_359_375;
     const LN_2_LOW: f32 = -2.121_944_4e-4;
-    // The coefficients of Taylor's series of e^r. The first term that is left out is below 2^-26.
+    // The coefficients of the Taylor series of e^r. The first omitted term is below 2^-26.
     const LAST_FACTOR: f32 = 1.0 / 5040.0;
     const FACTORS: [f32; 7] = [
         1.0 / 720.0,
@@ -214,7 +217,7 @@ mod tests {
         }
     }
 
-    /// Computes every other loop on a first row, and on a second where it needs one.
+    /// Computes all other loops on the first row. The dot product also takes the second row.
     struct Loops<'a>(&'a [f32], &'a [f32]);
 
     impl WithSimd for Loops<'_> {

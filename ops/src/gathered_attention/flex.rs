@@ -59,7 +59,7 @@ impl WithSimd for Queries<'_> {
         let d_head = d_model / n_heads;
         let scale = (d_head as f32).sqrt().recip();
         let mut output = vec![0.0; query.len()];
-        // Where a query's keys, and its values, begin in the table.
+        // The offsets in the table at which a query's keys, and its values, begin.
         let mut starts = Vec::with_capacity(positions);
         let mut weights = vec![0.0; n_heads * padded(positions)];
         let queries = query.chunks_exact(d_model).zip(output.chunks_exact_mut(d_model));
@@ -70,11 +70,12 @@ impl WithSimd for Queries<'_> {
                     starts.push(slot * d_model);
                 }
             }
-            // The weights of one head after the other, padded with negative infinity.
+            // The weights of each head in turn. Those of a head are padded to whole registers with negative infinity.
             let width = padded(starts.len());
             let weights = &mut weights[..n_heads * width];
             weights.fill(f32::NEG_INFINITY);
-            // All heads of a key, then of the next: the table is read in long pieces.
+            // The outer loop is over keys and the inner one over heads, so that the table is read in long contiguous
+            // pieces.
             for (position, start) in starts.iter().enumerate() {
                 let key = key[*start..][..d_model].chunks_exact(d_head);
                 for (head, (query, key)) in query.chunks_exact(d_head).zip(key).enumerate() {

@@ -1,4 +1,4 @@
-//! Attention from single positions to the rows of a table, while decoding.
+//! Attention from single positions to the rows of a table, for decoding.
 
 use burn::tensor::{Int, Tensor};
 
@@ -12,19 +12,19 @@ mod reference;
 
 pub use reference::{gathered_attention_with_weights, reference};
 
-/// Returns the [`attention`](crate::attention()) of one query a row to keys and values that lie in any order in a
-/// table.
+/// Returns the [`attention`](crate::attention()) of one query per row. Its keys and values are rows of a table, in any
+/// order.
 ///
-/// Hypotheses of a search share the rows of the positions that they have in common, and no row is moved when a beam
-/// keeps some hypotheses and drops others. There is no kernel with a backward pass: networks are trained on whole
+/// Hypotheses of a search share the table rows of their common prefix. When a beam keeps some hypotheses and drops
+/// others, no table row is moved. There is no kernel with a backward pass, because networks are trained on whole
 /// sequences.
 ///
 /// # Shapes
 ///
 /// - query and output: `[rows, d_model]`
-/// - key, value: `[table, d_model]`, with the heads side by side
-/// - slots: `[rows, positions]`, the rows of the table to which a query attends. A negative number is no row: it fills
-///   up a query that attends to fewer positions than others. Each query must attend to at least one row.
+/// - key, value: `[slots, d_model]`, two tables in which the last dimension is the concatenation of the heads
+/// - slots: `[rows, positions]`, the table rows that each query attends to. A query with fewer positions is filled up
+///   with negative numbers, which attention ignores. Each query must attend to at least one table row.
 #[must_use]
 pub fn gathered_attention(
     query: Tensor<2>,

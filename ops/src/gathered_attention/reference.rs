@@ -16,16 +16,16 @@ pub fn reference(
     gathered_attention_with_weights(query, key, value, slots, n_heads).0
 }
 
-/// Returns what [`gathered_attention`](super::gathered_attention()) returns, and the attention weights
+/// Returns the output of [`gathered_attention`](super::gathered_attention()), and the attention weights
 /// `[rows, n_heads, positions]`.
 ///
-/// The weights of a query sum to 1 in each head, and are 0 where its slot is negative. No kernel computes them.
+/// In each head, the weights of a query sum to 1. They are 0 at negative slots. No kernel computes them.
 ///
 /// # Shapes
 ///
 /// - query and first output: `[rows, d_model]`
-/// - key, value: `[table, d_model]`, with the heads side by side
-/// - slots: `[rows, positions]`, the rows of the table to which a query attends; negative for none
+/// - key, value: `[slots, d_model]`, two tables in which the last dimension is the concatenation of the heads
+/// - slots: `[rows, positions]`, the table rows that each query attends to; attention ignores negative numbers
 #[must_use]
 pub fn gathered_attention_with_weights(
     query: Tensor<2>,

@@ -43,10 +43,10 @@ impl WithSimd for Rows<'_> {
         let d_model = gamma.len();
         let mut output = vec![0.0; x.len()];
         for (row, out) in x.chunks_exact(d_model).zip(output.chunks_exact_mut(d_model)) {
-            let Moments {
+            let RowStatistics {
                 mean,
                 inverse_deviation,
-            } = moments(simd, row, epsilon);
+            } = row_statistics(simd, row, epsilon);
             for (index, out) in out.iter_mut().enumerate() {
                 *out = (row[index] - mean) * inverse_deviation * gamma[index] + beta[index];
             }
@@ -55,19 +55,19 @@ impl WithSimd for Rows<'_> {
     }
 }
 
-struct Moments {
+struct RowStatistics {
     mean: f32,
     /// `1 / sqrt(variance + epsilon)`
     inverse_deviation: f32,
 }
 
 #[inline(always)]
-fn moments<S: Simd>(simd: S, row: &[f32], epsilon: f64) -> Moments {
+fn row_statistics<S: Simd>(simd: S, row: &[f32], epsilon: f64) -> RowStatistics {
     let length = row.len() as f32;
     let mean = sum(simd, row) / length;
     let variance = sum_of_squares(simd, row, mean) / length;
     let inverse_deviation = 1.0 / (variance + epsilon as f32).sqrt();
-    Moments {
+    RowStatistics {
         mean,
         inverse_deviation,
     }
@@ -76,7 +76,8 @@ fn moments<S: Simd>(simd: S, row: &[f32], epsilon: f64) -> Moments {
 #[cfg(feature = "autodiff")]
 mod backward {
     use super::{
-        Flex, FlexTensor, Moments, Simd, WithSimd, contiguous, floats, moments, sum, tensor, vectorized,
+        Flex, FlexTensor, RowStatistics, Simd, WithSimd, contiguous, floats, row_statistics, sum, tensor,
+        vectorized,
     };
     use crate::flex::vectors::dot;
     use crate::layer_norm::kernel::LayerNormBackward;
@@ -106,7 +107,8 @@ mod backward {
 
     /// The backward pass over all rows of x.
     ///
-    /// Let `G` be a row of the output's gradient, `n = (x - mean) / deviation` the normalized row, and `g = G · gamma`.
+    /// Let `G` be a row of the gradient with respect to the output, `n = (x - mean) / deviation` the normalized row,
+    /// and `g = G · gamma`.
     /// With the means over the row:
     ///
     /// ```text
@@ -114,9 +116,9 @@ mod backward {
     /// dgamma = Σ G · n,  dbeta = Σ G      (sums over all rows)
     /// ```
     ///
-    /// For example, `x = [1, 3]` has deviation 1 and `n = [-1, 1]`. With `gamma = [1, 1]` and `G = [1, 0]`, the means
-    /// of `g` and `g · n` are 1/2 and -1/2, so that `dx = [1 - 1/2 - 1/2, 0 - 1/2 + 1/2] = [0, 0]`: two different
-    /// values always become -1 and 1, wherever they move.
+    /// For example, `x = [1, 3]` has deviation 1 and `n = [-1, 1]`. With `gamma = [1, 1]` and `G = [1, 0]`, `mean(g)`
+    /// is 1/2 and `mean(g · n)` is -1/2, so that `dx = [1 - 1/2 - 1/2, 0 - 1/2 + 1/2] = [0, 0]`. The gradient is zero
+    /// because a row of two values is normalized to -1 and 1 as long as the first is smaller than the second.
     struct Gradient<'a> {
         of_output: &'a [f32],
         x: &'a [f32],
@@ -125,7 +127,7 @@ mod backward {
     }
 
     impl WithSimd for Gradient<'_> {
-        /// The gradients of x, gamma and beta.
+        /// The gradients with respect to x, gamma and beta.
         type Output = [Vec<f32>; 3];
 
         #[inline(always)]
@@ -143,10 +145,10 @@ mod backward {
             let (mut normalized, mut scaled) = (vec![0.0; d_model], vec![0.0; d_model]);
             let rows = x.chunks_exact(d_model).zip(of_output.chunks_exact(d_model));
             for ((row, gradient), d_row) in rows.zip(d_x.chunks_exact_mut(d_model)) {
-                let Moments {
+                let RowStatistics {
                     mean,
                     inverse_deviation,
-                } = moments(simd, row, epsilon);
+                } = row_statistics(simd, row, epsilon);
                 for index in 0..d_model {
                     normalized[index] = (row[index] - mean) * inverse_deviation;
                     scaled[index] = gradient[index] * gamma[index];

@@ -16,10 +16,10 @@ pub(super) trait LayerNorm: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// A backend with a kernel for the backward pass, too.
+/// A backend with kernels for the forward and the backward pass.
 #[cfg(feature = "autodiff")]
 pub(super) trait LayerNormBackward: LayerNorm {
-    /// Returns the gradients of x, gamma and beta for the `gradient` of the output.
+    /// Returns the gradients with respect to x, gamma and beta, given the `gradient` with respect to the output.
     fn layer_norm_backward(
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,

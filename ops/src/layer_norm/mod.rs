@@ -12,8 +12,8 @@ mod reference;
 
 pub use reference::reference;
 
-/// Returns `(x - mean) / sqrt(variance + epsilon) · gamma + beta`, with mean and variance over the last dimension (Ba
-/// et al., 2016). The variance divides by the dimension's length, `d_model`.
+/// Returns `(x - mean) / sqrt(variance + epsilon) · gamma + beta`, with the mean and variance of each row along the
+/// last dimension (Ba et al., 2016). The variance is the biased one: its divisor is `d_model`.
 ///
 /// For example, the row `[1, 3]` has mean 2 and variance 1. With a gamma of 1, a beta of 0 and an epsilon near 0, it
 /// becomes `[-1, 1]`.

@@ -40,8 +40,9 @@ mod backward {
     use crate::flex::gemm::product;
     use crate::linear::kernel::LinearBackward;
 
-    /// With `G` the gradient of `x W + bias`, which is the output's gradient, under ReLU where the output is positive
-    /// and 0 elsewhere: `dx = G Wᵀ`, `dW = xᵀ G`, and `dbias` is the sum of the rows of `G`.
+    /// Let `G` be the gradient with respect to `x W + bias`. Without ReLU, it is the gradient with respect to the
+    /// output. With ReLU, it is this gradient if the output is positive, and 0 otherwise. Then `dx = G Wᵀ`,
+    /// `dW = xᵀ G`, and `dbias` is the sum of the rows of `G`.
     ///
     /// For example, with `x = [1 2]`, `W = [3; 4]` (two rows) and `G = [10]`: `dx = [30 40]`, `dW = [10; 20]`,
     /// `dbias = [10]`.

@@ -18,11 +18,11 @@ pub(super) trait Linear: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// A backend with a kernel for the backward pass, too.
+/// A backend with kernels for the forward and the backward pass.
 #[cfg(feature = "autodiff")]
 pub(super) trait LinearBackward: Linear {
-    /// Returns the gradients of x, weight and bias for the `gradient` of the output. `activated` is the output of a
-    /// layer with [`Activation::Relu`], and `None` for [`Activation::Identity`].
+    /// Returns the gradients with respect to x, weight and bias, given the `gradient` with respect to the output.
+    /// `activated` is the output of a layer with [`Activation::Relu`], and `None` for [`Activation::Identity`].
     fn linear_backward(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,

@@ -12,10 +12,10 @@ mod reference;
 
 pub use reference::{product_of_rows, reference};
 
-/// The function that follows a linear layer.
+/// The function that is applied after a linear layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
-    /// No function: the output stays.
+    /// The identity, `x`.
     Identity,
     /// `max(0, x)`
     Relu,

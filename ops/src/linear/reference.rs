@@ -16,10 +16,11 @@ pub fn reference(x: Tensor<3>, weight: Tensor<2>, bias: Tensor<1>, activation: A
     }
 }
 
-/// Returns the matrix product `x W`, computed as one product of all rows of the batch.
+/// Returns the matrix product `x W`, computed as one matrix product for all rows of the batch.
 ///
-/// A product of a stack of matrices, each with this W, would be slower: Burn would copy a transposed W, and its
-/// gradient would take a matrix for each sequence, `batch` times the memory of W, before they are added up.
+/// A batched matrix product, in which each sequence is multiplied by W separately, would be slower. Burn would copy a
+/// transposed W. In the backward pass, the gradient with respect to W would be one matrix per sequence, in `batch`
+/// times the memory of W, before the sum over the sequences.
 ///
 /// # Shapes
 ///

@@ -1,4 +1,4 @@
-//! From logits to log-probabilities, while decoding.
+//! The normalizer that turns logits into log-probabilities, for decoding.
 
 use burn::tensor::Tensor;
 
@@ -12,11 +12,11 @@ mod reference;
 
 pub use reference::reference;
 
-/// Returns `log Σ exp(logit)` of each row. A logit less this number is the logarithm of its softmax (section 3.4).
+/// Returns `log Σ exp(logit)` of each row. A logit minus this number is the logarithm of its softmax (section 3.4).
 ///
 /// For example, the logits `[0, 0]` give `ln 2`, and both have the log-probability `-ln 2`.
 ///
-/// There is no kernel with a backward pass: training takes [`linear_cross_entropy`](crate::linear_cross_entropy).
+/// There is no kernel with a backward pass: training uses [`linear_cross_entropy`](crate::linear_cross_entropy).
 ///
 /// # Shapes
 ///

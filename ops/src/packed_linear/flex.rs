@@ -18,7 +18,7 @@ use crate::flex::vectors::max_magnitude;
 use crate::linear::Activation;
 use crate::precision::Precision;
 
-/// A weight in the layout that its matrix products take. Clones share it.
+/// A weight in the memory layout that the routine for matrix products needs. Clones share the memory.
 #[derive(Clone, Debug)]
 pub(super) enum PackedWeight {
     Float32(Arc<Float32Weight>),
@@ -26,11 +26,11 @@ pub(super) enum PackedWeight {
 }
 
 impl PackedWeight {
-    /// Packs a weight `[d_input, d_output]` of 32-bit floats, as 8-bit integers for [`Precision::Int8`] and else as
-    /// floats.
+    /// Packs a weight `[d_input, d_output]` of 32-bit floats: as 8-bit integers for [`Precision::Int8`], as floats
+    /// otherwise.
     pub(super) fn new(weight: Tensor<2>, precision: Precision) -> Self {
         let [d_input, _] = weight.dims();
-        // With a row for each output, as weights come from a file, so that there is nothing to move.
+        // A weight from a file is transposed in memory, so that transposing it again moves nothing.
         let rows = weight.transpose().into_data();
         let rows = rows.as_slice().expect("the kernels compute in f32 alone");
         match precision {
@@ -39,7 +39,7 @@ impl PackedWeight {
         }
     }
 
-    /// Returns `activation(x W + bias)` for x and a bias on flex, where the weight was packed.
+    /// Returns `activation(x W + bias)`. The tensors x and bias are on flex, on which the weight was packed.
     pub(super) fn forward(&self, x: Tensor<3>, bias: Tensor<1>, activation: Activation) -> Tensor<3> {
         const ON_FLEX: &str = "x and the bias are on flex, without autodiff";
         let x = contiguous(x.try_into_primitive::<Flex>().expect(ON_FLEX));
@@ -52,10 +52,10 @@ impl PackedWeight {
     }
 }
 
-/// The unsigned integer that stands for zero.
-const ZERO: u8 = 128;
+/// The zero point of rounded values: the unsigned integer that represents 0.
+const ZERO_POINT: u8 = 128;
 
-/// The largest magnitude of an integer in x.
+/// The largest magnitude of a rounded value of x.
 const LARGEST: f32 = 127.0;
 
 /// A weight in 32-bit floats.
@@ -65,7 +65,7 @@ pub(super) struct Float32Weight {
 }
 
 impl Float32Weight {
-    /// Packs a transposed weight, `[d_output, d_input]`.
+    /// Packs a weight that is given transposed, `[d_output, d_input]`.
     fn new(weight: &[f32], d_input: usize) -> Self {
         Self {
             values: float32().prepack_b(matrix(weight, weight.len() / d_input).transposed()),
@@ -76,8 +76,8 @@ impl Float32Weight {
     /// Returns `activation(x W + bias)` for rows x of `d_input` values.
     fn linear(&self, x: &[f32], bias: &[f32], activation: Activation) -> Vec<f32> {
         let rows = x.len() / self.d_input;
-        // The product is added to the bias, which is in the output already: a bias in the options would be added in
-        // vectors of the oldest processor.
+        // The output begins as the bias, to which the product is added. If the options held the bias, it would be added
+        // by code that is compiled for the oldest supported processor.
         let options = GemmOptions {
             beta: 1.0,
             ..GemmOptions::default()
@@ -103,7 +103,7 @@ pub(super) struct Int8Weight {
 }
 
 impl Int8Weight {
-    /// Rounds and packs a transposed weight, `[d_output, d_input]`.
+    /// Rounds and packs a weight that is given transposed, `[d_output, d_input]`.
     fn new(weight: &[f32], d_input: usize) -> Self {
         let (integers, scales) = vectorized(Rows {
             values: weight,
@@ -112,7 +112,7 @@ impl Int8Weight {
         });
         let integers: Vec<i8> = integers
             .into_iter()
-            .map(|integer| integer.wrapping_sub(ZERO) as i8)
+            .map(|integer| integer.wrapping_sub(ZERO_POINT) as i8)
             .collect();
         Self {
             integers: int8().prepack_b(matrix(&integers, scales.len()).transposed()),
@@ -129,13 +129,15 @@ impl Int8Weight {
             length: self.d_input,
             largest: LARGEST,
         });
-        let zeros = vec![ZERO; rows];
+        let zero_points = vec![ZERO_POINT; rows];
         let options = GemmOptions {
-            a_quant: Some(QuantParams { zero_point: &zeros }),
+            a_quant: Some(QuantParams {
+                zero_point: &zero_points,
+            }),
             ..GemmOptions::default()
         };
         let mut output = vec![0.0_f32; rows * d_output];
-        // The integer sums lie in the output's memory, where each is replaced by the float that it becomes.
+        // The integer sums are in the memory of the output. Each sum is later replaced by the float computed from it.
         let sums: &mut [i32] = cast_slice_mut(&mut output);
         product(&int8(), sums, matrix(&integers, rows), &self.integers, options);
         let lowest = match activation {
@@ -157,10 +159,11 @@ impl Int8Weight {
     }
 }
 
-/// Returns the largest magnitude to which this processor's kernel rounds weights for [`Precision::Int8`]: 127, or 63.
+/// Returns the largest magnitude to which this processor's kernel rounds weights for [`Precision::Int8`]: 127 or 63.
 ///
-/// A processor without instructions for sums of products of 8-bit integers (VNNI, or ARM's dot product) adds two
-/// products in 16 bits, which weights up to 63 do not overflow: `2 · 255 · 63 = 32130`.
+/// Some processors have no instructions (VNNI, or ARM's dot product) that add products of 8-bit integers in 32 bits.
+/// They add two products in 16 bits, which cannot overflow with weights up to 63: `2 · 255 · 63 = 32130` is less than
+/// `2^15 = 32768`.
 #[must_use]
 pub fn largest_weight() -> f32 {
     if int8().may_saturate() { 63.0 } else { LARGEST }
@@ -178,8 +181,8 @@ impl fmt::Debug for Int8Weight {
     }
 }
 
-// Executors use the quickest instructions that the processor has. One is made for each product, which takes no time,
-// because it could not be sent to another thread.
+// An executor chooses the fastest instructions of the processor. One is created for each matrix product, which takes
+// almost no time, because an executor cannot be sent to another thread.
 
 fn float32() -> GemmExecutor<f32> {
     GemmExecutor::new()
@@ -205,7 +208,7 @@ fn product<L: GemmInT, R: GemmInT, O: GemmOutT>(
     done.expect("rows have as many values as the weight has inputs");
 }
 
-/// Rounds rows of `length` values to integers with a scale for each row, so that the largest magnitude in a row becomes
+/// Rounds rows of `length` values to integers. Each row has a scale, with which its largest magnitude becomes
 /// `largest`.
 struct Rows<'a> {
     values: &'a [f32],
@@ -214,7 +217,7 @@ struct Rows<'a> {
 }
 
 impl WithSimd for Rows<'_> {
-    /// The integers plus [`ZERO`], and the scale of each row.
+    /// The integers plus [`ZERO_POINT`], and the scale of each row.
     type Output = (Vec<u8>, Vec<f32>);
 
     #[inline(always)]
@@ -224,16 +227,16 @@ impl WithSimd for Rows<'_> {
             length,
             largest,
         } = self;
-        let mut integers = vec![ZERO; values.len()];
+        let mut integers = vec![ZERO_POINT; values.len()];
         let mut scales = vec![0.0; values.len() / length];
         let rows = values.chunks_exact(length).zip(integers.chunks_exact_mut(length));
         for ((row, integers), scale) in rows.zip(&mut scales) {
             *scale = max_magnitude(simd, row) / largest;
-            // In a row of zeros there is nothing to round.
+            // A row of zeros has the scale 0, by which nothing can be divided.
             let inverse = if *scale > 0.0 { 1.0 / *scale } else { 0.0 };
             for (value, integer) in row.iter().zip(integers) {
-                // The sum is positive, so that cutting off its fraction after adding 1/2 rounds it.
-                *integer = (value * inverse + (f32::from(ZERO) + 0.5)) as u8;
+                // The value plus the zero point is positive, so that adding 1/2 and cutting off the fraction rounds it.
+                *integer = (value * inverse + (f32::from(ZERO_POINT) + 0.5)) as u8;
             }
         }
         (integers, scales)

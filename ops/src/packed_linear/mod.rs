@@ -1,4 +1,4 @@
-//! Linear layers with their weights laid out for decoding.
+//! Linear layers with packed weights, for inference.
 
 use burn::module::Module;
 use burn::tensor::{FloatDType, Tensor};
@@ -15,14 +15,15 @@ mod reference;
 pub use flex::largest_weight;
 pub use reference::reference;
 
-/// A linear layer, `activation(x W + bias)`, for a network that is no longer trained.
+/// A linear layer, `activation(x W + bias)`, for inference.
 ///
-/// Its weight is rounded to a [`Precision`] and laid out once, for all products with it. A general routine lays out the
-/// weight again for each product, which costs as much as the product itself when x has few rows.
+/// The weight is rounded to a [`Precision`] and packed once: it is copied to the memory layout that matrix products
+/// need. A general routine packs the weight again for each matrix product. If x has few rows, this costs as much as the
+/// product.
 ///
-/// With [`Precision::Int8`], each output `j` has a scale `s_j`, and each row `i` of x a scale `s_i`: the largest
-/// magnitude of the weight's column or of the row, divided by the largest integer. Weights and x are divided by their
-/// scales and rounded to integers, whose product is a sum without rounding errors, and
+/// With [`Precision::Int8`], each output `j` has a scale `s_j`, and each row `i` of x has a scale `s_i`. A scale is the
+/// largest magnitude in the column of the weight, or in the row of x, divided by the largest integer. Weight and x are
+/// divided by their scales and rounded to integers. The sums of their products have no rounding errors. The output is
 ///
 /// ```text
 /// output[i, j] = activation(s_i · s_j · Σ_k x_integer[i, k] · weight_integer[k, j] + bias[j])
@@ -32,7 +33,7 @@ pub use reference::reference;
 /// `[1, -0.4]` has the scale 1/127 and becomes `[127, -51]`. The sum of products is `127 · 127 - 57 · 51 = 13222`.
 /// Times both scales it is 1.6395; without rounding it would be 1.64.
 ///
-/// As a Burn module the layer has no parameters: it is not saved, and stays on its device.
+/// As a Burn module, the layer has no parameters. It is not saved, and it stays on its device.
 #[derive(Module, Debug)]
 pub struct PackedLinear {
     #[module(skip)]
@@ -52,10 +53,11 @@ enum Weight {
 }
 
 impl PackedLinear {
-    /// Rounds and lays out a weight `[d_input, d_output]` for a layer with the bias `[d_output]`.
+    /// Rounds and packs a weight `[d_input, d_output]` for a layer with the bias `[d_output]`.
     ///
-    /// In integers, weights on the CPU backend flex go up to 127, or to 63 on a processor without instructions for
-    /// products of 8-bit integers; x always goes up to 127.
+    /// With [`Precision::Int8`] on the CPU backend flex, the largest magnitude of a rounded weight is 127, or 63 on a
+    /// processor without instructions for sums of products of 8-bit integers. The largest magnitude of a rounded x is
+    /// always 127.
     #[must_use]
     pub fn new(weight: Tensor<2>, bias: Tensor<1>, precision: Precision) -> Self {
         if precision.dtype() != FloatDType::F32 {
@@ -72,7 +74,7 @@ impl PackedLinear {
         )
     }
 
-    /// Returns `activation(x W + bias)`. There is no backward pass: training takes [`linear()`](crate::linear()).
+    /// Returns `activation(x W + bias)`. There is no backward pass: training uses [`linear()`](crate::linear()).
     ///
     /// # Shapes
     ///

@@ -7,10 +7,10 @@ use crate::autocast::autocast;
 use crate::linear::{self, Activation};
 use crate::precision::Precision;
 
-/// The largest magnitude of an integer.
+/// The largest magnitude of a rounded value.
 const LARGEST: f32 = 127.0;
 
-/// Creates a [`PackedLinear`] that computes in tensor operations, also on devices with a kernel.
+/// Creates a [`PackedLinear`] that computes in tensor operations, even on a device with a kernel.
 #[must_use]
 pub fn reference(weight: Tensor<2>, bias: Tensor<1>, precision: Precision) -> PackedLinear {
     let weight = match precision {
@@ -41,10 +41,10 @@ pub(super) fn forward(
     })
 }
 
-/// Rounds each value to an integer times a scale. The scale is the largest magnitude along `dim` divided by
-/// [`LARGEST`], so that there are 255 such values.
+/// Rounds each value to the nearest of 255 levels: an integer from -[`LARGEST`] to [`LARGEST`], times a scale. The
+/// scale is the largest magnitude along `dim`, divided by [`LARGEST`].
 fn rounded<const D: usize>(x: Tensor<D>, dim: usize) -> Tensor<D> {
-    // Where all values are 0, they are divided by a small number rather than by 0.
+    // If all values are 0, they are divided by a small number instead of 0.
     let scale = x.clone().abs().max_dim(dim).clamp_min(f32::MIN_POSITIVE) / LARGEST;
     (x / scale.clone()).round() * scale
 }

@@ -8,7 +8,7 @@ use crate::flex::tensor::{contiguous, floats, tensor};
 use crate::flex::vectorized;
 use crate::flex::vectors::sum_of_squares;
 
-/// How many squares are added up in 32-bit floats. The sums of these chunks are added up in 64 bits.
+/// The number of squares that are summed in 32-bit floats. The sums of such chunks are summed in 64-bit floats.
 const CHUNK: usize = 4096;
 
 impl SumOfSquares for Flex {

@@ -1,4 +1,4 @@
-//! The size of gradients, by which they are clipped.
+//! The sum of the squares of all gradients. Gradients are clipped by its root, their norm.
 
 use burn::tensor::Tensor;
 
@@ -12,7 +12,8 @@ mod reference;
 
 pub use reference::reference;
 
-/// Returns the sum of the squares of all numbers in `vectors`, `[1]`. The vectors are on one device without autodiff.
+/// Returns the sum of the squares of all numbers in all `vectors`, with the shape `[1]`. The vectors are on one device,
+/// without autodiff.
 ///
 /// # Panics
 ///

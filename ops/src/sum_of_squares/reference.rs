@@ -9,6 +9,6 @@ use burn::tensor::Tensor;
 /// If there is no vector.
 #[must_use]
 pub fn reference(vectors: Vec<Tensor<1>>) -> Tensor<1> {
-    // One sum, because a GPU takes as long to begin a sum as to copy a small vector beside the others.
+    // The vectors are joined for a single sum, because starting a sum on a GPU takes as long as copying a small vector.
     Tensor::cat(vectors, 0).square().sum()
 }
