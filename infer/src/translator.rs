@@ -114,10 +114,14 @@ impl Translator {
     ///
     /// # Errors
     ///
-    /// The result of a line is an error of [`Model::check`] if its options are not valid; [`InferError::TooLong`] if
-    /// it is one sentence with more tokens than the model has positions, or a text with a character that has; an
-    /// [`InferError::Refused`] or [`InferError::RequestTooLong`] if its prefix or required words cannot be in a
-    /// translation; and [`InferError::Unmet`] if the search found no translation with all required words.
+    /// The result of a line is
+    ///
+    /// - an error of [`Model::check`] if its options are not valid;
+    /// - [`InferError::TooLong`] if the line is one sentence and has more tokens than the model has positions, or if it is
+    ///   a text and a single character of it has;
+    /// - [`InferError::Refused`] or [`InferError::RequestTooLong`] if its prefix or required words cannot be in a
+    ///   translation;
+    /// - [`InferError::Unmet`] if the search found no translation with all required words.
     ///
     /// # Panics
     ///
@@ -151,8 +155,8 @@ impl Translator {
     ///
     /// # Errors
     ///
-    /// Returns the error of the first line that cannot be [translated](Self::translate). All lines are checked before
-    /// any is translated, so only [`InferError::Unmet`] comes after the time that a translation takes.
+    /// Returns the error of the first line that cannot be [translated](Self::translate). All lines are checked before any
+    /// line is translated. Only [`InferError::Unmet`] is found later, by the search.
     ///
     /// # Panics
     ///

@@ -73,7 +73,7 @@ pub use surface::SurfaceForms;
 
 use row::{Row, RowLogits};
 
-/// A decoder of which a search asks one step at a time. A row is one hypothesis of one sentence.
+/// A decoder that a search runs one step at a time. A row is one hypothesis of one sentence.
 ///
 /// A search takes a decoder that has one row for each sentence, in the order of the sentences, and has read no target
 /// token yet. The first token that the search feeds to each row is `<s>`.

@@ -32,10 +32,10 @@ impl SurfaceForms {
         forms.copied().collect()
     }
 
-    /// Returns whether a boundary of words lies before the token at the index `place`, from 0 to the number of
-    /// tokens, which is the end of the text.
-    pub(super) fn is_boundary(&self, tokens: &[u32], place: usize) -> bool {
-        let (before, after) = tokens.split_at(place);
+    /// Returns whether a boundary of words lies before the token at `index`. An `index` equal to the number of tokens is
+    /// the end of the text.
+    pub(super) fn is_boundary(&self, tokens: &[u32], index: usize) -> bool {
+        let (before, after) = tokens.split_at(index);
         let (before, after) = (self.text(before), self.text(after));
         let last = String::from_utf8_lossy(&before).chars().next_back();
         let first = String::from_utf8_lossy(&after).chars().next();

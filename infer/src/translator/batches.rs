@@ -32,7 +32,7 @@ pub(super) struct Item {
 }
 
 impl BatchLimit {
-    /// Divides items into batches. Returns the indices ([`Item::place`]) of each batch's items. An item takes
+    /// Divides items into batches. Returns the indices (see [`Item`]) of each batch's items. An item takes
     /// `rows_per_item` rows of a decoder.
     ///
     /// Sentences of similar lengths share a batch, so that little of it is padding. The longest sentences come first,
