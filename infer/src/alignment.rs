@@ -1,4 +1,4 @@
-//! The source words of the words of a translation.
+//! The alignment of a translation: which source word each word of the translation comes from.
 
 use std::fmt;
 
@@ -7,27 +7,28 @@ use serde::Serialize;
 
 /// The attention of a translation's tokens to the tokens of its source, and the pairs of words that follow from it.
 ///
-/// The attention is that of [`InferenceTransformer::alignment`](attend_model::InferenceTransformer::alignment). A model
-/// is trained to translate, not to align, so take the pairs as hints.
+/// [`InferenceTransformer::alignment`](attend_model::InferenceTransformer::alignment) computes the attention. A model
+/// is trained to translate, not to align, so the pairs are only hints.
 ///
-/// `Display` writes the pairs of words in Pharaoh's format, for example `0-0 1-2`: a word of the source, counted from 0,
-/// then a word of the translation.
+/// `Display` writes the pairs of words in Pharaoh's format, for example `0-0 1-2`. A pair is the index of a word of the
+/// source, from 0, and the index of a word of the translation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Alignment {
     /// The tokens of the source, `</s>` last.
     pub source: Vec<String>,
     /// The tokens of the translation, `</s>` last.
     pub target: Vec<String>,
-    /// The attention weights, `[target][source]`. The weights of each target token sum to 1.
+    /// The attention weights, `[target_seq][source_seq]`. The weights of each target token sum to 1.
     pub attention: Vec<Vec<f32>>,
-    /// A pair `[source, target]` for each word of the translation, in order: the source word that the tokens of the
-    /// target word attend to most, and the target word. Words stand between ASCII white space.
+    /// A pair `[source, target]` of indices of words, from 0, for each word of the translation, in order. The tokens of
+    /// the target word attend to the source word most. ASCII white space separates words.
     pub words: Vec<[usize; 2]>,
 }
 
 impl Alignment {
-    /// Aligns the tokens of two sides by their `attention` `[target][source]`. Both sides end in `</s>`, which counts as
-    /// no word. Each side comes with the text that was encoded as its tokens, if there was one.
+    /// Aligns the tokens of two sides by their `attention` `[target_seq][source_seq]`. Both sides end in `</s>`,
+    /// which is not a word. Each side has its tokens and the text from which they were encoded; `None` if a search
+    /// found them.
     pub(crate) fn new(
         tokenizer: &Tokenizer,
         (source, source_text): (&[u32], Option<&str>),
@@ -45,7 +46,7 @@ impl Alignment {
         }
     }
 
-    /// Returns the attention of all target tokens together to each source token, `[source]`.
+    /// Returns the sum of the attention of all target tokens to each source token, `[source_seq]`.
     pub(crate) fn coverage(&self) -> Vec<f32> {
         let sum = |source: usize| self.attention.iter().map(|row| row[source]).sum();
         (0..self.source.len()).map(sum).collect()
@@ -62,10 +63,11 @@ impl fmt::Display for Alignment {
     }
 }
 
-/// Returns the word that each token is a part of, counted from 0; `None` for a token that has only white space or nothing.
+/// Returns the index, from 0, of the word that each token is a part of, `[seq]`. A token without a character other
+/// than white space has `None`.
 fn words(tokenizer: &Tokenizer, tokens: &[u32], text: Option<&str>) -> Vec<Option<usize>> {
-    // In a tokenizer with unknown tokens, each token is a piece of the text between white space, and the piece ends in @@
-    // if its word goes on.
+    // In a tokenizer with unknown tokens, each token is a piece of the text between white space, and the piece ends
+    // in @@ if its word goes on.
     let mut pieces = text.unwrap_or_default().split_whitespace();
     let (mut started, mut is_within) = (0, false);
     let word_of = |&token: &u32| {
@@ -89,7 +91,8 @@ fn words(tokenizer: &Tokenizer, tokens: &[u32], text: Option<&str>) -> Vec<Optio
     tokens.iter().map(word_of).collect()
 }
 
-/// Returns a pair of each target word and the source word with the greatest weight, the first of several.
+/// Returns a pair `[source, target]` of indices for each target word: the source word has the greatest sum of weights
+/// of their tokens. If several are equal, the first counts.
 fn pairs(
     source_words: &[Option<usize>],
     target_words: &[Option<usize>],
@@ -111,7 +114,7 @@ fn pairs(
         .collect()
 }
 
-/// Returns the place of the greatest weight, the first of several.
+/// Returns the index of the greatest weight, or `None` if there are no weights. If several are equal, the first counts.
 pub(crate) fn greatest<'a>(weights: impl IntoIterator<Item = &'a f32>) -> Option<usize> {
     let better = |best: (usize, &'a f32), next: (usize, &'a f32)| if next.1 > best.1 { next } else { best };
     let (place, _) = weights.into_iter().enumerate().reduce(better)?;
@@ -129,7 +132,7 @@ mod tests {
         let ended = |line| [tokenizer.encode(line), vec![tokenizer.eos_id()]].concat();
         let (source, target) = (ended(lines[0]), ended(lines[1]));
         let attention = [
-            // The article attends to itself, and more to </s>, which is no word.
+            // The article attends to itself, and more to </s>, which is not a word.
             [0.3, 0.0, 0.0, 0.1, 0.1, 0.5],
             // The greatest weight is that of "the", but the tokens of "old" have more together.
             [0.4, 0.3, 0.3, 0.0, 0.0, 0.0],

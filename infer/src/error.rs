@@ -12,33 +12,33 @@ use crate::search::SearchError;
 /// An error of this crate. Its message is one sentence that names the file, the line or the field in error.
 #[derive(Debug, thiserror::Error)]
 pub enum InferError {
-    /// A file that cannot be read or written, or a tokenizer that is none.
+    /// A file that cannot be read or written, or a `tokenizer.json` that is not a tokenizer.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// A device that fails, or a thread that the system refuses.
+    /// A device that fails, or a thread that the system does not start.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// Hypotheses and references that cannot be scored.
+    /// Hypotheses and references that cannot be compared, because their numbers differ or are 0.
     #[error(transparent)]
     Metric(#[from] MetricError),
-    /// Options that describe no search.
+    /// Search options that are not valid, or that do not go with required or banned words.
     #[error(transparent)]
     Search(#[from] SearchError),
-    /// A folder that is no model folder.
+    /// A folder that is not a model folder, since it has no `config.json`.
     #[error("{} is no model folder: it has no config.json", path.display())]
     NotAModel {
         /// The folder.
         path: PathBuf,
     },
-    /// A `config.json` or `generation.json` that is no valid JSON or has an invalid value.
+    /// A `config.json` or `generation.json` that is not valid JSON or has a value that is not valid.
     #[error("{}: {reason}", path.display())]
     InvalidSettings {
         /// The file.
         path: PathBuf,
-        /// What is wrong, with line and column if the file is no valid JSON.
+        /// What is wrong, with line and column if the file is not valid JSON.
         reason: String,
     },
-    /// A file of weights that is no safetensors file, or only a part of one.
+    /// A file of weights that is not a safetensors file, or is only the beginning of one.
     #[error("{} is damaged or no safetensors file: {reason}", path.display())]
     InvalidWeights {
         /// The file.
@@ -46,7 +46,7 @@ pub enum InferError {
         /// What is wrong with the file.
         reason: String,
     },
-    /// Weights that are not finite numbers, with which nothing can be computed.
+    /// A weight that is infinite or NaN. No translation can be computed with it.
     #[error("{}: the tensor {tensor} has a number that is not finite", path.display())]
     NotFinite {
         /// The file of weights.
@@ -54,7 +54,7 @@ pub enum InferError {
         /// The name of the first tensor that has such a number.
         tensor: String,
     },
-    /// Weights of another network than the one that `config.json` describes.
+    /// Weights that do not fit the network that `config.json` describes.
     #[error("{} does not fit the config.json beside it: {reason}", path.display())]
     WeightsMismatch {
         /// The file of weights.
@@ -62,20 +62,21 @@ pub enum InferError {
         /// What is wrong with the first tensor that is missing, left over or of another shape.
         reason: String,
     },
-    /// A tokenizer whose vocabulary is not that of the network.
+    /// A tokenizer whose vocabulary has another size than the vocabulary of the network. Only the sizes are compared.
     #[error("{} has {tokens} tokens, but config.json says vocab_size = {vocab_size}", path.display())]
     VocabularyMismatch {
         /// The file of the tokenizer.
         path: PathBuf,
         /// Number of tokens in the tokenizer.
         tokens: usize,
-        /// Number of tokens in the network.
+        /// Number of tokens in the vocabulary of the network.
         vocab_size: usize,
     },
-    /// A model of an ensemble that has another tokenizer than the first one.
+    /// A model of an ensemble that has another tokenizer than the first model.
     #[error("{model} has another tokenizer than the first model of the ensemble")]
     EnsembleTokenizers {
-        /// The folder of the model, or its place in the ensemble, counted from 1.
+        /// The folder of the model; or `model 2` for the second model of the ensemble, and so on, if no folder is
+        /// known.
         model: String,
     },
     /// A sentence for which the model has too few positions.
@@ -83,23 +84,23 @@ pub enum InferError {
         "line {line} of {text} has at least {tokens} tokens, but the model takes at most {limit} in a sentence"
     )]
     TooLong {
-        /// The text that the sentence is a line of: `the input`, or `the sources` or `the targets` to be scored.
+        /// The input that has the line: `the input` of a translation; `the sources` or `the targets` of scoring.
         text: &'static str,
         /// The number of the line, counted from 1.
         line: usize,
-        /// The number of tokens of the sentence, or a smaller one if counting them all would take long.
+        /// The number of tokens of the sentence, or a smaller number if counting all tokens would take long.
         tokens: usize,
-        /// The most tokens that the model takes.
+        /// The maximum number of tokens in a sentence, `</s>` not counted.
         limit: usize,
     },
-    /// A prefix or required words that cannot be in a translation.
+    /// A prefix or a required word that cannot be in a translation.
     #[error("line {line} of the input asks for {text:?} in its translation: {reason}")]
     Refused {
         /// The number of the line, counted from 1.
         line: usize,
         /// The prefix or the required word.
         text: String,
-        /// Why it cannot be in a translation.
+        /// The reason why the text cannot be in a translation.
         reason: &'static str,
     },
     /// A prefix and required words that have more tokens than a translation may have.
@@ -111,16 +112,16 @@ pub enum InferError {
         line: usize,
         /// The number of tokens of the prefix and the required words.
         tokens: usize,
-        /// The most tokens that a translation of the line may have.
+        /// The maximum number of tokens in a translation of the line.
         limit: usize,
     },
-    /// Required words with which no translation was found.
+    /// A line for which the search found no translation with all required words.
     #[error("no translation with all of the required words was found for line {line} of the input")]
     Unmet {
         /// The number of the line, counted from 1.
         line: usize,
     },
-    /// Options that ask something of a text that only a line that is one sentence can have.
+    /// An option for lines that are one sentence each, together with a `language`, with which each line is a text.
     #[error(
         "`{field}` is for lines that are one sentence each, but a `language` is given, in which they are texts"
     )]
@@ -128,10 +129,10 @@ pub enum InferError {
         /// The name of the field of [`TranslateOptions`](crate::TranslateOptions).
         field: &'static str,
     },
-    /// A precision in which the device does not compute.
+    /// A precision for weights in which the device does not compute.
     #[error("the device does not compute in {precision}")]
     Precision {
-        /// The precision that was asked for.
+        /// The precision in which the device does not compute.
         precision: Precision,
     },
 }

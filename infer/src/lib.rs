@@ -4,9 +4,9 @@
 //! |---|---|
 //! | read or write a model folder | [`ModelFolder`] |
 //! | share a model, or an ensemble of several, among threads | [`Model`] |
-//! | say what a request asks for | [`TranslateOptions`] |
+//! | set the options of a call or of a line | [`TranslateOptions`] |
 //! | translate lines and texts, or score given translations | [`Translator`] |
-//! | search with another decoder | [`search`] |
+//! | search with a decoder of one's own | [`search`] |
 //! | score translations against references | [`metric`] |
 //!
 //! ```no_run

@@ -16,8 +16,8 @@ use crate::search::{BannedWords, SearchOptions, SpecialTokens, SurfaceForms};
 
 /// A trained model on a device: the weights of one network, or of several that form an ensemble, and their tokenizer.
 ///
-/// A model never changes, so threads share it as an `Arc<Model>`. A [`Translator`](crate::Translator) computes with it;
-/// [`TranslateOptions`] say what a call asks of it.
+/// A model never changes, so threads share it as an `Arc<Model>`. A [`Translator`](crate::Translator) translates with
+/// it, under the [`TranslateOptions`] of each call.
 #[derive(Debug)]
 pub struct Model {
     pub(crate) networks: Ensemble,
@@ -25,10 +25,10 @@ pub struct Model {
     pub(crate) special: SpecialTokens,
     pub(crate) surfaces: Arc<SurfaceForms>,
     search: SearchOptions,
-    /// The length of the longest sequence that all networks have positions for.
+    /// The smallest number of positions of the networks. No sequence of tokens is longer.
     max_length: usize,
-    /// The phrases and the banned words of the last call. Banned words remember which tokens they forbid after a text, since
-    /// finding out takes a pass over the vocabulary.
+    /// The phrases and the banned words of the last call. Banned words remember which tokens they forbid after a
+    /// text, so that a later call need not search the vocabulary again.
     banned: Mutex<Option<(Vec<String>, Arc<BannedWords>)>>,
 }
 
@@ -40,17 +40,22 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// Those of [`ModelFolder::load`] and [`Model::new`].
+    /// Returns the errors of [`ModelFolder::load`] and [`Model::new`].
+    ///
+    /// # Panics
+    ///
+    /// If the device fails. [`attend_device::notice_device_failure`] around the call turns this panic into an error.
     pub fn load(folder: impl AsRef<Path>, device: &Device, precision: Precision) -> Result<Self, InferError> {
         Self::new(ModelFolder::load(folder, device)?, precision)
     }
 
-    /// Makes a model of the content of a model folder, and keeps its weights in `precision`, on the device on which they
-    /// are.
+    /// Makes a model of the content of a model folder, and converts its weights to `precision`. They stay on their
+    /// device.
     ///
     /// # Errors
     ///
-    /// [`InferError::Precision`] if the device does not compute in `precision`. Every device computes in float32.
+    /// Returns [`InferError::Precision`] if the device does not compute in `precision`. Every device computes in
+    /// float32.
     pub fn new(folder: ModelFolder, precision: Precision) -> Result<Self, InferError> {
         let ModelFolder {
             config,
@@ -62,7 +67,7 @@ impl Model {
             return Err(InferError::Precision { precision });
         }
         let tokens = || 0..tokenizer.vocab_size() as u32;
-        // A translation is one line, so what ends a line is no part of it.
+        // A translation is one line, so a character that ends a line is never a part of it.
         let line_ends = tokens().filter(|&token| tokenizer.token(token).contains(['\n', '\r']));
         Ok(Self {
             special: SpecialTokens {
@@ -85,13 +90,15 @@ impl Model {
         })
     }
 
-    /// Joins the network of another model folder to the ensemble: the next token is as probable as the networks find it
-    /// on average. The other folder must be on the same device. Its search defaults are left out.
+    /// Joins the network of another model folder to the ensemble. The probability of a token is then the mean of the
+    /// probabilities that the networks give it. The other network must be on the same device. The search defaults of
+    /// the other folder are left out.
     ///
     /// # Errors
     ///
-    /// [`InferError::EnsembleTokenizers`] if the other folder has another tokenizer, and [`InferError::Search`] if its
-    /// network has too few positions for the `min_length` of this model's search defaults.
+    /// Returns [`InferError::EnsembleTokenizers`] if the other folder has another tokenizer, and
+    /// [`InferError::Search`] if the other network has too few positions for the `min_length` of this model's search
+    /// defaults.
     pub fn join(mut self, other: ModelFolder) -> Result<Self, InferError> {
         if other.tokenizer.to_json() != self.tokenizer.to_json() {
             let model = format!("model {}", self.networks.len() + 1);
@@ -107,7 +114,8 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// Those of [`ModelFolder::load`] and [`Model::join`], which name the folder.
+    /// Returns the errors of [`ModelFolder::load`] and [`Model::join`]. [`InferError::EnsembleTokenizers`] names the
+    /// folder.
     pub fn join_folder(self, folder: impl AsRef<Path>) -> Result<Self, InferError> {
         let folder = folder.as_ref();
         let other = ModelFolder::load(folder, &self.device())?;
@@ -119,7 +127,8 @@ impl Model {
         })
     }
 
-    /// Returns the options of a call that asks for nothing beyond the model's search defaults: each line is one sentence.
+    /// Returns options with the model's search defaults. All other options have their defaults, so each line is one
+    /// sentence.
     #[must_use]
     pub fn options(&self) -> TranslateOptions {
         TranslateOptions {
@@ -128,12 +137,13 @@ impl Model {
         }
     }
 
-    /// Checks that the model can do what the options ask for. A [`Translator`](crate::Translator) checks it for each line.
+    /// Checks the options, and that the model has enough positions for them. A [`Translator`](crate::Translator) does
+    /// so for each line.
     ///
     /// # Errors
     ///
-    /// Those of [`TranslateOptions::validate`], and [`InferError::Search`] if the model has too few positions for
-    /// `min_length`.
+    /// Returns the errors of [`TranslateOptions::validate`], and [`InferError::Search`] if the model has too few
+    /// positions for `min_length`.
     pub fn check(&self, options: &TranslateOptions) -> Result<(), InferError> {
         options.validate()?;
         Ok(options.search.validate_for(self.max_target_tokens())?)
@@ -151,19 +161,20 @@ impl Model {
         self.networks.device()
     }
 
-    /// Returns the most tokens that a source sentence may have, `</s>` not counted.
+    /// Returns the maximum number of tokens in a source sentence, `</s>` not counted.
     #[must_use]
     pub fn max_source_tokens(&self) -> usize {
         self.max_length - 1
     }
 
-    /// Returns the most tokens that a translation may have, `</s>` not counted. The decoder reads `<s>` before them.
+    /// Returns the maximum number of tokens in a translation, `</s>` not counted. One position of the decoder is
+    /// taken by `<s>`, which it reads first.
     #[must_use]
     pub fn max_target_tokens(&self) -> usize {
         self.max_length - 1
     }
 
-    /// Returns whether the model has positions for a sentence.
+    /// Returns whether the model has enough positions for the tokens of a sentence and its `</s>`.
     #[must_use]
     pub fn fits(&self, sentence: &str) -> bool {
         self.encode(sentence).is_ok()
@@ -173,8 +184,8 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// The number of tokens, or a smaller number if counting them all would take long, if the model has too few positions
-    /// for them.
+    /// Returns the number of tokens if the model has too few positions for them. It may be a smaller number, still too
+    /// large for the model, if counting all tokens would take long.
     pub(crate) fn encode(&self, sentence: &str) -> Result<Vec<u32>, usize> {
         let limit = self.max_source_tokens();
         let at_least = self.tokenizer.min_tokens(sentence);
@@ -188,7 +199,8 @@ impl Model {
         Ok(tokens)
     }
 
-    /// Returns the error for a sentence that [`encode`](Self::encode) refuses: line `number`, from 0, of `text`.
+    /// Returns the error for a sentence that [`encode`](Self::encode) refuses. The sentence is the line with the index
+    /// `number`, from 0, of `text`, and has `tokens` tokens or more.
     pub(crate) fn too_long(&self, number: usize, tokens: usize, text: &'static str) -> InferError {
         InferError::TooLong {
             text,
@@ -198,7 +210,7 @@ impl Model {
         }
     }
 
-    /// Returns how rows of tokens are padded.
+    /// Returns the padding of rows of tokens on the model's device.
     pub(crate) fn padding(&self) -> Padding {
         padding(&self.device(), self.tokenizer.pad_id(), self.max_length)
     }

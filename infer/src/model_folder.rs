@@ -1,4 +1,4 @@
-//! The model folder, which users keep, copy and share as a unit.
+//! The model folder: the files of one trained model, which users keep, copy and share as a unit.
 //!
 //! | file | content |
 //! |---|---|
@@ -25,7 +25,7 @@ const TOKENIZER: &str = "tokenizer.json";
 const GENERATION: &str = "generation.json";
 
 /// The content of a model folder: a network, its tokenizer and its search defaults. [`Model::new`](crate::Model::new)
-/// makes a model of it.
+/// makes it a model that translates.
 #[derive(Clone, Debug)]
 pub struct ModelFolder {
     /// The shape of the network: `config.json`.
@@ -43,9 +43,11 @@ impl ModelFolder {
     ///
     /// # Errors
     ///
-    /// [`InferError::NotAModel`] if the folder has no `config.json`; [`InferError::Data`],
-    /// [`InferError::InvalidSettings`], [`InferError::InvalidWeights`] or [`InferError::NotFinite`] if a file is missing or
-    /// damaged; [`InferError::VocabularyMismatch`] or [`InferError::WeightsMismatch`] if the files do not belong together.
+    /// Returns [`InferError::NotAModel`] if the folder has no `config.json`; [`InferError::Data`] if a file cannot be
+    /// read or the tokenizer is not valid; [`InferError::InvalidSettings`] if `config.json` or `generation.json` is
+    /// not valid; [`InferError::InvalidWeights`] if `model.safetensors` is damaged; [`InferError::NotFinite`] if a
+    /// weight is infinite or NaN; and [`InferError::VocabularyMismatch`] or [`InferError::WeightsMismatch`] if the
+    /// tokenizer or the weights do not fit `config.json`.
     pub fn load(folder: impl AsRef<Path>, device: &Device) -> Result<Self, InferError> {
         let folder = folder.as_ref();
         let config_path = require_config(folder)?;
@@ -94,8 +96,8 @@ impl ModelFolder {
     ///
     /// # Errors
     ///
-    /// [`InferError::NotAModel`] if the folder has no `config.json`; [`InferError::Data`] or
-    /// [`InferError::InvalidSettings`] if its `generation.json` is missing or damaged.
+    /// Returns [`InferError::NotAModel`] if the folder has no `config.json`, [`InferError::Data`] if `generation.json`
+    /// cannot be read, and [`InferError::InvalidSettings`] if it is not valid.
     pub fn search_defaults(folder: impl AsRef<Path>) -> Result<SearchOptions, InferError> {
         let folder = folder.as_ref();
         require_config(folder)?;
@@ -110,11 +112,12 @@ impl ModelFolder {
         Ok(generation)
     }
 
-    /// Writes the files into a folder, which must exist. Each file is replaced as a whole or not at all, the weights last.
+    /// Writes the four files into a folder, which must exist. Each file is replaced as a whole or not at all. The
+    /// weights are written last.
     ///
     /// # Errors
     ///
-    /// [`InferError::Data`] if a file cannot be written.
+    /// Returns [`InferError::Data`] if a file cannot be written.
     pub fn save(&self, folder: impl AsRef<Path>) -> Result<(), InferError> {
         let folder = folder.as_ref();
         write_json(&folder.join(CONFIG), &self.config)?;
@@ -124,7 +127,7 @@ impl ModelFolder {
     }
 }
 
-/// Returns the path of the `config.json` of a model folder.
+/// Returns the path of the `config.json` of a model folder, or [`InferError::NotAModel`] if there is none.
 fn require_config(folder: &Path) -> Result<PathBuf, InferError> {
     let path = folder.join(CONFIG);
     if !path.exists() {

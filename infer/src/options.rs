@@ -1,12 +1,12 @@
-//! The options of a request.
+//! The options of a call or of a line.
 
 use crate::error::InferError;
 use crate::search::SearchOptions;
 use crate::text::Language;
 
-/// The options of a call or a line: how translations are searched for, and what their text must be like.
+/// The options of a call or of a line: how translations are searched for, and which words they must or must not have.
 ///
-/// [`Model::options`](crate::Model::options) returns those of a model's search defaults:
+/// [`Model::options`](crate::Model::options) returns options with the search defaults of a model:
 ///
 /// ```no_run
 /// # use attend_infer::{Model, Precision, TranslateOptions};
@@ -20,40 +20,43 @@ use crate::text::Language;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TranslateOptions {
-    /// The search, and the number of translations that each line gets: [`SearchOptions::nbest`].
+    /// The options of the search. [`SearchOptions::nbest`] is the number of translations that each line gets.
     pub search: SearchOptions,
-    /// The language in which a line is a text of any length. Each of its sentences is translated by itself, and the
-    /// translations are joined by the spacing that stood between the sentences. A sentence that is longer than the
-    /// model's positions is divided at punctuation, else at a space, else between characters. White space around the
-    /// text is left out.
+    /// The language of the lines, if each line is a text of any length. With `None`, the default, a line is one
+    /// sentence.
     ///
-    /// The translations of a text are its `nbest` best, as far as those of its sentences go; of samples, the first of
-    /// each sentence together, the second of each, and so on. Scores, log-probabilities and tokens are those of the
-    /// sentences together.
+    /// Each sentence of a text is translated by itself, and the translations are joined by the white space that stood
+    /// between the sentences. A sentence with more tokens than the model has positions is divided at punctuation,
+    /// else at a space, else between characters. White space around the text is left out.
     ///
-    /// Without a language, the default, a line is one sentence.
+    /// A search returns the `nbest` combinations with the best sums of scores; each combines one translation of each
+    /// sentence. Sampling combines the first samples of all sentences, then the second samples, and so on. The score
+    /// and the log-probability of a text are the sums over its sentences, and its tokens are the tokens of its
+    /// sentences in order.
     pub language: Option<Language>,
-    /// The text that translations start with, in a line that is one sentence. The last word may go on: `a` may become
-    /// `an`. White space at the end of the prefix is left out.
+    /// The text that all translations start with. It must be empty if there is a `language`. Its last word may go on:
+    /// `a` may become `an`. White space at its end is left out.
     pub prefix: String,
-    /// Words or phrases that all translations of a line that is one sentence have, as
-    /// [`RequiredWords`](crate::search::RequiredWords) describes them. Blank ones require nothing.
+    /// Words or phrases that all translations have; [`RequiredWords`](crate::search::RequiredWords) describes when a
+    /// translation has one. Blank ones require nothing. There must be none if there is a `language`.
     pub required: Vec<String>,
-    /// Words or phrases that no translation has, as [`BannedWords`](crate::search::BannedWords) describes them.
+    /// Words or phrases that no translation has; [`BannedWords`](crate::search::BannedWords) describes when a
+    /// translation has one.
     pub banned: Vec<String>,
-    /// Whether translations get an [`Alignment`](crate::Alignment), in a line that is one sentence. It takes another pass
-    /// over the translations.
+    /// Whether translations get an [`Alignment`](crate::Alignment), for which the decoder reads each translation once
+    /// more. It must be false if there is a `language`.
     pub alignment: bool,
 }
 
 impl TranslateOptions {
-    /// Checks that the options do not contradict each other. [`Model::check`](crate::Model::check) also checks that a model
-    /// can do what they ask for.
+    /// Checks that each option is in its range and that the options do not contradict each other.
+    /// [`Model::check`](crate::Model::check) also checks that a model has enough positions for them.
     ///
     /// # Errors
     ///
-    /// [`InferError::Search`] if they describe no search, or one that has no place for required or banned words;
-    /// [`InferError::OneSentence`] if they ask something of a text that only a sentence can have.
+    /// Returns [`InferError::Search`] if the search options are not valid or cannot go with the required or banned
+    /// words, and [`InferError::OneSentence`] if there is a `language` together with a `prefix`, `required` words or
+    /// `alignment`.
     pub fn validate(&self) -> Result<(), InferError> {
         let requires = self.required.iter().any(|word| !word.trim().is_empty());
         self.search.validate()?;
@@ -76,9 +79,18 @@ impl TranslateOptions {
         Ok(())
     }
 
-    /// Returns whether lines with these options may share a batch with lines of the `other` options.
+    /// Returns whether lines with these options may share a batch with lines that have the `other` options.
     pub(crate) fn shares_batches_with(&self, other: &Self) -> bool {
+        let Self {
+            search,
+            banned,
+            alignment,
+            // Each sentence has its own prefix and required words, and a text is divided into sentences before.
+            language: _,
+            prefix: _,
+            required: _,
+        } = self;
         std::ptr::eq(self, other)
-            || (&self.search, &self.banned, self.alignment) == (&other.search, &other.banned, other.alignment)
+            || (search, banned, alignment) == (&other.search, &other.banned, &other.alignment)
     }
 }

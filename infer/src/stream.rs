@@ -1,4 +1,4 @@
-//! Lines that come one after the other and are translated as they come.
+//! Translation of a stream of lines: lines are read, translated and written side by side.
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -11,35 +11,41 @@ use crate::options::TranslateOptions;
 use crate::translation::Translation;
 use crate::translator::{Line, Translator};
 
-/// The most lines that are translated together: enough for batches of sentences of similar lengths.
+/// The maximum number of lines that are translated together. It is enough for batches of sentences of similar lengths.
 const LINES_TOGETHER: usize = 1_000;
 
-/// The most bytes of lines that are read ahead. A single line may have more.
+/// The number of bytes at which no more lines are read ahead. A single line may have more.
 const BYTES_AHEAD: usize = 1 << 20;
 
-/// A line that comes in a stream, and what is asked of its translations.
+/// A line of a stream, and the options of its translations.
 #[derive(Clone, Debug)]
 pub struct StreamLine {
     /// The text of the line.
     pub text: String,
-    /// What is asked of the translations of this line.
+    /// The options of the translations of this line.
     pub options: Arc<TranslateOptions>,
 }
 
 impl Translator {
-    /// Translates lines as they come, and hands them to `write` with their translations, in order and up to a thousand at
-    /// a time. The lines are read ahead by a thread of their own, and numbered from 0. Memory grows with the longest line,
-    /// not with the number of lines.
+    /// Translates a stream of `lines`, which are numbered from 0. Calls `write` with up to 1,000 lines at a time and
+    /// their translations, in order. A thread reads lines ahead, until it has 1,000 lines or 1 MiB. Memory grows with
+    /// the longest line, not with the number of lines.
     ///
-    /// If `eager`, the translator does not wait for a thousand lines, but translates those that have come, for input that
-    /// is typed.
+    /// If `eager` is set, the translator does not wait for 1,000 lines, but translates all lines that have been read.
+    /// This is for input that a person types.
     ///
-    /// The stream ends early, without an error, if `write` breaks. The thread then ends with the next line that it reads.
+    /// The stream ends early, without an error, if `write` returns [`ControlFlow::Break`]. The thread then ends after
+    /// the next line that it reads.
     ///
     /// # Errors
     ///
-    /// The error of the first line that cannot be read or [translated](Self::translate_each), when the lines before it
-    /// are written; an error of `write`; and [`DeviceError::Threads`] if the system refuses a thread.
+    /// Returns the error of the first line that cannot be read or [translated](Self::translate_each), after the lines
+    /// before it were written; the first error of `write`; or [`DeviceError::Threads`] if the system does not start the
+    /// thread.
+    ///
+    /// # Panics
+    ///
+    /// If the device fails. [`attend_device::notice_device_failure`] around the call turns this panic into an error.
     pub fn translate_stream<E: From<InferError> + Send + 'static>(
         &self,
         lines: impl Iterator<Item = Result<StreamLine, E>> + Send + 'static,
@@ -76,7 +82,7 @@ impl Translator {
         Ok(())
     }
 
-    /// Translates lines of which the first has the number `first`.
+    /// Translates lines that are numbered from `first`.
     fn translate_from(
         &self,
         first: usize,
@@ -92,7 +98,7 @@ impl Translator {
     }
 }
 
-/// Lines on their way from the thread that reads to the one that translates.
+/// The queue of lines between the thread that reads and the thread that translates.
 struct Queue<E> {
     state: Mutex<State<E>>,
     changed: Condvar,
@@ -100,13 +106,13 @@ struct Queue<E> {
 
 struct State<E> {
     lines: Vec<StreamLine>,
-    /// The bytes of the lines together.
+    /// The number of bytes of all lines in the queue.
     bytes: usize,
-    /// The error that comes after the lines.
+    /// The error of reading the line after these lines.
     error: Option<E>,
-    /// No more lines will come.
+    /// Whether all lines have been read.
     is_complete: bool,
-    /// No more lines are wanted.
+    /// Whether no more lines will be translated.
     is_abandoned: bool,
 }
 
@@ -149,8 +155,8 @@ impl<E> Queue<E> {
         self.changed.notify_all();
     }
 
-    /// Takes all lines that there are, and the error that comes after them. Waits for at least one line if `eager`, else
-    /// for enough lines. Returns `None` at the end.
+    /// Takes all lines of the queue, and the error after them. Waits until the queue has a line if `eager` is set, or
+    /// else until it is full; the end of the stream ends either wait. Returns `None` at the end of the stream.
     fn take(&self, eager: bool) -> Option<(Vec<StreamLine>, Option<E>)> {
         let is_wanting = |state: &State<E>| {
             if eager {
@@ -198,7 +204,8 @@ impl<E> Drop for Reading<E> {
     }
 }
 
-/// The translating end of a queue. When it is dropped, it marks the queue as abandoned, so that the reading thread ends.
+/// The translating end of a queue. When it is dropped, it marks the queue as abandoned, so that the reading thread
+/// ends.
 struct Stop<'a, E>(&'a Queue<E>);
 
 impl<E> Drop for Stop<'_, E> {

@@ -1,14 +1,14 @@
-//! Texts of any length: divided into sentences that a model takes, and their translations joined to a text again.
+//! Texts of any length: division into sentences that a model has positions for, and joining of their translations.
 
 use std::str::FromStr;
 
 use crate::translation::Translation;
 
-/// Bytes of a text in which sentences are found together. For some texts, the time to find them grows with the square of
-/// this number.
+/// The number of bytes of a text that are divided into sentences at a time. For some texts, the time that this takes
+/// grows with the square of the number.
 const WINDOW: usize = 8 << 10;
 
-/// The language of a text, whose abbreviations and quotation marks decide where sentences end.
+/// The language of a text. Its abbreviations and quotation marks decide where sentences end.
 ///
 /// ```
 /// use attend_infer::Language;
@@ -35,8 +35,14 @@ impl Default for Language {
 impl FromStr for Language {
     type Err = InvalidLanguage;
 
-    /// Returns the language of an ISO 639 code, such as `de`. Subtags, as in `de-AT` or `zh-hant`, change nothing. A
-    /// language without rules in the crate `sentencex` gets the rules of a related language, or of English.
+    /// Returns the language of an ISO 639 code, such as `de`. Subtags, such as the second part of `de-AT` or `zh-hant`,
+    /// are ignored. A language for which the crate `sentencex` has no rules gets the rules of a related language, or of
+    /// English.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`InvalidLanguage`] if the string does not have the form of a code: two or three letters, and subtags of
+    /// letters and digits after hyphens.
     fn from_str(code: &str) -> Result<Self, Self::Err> {
         let code = code.to_ascii_lowercase();
         let mut tags = code.split('-');
@@ -54,7 +60,7 @@ impl FromStr for Language {
     }
 }
 
-/// The error for a text that is no code of a language.
+/// The error for a string that is not the code of a language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no code of a language, such as en or de")]
 pub struct InvalidLanguage;
@@ -62,21 +68,23 @@ pub struct InvalidLanguage;
 /// A sentence of a text, or a part of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sentence<'a> {
-    /// The white space between the sentence before and this one.
+    /// The white space between this sentence and the one before it.
     pub(crate) spacing: &'a str,
     /// The text of the sentence.
     pub(crate) text: &'a str,
-    /// The tokens of the sentence.
+    /// The tokens of the sentence, without `</s>`.
     pub(crate) source: Vec<u32>,
 }
 
-/// Divides `text` into sentences without white space around them. `encode` returns the tokens of a sentence, or, if the
-/// model has no positions for them, their number or a smaller one. Such a sentence is divided at the last punctuation that
-/// leaves a part short enough, else at a space, else between two characters.
+/// Divides `text` into sentences without white space around them.
+///
+/// `encode` returns the tokens of a sentence. If the model has too few positions for them, `encode` returns their
+/// number, or a smaller number, as an error. Such a sentence is divided at the last punctuation that leaves a part
+/// short enough, else at a space, else between two characters.
 ///
 /// # Errors
 ///
-/// The number of tokens of a character for which the model has no positions.
+/// Returns the error of `encode` for a part of the text of which not even the first character fits.
 pub(crate) fn sentences<'a>(
     text: &'a str,
     language: &Language,
@@ -115,7 +123,7 @@ pub(crate) fn sentences<'a>(
     Ok(found)
 }
 
-/// Returns the place in `text` at which `part`, a slice of it, begins.
+/// Returns the byte index in `text` at which `part`, a slice of `text`, begins.
 fn offset(text: &str, part: &str) -> usize {
     part.as_ptr().addr() - text.as_ptr().addr()
 }
@@ -132,7 +140,12 @@ fn window_end(text: &str, start: usize) -> usize {
     }
 }
 
-/// Returns the longest beginning of `text` for which the model has positions, with its tokens.
+/// Returns the longest beginning of `text` for which the model has enough positions, with its tokens. It ends after
+/// punctuation if possible, else after a word, else after any character.
+///
+/// # Errors
+///
+/// Returns the error of `encode` for the whole text if not even its first character fits.
 fn longest_part<'a>(
     text: &'a str,
     encode: &impl Fn(&str) -> Result<Vec<u32>, usize>,
@@ -161,8 +174,8 @@ fn longest_part<'a>(
     Err(too_long)
 }
 
-/// Returns how many of `ends` fit. Ends that fit come before those that do not. The first ends are tried first, since most
-/// ends of a long text lie far beyond.
+/// Returns the number of `ends` that fit. They come before the ends that do not fit. The search starts at the first
+/// ends, since most ends of a long text lie far beyond the last one that fits.
 fn count_fitting(ends: &[usize], fits: impl Fn(usize) -> bool) -> usize {
     let (mut fitting, mut step) = (0, 1);
     while fitting + step <= ends.len() && fits(ends[fitting + step - 1]) {
@@ -173,8 +186,8 @@ fn count_fitting(ends: &[usize], fits: impl Fn(usize) -> bool) -> usize {
     fitting + undecided.partition_point(|&end| fits(end))
 }
 
-/// Returns whether a part may end after `character`: a Western mark of punctuation with white space after it, or an Eastern
-/// one, which needs none.
+/// Returns whether a part of a sentence may end between `character` and `next`: after a Western punctuation mark with
+/// white space after it, or after an Eastern punctuation mark, which needs no white space.
 fn ends_clause(character: char, next: char) -> bool {
     let western = matches!(
         character,
@@ -187,22 +200,25 @@ fn ends_clause(character: char, next: char) -> bool {
     western && next.is_whitespace() || eastern
 }
 
-/// Returns whether a word ends after `character`.
+/// Returns whether a word ends between `character` and `next`.
 fn ends_word(character: char, next: char) -> bool {
     next.is_whitespace() && !character.is_whitespace()
 }
 
-/// Returns the `nbest` best translations of a text, the best first. Each is made of one translation of each sentence, and
-/// its score and log-probability are the sums of theirs. `sentences` has the translations of each sentence, the best
-/// first, and `spacings` the white space before each sentence.
+/// Returns the `nbest` best translations of a text, the best first. Each combines one translation of each sentence. The
+/// score and the log-probability of the text are the sums over these translations. `sentences` has the translations of
+/// each sentence, the best first, and `spacings` has the white space before each sentence.
 ///
-/// For example, two sentences with the scores -1, -3 and -1, -2 have together the scores -2, -3, -4 and -5.
+/// For example, if the translations of one sentence have the scores -1 and -3, and those of the next -1 and -2, the
+/// translations of both together have the scores -2, -3, -4 and -5.
 pub(crate) fn join(spacings: &[&str], sentences: &[Vec<Translation>], nbest: usize) -> Vec<Translation> {
-    /// A translation of the beginning of the text: the rank of a translation of all sentences but the last, and the place
-    /// of a translation of the last.
+    /// A translation of the first sentences of the text.
     struct Choice {
+        /// The index of the choice for all of these sentences but the last.
         before: usize,
+        /// The index of the translation of the last of these sentences.
         translation: usize,
+        /// The sum of the scores.
         score: f64,
     }
     let mut choices: Vec<Vec<Choice>> = Vec::with_capacity(sentences.len());
@@ -247,9 +263,9 @@ pub(crate) fn join(spacings: &[&str], sentences: &[Vec<Translation>], nbest: usi
     joined.collect()
 }
 
-/// Returns the samples of a text: the first samples of all sentences together, the second ones, and so on. All sentences
-/// have equally many samples; a text without sentences has one sample, the empty text. `spacings` has the white space
-/// before each sentence.
+/// Returns the samples of a text. The first combines the first samples of all sentences, the second combines their
+/// second samples, and so on. All sentences have equally many samples. A text without sentences has one sample, the
+/// empty text. `spacings` has the white space before each sentence.
 pub(crate) fn join_samples(spacings: &[&str], sentences: &[Vec<Translation>]) -> Vec<Translation> {
     let samples = sentences.first().map_or(1, Vec::len);
     (0..samples)
@@ -257,7 +273,8 @@ pub(crate) fn join_samples(spacings: &[&str], sentences: &[Vec<Translation>]) ->
         .collect()
 }
 
-/// Joins one translation of each sentence to a translation of the text. Each comes after its spacing.
+/// Joins one translation of each sentence to a translation of the text. The white space of `spacings` comes before
+/// each.
 fn together<'a>(spacings: &[&str], sentences: impl Iterator<Item = &'a Translation>) -> Translation {
     let (mut score, mut log_probability) = (0.0, 0.0);
     let mut whole = Translation::default();

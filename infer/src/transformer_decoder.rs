@@ -1,4 +1,4 @@
-//! The Transformer as the decoder of a search.
+//! The [`StepDecoder`] of the Transformer.
 
 use attend_device::{is_processor, values};
 use attend_model::{DecoderState, Ensemble, Memory, NextTokens};
@@ -6,32 +6,34 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::search::{Logits, Shortlist, StepDecoder, StepLogits};
 
-/// A batch of encoded sentences being decoded.
+/// The decoder of a batch of encoded sentences, whose rows are the hypotheses of a search.
 pub(crate) struct TransformerDecoder<'a> {
     model: &'a Ensemble,
     states: Vec<DecoderState>,
     vocab_size: usize,
-    /// The tokens that steps return; `None` if they return all logits.
+    /// The shortlist that steps return; `None` if they return the logits of all tokens.
     shortlist: Option<DeviceShortlist>,
-    /// Whether steps return their attention.
+    /// Whether steps return the attention of their rows.
     attends: bool,
     device: Device,
 }
 
-/// The most tokens of a shortlist that a device makes: for more than some hundreds, GPUs run out of the memory in which
-/// they sort.
+/// The maximum number of tokens in a shortlist that a device makes. GPUs sort in a small memory, which a list of
+/// several hundred tokens exceeds; 100 tokens fit. For a longer list, the logits of all tokens are copied.
 const MOST_TOKENS: usize = 100;
 
-/// A [`Shortlist`] that the device makes, so that only its tokens are copied from there.
+/// A [`Shortlist`] that the device makes, so that only the tokens of the list are copied from the device.
 struct DeviceShortlist {
     best: usize,
     eos: u32,
-    /// The mask that is added to logits, `[1, vocab_size]`: -inf for the tokens that are never among the best, else 0.
+    /// The mask that is added to logits, `[1, vocab_size]`. It is -inf for the tokens that are never among the best,
+    /// and 0 for all others.
     mask: Tensor<2>,
 }
 
 impl DeviceShortlist {
-    /// Returns `None` if all logits are less work, or if the vocabulary has fewer tokens than the list.
+    /// Returns `None` if all logits are copied instead: on the processor, which has them in its memory; for a list of
+    /// more than [`MOST_TOKENS`]; and for a list that needs more tokens than the vocabulary has.
     fn new(shortlist: &Shortlist, vocab_size: usize, device: &Device) -> Option<Self> {
         let fits = shortlist.best + shortlist.without.len() <= vocab_size;
         if !fits || shortlist.best > MOST_TOKENS || is_processor(device) {
@@ -48,8 +50,8 @@ impl DeviceShortlist {
         })
     }
 
-    /// Returns the list of each row of `logits` `[rows, vocab_size]`: its logits and then its token ids,
-    /// `[rows, 2 (best + 1)]`.
+    /// Returns the list of each row of `logits` `[rows, vocab_size]` as one tensor `[rows, 2 (best + 1)]`: the logits
+    /// of the best tokens and of `</s>`, then the ids of these tokens.
     fn of(&self, logits: Tensor<2>) -> Tensor<2> {
         let eos = self.eos as usize;
         let eos_logit = logits.clone().slice_dim(1, eos..eos + 1);
@@ -59,7 +61,8 @@ impl DeviceShortlist {
         Tensor::cat(vec![best, eos_logit, tokens.float(), eos_token], 1)
     }
 
-    /// Returns the tokens of [lists](Self::of) with their logits, row after row.
+    /// Returns the tokens of lists with their logits, row-major `[rows, best + 1]`. `lists` has the values of the
+    /// tensor that [`of`](Self::of) returns.
     fn candidates(&self, lists: &[f32]) -> Vec<(u32, f32)> {
         let rows = lists.chunks_exact(2 * (self.best + 1));
         let of_row = rows.flat_map(|row| {
@@ -72,8 +75,9 @@ impl DeviceShortlist {
 }
 
 impl<'a> TransformerDecoder<'a> {
-    /// Starts to decode the sentences that are the rows of `memories`. Steps return their attention if `attends` is set.
-    /// If the search needs no more than a `shortlist`, a device other than the processor copies only its tokens.
+    /// Starts to decode a batch of sentences. Each of `memories` is the output of one network's encoder, with a row
+    /// for each sentence. Steps return the attention of their rows if `attends` is set. With a `shortlist`, a device
+    /// other than the processor copies only the tokens of the list.
     pub(crate) fn new(
         model: &'a Ensemble,
         memories: Vec<Memory>,
@@ -134,8 +138,9 @@ impl StepDecoder for TransformerDecoder<'_> {
     }
 }
 
-/// Returns the values of tensors `[rows, width]` that have the same rows, each row-major; nothing for `None`. A device
-/// other than the processor is waited for once.
+/// Returns the values of each tensor `[rows, width]`, row-major, and no values for `None`. All tensors have equally
+/// many rows. The program waits only once for a device other than the processor, since the tensors are copied
+/// together.
 fn read_together<const N: usize>(tensors: [Option<Tensor<2>>; N], device: &Device) -> [Vec<f32>; N] {
     if is_processor(device) {
         return tensors.map(|tensor| tensor.map(values).unwrap_or_default());

@@ -9,15 +9,19 @@ use crate::alignment::Alignment;
 pub struct Translation {
     /// The translation's text.
     pub text: String,
-    /// The number by which translations are ranked: see [`Hypothesis::score`](crate::search::Hypothesis::score).
+    /// The log-probability divided by the length divisor, plus the coverage penalty; see
+    /// [`SearchOptions::score`](crate::search::SearchOptions::score). Higher is better. The score of a text is the sum
+    /// over its sentences.
     pub score: f32,
-    /// Natural logarithm of the translation's probability, `</s>` included if the translation ends in one: see
-    /// [`Hypothesis::log_probability`](crate::search::Hypothesis::log_probability).
+    /// Natural logarithm of the translation's probability, `</s>` included if the translation ends in one. It includes
+    /// the [repetition penalty](crate::search::SearchOptions::repetition_penalty), but not the temperature, top-k and
+    /// top-p of sampling. The log-probability of a text is the sum over its sentences.
     pub log_probability: f32,
     /// The translation's token ids, without `<s>` and `</s>`.
     #[serde(skip)]
     pub tokens: Vec<u32>,
-    /// The source words of the translation's words, if the options [ask](crate::TranslateOptions::alignment) for them.
+    /// The source word of each word of the translation, if the option
+    /// [`alignment`](crate::TranslateOptions::alignment) is set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alignment: Option<Alignment>,
 }

@@ -1,4 +1,4 @@
-//! Lines in, translations out.
+//! The translator: it takes lines and returns their translations.
 
 mod batches;
 mod encoding;
@@ -21,25 +21,25 @@ use batches::BatchLimit;
 
 pub use scoring::{GivenTranslation, Score, TokenScore};
 
-/// A line to translate, and what is asked of its translations.
+/// A line to translate, and the options of its translations.
 #[derive(Clone, Copy, Debug)]
 pub struct Line<'a> {
     /// The text of the line.
     pub text: &'a str,
-    /// The place of the line in the input, from 0. Errors name it, counted from 1, and the random numbers of sampling
-    /// depend on it.
+    /// The index of the line in the input, from 0. Errors name the line by this index plus 1, and sampling derives its
+    /// random numbers from the index.
     pub number: usize,
-    /// What is asked of the translations of this line.
+    /// The options of the translations of this line.
     pub options: &'a TranslateOptions,
 }
 
 /// Translates lines with a [`Model`], and scores given translations.
 ///
-/// Clones are cheap, and threads may share a translator: its [`Workers`] take a batch of each thread's call in turn. The
-/// calling thread computes nothing itself.
+/// Clones are cheap, and threads may share a translator: its [`Workers`] take a batch of each thread's call in turn.
+/// The calling thread computes nothing itself.
 ///
-/// Every line has a result of its own: a line that cannot be translated fails alone, and the other lines of the call are
-/// translated. Neither the lines of a call nor the workers nor the limit of batches change a translation.
+/// Every line has a result of its own: if a line cannot be translated, the other lines of the call still are. The
+/// translation of a line does not depend on the other lines, on the number of workers or on the limit of batches.
 #[derive(Clone, Debug)]
 pub struct Translator {
     model: Arc<Model>,
@@ -48,7 +48,7 @@ pub struct Translator {
     observer: Option<Observer>,
 }
 
-/// A function that is called with the number of sentences of each batch that is done.
+/// A function that is called after each batch with its number of sentences.
 #[derive(Clone)]
 struct Observer(Arc<dyn Fn(usize) + Send + Sync>);
 
@@ -59,10 +59,11 @@ impl fmt::Debug for Observer {
 }
 
 impl Translator {
-    /// The [`with_batch_tokens`](Self::with_batch_tokens) of a new translator: some 30 sentences of usual length.
+    /// The default limit of a batch in tokens, about 30 sentences of usual length: see
+    /// [`with_batch_tokens`](Self::with_batch_tokens).
     pub const BATCH_TOKENS: usize = 3_000;
 
-    /// Makes a translator that computes on `workers`, each of which takes a batch at a time.
+    /// Makes a translator that computes on `workers`. Each worker computes one batch at a time.
     #[must_use]
     pub fn new(model: impl Into<Arc<Model>>, workers: Workers) -> Self {
         Self {
@@ -73,46 +74,58 @@ impl Translator {
         }
     }
 
-    /// Limits a batch to as many sentences as `tokens` allow, at least one. Counted are the tokens of the sentences and
-    /// of the longest translations that they may have, padding included. Memory grows with this number and with the
-    /// beam.
+    /// Limits a batch to a number of tokens, [`BATCH_TOKENS`](Self::BATCH_TOKENS) = 3,000 by default. Memory grows with
+    /// this number and with the beam.
+    ///
+    /// The tokens of a batch are the number of sentences × (the tokens of the longest source sentence + the maximum
+    /// tokens of its translation), with `</s>` on the one side and `<s>` on the other. For example, sentences of 9
+    /// tokens whose translations may have 59 tokens count 10 + 60 tokens each, so a batch of 3,000 tokens has 42 of
+    /// them. A batch has at least one sentence, and at most 1,000 hypotheses: 250 sentences with a beam of 4.
     #[must_use]
     pub fn with_batch_tokens(mut self, tokens: usize) -> Self {
         self.batch_limit = BatchLimit::Tokens(tokens);
         self
     }
 
-    /// Limits a batch to `sentences`, at least one, of any length, and to 1,000 hypotheses, for comparisons with other
-    /// programs.
+    /// Limits a batch to a number of sentences of any length, at least one. A batch still has at most 1,000 hypotheses.
+    /// This limit is for comparisons with other programs; [`with_batch_tokens`](Self::with_batch_tokens) bounds memory.
     #[must_use]
     pub fn with_batch_size(mut self, sentences: usize) -> Self {
         self.batch_limit = BatchLimit::Sentences(sentences.max(1));
         self
     }
 
-    /// Calls `observer` whenever a batch is done, with the number of its sentences, on the worker that computed it.
+    /// Calls `observer` after each batch with its number of sentences, on the worker that computed it.
     #[must_use]
     pub fn on_progress(mut self, observer: impl Fn(usize) + Send + Sync + 'static) -> Self {
         self.observer = Some(Observer(Arc::new(observer)));
         self
     }
 
-    /// Returns the model.
+    /// Returns the model that the translator computes with.
     #[must_use]
     pub fn model(&self) -> &Arc<Model> {
         &self.model
     }
 
-    /// Translates lines that are numbered from 0 and ask for the same. Returns the result of each line, in order: its
-    /// translations, the best first, or in the order in which they were drawn. A blank line has one translation, the
-    /// empty text.
+    /// Translates lines with the same options. The lines are numbered from 0. Returns the result of each line, in
+    /// order: its translations, the best first; with sampling, in the order in which they were drawn. A blank line
+    /// has one translation, the empty text.
     ///
     /// # Errors
     ///
-    /// A line fails with [`InferError::TooLong`] if it has more tokens than the model has positions (in a text, if not
-    /// even a character fits), with the errors of [`Model::check`], with [`InferError::Refused`] or
-    /// [`InferError::RequestTooLong`] if its prefix or required words cannot be in a translation, and with
-    /// [`InferError::Unmet`] if no translation has all required words.
+    /// The result of a line is
+    ///
+    /// - an error of [`Model::check`] if its options are not valid;
+    /// - [`InferError::TooLong`] if the line is one sentence and has more tokens than the model has positions, or if it is
+    ///   a text and a single character of it has;
+    /// - [`InferError::Refused`] or [`InferError::RequestTooLong`] if its prefix or required words cannot be in a
+    ///   translation;
+    /// - [`InferError::Unmet`] if the search found no translation with all required words.
+    ///
+    /// # Panics
+    ///
+    /// If the device fails. [`attend_device::notice_device_failure`] around the call turns this panic into an error.
     pub fn translate<S: AsRef<str>>(
         &self,
         lines: &[S],
@@ -121,8 +134,17 @@ impl Translator {
         self.translate_each(&numbered(lines, options))
     }
 
-    /// [Translates](Self::translate) lines of which each has its own number and options. Lines whose options have equal
-    /// `search`, `banned` and `alignment` share batches.
+    /// Translates lines, each with its own number and options. Returns the result of each line, in order, as
+    /// [`translate`](Self::translate) does. Lines whose options have equal `search`, `banned` and `alignment` share
+    /// batches.
+    ///
+    /// # Errors
+    ///
+    /// The result of a line is one of the errors that [`translate`](Self::translate) lists.
+    ///
+    /// # Panics
+    ///
+    /// If the device fails. [`attend_device::notice_device_failure`] around the call turns this panic into an error.
     pub fn translate_each(&self, lines: &[Line<'_>]) -> Vec<Result<Vec<Translation>, InferError>> {
         let groups = self.groups(lines);
         let encoded = self.encode(lines, &groups);
@@ -133,8 +155,12 @@ impl Translator {
     ///
     /// # Errors
     ///
-    /// The error of the first line that cannot be [translated](Self::translate). No line is translated then, unless the
-    /// error is [`InferError::Unmet`].
+    /// Returns the error of the first line that cannot be [translated](Self::translate). All lines are checked before any
+    /// line is translated. Only [`InferError::Unmet`] is found later, by the search.
+    ///
+    /// # Panics
+    ///
+    /// If the device fails. [`attend_device::notice_device_failure`] around the call turns this panic into an error.
     pub fn translate_best<S: AsRef<str>>(
         &self,
         lines: &[S],
@@ -159,7 +185,7 @@ impl Translator {
     }
 }
 
-/// Returns lines numbered from 0 with the same options.
+/// Returns `lines` with the same options, numbered from 0.
 fn numbered<'a, S: AsRef<str>>(lines: &'a [S], options: &'a TranslateOptions) -> Vec<Line<'a>> {
     let lines = lines.iter().enumerate();
     lines

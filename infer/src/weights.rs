@@ -14,10 +14,10 @@ use safetensors::tensor::{Dtype, Metadata, SafeTensorError, TensorInfo};
 
 use crate::error::InferError;
 
-/// Writes the weights of a network to a file, which is replaced as a whole or not at all.
+/// Writes the weights of a network to a file. The file is replaced as a whole or not at all.
 pub(crate) fn save(model: &Transformer, path: &Path) -> Result<(), InferError> {
-    // The store writes the entries of its metadata in random order. With only the one that PyTorch's loaders need, the same
-    // weights give the same file.
+    // The store writes the entries of its metadata in random order. With only the entry that PyTorch's loaders need,
+    // equal weights give equal files.
     let mut store = SafetensorsStore::from_bytes(None)
         .clear_metadata()
         .metadata("format", "pt")
@@ -33,7 +33,9 @@ pub(crate) fn save(model: &Transformer, path: &Path) -> Result<(), InferError> {
 ///
 /// # Errors
 ///
-/// [`InferError::Data`], [`InferError::InvalidWeights`], [`InferError::WeightsMismatch`] or [`InferError::NotFinite`].
+/// Returns [`InferError::Data`] if the file cannot be read, [`InferError::InvalidWeights`] if it is not a whole
+/// safetensors file, [`InferError::WeightsMismatch`] if its tensors do not fit the network, and
+/// [`InferError::NotFinite`] if a weight is infinite or NaN.
 pub(crate) fn load(model: Transformer, path: &Path) -> Result<Transformer, InferError> {
     let mut reader = WeightReader::open(path)?;
     let model = model.map(&mut reader);
@@ -43,16 +45,16 @@ pub(crate) fn load(model: Transformer, path: &Path) -> Result<Transformer, Infer
 
 /// Reads each weight of a network from a file, and remembers the first failure.
 ///
-/// Burn's own reader copies each weight three times, which takes longer than all else before a first translation.
+/// Burn's own reader copies each weight three times, and would take most of the time before a first translation.
 struct WeightReader {
     path: PathBuf,
     file: File,
-    /// The offset of the numbers in the file, in bytes.
+    /// The byte offset in the file at which the numbers begin.
     start: u64,
-    /// The tensors of the file that have not been read.
+    /// The tensors of the file that have not been read yet, by name.
     tensors: HashMap<String, TensorInfo>,
-    /// The modules around the weight that is being visited, the outermost first: the name of each, and the type of the
-    /// module that has it.
+    /// The name of each module around the weight that is being visited, the outermost first, and the type of the module
+    /// that contains it.
     modules: Vec<(String, String)>,
     failure: Option<InferError>,
 }
@@ -94,7 +96,7 @@ impl WeightReader {
         })
     }
 
-    /// Reads the weight that is being visited, which has this shape in the network.
+    /// Reads the weight that is being visited. `shape` is its shape in the network.
     fn read<const D: usize>(&mut self, shape: &[usize], device: &Device) -> Result<Tensor<D>, InferError> {
         let (names, kinds): (Vec<&str>, Vec<&str>) = self
             .modules
@@ -155,7 +157,11 @@ impl WeightReader {
         })
     }
 
-    /// Returns the first failure, or an error if the file has a tensor that the network lacks.
+    /// Ends the reading.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first failure, or [`InferError::WeightsMismatch`] if the file has a tensor that the network lacks.
     fn finish(self) -> Result<(), InferError> {
         match (self.failure, self.tensors.keys().min()) {
             (Some(failure), _) => Err(failure),
@@ -192,7 +198,8 @@ impl ModuleMapper for WeightReader {
     }
 }
 
-/// Returns the name of a part of a module in PyTorch, and so in the file. Burn has other names in its norms.
+/// Returns the name that PyTorch, and so the file, has for a part of a module. Burn names the parts of its norms
+/// differently.
 fn name_in_file(name: &str) -> &str {
     match name {
         "gamma" => "weight",
@@ -201,7 +208,8 @@ fn name_in_file(name: &str) -> &str {
     }
 }
 
-/// Reads `bytes` bytes of the file from `start` on, which are numbers of type `dtype`, as 32-bit numbers.
+/// Reads numbers of type `dtype` from the `bytes` bytes of the file that begin at the offset `start`. Returns them as
+/// 32-bit numbers.
 fn numbers(file: &mut File, start: u64, bytes: usize, dtype: DType) -> io::Result<Vec<f32>> {
     file.seek(SeekFrom::Start(start))?;
     if dtype == DType::F32 && cfg!(target_endian = "little") {

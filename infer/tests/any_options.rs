@@ -44,15 +44,21 @@ impl Asked {
     fn contradictions(&self) -> Vec<&'static str> {
         let search = &self.search;
         let sampling = search.sampling.unwrap_or_default();
+        let samples = search.sampling.is_some();
         let ranks = search.sampling.is_none() && search.beam_size > 1;
         let most = match search.sampling {
             None => search.beam_size,
             Some(_) => usize::MAX,
         };
         let requires = !self.required.is_empty();
-        let keeps_required = ranks && search.stopping == Stopping::Exact && search.no_repeat_ngram == 0;
         let wrong = [
-            ("beam_size", search.beam_size == 0 || requires && !keeps_required),
+            (
+                "beam_size",
+                search.beam_size == 0 || requires && !samples && search.beam_size == 1,
+            ),
+            ("sampling", requires && samples),
+            ("stopping", requires && search.stopping == Stopping::CTranslate2),
+            ("no_repeat_ngram", requires && search.no_repeat_ngram > 0),
             ("nbest", search.nbest == 0 || search.nbest > most),
             ("length_penalty", search.length_penalty < 0.0),
             ("repetition_penalty", search.repetition_penalty < 1.0),

@@ -405,7 +405,8 @@ fn required_words_that_a_search_has_no_place_for_are_refused() {
         ),
     ] {
         let error = refused(options);
-        assert!(matches!(error, SearchError::Required(_)));
+        assert!(matches!(error, SearchError::Required { .. }));
+        assert!(part.contains(error.field()), "{error}");
         assert!(error.to_string().contains(part), "{error}");
     }
     // A model that finds the word impossible.

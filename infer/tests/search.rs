@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use attend_infer::search::{
-    Hypothesis, LengthNormalization, Sampling, Search, SearchOptions, Stopping, beam, greedy, length_penalty,
+    Hypothesis, LengthNormalization, Sampling, Search, SearchOptions, Stopping, beam, greedy, length_divisor,
 };
 
 use crate::toy::{EOS, MAX_STEPS, Table, ToyDecoder, VOCAB_SIZE, WIDE, WORDS, all_words, requests, special};
@@ -465,9 +465,9 @@ fn a_wide_beam_finds_the_best_by_mean_log_probability() {
 }
 
 #[test]
-fn the_length_penalty_is_that_of_the_paper() {
-    assert_eq!(length_penalty(1, 0.6), 1.0);
-    assert_eq!(length_penalty(7, 1.0), 2.0);
-    assert_eq!(length_penalty(19, 0.5), 2.0);
-    assert_eq!(length_penalty(50, 0.0), 1.0);
+fn the_length_divisor_is_that_of_the_paper() {
+    assert_eq!(length_divisor(1, 0.6), 1.0);
+    assert_eq!(length_divisor(7, 1.0), 2.0);
+    assert_eq!(length_divisor(19, 0.5), 2.0);
+    assert_eq!(length_divisor(50, 0.0), 1.0);
 }

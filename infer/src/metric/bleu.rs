@@ -1,29 +1,30 @@
-//! BLEU: the geometric mean of clipped n-gram precisions, times a brevity penalty (Papineni et al. 2002, "BLEU: a Method
-//! for Automatic Evaluation of Machine Translation").
+//! BLEU: the geometric mean of clipped n-gram precisions, times a brevity penalty (Papineni et al. 2002, "BLEU: a
+//! Method for Automatic Evaluation of Machine Translation").
 
 use std::fmt;
 
 use super::tokenize::words;
 use super::{BleuTokenizer, MetricError, VERSION, ngram_count, ngram_matches, sentence_pairs};
 
-/// The longest n-grams that BLEU counts, in words.
+/// The maximum number of words in the n-grams that BLEU counts.
 const MAX_ORDER: usize = 4;
 
-/// The BLEU score of a corpus and the counts from which it is computed. The arrays have an entry for n-grams of 1 to 4
-/// words.
+/// The BLEU score of a corpus, and the counts from which it is computed. Each array has four entries, for n-grams of
+/// 1, 2, 3 and 4 words.
 ///
 /// `Display` writes the line that sacreBLEU prints, with the name and the version of this program.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bleu {
     /// The score, 0 to 100.
     pub score: f64,
-    /// The number of n-grams of the hypotheses that are in their references.
+    /// The number of n-grams of the hypotheses that are also in their references.
     pub matches: [u64; MAX_ORDER],
     /// The number of n-grams of the hypotheses.
     pub totals: [u64; MAX_ORDER],
-    /// The smoothed precisions in percent. All are 0 if no n-gram matches; those of orders that no hypothesis has are 0.
+    /// The smoothed precisions in percent. All are 0 if no n-gram matches. The precision of n-grams that are longer
+    /// than every hypothesis is 0.
     pub precisions: [f64; MAX_ORDER],
-    /// The factor, 0 to 1, for hypotheses that are shorter than the references.
+    /// The factor, 0 to 1, that lowers the score if the hypotheses have fewer words than the references; otherwise 1.
     pub brevity_penalty: f64,
     /// The number of words in the hypotheses.
     pub hypothesis_length: u64,
@@ -57,7 +58,7 @@ impl Bleu {
         }
     }
 
-    /// Returns the settings with which the same score can be computed, in sacreBLEU's notation.
+    /// Returns the settings of the score in sacreBLEU's notation, so that others can compute the score again.
     pub fn signature(&self) -> String {
         format!(
             "nrefs:1|case:mixed|eff:no|tok:{}|smooth:exp|version:{VERSION}",
@@ -65,7 +66,8 @@ impl Bleu {
         )
     }
 
-    /// Returns the length of the hypotheses divided by that of the references, in words; 0 if the references are empty.
+    /// Returns the number of words in the hypotheses divided by the number of words in the references; 0 if the
+    /// references have no words.
     pub fn length_ratio(&self) -> f64 {
         if self.reference_length == 0 {
             return 0.0;
@@ -90,12 +92,12 @@ impl fmt::Display for Bleu {
     }
 }
 
-/// Computes BLEU of hypotheses against one reference each, on n-grams of 1 to 4 words whose case is kept. Precisions of 0
-/// are smoothed by sacreBLEU's default, `exp`.
+/// Computes BLEU of hypotheses against one reference each, on n-grams of 1 to 4 words. Upper and lower case differ.
+/// Precisions of 0 are smoothed by the method `exp`, the default of sacreBLEU.
 ///
 /// # Errors
 ///
-/// A [`MetricError`] if the numbers of hypotheses and references differ, or both are 0.
+/// Returns a [`MetricError`] if the numbers of hypotheses and references differ, or both are 0.
 pub fn corpus_bleu<H: AsRef<str>, R: AsRef<str>>(
     hypotheses: &[H],
     references: &[R],
@@ -125,9 +127,10 @@ pub fn corpus_bleu<H: AsRef<str>, R: AsRef<str>>(
     ))
 }
 
-/// Returns precisions in percent. The first order without a match counts as half a match, the next as a quarter, and so
-/// on (Chen and Cherry 2014, "A Systematic Comparison of Smoothing Techniques for Sentence-Level BLEU", method 3). For
-/// example, 0 matches of 5 quadruples count as 100 · 0.5 / 5 = 10 percent, if shorter n-grams match.
+/// Returns precisions in percent. The first order of n-grams without a match counts as half a match, the next as a
+/// quarter, and so on (Chen and Cherry 2014, "A Systematic Comparison of Smoothing Techniques for Sentence-Level
+/// BLEU", method 3). For example, 0 matches of 5 quadruples count as 100 · 0.5 / 5 = 10 percent, if shorter n-grams
+/// match.
 fn smoothed_precisions(matches: &[u64; MAX_ORDER], totals: &[u64; MAX_ORDER]) -> [f64; MAX_ORDER] {
     let mut precisions = [0.0; MAX_ORDER];
     // A translation without any right word gets no credit by smoothing.

@@ -1,15 +1,15 @@
 //! chrF: the F-score of character n-grams (Popović 2015, "chrF: character n-gram F-score for automatic MT evaluation").
-//! Recall weighs as much as Popović 2016, "chrF deconstructed", recommends.
+//! Recall counts twice as much as precision, as Popović 2016, "chrF deconstructed", recommends.
 
 use std::fmt;
 
 use super::tokenize::words;
 use super::{MetricError, VERSION, ngram_count, ngram_matches, sentence_pairs};
 
-/// The longest n-grams that chrF counts, in characters.
+/// The maximum number of characters in the n-grams that chrF counts.
 const MAX_ORDER: usize = 6;
 
-/// How many times as much recall weighs as precision: the 2 of chrF2.
+/// The weight of recall relative to precision: the 2 of chrF2.
 const BETA: f64 = 2.0;
 
 /// The chrF2 score of a corpus.
@@ -22,7 +22,7 @@ pub struct Chrf {
 }
 
 impl Chrf {
-    /// Returns the settings with which the same score can be computed, in sacreBLEU's notation.
+    /// Returns the settings of the score in sacreBLEU's notation, so that others can compute the score again.
     pub fn signature(&self) -> String {
         format!("nrefs:1|case:mixed|eff:yes|nc:{MAX_ORDER}|nw:0|space:no|version:{VERSION}")
     }
@@ -42,13 +42,13 @@ struct NgramCounts {
     matches: u64,
 }
 
-/// Computes chrF2 of hypotheses against one reference each, on n-grams of 1 to 6 characters (Unicode code points) whose
-/// case is kept. White space is left out, and n-grams of words are not counted. Orders of which the corpus has no n-grams
-/// are left out of the mean.
+/// Computes chrF2 of hypotheses against one reference each, on n-grams of 1 to 6 characters (Unicode code points).
+/// Upper and lower case differ. White space is left out, and n-grams of words are not counted. Orders of which the
+/// corpus has no n-grams are left out of the mean.
 ///
 /// # Errors
 ///
-/// A [`MetricError`] if the numbers of hypotheses and references differ, or both are 0.
+/// Returns a [`MetricError`] if the numbers of hypotheses and references differ, or both are 0.
 pub fn corpus_chrf<H: AsRef<str>, R: AsRef<str>>(
     hypotheses: &[H],
     references: &[R],
@@ -74,7 +74,7 @@ pub fn corpus_chrf<H: AsRef<str>, R: AsRef<str>>(
     })
 }
 
-/// Returns F-beta, 0 to 1, of precision and recall averaged over the orders that both sides have:
+/// Returns the F-score, 0 to 1, of the mean precision and the mean recall of the orders that both sides have:
 /// `(1 + beta²) · precision · recall / (beta² · precision + recall)`.
 fn f_score(counts: &[NgramCounts]) -> f64 {
     let (mut precision, mut recall, mut orders) = (0.0, 0.0, 0.0);

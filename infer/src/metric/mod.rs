@@ -1,8 +1,8 @@
 //! Corpus-level translation metrics, equal to those of the program `sacrebleu`.
 //!
-//! Each hypothesis, a translation, is compared with one reference. A score counts over the whole corpus and divides once,
-//! so it is not the mean of the scores of sentences. Text goes in as a reader sees it, without the spaces that a tokenizer
-//! puts around punctuation.
+//! Each hypothesis, a translation, is compared with one reference. The counts are summed over the whole corpus before
+//! they are divided, so the score of a corpus is not the mean of the scores of its sentences. Hypotheses and
+//! references must be text as people write it, without the spaces that a tokenizer puts around punctuation.
 //!
 //! ```
 //! use attend_infer::metric::{BleuTokenizer, corpus_bleu, corpus_chrf};
@@ -34,7 +34,7 @@ const VERSION: &str = concat!("attend-", env!("CARGO_PKG_VERSION"));
 /// The reason why a corpus cannot be scored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MetricError {
-    /// There are more lines on one side than on the other.
+    /// The numbers of hypotheses and references differ.
     #[error("{hypotheses} hypotheses for {references} references: both must have the same number of lines")]
     UnequalCounts {
         /// Number of hypotheses.
@@ -42,12 +42,12 @@ pub enum MetricError {
         /// Number of references.
         references: usize,
     },
-    /// There is no line on either side.
+    /// There are neither hypotheses nor references.
     #[error("0 hypotheses for 0 references: an empty corpus has no score")]
     EmptyCorpus,
 }
 
-/// Pairs each hypothesis with its reference.
+/// Returns each hypothesis with its reference, or a [`MetricError`] if their numbers differ or are 0.
 fn sentence_pairs<'a, H: AsRef<str>, R: AsRef<str>>(
     hypotheses: &'a [H],
     references: &'a [R],
@@ -67,13 +67,13 @@ fn sentence_pairs<'a, H: AsRef<str>, R: AsRef<str>>(
         .zip(references.iter().map(AsRef::as_ref)))
 }
 
-/// Returns the number of n-grams of `items`. Repetitions count.
+/// Returns the number of n-grams of `order` items in `items`. Repeated n-grams count each time.
 fn ngram_count<T>(items: &[T], order: usize) -> u64 {
     items.windows(order).len() as u64
 }
 
-/// Returns the number of n-grams of the hypothesis that are also in the reference. Each counts at most as often as it
-/// occurs in the reference.
+/// Returns the number of n-grams of `order` items of the hypothesis that are also in the reference. An n-gram counts
+/// at most as often as it occurs in the reference.
 fn ngram_matches<T: Eq + Hash>(hypothesis: &[T], reference: &[T], order: usize) -> u64 {
     let mut unmatched: HashMap<&[T], u64> = HashMap::new();
     for ngram in reference.windows(order) {

@@ -7,26 +7,26 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
 
-/// The rule by which a line is cut into the words that BLEU counts. Scores of different rules cannot be compared.
+/// The rule by which a line is cut into the words that BLEU counts. Only scores of one rule can be compared.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Display, EnumString, VariantNames,
 )]
 pub enum BleuTokenizer {
-    /// `13a`: the rule of the script `mteval-v13a.pl`, with which WMT's scores are computed. ASCII punctuation stands
-    /// alone, except for apostrophes, for hyphens after anything but a digit, and for periods and commas within a number.
-    /// For example, `It's 1,000 (well-known).` is cut into `It's 1,000 ( well-known ) .`
+    /// `13a`: the rule of the script `mteval-v13a.pl`, which computes the scores of WMT. Every ASCII punctuation mark
+    /// is a word, except for apostrophes, for hyphens that do not follow a digit, and for periods and commas within a
+    /// number. For example, `It's 1,000 (well-known).` is cut into `It's 1,000 ( well-known ) .`
     #[default]
     #[serde(rename = "13a")]
     #[strum(serialize = "13a")]
     Mteval13a,
-    /// `none`: white space alone separates words, for text that is tokenized already.
+    /// `none`: only white space separates words. This rule is for text that is already tokenized.
     #[serde(rename = "none")]
     #[strum(serialize = "none")]
     None,
 }
 
 impl BleuTokenizer {
-    /// Returns the line with white space between its words, for [`words`].
+    /// Returns the line with white space between its words, which [`words`] then returns one by one.
     pub(super) fn separate(self, line: &str) -> Cow<'_, str> {
         match self {
             Self::Mteval13a => Cow::Owned(separate_13a(line)),
@@ -35,8 +35,8 @@ impl BleuTokenizer {
     }
 }
 
-/// Returns the parts of a line between white space. The white space of Python, at which sacreBLEU splits, has four
-/// separators (U+001C to U+001F) that Unicode's `White_Space` lacks.
+/// Returns the parts of a line between white space. The line is split where Python, and so sacreBLEU, splits it: at
+/// Unicode's `White_Space` and at the four separators U+001C to U+001F.
 pub(super) fn words(line: &str) -> impl Iterator<Item = &str> {
     line.split(is_python_whitespace).filter(|word| !word.is_empty())
 }

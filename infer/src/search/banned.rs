@@ -11,30 +11,33 @@ use super::options::{SearchError, SearchOptions, Unknown};
 use super::row::Row;
 use super::surface::{SurfaceForms, is_letter};
 
-/// The mark between two characters where a word begins or ends. No UTF-8 has this byte.
+/// The byte that marks a boundary of words between two characters. This byte never occurs in UTF-8.
 const BOUNDARY: u8 = 0xff;
 
 /// Words or phrases that no translation has, however its tokens spell them.
 ///
-/// A phrase is found where the text of a translation has exactly its characters, with one space between words, from one
-/// boundary of words to another (see [`SurfaceForms`]). Upper and lower case differ. For example, `art` is found in
-/// `the art` and in `art-house`, but not in `party` or `arts`; `(c)` is found in `a(c)b`. In scripts that have no spaces
-/// between words, a word is not found beside others.
+/// A phrase is found where the text of a translation has exactly its characters, with one space between words, and
+/// has a boundary of words (see [`SurfaceForms`]) before and after them. Upper and lower case differ. For example,
+/// `art` is found in `the art` and in `art-house`, but not in `party` or `arts`; `(c)` is found in `a(c)b`. In
+/// scripts that have no spaces between words, a word is not found beside other words, since no boundary lies between
+/// them.
 ///
-/// A token is forbidden if the text would have a phrase after it, or would have one if it ended there. A longer word
-/// that begins with a phrase is therefore forbidden in the spellings that have a token that ends where the phrase ends:
-/// if `art` is banned, `arts` may be one token or `ar` and `ts`, but not `art` and `s`. A search cannot go back, so if
-/// the token `art` were allowed, the search might have to complete it to a word that does not exist.
+/// A token is forbidden if the text with it has a phrase, or would have a phrase if it ended there. This also forbids
+/// some spellings of a longer word that begins with a phrase, namely those in which a token ends where the phrase
+/// ends. For example, if `art` is banned, `arts` may be one token or `ar` and `ts`, but not `art` and `s`. A search
+/// cannot go back: if the token `art` were allowed, the search might have to complete it to a word that does not
+/// exist.
 #[derive(Debug)]
 pub struct BannedWords {
     surfaces: Arc<SurfaceForms>,
     /// Finds the phrases in the bytes of a text in which [`BOUNDARY`] marks the boundaries of words.
     automaton: NFA,
-    /// The tokens that may not follow a text, by the state in which its reading ends. Texts end in few different states.
+    /// The tokens that may not follow a text, by the state of the reader at the end of the text. There are only a few
+    /// different states.
     forbidden: Mutex<HashMap<Reading, Arc<[u32]>>>,
 }
 
-/// The state in which the reading of a text has arrived.
+/// The state of the reader after a part of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Reading {
     state: StateID,
@@ -49,7 +52,7 @@ impl SearchOptions {
     ///
     /// # Errors
     ///
-    /// [`SearchError::BannedCopies`] if unknown words are copied, one of which could be banned.
+    /// Returns [`SearchError::BannedCopies`] if unknown words are copied, since a copied word could be banned.
     pub(crate) fn validate_with_banned_words(&self) -> Result<(), SearchError> {
         match self.unknown {
             Unknown::Copy => Err(SearchError::BannedCopies),
@@ -59,7 +62,8 @@ impl SearchOptions {
 }
 
 impl BannedWords {
-    /// Bans `phrases`, whichever tokens of `surfaces` spell them. Phrases without a word ban nothing.
+    /// Bans `phrases`, whichever tokens spell them. `surfaces` has the surface form of each token. Blank phrases ban
+    /// nothing.
     #[must_use]
     pub fn new<S: AsRef<str>>(phrases: &[S], surfaces: Arc<SurfaceForms>) -> Self {
         let patterns = phrases.iter().filter_map(|phrase| {
@@ -80,7 +84,8 @@ impl BannedWords {
         self.ends_found(reading)
     }
 
-    /// Forbids the tokens after which the hypothesis would have a banned word, and `</s>` if it has one already.
+    /// Forbids, in the `row` of a hypothesis of these `tokens`, the tokens that would complete a banned word. Forbids
+    /// `</s>` if the hypothesis already has a banned word.
     pub(super) fn forbid(&self, tokens: &[u32], eos: u32, row: &mut Row<'_>) {
         let (reading, rest) = self.read(self.start(), &self.surfaces.text(tokens));
         if self.ends_found(reading) {
@@ -91,8 +96,9 @@ impl BannedWords {
         }
     }
 
-    /// Returns the tokens after which a text has a phrase, or would have one if it ended there. The text ends in `reading`
-    /// and in the bytes `rest` of a character that is not complete.
+    /// Returns the tokens with which a text has a phrase, or would have one if it ended there. `reading` is the state
+    /// after the whole characters of the text, and `rest` has the bytes of a character at its end that is not
+    /// complete.
     fn completing(&self, reading: Reading, rest: &[u8]) -> Arc<[u32]> {
         // A phrase in the forced prefix forbids nothing after it.
         let reading = Reading {
@@ -118,7 +124,7 @@ impl BannedWords {
         forbidden.entry(reading).or_insert_with(find).clone()
     }
 
-    /// Returns the state before a text.
+    /// Returns the state of the reader before the first character of a text.
     fn start(&self) -> Reading {
         Reading {
             state: self
@@ -130,8 +136,8 @@ impl BannedWords {
         }
     }
 
-    /// Reads on from a state. Returns the state after all whole characters, and the bytes of a character at the end that is
-    /// not complete.
+    /// Reads `bytes`, starting from the state `reading`. Returns the state after all whole characters, and the bytes
+    /// of a character at the end that is not complete.
     fn read(&self, mut reading: Reading, bytes: &[u8]) -> (Reading, Vec<u8>) {
         let mut left = bytes.len();
         for chunk in bytes.utf8_chunks() {
@@ -176,7 +182,7 @@ impl BannedWords {
 
     /// Returns whether a phrase was found, or is found if the text ends here.
     fn ends_found(&self, reading: Reading) -> bool {
-        // A part of a character is no letter, so a text that ends in one has a boundary before it, too.
+        // A part of a character is not a letter, so a text that ends in one has a boundary before it, too.
         self.read_byte(reading, BOUNDARY).found
     }
 }

@@ -1,4 +1,4 @@
-//! Beam search: the few most probable hypotheses at every step.
+//! Beam search: it keeps the few most probable hypotheses at every step.
 
 use super::options::{SearchOptions, Stopping};
 use super::required::allocate;
@@ -8,26 +8,29 @@ use super::{Hypothesis, Request, Search, StepDecoder, keep_rows, step};
 /// Returns up to `nbest` different translations of each sentence, the best score first.
 ///
 /// Every step extends each live hypothesis of a sentence by one token, and keeps the `beam_size` most probable
-/// extensions. Extensions that end in `</s>` are complete and compete by score; the others live on. If two extensions
-/// are equally probable, the one of the better hypothesis is kept, then the one with the more probable token, then the
-/// one with the smaller id. If two translations have the same score, the one that was found first wins. Tokens that are
-/// impossible or a NaN do not extend a hypothesis.
+/// extensions. Extensions that end in `</s>` are complete and are ranked by score; the others stay live. Of two
+/// equally probable extensions, the one of the better hypothesis comes first, then the one with the more probable
+/// token, then the one with the smaller id. Of two translations with equal scores, the one that was found first comes
+/// first. Tokens whose logit is -inf or NaN do not extend a hypothesis.
 ///
-/// A hypothesis lives as long as it can still become one of the `nbest`. Its log-probability only falls, so no ending
-/// scores more than this log-probability divided by the largest length penalty, which is the one of the maximum length.
-/// For example, with a length penalty of 0.6 and a maximum length of 19 tokens and `</s>`, the divisor is
-/// `(25 / 6)^0.6 = 2.35`, and a hypothesis with a log-probability of -4.7 can reach a score of -2 at best. The search
-/// ends when no hypothesis lives, and a beam wide enough for all hypotheses finds exactly the best ones. At the maximum
-/// length `</s>` is the only choice left, at the log-probability that the decoder gives it, so every translation is
-/// complete. There are fewer than `nbest` only if so few can be formed.
+/// With [`Stopping::Exact`], a hypothesis stays live as long as it can still become one of the `nbest`. An extension
+/// only lowers its log-probability, so no translation that it becomes has a score above this log-probability divided
+/// by the largest length divisor, which is the divisor of the maximum length. For example, with
+/// [`LengthNormalization::Gnmt`](super::LengthNormalization::Gnmt), an exponent alpha
+/// ([`SearchOptions::length_penalty`]) of 0.6 and a maximum length of 19 tokens plus `</s>`, the divisor is `((5 +
+/// 20) / 6)^0.6 = 2.35`. A hypothesis with a log-probability of -4.7 can reach a score of -4.7 / 2.35 = -2 at best.
+/// The search ends when no hypothesis is live. If the beam is wide enough for all hypotheses, the search finds
+/// exactly the best translations. At the maximum length only `</s>` may follow, at the log-probability that the
+/// decoder gives it, so every translation ends in `</s>`. A sentence has fewer than `nbest` translations only if no
+/// more can be formed.
 ///
-/// This is the rule [`Stopping::Exact`]; [`Stopping::CTranslate2`] has another. With [required
-/// words](super::RequiredWords), the extensions that are kept are the most probable ones of each bank, and a sentence has
-/// no translation if none was found that has all of its words, for example because the decoder finds them impossible.
+/// [`Stopping::CTranslate2`] describes the other rule. With [required words](super::RequiredWords), the beam keeps
+/// the most probable extensions of each bank. A sentence has no translation if the search found none with all
+/// required words, for example because the decoder finds them impossible.
 ///
 /// # Panics
 ///
-/// If the decoder breaks its contract, or `</s>` is not in its vocabulary.
+/// If the decoder breaks the contract of [`StepDecoder`], or if `</s>` is not in its vocabulary.
 pub fn beam<D: StepDecoder + ?Sized>(
     search: &Search<'_>,
     decoder: &mut D,
@@ -66,15 +69,16 @@ pub fn beam<D: StepDecoder + ?Sized>(
 struct LiveHypothesis {
     tokens: Vec<u32>,
     log_probability: f32,
-    /// The place of the hypothesis that this one extends, among those that lived before the last step.
+    /// The index of the hypothesis that this one extends, among the hypotheses that were live before the last step.
     parent: usize,
-    /// The attention of all tokens of this hypothesis to each source token, `[source_seq]`; empty unless there is a
-    /// coverage penalty.
+    /// The sum of the attention of all tokens of this hypothesis to each source token, `[source_seq]`. It is empty
+    /// without a coverage penalty.
     coverage: Vec<f32>,
 }
 
 impl LiveHypothesis {
-    /// Adds the attention of a step to the coverage of a source of `source_length` tokens. Padding may follow them.
+    /// Adds the attention of a step to the coverage. `attention` has a weight for each of the `source_length` source
+    /// tokens, perhaps followed by weights of padding.
     fn cover(&mut self, attention: &[f32], source_length: usize) {
         assert!(
             attention.len() >= source_length,
@@ -89,7 +93,7 @@ impl LiveHypothesis {
 /// A live hypothesis and a token to follow it.
 #[derive(Clone, Copy)]
 struct Extension {
-    /// The place of the extended hypothesis among the live ones.
+    /// The index of the extended hypothesis among the live ones.
     parent: usize,
     token: u32,
     /// The log-probability of the hypothesis and the token together.
@@ -100,11 +104,12 @@ struct Extension {
 struct Sentence<'a> {
     search: &'a Search<'a>,
     request: &'a Request,
-    /// The hypotheses that are not complete, all of the same length: the sentence's rows in the decoder, in order.
+    /// The hypotheses that are not complete. They have equal lengths, and are the sentence's rows in the decoder, in
+    /// order.
     live: Vec<LiveHypothesis>,
     /// The complete hypotheses, the best score first.
     finished: Vec<Hypothesis>,
-    /// Whether the most probable extension of some step has ended.
+    /// Whether the most probable extension of any step so far ended in `</s>`.
     top_has_ended: bool,
 }
 
@@ -131,7 +136,7 @@ impl<'a> Sentence<'a> {
         sentence
     }
 
-    /// Extends the live hypotheses by one token. `rows` has the logits of that token for each hypothesis.
+    /// Extends the live hypotheses by one token. `rows` has the logits of this token for each hypothesis, in order.
     fn extend<'r>(&mut self, rows: impl Iterator<Item = Row<'r>>) {
         if self.live.is_empty() {
             return;
@@ -190,8 +195,8 @@ impl<'a> Sentence<'a> {
         }
     }
 
-    /// Returns the extensions of each live hypothesis by its `count` most probable tokens, and by the tokens that continue
-    /// a required word. The most probable extension comes first.
+    /// Returns the extensions of each live hypothesis by its `count` most probable tokens, and by the tokens that
+    /// begin or continue a required word. The most probable extension comes first.
     fn extensions<'r>(&mut self, rows: impl Iterator<Item = Row<'r>>, count: usize) -> Vec<Extension> {
         let Self { search, request, .. } = *self;
         let mut extensions = Vec::new();
@@ -222,8 +227,8 @@ impl<'a> Sentence<'a> {
         extensions
     }
 
-    /// Returns the extensions that are kept by a beam that is divided among banks, the most probable first. The bank of an
-    /// extension is the number of tokens of the required words that it has.
+    /// Divides the beam among banks, and returns the extensions that it keeps, the most probable first. The bank of an
+    /// extension is its number of tokens of required words.
     fn best_of_banks(&self, extensions: Vec<Extension>) -> Vec<Extension> {
         let required = &self.request.required;
         let bank = |extension: &Extension| {
@@ -250,7 +255,7 @@ impl<'a> Sentence<'a> {
         kept
     }
 
-    /// Adds an extension of one of `parents` to the complete or to the live hypotheses.
+    /// Adds an extension of one of `parents` to the complete hypotheses if it has ended, else to the live ones.
     fn keep(&mut self, extension: Extension, parents: &[LiveHypothesis]) {
         let Extension {
             parent,
@@ -294,8 +299,8 @@ impl<'a> Sentence<'a> {
         self.finished.insert(place, hypothesis);
     }
 
-    /// Drops the live hypotheses that cannot beat the worst of `nbest` complete ones. If they stayed, they would keep
-    /// others out of the beam that are less probable still, so the result does not change.
+    /// Drops the live hypotheses that cannot reach a better score than the worst of `nbest` complete ones. This does
+    /// not change the result: if these hypotheses stayed, they would only keep less probable ones out of the beam.
     fn drop_hopeless(&mut self) {
         let (options, max_length) = (self.search.options, self.request.max_length);
         if let Some(worst) = self.finished.get(options.nbest - 1) {

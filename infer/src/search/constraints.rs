@@ -1,12 +1,12 @@
-//! The tokens that may follow a hypothesis, in every search.
+//! The constraints of every search: which tokens may follow a hypothesis.
 
 use super::options::Unknown;
 use super::row::{Candidate, Row};
 use super::{Request, Search};
 
 impl Search<'_> {
-    /// Returns the `count` best tokens that may follow a hypothesis, the best first: fewer if the constraints allow fewer,
-    /// but at least one. See [`constrain`](Self::constrain).
+    /// [Constrains](Self::constrain) the row of a hypothesis, and returns the `count` most probable tokens that may
+    /// follow it, the best first. There are fewer if the constraints allow fewer, but at least one.
     pub(super) fn choices(
         &self,
         tokens: &[u32],
@@ -22,17 +22,17 @@ impl Search<'_> {
         best
     }
 
-    /// Forbids the tokens in the row of a hypothesis that may not follow it. Returns the token that follows if none is
-    /// left, with its log-probability.
+    /// Forbids, in the row of a hypothesis, the tokens that may not follow it. Returns the token that follows if no
+    /// token is left, with its log-probability.
     ///
     /// - Within the prefix only the next token of the prefix follows.
     /// - At the maximum length only `</s>` follows.
-    /// - Elsewhere these tokens are forbidden: the special tokens; `<unk>` unless it is kept or copied; `</s>` before the
-    ///   minimum length and before all required words are there; tokens that would repeat an n-gram; and tokens that
-    ///   would complete a banned word. If no token is left, `</s>` follows, though the translation may then be shorter
-    ///   than asked for.
+    /// - Elsewhere these tokens are forbidden: the special tokens; `<unk>` unless it is kept or copied; `</s>` before
+    ///   the minimum length and before all required words are there; tokens that would repeat an n-gram; and tokens
+    ///   that would complete a banned word. If no token is left, `</s>` follows, even if the translation is then
+    ///   shorter than the minimum length or lacks a required word.
     ///
-    /// The probabilities of the other tokens stay those of the decoder, except for the repetition penalty.
+    /// The other tokens keep the log-probabilities of the decoder, which the repetition penalty may have changed.
     pub(super) fn constrain(&self, tokens: &[u32], request: &Request, row: &mut Row<'_>) -> Candidate {
         let Self { special, options, .. } = *self;
         let forced = request.prefix.get(tokens.len()).copied();
@@ -72,7 +72,7 @@ impl Search<'_> {
     }
 }
 
-/// Forbids the tokens that would complete a sequence of `n` tokens that the hypothesis has already.
+/// Forbids the tokens that would repeat a sequence of `n` tokens of the hypothesis.
 fn forbid_repeated_ngrams(n: usize, tokens: &[u32], row: &mut Row<'_>) {
     let Some(beginning) = tokens.len().checked_sub(n - 1) else {
         return;

@@ -1,21 +1,25 @@
-//! Greedy search: the most probable token at every step.
+//! Greedy search: it chooses the most probable token at every step.
 
 use super::options::Stopping;
 use super::row::{Candidate, Row};
 use super::{Hypothesis, Request, Search, StepDecoder, keep_rows, step};
 
-/// Chooses the most probable token of each sentence at every step until `</s>`, and returns one translation for each
-/// sentence: the one that [`beam`](super::beam()) finds with a beam of 1.
+/// Chooses the most probable token of each sentence at every step until `</s>`. Returns one translation for each
+/// sentence, the one that [`beam`](super::beam()) finds with a `beam_size` of 1.
 ///
-/// At the maximum length `</s>` is the only choice left, at the log-probability that the decoder gives it; with
-/// [`Stopping::CTranslate2`] the hypothesis is complete without `</s>`. If several tokens are equally probable, the one
-/// with the smallest id is chosen. A NaN counts as impossible.
+/// At the maximum length only `</s>` may follow, at the log-probability that the decoder gives it. With
+/// [`Stopping::CTranslate2`], the hypothesis is complete there without `</s>`. If several tokens are equally
+/// probable, the one with the smallest id is chosen. A token whose logit is NaN is never chosen.
 ///
-/// The length penalty changes the score, but no choice. Required words are not looked for.
+/// The exponent [`SearchOptions::length_penalty`](super::SearchOptions::length_penalty) changes the score of a
+/// translation, but not the choice of a token.
+///
+/// [`Request::required`] must be empty. Greedy search does not look for required words, and would only forbid `</s>`
+/// until they are there. [`Search::run`] returns an error for such a request; this function does not check it.
 ///
 /// # Panics
 ///
-/// If the decoder breaks its contract, or `</s>` is not in its vocabulary.
+/// If the decoder breaks the contract of [`StepDecoder`], or if `</s>` is not in its vocabulary.
 pub fn greedy<D: StepDecoder + ?Sized>(
     search: &Search<'_>,
     decoder: &mut D,
@@ -25,8 +29,9 @@ pub fn greedy<D: StepDecoder + ?Sized>(
     follow(search, decoder, &requests, |_, row| row.best(1).pop())
 }
 
-/// Extends one hypothesis for each request until `</s>`, by the tokens that `choose` returns. The decoder has a row for
-/// each request. `choose` gets the place of the request and its row, and returns `None` if the row has no token left.
+/// Extends one hypothesis for each request until `</s>`, by the tokens that `choose` returns. The decoder has a row
+/// for each request. `choose` gets the index of the request and its row of logits. It returns `None` if no token is
+/// left in the row.
 pub(super) fn follow<D: StepDecoder + ?Sized>(
     search: &Search<'_>,
     decoder: &mut D,
@@ -43,7 +48,7 @@ pub(super) fn follow<D: StepDecoder + ?Sized>(
     let is_cut = |tokens: &[u32], request: &Request| {
         options.stopping == Stopping::CTranslate2 && tokens.len() == request.max_length
     };
-    // The place of the request that each row belongs to, and the token that the row is fed next.
+    // The index of the request of each row, and the token that the row is fed next.
     let mut places: Vec<usize> = (0..requests.len())
         .filter(|&place| !is_cut(&[], requests[place]))
         .collect();

@@ -1,17 +1,17 @@
-//! Search for translations: for the most probable ones by [`greedy`] and [`beam`] search, or at random by [`sample`].
+//! Search for translations: [`greedy`] and [`beam`] look for the most probable ones, and [`sample`] draws at random.
 //!
-//! A search works on logits and token ids and knows no network: it takes any [`StepDecoder`]. It decodes a batch of
-//! sentences side by side. Neither the sentences that share a batch nor their order change a result, provided that the
-//! decoder keeps its rows apart.
+//! A search works on logits and token ids. It does not depend on a network, but takes any [`StepDecoder`]. It decodes
+//! a batch of sentences side by side. The translations of a sentence do not depend on the other sentences of the
+//! batch, if the decoder computes each row independently of the others.
 //!
 //! | file | content |
 //! |---|---|
 //! | `options` | [`SearchOptions`]: all options of a search, with their sources |
 //! | `row` | the logits of the token that follows a hypothesis: all of them, or a [`Shortlist`] |
 //! | `constraints` | the tokens that may follow a hypothesis, in every search |
-//! | `surface` | the text that tokens spell, and the places where words end in it |
+//! | `surface` | the text that tokens spell, and the boundaries of words in it |
 //! | `banned`, `required` | words that no translation has, and words that every translation has |
-//! | `score` | the numbers by which translations are ranked |
+//! | `score` | the scores by which translations are ranked |
 //! | `greedy`, `beam`, `sample` | the searches |
 //!
 //! ```
@@ -68,35 +68,36 @@ pub use options::{
 };
 pub use required::RequiredWords;
 pub use sample::sample;
-pub use score::length_penalty;
+pub use score::length_divisor;
 pub use surface::SurfaceForms;
 
 use row::{Row, RowLogits};
 
-/// A decoder that a search drives a step at a time. A row is one hypothesis of one sentence.
+/// A decoder that a search runs one step at a time. A row is one hypothesis of one sentence.
 ///
-/// A search takes a decoder that holds one row for each sentence, in the order of the sentences, and no token yet. The
-/// first token that the search feeds to each row is `<s>`.
+/// A search takes a decoder that has one row for each sentence, in the order of the sentences, and has read no target
+/// token yet. The first token that the search feeds to each row is `<s>`.
 pub trait StepDecoder {
     /// Returns the size of the target vocabulary.
     fn vocab_size(&self) -> usize;
 
-    /// Extends each row by its token of `tokens` `[rows]`. Returns the logits of the tokens that may come next: all of
-    /// them, or the [shortlist](Search::shortlist) of the search that drives the decoder.
+    /// Extends each row by its token of `tokens` `[rows]`. Returns the logits of the tokens that may come next: of all
+    /// tokens, or only of the [shortlist](Search::shortlist) of the search.
     fn step(&mut self, tokens: &[u32]) -> StepLogits;
 
-    /// Keeps the given rows in the given order. A row may be named several times or not at all. A search may select rows
-    /// before the first step.
+    /// Keeps the rows with these indices, in this order. An index may occur several times or not at all. A search may
+    /// select rows before the first step.
     fn select(&mut self, rows: &[usize]);
 }
 
-/// The result of a step: what may come next in each row.
+/// The result of a step: the logits of the next token in each row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepLogits {
     /// The logits of the tokens that may come next.
     pub logits: Logits,
-    /// The logarithm of the sum of the exponentials of all logits, `[rows]`. A token's log-probability is its logit less
-    /// this total, so a decoder that returns log-probabilities as logits has totals of 0.
+    /// The natural logarithm of the sum of the exponentials of all logits of each row, `[rows]`. The log-probability
+    /// of a token is its logit minus this total, so a decoder that returns log-probabilities as logits has totals of
+    /// 0.
     pub totals: Vec<f32>,
     /// The attention of each row to each source token in this step, row-major `[rows, source_seq]`. It is empty unless
     /// the search has a [coverage penalty](SearchOptions::coverage_penalty).
@@ -112,14 +113,14 @@ pub enum Logits {
     Shortlist(Vec<(u32, f32)>),
 }
 
-/// The few tokens of a row that a search needs. A decoder whose logits are in the memory of a GPU copies these alone.
+/// The few tokens of a row that a search needs. A decoder whose logits are in the memory of a GPU copies only these.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shortlist {
-    /// The number of most probable tokens that the search needs, those of `without` not counted.
+    /// The number of most probable tokens that the search needs. The tokens of `without` are not counted.
     pub best: usize,
-    /// Tokens that are not among the `best`.
+    /// Tokens that are never among the `best`, however probable they are.
     pub without: Vec<u32>,
-    /// `</s>`, which the search needs besides the `best`.
+    /// The token `</s>`, which the search needs in addition to the `best`.
     pub eos: u32,
 }
 
@@ -159,25 +160,27 @@ pub struct SpecialTokens {
     pub bos: u32,
     /// `</s>`, the token that ends a hypothesis.
     pub eos: u32,
-    /// `<unk>`, if the vocabulary has one: see [`SearchOptions::unknown`].
+    /// `<unk>`, if the vocabulary has it; [`SearchOptions::unknown`] sets its treatment.
     pub unk: Option<u32>,
     /// Tokens that are never chosen, such as padding and `<s>`.
     pub forbidden: Vec<u32>,
 }
 
-/// What one sentence asks of its translations.
+/// The constraints on the translations of one sentence, and its number.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
-    /// The number of source tokens, `</s>` included, for a [coverage penalty](SearchOptions::coverage_penalty). Other
-    /// searches ignore it.
+    /// The number of source tokens, `</s>` included. Only a search with a
+    /// [coverage penalty](SearchOptions::coverage_penalty) uses it.
     pub source_length: usize,
-    /// Most tokens in a translation, `</s>` not counted.
+    /// The maximum number of tokens in a translation, `</s>` not counted.
     pub max_length: usize,
     /// The tokens that translations start with, at most `max_length`. No other constraint holds for them.
     pub prefix: Vec<u32>,
-    /// The words that every translation has.
+    /// The words that every translation has. Only beam search takes them.
     pub required: RequiredWords,
-    /// The place of the sentence in the input, on which its random numbers depend.
+    /// The number of the sentence, from which [`sample`] derives its random numbers. Sentences with equal numbers get
+    /// equal random numbers. The [`Translator`](crate::Translator) passes `line << 32 | sentence`: the index of the
+    /// line in the input, and the index of the sentence in the line.
     pub number: u64,
 }
 
@@ -186,14 +189,16 @@ pub struct Request {
 pub struct Hypothesis {
     /// The token ids of the translation, its forced prefix included, without `<s>` and `</s>`.
     pub tokens: Vec<u32>,
-    /// Natural logarithm of the translation's probability, `</s>` included if the translation ends in one. A repetition
-    /// penalty changes it; temperature, top-k and top-p of sampling do not.
+    /// Natural logarithm of the translation's probability, `</s>` included if the translation ends in one. It
+    /// includes the [repetition penalty](SearchOptions::repetition_penalty), but not the temperature, top-k and top-p
+    /// of sampling.
     pub log_probability: f32,
-    /// The number by which translations are ranked: see [`SearchOptions::score`].
+    /// The log-probability divided by the length divisor, plus the coverage penalty; see [`SearchOptions::score`].
+    /// Higher is better.
     pub score: f32,
 }
 
-/// A search: its options, the special tokens of its vocabulary, and the words that it keeps out.
+/// A search: its options, the special tokens of the vocabulary, and the banned words.
 #[derive(Debug, Clone, Copy)]
 pub struct Search<'a> {
     special: &'a SpecialTokens,
@@ -202,12 +207,12 @@ pub struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    /// Makes a search with these options, whose translations have none of the `banned` words.
+    /// Makes a search with these options. Its translations have none of the `banned` words.
     ///
     /// # Errors
     ///
-    /// Those of [`SearchOptions::validate`], and [`SearchError::BannedCopies`] if unknown words are copied, one of which
-    /// could be banned.
+    /// Returns the errors of [`SearchOptions::validate`], and [`SearchError::BannedCopies`] if there are banned words
+    /// and unknown words are copied.
     pub fn new(
         special: &'a SpecialTokens,
         options: &'a SearchOptions,
@@ -224,18 +229,23 @@ impl<'a> Search<'a> {
         })
     }
 
-    /// Returns the tokens of a row that the search needs, or `None` if they depend on the tokens before them, so that the
-    /// search needs all.
+    /// Returns the tokens of each row that the search needs for these `requests`. Returns `None` if it needs the
+    /// logits of all tokens: if the tokens of a hypothesis decide which tokens may follow it, or if tokens are drawn
+    /// at random.
     #[must_use]
     pub fn shortlist(&self, requests: &[Request]) -> Option<Shortlist> {
         let Self { special, options, .. } = *self;
-        let asks = |request: &Request| !request.prefix.is_empty() || !request.required.is_empty();
-        let depends_on_the_tokens = options.sampling.is_some()
-            || options.repetition_penalty != 1.0
-            || options.no_repeat_ngram > 0
-            || self.banned.is_some()
-            || requests.iter().any(asks);
-        if depends_on_the_tokens {
+        let is_constrained = |request: &Request| {
+            let Request {
+                prefix,
+                required,
+                source_length: _,
+                max_length: _,
+                number: _,
+            } = request;
+            !prefix.is_empty() || !required.is_empty()
+        };
+        if options.needs_all_logits() || self.banned.is_some() || requests.iter().any(is_constrained) {
             return None;
         }
         let unk = special.unk.filter(|_| options.unknown == Unknown::Forbid);
@@ -250,17 +260,17 @@ impl<'a> Search<'a> {
         })
     }
 
-    /// Finds the translations of each sentence in `decoder`. The options choose the search: [`sample`] if they have
-    /// `sampling`, [`greedy`] for a beam of 1, else [`beam`]. A sentence has no translation if none was found that has
-    /// all of its required words.
+    /// Finds the translations of each sentence. `decoder` has a row for each of the `requests`. The search is
+    /// [`sample`] if the options have `sampling`, [`greedy`] if `beam_size` is 1, else [`beam`]. The list of a
+    /// sentence is empty if the search found no translation with all of its required words.
     ///
     /// # Errors
     ///
-    /// [`SearchError::Required`] if a sentence requires words of a search that has no place for them.
+    /// Returns [`SearchError::Required`] if a request has required words and the options do not go with them.
     ///
     /// # Panics
     ///
-    /// If the decoder breaks its contract, or `</s>` is not in its vocabulary.
+    /// If the decoder breaks the contract of [`StepDecoder`], or if `</s>` is not in its vocabulary.
     pub fn run<D: StepDecoder + ?Sized>(
         &self,
         decoder: &mut D,
@@ -283,7 +293,11 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Runs one step, and checks that the decoder returns what [`StepDecoder::step`] promises.
+/// Runs one step.
+///
+/// # Panics
+///
+/// If the decoder does not return as many logits and totals as [`StepDecoder::step`] must.
 fn step<D: StepDecoder + ?Sized>(decoder: &mut D, tokens: &[u32]) -> StepLogits {
     let step = decoder.step(tokens);
     let n_rows = tokens.len();
@@ -301,7 +315,8 @@ fn step<D: StepDecoder + ?Sized>(decoder: &mut D, tokens: &[u32]) -> StepLogits 
     step
 }
 
-/// Makes the decoder keep `rows` of its `n_rows`. The decoder is not called if that changes nothing or leaves no row.
+/// Makes the decoder keep `rows` of its `n_rows`. The decoder is not called if this would change nothing or leave no
+/// row.
 fn keep_rows<D: StepDecoder + ?Sized>(decoder: &mut D, rows: &[usize], n_rows: usize) {
     let unchanged = rows.iter().copied().eq(0..n_rows);
     if !rows.is_empty() && !unchanged {

@@ -1,19 +1,20 @@
-//! The options of a search: how it ranks, constrains and draws translations.
+//! The options of a search, which set how translations are ranked, constrained and drawn.
 
 use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
 
-/// The most hypotheses of a sentence that a search keeps: those of a base model then take about 2 GiB.
+/// The maximum number of hypotheses of a sentence that a search keeps. With a base model, 1,000 hypotheses take about
+/// 2 GiB.
 pub const MAX_BEAM_SIZE: usize = 1_000;
 
-/// How many tokens longer than its source a translation may grow (section 6.1 of "Attention Is All You Need"); see
-/// [`SearchOptions::max_length`].
+/// The maximum number of tokens that a translation has more than its source (section 6.1 of "Attention Is All You
+/// Need"). [`SearchOptions::max_length`] gives the whole rule.
 pub const EXTRA_LENGTH: usize = 50;
 
-/// The largest length and count of tokens that options may ask for: more than any vocabulary or sentence has, and far
-/// from overflowing.
+/// The maximum of options that are lengths or counts of tokens. No vocabulary or sentence has as many tokens, and
+/// sums of such numbers do not overflow.
 const MAX_TOKENS: u64 = 1_000_000_000_000;
 
 /// The options of a search. Fields that a file leaves out take their defaults.
@@ -26,44 +27,47 @@ pub struct SearchOptions {
     /// Number of hypotheses that a beam keeps for each sentence at each step, 1 to [`MAX_BEAM_SIZE`]; 4 by default
     /// (Vaswani et al., section 6.1). A beam of 1 is greedy search. Sampling ignores this number.
     pub beam_size: usize,
-    /// Number of translations returned for each sentence, at least 1; 1 by default. A beam has at most `beam_size` of
-    /// them, sampling at most [`MAX_BEAM_SIZE`].
+    /// Number of translations returned for each sentence, at least 1; 1 by default. Beam search returns at most
+    /// `beam_size` translations, sampling at most [`MAX_BEAM_SIZE`].
     pub nbest: usize,
     /// The exponent alpha of [`length_normalization`](Self::length_normalization), at least 0; 0.6 by default. At 0 the
-    /// most probable translation wins, which favours short ones.
+    /// score is the log-probability, which favours short translations.
     pub length_penalty: f32,
-    /// The number by which a log-probability is divided for a score; [`LengthNormalization::Gnmt`] by default.
+    /// The rule for the length divisor, by which a log-probability is divided for a score;
+    /// [`LengthNormalization::Gnmt`] by default.
     pub length_normalization: LengthNormalization,
     /// The factor beta of the coverage penalty (Wu et al., equation 14), at least 0; 0, the default, turns it off. The
-    /// penalty lowers the scores of translations that attend to only a part of their source. It ranks complete
-    /// translations, and needs a beam of at least 2.
+    /// penalty lowers the scores of translations that attend to only a part of their source. It changes the ranks of
+    /// complete translations, so it needs a `beam_size` of at least 2 and no sampling.
     pub coverage_penalty: f32,
     /// The rule by which a beam stops; [`Stopping::Exact`] by default.
     pub stopping: Stopping,
-    /// Fewest tokens in a translation, `</s>` not counted; 0 by default.
+    /// The minimum number of tokens in a translation, `</s>` not counted; 0 by default.
     pub min_length: usize,
-    /// Most tokens in a translation, `</s>` not counted. A translation never has more than [`EXTRA_LENGTH`] tokens more
-    /// than the longest of: its source, `min_length`, and its prefix and required words together. That limit alone
-    /// holds by default.
+    /// The maximum number of tokens in a translation, `</s>` not counted; not given by default. With or without it, a
+    /// translation has at most `n` + [`EXTRA_LENGTH`] tokens, where `n` is the largest of three numbers: the tokens
+    /// of the source, `min_length`, and the tokens of the prefix and the required words together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_length: Option<usize>,
-    /// No sequence of this many tokens occurs twice in a translation (Paulus et al. 2018, "A Deep Reinforced Model for
-    /// Abstractive Summarization", section 2.5, use 3); 0, the default, allows all. Tokens of a forced prefix count as
-    /// part of the translation, but the prefix itself may repeat a sequence.
+    /// The length of token sequences that may not occur twice in a translation; 0, the default, allows all
+    /// repetitions. Paulus et al. 2018, "A Deep Reinforced Model for Abstractive Summarization", section 2.5, use 3.
+    /// A forced prefix is a part of the translation, but the prefix itself may repeat a sequence.
     pub no_repeat_ngram: usize,
-    /// The power to which the probability of a token is raised that the hypothesis, its prefix included, has already; at
-    /// least 1, the default, which changes nothing. The log-probability of such a token is multiplied by this number,
-    /// and the other log-probabilities stay as they are. (Keskar et al. 2019, "CTRL", section 4.1, divide the logit
-    /// instead, whose sign and zero have no meaning.)
+    /// The factor by which the log-probability of a repeated token is multiplied, at least 1; 1, the default, changes
+    /// nothing. A token is repeated if the hypothesis, its prefix included, already has it. The log-probabilities of
+    /// other tokens stay as they are. (Keskar et al. 2019, "CTRL", section 4.1, divide the logit instead. But the
+    /// sign of a logit has no meaning, so a division may raise a probability.)
     pub repetition_penalty: f32,
     /// The treatment of `<unk>`; [`Unknown::Forbid`] by default.
     pub unknown: Unknown,
-    /// Draws translations at random if given, and does not search for the best; not given by default.
+    /// The options of sampling, with which translations are drawn at random. Not given by default: the search then
+    /// looks for the translations with the best scores.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sampling: Option<Sampling>,
 }
 
-/// The divisor of a log-probability in a [score](SearchOptions::score). The length counts tokens and `</s>`.
+/// The rule for the length divisor, by which a log-probability is divided for a [score](SearchOptions::score). The
+/// length counts the tokens and `</s>`.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, VariantNames,
 )]
@@ -77,24 +81,25 @@ pub enum LengthNormalization {
     Length,
 }
 
-/// The rule by which a beam stops, and by which hypotheses at the maximum length end.
+/// The rule by which a beam search stops, and by which hypotheses end at the maximum length.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, Display, EnumString, VariantNames,
 )]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum Stopping {
-    /// The beam stops when no live hypothesis can still become one of the n best. Log-probabilities only fall, so no
-    /// hypothesis ends with a better score than its log-probability would have at the maximum length. A step keeps the
-    /// `beam_size` most probable extensions, and those that end count among them. At the maximum length every
-    /// hypothesis ends in `</s>`, at the probability of `</s>`.
+    /// The search stops when no live hypothesis can still become one of the `nbest`. Further tokens only lower a
+    /// log-probability, so the score of a hypothesis ends up at most at its log-probability divided by the length
+    /// divisor of the maximum length. A step keeps the `beam_size` most probable extensions, including those that end
+    /// in `</s>`. At the maximum length every hypothesis is extended by `</s>`, at the probability of `</s>`.
     #[default]
     Exact,
-    /// The beam stops when CTranslate2's would. A step looks at the 2 `beam_size` most probable extensions. Of the
-    /// first `beam_size`, those that end are complete; the next ones that do not end take their slots, so that the
-    /// beam stays full. The search stops when `beam_size` hypotheses are complete. If neither length nor coverage
-    /// counts, it stops as soon as `nbest` are complete and the most probable extension of this or an earlier step has
-    /// ended. A hypothesis that reaches the maximum length is complete without `</s>` and its probability.
+    /// The search stops by the rule of CTranslate2. A step looks at the 2 × `beam_size` most probable extensions. Of
+    /// the first `beam_size`, those that end in `</s>` are complete. The next extensions that do not end take their
+    /// slots, so that the beam stays full. The search stops when `beam_size` hypotheses are complete. If
+    /// `length_penalty` and `coverage_penalty` are both 0, it stops as soon as `nbest` hypotheses are complete and
+    /// the most probable extension of this or an earlier step has ended. A hypothesis of the maximum length is
+    /// complete without `</s>`, whose probability does not count.
     CTranslate2,
 }
 
@@ -110,7 +115,7 @@ pub enum Unknown {
     Forbid,
     /// `<unk>` is chosen like any other token.
     Keep,
-    /// `<unk>` is chosen like any other token, and the text has the source word in its place that it attends to most
+    /// `<unk>` is chosen like any other token. In the text it is replaced by the source word to which it attends most
     /// (after Luong et al. 2015, "Addressing the Rare Word Problem in Neural Machine Translation", section 3.3).
     Copy,
 }
@@ -119,18 +124,18 @@ pub enum Unknown {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sampling {
-    /// The divisor of the logits, above 0; 1 by default. Near 0 the most probable token is always drawn.
+    /// The number by which logits are divided, above 0; 1 by default. Near 0 the most probable token is always drawn.
     pub temperature: f32,
-    /// The number of tokens, the most probable ones, of which one is drawn (Fan et al. 2018, "Hierarchical Neural Story
-    /// Generation", section 5.1), at least 1; by default all.
+    /// The number of most probable tokens from which one is drawn (Fan et al. 2018, "Hierarchical Neural Story
+    /// Generation", section 5.1), at least 1; not given by default, which keeps all tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_k: Option<usize>,
-    /// The probability of the nucleus, above 0 and at most 1: only the fewest, most probable tokens are drawn from whose
-    /// probabilities add up to at least this much (Holtzman et al. 2020, "The Curious Case of Neural Text
-    /// Degeneration", section 3.1). 1, the default, draws from all.
+    /// The probability of the nucleus, above 0 and at most 1; 1, the default, keeps all tokens. The nucleus is the
+    /// smallest set of most probable tokens whose probabilities add up to at least this number, and only its tokens
+    /// are drawn (Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration", section 3.1).
     pub top_p: f32,
     /// The seed of the random numbers, at most 2⁶³ - 1, the largest number of a TOML file; 1 by default. The random
-    /// numbers of a sentence depend on the seed and on the sentence's place in the input, and on nothing else.
+    /// numbers of a sentence depend only on the seed and on the sentence's [number](super::Request::number).
     pub seed: u64,
 }
 
@@ -165,7 +170,8 @@ impl Default for Sampling {
 }
 
 impl SearchOptions {
-    /// Returns the options of a greedy search that returns one translation, and is otherwise like this one.
+    /// Returns these options with a `beam_size` and an `nbest` of 1, without a coverage penalty and without sampling,
+    /// so that the search is greedy.
     #[must_use]
     pub fn greedy(self) -> Self {
         Self {
@@ -177,11 +183,11 @@ impl SearchOptions {
         }
     }
 
-    /// Checks each whole number by itself.
+    /// Checks that each whole number is within its bounds.
     ///
     /// # Errors
     ///
-    /// [`SearchError::Count`] for the first number outside its bounds.
+    /// Returns [`SearchError::Count`] for the first number outside its bounds.
     pub fn validate_counts(&self) -> Result<(), SearchError> {
         let sampling = self.sampling.unwrap_or_default();
         let counts = [
@@ -212,11 +218,11 @@ impl SearchOptions {
         Ok(())
     }
 
-    /// Checks that the options describe a search.
+    /// Checks that each option is in its range and that the options do not contradict each other.
     ///
     /// # Errors
     ///
-    /// A [`SearchError`] if a number is out of its range, or if options contradict each other.
+    /// Returns a [`SearchError`] if a number is out of its range, or if options contradict each other.
     pub fn validate(&self) -> Result<(), SearchError> {
         self.validate_counts()?;
         if self.sampling.is_none() && self.nbest > self.beam_size {
@@ -255,11 +261,12 @@ impl SearchOptions {
         Ok(())
     }
 
-    /// Checks that the options describe a search of a model whose translations have at most `max_tokens` tokens.
+    /// Checks the options for a model whose translations have at most `max_tokens` tokens.
     ///
     /// # Errors
     ///
-    /// Those of [`validate`](Self::validate), and [`SearchError::MinLength`] if `min_length` is more than `max_tokens`.
+    /// Returns the errors of [`validate`](Self::validate), and [`SearchError::MinLength`] if `min_length` is more than
+    /// `max_tokens`.
     pub fn validate_for(&self, max_tokens: usize) -> Result<(), SearchError> {
         self.validate()?;
         if self.min_length > max_tokens {
@@ -269,6 +276,27 @@ impl SearchOptions {
             });
         }
         Ok(())
+    }
+
+    /// Returns whether a search with these options needs the logits of all tokens in each row, and not only of a
+    /// [`Shortlist`](super::Shortlist): if tokens are drawn at random, or if the tokens of a hypothesis change the
+    /// log-probabilities of the tokens that may follow it.
+    pub(super) fn needs_all_logits(&self) -> bool {
+        let Self {
+            no_repeat_ngram,
+            repetition_penalty,
+            sampling,
+            beam_size: _,
+            nbest: _,
+            length_penalty: _,
+            length_normalization: _,
+            coverage_penalty: _,
+            stopping: _,
+            min_length: _,
+            max_length: _,
+            unknown: _,
+        } = *self;
+        sampling.is_some() || repetition_penalty != 1.0 || no_repeat_ngram > 0
     }
 }
 
@@ -298,10 +326,10 @@ fn check(
     }
 }
 
-/// The reason why options describe no search. Its message names the field of [`SearchOptions`].
+/// The reason why search options are not valid. The message names the field of [`SearchOptions`].
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum SearchError {
-    /// A number that means nothing.
+    /// A number that is out of its range.
     #[error("`{field}` is {value}: it must be {expected}")]
     OutOfRange {
         /// The field's name.
@@ -311,7 +339,7 @@ pub enum SearchError {
         /// The values that the field may have, in words.
         expected: String,
     },
-    /// A whole number outside its bounds, which keep a slip of the finger from asking for more memory than there is.
+    /// A whole number outside its bounds. The upper bounds refuse a mistyped number that would take too much memory.
     #[error("`{field}` is {count}, but must lie in [{least}, {most}]")]
     Count {
         /// The field's name.
@@ -323,53 +351,59 @@ pub enum SearchError {
         /// The largest value that the field may have.
         most: u64,
     },
-    /// More translations than the beam keeps.
+    /// An `nbest` that is larger than `beam_size`.
     #[error("`nbest` is {nbest}: it must lie between 1 and `beam_size`, which is {beam_size}")]
     Nbest {
-        /// The number of translations asked for.
+        /// The number of translations that would be returned.
         nbest: usize,
         /// The number of hypotheses that the beam keeps.
         beam_size: usize,
     },
-    /// A maximum length below the minimum.
+    /// A `max_length` that is smaller than `min_length`.
     #[error("`max_length` is {max_length}: it must be at least `min_length`, which is {min_length}")]
     Lengths {
-        /// The fewest tokens asked for.
+        /// The minimum number of tokens in a translation.
         min_length: usize,
-        /// The most tokens asked for.
+        /// The maximum number of tokens in a translation.
         max_length: usize,
     },
-    /// A minimum length that no translation of the model reaches.
+    /// A `min_length` that is more than the model has positions for.
     #[error("`min_length` is {min_length}, but the model's translations have at most {max_tokens} tokens")]
     MinLength {
-        /// The fewest tokens asked for.
+        /// The minimum number of tokens in a translation.
         min_length: usize,
-        /// The most tokens that the model has positions for.
+        /// The maximum number of tokens in a translation of the model.
         max_tokens: usize,
     },
-    /// A coverage penalty for a search that ranks nothing.
+    /// A coverage penalty together with greedy search or sampling, which do not rank translations.
     #[error("`coverage_penalty` ranks translations: it needs a `beam_size` of at least 2, and no sampling")]
     Coverage,
-    /// Required words with another option, which the text names, that may make them impossible.
-    #[error("required words need beam search, and cannot go with {0}")]
-    Required(&'static str),
-    /// Banned words where unknown words are copied.
+    /// Required words together with an option that may make them impossible.
+    #[error("required words need beam search, and cannot go with {setting}")]
+    Required {
+        /// The name of the option's field.
+        field: &'static str,
+        /// The option in words, with its value where only this value is at fault.
+        setting: &'static str,
+    },
+    /// Banned words together with [`Unknown::Copy`]: a copied word could be banned.
     #[error("`unknown` is copy: a copied word could be a banned one")]
     BannedCopies,
 }
 
 impl SearchError {
-    /// Returns the name of the field of [`SearchOptions`] to change.
+    /// Returns the name of the field of [`SearchOptions`] that is not valid or contradicts another option.
     #[must_use]
     pub fn field(&self) -> &'static str {
         match self {
-            Self::OutOfRange { field, .. } | Self::Count { field, .. } => field,
+            Self::OutOfRange { field, .. } | Self::Count { field, .. } | Self::Required { field, .. } => {
+                field
+            }
             Self::Nbest { .. } => "nbest",
             Self::Coverage => "coverage_penalty",
             Self::BannedCopies => "unknown",
             Self::Lengths { .. } => "max_length",
             Self::MinLength { .. } => "min_length",
-            Self::Required(_) => "beam_size",
         }
     }
 }

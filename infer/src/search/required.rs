@@ -1,11 +1,11 @@
 //! Words that every translation has.
 //!
-//! This is lexically constrained decoding (Hokamp and Liu 2017, "Lexically Constrained Decoding for Sequence Generation
-//! Using Grid Beam Search") with dynamic beam allocation (Post and Vilar 2018, "Fast Lexically Constrained Decoding with
-//! Dynamic Beam Allocation for Neural Machine Translation"). Each hypothesis is extended by its most probable tokens, and
-//! by the tokens that begin or continue a required word. The extensions are put into banks by the number of tokens of
-//! the required words that they have, and the beam is divided among the banks. A hypothesis that is less probable, but
-//! has more of the required words, lives on in its bank.
+//! This is lexically constrained decoding (Hokamp and Liu 2017, "Lexically Constrained Decoding for Sequence
+//! Generation Using Grid Beam Search") with dynamic beam allocation (Post and Vilar 2018, "Fast Lexically Constrained
+//! Decoding with Dynamic Beam Allocation for Neural Machine Translation"). Each hypothesis is extended by its most
+//! probable tokens, and by the tokens that begin or continue a required word. The bank of an extension is its number
+//! of tokens of required words, and the beam is divided among the banks. A hypothesis that is less probable than
+//! others, but has more of the required words, therefore stays in the beam.
 
 use std::sync::Arc;
 
@@ -15,14 +15,15 @@ use super::surface::SurfaceForms;
 /// Words or phrases that all translations of a sentence have.
 ///
 /// A hypothesis has a word if it has one of the word's spellings from one boundary of words to another (see
-/// [`SurfaceForms`]). A spelling is the sequence of tokens that the tokenizer encodes the word as; other tokens with the
-/// same text do not count. The order of the words is free, and two of them may overlap.
+/// [`SurfaceForms`]). A spelling is the sequence of tokens to which the tokenizer encodes the word; other tokens with
+/// the same text do not count. The order of the words is free, and two of them may overlap.
 #[derive(Debug, Clone, Default)]
 pub struct RequiredWords(Option<Arc<Words>>);
 
 #[derive(Debug)]
 struct Words {
-    /// The spellings of each word, each a sequence of tokens. The first is the one within a sentence.
+    /// The spellings of each word, each a sequence of tokens. The first spelling is the one within a sentence, after
+    /// other words.
     spellings: Vec<Vec<Vec<u32>>>,
     surfaces: Arc<SurfaceForms>,
 }
@@ -30,15 +31,17 @@ struct Words {
 /// The part of the required words that a hypothesis has.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    /// The number of tokens of the words that the hypothesis has, and of the word in whose middle it ends.
+    /// The number of tokens of the words that the hypothesis has, plus the tokens that it has of a word with whose
+    /// beginning it ends. A word counts as many tokens as its first spelling has.
     pub(super) tokens: usize,
     /// The tokens that begin or continue a missing word.
     pub(super) next: Vec<u32>,
 }
 
 impl RequiredWords {
-    /// Requires words, each given by its spellings. The first spelling of a word is the one after other words, the
-    /// following ones may be those at the start of a sentence. Spellings without a token require nothing.
+    /// Requires words, each given by its spellings. The first spelling of a word is the one within a sentence, after
+    /// other words. Further spellings may be those at the start of a sentence. Spellings without a token require
+    /// nothing.
     #[must_use]
     pub fn new(mut spellings: Vec<Vec<Vec<u32>>>, surfaces: Arc<SurfaceForms>) -> Self {
         spellings
@@ -115,8 +118,8 @@ impl Words {
         progress
     }
 
-    /// Returns with how many tokens of the spelling's beginning the hypothesis ends, or `None` if the spelling cannot even
-    /// begin here.
+    /// Returns the number of tokens at the end of the hypothesis that are the beginning of the spelling; 0 if the
+    /// spelling may begin with the next token, and `None` if it may not.
     fn begun(&self, tokens: &[u32], spelling: &[u32]) -> Option<usize> {
         let longest = tokens.len().min(spelling.len() - 1);
         (0..=longest).rev().find(|&begun| {
@@ -132,22 +135,22 @@ impl SearchOptions {
     ///
     /// # Errors
     ///
-    /// [`SearchError::Required`] for greedy search and sampling, which have no beam to divide; for
-    /// [`Stopping::CTranslate2`], which completes hypotheses as they are; and for `no_repeat_ngram`, which may forbid a
-    /// required word.
+    /// Returns [`SearchError::Required`] for greedy search and sampling, which have no beam to divide; for
+    /// [`Stopping::CTranslate2`], which completes hypotheses without all words at the maximum length; and for
+    /// `no_repeat_ngram`, which may forbid a required word.
     pub(crate) fn validate_with_required_words(&self) -> Result<(), SearchError> {
-        let contradiction = if self.sampling.is_some() {
-            "`sampling`"
+        let (field, setting) = if self.sampling.is_some() {
+            ("sampling", "`sampling`")
         } else if self.beam_size == 1 {
-            "a `beam_size` of 1"
+            ("beam_size", "a `beam_size` of 1")
         } else if self.stopping == Stopping::CTranslate2 {
-            "`stopping` as CTranslate2 has it"
+            ("stopping", "`stopping` as CTranslate2 has it")
         } else if self.no_repeat_ngram > 0 {
-            "`no_repeat_ngram`"
+            ("no_repeat_ngram", "`no_repeat_ngram`")
         } else {
             return Ok(());
         };
-        Err(SearchError::Required(contradiction))
+        Err(SearchError::Required { field, setting })
     }
 }
 

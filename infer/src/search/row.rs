@@ -1,30 +1,33 @@
 //! The logits of the token that follows a hypothesis.
 
-/// Number of tokens that [`Row::best`] compares together.
+/// The number of logits that [`best_of`] compares with its threshold at a time.
 const CHUNK: usize = 64;
 
 /// A token and its log-probability.
 pub(super) type Candidate = (u32, f32);
 
-/// The logits of the token that follows one hypothesis. A token that may not follow has the logit -inf.
+/// The logits of the tokens that may follow one hypothesis. A token that may not follow has the logit -inf.
 pub(super) struct Row<'a> {
     pub(super) logits: RowLogits<'a>,
-    /// The logarithm of the sum of the exponentials of all logits, which the decoder returned.
+    /// The natural logarithm of the sum of the exponentials of all logits that the decoder returned, before any was
+    /// changed.
     pub(super) total: f32,
-    /// The attention of the hypothesis to each source token, `[source_seq]`; empty unless there is a coverage penalty.
+    /// The attention of the hypothesis to each source token in this step, `[source_seq]`. It is empty without a
+    /// coverage penalty.
     pub(super) attention: &'a [f32],
 }
 
 /// The logits of a row.
 pub(super) enum RowLogits<'a> {
-    /// The logits of all tokens, in the order of their ids.
+    /// The logits of all tokens, in the order of their ids, `[vocab_size]`.
     All(&'a mut [f32]),
-    /// The tokens of a [`Shortlist`](super::Shortlist) with their logits. Other tokens may not follow.
+    /// The tokens of a [`Shortlist`](super::Shortlist) with their logits, `[best + 1]`. Other tokens may not follow.
     Shortlist(&'a mut [Candidate]),
 }
 
 impl Row<'_> {
-    /// Returns the log-probability of a token. The log-probability of a NaN is -inf.
+    /// Returns the log-probability of a token. It is -inf if the token's logit is NaN or if the token is not in the
+    /// shortlist.
     pub(super) fn log_probability(&self, token: u32) -> f32 {
         let logit = match &self.logits {
             RowLogits::All(logits) => logits[token as usize],
@@ -54,7 +57,7 @@ impl Row<'_> {
         }
     }
 
-    /// Multiplies the log-probability of a token.
+    /// Multiplies the log-probability of a token by `factor`.
     pub(super) fn scale(&mut self, token: u32, factor: f32) {
         let total = self.total;
         self.change(token, |logit| total + factor * (logit - total));
@@ -72,7 +75,7 @@ impl Row<'_> {
         }
     }
 
-    /// Returns the tokens that may follow with their logits, in no particular order.
+    /// Returns the tokens that may follow, with their logits, in no particular order.
     pub(super) fn possible(&self) -> Vec<Candidate> {
         let is_possible = |&(_, logit): &Candidate| logit > f32::NEG_INFINITY;
         match &self.logits {
@@ -81,8 +84,8 @@ impl Row<'_> {
         }
     }
 
-    /// Returns the `count` most probable tokens that may follow with their log-probabilities, the best first. If tokens
-    /// are equally probable, the smaller id comes first. A NaN counts as impossible.
+    /// Returns the `count` most probable tokens that may follow, with their log-probabilities, the best first. Of
+    /// equally probable tokens, the one with the smaller id comes first. A token whose logit is NaN may not follow.
     pub(super) fn best(&self, count: usize) -> Vec<Candidate> {
         let mut best = match &self.logits {
             RowLogits::All(logits) => best_of(logits, count),
@@ -100,7 +103,8 @@ impl Row<'_> {
     }
 }
 
-/// Returns the places of the `count` greatest numbers with the numbers, the greatest first.
+/// Returns the tokens with the `count` greatest logits, and these logits, the greatest first. `logits` has the logits
+/// of all tokens, `[vocab_size]`.
 fn best_of(logits: &[f32], count: usize) -> Vec<Candidate> {
     let mut best: Vec<Candidate> = Vec::new();
     // The number that a logit must exceed to be among the best.

@@ -1,4 +1,4 @@
-//! Sampling: translations drawn at random.
+//! Sampling: it draws translations at random.
 
 use std::cmp::Ordering;
 
@@ -10,20 +10,24 @@ use super::options::Sampling;
 use super::row::{Candidate, Row};
 use super::{Hypothesis, Request, Search, StepDecoder, keep_rows};
 
-/// Draws `nbest` translations of each sentence, independently of each other. Returns them in the order in which they are
-/// drawn; the same translation may come twice.
+/// Draws `nbest` translations of each sentence, independently of each other. Returns them in the order in which they
+/// are drawn. One translation may be drawn several times.
 ///
-/// Every token is drawn from those that the constraints allow and [`Sampling`] keeps, in proportion to
-/// `p^(1 / temperature)`, where `p` is the token's probability. For example, of two tokens with probabilities of 0.6 and
-/// 0.3, the first is drawn twice as often at a temperature of 1, and four times as often at 0.5. A hypothesis ends as in
-/// [`greedy`](super::greedy()) search.
+/// Every token is drawn from the tokens that the constraints allow and that [`Sampling`] keeps. A token with the
+/// probability `p` is drawn in proportion to `p^(1 / temperature)`. For example, of two tokens with probabilities of
+/// 0.6 and 0.3, the first is drawn twice as often at a temperature of 1, and four times as often at 0.5. A hypothesis
+/// ends at `</s>` or at the maximum length, by the rule of [`greedy`](super::greedy()) search.
 ///
-/// The random numbers of a translation depend on the seed, on the sentence's [`number`](Request::number) and on the
-/// number of translations drawn for the sentence before. Neither the batch nor `nbest` changes a translation.
+/// The random numbers of a translation are derived from the seed, from the sentence's [`number`](Request::number) and
+/// from the index of the translation among the translations of the sentence. Neither the batch nor `nbest` changes a
+/// translation.
+///
+/// [`Request::required`] must be empty. Sampling does not look for required words, and would only forbid `</s>` until
+/// they are there. [`Search::run`] returns an error for such a request; this function does not check it.
 ///
 /// # Panics
 ///
-/// If the decoder breaks its contract, or `</s>` is not in its vocabulary.
+/// If the decoder breaks the contract of [`StepDecoder`], or if `</s>` is not in its vocabulary.
 pub fn sample<D: StepDecoder + ?Sized>(
     search: &Search<'_>,
     decoder: &mut D,
@@ -45,7 +49,8 @@ pub fn sample<D: StepDecoder + ?Sized>(
     drawn.chunks(samples).map(<[_]>::to_vec).collect()
 }
 
-/// Returns the random numbers of one sample of a sentence.
+/// Returns the random numbers of one sample of a sentence. `sentence` is the number of the request, and `sample` the
+/// index of the sample.
 fn random_numbers(seed: u64, sentence: u64, sample: u64) -> ChaCha8Rng {
     let mut key = [0; 32];
     for (part, number) in key.chunks_exact_mut(8).zip([seed, sentence, sample]) {
@@ -54,7 +59,8 @@ fn random_numbers(seed: u64, sentence: u64, sample: u64) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(key)
 }
 
-/// Draws one of the tokens that the row has left, with its log-probability. Returns `None` if the row has none.
+/// Draws one of the tokens that may follow in the row, and returns it with its log-probability. Returns `None` if no
+/// token may follow.
 fn draw(row: &Row<'_>, sampling: &Sampling, random: &mut ChaCha8Rng) -> Option<Candidate> {
     let mut kept = row.possible();
     let better = |a: &Candidate, b: &Candidate| -> Ordering { b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)) };

@@ -2,14 +2,15 @@
 
 /// The surface form of each token: the bytes that the token adds to a text.
 ///
-/// A text is the surface forms of its tokens, one after the other, read as UTF-8; bytes that are no UTF-8 are read as
-/// U+FFFD. A boundary of words lies between any two characters that are not both letters or digits, and at either end of
-/// the text. For example, `the art-house` has the boundaries `|the| |art|-|house|`.
+/// A text is the surface forms of its tokens, one after the other, read as UTF-8. Bytes that are not valid UTF-8 are
+/// read as U+FFFD. A boundary of words lies between any two characters that are not both letters or digits, and at
+/// either end of the text. For example, `the art-house` has the boundaries `|the| |art|-|house|`.
 #[derive(Debug, Clone)]
 pub struct SurfaceForms(Vec<Vec<u8>>);
 
 impl SurfaceForms {
-    /// Takes the surface forms in the order of the token ids. The forms of special tokens must be empty.
+    /// Takes the surface form of each token, in the order of the token ids, `[vocab_size]`. The forms of special
+    /// tokens must be empty.
     #[must_use]
     pub fn new(forms: Vec<Vec<u8>>) -> Self {
         Self(forms)
@@ -31,9 +32,10 @@ impl SurfaceForms {
         forms.copied().collect()
     }
 
-    /// Returns whether a boundary of words lies before the token at `place`, which may be the end of the text.
-    pub(super) fn is_boundary(&self, tokens: &[u32], place: usize) -> bool {
-        let (before, after) = tokens.split_at(place);
+    /// Returns whether a boundary of words lies before the token at `index`. An `index` equal to the number of tokens is
+    /// the end of the text.
+    pub(super) fn is_boundary(&self, tokens: &[u32], index: usize) -> bool {
+        let (before, after) = tokens.split_at(index);
         let (before, after) = (self.text(before), self.text(after));
         let last = String::from_utf8_lossy(&before).chars().next_back();
         let first = String::from_utf8_lossy(&after).chars().next();
@@ -41,7 +43,7 @@ impl SurfaceForms {
     }
 }
 
-/// Returns whether a character is a letter or digit, so that it belongs to one word with those beside it.
+/// Returns whether a character is a letter or a digit. No boundary of words lies between two such characters.
 pub(super) fn is_letter(character: char) -> bool {
     character.is_alphanumeric()
 }

@@ -1,41 +1,42 @@
-//! Work on many sentences, shared by workers.
+//! Batches of sentences, and their division among workers.
 
 use std::cmp::Reverse;
 
 use super::Translator;
 
-/// The most hypotheses that are decoded side by side, unless a single sentence has more. Each takes memory.
+/// The maximum number of rows of a decoder in a batch, one for each hypothesis that is decoded side by side; each takes
+/// memory. A single sentence has no more than this, since [`MAX_BEAM_SIZE`](crate::search::MAX_BEAM_SIZE) is as large.
 const MAX_ROWS: usize = 1_000;
 
-/// The number of lines that a worker encodes at a time.
+/// The number of lines that a worker encodes into tokens at a time.
 const ENCODED_TOGETHER: usize = 64;
 
-/// The most that a batch holds.
+/// The limit of a batch.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum BatchLimit {
-    /// A number of tokens, those of sources and targets together.
+    /// The maximum number of tokens of sources and targets together, with padding.
     Tokens(usize),
-    /// A number of sentences.
+    /// The maximum number of sentences.
     Sentences(usize),
 }
 
-/// A sentence that is to be put into a batch.
+/// A sentence that will be put into a batch.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Item {
-    /// The place of the sentence among all sentences of the call.
+    /// The index of the sentence among all sentences of the call.
     pub(super) place: usize,
     /// The number of tokens of the source, `</s>` not counted.
     pub(super) source: usize,
-    /// The most tokens of the target, `</s>` not counted.
+    /// The maximum number of tokens of the target, `</s>` not counted.
     pub(super) target: usize,
 }
 
 impl BatchLimit {
-    /// Divides items into batches, and returns the places of each batch's items. An item takes `rows_per_item` rows of a
-    /// decoder.
+    /// Divides items into batches. Returns the indices (see [`Item`]) of each batch's items. An item takes
+    /// `rows_per_item` rows of a decoder.
     ///
-    /// Sentences of similar lengths share a batch, so that little of it is padding; the longest come first, so that
-    /// `workers` end at about the same time.
+    /// Sentences of similar lengths share a batch, so that little of it is padding. The longest sentences come first,
+    /// so that all `workers` end at about the same time.
     pub(super) fn plan(self, mut items: Vec<Item>, rows_per_item: usize, workers: usize) -> Vec<Vec<usize>> {
         items.sort_by_key(|item| Reverse(item.source));
         let mut rest = items.as_slice();
@@ -50,8 +51,8 @@ impl BatchLimit {
             .collect()
     }
 
-    /// Returns the size of each batch of items, which are sorted by their sources, the longest first. If there are few
-    /// items, every worker gets some.
+    /// Returns the number of items of each batch. The items are sorted by the lengths of their sources, the longest
+    /// first. Few items are divided among all workers, even if one batch could hold them.
     fn sizes(self, items: &[Item], rows_per_item: usize, workers: usize) -> Vec<usize> {
         let share = items.len().div_ceil(workers);
         let mut sizes = Vec::new();
@@ -59,7 +60,7 @@ impl BatchLimit {
         while let Some(item) = items.get(start) {
             let most = match self {
                 Self::Sentences(sentences) => sentences,
-                // With the </s> of the one and the <s> of the other.
+                // The source has a </s>, and the target a <s>.
                 Self::Tokens(tokens) => tokens / (item.source + 1 + item.target + 1),
             };
             let most = most.min(MAX_ROWS / rows_per_item);
@@ -72,8 +73,8 @@ impl BatchLimit {
 }
 
 impl Translator {
-    /// Does `work` on each batch, which is the places of its items. `work` returns a result for each item of the batch.
-    /// Returns the results of all items, in the order of their places.
+    /// Calls `work` with each batch on the workers. A batch is the indices of its items, and `work` returns a result
+    /// for each item. Returns the results of all items, in the order of their indices.
     pub(super) fn in_batches<R: Send>(
         &self,
         batches: &[Vec<usize>],
@@ -95,7 +96,7 @@ impl Translator {
         results.into_iter().map(|(_, result)| result).collect()
     }
 
-    /// Does `work` on each line, and returns the results in order.
+    /// Calls `work` with each line on the workers. Returns the results in the order of the lines.
     pub(super) fn for_each<L: Sync, R: Send>(&self, lines: &[L], work: impl Fn(&L) -> R + Sync) -> Vec<R> {
         let chunks = self.workers.map(lines.chunks(ENCODED_TOGETHER), |lines| {
             lines.iter().map(&work).collect::<Vec<_>>()

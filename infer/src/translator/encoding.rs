@@ -1,4 +1,4 @@
-//! Lines as tokens. Each line is checked here, together with its options and the model.
+//! Encoding of lines into tokens. Each line and its options are checked here for the model.
 
 use crate::error::InferError;
 use crate::model::Model;
@@ -12,26 +12,26 @@ use super::{Line, Translator};
 /// A line whose sentences are ready to be searched for.
 pub(super) struct EncodedLine<'a> {
     pub(super) options: &'a TranslateOptions,
-    /// The sentences of a text, or one sentence, or none of a blank line.
+    /// The sentences of the line if it is a text, else one sentence. A blank line has none.
     pub(super) sentences: Vec<EncodedSentence<'a>>,
 }
 
 /// A sentence ready to be searched for.
 pub(super) struct EncodedSentence<'a> {
-    /// What stands between the sentence before and this one.
+    /// The white space between this sentence and the one before it.
     pub(super) spacing: &'a str,
     pub(super) text: &'a str,
     /// The sentence's tokens, without `</s>`.
     pub(super) source: Vec<u32>,
     pub(super) request: Request,
-    /// The place of the sentence's line in the input, from 0.
+    /// The index of the sentence's line in the input, from 0.
     pub(super) line: usize,
-    /// The place of the group whose sentences may share a batch with this one.
+    /// The index of the group whose sentences may share a batch with this sentence.
     pub(super) group: usize,
 }
 
 impl Translator {
-    /// Encodes each line, in order.
+    /// Encodes each line, in order. The result of a line is an error if the line or its options are refused.
     pub(super) fn encode<'a>(
         &self,
         lines: &[Line<'a>],
@@ -46,7 +46,7 @@ impl Translator {
 }
 
 impl<'a> EncodedLine<'a> {
-    /// Encodes a line, and checks it together with its options and the model.
+    /// Encodes a line, and checks the line and its options for the model.
     fn new(
         model: &Model,
         line: &Line<'a>,
@@ -87,11 +87,13 @@ impl<'a> EncodedLine<'a> {
     }
 }
 
-/// Returns what a line asks of the translations of a sentence with these tokens.
+/// Returns the request of a sentence of the line, given the `source` tokens of the sentence. Its number stays 0.
 ///
 /// # Errors
 ///
-/// [`InferError::Refused`] and [`InferError::RequestTooLong`].
+/// Returns [`InferError::Refused`] if the prefix or a required word has an unknown token, a forbidden token or a
+/// banned word, and [`InferError::RequestTooLong`] if the prefix and the required words have more tokens than a
+/// translation may have.
 fn request(
     model: &Model,
     line: &Line<'_>,
@@ -149,7 +151,7 @@ fn request(
     }
     let longest = source.len().max(search.min_length).max(asked);
     Ok(Request {
-        // With its </s>.
+        // The source has a </s>, too.
         source_length: source.len() + 1,
         max_length: limit.min(longest + EXTRA_LENGTH),
         prefix,

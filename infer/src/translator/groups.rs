@@ -6,16 +6,16 @@ use super::{Line, Translator};
 use crate::options::TranslateOptions;
 use crate::search::BannedWords;
 
-/// The groups that lines form whose sentences may share batches.
+/// The lines of a call in groups. Sentences of lines of one group may share batches.
 pub(super) struct Groups<'a> {
     pub(super) all: Vec<Group<'a>>,
-    /// The place of each line's group.
+    /// The index in `all` of each line's group, `[lines]`.
     pub(super) of_lines: Vec<usize>,
 }
 
-/// Lines that are searched for alike.
+/// Lines with equal options of search, banned words and alignment.
 pub(super) struct Group<'a> {
-    /// The options of one of the lines. Those of the others agree in search, banned words and alignment.
+    /// The options of the first of the lines. The other lines may have another language, prefix and required words.
     pub(super) options: &'a TranslateOptions,
     pub(super) banned: Option<Arc<BannedWords>>,
 }

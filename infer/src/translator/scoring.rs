@@ -16,14 +16,14 @@ use crate::options::TranslateOptions;
 use crate::search::SearchOptions;
 use crate::translation::Translation;
 
-/// A sentence and its translation, to be scored.
+/// A sentence and its translation for [`Translator::score`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GivenTranslation<'a> {
     /// The source sentence.
     pub source: &'a str,
     /// The translation of the sentence.
     pub target: &'a str,
-    /// The place of the pair in the input, from 0. Errors name it, counted from 1.
+    /// The index of the pair in the input, from 0. Errors name the pair by this index plus 1.
     pub number: usize,
 }
 
@@ -32,16 +32,18 @@ pub struct GivenTranslation<'a> {
 pub struct Score {
     /// Natural logarithm of the translation's probability, `</s>` included.
     pub log_probability: f32,
-    /// The number by which translations are ranked: see [`SearchOptions::score`].
+    /// The log-probability divided by the length divisor, plus the coverage penalty; see [`SearchOptions::score`].
+    /// Higher is better.
     pub score: f32,
     /// The translation's tokens, `</s>` last.
     pub tokens: Vec<TokenScore>,
-    /// The source words of the translation's words, if the options [ask](TranslateOptions::alignment) for them.
+    /// The source word of each word of the translation, if the option [`alignment`](TranslateOptions::alignment) is
+    /// set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alignment: Option<Alignment>,
 }
 
-/// The probability of a token after the tokens before it, according to a model.
+/// The probability of a token according to a model, given the source and the tokens before it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TokenScore {
     /// The token's text.
@@ -50,22 +52,30 @@ pub struct TokenScore {
     pub log_probability: f32,
 }
 
-/// A sentence and its translation in tokens, `</s>` last.
+/// A sentence and its translation as tokens, `</s>` last on both sides.
 struct EncodedPair<'a> {
     tokens: Example,
     source: &'a str,
-    /// The text of the translation, if it was given and not found by a search.
+    /// The text of the translation; `None` if a search found the translation.
     target: Option<&'a str>,
 }
 
 impl Translator {
-    /// Scores given translations, which a search need not find. Each side of a pair is one sentence. Of the options,
-    /// `alignment` counts and those that [`SearchOptions::score`] depends on. Returns the result of each pair, in order.
+    /// Scores given translations, without a search. Each side of a pair is one sentence. Returns the result of each
+    /// pair, in order.
+    ///
+    /// Four options change a result: [`alignment`](TranslateOptions::alignment), and of the search
+    /// [`length_penalty`](SearchOptions::length_penalty), [`length_normalization`](SearchOptions::length_normalization)
+    /// and [`coverage_penalty`](SearchOptions::coverage_penalty). All other options are validated and then ignored.
     ///
     /// # Errors
     ///
-    /// A pair fails with [`InferError::TooLong`] if one of its sides has more tokens than the model has positions, and
-    /// with the errors of [`Model::check`].
+    /// The result of a pair is an error of [`Model::check`] if the options are not valid, and [`InferError::TooLong`]
+    /// if one of its sides has more tokens than the model has positions.
+    ///
+    /// # Panics
+    ///
+    /// If the device fails. [`attend_device::notice_device_failure`] around the call turns this panic into an error.
     pub fn score(
         &self,
         pairs: &[GivenTranslation<'_>],
@@ -113,8 +123,8 @@ impl Translator {
         scores
     }
 
-    /// Returns the score of a target, without its coverage penalty. The row begins with the log-probabilities of the
-    /// target's tokens, and may go on with those of padding.
+    /// Returns the score of a target without its coverage penalty. `target` has the tokens, `</s>` last. `row` has
+    /// their log-probabilities, `[target_seq]`, perhaps followed by those of padding.
     fn score_of(&self, target: &[u32], row: &[f32], search: &SearchOptions) -> Score {
         let log_probabilities = &row[..target.len()];
         let total: f64 = log_probabilities.iter().copied().map(f64::from).sum();
@@ -132,7 +142,8 @@ impl Translator {
         }
     }
 
-    /// Aligns the translations of each of `sentences`, which are the rows of `memories`.
+    /// Sets the alignment of the translations of each of `sentences`. The sentences are the rows of each of
+    /// `memories`, in order.
     pub(super) fn align(
         &self,
         translations: &mut [Vec<Translation>],
@@ -171,8 +182,8 @@ impl Translator {
         }
     }
 
-    /// Returns the alignment of each pair. The pairs are the rows of `target_input` `[pairs, target_seq]` and of each of
-    /// the `memories`.
+    /// Returns the alignment of each pair. The pairs are the rows of `target_input` `[pairs, target_seq]` and of each
+    /// of the `memories`.
     fn alignments(
         &self,
         pairs: &[&EncodedPair<'_>],

@@ -1,4 +1,4 @@
-//! From encoded lines to translations.
+//! Search for the translations of encoded lines.
 
 use attend_data::TokenMatrix;
 
@@ -15,11 +15,11 @@ use crate::text;
 use crate::transformer_decoder::TransformerDecoder;
 use crate::translation::Translation;
 
-/// The reason why a search takes the options of a group: each line was encoded, which validates its options.
+/// The reason why a search does not refuse the options of a group: encoding a line validates its options.
 const VALID: &str = "the options were validated";
 
 impl Translator {
-    /// Finds the translations of each line that could be encoded, in order.
+    /// Finds the translations of each line, in order. A line that could not be encoded keeps its error.
     pub(super) fn search(
         &self,
         groups: &Groups<'_>,
@@ -52,7 +52,7 @@ impl Translator {
         lines.into_iter().map(of_line).collect()
     }
 
-    /// Finds the translations of each sentence of a batch, which are of one group.
+    /// Finds the translations of each sentence of a batch. All sentences are of one group.
     fn search_batch(
         &self,
         group: &Group<'_>,
@@ -114,8 +114,8 @@ impl Translator {
             .collect()
     }
 
-    /// Returns the text of an aligned translation, in which each `<unk>` is replaced by the word of `source` that it
-    /// attends to most.
+    /// Returns the text of an aligned translation. Each `<unk>` is replaced by a word of `source`: the word to which
+    /// the `<unk>` attends most.
     fn text_with_copies(&self, translation: &Translation, source: &str) -> String {
         let tokenizer = &self.model.tokenizer;
         // Only words between white space, or their marked pieces, are ever unknown.
@@ -146,7 +146,7 @@ impl Translator {
 }
 
 impl EncodedLine<'_> {
-    /// Returns the translations of the line, given those of each of its sentences.
+    /// Returns the translations of the line, given the translations of each of its sentences.
     fn join(&self, mut of_sentences: Vec<Vec<Translation>>) -> Vec<Translation> {
         let TranslateOptions {
             search,
@@ -170,7 +170,7 @@ impl EncodedLine<'_> {
     }
 }
 
-/// Returns the number of rows of a decoder that a sentence's hypotheses take.
+/// Returns the maximum number of rows of a decoder that the hypotheses of a sentence take.
 fn rows_per_sentence(search: &SearchOptions) -> usize {
     if search.sampling.is_some() {
         search.nbest
@@ -179,7 +179,8 @@ fn rows_per_sentence(search: &SearchOptions) -> usize {
     }
 }
 
-/// Returns the pieces of the word that the piece at `place` is a part of: all pieces of a word but its last end in `@@`.
+/// Returns the pieces of the word that has the piece at the index `place`. All pieces of a word but its last end in
+/// `@@`.
 fn whole_word<'a, 'b>(pieces: &'a [&'b str], place: usize) -> &'a [&'b str] {
     let goes_on = |piece: &&str| piece.ends_with("@@");
     let before = pieces[..place]
