@@ -37,16 +37,16 @@ pub struct Lengths {
 
 /// The token that fills shorter rows of a batch, and the width to which it fills them.
 ///
-/// The width is that of the longest row, rounded up to a multiple of `multiple`, but not beyond `most`. With a multiple
-/// of 8 and at most 20, rows of up to 13 tokens become 16 wide, and rows of up to 17 tokens 20 wide. A row that is
-/// longer than `most` stays whole.
+/// The width is the length of the longest row, rounded up to a multiple of `multiple`, but not above `most`. With a
+/// `multiple` of 8 and a `most` of 20, a longest row of 13 tokens gives a width of 16, and one of 17 tokens a width of
+/// 20. A row that is longer than `most` is not cut, and the width is then its length.
 #[derive(Clone, Copy, Debug)]
 pub struct Padding {
     /// The id of `<pad>`.
     pub token: u32,
-    /// The number of which the width is a multiple.
+    /// The width is rounded up to a multiple of this number.
     pub multiple: usize,
-    /// The width that rounding up does not exceed.
+    /// The maximum width after rounding up.
     pub most: usize,
 }
 
@@ -59,7 +59,7 @@ impl Padding {
     }
 }
 
-/// Padding with the token of this id to the width of the longest row.
+/// Pads with the token of this id to the width of the longest row.
 impl From<u32> for Padding {
     fn from(token: u32) -> Self {
         Self {
@@ -70,7 +70,7 @@ impl From<u32> for Padding {
     }
 }
 
-/// A matrix of token ids, `[rows, width]`: a sentence a row, padded on the right.
+/// A matrix of token ids, `[rows, width]`. Each row is a sentence, padded on the right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenMatrix {
     /// The `rows * width` ids, row after row.
@@ -104,9 +104,8 @@ impl TokenMatrix {
 
 /// The input of one step of training: three matrices with a row for each example.
 ///
-/// The pair `[5, 6, </s>] → [7, 8, </s>]` is a row `5 6 </s>` of `source`, `<s> 7 8` of `target_input` and `7 8 </s>`
-/// of
-/// `target_output`.
+/// The pair `[5, 6, </s>] → [7, 8, </s>]` becomes the row `5 6 </s>` of `source`, the row `<s> 7 8` of `target_input`
+/// and the row `7 8 </s>` of `target_output`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
     /// The input of the encoder, `[rows, source width]`. Each row ends with `</s>`, before the padding.
@@ -116,12 +115,13 @@ pub struct Batch {
     /// The token that the decoder should predict at each position, `[rows, target width]`. Each row ends with `</s>`,
     /// before the padding.
     pub target_output: TokenMatrix,
-    /// The number of tokens of `target_output` that are not padding: a loss is divided by it.
+    /// The number of tokens of `target_output` that are not padding. The mean loss is the sum of losses divided by this
+    /// number.
     pub target_tokens: usize,
 }
 
 impl Batch {
-    /// Makes a batch of `examples`, a row each in their order. `bos` is the id of `<s>`.
+    /// Makes a batch of `examples`. Each example becomes a row, in the order of the examples. `bos` is the id of `<s>`.
     #[must_use]
     pub fn new<'a>(
         examples: impl IntoIterator<Item = &'a Example>,

@@ -22,7 +22,8 @@ pub enum DataError {
         /// The system's error.
         error: io::Error,
     },
-    /// The vocabulary asked for cannot hold the special tokens and every byte, or one word.
+    /// The vocabulary asked for is too small: a vocabulary of subwords holds the special tokens and every byte, and a
+    /// vocabulary of words at least one word.
     #[error("a vocabulary of {vocab_size} tokens is too small: it takes at least {smallest}")]
     VocabularyTooSmall {
         /// The size asked for.
@@ -53,7 +54,7 @@ pub enum DataError {
         /// The number of the line, counted from one.
         line: usize,
     },
-    /// A line is longer than any line of text.
+    /// A line is longer than [`Lines`](crate::Lines) accepts.
     #[cfg(feature = "corpora")]
     #[error("{}, line {line} has more than {mebibytes} MiB", path.display())]
     LongLine {
@@ -61,7 +62,7 @@ pub enum DataError {
         path: PathBuf,
         /// The number of the line, counted from one.
         line: usize,
-        /// The most MiB that a line may have.
+        /// The maximum number of MiB in a line.
         mebibytes: usize,
     },
     /// A line of a two-column file does not have two columns.
@@ -130,7 +131,7 @@ pub enum DataError {
         /// The file, or the file of source sentences.
         path: PathBuf,
     },
-    /// A file of a prepared corpus is damaged, missing or of another version.
+    /// A file of a prepared corpus is damaged, missing or of another version of the format.
     #[cfg(feature = "corpora")]
     #[error("the prepared corpus file {} cannot be used: {reason}", path.display())]
     InvalidPrepared {

@@ -1,4 +1,4 @@
-//! Writing files so that no reader ever finds half of one.
+//! Writing files so that a reader never finds a half-written file.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -14,12 +14,12 @@ pub(crate) fn part_path(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// A file that is written piece by piece and takes its name when it is whole.
+/// A file that is written piece by piece and gets its name when it is complete.
 ///
-/// The pieces are written to a temporary file, `NAME.part`, in the same folder. [`finish`](Self::finish) renames that
-/// file, which replaces an older file of the name as a whole. If the name is a symbolic link, the file that the link
-/// points to is replaced. If the name is a device, a FIFO or `/dev/stdout`, there is no temporary file, and the pieces
-/// are written to it at once.
+/// The pieces are written to a temporary file, `NAME.part`, in the same folder. [`finish`](Self::finish) renames the
+/// temporary file to `NAME`, which replaces an older file of that name. If `NAME` is a symbolic link, the file that the
+/// link points to is replaced. If `NAME` is a device, a FIFO or `/dev/stdout`, there is no temporary file, and each
+/// piece is written directly.
 ///
 /// If a file is dropped unfinished, the temporary file stays, unless it is empty.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub struct OutputFile {
     /// The path as the caller gave it.
     path: PathBuf,
     file: File,
-    /// The temporary path and the final one; `None` if the pieces are written at once.
+    /// The temporary path and the final path; `None` if the pieces are written directly to the final path.
     rename: Option<(PathBuf, PathBuf)>,
     is_empty: bool,
 }
@@ -36,7 +36,7 @@ impl OutputFile {
     /// Opens the file. Opening a FIFO waits for its reader.
     ///
     /// # Errors
-    /// [`DataError::Write`] if `path` is a folder, or its folder is missing or not writable.
+    /// Returns [`DataError::Write`] if `path` is a folder, or its folder is missing or not writable.
     pub fn create(path: impl AsRef<Path>) -> Result<Self, DataError> {
         let path = path.as_ref();
         Self::open(path).map_err(|error| DataError::write(path, error))
@@ -58,17 +58,17 @@ impl OutputFile {
         })
     }
 
-    /// Returns the temporary path; `None` if the pieces are written to the final path at once.
+    /// Returns the temporary path; `None` if the pieces are written directly to the final path.
     #[must_use]
     pub fn part(&self) -> Option<&Path> {
         self.rename.as_ref().map(|(part, _)| part.as_path())
     }
 
-    /// Flushes the file to disk, gives it its name, and flushes the folder: the file is there even if the machine loses
+    /// Flushes the file to disk, renames it, and flushes the folder, so that the file is not lost if the machine loses
     /// power.
     ///
     /// # Errors
-    /// [`DataError::Write`] if the disk is full or fails.
+    /// Returns [`DataError::Write`] if the disk is full or fails.
     pub fn finish(mut self) -> Result<(), DataError> {
         let Some((part, path)) = self.rename.take() else {
             return Ok(());
@@ -105,11 +105,11 @@ impl Drop for OutputFile {
     }
 }
 
-/// How a path is written.
+/// The way in which a path is written.
 enum Destination {
-    /// The path is not a regular file, and is written at once.
+    /// The path is not a regular file. The pieces are written directly to it.
     Straight(PathBuf),
-    /// The path, with links followed, is a regular file, or does not exist.
+    /// The path, with links followed, is a regular file or does not exist. A temporary file replaces it.
     Replaced(PathBuf),
 }
 
@@ -129,7 +129,7 @@ fn destination(path: &Path) -> io::Result<Destination> {
             _ => Path::new(".").canonicalize()?,
         };
         let real = folder.join(name);
-        // /dev/stdout leads to the open files of a process.
+        // /dev/stdout is a link to an open file of a process, which lies below /proc.
         if folder.starts_with("/proc") {
             return Ok(Destination::Straight(real));
         }
@@ -143,7 +143,7 @@ fn destination(path: &Path) -> io::Result<Destination> {
 /// Writes `contents` to `path` as an [`OutputFile`].
 ///
 /// # Errors
-/// [`DataError::Write`] if the folder is missing or not writable, or the disk is full.
+/// Returns [`DataError::Write`] if the folder is missing or not writable, or the disk is full.
 pub fn write_file(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> Result<(), DataError> {
     let path = path.as_ref();
     let mut file = OutputFile::create(path)?;
@@ -152,11 +152,11 @@ pub fn write_file(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> Result<
     file.finish()
 }
 
-/// Flushes the names of a folder's files to disk, so that a file which was renamed into the folder stays there. An
-/// empty path is the working folder. Does nothing on systems that cannot open a folder.
+/// Flushes the list of a folder's files to disk, so that a renamed file keeps its new name if the machine loses power.
+/// An empty path means the working folder. Does nothing on systems that cannot open a folder.
 ///
 /// # Errors
-/// The error of the system, if the folder is missing or the disk fails.
+/// Returns the system's error if the folder is missing or the disk fails.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     if !cfg!(unix) {
         return Ok(());

@@ -1,8 +1,8 @@
-//! Parallel text in, batches of token ids out.
+//! From parallel text to batches of token ids.
 //!
 //! Six nouns lead from a file to a batch:
 //!
-//! 1. [`ParallelText`]: where the sentence pairs of a corpus are, in files or in memory.
+//! 1. [`ParallelText`]: the files or the memory that hold the sentence pairs of a corpus.
 //! 2. [`SentencePair`]: a sentence and its translation, as text.
 //! 3. [`Examples`]: the pairs of a text, cleaned as [`Cleaning`] asks for, encoded by a [`Tokenizer`], filtered by
 //!    their lengths as a [`Filter`] asks for, and stored in files that training maps into memory.

@@ -1,9 +1,9 @@
 //! The devices that this program was built for and that this machine has.
 //!
-//! The name of a device is the feature that compiles its backend in, such as `flex`. Where a machine may have several
-//! devices of one kind, a number follows, which counts from 0 in the order of their driver: `vulkan:1` is the second. A
-//! device that another machine serves is named by its address: `remote:ws://host:3000`, and `remote:ws://host:3000#1`
-//! is the second of those that are served there.
+//! The name of a device is the feature that compiles its backend in, such as `flex`. If a machine may have several
+//! devices of a kind, a colon and an index follow. The index counts from 0 in the order of the driver: `vulkan:1` is
+//! the second Vulkan device. A device that another machine serves is named by its address: `remote:ws://host:3000` is
+//! the first device that is served there, and `remote:ws://host:3000#1` the second.
 
 use std::sync::LazyLock;
 
@@ -39,8 +39,8 @@ enum Kind {
     Remote,
 }
 
-/// Returns whether `device` is the processor that this program runs on, so that its tensors lie in the program's own
-/// memory.
+/// Returns whether `device` is the processor that this program runs on. The tensors of the processor are in the
+/// program's own memory.
 #[must_use]
 pub fn is_processor(device: &Device) -> bool {
     static PROCESSORS: LazyLock<Vec<Device>> =
@@ -49,12 +49,12 @@ pub fn is_processor(device: &Device) -> bool {
 }
 
 impl NamedDevice {
-    /// Describes the device: the name of a GPU and its memory, as far as its driver reports them, or the processor's
-    /// name, its cores and the machine's memory.
+    /// Describes the device. For a GPU, returns its name and its memory, as far as the driver reports them. For the
+    /// processor, returns its name, the number of its cores and the machine's memory.
     ///
     /// # Errors
     ///
-    /// [`DeviceError::CannotOpen`] if a GPU cannot be opened.
+    /// Returns [`DeviceError::CannotOpen`] if a GPU cannot be opened.
     #[cfg(feature = "description")]
     pub fn description(&self) -> Result<String, DeviceError> {
         Ok(match self.kind {
@@ -65,20 +65,20 @@ impl NamedDevice {
         })
     }
 
-    /// Returns whether both names stand for the same device. A GPU has one name for each backend that computes on it,
-    /// such as `cuda:0` and `vulkan:0`.
+    /// Returns whether `self` and `other` are the same physical device. A GPU has several names, one for each backend
+    /// that computes on it, such as `cuda:0` and `vulkan:0`.
     ///
     /// # Errors
     ///
-    /// [`DeviceError::CannotOpen`] if a GPU cannot be opened and asked for its identity.
+    /// Returns [`DeviceError::CannotOpen`] if a GPU cannot be opened and asked for its identity.
     pub fn is_same(&self, other: &Self) -> Result<bool, DeviceError> {
         let hardware = |gpu: Option<Gpu>| gpu.and_then(|gpu| gpu.hardware);
         let both = hardware(self.gpu()?).zip(hardware(other.gpu()?));
         Ok(self.device == other.device || both.is_some_and(|(one, other)| one.is_same_card(&other)))
     }
 
-    /// Opens the device if it is a GPU, and returns what its driver reports of it. Returns `None` for a device of
-    /// another kind, and for a GPU of which nothing is reported.
+    /// Opens the device if it is a GPU, and returns what its driver reports. Returns `None` if the device is not a GPU,
+    /// or if nothing is reported about it.
     fn gpu(&self) -> Result<Option<Gpu>, DeviceError> {
         if self.kind == Kind::Gpu {
             open(&self.name, || gpu(&self.device))
@@ -87,8 +87,8 @@ impl NamedDevice {
         }
     }
 
-    /// Returns the number of workers that keep the device busy: one for each core of the processor, but only one for a
-    /// GPU, which does one operation after the other.
+    /// Returns the number of workers that keep the device busy: one for each core of the processor, or one for a GPU,
+    /// which runs one operation after the other.
     #[must_use]
     pub fn workers(&self) -> usize {
         if is_processor(&self.device) { cores() } else { 1 }
@@ -135,7 +135,7 @@ impl Backend {
         self.devices.is_some()
     }
 
-    /// Returns the backend's devices in this machine, none if the backend is not compiled in.
+    /// Returns the backend's devices in this machine. The list is empty if the backend is not compiled in.
     fn devices(&self) -> Vec<NamedDevice> {
         #[cfg(feature = "cubecl")]
         keep_kernels();
@@ -171,18 +171,18 @@ pub fn compiled_in() -> Vec<&'static str> {
 ///
 /// The name is one of
 ///
-/// - a backend's name, such as `flex`; where the backend may have several devices, a colon and a number from 0 follow,
-///   so that `vulkan:1` is the second, and without them the first one is meant;
+/// - a backend's name, such as `flex`. If the backend may have several devices, a colon and an index may follow:
+///   `vulkan:1` is the second device, and `vulkan` the first;
 /// - `auto`: the device that the function [`auto`] returns;
-/// - `cpu`: the processor, by Burn's backend `cpu` if it is compiled in, else by another backend for processors;
+/// - `cpu`: the processor, with Burn's backend `cpu` if it is compiled in, else with another backend for processors;
 /// - `remote:` and an address, such as `remote:ws://host:3000`: a device that another machine [serves](crate) there.
 ///
 /// # Errors
 ///
-/// [`DeviceError::Unknown`] if no backend has this name, [`DeviceError::NotCompiledIn`] if the backend is not compiled
-/// in, [`DeviceError::Absent`] if this machine has no such device, and [`DeviceError::CannotOpen`] if it has the
-/// device, but cannot open it. [`DeviceError::NoDevice`] if `auto` finds no device. [`DeviceError::Unreachable`] if a
-/// remote device does not answer.
+/// Returns [`DeviceError::Unknown`] if no backend has this name, [`DeviceError::NotCompiledIn`] if the backend is not
+/// compiled in, [`DeviceError::Absent`] if this machine has no such device, and [`DeviceError::CannotOpen`] if the
+/// device cannot be opened. Returns [`DeviceError::NoDevice`] if `auto` finds no device, and
+/// [`DeviceError::Unreachable`] if a remote device does not answer.
 pub fn select(name: &str) -> Result<NamedDevice, DeviceError> {
     let (kind, address) = name.split_once(':').unwrap_or((name, ""));
     match (name, kind) {
@@ -193,22 +193,22 @@ pub fn select(name: &str) -> Result<NamedDevice, DeviceError> {
     }
 }
 
-/// Finds the first GPU that can be opened. If there is none, finds the processor, and without a backend for processors
-/// a GPU that software emulates.
+/// Finds the first GPU that can be opened. If there is none, finds the processor. If no backend for processors is
+/// compiled in either, finds a GPU that software emulates.
 ///
 /// # Errors
 ///
-/// [`DeviceError::NoDevice`] if none of these can be opened.
+/// Returns [`DeviceError::NoDevice`] if no device can be opened.
 pub fn auto() -> Result<NamedDevice, DeviceError> {
     best(|_| ())
 }
 
-/// Finds the device that [`auto`] returns. Calls `pass_over` with the error of each GPU that cannot be opened and is
-/// passed over.
+/// Finds the device that [`auto`] returns. Calls `pass_over` with the error of each GPU that is skipped because it
+/// cannot be opened.
 ///
 /// # Errors
 ///
-/// [`DeviceError::NoDevice`] if no device can be opened.
+/// Returns [`DeviceError::NoDevice`] if no device can be opened.
 pub fn best(mut pass_over: impl FnMut(DeviceError)) -> Result<NamedDevice, DeviceError> {
     let mut emulated = None;
     for device in list() {
@@ -221,11 +221,11 @@ pub fn best(mut pass_over: impl FnMut(DeviceError)) -> Result<NamedDevice, Devic
     emulated.ok_or(DeviceError::NoDevice)
 }
 
-/// Calls `ask`, which opens the device called `name`, and returns its answer.
+/// Calls `ask`, and returns its answer. `ask` opens the device called `name`.
 ///
 /// # Errors
 ///
-/// [`DeviceError::CannotOpen`] if `ask` panics.
+/// Returns [`DeviceError::CannotOpen`] if `ask` panics.
 fn open<R>(name: &str, ask: impl FnOnce() -> R) -> Result<R, DeviceError> {
     let (answer, panics) = keep_back(ask);
     match answer {
@@ -249,7 +249,7 @@ fn processors() -> impl Iterator<Item = NamedDevice> {
     backends.into_iter().flat_map(|backend| backend.devices())
 }
 
-/// Finds and opens a device of this machine by the name of its backend, with or without a number: `flex`, `vulkan:1`.
+/// Finds and opens a device of this machine by the name of its backend, with or without an index: `flex`, `vulkan:1`.
 fn find(name: &str) -> Result<NamedDevice, DeviceError> {
     let (feature, index) = match name.split_once(':') {
         Some((feature, index)) => (feature, index.parse().ok()),
@@ -284,7 +284,7 @@ fn connect(name: &str, address: &str) -> Result<NamedDevice, DeviceError> {
 
     use burn::tensor::remote::RemoteHost;
 
-    /// How long to wait for an answer. Burn tries an address that refuses the connection for 16 seconds.
+    /// The time to wait for an answer. If an address refuses the connection, Burn retries for 16 seconds.
     const PATIENCE: Duration = Duration::from_secs(20);
     let unreachable = |reason: String| DeviceError::Unreachable {
         name: name.to_owned(),
@@ -305,8 +305,8 @@ fn connect(name: &str, address: &str) -> Result<NamedDevice, DeviceError> {
         // Sending fails if the caller has given up waiting and has returned an error.
         let _ = sender.send(device);
     };
-    // Burn waits for ever at an address that accepts the connection and stays silent. On a thread of its own, it does
-    // not hold up the caller.
+    // Burn waits for ever if a server accepts the connection and then stays silent. A separate thread waits, so that
+    // the caller can give up.
     thread::Builder::new()
         .spawn(connect)
         .map_err(DeviceError::Threads)?;
@@ -353,7 +353,7 @@ struct Gpu {
     hardware: Option<Hardware>,
 }
 
-/// A physical GPU, of which a build without a backend for GPUs knows none: the type has no value.
+/// A physical GPU. A build without a backend for GPUs has none, so this type has no values.
 #[cfg(not(feature = "cubecl"))]
 enum Hardware {}
 
@@ -383,10 +383,10 @@ fn gpu(_: &Device) -> Option<Gpu> {
     None
 }
 
-/// Has Burn store the kernels that it compiles on disk, beside the results of tuning them, which it stores by default.
-/// Otherwise every program would compile for half a minute on an NVIDIA GPU before its first translation. Burn reads
-/// all other settings from a file `cubecl.toml` and from the environment, as usual. The call has no effect after the
-/// program has first used a GPU.
+/// Makes Burn store its compiled kernels on disk. By default Burn stores only the results of tuning. On an NVIDIA GPU
+/// every program would then compile for half a minute before its first translation. Burn reads all other settings from
+/// the file `cubecl.toml` and from the environment, as usual. The call has an effect only before the program first uses
+/// a GPU.
 #[cfg(feature = "cubecl")]
 fn keep_kernels() {
     use std::sync::Once;

@@ -78,7 +78,8 @@ pub enum DeviceError {
     },
 }
 
-/// Returns the end of a sentence about what is missing: ", but " and the names of what is there.
+/// Returns the end of a sentence that says what is missing: `, but ` and the names of what is present. Returns an empty
+/// string if there are no names.
 fn but<Name: AsRef<str>>(names: &[Name]) -> String {
     let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
     if names.is_empty() {

@@ -1,7 +1,8 @@
-//! Devices that cannot be opened or that fail while they compute: a GPU that another program holds for itself, that was
-//! reset or has no memory left; a remote server that has ended.
+//! Devices that fail. A GPU may be in use by another program, may be reset, or may run out of memory. A remote server
+//! may end.
 //!
-//! Burn panics at whatever it does next with such a device, on any thread. This module turns these panics into errors.
+//! After a failure, Burn panics the next time that it uses the device, on any thread. This module turns these panics
+//! into errors.
 
 use std::panic::resume_unwind;
 
@@ -9,20 +10,21 @@ use crate::device::{NamedDevice, is_processor};
 use crate::error::DeviceError;
 use crate::panics::{cause, keep_back, text};
 
-/// The beginnings of the messages with which Burn panics when it reads a result that the device could not compute.
+/// How Burn's panic messages begin when it reads a result that the device could not compute.
 const READ_FAILURES: [&str; 2] = ["Failed to read tensor data: ", "Error while reading data: "];
 
-/// Calls `work`, and turns a panic in it into an error if one of `devices` no longer answers, or could not compute a
-/// result that `work` read. Any other panic is a bug and is passed on.
+/// Calls `work`, and turns a panic of `work` into an error if a device is the cause: if one of `devices` no longer
+/// answers, or could not compute a result that `work` read. Any other panic is a bug, and goes on as a panic.
 ///
-/// The messages of panics are held back while `work` runs. Afterwards they are printed, unless the function returns an
-/// error for their cause. The process has one panic hook, which this function replaces meanwhile: of two calls at once,
-/// the first also holds back the messages of the second. If all `devices` are processors, nothing is held back.
+/// Panic messages are collected while `work` runs. They are printed afterwards, unless the function returns an error
+/// that names their cause. The process has only one panic hook, which this function replaces while `work` runs. If two
+/// calls run at the same time, the first one collects the messages of both. If all `devices` are processors, no
+/// messages are collected.
 ///
 /// # Errors
 ///
-/// [`DeviceError::Lost`] if a device no longer answers, [`DeviceError::Failed`] if it answers, but could not compute a
-/// result, and the errors of `work`.
+/// Returns [`DeviceError::Lost`] if a device no longer answers, [`DeviceError::Failed`] if it answers, but could not
+/// compute a result, and the errors of `work`.
 pub fn notice_device_failure<R, E: From<DeviceError>>(
     devices: &[NamedDevice],
     work: impl FnOnce() -> Result<R, E>,
@@ -38,7 +40,7 @@ pub fn notice_device_failure<R, E: From<DeviceError>>(
         }
         Err(panic) => panic,
     };
-    // A device that is gone may take others with it, so all are asked.
+    // A lost device may make others fail, so all devices are asked.
     let lost: Vec<_> = devices
         .iter()
         .filter_map(|device| Some((device, silence(device)?)))
@@ -61,7 +63,7 @@ pub fn notice_device_failure<R, E: From<DeviceError>>(
     resume_unwind(panic)
 }
 
-/// Waits until a device has finished the work that it was given. Returns the reason if it cannot finish, else `None`.
+/// Waits until a device has finished its work. Returns the reason if it cannot finish, else `None`.
 fn silence(device: &NamedDevice) -> Option<String> {
     match keep_back(|| device.device.sync()) {
         (Ok(Ok(())), _) => None,

@@ -1,4 +1,4 @@
-//! The size of a GPU's memory, which Burn does not report, but drivers do.
+//! The size of a GPU's memory. Burn does not report it, so the drivers are asked.
 
 use std::fs;
 use std::path::Path;

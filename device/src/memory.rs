@@ -1,11 +1,11 @@
-//! The memory that this process has used, and the values of tensors, read from their device.
+//! The memory that this process has used, and the values of tensors.
 
 use std::fs;
 
 use burn::tensor::Tensor;
 
-/// Returns the most bytes of memory that this process has had resident so far; `None` if the system does not report
-/// them. Only Linux does.
+/// Returns the maximum number of bytes that this process has had resident in memory so far. Returns `None` if the
+/// system does not report it; only Linux does.
 #[must_use]
 pub fn peak_memory() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
@@ -14,12 +14,12 @@ pub fn peak_memory() -> Option<u64> {
     Some(kibibytes * 1024)
 }
 
-/// Reads the values of a tensor of any shape from its device, in row-major order.
+/// Copies the values of a tensor from its device, in row-major order.
 ///
 /// # Panics
 ///
-/// If the device could not compute the tensor. [`notice_device_failure`](crate::notice_device_failure) turns this panic
-/// into an error.
+/// Panics if the device could not compute the tensor. [`notice_device_failure`](crate::notice_device_failure) turns
+/// this panic into an error.
 #[must_use]
 pub fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     let values = tensor.into_data_as::<f32>().try_into_vec();

@@ -1,4 +1,4 @@
-//! Keeps the messages of panics back until it is known whether they are to be printed.
+//! Collects the messages of panics until it is known whether they should be printed.
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -7,14 +7,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-/// The panics of all threads, in the order in which they came.
+/// The panics of all threads, in the order in which they occurred.
 #[derive(Default)]
 pub(crate) struct Panics(Vec<Panic>);
 
 struct Panic {
     /// The panic's message; empty if the panic has no text.
     text: String,
-    /// What the panic hook would have printed; `None` if another call of [`keep_back`] is to print it.
+    /// The text that the panic hook would have printed; `None` if another call of [`keep_back`] prints it.
     report: Option<String>,
 }
 
@@ -25,7 +25,7 @@ impl Panics {
         texts.filter(|text| !text.is_empty())
     }
 
-    /// Returns the cause that the first panic names; the later ones are its consequences.
+    /// Returns the cause that the first panic names. Later panics are usually consequences of the first.
     pub(crate) fn reason(&self) -> String {
         let text = self.texts().next().unwrap_or("it gives no reason");
         cause(text).to_owned()
@@ -39,11 +39,11 @@ impl Panics {
     }
 }
 
-/// Calls `work`. Returns its result, or the panic that ended it, and the panics of all threads while it ran, of which
-/// nothing is printed.
+/// Calls `work`. Returns its result, or the panic that ended it, together with the panics of all threads during the
+/// call. Panic messages are collected while `work` runs, and not printed.
 ///
-/// The process has one panic hook, which this function replaces meanwhile. Of two calls at once, the first keeps back
-/// the panics of both, and the second returns the panic of its own `work` alone.
+/// The process has only one panic hook, which this function replaces while `work` runs. If two calls run at the same
+/// time, the first one collects the panics of both. The second one returns only the panic that ended its own `work`.
 pub(crate) fn keep_back<R>(work: impl FnOnce() -> R) -> (thread::Result<R>, Panics) {
     static HOOK: Mutex<()> = Mutex::new(());
     let Ok(_hook) = HOOK.try_lock() else {
@@ -90,8 +90,8 @@ pub(crate) fn text(panic: &(dyn Any + Send)) -> &str {
     formatted.or_else(literal).unwrap_or_default()
 }
 
-/// Returns the line of one of Burn's error messages that names the cause: the last line that is not blank before the
-/// backtrace, if the message has one.
+/// Returns the line that names the cause in one of Burn's error messages. It is the last line that is not blank, or in
+/// a message with a backtrace the last such line before the backtrace.
 pub(crate) fn cause(error: &str) -> &str {
     let is_backtrace = |line: &str| line.to_lowercase().contains("backtrace");
     let lines = error.lines().map(str::trim);

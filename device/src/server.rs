@@ -7,16 +7,16 @@ use burn::server::{RemoteServer, WebSocketTransport};
 use crate::device::NamedDevice;
 use crate::error::DeviceError;
 
-/// Listens at `address`, calls `started` with the address that is listened at, and serves the devices until the process
-/// ends. If the port is 0, the system chooses a free one. Other programs reach the first device by the name
+/// Listens at `address`, calls `started` with the actual address, and serves the devices. Returns only on an error. If
+/// the port is 0, the system chooses a free port. Other programs reach the first device by the name
 /// `remote:ws://HOST:PORT`, the second by `remote:ws://HOST:PORT#1`, and so on.
 ///
-/// Nothing on the way is encrypted, and every program that reaches the address may compute.
+/// There is no encryption and no authentication: every program that reaches the address can use the devices.
 ///
 /// # Errors
 ///
-/// [`DeviceError::Server`] if the address cannot be listened at, or the devices belong to several backends, and the
-/// error of `started`.
+/// Returns [`DeviceError::Server`] if the server cannot listen at the address, or if the devices belong to several
+/// backends. Returns the error of `started` if there is one.
 pub fn serve<E: From<DeviceError>>(
     devices: Vec<NamedDevice>,
     address: SocketAddr,

@@ -1,8 +1,8 @@
 //! Threads that share work.
 //!
-//! On the processor, Burn runs many element-wise operations on one core, so several workers of one thread each keep
-//! more cores busy than one worker of many threads. Burn's matrix products run on the rayon pool of the thread that
-//! asks for them, so each worker is a pool of its own, and its matrix products run inside it.
+//! On the processor, Burn runs many element-wise operations on one core. Therefore several workers with one thread each
+//! keep more cores busy than one worker with many threads. Burn computes a matrix product in the rayon pool of the
+//! calling thread. Therefore each worker is a rayon pool, which computes the worker's matrix products.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -20,7 +20,7 @@ pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-/// A fixed number of workers, each with threads of its own for matrix products. Clones share the workers.
+/// A fixed number of workers, each with its own threads for matrix products. Clones share the workers.
 #[derive(Clone, Debug)]
 pub struct Workers {
     pools: Arc<[ThreadPool]>,
@@ -31,7 +31,7 @@ impl Workers {
     ///
     /// # Errors
     ///
-    /// [`DeviceError::Threads`] if the system refuses a thread.
+    /// Returns [`DeviceError::Threads`] if the system refuses a thread.
     pub fn start(count: usize, threads: usize) -> Result<Self, DeviceError> {
         let pool = |_| ThreadPoolBuilder::new().num_threads(threads.max(1)).build();
         let pools = (0..count.max(1)).map(pool).collect::<Result<_, _>>();
@@ -46,16 +46,17 @@ impl Workers {
         self.pools.len()
     }
 
-    /// Calls `work` on each item, in the order of the items, as workers become free. Returns the results in the order
-    /// of the items. Starts no thread.
+    /// Calls `work` on each item. Items are given to workers in their order, whenever a worker is free. Returns the
+    /// results in the order of the items. Does not start threads.
     ///
-    /// Several threads may call this method at once: each worker then takes items of all callers in turn. If `work`
-    /// itself calls the method on the same workers, the worker that runs it does all of those items alone. If the
-    /// `work` of two sets of workers calls the other set, both wait for ever.
+    /// Several threads may call this method at the same time: each worker then takes items of all callers in turn. If
+    /// `work` itself calls this method on the same workers, the inner items all run on the worker that runs `work`. Two
+    /// sets of workers must not call each other: if the `work` of each calls the other set, both wait for ever.
     ///
     /// # Panics
     ///
-    /// If `work` panics, as soon as the items that other workers have begun are done.
+    /// Panics if `work` panics. The panic is passed on as soon as the other workers have finished the items that they
+    /// have begun.
     pub fn map<T: Send, R: Send>(
         &self,
         items: impl IntoIterator<Item = T>,
@@ -70,15 +71,15 @@ impl Workers {
         let mut results = Vec::new();
         let (done, finished) = mpsc::channel();
         in_scopes(&self.pools, &[], &mut |scopes| {
-            // A worker is given one item at a time, so that the items of other callers come in between.
+            // Each worker gets one item at a time, so that other callers' items can run between them.
             let mut start_next = |worker: usize| match items.next() {
                 None => false,
-                Some((place, item)) => {
+                Some((index, item)) => {
                     let done = done.clone();
                     scopes[worker].spawn(move |_| {
                         let result = catch_unwind(AssertUnwindSafe(|| work(item)));
-                        // Sending fails only if the caller has panicked, so that nobody waits for the result.
-                        let _ = done.send((worker, place, result));
+                        // Sending fails only if the caller has panicked and does not wait for the result.
+                        let _ = done.send((worker, index, result));
                     });
                     true
                 }
@@ -86,23 +87,23 @@ impl Workers {
             let mut busy = (0..scopes.len()).filter(|&worker| start_next(worker)).count();
             let mut has_panicked = false;
             while busy > 0 {
-                let (worker, place, result) = finished.recv().expect("`done` is still open");
+                let (worker, index, result) = finished.recv().expect("`done` is still open");
                 has_panicked |= result.is_err();
-                results.push((place, result));
+                results.push((index, result));
                 if has_panicked || !start_next(worker) {
                     busy -= 1;
                 }
             }
         });
-        results.sort_unstable_by_key(|(place, _)| *place);
+        results.sort_unstable_by_key(|(index, _)| *index);
         let result = |result: thread::Result<R>| result.unwrap_or_else(|panic| resume_unwind(panic));
         results.into_iter().map(|(_, found)| result(found)).collect()
     }
 }
 
-/// Calls `body` with `scopes` and, behind them, a scope of each pool. Returns when everything that `body` has spawned
-/// in these scopes is done. The function calls itself for the next pool inside the scope of the first, since a scope
-/// ends with the call that opened it.
+/// Opens a scope in each pool, and calls `body` with `scopes` followed by the new scopes. Returns when all tasks that
+/// `body` has spawned in the scopes are done. A scope ends with the call that opened it, so the scopes must be nested:
+/// the function opens the scope of the first pool, and calls itself inside for the rest.
 fn in_scopes<'scope>(
     pools: &[ThreadPool],
     scopes: &[&Scope<'scope>],

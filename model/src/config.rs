@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NormPlacement {
-    /// `LayerNorm(x + SubLayer(x))`, as in the paper (section 3.1).
+    /// `LayerNorm(x + SubLayer(x))` (Vaswani et al., 2017, section 3.1).
     #[default]
     Post,
     /// `x + SubLayer(LayerNorm(x))` with one more norm after each stack (Xiong et al., 2020).
@@ -17,10 +17,10 @@ pub enum NormPlacement {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PositionKind {
-    /// Fixed sines and cosines, interleaved (section 3.5).
+    /// Fixed sines and cosines, interleaved (Vaswani et al., 2017, section 3.5).
     #[default]
     Sinusoidal,
-    /// A trained embedding of each position (section 3.5, table 3 row E).
+    /// A trained embedding of each position (Vaswani et al., 2017, section 3.5 and table 3, row E).
     Learned,
 }
 
@@ -43,7 +43,9 @@ pub mod bounds {
     pub const POSITIONS: usize = 1 << 28;
 }
 
-/// The shape of a [`Transformer`](crate::Transformer): what `config.json` in a model folder holds.
+/// The shape of a [`Transformer`](crate::Transformer). The file `config.json` in a model folder holds it.
+// A new field needs `#[serde(default = "…")]` with the value that keeps the old behaviour, so that a `config.json` that
+// was saved before can still be read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TransformerConfig {
@@ -59,16 +61,17 @@ pub struct TransformerConfig {
     pub encoder_layers: usize,
     /// Number of decoder layers.
     pub decoder_layers: usize,
-    /// Probability, in [0, 1), of zeroing an element of a sub-layer's output or of an embedding while training
-    /// (section 5.4).
+    /// Probability, in [0, 1), with which dropout zeroes an element of a sub-layer's output or of an embedding during
+    /// training (Vaswani et al., 2017, section 5.4).
     pub dropout: f64,
-    /// Post-norm, as in the paper, or pre-norm.
+    /// The place of layer normalization: post-norm, as in Vaswani et al. (2017), or pre-norm.
     pub norm: NormPlacement,
-    /// Sinusoidal positions, as in the paper, or learned ones.
+    /// Sinusoidal positions, as in Vaswani et al. (2017), or learned positions.
     pub positions: PositionKind,
-    /// Length of the longest sequence, in tokens, `<s>` or `</s>` included.
+    /// The maximum number of tokens in a sequence, `<s>` or `</s>` included.
     pub max_length: usize,
-    /// Whether source embedding, target embedding and output layer share one matrix (section 3.4).
+    /// Whether source embedding, target embedding and output layer share one matrix (Vaswani et al., 2017, section
+    /// 3.4).
     pub tie_embeddings: bool,
     /// Id of the padding token, which is hidden from attention.
     pub pad_id: usize,
@@ -123,8 +126,23 @@ pub enum ConfigError {
     },
 }
 
+impl ConfigError {
+    /// Returns the name of the field of [`TransformerConfig`] to change, or the names of two fields with a `*` between
+    /// them.
+    #[must_use]
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::Zero { field } | Self::TooLarge { field, .. } => field,
+            Self::Heads { .. } => "n_heads",
+            Self::OddWidth { .. } => "d_model",
+            Self::Dropout { .. } => "dropout",
+            Self::Padding { .. } => "pad_id",
+        }
+    }
+}
+
 /// The named network shapes. Each has post-norm, sinusoidal positions for 256 tokens, tied embeddings and a `pad_id` of
-/// 0. The dropout is 0.1 unless a shape states another.
+/// 0. The dropout is 0.1 unless the preset names another.
 #[derive(
     Clone,
     Copy,
@@ -144,10 +162,11 @@ pub enum Preset {
     Tiny,
     /// 3+3 layers, 256 wide, 1024 in the feed-forward network, 4 heads.
     Small,
-    /// The paper's base model (table 3): 6+6 layers, 512 wide, 2048 in the feed-forward network, 8 heads.
+    /// The base model of Vaswani et al. (2017, table 3): 6+6 layers, 512 wide, 2048 in the feed-forward network, 8
+    /// heads.
     Base,
-    /// The paper's big model (table 3): 6+6 layers, 1024 wide, 4096 in the feed-forward network, 16 heads, and a
-    /// dropout of 0.3.
+    /// The big model of Vaswani et al. (2017, table 3): 6+6 layers, 1024 wide, 4096 in the feed-forward network, 16
+    /// heads, and a dropout of 0.3.
     Big,
 }
 
@@ -183,7 +202,7 @@ impl TransformerConfig {
     ///
     /// # Errors
     ///
-    /// If a field is out of range. The error names the first such field.
+    /// Returns the [`ConfigError`] of the first field that is out of range.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let sizes = [
             ("vocab_size", self.vocab_size, bounds::VOCAB_SIZE),
@@ -273,6 +292,7 @@ mod tests {
             ..valid.clone()
         };
         assert_eq!(width.validate(), Err(ConfigError::OddWidth { d_model: 9 }));
+        assert_eq!(width.validate().unwrap_err().field(), "d_model");
         let learned = TransformerConfig {
             positions: PositionKind::Learned,
             ..width
@@ -282,7 +302,7 @@ mod tests {
             dropout: f64::NAN,
             ..valid.clone()
         };
-        assert!(dropout.validate().is_err());
+        assert_eq!(dropout.validate().unwrap_err().field(), "dropout");
         let layers = TransformerConfig {
             decoder_layers: 0,
             ..valid.clone()
@@ -314,6 +334,6 @@ mod tests {
             })
         ));
         let padding = TransformerConfig { pad_id: 100, ..valid };
-        assert!(padding.validate().is_err());
+        assert_eq!(padding.validate().unwrap_err().field(), "pad_id");
     }
 }

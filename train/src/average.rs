@@ -1,11 +1,12 @@
-//! Averages of a run's weights, which generalize better than the weights of any one update.
+//! Averages of a run's weights over several updates, which often translate better than the weights of a single update.
 
 use attend_model::Transformer;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
-/// Returns the mean of models of one run, none of which is on a device with autodiff; `None` if there is no model.
+/// Returns the mean of the weights of `models`; `None` if there is no model. The models must be of one run, and on a
+/// device without autodiff.
 pub(crate) fn mean(models: impl IntoIterator<Item = Transformer>) -> Option<Transformer> {
     let mut mean = None;
     for (model, count) in models.into_iter().zip(1..) {
@@ -18,9 +19,9 @@ pub(crate) fn mean(models: impl IntoIterator<Item = Transformer>) -> Option<Tran
     mean
 }
 
-/// Returns the exponential moving average after an update: `decay · average + (1 - decay) · model`. Early in a run the
-/// decay is lower, `(1 + update) / (10 + update)`, so that the average soon forgets the initial weights: after the
-/// first update it is 2/11 of the initial weights and 9/11 of the model.
+/// Returns the exponential moving average after an update: `d · average + (1 - d) · model`. Here d is the smaller of
+/// `decay` and `(1 + update) / (10 + update)`. So d is small early in a run, and the average soon forgets the initial
+/// weights. After the first update it is 2/11 of the initial weights and 9/11 of the model's.
 pub(crate) fn moving_average(
     average: Transformer,
     model: &Transformer,

@@ -1,6 +1,6 @@
 //! Checkpoints: everything that a run needs to go on.
 //!
-//! A run keeps its last two checkpoints, each in a folder that is named by its number of updates:
+//! A run keeps its last two checkpoints. Each is a folder, whose name is the number of updates before it:
 //!
 //! | file | content |
 //! |---|---|
@@ -10,8 +10,8 @@
 //! | `state.toml` | how far the run has come ([`TrainingState`]), and the loss scale |
 //! | `checksums.toml` | the CRC-32 of each of these files, so that a changed byte is noticed |
 //!
-//! Of an older checkpoint that an average of checkpoints needs, `model.bpk` and its checksum stay. The best weights so
-//! far are not here but in the model folder's `model.safetensors`.
+//! An older checkpoint whose weights are still needed for an average keeps `model.bpk` and `checksums.toml`. The best
+//! weights so far are not in a checkpoint, but in `model.safetensors` in the model folder.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -37,17 +37,17 @@ const OPTIMIZER: &str = "optimizer.bpk";
 const AVERAGE: &str = "average.bpk";
 const STATE: &str = "state.toml";
 const CHECKSUMS: &str = "checksums.toml";
-/// The name of a checkpoint that is being written. Those of whole ones are numbers.
+/// The name of a checkpoint that is being written. The names of whole checkpoints are numbers.
 const PARTIAL: &str = "partial";
-/// The name of a checkpoint while another of the same update takes its place.
+/// The name of a checkpoint while a new one of the same update replaces it.
 const REPLACED: &str = "replaced";
-/// The number of checkpoints that are kept: if the last one is damaged, the run can go on from the one before.
+/// The number of checkpoints that are kept. If the last one is damaged, the run can go on from the one before.
 const KEPT: usize = 2;
 
 /// The CRC-32 of each file of a checkpoint.
 type Checksums = BTreeMap<String, u32>;
 
-/// The contents of `state.toml`. TOML gives back every number exactly as it was.
+/// The contents of `state.toml`. Writing a number as TOML and reading it again does not change it.
 #[derive(Default, Serialize, Deserialize)]
 struct StateFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,7 +62,7 @@ pub(crate) struct Checkpoints {
     folder: PathBuf,
 }
 
-/// A checkpoint, and why later ones cannot be used.
+/// A checkpoint, and the reasons why later ones cannot be used.
 pub(crate) struct Loaded {
     pub(crate) step: StepState,
     pub(crate) run: TrainingState,
@@ -77,16 +77,17 @@ impl Checkpoints {
         }
     }
 
-    /// Writes a checkpoint, and then removes older ones that are no longer needed. At every instant after the first
-    /// checkpoint there is a whole one.
+    /// Writes a checkpoint, and then removes older ones that are not needed. Once the first checkpoint is written, a
+    /// whole one is on disk at every moment.
     ///
     /// # Errors
     ///
-    /// If a file cannot be written. The older checkpoints then stay.
+    /// Returns [`TrainError::Data`] if a file cannot be written. The older checkpoints then stay.
     pub(crate) fn save(&self, step: &StepState, run: &TrainingState) -> Result<(), TrainError> {
         let partial = self.folder.join(PARTIAL);
         remove(&partial)?;
-        // Parents are not made: if the run's folder is gone, nobody would look for a checkpoint in a new one.
+        // Missing parent folders are not created: if the run's folder was removed, nobody would look for a checkpoint
+        // in a new one.
         fs::create_dir(&partial).map_err(|error| DataError::write(&partial, error))?;
 
         let mut checksums = Checksums::new();
@@ -116,7 +117,8 @@ impl Checkpoints {
                 .and_then(|()| sync_folder(&self.folder))
                 .map_err(|error| DataError::write(to, error))
         };
-        // There is one of this update already if a run was stopped at its limit, or if that one was damaged.
+        // A checkpoint of this update is there already if a run was stopped at its limit, or if that checkpoint is
+        // damaged and the run went on from an earlier one.
         let replaced = self.folder.join(REPLACED);
         if named.exists() {
             remove(&replaced)?;
@@ -131,14 +133,14 @@ impl Checkpoints {
     ///
     /// # Errors
     ///
-    /// If it cannot be removed.
+    /// Returns [`TrainError::Data`] if it cannot be removed.
     pub(crate) fn discard(&self, update: usize) -> Result<(), TrainError> {
-        // The state goes first, so that what an interrupted removal leaves is no checkpoint.
+        // The state is removed first, so that what an interrupted removal leaves does not count as a checkpoint.
         remove(&self.path(update, STATE))?;
         remove(&self.numbered(update))
     }
 
-    /// Puts a checkpoint back that was about to be replaced when the program was killed.
+    /// Restores the name of a checkpoint that was being replaced when the program was killed.
     fn put_back_replaced(&self) -> Result<(), TrainError> {
         let replaced = self.folder.join(REPLACED);
         let Ok(bytes) = fs::read(replaced.join(STATE)) else {
@@ -154,12 +156,12 @@ impl Checkpoints {
         }
     }
 
-    /// Reads the last whole checkpoint of a run whose first step found the state `start`. Returns it with the reasons
-    /// why later ones cannot be used; `None` if there is no checkpoint.
+    /// Reads the last whole checkpoint, and returns it with the reasons why later ones cannot be used. Returns `None`
+    /// if there is no checkpoint. `start` is the state of the run before its first step, which has the shapes to read.
     ///
     /// # Errors
     ///
-    /// If there are checkpoints, and all are damaged.
+    /// Returns [`TrainError::InvalidCheckpoint`] if there are checkpoints, and all are damaged.
     pub(crate) fn load(&self, start: &StepState) -> Result<Option<Loaded>, TrainError> {
         self.put_back_replaced()?;
         let mut damages = Vec::new();
@@ -175,11 +177,11 @@ impl Checkpoints {
         }
     }
 
-    /// Reads the weights of a checkpoint into `model`, a network of their shape.
+    /// Returns `model` with the weights of a checkpoint. `model` must have their shape.
     ///
     /// # Errors
     ///
-    /// If they are missing or damaged.
+    /// Returns [`TrainError::InvalidCheckpoint`] if they are missing or damaged.
     pub(crate) fn weights(&self, update: usize, model: Transformer) -> Result<Transformer, TrainError> {
         self.read_weights(update, MODEL, model)
     }
@@ -188,7 +190,7 @@ impl Checkpoints {
     ///
     /// # Errors
     ///
-    /// If they are missing or damaged.
+    /// Returns [`TrainError::InvalidCheckpoint`] if they are missing or damaged.
     pub(crate) fn check_weights(&self, update: usize) -> Result<(), TrainError> {
         self.read_bytes(update, MODEL).map(|_| ())
     }
@@ -222,7 +224,7 @@ impl Checkpoints {
             .map_err(|error| damaged(&self.path(update, file), error))
     }
 
-    /// Reads a file of a checkpoint, and compares it with its checksum.
+    /// Reads a file of a checkpoint, and compares its CRC-32 with `checksums.toml`.
     fn read_bytes(&self, update: usize, file: &str) -> Result<Bytes, TrainError> {
         let path = self.path(update, file);
         let bytes = read_file(&path)?;
@@ -236,14 +238,15 @@ impl Checkpoints {
         }
     }
 
-    /// Removes what neither the checkpoint of `update` nor the one before it needs.
+    /// Removes all files that are needed neither by the checkpoint of `update` nor by the one before it. A checkpoint
+    /// needs the weights of the updates that it averages.
     fn prune(&self, update: usize) -> Result<(), TrainError> {
         let mut whole = self.updates();
         whole.retain(|&other| other <= update && self.path(other, STATE).exists());
         let kept = whole.split_off(whole.len().saturating_sub(KEPT));
         let mut averaged = Vec::new();
         for &update in &kept {
-            // What a damaged one needs does not matter: nobody will go on from it.
+            // A run cannot go on from a damaged checkpoint, so the files that only it needs may go.
             let state = self.state(update).unwrap_or_default();
             averaged.extend(state.run.averaged.into_iter().map(|averaged| averaged.update));
         }
@@ -259,7 +262,7 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Lists the updates of which there is a checkpoint, or at least its weights, in their order.
+    /// Lists the updates that have a checkpoint or at least its weights, in their order.
     fn updates(&self) -> Vec<usize> {
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
         let mut updates: Vec<usize> = entries

@@ -15,7 +15,7 @@ use crate::recipe::{CorpusFiles, DataSettings, EmbeddedCorpus, Recipe};
 /// The text of a run.
 #[derive(Clone, Debug)]
 pub struct Corpora {
-    /// The texts to train on, which need not fit into memory, each with its weight in the [`Mixture`].
+    /// The texts to train on, each with its weight in the [`Mixture`]. They need not fit into memory.
     pub train: Vec<(ParallelText, f64)>,
     /// The pairs to choose the best weights by.
     pub valid: Vec<SentencePair>,
@@ -24,11 +24,11 @@ pub struct Corpora {
 }
 
 impl Corpora {
-    /// Reads the held-out text that `settings` name, or generates all text.
+    /// Reads the validation and test pairs that `settings` name. With an embedded corpus, generates all pairs.
     ///
     /// # Errors
     ///
-    /// The errors of [`ParallelText::pairs`].
+    /// Returns the errors of [`ParallelText::pairs`].
     pub fn load(settings: &DataSettings) -> Result<Self, DataError> {
         if let Some(EmbeddedCorpus::Phrasebook) = settings.embedded {
             let Phrasebook { train, valid, test } = Phrasebook::generate();
@@ -59,12 +59,12 @@ impl Corpora {
         })
     }
 
-    /// Learns the recipe's kind of tokenizer from the pairs of the training text that cleaning keeps: subwords from at
-    /// most [`DataSettings::vocab_pairs`] pairs, spread over the texts, words from all pairs.
+    /// Learns the recipe's kind of tokenizer from the training pairs that cleaning keeps. Subwords are learnt from at
+    /// most [`DataSettings::vocab_pairs`] pairs, spread evenly over the texts. Words are collected from all pairs.
     ///
     /// # Errors
     ///
-    /// The errors of [`ParallelText::pairs`] and [`Tokenizer::train`].
+    /// Returns the errors of [`ParallelText::pairs`] and [`Tokenizer::train`].
     pub fn train_tokenizer(&self, settings: &DataSettings) -> Result<Tokenizer, DataError> {
         let texts: Vec<&ParallelText> = self.train.iter().map(|(text, _)| text).collect();
         let limit = match settings.tokenizer {
@@ -93,25 +93,28 @@ fn sentence_pairs(pairs: Vec<Pair>) -> Vec<SentencePair> {
 pub struct Dataset {
     /// The training examples.
     pub train: Arc<Mixture>,
-    /// How training sentences are cut anew whenever they are taken; `None` if the recipe does not ask for that.
+    /// The BPE-dropout by which training sentences are cut anew whenever they are taken; `None` if the recipe does not
+    /// ask for it.
     pub bpe_dropout: Option<BpeDropout>,
-    /// Validation pairs that the model has positions for, the targets as plain text: what translations are compared
-    /// with.
+    /// The validation pairs whose two sides fit the model's positions. The targets are plain text, with which
+    /// translations are compared.
     pub valid_pairs: Vec<SentencePair>,
     /// The validation pairs, encoded.
     pub valid: Vec<Example>,
-    /// Test pairs whose source the model has positions for, the targets as plain text.
+    /// The test pairs whose source fits the model's positions. The targets are plain text, with which translations are
+    /// compared.
     pub test_pairs: Vec<SentencePair>,
 }
 
 impl Dataset {
-    /// Cleans, encodes and filters the training pairs, and encodes the validation pairs. The training pairs are
-    /// prepared in the folder `prepared`, unless they are there from an earlier run; see [`Examples::prepare`].
+    /// Cleans, encodes and filters the training pairs, and encodes the validation pairs. The training pairs are stored
+    /// in the folder `prepared`, and read from there if an earlier run has stored them; see [`Examples::prepare`].
     ///
     /// # Errors
     ///
-    /// If the training text cannot be read, its prepared form cannot be written or is damaged, or no pair is left to
-    /// train on, to validate or to test.
+    /// Returns [`TrainError::Data`] if the training text cannot be read, or if the prepared files cannot be written or
+    /// are damaged. Returns [`TrainError::NothingToTrain`] if no training pair is left, and
+    /// [`TrainError::NothingToScore`] if no validation or test pair is left.
     pub fn encode(
         corpora: &Corpora,
         tokenizer: &Tokenizer,
@@ -166,7 +169,7 @@ impl Dataset {
         })
     }
 
-    /// Returns the batches of a run by `recipe` from `position` on.
+    /// Returns the batches of a run of `recipe`, beginning at `position`.
     #[must_use]
     pub fn batches(&self, recipe: &Recipe, position: Position) -> Batches {
         let train = Arc::clone(&self.train);
@@ -178,7 +181,7 @@ impl Dataset {
     }
 }
 
-/// Returns the pairs that are fit to be scored, their targets as plain text, and these pairs encoded.
+/// Returns the pairs that `is_fit` accepts, with their targets as plain text, and the encoded examples of these pairs.
 fn held_out(
     pairs: &[SentencePair],
     tokenizer: &Tokenizer,

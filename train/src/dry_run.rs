@@ -10,34 +10,34 @@ use burn::tensor::Tensor;
 use crate::trainer::Trainer;
 use crate::validation::expected_seconds;
 
-/// The number of updates whose time is measured, after one to warm up.
+/// The number of updates whose time is measured, after one that is not.
 const MEASURED: u32 = 2;
 /// The number of pairs of the first batch that are shown.
 const SHOWN: usize = 5;
 
-/// What a run would do. Times and memory are those of a few updates and validation pairs, without the time of writing
-/// checkpoints.
+/// What a run would do. Times and memory are estimated from a few updates and a few validation pairs. The time of
+/// writing checkpoints is not included.
 #[derive(Clone, Debug)]
 pub struct DryRun {
-    /// Number of weights in each part of the network.
+    /// The name of each part of the network, and the number of its weights.
     pub weights: Vec<(String, usize)>,
     /// The batches of an epoch.
     pub epoch: EpochSize,
-    /// Seconds of an update.
+    /// Seconds that an update takes.
     pub update_seconds: f64,
-    /// Target tokens a second.
+    /// Number of target tokens that training processes in a second.
     pub tokens_per_second: f64,
-    /// Seconds of a validation.
+    /// Seconds that a validation takes.
     pub validation_seconds: f64,
-    /// Seconds of an epoch's updates.
+    /// Seconds that the updates of an epoch take, without validations.
     pub epoch_seconds: f64,
-    /// Seconds of the run, at most.
+    /// Seconds until the run reaches the first of its limits, validations included. Patience may end the run earlier.
     pub run_seconds: f64,
-    /// The largest number of bytes that the process has had in memory, if the system reports it.
+    /// The maximum number of bytes that the process has had in memory so far; `None` if the system does not report it.
     pub peak_memory: Option<u64>,
     /// Number of pairs in the first batch.
     pub first_batch: usize,
-    /// Source and target of the first pairs in the first batch.
+    /// The source and target sentences of the first pairs in the first batch.
     pub first_pairs: Vec<(String, String)>,
 }
 
@@ -52,12 +52,12 @@ pub struct EpochSize {
     pub source_tokens: u64,
     /// Number of target tokens, `</s>` included.
     pub target_tokens: u64,
-    /// Share of the tokens of all batches that are padding, from 0 to 1.
+    /// Number of padding tokens divided by the number of all tokens in the padded batches, from 0 to 1.
     pub padding: f64,
 }
 
 impl DryRun {
-    /// Takes the first updates of a run, and writes nothing.
+    /// Takes the first updates of a run and measures them. Writes no files.
     pub(crate) fn of(mut trainer: Trainer) -> Self {
         let settings = trainer.recipe.training.clone();
         let train = trainer.dataset.train.clone();
@@ -109,7 +109,7 @@ impl DryRun {
 }
 
 impl EpochSize {
-    /// Counts the tokens of batches, which are given by the numbers of their examples.
+    /// Counts the tokens of batches. A batch is given as the indices of its examples in `train`.
     fn of<'a>(train: &Mixture, batches: impl Iterator<Item = &'a [u32]>) -> Self {
         let mut epoch = Self::default();
         let mut padded = 0;
@@ -129,7 +129,7 @@ impl EpochSize {
     }
 }
 
-/// Returns the number of weights in each part of a network.
+/// Returns the name of each part of a network, and the number of its weights.
 fn parts(model: &impl Module) -> Vec<(String, usize)> {
     #[derive(Default)]
     struct Parts {
@@ -157,7 +157,7 @@ fn parts(model: &impl Module) -> Vec<(String, usize)> {
     parts.weights
 }
 
-/// Returns the seconds of an update, and target tokens a second.
+/// Takes some updates. Returns the mean seconds of an update, and the number of target tokens in a second.
 fn measure(trainer: &mut Trainer) -> (f64, f64) {
     let mut batches = trainer.dataset.batches(&trainer.recipe, Position::default());
     trainer.update(&mut batches);

@@ -5,7 +5,7 @@ use std::fmt;
 
 use attend_device::{peak_memory, processor};
 
-/// The version of Burn. No constant of Burn's own has it.
+/// The version of Burn, which Burn does not export as a constant.
 const BURN_VERSION: &str = "0.22.1";
 
 /// The software and the machine of a run. `Display` writes a Markdown list.
@@ -17,7 +17,7 @@ pub(crate) struct Environment {
     workers: usize,
     /// Name of the processor, the number of its cores that the program may use, and the machine's memory.
     processor: String,
-    /// The largest number of bytes that the process has had in memory, if the system reports it.
+    /// The maximum number of bytes that the process has had in memory; `None` if the system does not report it.
     peak_memory: Option<u64>,
 }
 

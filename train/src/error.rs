@@ -82,10 +82,10 @@ pub enum TrainError {
     NotFinite {
         /// Number of updates in a row.
         updates: usize,
-        /// Number of the last of them, counted from 1.
+        /// Number of the last of these updates, counted from 1.
         update: usize,
     },
-    /// A run has ended without weights that are worth keeping.
+    /// A run has ended, and none of its validations had a finite loss.
     #[error("no validation had a finite loss, so there is no model to keep")]
     NoModel,
     /// A device does not train in a precision. None trains in [`Precision::Int8`].
@@ -101,7 +101,7 @@ pub enum TrainError {
         name: &'static str,
         /// Number of pairs read.
         pairs: usize,
-        /// Most tokens of a sentence, `</s>` included.
+        /// The maximum number of tokens in a sentence, `</s>` included.
         positions: usize,
     },
     /// No training pair is left.

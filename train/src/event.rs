@@ -8,7 +8,7 @@ use attend_data::PreparationReport;
 use crate::metric::Scores;
 use crate::record::Record;
 
-/// Something that happened in a [`Run`](crate::Run), for a caller that shows it.
+/// Something that happened in a [`Run`](crate::Run). The run passes it to the caller's observer.
 #[derive(Clone, Debug)]
 pub enum Event<'a> {
     /// Another run is preparing the same training pairs, and this one waits for it.
@@ -25,7 +25,7 @@ pub enum Event<'a> {
     },
     /// Something that the user should know, in a sentence. The run goes on.
     Note(String),
-    /// The first update follows.
+    /// The preparations are over, and the first update follows.
     Started {
         /// Name of the run.
         name: &'a str,
@@ -42,7 +42,7 @@ pub enum Event<'a> {
         loss: f64,
         /// Learning rate.
         learning_rate: f64,
-        /// Real target tokens a second since the last record.
+        /// Number of target tokens a second since the last record. Padding is not counted.
         tokens_per_second: f64,
         /// How far the run has come.
         progress: Progress,
@@ -60,28 +60,29 @@ pub enum Event<'a> {
         update: usize,
         /// Scores on the validation pairs.
         scores: Scores,
-        /// Whether they are the best of the run so far. The model folder then holds the weights.
+        /// Whether these scores are the best of the run so far, or equal to the best. The model folder then holds the
+        /// validated weights.
         is_best: bool,
     },
-    /// The last update has been taken, and the run does not ask any more whether to stop. The final test follows,
-    /// unless the run was stopped.
+    /// The last update has been taken, and the run can no longer be stopped. The final test follows, unless the run was
+    /// stopped before this event.
     Ended,
 }
 
-/// What a caller does with events.
+/// A function of the caller that receives each event.
 pub(crate) type Observer<'a> = dyn FnMut(Event<'_>) + 'a;
 
 /// How far a run has come.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Progress {
-    /// Share of the run that is behind it, from 0 to 1, or a little more at the end.
+    /// Completed share of the run, from 0 to 1. At the end it may be slightly above 1.
     pub done: f64,
-    /// Time that the rest will take at the pace so far.
+    /// Time that the rest of the run will take at the average pace so far.
     pub time_left: Duration,
 }
 
 impl Progress {
-    /// Returns the progress of a run that has done a share in so many seconds.
+    /// Returns the progress of a run that has completed the share `done` in `seconds`.
     pub(crate) fn new(done: f64, seconds: f64) -> Self {
         Self {
             done,

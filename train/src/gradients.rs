@@ -17,7 +17,7 @@ pub(crate) struct Gradients {
 }
 
 impl Gradients {
-    /// Computes the gradients of a loss: the backward pass through `model`, which has computed it.
+    /// Computes the gradients of a loss that `model` has computed: the backward pass.
     pub(crate) fn of(loss: Tensor<1>, model: &Transformer) -> Self {
         Self {
             loss: loss.clone().inner(),
@@ -25,7 +25,7 @@ impl Gradients {
         }
     }
 
-    /// Returns the sum of two losses of `model`, and its gradients.
+    /// Returns the sum of two losses of `model`, and the gradients of this sum.
     pub(crate) fn plus(self, other: Self, model: &Transformer) -> Self {
         Self {
             loss: self.loss + other.loss,
@@ -46,15 +46,17 @@ impl Gradients {
 
 /// Divides a batch among the workers, and returns the sum of their losses and gradients, on the model's device.
 ///
-/// There is a part for each worker, all of one size but the last. The parts go to the devices in turn; each device gets
-/// a copy of the model's weights for the time. `gradients` computes a loss, summed over the examples of a part, and its
-/// gradients, on the model and the device that it is given. `seed` and the number of a part decide the part's dropout.
+/// The batch is cut into one part for each worker. All parts have the same size, except that the last may be smaller.
+/// The parts go to the devices in turn, each with a copy of the model's weights. `gradients` is called with such a
+/// copy, its device and a part. It computes the loss, summed over the examples of the part, and its gradients. `seed`
+/// and the index of a part decide the part's dropout.
 ///
-/// Burn's collectives are not used: flex has none, and a remote device has none with another server.
+/// Burn's collective operations are not used: the backend `flex` has none, and remote devices of different servers have
+/// none between them.
 ///
 /// # Panics
 ///
-/// If the batch is empty, or there is no device.
+/// Panics if the batch is empty, or there is no device.
 pub(crate) fn gradients_of_batch(
     workers: &Workers,
     model: &Transformer,
@@ -70,8 +72,8 @@ pub(crate) fn gradients_of_batch(
         .zip(0..)
         .collect();
     let home = devices[0].clone().without_autodiff();
-    // Weights and gradients are moved on the thread that computes with them: a remote server keeps only the order of
-    // one thread's operations.
+    // Weights and gradients are moved between devices on the thread that computes with them, because a remote server
+    // keeps operations in order only within a thread.
     let parts = workers.map(parts, |((part, device), number)| {
         // A clone would share nodes of the autodiff graph, so that workers would wait for each other.
         let fork = model.clone().fork(device);
@@ -105,8 +107,9 @@ fn add(model: &Transformer, left: GradientsParams, right: GradientsParams) -> Gr
     visitor.left
 }
 
-/// Reads the loss and the global norm of its gradients, √(Σ g²) over all weights, from the device. An update reads
-/// nothing else, so it waits for the device once.
+/// Reads the loss and the global gradient norm from the device. The norm is √(Σ g²) over the gradients g of all
+/// weights. Both are read at once and nothing else is read in an update, so that an update waits for the device only
+/// once.
 pub(crate) fn loss_and_norm(model: &Transformer, gradients: &Gradients) -> (f64, f64) {
     let mut vectors = Vectors {
         gradients: &gradients.gradients,
@@ -121,7 +124,7 @@ pub(crate) fn loss_and_norm(model: &Transformer, gradients: &Gradients) -> (f64,
 }
 
 /// Returns the factor that scales gradients of the global norm `norm` down to at most `max_norm` (Pascanu et al.,
-/// 2013): 0.5 for a norm of 2 and a limit of 1. A `max_norm` of 0 is no limit.
+/// 2013). For a norm of 2 and a maximum of 1, it is 0.5. A `max_norm` of 0 turns clipping off.
 pub(crate) fn clip_factor(norm: f64, max_norm: f64) -> f64 {
     if max_norm == 0.0 || norm <= max_norm {
         1.0

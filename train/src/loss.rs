@@ -4,8 +4,8 @@ use attend_data::{Batch, TokenMatrix};
 use attend_model::Transformer;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-/// Returns the label-smoothed cross-entropy of a batch (section 5.4), in nats, summed over its real target tokens:
-/// `[1]`. The batch is copied to `device`, which must be that of the model.
+/// Returns the label-smoothed cross-entropy of a batch (Vaswani et al., 2017, section 5.4): `[1]`, in nats, summed over
+/// the target tokens without padding. The batch is copied to `device`, which must be the device of the model.
 #[must_use]
 pub fn batch_loss(model: &Transformer, batch: &Batch, device: &Device, smoothing: f64) -> Tensor<1> {
     model.loss(
@@ -16,7 +16,7 @@ pub fn batch_loss(model: &Transformer, batch: &Batch, device: &Device, smoothing
     )
 }
 
-/// Copies token ids to a device: `[rows, width]`.
+/// Copies token ids to a device, as a tensor `[rows, width]`.
 #[must_use]
 pub fn to_tensor(matrix: &TokenMatrix, device: &Device) -> Tensor<2, Int> {
     let shape = [matrix.rows, matrix.width];

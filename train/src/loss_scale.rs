@@ -1,15 +1,16 @@
-//! The loss scale, which keeps small gradients above zero in 16-bit floats.
+//! The loss scale, which keeps small gradients from being rounded to 0 in float16.
 
 use serde::{Deserialize, Serialize};
 
-/// The first factor of a run. The first updates halve it as often as needed.
+/// The factor at the start of a run. The first updates halve it as often as needed.
 const FIRST: f64 = 65_536.0;
-/// Number of updates in a row without an overflow after which the factor is doubled.
+/// The factor is doubled after this many updates in a row without an overflow.
 const PATIENCE: usize = 2_000;
 
-/// The factor by which the loss is multiplied before its gradients are computed in 16-bit floats, whose smallest number
-/// is 6·10⁻⁸. The gradients are divided by the factor afterwards. If one of them was too large for 16 bits, the update
-/// is skipped and the factor halved (Micikevicius et al., 2018, section 3.2).
+/// The factor by which the loss is multiplied before its gradients are computed in float16. The smallest positive
+/// float16 is 6·10⁻⁸, and smaller gradients would become 0. The gradients are divided by the factor afterwards. If a
+/// multiplied gradient is too large for float16, the update is skipped and the factor halved (Micikevicius et al.,
+/// 2018, section 3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct LossScale {
     factor: f64,
@@ -43,7 +44,8 @@ impl LossScale {
         }
     }
 
-    /// Returns the scale that follows an update whose gradients were not finite; `None` if the factor is 1 already.
+    /// Returns the scale that follows an update whose gradients were not finite; `None` if the factor is 1 and cannot
+    /// be halved.
     pub(crate) fn after_overflow(self) -> Option<Self> {
         (self.factor > 1.0).then_some(Self {
             factor: self.factor / 2.0,

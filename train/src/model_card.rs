@@ -1,5 +1,4 @@
-//! The model card: the `README.md` of a model folder, on what the model was trained on, how, and how well it
-//! translates.
+//! The model card: the `README.md` of a model folder. It describes the training data, the settings and the scores.
 
 use attend_data::PreparationReport;
 use attend_infer::metric::{Bleu, Chrf};
@@ -10,7 +9,7 @@ use crate::recipe::{CorpusFiles, DataSettings, Recipe};
 use crate::record::Record;
 use crate::state::TrainingState;
 
-/// What a model card says of a finished run.
+/// The facts of a finished run that a model card states.
 #[derive(Clone, Debug)]
 pub(crate) struct ModelCard<'a> {
     /// Name of the run.
@@ -19,7 +18,7 @@ pub(crate) struct ModelCard<'a> {
     pub(crate) command: Option<&'a str>,
     /// The run's settings.
     pub(crate) recipe: &'a Recipe,
-    /// How far the run came.
+    /// The state of the run at its end.
     pub(crate) state: &'a TrainingState,
     /// The records of the run.
     pub(crate) records: &'a [Record],

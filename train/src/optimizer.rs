@@ -1,4 +1,4 @@
-//! Adam (section 5.3) and AdamW, with the paper's constants.
+//! Adam and AdamW, with the constants of Vaswani et al. (2017, section 5.3).
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use burn::tensor::{Bytes, Tensor};
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
 
-/// The constants of section 5.3.
+/// The constants of Vaswani et al. (2017, section 5.3).
 const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.98;
 const EPSILON: f64 = 1e-9;
@@ -25,24 +25,25 @@ const EPSILON: f64 = 1e-9;
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum OptimizerKind {
-    /// Adam (Kingma and Ba, 2015)
+    /// Adam (Kingma and Ba, 2015).
     #[default]
     Adam,
-    /// Adam with decoupled weight decay (Loshchilov and Hutter, 2019)
+    /// Adam with decoupled weight decay (Loshchilov and Hutter, 2019).
     AdamW,
 }
 
-/// Adam, or AdamW if there is a weight decay, with its moments between two steps.
+/// The optimizer Adam, or AdamW if the weight decay is above 0, with the moments that it keeps from step to step.
 ///
-/// A step with gradient g, number t and learning rate η changes a weight w and its moments m and v, which begin at 0:
+/// Step t, counted from 1, with the gradient g and the learning rate η changes a weight w and its moments m and v. The
+/// moments begin at 0:
 ///
 /// ```text
 /// m = 0.9 m + 0.1 g      v = 0.98 v + 0.02 g²
 /// w = w - η · decay · w - η · (m / (1 - 0.9ᵗ)) / (√(v / (1 - 0.98ᵗ)) + 10⁻⁹)
 /// ```
 ///
-/// In the first step m / 0.1 = g and v / 0.02 = g², so that each weight moves by the learning rate, against the sign of
-/// its gradient.
+/// In the first step m / 0.1 = g and v / 0.02 = g². So without a decay each weight moves by η, against the sign of its
+/// gradient.
 #[derive(Clone, Debug)]
 pub struct Optimizer {
     weight_decay: f64,
@@ -51,8 +52,8 @@ pub struct Optimizer {
     mean_square: ByWeight,
 }
 
-/// A moment of each weight, in the weight's shape: GPUs compute tensors of one shape together, unless they are
-/// reshaped.
+/// A moment of each weight, in the weight's shape. A flat moment would have to be reshaped in each step, which keeps
+/// GPUs from computing it together with its weight.
 #[derive(Debug, Default)]
 struct ByWeight(HashMap<ParamId, Box<dyn AnyRank>>);
 
@@ -90,7 +91,7 @@ impl<const D: usize> AnyRank for Tensor<D> {
     }
 }
 
-/// The moments as a checkpoint holds them: each stands in the place of its weight.
+/// The moments as a checkpoint holds them: two networks in which a moment stands where its weight would be.
 #[derive(Module, Debug)]
 struct MomentsRecord {
     mean: Transformer,
@@ -98,7 +99,7 @@ struct MomentsRecord {
 }
 
 impl Optimizer {
-    /// Makes an optimizer before its first step. A weight decay of 0 makes Adam, a larger one AdamW.
+    /// Makes an optimizer before its first step: Adam if `weight_decay` is 0, else AdamW.
     #[must_use]
     pub fn new(weight_decay: f64) -> Self {
         Self {
@@ -109,8 +110,8 @@ impl Optimizer {
         }
     }
 
-    /// Returns the model after a step along its gradients times `factor`. The model is on a device with autodiff, the
-    /// gradients are outside the autodiff graph. A weight without a gradient stays as it is.
+    /// Returns the model after a step with its gradients multiplied by `factor`. The model must be on a device with
+    /// autodiff, and the gradients outside the autodiff graph. A weight without a gradient stays as it is.
     #[must_use]
     pub fn step<M: Module>(
         &mut self,
@@ -136,11 +137,11 @@ impl Optimizer {
         })
     }
 
-    /// Writes the moments of the weights of `model` down, for [`with_moments`](Self::with_moments).
+    /// Writes the moments of the weights of `model` as bytes, which [`with_moments`](Self::with_moments) reads.
     ///
     /// # Errors
     ///
-    /// If Burn cannot write them.
+    /// Returns Burn's error if Burn cannot write them.
     pub(crate) fn to_bytes(&self, model: &Transformer) -> Result<Bytes, RecordError> {
         let in_place_of_weights = |moment| model.valid().map(&mut InPlaceOfWeights { moment });
         let record = MomentsRecord {
@@ -150,12 +151,12 @@ impl Optimizer {
         record.into_record().into_bytes()
     }
 
-    /// Reads an optimizer that has taken `steps` steps from the moments that [`to_bytes`](Self::to_bytes) wrote for the
-    /// weights of `model`.
+    /// Returns an optimizer that has taken `steps` steps. `bytes` are the moments that [`to_bytes`](Self::to_bytes)
+    /// wrote for the weights of `model`.
     ///
     /// # Errors
     ///
-    /// If the bytes are no moments of these weights.
+    /// Returns Burn's error if the bytes are not moments of these weights.
     pub(crate) fn with_moments(
         &self,
         bytes: Bytes,

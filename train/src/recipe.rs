@@ -26,7 +26,7 @@ pub use data::{CorpusFiles, DataSettings, EmbeddedCorpus};
 pub use model::ModelSettings;
 pub use training::TrainingSettings;
 
-/// All settings of a run. A key that a recipe leaves out has the default that is given here.
+/// All settings of a run. A key that a recipe leaves out has the default that the key's field names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
@@ -50,12 +50,14 @@ fn default_seed() -> u64 {
 }
 
 impl Recipe {
-    /// Reads a recipe and applies `overrides`, each written `section.key=value`.
+    /// Reads a recipe, and then applies `overrides` in their order. An override replaces one value of the recipe, and
+    /// is written `section.key=value`, such as `training.updates=400`. A value that is not TOML, such as a path without
+    /// quotes, is taken as a string.
     ///
     /// # Errors
     ///
-    /// If the file cannot be read or is no TOML, or if the file or an override has an unknown key or a value out of
-    /// range.
+    /// Returns [`TrainError::Data`] if the file cannot be read. Returns [`TrainError::Recipe`] if the file is not TOML,
+    /// or if the file or an override has an unknown key or a value out of range.
     pub fn load(path: impl AsRef<Path>, overrides: &[String]) -> Result<Self, TrainError> {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path).map_err(|error| DataError::read(path, error))?;
@@ -69,7 +71,8 @@ impl Recipe {
             reason: error.message().to_owned(),
             nearest: nearest_key(error.message()),
         })?;
-        // Before the overrides, too: they change a TOML table, which holds no number above 2⁶³ - 1.
+        // The bounds are checked before the overrides as well: overrides are applied to a TOML table, which cannot hold
+        // a number above 2⁶³ - 1.
         recipe.check_bounds().map_err(|error| refused(error, &[]))?;
         let recipe = overrides
             .iter()
@@ -78,7 +81,7 @@ impl Recipe {
         Ok(recipe)
     }
 
-    /// Returns this recipe with one setting changed, written `section.key=value`.
+    /// Returns this recipe with one setting changed as `assignment` asks for, which is written `section.key=value`.
     fn with(self, assignment: &str) -> Result<Self, TrainError> {
         let error = |reason: &str| TrainError::Recipe {
             place: Place::Override(assignment.to_owned()),
@@ -88,7 +91,7 @@ impl Recipe {
         let (key, value) = assignment
             .split_once('=')
             .ok_or_else(|| error("there is no `=`"))?;
-        // A value that is no TOML by itself, such as a path, is taken as a string.
+        // A value that is not TOML by itself, such as a path, is taken as a string.
         let value: Value = toml::from_str::<Table>(&format!("value = {value}"))
             .ok()
             .and_then(|mut table| table.remove("value"))
@@ -116,8 +119,8 @@ impl Recipe {
         toml::to_string_pretty(self).expect("numbers, paths and strings always serialize")
     }
 
-    /// Lists the keys whose values differ from those of `saved`, the recipe of a run to resume, each with both values.
-    /// Keys that only decide when the run ends are left out.
+    /// Lists the keys whose values differ from those of `saved`, each with both values. `saved` is the recipe of a run
+    /// to resume. Keys that only decide when the run ends are left out.
     pub(crate) fn changes_since(&self, saved: &Self) -> Vec<String> {
         let mut keys = Vec::new();
         collect_changes("", &self.table(), &saved.table(), &mut keys);
@@ -182,8 +185,8 @@ fn collect_changes(prefix: &str, new: &Table, old: &Table, changes: &mut Vec<(St
     }
 }
 
-/// Returns the known key most like an unknown one, from a message that names the unknown key and then all known ones in
-/// backquotes.
+/// Returns the known key that is most like the unknown key of an error message. The message names the unknown key and
+/// then all known keys, each in backquotes.
 fn nearest_key(message: &str) -> Option<String> {
     if !message.starts_with("unknown ") {
         return None;

@@ -14,21 +14,21 @@ pub(crate) const METRICS: &str = "metrics.jsonl";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum Record {
-    /// The updates since the last record of updates.
+    /// A summary of the updates since the previous `Update` record.
     Update {
-        /// Number of the last of them, counted from 1.
+        /// Number of the last update, counted from 1.
         update: usize,
-        /// Pass through the data that the last of them belongs to, counted from 0.
+        /// Number of the pass through the data in which the last update was taken, counted from 0.
         epoch: u64,
-        /// Label-smoothed cross-entropy over the updates, in nats a target token.
+        /// Label-smoothed cross-entropy of the summarized updates, in nats a target token.
         loss: f64,
         /// Learning rate of the last update.
         learning_rate: f64,
         /// Global norm of the last update's gradients before clipping.
         gradient_norm: f64,
-        /// Number of updates of the whole run that were skipped, because the loss or a gradient was not finite.
+        /// Number of updates of the whole run that were skipped because the loss or a gradient was not finite.
         skipped: usize,
-        /// Real target tokens a second, without the time of validations.
+        /// Number of target tokens a second. Neither padding nor the time of validations counts.
         tokens_per_second: f64,
         /// Seconds since the run began, without the pauses between resumed parts.
         seconds: f64,
@@ -72,8 +72,8 @@ impl Record {
         serde_json::to_string(self).expect("numbers always serialize") + "\n"
     }
 
-    /// Returns the record's numbers, each with the tag by which TensorBoard and the page's plots know it. The tags of
-    /// updates begin with `train/`, those of validations with `valid/`.
+    /// Returns the record's numbers, each with its tag in TensorBoard and in the page's plots. Tags of updates begin
+    /// with `train/`, tags of validations with `valid/`.
     pub(crate) fn scalars(&self) -> Vec<(&'static str, f64)> {
         match *self {
             Self::Update {
@@ -123,7 +123,7 @@ impl Record {
     ///
     /// # Errors
     ///
-    /// If it cannot be read.
+    /// Returns [`DataError::Read`] if the file cannot be read.
     pub fn read_all(run_folder: &Path) -> Result<Vec<Self>, DataError> {
         Ok(Lines::read(&run_folder.join(METRICS))?.records)
     }
@@ -133,8 +133,8 @@ impl Record {
 pub(crate) struct Lines {
     /// The lines that are records.
     pub(crate) records: Vec<Record>,
-    /// The numbers, counted from 1, of the lines that are no records. A last line without an end, which a killed
-    /// program may leave, is not among them.
+    /// The numbers, counted from 1, of the lines that are not records. They do not include a last line without a line
+    /// break, which a killed program may leave.
     pub(crate) damaged: Vec<usize>,
 }
 

@@ -1,4 +1,4 @@
-//! What a run leaves to be looked at: `metrics.jsonl`, TensorBoard's event file and `report.html`.
+//! The reports of a run: `metrics.jsonl`, TensorBoard's event file and `report.html`.
 
 mod page;
 mod plot;
@@ -51,12 +51,12 @@ impl Speed {
 }
 
 impl Report {
-    /// Opens the report of a run that has come as far as `state`. Records of later updates, which a resumed run takes
-    /// again, are dropped, and damaged records as well. Returns a note for each damaged one.
+    /// Opens the report of a run that has come as far as `state`. Drops damaged records, and records of later updates,
+    /// which a resumed run takes again. Returns the report, and a note for each damaged record.
     ///
     /// # Errors
     ///
-    /// If `metrics.jsonl` cannot be read or written, or the event file cannot be written.
+    /// Returns a [`DataError`] if `metrics.jsonl` cannot be read or written, or the event file cannot be written.
     pub(crate) fn open(
         run_folder: &Path,
         subject: Subject,
@@ -103,7 +103,7 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// If `metrics.jsonl` or the event file cannot be written.
+    /// Returns a [`DataError`] if `metrics.jsonl` or the event file cannot be written.
     pub(crate) fn record_updates(&mut self, state: &TrainingState) -> Result<&Record, DataError> {
         self.write(Record::Update {
             update: state.update,
@@ -121,7 +121,7 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// If `metrics.jsonl` or the event file cannot be written.
+    /// Returns a [`DataError`] if `metrics.jsonl` or the event file cannot be written.
     pub(crate) fn record_validation(
         &mut self,
         state: &TrainingState,
@@ -148,11 +148,11 @@ impl Report {
         Ok(&self.records[self.records.len() - 1])
     }
 
-    /// Flushes the records to the disk, for a checkpoint that is to follow them.
+    /// Flushes the records to disk, so that no checkpoint is on disk before the records that lead to it.
     ///
     /// # Errors
     ///
-    /// If the disk fails.
+    /// Returns [`DataError::Write`] if the disk fails.
     pub(crate) fn sync(&self) -> Result<(), DataError> {
         self.metrics
             .sync_data()
@@ -163,7 +163,7 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// If it cannot be written.
+    /// Returns [`DataError::Write`] if it cannot be written.
     pub(crate) fn write_page(&self, state: &TrainingState, status: Status<'_>) -> Result<(), DataError> {
         let page = page::page(&self.subject, state, status, &self.records);
         write_file(&self.page_path, page)

@@ -77,7 +77,8 @@ struct Text {
 }
 
 impl<'a> Run<'a> {
-    /// Plans a run that writes into `folder`, a new one. It computes on the device that [`attend_device::auto`] finds.
+    /// Plans a run that writes into `folder`. Unless the run is [resumed](Self::resume), the folder must be empty or
+    /// not exist yet. By default the run computes on the device that [`attend_device::auto`] finds.
     #[must_use]
     pub fn new(recipe: Recipe, folder: impl Into<PathBuf>) -> Self {
         Self {
@@ -99,8 +100,8 @@ impl<'a> Run<'a> {
     }
 
     /// Divides each batch among `count` workers, which use the devices in turn. With fewer workers than devices, some
-    /// devices have nothing to do. The same number repeats a run exactly. By default there are as many workers as keep
-    /// the devices busy.
+    /// devices have nothing to do. A run is repeated exactly only with the same number of workers. By default there are
+    /// as many workers as keep the devices busy.
     #[must_use]
     pub fn workers(self, count: usize) -> Self {
         Self {
@@ -119,8 +120,9 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Goes on with the run in the folder from its last checkpoint. In the recipe, only `training.updates`, `epochs`,
-    /// `minutes` and `patience` may have changed.
+    /// Goes on with the run in the folder from its last checkpoint. In the recipe, only the limits of the run may have
+    /// changed: `training.updates`, `epochs`, `minutes` and `patience`. With the schedule `cosine`, `training.updates`
+    /// must not change either, since every learning rate depends on it.
     #[must_use]
     pub fn resume(self) -> Self {
         Self {
@@ -138,7 +140,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Stops the run, with a checkpoint, once `stop` returns true. The run asks after each update and its validation.
+    /// Stops the run, and writes a checkpoint, once `stop` returns true. The run calls `stop` after each update and the
+    /// validation that may follow it.
     #[must_use]
     pub fn stop_when(self, stop: impl Fn() -> bool + 'a) -> Self {
         Self {
@@ -147,23 +150,39 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Trains to a limit of the recipe, translates the test pairs with the best weights, and writes the model card.
-    /// Calls `observe` with what happens meanwhile.
+    /// Trains until the run ends, translates the test pairs with the best weights, and writes the model card. Calls
+    /// `observe` with each [`Event`] meanwhile. A run ends at the first of `training.updates`, `epochs` and `minutes`,
+    /// or when `training.patience` validations in a row have brought no improvement. A recipe must set at least one of
+    /// `updates`, `epochs` and `minutes`.
     ///
     /// # Errors
     ///
-    /// If the text cannot be used, a file cannot be read or written, the run to resume is another one or is damaged,
-    /// training diverges, or a device fails. The last checkpoint is whole in any case.
+    /// After any error the last checkpoint is whole. The method returns
+    ///
+    /// - [`TrainError::Data`] if the text cannot be used, or a file cannot be read or written;
+    /// - [`TrainError::NothingToTrain`] or [`TrainError::NothingToScore`] if no pair is left to train on, to validate
+    ///   or to test;
+    /// - [`TrainError::OutputExists`] if a new run's folder is not empty, and [`TrainError::Busy`] if another run is
+    ///   under way in it;
+    /// - [`TrainError::NoCheckpoint`], [`TrainError::InvalidCheckpoint`], [`TrainError::ChangedRecipe`] or
+    ///   [`TrainError::ChangedInput`] if the run cannot be resumed;
+    /// - [`TrainError::Config`] or [`TrainError::Precision`] if no network can be trained by the recipe;
+    /// - [`TrainError::NotFinite`] if training diverges, and [`TrainError::NoModel`] if no validation had a finite
+    ///   loss;
+    /// - [`TrainError::Device`] if a device fails, and [`TrainError::Infer`] if a validation or the test cannot be
+    ///   translated.
     pub fn train(mut self, mut observe: impl FnMut(Event<'_>)) -> Result<Outcome, TrainError> {
         let devices = self.take_devices()?;
         notice_device_failure(&devices, || self.train_on(&devices, &mut observe))
     }
 
-    /// Takes a few updates, and returns what the run would do. Nothing is written but the prepared training pairs.
+    /// Takes a few updates, and returns what the run would do. Writes the prepared training pairs, and no other file.
     ///
     /// # Errors
     ///
-    /// If the text cannot be used, or a device fails.
+    /// Returns [`TrainError::Data`], [`TrainError::NothingToTrain`] or [`TrainError::NothingToScore`] if the text
+    /// cannot be used, [`TrainError::Config`] or [`TrainError::Precision`] if no network can be trained by the recipe,
+    /// and [`TrainError::Device`] if a device fails.
     pub fn dry_run(mut self, mut observe: impl FnMut(Event<'_>)) -> Result<DryRun, TrainError> {
         let devices = self.take_devices()?;
         notice_device_failure(&devices, || {

@@ -29,18 +29,18 @@ pub(crate) struct RunFolder {
 /// Checksums of what a run trains on.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Inputs {
-    /// Sum of the training pairs as they were prepared: of their text, tokenizer and filters.
+    /// Fingerprint of the prepared training pairs, which depends on their text, cleaning, tokenizer and filter.
     train: String,
-    /// Sum of the text of the validation pairs.
+    /// SHA-256 sum of the text of the validation pairs.
     valid: String,
-    /// Sum of the text of the test pairs.
+    /// SHA-256 sum of the text of the test pairs.
     test: String,
-    /// Sum of the tokenizer.
+    /// SHA-256 sum of the tokenizer's JSON.
     tokenizer: String,
 }
 
 impl Inputs {
-    /// Computes the sums.
+    /// Computes the checksums.
     pub(crate) fn new(train: &Mixture, corpora: &Corpora, tokenizer: &Tokenizer) -> Self {
         Self {
             train: train.fingerprint(),
@@ -51,7 +51,7 @@ impl Inputs {
     }
 }
 
-/// Returns the name of a run, which is that of its folder, even if the folder is given as a dot.
+/// Returns the name of a run: the name of its folder, even if the folder is given as `.`.
 pub(crate) fn run_name(folder: &Path) -> String {
     let folder = std::path::absolute(folder).unwrap_or_default();
     let name = folder.file_name().unwrap_or_default();
@@ -59,11 +59,11 @@ pub(crate) fn run_name(folder: &Path) -> String {
 }
 
 impl RunFolder {
-    /// Checks that a new run can have this folder, which is so if it does not exist or is empty.
+    /// Checks that a new run can have this folder: that it does not exist or is empty.
     ///
     /// # Errors
     ///
-    /// If it holds anything.
+    /// Returns [`TrainError::OutputExists`] if the folder is not empty.
     pub(crate) fn check_new(path: &Path) -> Result<(), TrainError> {
         let is_empty = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
         if path.exists() && !is_empty {
@@ -78,7 +78,8 @@ impl RunFolder {
     ///
     /// # Errors
     ///
-    /// If it cannot be written, or another run has begun there since the folder was checked.
+    /// Returns [`TrainError::Data`] if the folder cannot be written. Returns [`TrainError::OutputExists`] or
+    /// [`TrainError::Busy`] if another run has begun there since the folder was checked.
     pub(crate) fn create(path: &Path) -> Result<Self, TrainError> {
         let checkpoints = path.join(CHECKPOINTS);
         fs::create_dir_all(&checkpoints).map_err(|error| DataError::write(&checkpoints, error))?;
@@ -95,7 +96,7 @@ impl RunFolder {
     ///
     /// # Errors
     ///
-    /// If no run has begun there, or one is under way.
+    /// Returns [`TrainError::NoCheckpoint`] if no run has begun there, and [`TrainError::Busy`] if one is under way.
     pub(crate) fn reopen(path: &Path) -> Result<Self, TrainError> {
         if !path.join(CHECKPOINTS).is_dir() {
             return Err(TrainError::NoCheckpoint {
@@ -124,16 +125,16 @@ impl RunFolder {
         }
     }
 
-    /// Returns whether [`begin`](Self::begin) has come to its end.
+    /// Returns whether [`begin`](Self::begin) has written all its files.
     pub(crate) fn has_begun(&self) -> bool {
         self.path.join(RECIPE).exists()
     }
 
-    /// Writes down what the run begins with.
+    /// Writes the tokenizer, the checksums and the recipe that the run begins with.
     ///
     /// # Errors
     ///
-    /// If a file cannot be written.
+    /// Returns [`TrainError::Data`] if a file cannot be written.
     pub(crate) fn begin(
         &self,
         recipe: &Recipe,
@@ -146,11 +147,11 @@ impl RunFolder {
         self.save_recipe(recipe)
     }
 
-    /// Writes the recipe, whose limits may be new.
+    /// Writes the recipe. A resumed run may have a recipe with new limits.
     ///
     /// # Errors
     ///
-    /// If it cannot be written.
+    /// Returns [`TrainError::Data`] if it cannot be written.
     pub(crate) fn save_recipe(&self, recipe: &Recipe) -> Result<(), TrainError> {
         Ok(write_file(self.path.join(RECIPE), recipe.to_toml())?)
     }
@@ -159,7 +160,8 @@ impl RunFolder {
     ///
     /// # Errors
     ///
-    /// If one of them has changed, or a file cannot be read.
+    /// Returns [`TrainError::ChangedRecipe`] or [`TrainError::ChangedInput`] if one of them has changed, and another
+    /// error if a file cannot be read.
     pub(crate) fn resume(&self, recipe: &Recipe) -> Result<Tokenizer, TrainError> {
         let changes = recipe.changes_since(&Recipe::load(self.path.join(RECIPE), &[])?);
         if !changes.is_empty() {
@@ -177,11 +179,12 @@ impl RunFolder {
         }
     }
 
-    /// Checks that the text is that with which the run began.
+    /// Checks that the text has not changed since the run began.
     ///
     /// # Errors
     ///
-    /// If it has changed, or the checksums cannot be read.
+    /// Returns [`TrainError::ChangedInput`] if it has changed, and [`TrainError::Data`] or
+    /// [`TrainError::InvalidCheckpoint`] if the checksums cannot be read.
     pub(crate) fn check_inputs(&self, now: &Inputs) -> Result<(), TrainError> {
         let before = self.inputs()?;
         let pairs = [
@@ -212,7 +215,8 @@ impl RunFolder {
     }
 }
 
-/// Returns the sum of sentence pairs, each written as two lines. No sentence holds a line break.
+/// Returns the SHA-256 sum of sentence pairs, each written as two lines. Two lists of pairs never give the same lines,
+/// since no sentence holds a line break.
 fn sum_of_pairs(pairs: &[SentencePair]) -> String {
     let mut hash = Sha256::new();
     for pair in pairs {

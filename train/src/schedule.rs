@@ -12,50 +12,55 @@ use strum::{Display, EnumString, VariantNames};
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum ScheduleKind {
-    /// [`Schedule::Noam`]
+    /// The schedule [`Schedule::Noam`].
     Noam,
-    /// [`Schedule::InverseSquareRoot`]
+    /// The schedule [`Schedule::InverseSquareRoot`].
     #[default]
     InverseSquareRoot,
-    /// [`Schedule::Cosine`]. The rate reaches 0 at `training.updates`, which the recipe must therefore give.
+    /// The schedule [`Schedule::Cosine`]. The rate reaches 0 at `training.updates`, so the recipe must set that limit.
     Cosine,
-    /// [`Schedule::Constant`]
+    /// The schedule [`Schedule::Constant`].
     Constant,
 }
 
-/// The learning rate as a function of the update. Each schedule begins with a linear warm-up.
+/// The learning rate as a function of `update`, the number of the update counted from 1. Each schedule begins with a
+/// warm-up, in which the rate rises linearly.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Schedule {
-    /// The paper's schedule (section 5.3, equation 3), times a factor.
+    /// `scale · d_model^-0.5 · min(update^-0.5, update · warmup^-1.5)` (Vaswani et al., 2017, equation 3). The rate is
+    /// highest at the end of the warm-up: `scale / √(d_model · warmup)`.
     Noam {
-        /// The factor. The paper has 1.
+        /// The factor. Vaswani et al. have 1.
         scale: f64,
         /// Width of the model.
         d_model: usize,
-        /// Number of updates over which the rate rises.
+        /// Number of updates in the warm-up.
         warmup: usize,
     },
-    /// The paper's schedule, scaled so that its highest rate is `peak`.
+    /// `peak · min(update / warmup, √(warmup / update))`: the schedule of Vaswani et al. (2017), scaled so that its
+    /// highest rate is `peak`.
     InverseSquareRoot {
         /// Learning rate at the end of the warm-up.
         peak: f64,
-        /// Number of updates over which the rate rises.
+        /// Number of updates in the warm-up.
         warmup: usize,
     },
-    /// Half a cosine wave from `peak` down to 0 at the last update (Loshchilov and Hutter, 2017).
+    /// `peak · update / warmup` during the warm-up, and then
+    /// `peak · (1 + cos(π · (update - warmup) / (updates - warmup))) / 2`, which falls from `peak` to 0 at the last
+    /// update (Loshchilov and Hutter, 2017).
     Cosine {
         /// Learning rate at the end of the warm-up.
         peak: f64,
-        /// Number of updates over which the rate rises.
+        /// Number of updates in the warm-up.
         warmup: usize,
         /// Number of updates of the whole run.
         updates: usize,
     },
-    /// `peak` from the end of the warm-up on.
+    /// `peak · min(update / warmup, 1)`: `peak` from the end of the warm-up on.
     Constant {
         /// Learning rate at the end of the warm-up.
         peak: f64,
-        /// Number of updates over which the rate rises.
+        /// Number of updates in the warm-up.
         warmup: usize,
     },
 }

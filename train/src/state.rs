@@ -11,15 +11,15 @@ use crate::step::Measurements;
 pub(crate) struct TrainingState {
     /// Number of updates taken or skipped.
     pub(crate) update: usize,
-    /// Number of updates skipped, because the loss or a gradient was not finite.
+    /// Number of updates that were skipped because the loss or a gradient was not finite.
     pub(crate) skipped: usize,
-    /// Number of workers that shared each batch: it decides how dropout falls, and how sums are rounded.
+    /// Number of workers that shared each batch. Another number changes the dropout masks and the rounding of sums.
     pub(crate) workers: usize,
     /// Seconds spent, without the pauses between resumed parts.
     pub(crate) seconds: f64,
     /// Update of the last validation.
     pub(crate) validated: usize,
-    /// Number of validations in a row that were no better than the best before them.
+    /// Number of validations in a row without a new best score.
     pub(crate) validations_since_best: usize,
     /// Position of the next batch in the data.
     pub(crate) position: Position,
@@ -35,7 +35,7 @@ pub(crate) struct TrainingState {
 /// The best validation so far.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Best {
-    /// Update after which it took place.
+    /// Number of updates before the validation.
     pub(crate) update: usize,
     /// Score by the run's metric.
     pub(crate) score: f64,
@@ -48,7 +48,7 @@ pub(crate) struct Best {
 pub(crate) struct Averaged {
     /// Update of the checkpoint.
     pub(crate) update: usize,
-    /// Validation score, if the best weights are averaged.
+    /// Score of the checkpoint's weights alone; `None` unless the recipe sets `average_best`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) score: Option<f64>,
 }
@@ -64,8 +64,8 @@ impl TrainingState {
         self.best.as_ref().is_some_and(|best| best.update == self.update)
     }
 
-    /// Adds the weights of the last update to the `count` that are averaged: in place of the worst by `metric` if they
-    /// have scores, else of the oldest.
+    /// Adds the weights of the last update to those that are averaged. If there are then more than `count`, drops one:
+    /// the worst by `metric` if they have scores, else the oldest.
     pub(crate) fn average_also(&mut self, score: Option<f64>, count: usize, metric: Metric) {
         let update = self.update;
         self.averaged.push(Averaged { update, score });

@@ -18,7 +18,7 @@ use crate::optimizer::Optimizer;
 use crate::recipe::TrainingSettings;
 use crate::schedule::Schedule;
 
-/// A network that takes training steps on token ids. It knows no text and no files.
+/// A network with its optimizer, which takes training steps on batches of token ids. It reads no text and no files.
 ///
 /// ```
 /// use attend_data::Example;
@@ -52,25 +52,25 @@ pub struct TrainingStep {
     max_length: usize,
 }
 
-/// What a training step changes.
+/// The state of a run that a training step changes. A checkpoint holds it.
 #[derive(Clone)]
 pub(crate) struct StepState {
     /// The network.
     pub(crate) model: Transformer,
     /// The optimizer with its moments.
     pub(crate) optimizer: Optimizer,
-    /// The moving average of the weights, on a device without autodiff, if one is asked for.
+    /// The moving average of the weights, on a device without autodiff; `None` if the recipe asks for none.
     pub(crate) moving_average: Option<Transformer>,
-    /// The loss scale, if matrix products are computed in 16-bit floats that need one.
+    /// The loss scale; `None` unless matrix products are computed in float16.
     pub(crate) loss_scale: Option<LossScale>,
 }
 
 /// Measurements of one update, or of several in a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measurements {
-    /// Label-smoothed cross-entropy, in nats, summed over the real target tokens.
+    /// Label-smoothed cross-entropy, in nats, summed over the target tokens. Padding is not counted.
     pub loss_sum: f64,
-    /// Number of real target tokens.
+    /// Number of target tokens. Padding is not counted.
     pub target_tokens: usize,
     /// Learning rate of the last update.
     pub learning_rate: f64,
@@ -85,7 +85,8 @@ impl Measurements {
         self.loss_sum / self.target_tokens as f64
     }
 
-    /// Returns the measurements of these updates and the next one together.
+    /// Returns the measurements of these updates and the `next` ones together. Sums are added; the learning rate and
+    /// the gradient norm are the last ones.
     pub(crate) fn followed_by(self, next: Self) -> Self {
         Self {
             loss_sum: self.loss_sum + next.loss_sum,
@@ -96,16 +97,17 @@ impl Measurements {
 }
 
 impl TrainingStep {
-    /// Makes a network of the shape of `config` on the first device, with initial weights drawn by `seed`. `bos_id` is
+    /// Makes a network of the shape `config` on the first of `devices`. `seed` decides the initial weights. `bos_id` is
     /// the id of `<s>`. The workers share each batch, and use the devices in turn.
     ///
     /// # Errors
     ///
-    /// If no network has that shape, or a device does not train in that precision.
+    /// Returns [`TrainError::Config`] if no network has the shape `config`, and [`TrainError::Precision`] if a device
+    /// does not train in the precision `settings.dtype`.
     ///
     /// # Panics
     ///
-    /// If there is no device.
+    /// Panics if there is no device.
     pub fn new(
         settings: &TrainingSettings,
         config: &TransformerConfig,
@@ -140,20 +142,21 @@ impl TrainingStep {
         })
     }
 
-    /// Takes the step of an update on one or more batches. The loss is the mean over the target tokens of all of them.
-    /// The number of the update, counted from 1, decides the learning rate and the random numbers of dropout. Returns
-    /// `None` if loss or gradients are not finite; the weights then stay as they are.
+    /// Takes one step of the optimizer on one or more batches. The loss is the mean over the target tokens of all these
+    /// batches. `update` is the number of the update, counted from 1. It decides the learning rate and the random
+    /// numbers of dropout. Returns `None` and leaves the weights as they are if the loss or a gradient is not finite.
     ///
     /// # Panics
     ///
-    /// If there is no batch, or one is empty.
+    /// Panics if there is no batch, or one is empty.
     pub fn take(&mut self, update: usize, batches: &[Vec<Example>]) -> Option<Measurements> {
         let target_tokens = batches.iter().flatten().map(|example| example.target.len()).sum();
         let gradients = self.gradients(update, batches, target_tokens);
         self.apply(update, gradients, target_tokens)
     }
 
-    /// Computes the update's loss, times the loss scale, and its gradients: the workers share each batch.
+    /// Computes the loss of an update times the loss scale, and the gradients of this product. The workers share each
+    /// batch.
     fn gradients(&self, update: usize, batches: &[Vec<Example>], target_tokens: usize) -> Gradients {
         let divisor = target_tokens as f64 / self.loss_factor();
         let gradients_of = |model: &Transformer, device: &Device, examples: &[Example]| {
@@ -182,8 +185,8 @@ impl TrainingStep {
         batch_loss(model, &batch, device, self.settings.label_smoothing)
     }
 
-    /// Clips the gradients and takes the optimizer's step along them. If they or the loss are not finite, only lowers
-    /// the loss scale, and returns `None`.
+    /// Clips the gradients and takes the optimizer's step along them. If the loss or a gradient is not finite, lowers
+    /// the loss scale instead, and returns `None`.
     pub(crate) fn apply(
         &mut self,
         update: usize,
@@ -218,12 +221,13 @@ impl TrainingStep {
         })
     }
 
-    /// Returns the factor that multiplies the loss for the sake of its gradients.
+    /// Returns the factor of the loss scale, 1 if there is none.
     fn loss_factor(&self) -> f64 {
         self.state.loss_scale.map_or(1.0, LossScale::factor)
     }
 
-    /// Returns whether there is a loss scale that an overflow would lower.
+    /// Returns whether an overflow would lower the loss scale. That is false without a loss scale, or if the scale is 1
+    /// already.
     pub(crate) fn can_lower_loss_scale(&self) -> bool {
         self.state
             .loss_scale

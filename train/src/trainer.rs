@@ -24,8 +24,8 @@ use crate::state::{Averaged, Best, TrainingState};
 use crate::step::{Measurements, TrainingStep};
 use crate::validation;
 
-/// The number of updates in a row without a finite loss and gradients after which a run ends, unless a smaller loss
-/// scale could help.
+/// The number of skipped updates in a row after which a run ends with an error, unless the loss scale can still be
+/// lowered. An update is skipped if its loss or gradients are not finite.
 const MAX_SKIPPED_IN_A_ROW: usize = 10;
 
 /// A run between two updates.
@@ -43,26 +43,28 @@ pub(crate) struct Trainer {
 /// How the updates of a run ended.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Ending {
-    /// At one of the recipe's limits, or out of patience. The model folder is complete, but for the model card.
+    /// The run reached a limit of the recipe, or ran out of patience. The model folder is complete except for the model
+    /// card.
     Finished {
         /// A sentence on the weights in the model folder.
         weights: String,
     },
-    /// Because the caller asked for it, after a checkpoint.
+    /// The caller stopped the run, which has written a checkpoint.
     Stopped,
 }
 
 impl Trainer {
-    /// Makes a run before its first update, which will write into `folder`. The workers share the devices, the first of
-    /// which holds the weights and validates.
+    /// Makes a run before its first update. The run will write into `folder`. The workers share the devices. The first
+    /// device holds the weights and validates.
     ///
     /// # Errors
     ///
-    /// If no network can be built by the recipe, or a device does not train in its precision.
+    /// Returns [`TrainError::Config`] if no network can be built by the recipe, and [`TrainError::Precision`] if a
+    /// device does not train in the recipe's precision.
     ///
     /// # Panics
     ///
-    /// If there is no device.
+    /// Panics if there is no device.
     pub(crate) fn new(
         recipe: Recipe,
         tokenizer: Tokenizer,
@@ -89,12 +91,13 @@ impl Trainer {
         })
     }
 
-    /// Goes on from the last whole checkpoint in the run's folder, or begins anew if the run had not come to its first.
-    /// Returns notes for the user.
+    /// Goes on from the last whole checkpoint in the run's folder, or begins anew if the run was stopped before its
+    /// first checkpoint. Returns notes for the user.
     ///
     /// # Errors
     ///
-    /// If all checkpoints are damaged, or there is none although the run had come to its first.
+    /// Returns [`TrainError::InvalidCheckpoint`] if all checkpoints are damaged, and [`TrainError::NoCheckpoint`] if
+    /// none is left although the run had written one.
     pub(crate) fn resume(&mut self) -> Result<Vec<String>, TrainError> {
         let mut notes = Vec::new();
         let checkpoints = self.checkpoints();
@@ -150,12 +153,14 @@ impl Trainer {
         Checkpoints::of(&self.folder)
     }
 
-    /// Trains to a limit of the recipe and then validates, or until `stop` returns true after an update. A validation
-    /// writes a checkpoint and, if its score is the best so far, the model folder.
+    /// Trains to a limit of the recipe and then validates, or stops early if `stop` returns true after an update. Each
+    /// validation writes a checkpoint and, if its score is the best so far, the model folder.
     ///
     /// # Errors
     ///
-    /// If the loss stays not finite, or a file cannot be written. The last checkpoint is then whole.
+    /// Returns [`TrainError::NotFinite`] if too many updates in a row are skipped, [`TrainError::Data`] or
+    /// [`TrainError::Infer`] if a file cannot be written or a sentence cannot be translated, and
+    /// [`TrainError::NoModel`] if no validation had a finite loss. The last checkpoint is whole in each case.
     pub(crate) fn run(
         &mut self,
         observer: &mut Observer<'_>,
@@ -174,7 +179,7 @@ impl Trainer {
         let seconds = || seconds_before + start.elapsed().as_secs_f64();
 
         while !self.is_finished(&batches) {
-            // Before the update: if the update lowers the scale, the lower one has yet to be tried.
+            // Asked before the update: if this update lowers the loss scale, the next one must try the lower scale.
             let can_lower_loss_scale = self.step.can_lower_loss_scale();
             let measured = self.update(&mut batches);
             self.state.seconds = seconds();
@@ -195,7 +200,7 @@ impl Trainer {
                 )),
             });
             if self.skipped_in_a_row >= MAX_SKIPPED_IN_A_ROW && !can_lower_loss_scale {
-                // The step before the skipped ones is the one that ruined the weights.
+                // The last update before the skipped ones ruined the weights, so its checkpoint must not be resumed.
                 self.checkpoints().discard(update - self.skipped_in_a_row)?;
                 return Err(TrainError::NotFinite {
                     updates: self.skipped_in_a_row,
@@ -250,7 +255,8 @@ impl Trainer {
         Ok(Ending::Finished { weights })
     }
 
-    /// Takes an update on the next batches. Returns `None` if loss or gradients were not finite.
+    /// Takes an update on the next batches. Returns `None` if the update was skipped because its loss or gradients were
+    /// not finite.
     pub(crate) fn update(&mut self, batches: &mut Batches) -> Option<Measurements> {
         let accumulate = self.recipe.training.accumulate;
         let next: Vec<Vec<Example>> = (0..accumulate).map(|_| batches.next_batch()).collect();
@@ -260,7 +266,7 @@ impl Trainer {
         self.count(measured)
     }
 
-    /// Counts an update that was taken, or skipped where nothing was measured.
+    /// Counts an update. It was skipped if `measured` is `None`.
     fn count(&mut self, measured: Option<Measurements>) -> Option<Measurements> {
         match measured {
             Some(measured) => {
@@ -275,7 +281,7 @@ impl Trainer {
         measured
     }
 
-    /// Records the updates since the last record, if one was taken.
+    /// Records the updates since the last record. Does nothing if all of them were skipped.
     fn record_updates(
         &mut self,
         report: &mut Report,
@@ -291,7 +297,8 @@ impl Trainer {
         Ok(())
     }
 
-    /// Writes a checkpoint, if the weights are sound. If they may be ruined, the earlier checkpoints stay.
+    /// Writes a checkpoint if the last update gave finite gradients. Otherwise the weights may be ruined, and the
+    /// earlier checkpoints stay.
     fn save(&self, report: &Report) -> Result<(), TrainError> {
         if self.is_sound() {
             report.sync()?;
@@ -300,7 +307,7 @@ impl Trainer {
         Ok(())
     }
 
-    /// Returns whether the weights gave finite gradients in the last update.
+    /// Returns whether the last update had a finite loss and finite gradients, so that the weights are worth keeping.
     fn is_sound(&self) -> bool {
         self.skipped_in_a_row == 0
     }
@@ -309,7 +316,8 @@ impl Trainer {
         Progress::new(self.done(batches), self.state.seconds)
     }
 
-    /// Returns the share of the run that is behind it, by the limit to which it is nearest: 1 or more at the end.
+    /// Returns the completed share of the run, 1 or more at its end. Each limit of the recipe gives a share, such as
+    /// the updates so far divided by `updates`; the largest share counts.
     fn done(&self, batches: &Batches) -> f64 {
         let settings = &self.recipe.training;
         let share = |done: f64, limit: Option<f64>| limit.map_or(0.0, |limit| done / limit);
@@ -327,8 +335,9 @@ impl Trainer {
         is_out_of_patience || self.done(batches) >= 1.0
     }
 
-    /// Scores the weights, or their average, on the validation pairs. The best so far become the model folder. If the
-    /// best weights are averaged, those of this update are first scored by themselves, provided that they are sound.
+    /// Scores the weights, or their average, on the validation pairs. Writes them to the model folder if their score is
+    /// the best so far. With `average_best`, the weights of this update are first scored alone, which decides whether
+    /// they belong to the average. Weights that gave no finite gradients are left out.
     fn validate(&mut self, report: &mut Report, observer: &mut Observer<'_>) -> Result<(), TrainError> {
         let update = self.state.update;
         self.state.validated = update;
@@ -352,7 +361,8 @@ impl Trainer {
         let score = scores.get(metric);
         let best = self.state.best.as_ref().map(|best| best.score);
         let improved = best.is_none_or(|best| metric.is_better(score, best));
-        // Of equals the later one is kept, but patience ends on a plateau.
+        // On a tie with the best score the later weights are kept, but a tie is not an improvement, so that patience
+        // ends a run on a plateau.
         if improved || best == Some(score) {
             bundle.save(&self.folder)?;
             self.state.best = Some(Best {
@@ -390,8 +400,8 @@ impl Trainer {
         }
     }
 
-    /// Returns the weights to validate: the average if one is asked for, else those of this update. With them come the
-    /// updates whose checkpoints were averaged.
+    /// Returns the weights to validate, and the updates whose checkpoints were averaged. The weights are the average if
+    /// the recipe asks for one, else the weights of this update.
     fn weights(&self, observer: &mut Observer<'_>) -> (Transformer, Vec<usize>) {
         let (average, averaged) = match &self.step.state.moving_average {
             Some(average) => (Some(average.clone()), Vec::new()),
@@ -401,8 +411,9 @@ impl Trainer {
         (weights, averaged)
     }
 
-    /// Returns the mean of the weights that are averaged, and their updates. A checkpoint that is damaged or missing is
-    /// left out with a note: the others are worth more than a run that ends.
+    /// Returns the mean of the weights of the checkpoints to average, and the updates of these checkpoints. If a
+    /// checkpoint is damaged or missing, the mean is that of the others, and the observer gets a note. The run does not
+    /// end for that.
     fn mean_of_checkpoints(&self, observer: &mut Observer<'_>) -> (Option<Transformer>, Vec<usize>) {
         let checkpoints = self.checkpoints();
         let current = self.step.state.model.valid();

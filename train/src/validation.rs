@@ -16,15 +16,15 @@ use crate::loss::{batch_loss, to_tensor};
 use crate::metric::Scores;
 use crate::recipe::{Recipe, TrainingSettings};
 
-/// The largest [`Scores::perplexity`].
+/// The maximum of [`Scores::perplexity`].
 const DIVERGED: f64 = 1e12;
 
-/// Scores a model on the validation pairs, in batches of the recipe's size and with its BLEU. The workers share the
-/// batches. `device` is that of the model.
+/// Scores a model on the validation pairs. The recipe sets the size of the batches and the tokenization of BLEU. The
+/// workers share the batches. `device` must be the device of the model.
 ///
 /// # Errors
 ///
-/// If the pairs cannot be translated.
+/// Returns [`TrainError::Infer`] if the pairs cannot be translated.
 pub(crate) fn scores(
     bundle: &ModelFolder,
     dataset: &Dataset,
@@ -51,11 +51,12 @@ pub(crate) fn scores(
     })
 }
 
-/// Translates the sources of the test pairs with the model in `folder` and its search. The workers share the batches.
+/// Translates the sources of `pairs` with the model in `folder` and the search options stored there. The workers share
+/// the batches.
 ///
 /// # Errors
 ///
-/// If the folder cannot be read, or a source cannot be translated.
+/// Returns [`TrainError::Infer`] if the folder cannot be read, or a source cannot be translated.
 pub(crate) fn translate(
     pairs: &[SentencePair],
     folder: &Path,
@@ -68,9 +69,9 @@ pub(crate) fn translate(
     Ok(translator.translate_best(&sources, &options)?)
 }
 
-/// Returns the seconds that [`scores`] will take for a trained model of the shape of `bundle`'s. It computes the loss
-/// of pairs of middle lengths, and takes as many steps of greedy search as their references have tokens: the
-/// translations of the untrained model would not end.
+/// Estimates the seconds that [`scores`] will take for a trained model of the shape of `bundle`. Measures the loss and
+/// a greedy search on a sample of pairs of middle length. The search takes as many steps as the longest reference has
+/// tokens, because translations of an untrained model would not end.
 pub(crate) fn expected_seconds(
     bundle: &ModelFolder,
     dataset: &Dataset,
@@ -101,7 +102,7 @@ pub(crate) fn expected_seconds(
     of_sample * examples.len() as f64 / sample.len() as f64 / workers.count() as f64
 }
 
-/// Returns the label-smoothed cross-entropy, in nats a target token, and the perplexity of `examples`.
+/// Returns the label-smoothed cross-entropy of `examples`, in nats a target token, and their perplexity.
 fn losses(
     bundle: &ModelFolder,
     examples: &[Example],
@@ -130,8 +131,8 @@ fn losses(
     (smoothed / target_tokens, perplexity(plain / target_tokens))
 }
 
-/// Returns the perplexity of a cross-entropy in nats a token: 2 for ln 2. It is at most [`DIVERGED`], which is larger
-/// than any vocabulary, since infinity could be neither written down nor drawn.
+/// Returns the perplexity of a cross-entropy in nats a token: 2 for ln 2. The perplexity is limited to [`DIVERGED`],
+/// which is larger than any vocabulary, because infinity could be neither written to a file nor plotted.
 fn perplexity(cross_entropy: f64) -> f64 {
     cross_entropy.exp().clamp(1.0, DIVERGED)
 }

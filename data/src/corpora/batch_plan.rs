@@ -7,25 +7,29 @@ use rand_chacha::rand_core::Rng;
 use crate::batch::Lengths;
 use crate::corpora::random::batch_random;
 
-/// The batches of an epoch in their order, each as the numbers of its examples.
+/// The batches of an epoch in their order. Each batch is a list of the indices of its examples.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchPlan {
-    /// The numbers of the examples of all batches.
+    /// The indices of the examples of all batches.
     examples: Vec<u32>,
     /// The range of each batch in `examples`.
     batches: Vec<Range<u32>>,
 }
 
 impl BatchPlan {
-    /// Divides the examples of an epoch, each given by its number and lengths, into batches.
+    /// Divides the examples of an epoch into batches. Each example is given as its index and its lengths. An example
+    /// that is passed n times appears n times in the batches.
     ///
-    /// A batch keeps `rows × longest side ≤ max_tokens`, where the longest side is that of the longest source or target
-    /// sentence in the batch; an example that is longer than `max_tokens` is a batch by itself. Examples of similar
-    /// lengths share a batch, so that little of it is padding (section 5.1 of "Attention Is All You Need"). The order
-    /// of examples of equal lengths, and then the order of the batches, is drawn from `seed` and `epoch`, and is the
-    /// same on every platform. An example is in as many batches as it is given times.
+    /// A batch satisfies `rows × longest side ≤ max_tokens`. The longest side is the number of tokens in the longest
+    /// source or target sentence of the batch. An example that is longer than `max_tokens` is a batch by itself.
+    /// Examples of similar lengths share a batch, so that a batch has little padding (Vaswani et al., 2017, section
+    /// 5.1).
     ///
-    /// There may be `u32::MAX` examples. Planning takes 24 bytes for each, and the plan 4.
+    /// `seed` and `epoch` decide the order of examples of equal lengths and the order of the batches. The order is the
+    /// same on every platform.
+    ///
+    /// The maximum number of examples is `u32::MAX`. Planning takes 24 bytes of memory for each example, and the plan 4
+    /// bytes.
     #[must_use]
     pub fn new(
         examples: impl IntoIterator<Item = (u32, Lengths)>,
@@ -54,7 +58,8 @@ impl BatchPlan {
             batches.push(start..by_length.len() as u32);
         }
 
-        // Sorting by random keys, because the order of a library's `shuffle` may change with its release.
+        // The batches are sorted by random keys, because the order of a library's `shuffle` may change with its
+        // release.
         let mut shuffled: Vec<(u64, Range<u32>)> = batches
             .into_iter()
             .map(|batch| (random.next_u64(), batch))
@@ -78,7 +83,7 @@ impl BatchPlan {
         self.batches.is_empty()
     }
 
-    /// Returns the numbers of the examples of a batch; `None` if there are not so many batches.
+    /// Returns the indices of the examples of the batch at `index`; `None` if `index` is not below [`BatchPlan::len`].
     #[must_use]
     pub fn batch(&self, index: usize) -> Option<&[u32]> {
         let Range { start, end } = self.batches.get(index)?.clone();

@@ -1,4 +1,4 @@
-//! Which files are compressed, by the endings of their names.
+//! The formats of compression, which a file's name shows by its ending.
 
 use std::path::{Path, PathBuf};
 

@@ -10,17 +10,19 @@ use liblzma::bufread::XzDecoder;
 use crate::corpora::compression::compression;
 use crate::error::DataError;
 
-/// The most bytes of a line, its end included. A longer line is not text, and would fill the memory.
+/// The maximum number of bytes in a line, its line break included. A longer line is hardly text, and would fill the
+/// memory.
 const LONGEST_LINE: usize = 64 << 20;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// The lines of a UTF-8 text, read one at a time.
 ///
-/// A line ends with a line feed, or with a carriage return and a line feed; Unicode's own line separators are part of a
-/// line. Empty lines count. The last line needs no line feed. A byte order mark at the start of the text is skipped. A
-/// line may have 64 MiB; the iterator gives [`DataError::LongLine`] in place of a longer one,
-/// [`DataError::InvalidUtf8`] in place of one that is not UTF-8, and [`DataError::Read`] where reading fails.
+/// A line ends with a line feed, or with a carriage return and a line feed. Unicode's other line separators do not end
+/// a line. Empty lines count. The last line needs no line feed. A byte order mark at the start of the text is skipped.
+///
+/// The iterator returns [`DataError::LongLine`] for a line of more than 64 MiB, [`DataError::InvalidUtf8`] for a line
+/// that is not UTF-8, and [`DataError::Read`] if reading fails.
 pub struct Lines {
     reader: Box<dyn BufRead + Send>,
     path: PathBuf,
@@ -33,14 +35,14 @@ impl Lines {
     /// Opens a file. It is decompressed if its name ends in `.gz`, `.xz` or `.zst`.
     ///
     /// # Errors
-    /// [`DataError::Read`] if the file cannot be opened.
+    /// Returns [`DataError::Read`] if the file cannot be opened.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, DataError> {
         let path = path.as_ref();
         let reader = open(path).map_err(|error| DataError::read(path, error))?;
         Ok(Self::new(reader, path))
     }
 
-    /// Takes lines from `reader`, which errors call `path`.
+    /// Reads lines from `reader`. Errors name the text by `path`.
     #[must_use]
     pub fn new(reader: impl BufRead + Send + 'static, path: impl Into<PathBuf>) -> Self {
         Self {
@@ -103,7 +105,8 @@ impl Iterator for Lines {
 /// Reads all [`Lines`] of a file.
 ///
 /// # Errors
-/// [`DataError::Read`], [`DataError::InvalidUtf8`] or [`DataError::LongLine`].
+/// Returns [`DataError::Read`] if the file cannot be read, [`DataError::InvalidUtf8`] if a line is not UTF-8, and
+/// [`DataError::LongLine`] if a line is too long.
 pub fn read_lines(path: impl AsRef<Path>) -> Result<Vec<String>, DataError> {
     Lines::open(path)?.collect()
 }
@@ -111,7 +114,7 @@ pub fn read_lines(path: impl AsRef<Path>) -> Result<Vec<String>, DataError> {
 fn open(path: &Path) -> io::Result<Box<dyn BufRead + Send>> {
     let file = BufReader::new(File::open(path)?);
     Ok(match compression(path) {
-        // A file of each of these formats may hold several compressed parts, one behind the other.
+        // In each of these formats a file may consist of several compressed parts, one after the other.
         Some("gz") => Box::new(BufReader::new(MultiGzDecoder::new(file))),
         Some("xz") => Box::new(BufReader::new(XzDecoder::new_multi_decoder(file))),
         Some("zst") => Box::new(BufReader::new(zstd::Decoder::with_buffer(file)?)),

@@ -1,5 +1,6 @@
-//! The random numbers that a run draws for its data. Each use has a stream of its own, so that a run that goes on from
-//! any position draws what it would have drawn without the stop, however its work is divided.
+//! The random numbers that a run draws for its data. Each use has its own stream of random numbers, which depends on
+//! the seed and on indices such as that of the epoch. So a resumed run draws the numbers that it would have drawn
+//! without the stop.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -9,19 +10,19 @@ pub(crate) fn batch_random(seed: u64, epoch: u64) -> ChaCha8Rng {
     random([seed, epoch, 0], 0)
 }
 
-/// Returns the random numbers that draw the examples which an epoch takes of a corpus, given by its index in the
-/// mixture.
+/// Returns the random numbers that decide which examples of a corpus an epoch takes. `corpus` is the index of the
+/// corpus in the mixture.
 pub(crate) fn corpus_random(seed: u64, epoch: u64, corpus: u64) -> ChaCha8Rng {
     random([seed, epoch, corpus + 1], 0)
 }
 
-/// Returns the random numbers by which BPE-dropout cuts the sentences of an example. `place` is the example's place in
-/// the order of the epoch, so that a sentence which the epoch takes twice is cut in two ways.
-pub(crate) fn dropout_random(seed: u64, epoch: u64, place: u64) -> ChaCha8Rng {
-    random([seed, epoch, place], u64::from_le_bytes(*b"dropout\0"))
+/// Returns the random numbers by which BPE-dropout cuts the sentences of an example. `index` is the index of the
+/// example in the epoch, not in the corpus, so that a sentence that an epoch takes twice is cut in two ways.
+pub(crate) fn dropout_random(seed: u64, epoch: u64, index: u64) -> ChaCha8Rng {
+    random([seed, epoch, index], u64::from_le_bytes(*b"dropout\0"))
 }
 
-/// Returns the stream of ChaCha8 whose key is the numbers and the use, in little-endian bytes.
+/// Returns a stream of ChaCha8. Its key consists of the little-endian bytes of `numbers` and `usage`.
 fn random(numbers: [u64; 3], usage: u64) -> ChaCha8Rng {
     let [first, second, third] = numbers;
     let mut key = [0; 32];

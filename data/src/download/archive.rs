@@ -10,11 +10,13 @@ use super::error::DownloadError;
 use crate::error::DataError;
 use crate::file::part_path;
 
-/// Writes members of an archive, given by their paths in it, into the folder `output`. The name of each file is the
-/// last part of its path. A file is written under a temporary name, so that a file with its final name is whole.
+/// Unpacks members of an archive into the folder `output`. `members` are paths in the archive. The name of each file is
+/// the last part of its path. A file is written under a temporary name and then renamed, so that a file with its final
+/// name is complete.
 ///
 /// # Errors
-/// The archive cannot be read or lacks a member, or a file cannot be written.
+/// Returns [`DownloadError::NotInArchive`] if the archive lacks a member, and [`DownloadError::File`] if the archive
+/// cannot be read or a file cannot be written.
 pub(super) fn unpack(archive: &Path, members: &[String], output: &Path) -> Result<(), DownloadError> {
     let read_error = |error| DataError::read(archive, error);
     let file = BufReader::new(File::open(archive).map_err(read_error)?);
@@ -35,7 +37,7 @@ pub(super) fn unpack(archive: &Path, members: &[String], output: &Path) -> Resul
             Failure::Read(error) => read_error(error),
             Failure::Write(error) => DataError::write(&path, error),
         })?;
-        // The members that follow are other languages. Reading them would take minutes.
+        // The rest of the archive holds other languages. Reading it would take minutes.
         if missing.is_empty() {
             break;
         }

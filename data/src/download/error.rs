@@ -13,7 +13,7 @@ pub enum DownloadError {
     /// The folder that serves as a mirror lacks a file.
     #[error("the mirror has no file {}", path.display())]
     NotInMirror {
-        /// The path that the mirror should have.
+        /// The path of the missing file in the mirror.
         path: PathBuf,
     },
     /// An archive lacks a member that is to be unpacked.
@@ -40,7 +40,7 @@ pub enum DownloadError {
         /// The HTTP status code.
         status: u16,
     },
-    /// A file that has come is not the one that was expected.
+    /// A fetched file has another checksum than the expected one.
     #[error("{origin} has the wrong content: expected SHA-256 {expected}, found {found}")]
     WrongChecksum {
         /// Where the file came from: an address or a path.

@@ -1,4 +1,5 @@
-//! Downloads of named corpora. A download goes on where it stopped, and is kept only if its checksum is right.
+//! Downloads of named corpora. A download that was cut off is resumed, and a file is kept only if its checksum is
+//! right.
 
 mod archive;
 mod error;
@@ -37,7 +38,7 @@ pub struct Source {
     pub license: String,
     /// The address of the server, `https://host`.
     pub server: String,
-    /// The folder of the files on the server, and below a [`Mirror`]: names joined by `/`.
+    /// The path of the folder that holds the files, on the server and in a [`Mirror`], with `/` between its parts.
     pub folder: String,
     /// The files. A file may name a server and a folder of its own.
     #[serde(rename = "file")]
@@ -58,8 +59,8 @@ pub struct SourceFile {
     pub server: Option<String>,
     /// The folder on the server, if it is not [`Source::folder`].
     pub folder: Option<String>,
-    /// The members of a `.tgz` archive to unpack, by their paths in the archive. The name of a member on disk is the
-    /// last part of its path.
+    /// The paths of the members to unpack, if the file is a `.tgz` archive. The name of a member on disk is the last
+    /// part of its path.
     #[serde(default)]
     pub members: Vec<String>,
 }
@@ -88,7 +89,8 @@ impl Source {
     }
 }
 
-/// A place to fetch from in place of the public servers. It holds the files of each source below the source's folder.
+/// A copy of the corpora, from which files are fetched instead of from the public servers. It holds the files of each
+/// source in the folder [`Source::folder`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mirror {
     /// A folder on this machine.
@@ -112,11 +114,11 @@ impl FromStr for Mirror {
 /// How far the download of a file has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// The file was there before, with the right checksum.
+    /// The file is already there, with the right checksum.
     Present,
     /// This many bytes of the file are on disk.
     Bytes(u64),
-    /// The file has its name, and the right checksum.
+    /// The file is complete, has the right checksum, and has been renamed.
     Done,
     /// The members of the file are about to be unpacked.
     Unpacking,
@@ -125,10 +127,9 @@ pub enum Progress {
 /// Fetches the files of sources.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Downloader {
-    /// The place to fetch from, if it is not the public server.
+    /// The mirror to fetch from; `None` for the public servers.
     pub mirror: Option<Mirror>,
-    /// The longest time for which a server may be silent: while it is connected to, before it answers, and between two
-    /// pieces of a file.
+    /// The maximum time to wait for a server: for a connection, for its answer, and for the next piece of a file.
     pub timeout: Duration,
 }
 
@@ -144,13 +145,13 @@ impl Default for Downloader {
 impl Downloader {
     /// Brings every file of `source` into the folder `output`, which is created if needed.
     ///
-    /// A file that is there with the right checksum is left alone. Any other file is written under a temporary name
-    /// that ends in `.part`, and takes its final name if its checksum is right. If a call is cut off, the next one goes
-    /// on with the temporary file, provided that the server can resume. The members of an archive are unpacked beside
-    /// it if the archive is new or a member is missing. `progress` is called at every step.
+    /// A file that is already there with the right checksum is not fetched again. Any other file is written under a
+    /// temporary name that ends in `.part`, and renamed if its checksum is right. If a call is interrupted, the next
+    /// call continues the temporary file, provided that the server supports it. The members of an archive are unpacked
+    /// into `output` if the archive is new or a member is missing. `progress` is called with each [`Progress`].
     ///
     /// # Errors
-    /// Every variant of [`DownloadError`].
+    /// Returns a [`DownloadError`] if a file cannot be fetched, written or unpacked, or if its checksum is wrong.
     pub fn fetch(
         &self,
         source: &Source,
@@ -227,7 +228,7 @@ impl Transfer<'_> {
         self.verify(&origin.display().to_string())
     }
 
-    /// Downloads the file from `url`, and goes on with the temporary file of an earlier call.
+    /// Downloads the file from `url`, and continues the temporary file of an earlier call if there is one.
     fn download(mut self, agent: &Agent, url: &str) -> Result<(), DownloadError> {
         let left = fs::metadata(&self.part).map_or(0, |part| part.len());
         if left > 0 && left <= self.file.size {
@@ -235,7 +236,7 @@ impl Transfer<'_> {
             if checksum(&self.part)? == self.file.sha256 {
                 return Ok(());
             }
-            // The temporary file may be of another version of the file: only a fresh copy can show that.
+            // The temporary file may belong to another version of the file, so the whole file is downloaded again.
         }
         self.download_from(agent, url, 0)?;
         self.verify(url)
@@ -284,8 +285,9 @@ impl Transfer<'_> {
         Ok(())
     }
 
-    /// Writes what `reader` gives behind the first `start` bytes of the temporary file, flushes the file to disk and
-    /// returns its length. Reads at most one byte more than expected, which is enough to make the checksum wrong.
+    /// Cuts the temporary file to its first `start` bytes, appends what `reader` gives, and flushes the file to disk.
+    /// Returns the length of the file. Reads at most one byte more than the expected size: one byte too many is enough
+    /// to make the checksum wrong.
     fn receive(
         &mut self,
         reader: &mut dyn Read,
@@ -319,7 +321,7 @@ impl Transfer<'_> {
         Ok(length)
     }
 
-    /// Compares the temporary file with its checksum, and removes it if that is wrong.
+    /// Checks the SHA-256 sum of the temporary file. Removes the file and returns an error if the sum is wrong.
     fn verify(&self, origin: &str) -> Result<(), DownloadError> {
         let found = checksum(&self.part)?;
         if found == self.file.sha256 {

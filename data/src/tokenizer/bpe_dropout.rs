@@ -1,7 +1,7 @@
-//! BPE-dropout: a sentence is cut in another way each time it is trained on (Provilkov et al., 2020, "BPE-Dropout:
-//! Simple and Effective Subword Regularization").
+//! BPE-dropout: a sentence is cut into tokens in a different way each time it is trained on (Provilkov et al., 2020,
+//! "BPE-Dropout: Simple and Effective Subword Regularization").
 //!
-//! The dropout of the tokenizers library is not used: its random numbers have no seed, so that no run could be
+//! The dropout of the tokenizers library is not used, because its random numbers have no seed, and a run could not be
 //! repeated.
 
 use std::collections::HashMap;
@@ -30,14 +30,14 @@ pub(super) struct Merges {
 /// A merge. Merges are ordered by rank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Merge {
-    /// The place of the merge in the order of learning, counted from 0.
+    /// The index of the merge in the order of learning.
     rank: usize,
     /// The token that the two tokens become.
     token: u32,
 }
 
 impl Merges {
-    /// Takes the merges out of a model. The library shows them in the model's JSON alone.
+    /// Reads the merges of a model. The tokenizers library gives access to them only through the model's JSON.
     pub(super) fn of(model: &BPE) -> Result<Self, String> {
         #[derive(Deserialize)]
         struct Written {
@@ -64,9 +64,9 @@ impl Merges {
         })
     }
 
-    /// Cuts a word, written in the characters that stand for bytes, by algorithm 1 of the paper. Each step leaves out
-    /// each of the possible merges with `probability`, and makes the merge of the lowest rank among the others. The
-    /// word is done when no merge is left.
+    /// Cuts a word into tokens by BPE-dropout (Provilkov et al., 2020, algorithm 1). Each character of `word` stands
+    /// for a byte. In each step, every applicable merge is skipped with `probability`, and the merge of the lowest rank
+    /// among the others is applied. The word is done when a step has no merge to apply.
     fn encode_word(&self, word: &str, probability: f64, random: &mut impl Rng) -> Vec<u32> {
         let mut tokens: Vec<u32> = word.chars().map(|byte| self.bytes[&byte]).collect();
         let threshold = probability * RANGE;
@@ -86,9 +86,10 @@ impl Merges {
 }
 
 impl Tokenizer {
-    /// Encodes `text` by BPE-dropout: each step leaves out each merge that is possible with `probability`. At 0 the
-    /// result is that of [`Tokenizer::encode`], at 1 a token for each byte. Every result decodes to `text`. Tokenizers
-    /// of other kinds than BPE have no merges to leave out, and encode as [`Tokenizer::encode`] does.
+    /// Encodes `text` by BPE-dropout: in each step, every applicable merge is skipped with `probability`. A probability
+    /// of 0 gives the tokens of [`Tokenizer::encode`], and a probability of 1 gives a token for each byte. Every result
+    /// decodes to `text`. A tokenizer that is not [`TokenizerKind::Bpe`](super::TokenizerKind::Bpe) has no merges to
+    /// skip, and the method then returns the tokens of [`Tokenizer::encode`].
     #[must_use]
     pub fn encode_with_dropout(&self, text: &str, probability: f64, random: &mut impl Rng) -> Vec<u32> {
         let Some(merges) = &self.merges else {

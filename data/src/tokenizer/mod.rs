@@ -34,11 +34,12 @@ const EOS: &str = "</s>";
 /// The token of all words outside the vocabulary of a [`TokenizerKind::Whitespace`].
 const UNK: &str = "<unk>";
 
-/// The mark, as a regular expression, that ends a piece of a word which the next piece continues. The program
+/// The mark at the end of a piece of a word that the next piece continues, as a regular expression. The program
 /// subword-nmt writes such marks.
 const MARK: &str = "@@( |$)";
 
-/// Why the library's `Result` is never an error: `Tokenizer::new` has checked that every byte, or `<unk>`, has a token.
+/// The reason why encoding never fails: `Tokenizer::new` has checked that every byte has a token, or that there is
+/// `<unk>`.
 const TOTAL: &str = "a checked tokenizer handles any text";
 
 type Inner =
@@ -54,23 +55,24 @@ pub enum TokenizerKind {
     /// Byte-pair encoding (Sennrich et al., 2016): frequent pairs of neighbouring tokens are merged.
     #[default]
     Bpe,
-    /// A unigram model (Kudo, 2018): a word is cut in the most probable way, if its pieces are independent.
+    /// A unigram model (Kudo, 2018): a word is cut into the pieces whose product of probabilities is the highest.
     Unigram,
-    /// The words between white space, for text that has been segmented by another program.
+    /// The words between white space. This kind is for text that another program has segmented.
     Whitespace,
 }
 
 /// A tokenizer with one vocabulary for both languages.
 ///
 /// A tokenizer of subwords, [`TokenizerKind::Bpe`] or [`TokenizerKind::Unigram`], splits text into words, each with the
-/// space before it, and spells the words in bytes. All 256 bytes are in the vocabulary, so that every text can be
-/// encoded and none is lost: `decode(&encode(text)) == text`.
+/// space before it, and cuts the bytes of each word into tokens. All 256 bytes are in the vocabulary, so that every
+/// text can be encoded without loss: `decode(&encode(text)) == text`.
 ///
 /// A [`TokenizerKind::Whitespace`] knows the words of its training text. Every other word becomes `<unk>`. Decoding
-/// joins words by a space, and the pieces of a word where a piece ends with the mark `@@`.
+/// puts a space between words. A piece that ends with the mark `@@` is joined to the next piece, without the mark and
+/// the space.
 ///
-/// The special tokens `<pad>`, `<s>` and `</s>` are never made of text: a sentence that contains the characters `</s>`
-/// is ordinary text, or has an unknown word.
+/// Encoding a text never gives the special tokens `<pad>`, `<s>` and `</s>`. The characters `</s>` in a sentence are
+/// encoded as ordinary text, or as an unknown word.
 #[derive(Clone, Debug)]
 pub struct Tokenizer {
     inner: Inner,
@@ -78,11 +80,12 @@ pub struct Tokenizer {
     pad: u32,
     bos: u32,
     eos: u32,
-    /// The id of `<unk>`; `None` if the tokenizer is of subwords.
+    /// The id of `<unk>`; `None` for a tokenizer of subwords.
     unk: Option<u32>,
-    /// The merges, for BPE-dropout; `None` if the tokenizer is not of the kind BPE.
+    /// The merges, for BPE-dropout; `None` if the kind is not BPE.
     merges: Option<Merges>,
-    /// The most characters that a token of the vocabulary has. A tokenizer of subwords writes a byte as a character.
+    /// The maximum number of characters in a token of the vocabulary. A tokenizer of subwords writes each byte as a
+    /// character.
     longest_token: usize,
 }
 
@@ -90,12 +93,12 @@ impl Tokenizer {
     /// Reads a `tokenizer.json` in the format of the Hugging Face tokenizers library.
     ///
     /// # Errors
-    /// [`DataError::Read`]; [`DataError::InvalidTokenizer`] if the file is damaged, holds no tokenizer of a
-    /// [`TokenizerKind`], or lacks a byte or a special token.
+    /// Returns [`DataError::Read`] if the file cannot be read. Returns [`DataError::InvalidTokenizer`] if the file is
+    /// damaged, its tokenizer is not of a [`TokenizerKind`], or a byte or a special token is missing.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, DataError> {
         let path = path.as_ref();
         let bytes = std::fs::read(path).map_err(|error| DataError::read(path, error))?;
-        // By way of a JSON value: the library panics where it reads a file that is cut short.
+        // The file is first read as a JSON value, because the library panics if it reads a truncated file itself.
         let tokenizer = serde_json::from_slice::<serde_json::Value>(&bytes)
             .and_then(serde_json::from_value::<Inner>)
             .map_err(|error| error.to_string())
@@ -106,10 +109,10 @@ impl Tokenizer {
         })
     }
 
-    /// Writes a `tokenizer.json`, which [`Tokenizer::load`] reads, through a temporary name.
+    /// Writes a `tokenizer.json`, which [`Tokenizer::load`] reads. A temporary file is renamed once it is complete.
     ///
     /// # Errors
-    /// [`DataError::Write`].
+    /// Returns [`DataError::Write`] if the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), DataError> {
         write_file(path, self.to_json())
     }
@@ -129,16 +132,16 @@ impl Tokenizer {
         self.without_special(encoding.get_ids())
     }
 
-    /// Encodes several texts on all cores, as [`Tokenizer::encode`] does, and returns the ids in the order of `texts`.
+    /// Encodes each of several texts with [`Tokenizer::encode`], on all cores. Returns the ids in the order of `texts`.
     #[must_use]
     pub fn encode_batch(&self, texts: &[&str]) -> Vec<Vec<u32>> {
-        // Text by text: the library's encoding of a batch keeps the spelling of every token until it returns, and
-        // takes longer.
+        // Each text is encoded by itself: the library's own function for batches is slower, and keeps the spelling of
+        // every token in memory.
         texts.par_iter().map(|text| self.encode(text)).collect()
     }
 
-    /// Returns a lower bound for the number of tokens of `text`. The text is not encoded, which would take a hundred
-    /// times the memory of a long text.
+    /// Returns a lower bound of the number of tokens in `text`, without encoding it. Encoding a long text takes a
+    /// hundred times its memory.
     #[must_use]
     pub fn min_tokens(&self, text: &str) -> usize {
         match self.kind {
@@ -184,8 +187,13 @@ impl Tokenizer {
         }
     }
 
-    /// Returns a token as a reader sees it: a subword with the space that starts it, a word of segmented text with its
-    /// mark, a special token by its name, a part of a character as U+FFFD. Empty for an id outside the vocabulary.
+    /// Returns a token as a reader sees it:
+    ///
+    /// - a subword with the space that it starts with;
+    /// - a word or piece of segmented text with its mark;
+    /// - a special token by its name;
+    /// - a part of a character as U+FFFD;
+    /// - an id outside the vocabulary as an empty string.
     #[must_use]
     pub fn token(&self, id: u32) -> String {
         match self.kind {
@@ -194,15 +202,21 @@ impl Tokenizer {
         }
     }
 
-    /// Returns a token as `tokenizer.json` spells it. Empty for an id outside the vocabulary.
+    /// Returns a token as `tokenizer.json` spells it; an empty string for an id outside the vocabulary.
     #[must_use]
     pub fn vocabulary_entry(&self, id: u32) -> String {
         self.inner.id_to_token(id).unwrap_or_default()
     }
 
-    /// Returns the bytes that a token adds to a text: the bytes of a subword, with the space that starts it; a word and
-    /// the space behind it; a piece of a word without its mark; nothing for a special token. The bytes of all tokens
-    /// of a text, joined, are the text that [`Tokenizer::decode`] returns, but for a space at the end.
+    /// Returns the bytes that a token adds to a text:
+    ///
+    /// - for a subword, its bytes, with the space that it starts with;
+    /// - for a word of segmented text, the word and a space after it;
+    /// - for a piece of a word, the piece without its mark;
+    /// - for a special token, no bytes.
+    ///
+    /// The joined bytes of all tokens of a text are the text that [`Tokenizer::decode`] returns, except that they may
+    /// have one more space at the end.
     #[must_use]
     pub fn surface(&self, id: u32) -> Vec<u8> {
         let entry = self.vocabulary_entry(id);
@@ -218,7 +232,7 @@ impl Tokenizer {
         }
     }
 
-    /// Returns how the tokenizer cuts text.
+    /// Returns the kind of the tokenizer.
     #[must_use]
     pub fn kind(&self) -> TokenizerKind {
         self.kind
@@ -254,7 +268,7 @@ impl Tokenizer {
         self.unk
     }
 
-    /// Replaces special tokens by `<unk>`: a word that is spelt like a special token is an unknown word.
+    /// Replaces special tokens by `<unk>`, so that a word that is spelt like a special token is an unknown word.
     fn without_special(&self, ids: &[u32]) -> Vec<u32> {
         let Some(unk) = self.unk else {
             return ids.to_vec();
@@ -265,7 +279,7 @@ impl Tokenizer {
             .collect()
     }
 
-    /// Checks everything that this crate relies on, and sets what the file of a tokenizer does not hold.
+    /// Checks the properties that this crate relies on, and computes the fields that `tokenizer.json` does not hold.
     fn new(mut inner: Inner) -> Result<Self, String> {
         if inner.get_normalizer().is_some() {
             return Err("its normalizer would change the text".to_owned());
@@ -337,7 +351,8 @@ impl Tokenizer {
 }
 
 /// Returns the byte that a character stands for in byte-level vocabularies. A byte that is a visible character in
-/// Latin-1 is written as that character; the other bytes are written, in their order, as the characters from U+0100 on.
+/// Latin-1 is written as that character. The other bytes are written as the characters from U+0100 on, in the order of
+/// the bytes.
 fn byte_of(character: char) -> Option<u8> {
     let is_seen = |byte: &u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
     match u32::from(character) {
@@ -349,7 +364,7 @@ fn byte_of(character: char) -> Option<u8> {
 }
 
 fn check_byte_level_parts(inner: &Inner) -> Result<(), String> {
-    // Splitting letters from punctuation also ensures that no subword spells a special token.
+    // Since letters are split from punctuation, no subword spells a special token.
     let splits_words = matches!(
         inner.get_pre_tokenizer(),
         Some(PreTokenizerWrapper::ByteLevel(split)) if split.use_regex && !split.add_prefix_space
@@ -379,12 +394,13 @@ fn check_whitespace_parts(inner: &Inner) -> Result<(), String> {
     Ok(())
 }
 
-/// Makes the decoder that joins words by a space and removes the marks between the pieces of a word. It is made of
-/// parts that the Hugging Face library has, so that other programs decode in the same way.
+/// Makes the decoder that puts a space between words and removes the marks between the pieces of a word. It consists of
+/// decoders of the Hugging Face library, so that other programs that load `tokenizer.json` decode in the same way.
 fn whitespace_decoder() -> DecoderWrapper {
     let mark = ReplacePattern::Regex(MARK.to_owned());
     Sequence::new(vec![
-        // No word has a space in it, and so none starts with this prefix: all words but the first get a space in front.
+        // This decoder puts a space in front of each word that does not start with the prefix. The prefix is a space,
+        // with which no word starts.
         WordPiece::new(" ".to_owned(), false).into(),
         Fuse::new().into(),
         Replace::new(mark, "").expect("the pattern is valid").into(),

@@ -17,19 +17,21 @@ use tokenizers::{
 use super::{BOS, EOS, Inner, PAD, Tokenizer, TokenizerKind, UNK, whitespace_decoder};
 use crate::error::DataError;
 
-/// The longest word, in bytes, that [`Tokenizer::train_unigram`] learns from. Longer words teach nothing, and take time
-/// and memory by the square of their length.
+/// The longest word, in bytes, that [`Tokenizer::train_unigram`] learns from. Learning from a word takes time and
+/// memory that grow with the square of its length, and longer words are not worth it.
 const MAX_WORD_LENGTH: usize = 1_000;
 
 impl Tokenizer {
-    /// The size of a subword vocabulary unless another is asked for.
+    /// The default number of tokens in a vocabulary of subwords.
     pub const DEFAULT_VOCAB_SIZE: usize = 8_000;
 
-    /// Learns a vocabulary of at most `vocab_size` tokens from `lines` of both languages. Without a size, a vocabulary
-    /// has [`Tokenizer::DEFAULT_VOCAB_SIZE`] subwords, or all words.
+    /// Learns a vocabulary of at most `vocab_size` tokens from `lines` of both languages. If `vocab_size` is `None`, a
+    /// vocabulary of subwords has at most [`Tokenizer::DEFAULT_VOCAB_SIZE`] tokens, and a vocabulary of words has all
+    /// words.
     ///
     /// # Errors
-    /// [`DataError::VocabularyTooSmall`]; [`DataError::TrainTokenizer`] if the tokenizers library fails.
+    /// Returns [`DataError::VocabularyTooSmall`] if `vocab_size` is below the minimum of the kind, and
+    /// [`DataError::TrainTokenizer`] if the tokenizers library fails.
     pub fn train<S: AsRef<str> + Send>(
         kind: TokenizerKind,
         lines: impl Iterator<Item = S> + Send,
@@ -44,11 +46,11 @@ impl Tokenizer {
     }
 
     /// Learns a byte-pair encoding. The vocabulary has the special tokens (`<pad>` 0, `<s>` 1, `</s>` 2), the 256
-    /// bytes, and then merges of pairs that occur at least twice. Equal lines give equal tokenizers.
+    /// bytes, and then merges of pairs that occur at least twice. The same lines always give the same tokenizer.
     ///
     /// # Errors
-    /// [`DataError::VocabularyTooSmall`] below 259 tokens; [`DataError::TrainTokenizer`] if the tokenizers library
-    /// fails.
+    /// Returns [`DataError::VocabularyTooSmall`] if `vocab_size` is below 259, and [`DataError::TrainTokenizer`] if the
+    /// tokenizers library fails.
     pub fn train_bpe<S: AsRef<str> + Send>(
         lines: impl Iterator<Item = S> + Send,
         vocab_size: usize,
@@ -67,13 +69,14 @@ impl Tokenizer {
         Self::new(inner).map_err(train_error)
     }
 
-    /// Learns a unigram model by expectation maximisation, which begins with all substrings of words and ends with
-    /// `vocab_size` pieces (Kudo, 2018). The vocabulary has the special tokens (`<pad>` 0, `<s>` 1, `</s>` 2), and then
-    /// the pieces by their probability, the 256 bytes among them. Equal lines give equal tokenizers.
+    /// Learns a unigram model by expectation maximisation (Kudo, 2018). It begins with the substrings of words, and
+    /// drops the least useful pieces until `vocab_size` are left. The vocabulary has the special tokens (`<pad>` 0,
+    /// `<s>` 1, `</s>` 2), and then the pieces by their probability, the 256 bytes among them. The same lines always
+    /// give the same tokenizer.
     ///
     /// # Errors
-    /// [`DataError::VocabularyTooSmall`] below 259 tokens; [`DataError::TrainTokenizer`] if the tokenizers library
-    /// fails.
+    /// Returns [`DataError::VocabularyTooSmall`] if `vocab_size` is below 259, and [`DataError::TrainTokenizer`] if the
+    /// tokenizers library fails.
     pub fn train_unigram<S: AsRef<str> + Send>(
         lines: impl Iterator<Item = S> + Send,
         vocab_size: usize,
@@ -97,8 +100,8 @@ impl Tokenizer {
             .show_progress(false)
             .build()
             .map_err(train_error)?;
-        // One thread: the library splits its sums among the threads, so that the last digits of the scores would depend
-        // on their number.
+        // The library divides its sums among the threads. One thread is used, because the rounding of the scores would
+        // depend on the number of threads.
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(1)
             .build()
@@ -125,11 +128,12 @@ impl Tokenizer {
     }
 
     /// Collects the words between white space. The vocabulary has the special tokens (`<pad>` 0, `<s>` 1, `</s>` 2,
-    /// `<unk>` 3), and then the words, the most frequent first, up to `vocab_size` tokens in all. Equal lines give
-    /// equal tokenizers.
+    /// `<unk>` 3), and then the words, the most frequent first, up to `vocab_size` tokens in all. The same lines always
+    /// give the same tokenizer.
     ///
     /// # Errors
-    /// [`DataError::VocabularyTooSmall`] below 5 tokens; [`DataError::TrainTokenizer`] if the tokenizers library fails.
+    /// Returns [`DataError::VocabularyTooSmall`] if `vocab_size` is below 5, and [`DataError::TrainTokenizer`] if the
+    /// tokenizers library fails.
     pub fn train_whitespace<S: AsRef<str> + Send>(
         lines: impl Iterator<Item = S> + Send,
         vocab_size: Option<usize>,

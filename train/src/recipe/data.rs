@@ -13,10 +13,11 @@ use super::out_of_range::{MOST, OutOfRange, check_bounds};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataSettings {
-    /// Name of an embedded corpus, `phrasebook`, in place of `train`, `valid` and `test`.
+    /// Name of an embedded corpus: `phrasebook`. With it, `train`, `valid` and `test` are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub embedded: Option<EmbeddedCorpus>,
-    /// Training pairs: a table, or a list of tables whose corpora are mixed by their weights.
+    /// Training pairs: a table that names the files of one corpus, or a list of such tables. The corpora of a list are
+    /// mixed by their weights.
     #[serde(default, with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
     pub train: Vec<CorpusFiles>,
     /// Validation pairs.
@@ -25,34 +26,38 @@ pub struct DataSettings {
     /// Test pairs, which are translated once, at the end. Default: the validation pairs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test: Option<CorpusFiles>,
-    /// How text is cut into tokens: `bpe`, `unigram` or `whitespace`. The last is for text that is segmented already;
-    /// the marks of its segments (`@@ `) are removed from translations. Default `bpe`.
+    /// How text is cut into tokens: `bpe`, `unigram` or `whitespace`. The kind `whitespace` is for text that another
+    /// program has segmented. Its marks, `@@ ` at the end of a piece of a word, are removed from translations. Default
+    /// `bpe`.
     #[serde(default)]
     pub tokenizer: TokenizerKind,
-    /// Largest size of the joint vocabulary. Default 8000 subwords, or with `whitespace` all words of the training
-    /// text.
+    /// The maximum number of tokens in the joint vocabulary. Default 8000 subwords, or with `whitespace` all words of
+    /// the training text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vocab_size: Option<usize>,
-    /// Largest number of training pairs that subwords are learnt from, spread evenly over the corpora. It limits the
-    /// memory that learning them takes. With `whitespace`, words come from all pairs. Default 500000.
+    /// The maximum number of training pairs that subwords are learnt from, spread evenly over the corpora. It limits
+    /// the memory that the learning takes. With `whitespace`, words come from all pairs. Default 500000.
     #[serde(default = "default_vocab_pairs")]
     pub vocab_pairs: usize,
-    /// BPE-dropout: the probability, in [0, 1], that a merge of a training sentence is left out, drawn anew each time.
-    /// Above 0 it may make batches longer than `training.batch_tokens`. Default 0.
+    /// BPE-dropout: the probability, in [0, 1], with which each applicable merge is skipped when a training sentence is
+    /// cut into tokens. The merges are drawn anew each time the sentence is taken. Above 0, a batch may have more
+    /// tokens than `training.batch_tokens`. Default 0.
     #[serde(default)]
     pub bpe_dropout: f64,
-    /// Length of the longest sentence of a training pair, in tokens, `</s>` included. Longer pairs are dropped and
-    /// counted. Default 100, and never more than the model's positions.
+    /// The maximum number of tokens in either sentence of a training pair, `</s>` included. Pairs with a longer
+    /// sentence are dropped and counted. Default 100. If the model has fewer positions, their number is the maximum.
     #[serde(default = "default_max_length")]
     pub max_length: usize,
-    /// Largest ratio of the lengths of a training pair's sentences, in tokens. Default 4.
+    /// The maximum ratio of the longer to the shorter sentence of a training pair, both in tokens. Pairs above it are
+    /// dropped and counted. Default 4.
     #[serde(default = "default_max_ratio")]
     pub max_ratio: f32,
     /// How BLEU finds words: `13a` for text as people write it, or `none` for text whose words and punctuation are
     /// separated already. Default `13a`.
     #[serde(default)]
     pub bleu: BleuTokenizer,
-    /// Which training pairs are dropped as text, before their lengths are.
+    /// The rules by which training pairs are dropped for their text, before they are cut into tokens and their lengths
+    /// are known.
     #[serde(default)]
     pub clean: Cleaning,
 }
@@ -70,22 +75,24 @@ pub enum EmbeddedCorpus {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CorpusFiles {
-    /// File of source sentences, one a line, or in a file named .sgm one a `<seg>`.
+    /// File of source sentences: one on each line, or in a file named `.sgm` one in each `<seg>`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<PathBuf>,
     /// File of their translations, in the format of `source`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<PathBuf>,
-    /// File with a source sentence, a tab and a target sentence on each line, in place of the two files.
+    /// File with a source sentence, a tab and a target sentence on each line. With it, `source` and `target` are left
+    /// out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tsv: Option<PathBuf>,
-    /// How often an epoch takes each training pair, on average. Only training pairs have a weight. Default 1.
+    /// Number of times that an epoch takes each training pair, on average. Only training pairs have a weight. Default
+    /// 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight: Option<f64>,
 }
 
 impl CorpusFiles {
-    /// Returns the text in the files; `None` unless either both files or the one file of two columns are named.
+    /// Returns the text in the files. Returns `None` unless either `source` and `target` are named, or `tsv` alone.
     #[must_use]
     pub fn text(&self) -> Option<ParallelText> {
         match (&self.source, &self.target, &self.tsv) {
@@ -118,7 +125,7 @@ impl DataSettings {
         check_bounds("data.clean.max_repeats", Some(self.clean.max_repeats), 0..=MOST)
     }
 
-    /// Checks the settings that have no bounds of their own, and that they go together.
+    /// Checks the settings that are not whole numbers, and that the settings go together.
     pub(super) fn validate(&self) -> Result<(), OutOfRange> {
         if self.max_ratio.is_nan() || self.max_ratio < 1.0 {
             return OutOfRange::of("data.max_ratio", "must be at least 1");
@@ -151,18 +158,18 @@ impl DataSettings {
             });
         }
         let train = self.train.iter().enumerate().map(|(index, files)| {
-            // A single corpus may be written as a table that is in no list.
-            let place = match self.train.len() {
+            // A single corpus may be written as a table outside a list, without an index.
+            let field = match self.train.len() {
                 1 => "data.train".to_owned(),
                 _ => format!("data.train.{index}"),
             };
-            ("data.train", place, files)
+            ("data.train", field, files)
         });
         let held_out = [("data.valid", &self.valid), ("data.test", &self.test)];
         let held_out = held_out
             .into_iter()
             .filter_map(|(name, files)| Some((name, name.to_owned(), files.as_ref()?)));
-        for (name, place, files) in train.chain(held_out) {
+        for (name, field, files) in train.chain(held_out) {
             let (key, problem) = match files.weight {
                 _ if files.text().is_none() => ("", "needs source and target, or tsv"),
                 Some(_) if name != "data.train" => {
@@ -174,7 +181,7 @@ impl DataSettings {
                 _ => continue,
             };
             return Err(OutOfRange {
-                field: place + key,
+                field: field + key,
                 reason: format!("{name} {problem}"),
             });
         }
@@ -183,7 +190,7 @@ impl DataSettings {
 }
 
 mod one_or_many {
-    //! The serialization of a list of corpora, of which a single one is written without the list: `train = { … }`.
+    //! The serialization of a list of corpora. A list of one corpus is written as the corpus alone: `train = { … }`.
 
     use std::fmt;
 

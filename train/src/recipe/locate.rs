@@ -7,9 +7,9 @@ use toml::de::{DeTable, DeValue};
 
 use crate::place::Place;
 
-/// Returns the place of the setting `field`, a dotted key in which a number stands for a table of a list. It is the
-/// last of `overrides` that gave the setting. Otherwise it is the setting's line in the file, or the line of the
-/// innermost section around it if the file leaves it out.
+/// Returns the place where the setting `field` was given: the last of `overrides` that gave it, or else its line in the
+/// file. If the file leaves the setting out, that is the line of the innermost section around it. `field` is a dotted
+/// key, in which a number is an index in a list of tables.
 pub(super) fn place_of(field: &str, path: &Path, text: &str, overrides: &[String]) -> Place {
     let gave_it = |assignment: &&String| overlap(assignment.split('=').next().unwrap_or_default(), field);
     match overrides.iter().rfind(gave_it) {
@@ -26,7 +26,7 @@ pub(super) fn place_in_file(path: &Path, text: &str, span: Option<Range<usize>>)
     }
 }
 
-/// Returns whether two dotted keys are equal, or one is a section that the other is in.
+/// Returns whether two dotted keys are equal, or one of them is a section that holds the other.
 fn overlap(one: &str, other: &str) -> bool {
     let mut parts = one.trim().split('.').zip(other.split('.'));
     parts.all(|(one, other)| one == other)

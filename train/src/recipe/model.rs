@@ -19,8 +19,8 @@ const OF_TOKENIZER: [&str; 2] = ["vocab_size", "pad_id"];
 
 /// The shape of the network: a preset, and settings that differ from it.
 ///
-/// A recipe writes `preset = "tiny"` and any other field of a [`TransformerConfig`] but `vocab_size` and `pad_id`,
-/// which the tokenizer decides.
+/// A recipe writes `preset = "tiny"`, and may write any field of a [`TransformerConfig`] except `vocab_size` and
+/// `pad_id`, which the tokenizer decides.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelSettings {
     preset: Preset,
@@ -40,7 +40,7 @@ impl ModelSettings {
         }
     }
 
-    /// Checks the sizes, each by itself.
+    /// Checks that each size by itself lies within its bounds.
     pub(super) fn check_bounds(&self) -> Result<(), OutOfRange> {
         match self.config.validate() {
             Err(error @ (ConfigError::Zero { .. } | ConfigError::TooLarge { .. })) => Err(error.into()),
@@ -49,22 +49,14 @@ impl ModelSettings {
     }
 }
 
-/// The setting to change, and the reason in terms of the recipe.
+/// Names the setting of the recipe to change, and gives the reason in terms of the recipe.
 impl From<ConfigError> for OutOfRange {
     fn from(error: ConfigError) -> Self {
-        let field = match error {
-            ConfigError::Zero { field } | ConfigError::TooLarge { field, .. } => field,
-            ConfigError::Heads { .. } => "n_heads",
-            ConfigError::OddWidth { .. } => "d_model",
-            ConfigError::Dropout { .. } => "dropout",
-            ConfigError::Padding { .. } => "vocab_size",
+        let field = match error.field() {
+            // A recipe sets the tokenizer's part of the shape by the size of the vocabulary alone.
+            field if OF_TOKENIZER.contains(&field) => "data.vocab_size".to_owned(),
+            field => format!("model.{field}"),
         };
-        let section = if OF_TOKENIZER.contains(&field) {
-            "data"
-        } else {
-            "model"
-        };
-        let field = format!("{section}.{field}");
         let reason = match error {
             ConfigError::TooLarge { size, most, .. } => {
                 format!("{field} is {size}, but must lie in [1, {most}]")
@@ -122,8 +114,9 @@ impl<'de> Deserialize<'de> for ModelSettings {
     }
 }
 
-/// The fields of a [`TransformerConfig`]: those that a recipe gives, and then the preset's values of the others. The
-/// given ones come straight from the recipe's reader, so that an error has the line of the wrong key or value.
+/// The fields of a [`TransformerConfig`] as a reader finds them: first those that the recipe gives, and then the others
+/// with the preset's values. The given fields come straight from the recipe's reader, so that an error has the line of
+/// the wrong key or value.
 struct Overlay<'de, A> {
     recipe: A,
     preset: Option<Preset>,
@@ -165,7 +158,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Overlay<'de, A> {
     }
 }
 
-/// Reads a key of `[model]`, and refuses those that it cannot have.
+/// Reads a key of `[model]`, and refuses an unknown one.
 struct KnownKey;
 
 impl<'de> DeserializeSeed<'de> for KnownKey {

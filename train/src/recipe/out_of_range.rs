@@ -5,19 +5,20 @@ use std::ops::RangeInclusive;
 
 use attend_infer::search::SearchError;
 
-/// The largest count of anything: more than any run lasts or any corpus has, and far from overflowing.
+/// The maximum of counts without a closer bound, such as updates or pairs. No run and no corpus comes near it, and sums
+/// with it do not overflow.
 pub(super) const MOST: u64 = 1_000_000_000_000;
 
 /// A setting that no run can use.
 pub(super) struct OutOfRange {
-    /// The setting's dotted key, in which a number stands for a table of a list: `data.train.0`.
+    /// The setting's dotted key. A number in it is an index in a list of tables: `data.train.0` is the first corpus.
     pub(super) field: String,
-    /// What is wrong, with the key.
+    /// What is wrong, in a sentence that names the key.
     pub(super) reason: String,
 }
 
 impl OutOfRange {
-    /// Returns the error that the setting `field` is what `reason` says of it.
+    /// Returns the error of a setting: `reason` is what follows the name of the setting in the message.
     pub(super) fn of(field: &str, reason: &str) -> Result<(), Self> {
         Err(Self {
             field: field.to_owned(),
@@ -35,12 +36,12 @@ impl From<SearchError> for OutOfRange {
     }
 }
 
-/// Checks that a whole number, if it is given, lies within its bounds. Upper bounds lie beyond every use; they keep a
-/// slip of the finger from asking for more memory than there is, or for a number that TOML cannot write.
+/// Checks that a whole number, if it is given, lies within its bounds. Upper bounds lie beyond every use. They stop a
+/// typing error from asking for more memory than there is, or for a number that TOML cannot write.
 ///
 /// # Errors
 ///
-/// If it lies outside.
+/// Returns an [`OutOfRange`] that names the bounds if the number lies outside them.
 pub(super) fn check_bounds<N: Copy + Display>(
     field: &str,
     number: Option<N>,

@@ -8,27 +8,28 @@ use crate::metric::Metric;
 use crate::optimizer::OptimizerKind;
 use crate::schedule::{Schedule, ScheduleKind};
 
-/// The updates of a run. A run ends at the first of its limits, `updates`, `epochs` and `minutes`, of which it needs
-/// one at least.
+/// The updates of a run. At least one of `updates`, `epochs` and `minutes` must be set. The run ends at the first of
+/// these limits that it reaches, or earlier if `patience` is set and runs out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingSettings {
-    /// Largest number of updates.
+    /// The maximum number of updates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updates: Option<usize>,
-    /// Largest number of passes through the training pairs.
+    /// The maximum number of passes through the training pairs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epochs: Option<u64>,
-    /// Largest number of minutes of training and validation. Pauses before a resume do not count, nor does the final
-    /// test.
+    /// The maximum number of minutes of training and validation. Neither pauses before a resume nor the final test
+    /// counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub minutes: Option<f64>,
-    /// Budget of a batch: number of sentence pairs times the number of tokens of its longest sentence. Padding to the
-    /// longest sentence counts, padding to a multiple of eight that some devices want does not. Default 4096.
+    /// The maximum size of a batch: its number of sentence pairs times the number of tokens in its longest sentence. So
+    /// padding to the longest sentence counts. The padding to a multiple of eight that some devices want does not
+    /// count. Default 4096.
     #[serde(default = "default_batch_tokens")]
     pub batch_tokens: usize,
-    /// Number of batches in an update. Their gradients are added up before one step is taken, as if they were one
-    /// batch. Default 1.
+    /// Number of batches in an update. Their gradients are added up before the optimizer takes one step, as if they
+    /// were one batch. Default 1.
     #[serde(default = "default_accumulate")]
     pub accumulate: usize,
     /// Learning rate after the warm-up: `noam`, `inverse-square-root`, `cosine` or `constant`. Default
@@ -39,8 +40,8 @@ pub struct TrainingSettings {
     /// `float32`.
     #[serde(default)]
     pub dtype: Precision,
-    /// Highest learning rate, reached at the end of the warm-up. For the schedule `noam`, the factor of the paper's
-    /// rate.
+    /// Highest learning rate, reached at the end of the warm-up. For the schedule `noam`, it is the factor of the rate
+    /// of Vaswani et al. (2017).
     pub learning_rate: f64,
     /// Number of updates over which the learning rate rises. Default 4000.
     #[serde(default = "default_warmup")]
@@ -48,40 +49,42 @@ pub struct TrainingSettings {
     /// `adam` or `adamw`. Default `adam`.
     #[serde(default)]
     pub optimizer: OptimizerKind,
-    /// Weight decay λ of `adamw`: an update multiplies each weight by 1 - λ · learning rate. Default 0.
+    /// Weight decay of `adamw`: besides the step along the gradient, a weight w loses learning_rate · weight_decay · w
+    /// in each update. Default 0.
     #[serde(default)]
     pub weight_decay: f64,
-    /// Label smoothing ε, in [0, 1) (section 5.4). Default 0.1.
+    /// Label smoothing ε, in [0, 1) (Vaswani et al., 2017, section 5.4). Default 0.1.
     #[serde(default = "default_label_smoothing")]
     pub label_smoothing: f64,
-    /// Global norm to which larger gradients are scaled down; 0 for no clipping. Default 1.
+    /// The maximum global gradient norm. Gradients of a larger norm are scaled down to it; 0 turns clipping off.
+    /// Default 1.
     #[serde(default = "default_clip_norm")]
     pub clip_norm: f64,
-    /// Number of updates between two validations, each of which writes a checkpoint. Default 500.
+    /// Number of updates between two validations. Each validation writes a checkpoint. Default 500.
     #[serde(default = "default_validate_every")]
     pub validate_every: usize,
-    /// Number of updates between two checkpoints, besides those of validations. Default: `validate_every`.
+    /// Number of updates between two checkpoints, apart from the checkpoints of validations. Default: `validate_every`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint_every: Option<usize>,
     /// Score on the validation pairs by which the best weights are chosen: `bleu`, `chrf`, `perplexity` or `loss`.
     /// Default `bleu`.
     #[serde(default)]
     pub metric: Metric,
-    /// Number of validations in a row, none of them better than the best before, after which the run ends. If it is
-    /// left out, the run goes on to its limit.
+    /// The run ends after this many validations in a row without a new best score. If it is left out, only the other
+    /// limits end the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patience: Option<usize>,
     /// Number of checkpoints whose weights are averaged: the last ones at multiples of `checkpoint_every`. The average
-    /// is validated and kept in place of the weights of one update.
+    /// is validated and saved, not the weights of a single update.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub average_last: Option<usize>,
-    /// Number of validations whose weights are averaged: the best ones. The average is validated and kept in place of
-    /// the weights of one update. A validation then takes twice the time, since the weights of its update are scored as
-    /// well.
+    /// Number of validations whose weights are averaged: the best ones. The average is validated and saved, not the
+    /// weights of a single update. A validation then takes twice the time, since it also scores the weights of its own
+    /// update alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub average_best: Option<usize>,
     /// Decay, in (0, 1), of an exponential moving average of the weights; 0.999 is usual. The average is validated and
-    /// kept in place of the weights of one update.
+    /// saved, not the weights of a single update.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ema: Option<f64>,
     /// Number of updates between two records in `metrics.jsonl`. Default 50.
@@ -112,10 +115,11 @@ fn default_log_every() -> usize {
 }
 
 impl TrainingSettings {
-    /// The keys that decide when a run ends. They may change when a run is resumed.
+    /// The keys that decide when a run ends. They may change when a run is resumed, except for `updates` with the
+    /// schedule `cosine`, whose learning rates depend on it.
     pub(crate) const LIMITS: [&str; 4] = ["updates", "epochs", "minutes", "patience"];
 
-    /// Returns the number of updates between two checkpoints, besides those of validations.
+    /// Returns the number of updates between two checkpoints, apart from the checkpoints of validations.
     #[must_use]
     pub fn checkpoint_every(&self) -> usize {
         self.checkpoint_every.unwrap_or(self.validate_every)
@@ -157,7 +161,7 @@ impl TrainingSettings {
         check_bounds("training.average_best", self.average_best, 1..=MOST)
     }
 
-    /// Checks the settings that have no bounds of their own, and that they go together.
+    /// Checks the settings that are not whole numbers, and that the settings go together.
     pub(super) fn validate(&self) -> Result<(), OutOfRange> {
         if (self.updates, self.epochs, self.minutes) == (None, None, None) {
             return OutOfRange::of(

@@ -18,7 +18,7 @@ const TRAINING: RGBColor = RGBColor(37, 99, 235);
 const VALIDATION: RGBColor = RGBColor(217, 94, 15);
 const CHRF: RGBColor = RGBColor(13, 148, 136);
 
-/// What does not change in a run.
+/// The facts on the page that do not change during a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Subject {
     /// Name of the run.
@@ -32,11 +32,11 @@ pub(crate) struct Subject {
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Status<'a> {
-    /// It goes on.
+    /// The run goes on.
     Running(Progress),
-    /// It was stopped before its end.
+    /// The run was stopped before its end.
     Stopped(Progress),
-    /// It has ended; the sentence is about the weights in the model folder.
+    /// The run has ended. The text is a sentence about the weights in the model folder.
     Finished(&'a str),
 }
 

@@ -8,7 +8,7 @@ use plotters::prelude::*;
 
 /// Size of a plot; a page may scale it.
 const SIZE: (u32, u32) = (560, 310);
-/// The largest number of points of a line: more could not be told apart.
+/// The maximum number of points in a line. More points could not be distinguished.
 const MAX_POINTS: usize = 500;
 const GRID: RGBColor = RGBColor(226, 230, 235);
 const AXIS: RGBColor = RGBColor(148, 158, 170);
@@ -41,7 +41,7 @@ pub(super) struct Line {
     pub(super) color: RGBColor,
     /// Whether each point is marked, for lines of few points.
     pub(super) has_marks: bool,
-    /// Updates, each with the value after it.
+    /// The points: the number of an update, and the value after that update.
     pub(super) points: Vec<(usize, f64)>,
 }
 
@@ -140,7 +140,7 @@ impl Plot {
         }
     }
 
-    /// Returns the number of decimals that tell the labels of the values apart.
+    /// Returns the number of decimals that the labels of the value axis need, so that no two of them are equal.
     fn digits(&self) -> usize {
         let Range { start, end } = self.values();
         let magnitude = match self.axis {
@@ -151,7 +151,7 @@ impl Plot {
     }
 }
 
-/// Writes a number with commas between the thousands, and with at most so many decimals: `1,234.5`.
+/// Writes a number with commas between the thousands, and with at most `digits` decimals: `1,234.5`.
 fn label(number: f64, digits: usize) -> String {
     let text = format!("{:.digits$}", number.abs());
     let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));
@@ -165,7 +165,7 @@ fn label(number: f64, digits: usize) -> String {
     )
 }
 
-/// Lists the numbers 1, 2 and 5 times powers of ten that lie in a range, or of a wide range powers of ten alone.
+/// Lists the numbers in a range that are 1, 2 or 5 times a power of ten. In a wide range, lists only powers of ten.
 fn one_two_five(range: &Range<f64>) -> Vec<f64> {
     let is_wide = range.end / range.start > 1e3;
     let factors: &[f64] = if is_wide { &[1.0] } else { &[1.0, 2.0, 5.0] };
@@ -176,7 +176,8 @@ fn one_two_five(range: &Range<f64>) -> Vec<f64> {
         .collect()
 }
 
-/// Returns the points of a line. If there are too many, each stands for the mean of equally many neighbours.
+/// Returns the points of a line. If there are more than [`MAX_POINTS`], averages groups of neighbouring points of equal
+/// size.
 fn thinned(points: &[(usize, f64)]) -> Vec<(f64, f64)> {
     let group = points.len().div_ceil(MAX_POINTS).max(1);
     let mean = |points: &[(usize, f64)]| {

@@ -63,13 +63,13 @@ pub(super) struct EventFile {
 }
 
 impl EventFile {
-    /// Writes the records of a run that has gone on for `seconds` into a new event file, and removes older ones. The
-    /// new name has a TensorBoard that shows the run read the file from its beginning. An event's time of day is the
-    /// time at which the run began plus the seconds of its record.
+    /// Writes `records` into a new event file, and removes older event files. The new file has a new name, which makes
+    /// a running TensorBoard reread the run from its beginning. The run has taken `seconds` so far, without pauses. The
+    /// time of an event is the time at which the run began plus the seconds of the event's record.
     ///
     /// # Errors
     ///
-    /// If the folder or a file in it cannot be written.
+    /// Returns [`DataError::Write`] if the folder or a file in it cannot be written.
     pub(super) fn create(run_folder: &Path, records: &[Record], seconds: f64) -> Result<Self, DataError> {
         let folder = run_folder.join(TENSORBOARD);
         let now = SystemTime::now();
@@ -99,7 +99,7 @@ impl EventFile {
     ///
     /// # Errors
     ///
-    /// If the file cannot be written.
+    /// Returns [`DataError::Write`] if the file cannot be written.
     pub(super) fn write(&mut self, record: &Record) -> Result<(), DataError> {
         self.append(&framed(&self.event(record)))
     }
@@ -125,7 +125,7 @@ impl EventFile {
     }
 }
 
-/// Makes the folder, or removes the event files in it.
+/// Creates the folder if it does not exist. Otherwise removes the event files in it.
 fn clear(folder: &Path) -> io::Result<()> {
     match fs::create_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -147,7 +147,8 @@ fn framed(event: &Event) -> Vec<u8> {
     [&length[..], &masked_sum(&length), &message, &masked_sum(&message)].concat()
 }
 
-/// Masks a sum as TFRecords do: the sum of data that holds sums of itself would be a poor check.
+/// Masks a CRC as the TFRecord format does. The format stores masked CRCs because the CRC of data that itself contains
+/// CRCs is a weak check.
 fn masked(sum: u32) -> u32 {
     sum.rotate_right(15).wrapping_add(0xa282_ead8)
 }

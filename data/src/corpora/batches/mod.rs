@@ -16,29 +16,28 @@ use crate::tokenizer::Tokenizer;
 /// How far a run has come through its data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
-    /// The number of the epoch, which is a pass through the training data, counted from zero.
+    /// The index of the epoch, counted from 0. An epoch is a pass through the training data.
     pub epoch: u64,
-    /// The number of batches of that epoch that have been taken.
+    /// The number of batches of this epoch that have been taken.
     pub batch: usize,
 }
 
-/// BPE-dropout: each sentence is cut into tokens anew whenever it is trained on, as
-/// [`Tokenizer::encode_with_dropout`] cuts it.
+/// BPE-dropout: [`Tokenizer::encode_with_dropout`] cuts each sentence into tokens anew whenever it is trained on.
 #[derive(Clone, Debug)]
 pub struct BpeDropout {
     /// The tokenizer that encoded the sentences.
     pub tokenizer: Tokenizer,
-    /// The probability, in [0, 1], that a merge is left out.
+    /// The probability, in [0, 1], with which each applicable merge is skipped.
     pub probability: f64,
-    /// The most tokens of a sentence, `</s>` included. A sentence that would become longer keeps the encoding without
-    /// dropout.
+    /// The maximum number of tokens in a sentence, `</s>` included. A sentence that would become longer is encoded
+    /// without dropout.
     pub max_length: usize,
 }
 
 impl BpeDropout {
-    /// Cuts an example anew, by the random numbers of its place in the order of an epoch.
-    fn cut(&self, example: Example, seed: u64, epoch: u64, place: u64) -> Example {
-        let mut random = dropout_random(seed, epoch, place);
+    /// Cuts an example anew. `index` is the index of the example in the epoch, which decides the random numbers.
+    fn cut(&self, example: Example, seed: u64, epoch: u64, index: u64) -> Example {
+        let mut random = dropout_random(seed, epoch, index);
         let mut cut_side = |ids: Vec<u32>| {
             let text = self.tokenizer.decode(&ids);
             let mut cut = self
@@ -56,8 +55,8 @@ impl BpeDropout {
 
 /// The endless sequence of batches that a run trains on, epoch after epoch.
 ///
-/// The batches of an epoch depend on the examples, the budget of tokens, the seed and the number of the epoch alone. So
-/// a run that goes on from any [`Position`] takes the batches that it would have taken without the stop.
+/// The batches of an epoch depend only on the examples, the maximum number of tokens in a batch, the seed and the
+/// epoch. So a run that goes on from a [`Position`] takes the batches that it would have taken without the stop.
 #[derive(Clone, Debug)]
 pub struct Batches {
     examples: Arc<Mixture>,
@@ -70,10 +69,10 @@ pub struct Batches {
 }
 
 impl Batches {
-    /// Begins at `position`. A batch keeps `rows × longest side ≤ max_tokens`; see [`BatchPlan::new`].
+    /// Begins at `position`. A batch satisfies `rows × longest side ≤ max_tokens`; see [`BatchPlan::new`].
     ///
     /// # Panics
-    /// If there are no examples, of which no batch can be made.
+    /// Panics if `examples` is empty.
     #[must_use]
     pub fn starting_at(examples: Arc<Mixture>, max_tokens: usize, seed: u64, position: Position) -> Self {
         assert!(!examples.is_empty(), "batches are made of examples");
@@ -87,8 +86,8 @@ impl Batches {
         }
     }
 
-    /// Cuts each sentence anew by BPE-dropout whenever it is taken. Which examples share a batch does not change, so
-    /// that a batch of sentences with more tokens may exceed the budget.
+    /// Cuts each sentence anew by BPE-dropout whenever it is taken. The batches are still planned by the lengths
+    /// without dropout, so that a batch may have more tokens than `max_tokens`.
     #[must_use]
     pub fn with_bpe_dropout(self, dropout: BpeDropout) -> Self {
         Self {
@@ -97,19 +96,20 @@ impl Batches {
         }
     }
 
-    /// Returns the position of the next batch. After the last batch of an epoch, that is one past the end of the epoch.
+    /// Returns the position of the next batch. After the last batch of an epoch, it is one past the end of this epoch,
+    /// not the start of the next.
     #[must_use]
     pub fn position(&self) -> Position {
         self.position
     }
 
-    /// Returns the number of passes through the data so far, the one under way as a fraction.
+    /// Returns the number of passes through the data so far. The current pass counts as a fraction.
     #[must_use]
     pub fn epochs(&self) -> f64 {
         self.position.epoch as f64 + self.position.batch as f64 / self.plan.len() as f64
     }
 
-    /// Returns the batches of the epoch under way, those that have been taken included.
+    /// Returns all batches of the current epoch, including those that have been taken.
     #[must_use]
     pub fn plan(&self) -> &BatchPlan {
         &self.plan
@@ -122,10 +122,10 @@ impl Batches {
             if let Some(batch) = self.plan.batch(position.batch) {
                 self.position.batch += 1;
                 // An epoch has fewer than 2³² examples, and so has a batch.
-                let places = (position.batch as u64) << 32..;
-                let examples = batch.iter().zip(places);
+                let indices = (position.batch as u64) << 32..;
+                let examples = batch.iter().zip(indices);
                 return examples
-                    .map(|(&number, place)| self.example(number, position.epoch, place))
+                    .map(|(&number, index)| self.example(number, position.epoch, index))
                     .collect();
             }
             let epoch = self.position.epoch + 1;
@@ -134,11 +134,12 @@ impl Batches {
         }
     }
 
-    /// Reads an example, cut as BPE-dropout cuts it at a place in the order of an epoch.
-    fn example(&self, number: u32, epoch: u64, place: u64) -> Example {
+    /// Reads the example at index `number` of the mixture. BPE-dropout, if there is one, cuts it by the random numbers
+    /// of its index `index` in the epoch.
+    fn example(&self, number: u32, epoch: u64, index: u64) -> Example {
         let example = self.examples.get(number);
         match &self.bpe_dropout {
-            Some(dropout) => dropout.cut(example, self.seed, epoch, place),
+            Some(dropout) => dropout.cut(example, self.seed, epoch, index),
             None => example,
         }
     }
@@ -146,7 +147,7 @@ impl Batches {
 
 /// Plans the batches of an epoch.
 fn plan(examples: &Mixture, max_tokens: usize, seed: u64, epoch: u64) -> BatchPlan {
-    // Collected first: a plan that knows how many are to come takes half the memory.
+    // The indices are collected first, because planning takes half the memory if the number of examples is known.
     let numbers: Vec<u32> = examples.epoch(seed, epoch).collect();
     let lengths = numbers
         .into_iter()

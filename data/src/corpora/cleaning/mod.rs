@@ -1,5 +1,5 @@
-//! Dropping sentence pairs that teach a translator nothing, or something wrong, before they are encoded. Their lengths
-//! are judged later, in tokens, by a [`Filter`](crate::corpora::filter::Filter).
+//! Cleaning: dropping sentence pairs that would not help training or would harm it, judged by their text before they
+//! are encoded. A [`Filter`](crate::corpora::filter::Filter) judges their lengths in tokens afterwards.
 
 #[cfg(test)]
 mod tests;
@@ -13,23 +13,25 @@ use unicode_script::{Script, UnicodeScript};
 use crate::error::DataError;
 use crate::sentence_pair::SentencePair;
 
-/// Which pairs of a training corpus to keep, judged by their text. The defaults drop no pair that is worth training on.
+/// The rules by which pairs of a training corpus are dropped for their text. The defaults drop only pairs that are not
+/// worth training on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cleaning {
-    /// Whether to drop a pair that has occurred before in the corpus. Default true.
+    /// Whether a pair is dropped if the same pair occurred earlier in the corpus. Default true.
     pub duplicates: bool,
-    /// Whether to drop a pair whose two sides are the same text, which nobody has translated. Default true.
+    /// Whether a pair is dropped if its two sides are the same text, and so not a translation. Default true.
     pub copies: bool,
-    /// The most pairs of a corpus that may have the same source, or the same target; 0 for no limit. A sentence that
-    /// occurs more often comes from the frame of web pages, or from an error in the alignment. Default 100.
+    /// The maximum number of pairs of a corpus that may have the same source or the same target; 0 for no limit. A
+    /// sentence that occurs more often usually comes from the menus of web pages or from an error in the alignment.
+    /// Default 100.
     pub max_repeats: usize,
     /// The scripts of the source language, by their names in Unicode, such as `["Latin"]`. A pair is dropped if fewer
-    /// than half of the letters of its source belong to them. Default none, for no check.
+    /// than half of the letters in its source belong to these scripts. An empty list, the default, turns the check off.
     #[serde(with = "script_names", skip_serializing_if = "Vec::is_empty")]
     pub source_scripts: Vec<Script>,
-    /// The scripts of the target language. A pair is dropped if fewer than half of the letters of its target belong to
-    /// them. Default none, for no check.
+    /// The scripts of the target language, by their names in Unicode. A pair is dropped if fewer than half of the
+    /// letters in its target belong to these scripts. An empty list, the default, turns the check off.
     #[serde(with = "script_names", skip_serializing_if = "Vec::is_empty")]
     pub target_scripts: Vec<Script>,
 }
@@ -46,8 +48,9 @@ impl Default for Cleaning {
     }
 }
 
-/// How many pairs [`Cleaned`] has kept, and how many it has dropped for which reason. A pair counts once, under the
-/// first reason that applies, in the order of the fields. The manifest of a prepared folder holds these numbers.
+/// The number of pairs that [`Cleaned`] has kept, and the numbers of pairs that it has dropped for each reason. A pair
+/// that could be dropped for several reasons counts for the first one, in the order of the fields. The manifest of a
+/// prepared folder holds these numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CleaningCounts {
@@ -72,10 +75,12 @@ impl CleaningCounts {
     }
 }
 
-/// The pairs of a corpus that [`Cleaning`] keeps, in their order. Errors pass through.
+/// An iterator over the pairs of a corpus that [`Cleaning`] keeps, in their order. Errors of the inner iterator are
+/// passed on.
 ///
-/// The pairs are not held in memory, but a hash of 64 bits for each pair kept, and one with a count for each different
-/// sentence. Among ten million pairs, two that differ have equal hashes with a probability of 1 to 400,000.
+/// The iterator does not hold the pairs in memory. It holds a hash of 64 bits for each pair that it has kept, and a
+/// hash and a count for each different sentence. The probability that any two of ten million different pairs have the
+/// same hash is about 1 in 400,000.
 pub(crate) struct Cleaned<I> {
     pairs: I,
     cleaning: Cleaning,
@@ -86,7 +91,7 @@ pub(crate) struct Cleaned<I> {
 }
 
 impl Cleaning {
-    /// Returns the pairs to keep.
+    /// Returns an iterator over the pairs that these rules keep.
     pub(crate) fn clean<I>(&self, pairs: I) -> Cleaned<I>
     where
         I: Iterator<Item = Result<SentencePair, DataError>>,
@@ -103,12 +108,13 @@ impl Cleaning {
 }
 
 impl<I> Cleaned<I> {
-    /// Returns how many pairs have been kept and dropped so far.
+    /// Returns the numbers of pairs that have been kept and dropped so far.
     pub(crate) fn counts(&self) -> CleaningCounts {
         self.counts
     }
 
-    /// Returns the counter of `pair`: [`CleaningCounts::kept`] if it is to be kept, that of the reason if not.
+    /// Returns the counter in which `pair` counts: [`CleaningCounts::kept`] if the pair is kept, or else the counter of
+    /// the reason why it is dropped.
     fn judge(&mut self, pair: &SentencePair) -> &mut usize {
         let (source, target) = (pair.source.trim(), pair.target.trim());
         let Cleaning {
@@ -161,8 +167,8 @@ impl<I: Iterator<Item = Result<SentencePair, DataError>>> Iterator for Cleaned<I
     }
 }
 
-/// Returns whether at least half of the letters of `text` belong to `scripts`. Digits, punctuation and other signs that
-/// many scripts share are not counted. True for a text without letters, and if there are no `scripts` to check.
+/// Returns whether at least half of the letters of `text` belong to `scripts`. Letters and signs that many scripts
+/// share are not counted. Returns true for a text without letters, and if `scripts` is empty.
 fn is_mostly_in(text: &str, scripts: &[Script]) -> bool {
     if scripts.is_empty() {
         return true;

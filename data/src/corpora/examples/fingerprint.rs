@@ -13,11 +13,12 @@ use crate::corpora::parallel_text::ParallelText;
 use crate::error::DataError;
 use crate::tokenizer::Tokenizer;
 
-/// Returns the name of the folder into which `text` is prepared: 32 hexadecimal digits of a SHA-256 sum over the
-/// content of its files (not their names), the cleaning, the tokenizer, the filter and the version of the format.
+/// Returns the name of the folder into which `text` is prepared: the first 32 hexadecimal digits of a SHA-256 sum. The
+/// sum depends on the content of the text's files (not on their names), the cleaning, the tokenizer, the filter and the
+/// version of the format.
 ///
 /// # Errors
-/// [`DataError::Read`].
+/// Returns [`DataError::Read`] if a file of the text cannot be read.
 pub(super) fn fingerprint(
     text: &ParallelText,
     cleaning: &Cleaning,
@@ -51,7 +52,8 @@ pub(super) fn fingerprint(
     Ok(sum[..16].iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// A hash over fields. The length of each field is hashed with it, so that no two lists of fields give equal bytes.
+/// A hash over fields. The length of each field is hashed with the field, so that two different lists of fields never
+/// give the same bytes.
 struct ContentHash(Sha256);
 
 impl ContentHash {
@@ -63,7 +65,8 @@ impl ContentHash {
     /// Adds the content of a file, and the ending of its name, which decides how the content is read.
     fn file(&mut self, path: &Path) -> Result<(), DataError> {
         self.field(path.extension().unwrap_or_default().as_encoded_bytes());
-        // The sum of the file, and not its bytes: their number, which a field begins with, is known only at their end.
+        // The file's own SHA-256 sum is hashed, not its bytes: a field begins with its length, which is known only
+        // at the end of the file.
         let file = File::open(path).map_err(|error| DataError::read(path, error))?;
         let mut contents = BufReader::with_capacity(1 << 20, file);
         let mut sum = Sha256::new();

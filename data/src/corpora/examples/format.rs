@@ -10,8 +10,8 @@ use crate::corpora::filter::FilterCounts;
 use crate::error::DataError;
 use crate::file::write_file;
 
-/// The version of the format of the files. It is part of every fingerprint, so that another version prepares into
-/// another folder.
+/// The version of the format of the files. It is part of every fingerprint, so that each version prepares into a folder
+/// of its own.
 pub(super) const FORMAT: u32 = 1;
 
 /// The content of `manifest.json`.
@@ -22,21 +22,21 @@ pub(super) struct Manifest {
     pub(super) format: u32,
     /// The name of the folder.
     pub(super) fingerprint: String,
-    /// How many pairs cleaning kept and dropped.
+    /// The numbers of pairs that cleaning kept and dropped.
     pub(super) cleaned: CleaningCounts,
-    /// How many pairs the filter kept and dropped of those that cleaning kept.
+    /// The numbers of pairs that the filter kept and dropped, out of the pairs that cleaning kept.
     pub(super) filtered: FilterCounts,
     /// The shards, in the order of the corpus.
     pub(super) shards: Vec<ShardEntry>,
-    /// CRC-32 of this manifest as JSON, computed with 0 in this field.
+    /// The CRC-32 of this manifest as JSON, computed with a 0 in this field.
     checksum: u32,
 }
 
-/// What the manifest holds about a shard.
+/// The entry of a shard in the manifest.
 ///
-/// A shard begins with the tokens of its examples, source and target in turn. Behind them stands the index: where each
-/// sentence begins, and where the last one ends, counted in tokens. The index has `2 × examples + 1` numbers of four
-/// bytes. All numbers are little-endian.
+/// A shard begins with the tokens of its examples: the source of each example, followed by its target. After the tokens
+/// comes the index. The index holds the offset at which each sentence begins, and the offset at which the last sentence
+/// ends, both in tokens. The index has `2 × examples + 1` numbers of four bytes. All numbers are little-endian.
 ///
 /// Example: the pairs `[5, 2] → [6, 7, 2]` and `[8, 2] → [9, 2]` are stored as the tokens `5 2 6 7 2 8 2 9 2` and the
 /// index `0 2 5 7 9`.
@@ -85,7 +85,7 @@ impl Manifest {
         let bytes = fs::read(&path).map_err(|error| DataError::read(&path, error))?;
         let invalid = |reason: String| invalid(&path, reason);
         let damaged = |error: serde_json::Error| invalid(format!("it is damaged ({error})"));
-        // The version first: another version may have other fields.
+        // The version is checked first, since another version may have other fields.
         let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(damaged)?;
         match value.get("format").and_then(serde_json::Value::as_u64) {
             Some(format) if format == u64::from(FORMAT) => {}

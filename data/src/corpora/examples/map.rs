@@ -1,4 +1,5 @@
-//! Mapping files into memory: the one place of the crate that needs `unsafe`, which no library spares.
+//! Mapping files into memory. This module alone in the crate needs `unsafe`: every library for mapping files asks its
+//! caller to ensure that the files do not change.
 #![allow(unsafe_code)]
 
 use std::fs::File;
@@ -8,7 +9,7 @@ use memmap2::Mmap;
 
 /// Maps a file into memory for reading.
 pub(super) fn map(file: &File) -> io::Result<Mmap> {
-    // SAFETY: the bytes must not change while they are mapped. Shards are written under a temporary name, renamed once
-    // they are whole, and from then on only replaced or removed, which leaves the mapped file as it is.
+    // SAFETY: the bytes must not change while they are mapped. Shards are written under a temporary name, and renamed
+    // once they are complete. From then on they are only replaced or removed, which does not change the mapped bytes.
     unsafe { Mmap::map(file) }
 }

@@ -1,7 +1,8 @@
-//! Prepared corpora: sentence pairs encoded once, in files that training maps into memory.
+//! Prepared corpora: sentence pairs that are encoded once and stored in files, which training maps into memory.
 //!
-//! A corpus is prepared into a folder of its own, whose name is a hash of everything that decides the examples: the
-//! text, the cleaning, the tokenizer and the filter. Whoever asks for the same examples again finds them there.
+//! Each corpus is prepared into a folder of its own. The folder's name is a hash of everything that decides the
+//! examples: the text, the cleaning, the tokenizer and the filter. A later run with the same text and settings uses the
+//! same folder.
 //!
 //! | file | content |
 //! |---|---|
@@ -9,8 +10,9 @@
 //! | `manifest.json` | the version, the shards with their lengths and checksums, and how many pairs were dropped |
 //! | `lock` | locked by the process that prepares |
 //!
-//! The manifest is written last, and every file through a temporary name: a folder with a manifest is whole. A process
-//! that is stopped before leaves files without a manifest. The next process that prepares any corpus removes them.
+//! Every file is written under a temporary name and then renamed, and the manifest is written last. So a folder with a
+//! manifest is complete. A process that is stopped earlier leaves shards without a manifest, which the next process
+//! that prepares a corpus removes.
 
 mod fingerprint;
 mod format;
@@ -40,9 +42,9 @@ pub use prepare::Progress;
 
 /// The examples of a corpus, prepared by [`Examples::prepare`]: its sentence pairs, cleaned, encoded and filtered.
 ///
-/// They lie in files that are mapped into memory: only the parts in use take memory, and the system can take it back.
+/// They are in files that are mapped into memory. Only the parts in use take memory, which the system can reclaim.
 pub struct Examples {
-    /// What reports and errors call the corpus.
+    /// The name of the corpus in reports and errors.
     name: String,
     shards: Vec<Shard>,
     /// The index of the first example of each shard, and at the end the number of all examples.
@@ -53,12 +55,12 @@ pub struct Examples {
 }
 
 impl Examples {
-    /// Opens a prepared folder of the corpus `name`, and compares every shard with its checksum. That reads the whole
-    /// folder, at the speed of the disk, or a gigabyte in less than a second if the system still has it in memory.
+    /// Opens a prepared folder of the corpus `name`, and compares every shard with its checksum. That reads all shards,
+    /// at the speed of the disk. If the system has them in memory, a gigabyte takes less than a second.
     ///
     /// # Errors
-    /// [`DataError::InvalidPrepared`] if a file is damaged, cut short, missing or of another version, or if the folder
-    /// has been renamed; [`DataError::Read`].
+    /// Returns [`DataError::InvalidPrepared`] if a file is damaged, cut short, missing or of another version, or if the
+    /// folder has been renamed. Returns [`DataError::Read`] if a file cannot be read.
     pub(crate) fn open(folder: &Path, name: String) -> Result<Self, DataError> {
         let manifest = Manifest::read(folder)?;
         if folder
@@ -84,7 +86,7 @@ impl Examples {
         })
     }
 
-    /// Returns what reports and errors call the corpus: the [name](crate::ParallelText::name) of its text.
+    /// Returns the name of the corpus in reports and errors: the [name](crate::ParallelText::name) of its text.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -105,7 +107,7 @@ impl Examples {
     /// Reads an example.
     ///
     /// # Panics
-    /// If `index` is not below [`Examples::len`].
+    /// Panics if `index` is not below [`Examples::len`].
     #[must_use]
     pub fn get(&self, index: usize) -> Example {
         let (shard, index) = self.locate(index);
@@ -116,10 +118,10 @@ impl Examples {
         }
     }
 
-    /// Reads the lengths of an example, and not its tokens.
+    /// Reads the lengths of an example, without its tokens.
     ///
     /// # Panics
-    /// If `index` is not below [`Examples::len`].
+    /// Panics if `index` is not below [`Examples::len`].
     #[must_use]
     pub fn lengths(&self, index: usize) -> Lengths {
         let (shard, index) = self.locate(index);
@@ -136,8 +138,8 @@ impl Examples {
         }
     }
 
-    /// Returns the name of the prepared folder: a hash of the text, the cleaning, the tokenizer and the filter. Other
-    /// examples have another fingerprint.
+    /// Returns the name of the prepared folder: a hash of the text, the cleaning, the tokenizer and the filter. Corpora
+    /// with different examples have different fingerprints.
     #[must_use]
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
@@ -179,7 +181,8 @@ impl Shard {
             let reason = format!("it has {found} bytes in place of {}", entry.bytes);
             return Err(invalid(path, reason));
         }
-        // The file is read for its checksum, and not mapped: mapped bytes would count as memory of the process.
+        // The checksum is computed from bytes that are read, not mapped, because mapped bytes would count as memory of
+        // the process.
         if checksum(&file).map_err(read_error)? != entry.crc32 {
             return Err(invalid(path, "it is damaged (its checksum differs)".to_owned()));
         }
@@ -190,7 +193,7 @@ impl Shard {
         })
     }
 
-    /// Returns which of the shard's tokens are the source and the target of an example.
+    /// Returns the ranges of the shard's tokens that are the source and the target of an example.
     fn sentences(&self, example: usize) -> [Range<usize>; 2] {
         let [start, middle, end] = [0, 1, 2].map(|step| {
             let (numbers, _) = self.bytes[self.index_start..].as_chunks::<4>();

@@ -16,32 +16,35 @@ use crate::error::DataError;
 use crate::sentence_pair::SentencePair;
 use crate::tokenizer::Tokenizer;
 
-/// The number of pairs that are encoded together: enough for all cores, little for the memory.
+/// The number of pairs that are encoded together. It keeps all cores busy, and takes little memory.
 const CHUNK: usize = 8_192;
 
-/// The number of tokens after which a shard is full: preparing holds so many in memory, and a large corpus has few
-/// files.
+/// The number of tokens at which a shard is full. Preparing holds one shard in memory. With shards of this size, a
+/// large corpus has few files.
 const SHARD_TOKENS: u32 = 1 << 24;
 
 /// How far [`Examples::prepare`] has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// Another process prepares the corpus in the same way. Its work is waited for and used.
+    /// Another process is preparing the same corpus with the same settings. This process waits for its files and uses
+    /// them.
     Waiting,
-    /// This many of the pairs that cleaning keeps are encoded.
+    /// This many pairs have been encoded. Pairs that cleaning drops are not counted.
     Pairs(usize),
 }
 
 impl Examples {
-    /// Prepares a corpus in a folder below `folder`, or opens what is there from an earlier call: the pairs of `text`
-    /// that `cleaning` keeps are encoded by `tokenizer`, and `filter` drops examples by their lengths. The order stays.
+    /// Prepares a corpus in a folder below `folder`, or opens the files that an earlier call has written. The pairs of
+    /// `text` that `cleaning` keeps are encoded by `tokenizer`. Then `filter` drops examples by their lengths. The
+    /// examples keep the order of the pairs.
     ///
-    /// Text is read pair by pair, and encoded by the rayon pool that calls this. The number of threads does not change
-    /// the files. Processes that prepare the same corpus at the same time take turns.
+    /// Text is read pair by pair, and encoded in the rayon pool of the calling thread. The files do not depend on the
+    /// number of threads. If several processes prepare the same corpus at the same time, one does the work and the
+    /// others wait for it.
     ///
     /// # Errors
-    /// The errors of [`ParallelText::pairs`]; [`DataError::Write`]; [`DataError::InvalidPrepared`] if what an earlier
-    /// call wrote is damaged or incomplete.
+    /// Returns the errors of [`ParallelText::pairs`], [`DataError::Write`] if a file cannot be written, and
+    /// [`DataError::InvalidPrepared`] if the files of an earlier call are damaged or incomplete.
     pub fn prepare(
         folder: &Path,
         text: &ParallelText,
@@ -74,8 +77,9 @@ impl Examples {
     }
 }
 
-/// Removes the shards of processes that were killed while they prepared: nobody may ever prepare these corpora again.
-/// Their folders stay, with an empty lock: another process may be waiting for that file.
+/// Removes the shards of processes that were killed while they prepared a corpus. Without this, shards of a corpus that
+/// is never prepared again would stay for ever. Their folders stay, each with an empty lock file, since another process
+/// may be waiting for that lock.
 fn remove_abandoned(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let prepared = entry.path();
@@ -104,8 +108,8 @@ fn lock(path: &Path, progress: &mut impl FnMut(Progress)) -> Result<File, DataEr
     Ok(file)
 }
 
-/// Encodes and filters `text` into `writer`, while a thread reads ahead and cleans. Returns how many pairs were
-/// dropped.
+/// Encodes and filters `text`, and writes the examples to `writer`. Another thread reads and cleans the text meanwhile.
+/// Returns the numbers of pairs that were kept and dropped.
 fn encode(
     text: &ParallelText,
     cleaning: &Cleaning,
@@ -119,7 +123,7 @@ fn encode(
     thread::scope(|scope| {
         let (sender, chunks) = mpsc::sync_channel(2);
         let reader = scope.spawn(move || {
-            // Sending fails when an error has made the receiver go away.
+            // Sending fails if the receiver has stopped because of an error.
             while let Some(chunk) = next_chunk(&mut pairs).transpose()
                 && sender.send(chunk).is_ok()
             {}

@@ -15,7 +15,7 @@ pub(super) struct ShardWriter {
     shard_tokens: u32,
     /// The tokens of the shard that is being filled.
     contents: Vec<u8>,
-    /// Where each sentence of the shard begins, and where the last one ends, in tokens.
+    /// The offset at which each sentence of the shard begins, and the offset at which the last one ends, in tokens.
     boundaries: Vec<u32>,
     written: Vec<ShardEntry>,
 }
@@ -33,7 +33,7 @@ impl ShardWriter {
         }
     }
 
-    /// Adds an example, and writes the shard if that fills it.
+    /// Adds an example, and writes the shard if the example fills it.
     pub(super) fn push(&mut self, example: &Example) -> Result<(), DataError> {
         for sentence in [&example.source, &example.target] {
             for id in sentence {

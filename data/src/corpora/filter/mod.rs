@@ -1,4 +1,4 @@
-//! Dropping examples whose lengths in tokens would harm or break training.
+//! Dropping examples whose lengths in tokens would harm training or make it fail.
 
 #[cfg(test)]
 mod tests;
@@ -9,32 +9,33 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::Example;
 
-/// Which examples to keep, judged by the lengths of their sides in tokens, the final `</s>` included. An example of
-/// which a side has no token but `</s>` is always dropped.
+/// The rules by which examples are dropped for the lengths of their two sides. Lengths are numbers of tokens, `</s>`
+/// included. An example is always dropped if one of its sides consists of `</s>` alone.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Filter {
-    /// The most tokens that a side may have.
+    /// The maximum number of tokens in a side.
     pub max_length: usize,
-    /// The most times that a side may be as long as the other; `None` for no limit.
+    /// The maximum ratio of the longer side to the shorter one; `None` for no limit.
     pub max_ratio: Option<f32>,
 }
 
-/// How many examples a [`Filter`] has kept, and how many it has dropped for which reason. An example counts once, under
-/// the first reason that applies, in the order of the fields. The manifest of a prepared folder holds these numbers.
+/// The number of examples that a [`Filter`] has kept, and the numbers of examples that it has dropped for each reason.
+/// An example that could be dropped for several reasons counts for the first one, in the order of the fields. The
+/// manifest of a prepared folder holds these numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FilterCounts {
     /// Examples kept.
     pub(crate) kept: usize,
-    /// Examples dropped because a side has no token but `</s>`.
+    /// Examples dropped because a side consists of `</s>` alone.
     pub(crate) empty: usize,
     /// Examples dropped because a side is longer than [`Filter::max_length`].
     pub(crate) too_long: usize,
-    /// Examples dropped because the lengths differ by more than [`Filter::max_ratio`].
+    /// Examples dropped because the ratio of their lengths is above [`Filter::max_ratio`].
     pub(crate) ratio: usize,
 }
 
 impl Filter {
-    /// Returns the examples to keep, in their order, and how many were dropped.
+    /// Returns the examples to keep, in their order, and the numbers of examples that were kept and dropped.
     pub(crate) fn apply(&self, examples: Vec<Example>) -> (Vec<Example>, FilterCounts) {
         let mut counts = FilterCounts::default();
         let kept = examples
@@ -61,7 +62,7 @@ impl Filter {
 }
 
 impl FilterCounts {
-    /// Returns the number of examples that were judged.
+    /// Returns the number of examples that were kept or dropped.
     pub(crate) fn read(&self) -> usize {
         self.kept + self.empty + self.too_long + self.ratio
     }

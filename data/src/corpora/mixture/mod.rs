@@ -1,4 +1,4 @@
-//! Several prepared corpora as one, each with a weight.
+//! A mixture: several prepared corpora, each with a weight, as one list of examples.
 
 #[cfg(test)]
 mod tests;
@@ -11,15 +11,17 @@ use crate::corpora::random::corpus_random;
 use crate::corpora::report::PreparationReport;
 use crate::error::DataError;
 
-/// Corpora to train on, each with a weight. The examples are numbered through, corpus after corpus.
+/// Corpora to train on, each with a weight. An example has an index in the mixture: the examples of the first corpus
+/// come first, then those of the second corpus, and so on.
 ///
-/// The weight of a corpus is how often an epoch takes each of its examples, on average. With a weight of 2, an epoch
-/// takes each example twice. With 2.25, it takes a quarter of the examples, drawn anew for each epoch, three times.
+/// The weight of a corpus is the number of times that an epoch takes each of its examples, on average. With a weight of
+/// 2, an epoch takes each example twice. With a weight of 2.25, it takes a quarter of the examples three times and the
+/// others twice. That quarter is drawn anew for each epoch.
 #[derive(Debug)]
 pub struct Mixture {
     corpora: Vec<Examples>,
     weights: Vec<f64>,
-    /// The number of the first example of each corpus, and at the end the number of all examples.
+    /// The index of the first example of each corpus, and at the end the number of all examples.
     starts: Vec<u32>,
 }
 
@@ -27,8 +29,8 @@ impl Mixture {
     /// Mixes corpora, each given with its weight. A corpus may have no examples.
     ///
     /// # Errors
-    /// [`DataError::Mixture`] if a weight is not a number above 0, or an epoch would have more than 2³² − 1 examples;
-    /// [`DataError::UnusedCorpus`] if an epoch would take none of the examples of a corpus.
+    /// Returns [`DataError::Mixture`] if a weight is not a number above 0, or if an epoch would have more than 2³² − 1
+    /// examples. Returns [`DataError::UnusedCorpus`] if an epoch would take none of the examples of a corpus.
     pub fn new(corpora: impl IntoIterator<Item = (Examples, f64)>) -> Result<Self, DataError> {
         let (corpora, weights): (Vec<Examples>, Vec<f64>) = corpora.into_iter().unzip();
         check(&corpora, &weights)?;
@@ -43,7 +45,7 @@ impl Mixture {
         })
     }
 
-    /// Returns the number of examples of all corpora, whatever their weights.
+    /// Returns the number of examples of all corpora. Weights do not change it.
     #[must_use]
     pub fn len(&self) -> usize {
         self.starts[self.corpora.len()] as usize
@@ -55,30 +57,31 @@ impl Mixture {
         self.len() == 0
     }
 
-    /// Returns the [fingerprints](Examples::fingerprint) of all corpora. Other examples have others.
+    /// Returns the [fingerprints](Examples::fingerprint) of all corpora. Mixtures of different examples have different
+    /// fingerprints.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let fingerprints: Vec<&str> = self.corpora.iter().map(Examples::fingerprint).collect();
         fingerprints.join(" ")
     }
 
-    /// Reads the lengths of the example of this number, and not its tokens.
+    /// Reads the lengths of the example at `index`, without its tokens.
     ///
     /// # Panics
-    /// If `number` is not below [`Mixture::len`].
+    /// Panics if `index` is not below [`Mixture::len`].
     #[must_use]
-    pub fn lengths(&self, number: u32) -> Lengths {
-        let (corpus, index) = self.locate(number);
+    pub fn lengths(&self, index: u32) -> Lengths {
+        let (corpus, index) = self.locate(index);
         corpus.lengths(index)
     }
 
-    /// Reads the example of this number.
+    /// Reads the example at `index`.
     ///
     /// # Panics
-    /// If `number` is not below [`Mixture::len`].
+    /// Panics if `index` is not below [`Mixture::len`].
     #[must_use]
-    pub fn get(&self, number: u32) -> Example {
-        let (corpus, index) = self.locate(number);
+    pub fn get(&self, index: u32) -> Example {
+        let (corpus, index) = self.locate(index);
         corpus.get(index)
     }
 
@@ -88,22 +91,25 @@ impl Mixture {
         PreparationReport::new(self.corpora.iter().map(Examples::report))
     }
 
-    /// Returns the numbers of the examples that an epoch takes, as their weights ask for, in the order of the numbers.
+    /// Returns the indices of the examples that an epoch takes, in ascending order. An example that the epoch takes
+    /// several times appears several times.
     pub(crate) fn epoch(&self, seed: u64, epoch: u64) -> impl Iterator<Item = u32> {
         let sizes: Vec<usize> = self.corpora.iter().map(Examples::len).collect();
         epoch_numbers(&sizes, &self.weights, seed, epoch)
     }
 
-    fn locate(&self, number: u32) -> (&Examples, usize) {
-        let corpus = self.starts.partition_point(|start| *start <= number) - 1;
-        (&self.corpora[corpus], (number - self.starts[corpus]) as usize)
+    fn locate(&self, index: u32) -> (&Examples, usize) {
+        let corpus = self.starts.partition_point(|start| *start <= index) - 1;
+        (&self.corpora[corpus], (index - self.starts[corpus]) as usize)
     }
 }
 
-/// Returns the numbers of the examples that an epoch takes of corpora of these `sizes`, in the order of the numbers.
+/// Returns the indices of the examples that an epoch takes of corpora with these `sizes` and `weights`, in ascending
+/// order.
 ///
-/// A weight of 2 takes each example of its corpus twice. For the fraction of a weight, such as the half of 0.5 or 2.5,
-/// an epoch draws that part of the corpus, no example twice. `seed` and `epoch` decide which examples are drawn.
+/// The whole part of a weight is the number of times that each example of the corpus is taken. The fraction of a
+/// weight, such as 0.5 of 2.5, is the share of the examples that are taken once more. `seed` and `epoch` decide which
+/// examples these are.
 fn epoch_numbers(
     sizes: &[usize],
     weights: &[f64],
@@ -130,12 +136,12 @@ fn epoch_numbers(
     corpora.into_iter().flatten()
 }
 
-/// Makes a random number below `limit` of a random number of 64 bits.
+/// Maps `random`, a random number of 64 bits, to a random number below `limit`.
 fn below(limit: u64, random: u64) -> u64 {
     ((u128::from(limit) * u128::from(random)) >> 64) as u64
 }
 
-/// Returns how many examples of a corpus an epoch draws for the fraction of the weight.
+/// Returns the number of examples of a corpus that an epoch draws for the fraction of the weight.
 fn drawn_examples(size: usize, weight: f64) -> u64 {
     (weight.fract() * size as f64).round() as u64
 }

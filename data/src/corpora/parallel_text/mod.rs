@@ -1,4 +1,4 @@
-//! Where sentence pairs are, and reading them.
+//! Parallel text: the files or the memory that hold sentence pairs, and how they are read.
 
 mod pairs;
 mod sgm;
@@ -11,12 +11,13 @@ use crate::error::DataError;
 use crate::sentence_pair::SentencePair;
 use pairs::Pairs;
 
-/// Where the sentence pairs of a corpus are. Files are read pair by pair, so that a corpus may be larger than the
-/// memory; those whose names end in `.gz`, `.xz` or `.zst` are decompressed.
+/// The source of the sentence pairs of a corpus: files or memory. Files are read pair by pair, so that a corpus may be
+/// larger than the memory. Files whose names end in `.gz`, `.xz` or `.zst` are decompressed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ParallelText {
-    /// Two files in which sentence n of one translates sentence n of the other. Each holds a sentence a line, or, if
-    /// its name ends in `.sgm`, in each `<seg id="…">` tag; two `.sgm` files must have equal ids in equal order.
+    /// Two files in which sentence n of one translates sentence n of the other. Each file has one sentence on each
+    /// line. If its name ends in `.sgm`, it has one sentence in each `<seg id="…">` tag. Two `.sgm` files must have the
+    /// same ids in the same order.
     Files {
         /// The file of source sentences.
         source: PathBuf,
@@ -27,7 +28,7 @@ pub enum ParallelText {
     Tsv(PathBuf),
     /// Pairs in memory.
     Memory {
-        /// What reports and errors call the corpus.
+        /// The name of the corpus in reports and errors.
         name: String,
         /// The pairs.
         pairs: Vec<SentencePair>,
@@ -35,9 +36,9 @@ pub enum ParallelText {
 }
 
 impl ParallelText {
-    /// Returns what reports and errors call the corpus. Of files, that is the name of the two-column or source file
-    /// without the endings for language, format and compression: `europarl-v7.de-en` for
-    /// `corpora/europarl-v7.de-en.en.gz`.
+    /// Returns the name of the corpus in reports and errors. For files, it is the name of the source file or the
+    /// two-column file, without the endings for language, format and compression. For `corpora/europarl-v7.de-en.en.gz`
+    /// it is `europarl-v7.de-en`.
     #[must_use]
     pub fn name(&self) -> String {
         match self {
@@ -53,9 +54,13 @@ impl ParallelText {
     /// Reads the pairs, one at a time and in their order. An error ends the iterator.
     ///
     /// # Errors
-    /// [`DataError::Read`] if a file cannot be opened. In place of a pair, the iterator gives an error if the rest
-    /// cannot be read, a line is not UTF-8 or not of the file's format, a sentence has no partner, or files hold no
-    /// pair at all.
+    /// Returns [`DataError::Read`] if a file cannot be opened. The iterator returns an error in these cases:
+    ///
+    /// - [`DataError::Read`] if the rest of a file cannot be read;
+    /// - [`DataError::InvalidUtf8`] or [`DataError::LongLine`] if a line is not text;
+    /// - [`DataError::Columns`] or [`DataError::Segment`] if a line is not of the file's format;
+    /// - [`DataError::UnequalLengths`] or [`DataError::UnequalSegments`] if the two files do not match;
+    /// - [`DataError::EmptyCorpus`] if the files hold no pair.
     pub fn pairs(
         &self,
     ) -> Result<impl Iterator<Item = Result<SentencePair, DataError>> + Send + use<'_>, DataError> {
@@ -65,17 +70,17 @@ impl ParallelText {
     /// Reads all pairs into memory.
     ///
     /// # Errors
-    /// The errors of [`ParallelText::pairs`].
+    /// Returns the errors of [`ParallelText::pairs`].
     pub fn read_all(&self) -> Result<Vec<SentencePair>, DataError> {
         self.open()?.collect()
     }
 
-    /// Reads at most `limit` of the pairs that `cleaning` keeps of `texts`, spread evenly over the texts in their
-    /// order: of two texts of 70 and 30 pairs, a limit of 10 takes every tenth pair. The texts are read once to count
-    /// the pairs and once to take them.
+    /// Reads at most `limit` pairs of `texts`, from the pairs that `cleaning` keeps. The pairs are spread evenly over
+    /// the texts, and returned in their order. If two texts have 70 and 30 pairs and the limit is 10, every tenth pair
+    /// is returned. The texts are read twice: once to count the pairs, and once to return them.
     ///
     /// # Errors
-    /// The errors of [`ParallelText::pairs`].
+    /// Returns the errors of [`ParallelText::pairs`].
     pub fn sample<'a>(
         texts: &[&'a Self],
         cleaning: &Cleaning,
@@ -92,7 +97,8 @@ impl ParallelText {
             .iter()
             .map(|text| text.cleaned(cleaning))
             .collect::<Result<_, _>>()?;
-        // How many of the first n pairs are taken: it grows by one at most, and ends at the limit.
+        // The number of the first n pairs that are returned. It grows by at most one from n to n + 1, and ends at the
+        // limit.
         let taken = move |n: usize| (n as u128 * limit.min(total) as u128 / total.max(1) as u128) as usize;
         let pairs = readers.into_iter().flatten().enumerate();
         Ok(pairs.filter_map(move |(index, pair)| {

@@ -118,7 +118,7 @@ fn next_of_tsv(lines: &mut Lines) -> Result<Option<SentencePair>, DataError> {
     }
 }
 
-/// The sentences of one file of two.
+/// The sentences of one of the two files.
 struct Sentences {
     format: Format,
     /// The number of sentences read so far.
@@ -166,7 +166,7 @@ impl Sentences {
         Ok(sentence)
     }
 
-    /// Reads the rest of the file, and returns the number of sentences in the whole of it.
+    /// Reads the rest of the file, and returns the number of sentences in the whole file.
     fn count_all(&mut self) -> Result<usize, DataError> {
         while self.next()?.is_some() {}
         Ok(self.count)

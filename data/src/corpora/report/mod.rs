@@ -1,4 +1,4 @@
-//! What became of the sentence pairs of the training corpora, as a table.
+//! A table of the numbers of sentence pairs that were read, dropped and kept.
 
 #[cfg(test)]
 mod tests;
@@ -8,11 +8,10 @@ use std::fmt;
 use crate::corpora::cleaning::CleaningCounts;
 use crate::corpora::filter::FilterCounts;
 
-/// What became of the sentence pairs of corpora when they were prepared: how many were read, dropped for which reason,
-/// and kept.
+/// The numbers of sentence pairs that were read, dropped for each reason, and kept when corpora were prepared.
 ///
-/// `Display` writes a table with a row for each reason and a column for each corpus, and one for their sum if there are
-/// several:
+/// `Display` writes a table with a row for each reason and a column for each corpus. If there are several corpora, the
+/// last column is their sum:
 ///
 /// ```text
 ///                         europarl   news    all
@@ -24,14 +23,14 @@ use crate::corpora::filter::FilterCounts;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PreparationReport(Vec<Column>);
 
-/// What became of the pairs of one corpus.
+/// The numbers of pairs of one corpus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Column {
     /// The name of the corpus.
     pub(crate) name: String,
-    /// What cleaning dropped of the pairs.
+    /// The numbers of pairs that cleaning kept and dropped.
     pub(crate) cleaned: CleaningCounts,
-    /// What the filter dropped of the pairs that cleaning kept.
+    /// The numbers of pairs that the filter kept and dropped, out of the pairs that cleaning kept.
     pub(crate) filtered: FilterCounts,
 }
 
