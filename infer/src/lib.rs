@@ -23,7 +23,7 @@
 //!     println!("{}", translations?[0].text);
 //! }
 //!
-//! // Each line is a text of any length, translated sentence by sentence.
+//! // Each line is a text of any length, translated sentence by sentence. It takes the feature `sentences`.
 //! let texts = ["The old teacher does not buy the red bicycle. He is happy."];
 //! let options = TranslateOptions {
 //!     language: Some(Language::default()),
@@ -35,6 +35,7 @@
 
 mod alignment;
 mod error;
+mod language;
 pub mod metric;
 mod model;
 mod model_folder;
@@ -51,11 +52,13 @@ mod weights;
 pub use alignment::Alignment;
 pub use attend_model::Precision;
 pub use error::InferError;
+#[cfg(feature = "sentences")]
+pub use language::InvalidLanguage;
+pub use language::Language;
 pub use model::Model;
 pub use model_folder::ModelFolder;
 pub use options::TranslateOptions;
 pub use padding::padding;
 pub use stream::StreamLine;
-pub use text::{InvalidLanguage, Language};
 pub use translation::Translation;
 pub use translator::{GivenTranslation, Line, Score, TokenScore, Translator};

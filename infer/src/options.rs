@@ -1,8 +1,8 @@
 //! The options of a call or of a line.
 
 use crate::error::InferError;
+use crate::language::Language;
 use crate::search::SearchOptions;
-use crate::text::Language;
 
 /// The options of a call or of a line: how translations are searched for, and which words they must or must not have.
 ///
@@ -33,6 +33,8 @@ pub struct TranslateOptions {
     /// sentence. Sampling combines the first samples of all sentences, then the second samples, and so on. The score
     /// and the log-probability of a text are the sums over its sentences, and its tokens are the tokens of its
     /// sentences in order.
+    ///
+    /// There are languages only with the feature `sentences`.
     pub language: Option<Language>,
     /// The text that all translations start with. It must be empty if there is a `language`. Its last word may go on:
     /// `a` may become `an`. White space at its end is left out.

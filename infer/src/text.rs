@@ -1,69 +1,11 @@
 //! Texts of any length: division into sentences that a model has positions for, and joining of their translations.
 
-use std::str::FromStr;
-
+use crate::language::Language;
 use crate::translation::Translation;
 
 /// The number of bytes of a text that are divided into sentences at a time. For some texts, the time that this takes
 /// grows with the square of the number.
 const WINDOW: usize = 8 << 10;
-
-/// The language of a text. Its abbreviations and quotation marks decide where sentences end.
-///
-/// ```
-/// use attend_infer::Language;
-///
-/// let german: Language = "de".parse()?;
-/// assert_eq!(Language::default(), "en".parse()?);
-/// assert!("German".parse::<Language>().is_err());
-/// # Ok::<(), attend_infer::InvalidLanguage>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Language {
-    code: String,
-}
-
-impl Default for Language {
-    /// English.
-    fn default() -> Self {
-        Self {
-            code: "en".to_owned(),
-        }
-    }
-}
-
-impl FromStr for Language {
-    type Err = InvalidLanguage;
-
-    /// Returns the language of an ISO 639 code, such as `de`. Subtags, such as the second part of `de-AT` or `zh-hant`,
-    /// are ignored. A language for which the crate `sentencex` has no rules gets the rules of a related language, or of
-    /// English.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`InvalidLanguage`] if the string does not have the form of a code: two or three letters, and subtags of
-    /// letters and digits after hyphens.
-    fn from_str(code: &str) -> Result<Self, Self::Err> {
-        let code = code.to_ascii_lowercase();
-        let mut tags = code.split('-');
-        let is_language =
-            |tag: &&str| (2..=3).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_lowercase());
-        let is_subtag = |tag: &str| !tag.is_empty() && tag.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        let language = tags.next().filter(is_language).ok_or(InvalidLanguage)?;
-        if !tags.all(is_subtag) {
-            return Err(InvalidLanguage);
-        }
-        // Without the subtags, with which `sentencex` finds no related language for most codes.
-        Ok(Self {
-            code: language.to_owned(),
-        })
-    }
-}
-
-/// The error for a string that is not the code of a language.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no code of a language, such as en or de")]
-pub struct InvalidLanguage;
 
 /// A sentence of a text, or a part of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +38,7 @@ pub(crate) fn sentences<'a>(
     let mut end = 0;
     while window_start < text.len() {
         let window_end = window_end(text, window_start);
-        let mut segments = sentencex::segment(&language.code, &text[window_start..window_end]);
+        let mut segments = language.segments(&text[window_start..window_end]);
         if window_end < text.len() && segments.len() > 1 {
             // The window may end before this sentence does: it begins the next one.
             segments.pop();

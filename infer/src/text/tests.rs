@@ -1,5 +1,6 @@
 //! Texts cut into sentences, and joined again.
 
+use crate::InvalidLanguage;
 use proptest::prelude::*;
 
 use super::*;
