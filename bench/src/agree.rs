@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::slice;
 
@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use crate::decode::read_text;
 use crate::error::BenchError;
-use crate::measurement::run_script;
+use crate::measurement::{run_script, temporary_folder};
 
 const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ctranslate2_agreement.py");
 /// The Python packages that the peer imports.
@@ -58,8 +58,8 @@ struct Found {
     hypotheses: BTreeMap<usize, Vec<Scored>>,
 }
 
-#[derive(Serialize)]
 /// A hypothesis and its score.
+#[derive(Serialize)]
 struct Scored {
     tokens: Vec<String>,
     score: f32,
@@ -115,8 +115,7 @@ fn compare_on(device: &Device, options: &Options) -> Result<(), BenchError> {
         }
     }
 
-    let folder =
-        tempfile::tempdir().map_err(|error| DataError::write(Path::new("a temporary folder"), error))?;
+    let folder = temporary_folder()?;
     let write = |name: &str, content: Vec<u8>| {
         let path = folder.path().join(name);
         fs::write(&path, content).map_err(|error| DataError::write(&path, error))?;

@@ -2,17 +2,16 @@
 
 mod results;
 
-use std::path::Path;
 use std::slice;
 
 use attend_cli::{DeviceOption, print};
-use attend_data::DataError;
 use attend_device::{NamedDevice, notice_device_failure};
 use attend_infer::{ModelFolder, Translation};
 use attend_model::Precision;
 use clap::Args;
 
 use crate::error::BenchError;
+use crate::measurement::temporary_folder;
 use results::{PRECISIONS, Results, compute, new_model, weights};
 
 /// The device that all others are compared with.
@@ -112,8 +111,7 @@ pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
 
 fn compare_on(device: &NamedDevice, sentences: usize) -> Result<(), BenchError> {
     let reference = attend_device::select(REFERENCE)?.device;
-    let folder =
-        tempfile::tempdir().map_err(|error| DataError::write(Path::new("a temporary folder"), error))?;
+    let folder = temporary_folder()?;
     let folder = folder.path();
     new_model(&reference)?.save(folder)?;
     let expected = compute(folder, &reference, 0)?;

@@ -9,7 +9,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use attend_cli::{DeviceOption, avoid_huge_pages, name_of, print};
 use attend_data::{DataError, Tokenizer, read_lines};
-use attend_device::{NamedDevice, Workers, is_processor, notice_device_failure, peak_memory};
+use attend_device::{NamedDevice, Workers, is_processor, notice_device_failure};
 use attend_infer::search::{SearchOptions, Stopping, Unknown};
 use attend_infer::{InferError, Model, ModelFolder, TranslateOptions, Translation, Translator};
 use attend_model::{Precision, Preset, Transformer};
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::BenchError;
 use crate::measurement::{
-    GIBIBYTE, device_memory, peer_device, print_measurement, run, run_script, this_program,
+    GIBIBYTE, memory_taken, peer_device, print_measurement, run, run_script, temporary_folder, this_program,
 };
 use crate::workload::SPECIAL_TOKENS;
 
@@ -68,7 +68,7 @@ pub(crate) struct Options {
     pairs: NonZeroUsize,
     /// The type of number that weights are stored and multiplied in; may be given several times. [default: float32,
     /// int8]
-    #[arg(long = "dtype", value_name = "TYPE")]
+    #[arg(long = "dtype", value_name = "TYPE", value_parser = name_of::<Precision>())]
     dtypes: Vec<Precision>,
     #[command(flatten)]
     device: DeviceOption,
@@ -86,7 +86,7 @@ pub(crate) struct DecoderOptions {
     workers: usize,
     #[arg(long)]
     threads: usize,
-    #[arg(long)]
+    #[arg(long, value_parser = name_of::<Precision>())]
     dtype: Precision,
     #[arg(long)]
     min_length: usize,
@@ -194,8 +194,7 @@ pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
 }
 
 fn compare_on(device: &NamedDevice, options: &Options) -> Result<(), BenchError> {
-    let folder =
-        tempfile::tempdir().map_err(|error| DataError::write(Path::new("a temporary folder"), error))?;
+    let folder = temporary_folder()?;
     let words_file = folder.path().join("words");
     if let (Some(model), Some(input)) = (&options.model, &options.input) {
         let lines = read_text(input)?;
@@ -249,8 +248,7 @@ fn rows(
         [] => &[Precision::Float32, Precision::Int8],
         dtypes => dtypes,
     };
-    let converted =
-        tempfile::tempdir().map_err(|error| DataError::write(Path::new("a temporary folder"), error))?;
+    let converted = temporary_folder()?;
     let peer = match &options.python {
         // The model is converted in a process of its own, so that the peer's memory is that of translating alone.
         Some(python) => {
@@ -322,13 +320,13 @@ fn random_model(size: Preset, folder: &Path, device: &Device) -> Result<(), Benc
     let tokenizer = Tokenizer::train_whitespace(words.iter(), None)?;
     let config = size.config(VOCAB_SIZE);
     let model = Transformer::new(&config, device).expect("presets are valid");
-    let bundle = ModelFolder {
+    let model_folder = ModelFolder {
         config,
         model,
         tokenizer,
         generation: SearchOptions::default(),
     };
-    Ok(bundle.save(folder)?)
+    Ok(model_folder.save(folder)?)
 }
 
 fn word(number: usize) -> String {
@@ -360,7 +358,7 @@ pub(crate) fn measure(options: &DecoderOptions) -> Result<(), BenchError> {
 
 fn measure_on(device: &Device, options: &DecoderOptions) -> Result<(), BenchError> {
     let model = Model::load(&options.folder, device, options.dtype)?;
-    let lines = read_lines(&options.text)?;
+    let lines = read_text(&options.text)?;
     let search = SearchOptions {
         beam_size: options.beam,
         nbest: 1,
@@ -404,7 +402,7 @@ fn measure_on(device: &Device, options: &DecoderOptions) -> Result<(), BenchErro
     let tokens: usize = translations.iter().map(|best| best[0].tokens.len()).sum();
     print_measurement(&Decoding {
         tokens_per_second: tokens as f64 / seconds,
-        peak_bytes: device_memory(device).or_else(peak_memory).unwrap_or(0),
+        peak_bytes: memory_taken(device),
         start_seconds,
         sentence_seconds,
     })

@@ -35,9 +35,7 @@ pub(crate) enum BenchError {
         output: String,
         packages: Option<&'static str>,
     },
-    #[error(
-        "no update was measured: there are no more than warm up, or losses and gradients were not finite"
-    )]
+    #[error("no update was measured: all updates only warmed up, or losses and gradients were not finite")]
     NoUpdates,
     #[error("{} has no sentence to translate", path.display())]
     NoSentence { path: PathBuf },

@@ -1,14 +1,16 @@
-//! What a run of one side measures, and how a side is run: in a process of its own, since the peak memory is that of a
-//! whole process.
+//! Runs Attend and its peer, called the two sides, and reads what they measure. Each run is a process of its own, since
+//! the peak memory is that of a whole process.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use attend_cli::print;
-use attend_device::NamedDevice;
+use attend_data::DataError;
+use attend_device::{NamedDevice, peak_memory};
 use burn::tensor::Device;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
 
 use crate::error::BenchError;
 
@@ -27,6 +29,17 @@ pub(crate) struct Measurement {
 /// does not report them.
 pub(crate) fn device_memory(device: &Device) -> Option<u64> {
     device.memory_pool_usage().map(|usage| usage.bytes_reserved)
+}
+
+/// Returns the bytes that Burn holds on the device or, if Burn does not report them, the peak memory of the process; 0
+/// if neither is known.
+pub(crate) fn memory_taken(device: &Device) -> u64 {
+    device_memory(device).or_else(peak_memory).unwrap_or(0)
+}
+
+/// Makes a temporary folder, which is removed when the value is dropped.
+pub(crate) fn temporary_folder() -> Result<TempDir, BenchError> {
+    Ok(tempfile::tempdir().map_err(|error| DataError::write(Path::new("a temporary folder"), error))?)
 }
 
 /// Returns the name that PyTorch and CTranslate2 give the device.

@@ -16,6 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::error::BenchError;
+use crate::measurement::temporary_folder;
 use crate::workload::pair_lengths;
 
 /// The recipe that sets the vocabulary, the cleaning and the batches.
@@ -35,8 +36,7 @@ pub(crate) struct Options {
 /// Generates text in a temporary folder, prepares it and draws the batches of an epoch. Prints a line for each step.
 pub(crate) fn measure(options: &Options) -> Result<(), BenchError> {
     let pairs = options.pairs.get();
-    let folder =
-        tempfile::tempdir().map_err(|error| DataError::write(Path::new("a temporary folder"), error))?;
+    let folder = temporary_folder()?;
     let [source, target, prepared] =
         ["text.source", "text.target", "prepared"].map(|name| folder.path().join(name));
     generate(&source, &target, pairs).map_err(|error| DataError::write(&source, error))?;

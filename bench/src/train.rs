@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use attend_cli::{DeviceOption, name_of, print};
 use attend_data::DataError;
-use attend_device::{Workers, notice_device_failure, peak_memory};
+use attend_device::{Workers, notice_device_failure};
 use attend_model::{Precision, Preset};
 use attend_train::{TrainingSettings, TrainingStep};
 use burn::tensor::Device;
@@ -18,7 +18,8 @@ use clap::{Args, value_parser};
 
 use crate::error::BenchError;
 use crate::measurement::{
-    GIBIBYTE, Measurement, device_memory, median, peer_device, print_measurement, run, this_program,
+    GIBIBYTE, Measurement, median, memory_taken, peer_device, print_measurement, run, temporary_folder,
+    this_program,
 };
 use crate::workload::{BEGIN, VOCAB_SIZE, Workload};
 
@@ -92,8 +93,7 @@ pub(crate) fn compare(options: &Options) -> Result<(), BenchError> {
         .workers
         .map_or_else(|| device.workers(), NonZeroUsize::get);
     let workload = Workload::generate(WARMUP + options.updates.get(), options.batch_tokens as usize);
-    let folder =
-        tempfile::tempdir().map_err(|error| DataError::write(Path::new("a temporary folder"), error))?;
+    let folder = temporary_folder()?;
     let batches = folder.path().join("batches.json");
     let json = serde_json::to_vec(&workload).expect("numbers always serialize");
     fs::write(&batches, json).map_err(|error| DataError::write(&batches, error))?;
@@ -195,7 +195,7 @@ fn measure_on(device: &Device, options: &TrainerOptions) -> Result<(), BenchErro
         .skip(WARMUP)
         .map(|tokens_per_second| Measurement {
             tokens_per_second,
-            peak_bytes: device_memory(device).or_else(peak_memory).unwrap_or(0),
+            peak_bytes: memory_taken(device),
         });
     print_measurement(&median(measurements.collect()).ok_or(BenchError::NoUpdates)?)
 }

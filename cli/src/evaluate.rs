@@ -22,8 +22,8 @@ pub(crate) struct Options {
     model: PathBuf,
     /// The sentences to translate, one a line or in .sgm (.gz, .xz and .zst are decompressed).
     source: PathBuf,
-    /// Their reference translations, in the same format. The marks of segmented text (`@@ `) are removed if the model
-    /// writes such text.
+    /// Their reference translations, in the same format. If the model writes text that is cut into subwords, the marks
+    /// of the cuts (`@@ `) are removed.
     reference: PathBuf,
     /// How BLEU finds words: 13a splits punctuation as mteval-v13a does, none takes the text as tokenised.
     #[arg(long, value_name = "NAME", default_value_t, value_parser = name_of::<BleuTokenizer>())]

@@ -44,7 +44,7 @@ pub struct Lengths {
 pub struct Padding {
     /// The id of `<pad>`.
     pub token: u32,
-    /// The width is rounded up to a multiple of this number.
+    /// The width is rounded up to a multiple of this number, which is at least 1; 1 leaves the width as it is.
     pub multiple: usize,
     /// The maximum width after rounding up.
     pub most: usize,

@@ -5,6 +5,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+#[cfg(any(feature = "corpora", feature = "download"))]
+use {
+    sha2::{Digest, Sha256},
+    std::io::Read,
+};
+
 use crate::error::DataError;
 
 /// Returns the temporary name of a file, `NAME.part`.
@@ -12,6 +18,23 @@ pub(crate) fn part_path(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(".part");
     PathBuf::from(name)
+}
+
+/// Returns the SHA-256 sum of a file.
+///
+/// # Errors
+/// Returns [`DataError::Read`] if the file cannot be read.
+#[cfg(any(feature = "corpora", feature = "download"))]
+pub(crate) fn sha256(path: &Path) -> Result<[u8; 32], DataError> {
+    let read_error = |error| DataError::read(path, error);
+    let mut file = File::open(path).map_err(read_error)?;
+    let (mut sum, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut buffer).map_err(read_error)? {
+            0 => return Ok(sum.finalize().into()),
+            count => sum.update(&buffer[..count]),
+        }
+    }
 }
 
 /// A file that is written piece by piece and gets its name when it is complete.

@@ -181,8 +181,9 @@ pub fn compiled_in() -> Vec<&'static str> {
 ///
 /// Returns [`DeviceError::Unknown`] if no backend has this name, [`DeviceError::NotCompiledIn`] if the backend is not
 /// compiled in, [`DeviceError::Absent`] if this machine has no such device, and [`DeviceError::CannotOpen`] if the
-/// device cannot be opened. Returns [`DeviceError::NoDevice`] if `auto` finds no device, and
-/// [`DeviceError::Unreachable`] if a remote device does not answer.
+/// device cannot be opened. Returns [`DeviceError::NoDevice`] if `auto` finds no device,
+/// [`DeviceError::Unreachable`] if a remote device does not answer, and [`DeviceError::Threads`] if the system does not
+/// start the thread that connects to it.
 pub fn select(name: &str) -> Result<NamedDevice, DeviceError> {
     let (kind, address) = name.split_once(':').unwrap_or((name, ""));
     match (name, kind) {

@@ -43,7 +43,7 @@ pub fn notice_device_failure<R, E: From<DeviceError>>(
     // A lost device may make others fail, so all devices are asked.
     let lost: Vec<_> = devices
         .iter()
-        .filter_map(|device| Some((device, silence(device)?)))
+        .filter_map(|device| Some((device, failure_reason(device)?)))
         .collect();
     if let Some((_, reason)) = lost.first() {
         return Err(E::from(DeviceError::Lost {
@@ -64,7 +64,7 @@ pub fn notice_device_failure<R, E: From<DeviceError>>(
 }
 
 /// Waits until a device has finished its work. Returns the reason if it cannot finish, else `None`.
-fn silence(device: &NamedDevice) -> Option<String> {
+fn failure_reason(device: &NamedDevice) -> Option<String> {
     match keep_back(|| device.device.sync()) {
         (Ok(Ok(())), _) => None,
         (Ok(Err(error)), _) => Some(cause(&error.to_string()).to_owned()),

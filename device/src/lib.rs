@@ -6,10 +6,15 @@
 //!
 //! | to | call |
 //! |---|---|
-//! | find a device | [`auto`], [`select`] by name, [`list`] |
+//! | find a device | [`auto`]; [`best`], which also reports the GPUs that it skips; [`select`] by name; [`list`] |
+//! | list the backends that are compiled in | [`compiled_in`] |
 //! | ask whether it is the processor | [`is_processor`] |
 //! | turn Burn's panics at a lost or full device into errors | [`notice_device_failure`] |
 //! | share work among threads | [`Workers`] |
+//! | count the cores of the processor | [`cores`] |
+//! | copy the values of a tensor from its device | [`values`] |
+//! | measure the memory of this process | [`peak_memory`] |
+//! | describe the processor | `processor`, with the feature `description` |
 //! | serve devices to other machines | `serve`, with the feature `remote` |
 //!
 //! ```

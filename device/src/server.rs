@@ -7,8 +7,8 @@ use burn::server::{RemoteServer, WebSocketTransport};
 use crate::device::NamedDevice;
 use crate::error::DeviceError;
 
-/// Listens at `address`, calls `started` with the actual address, and serves the devices. Returns only on an error. If
-/// the port is 0, the system chooses a free port. Other programs reach the first device by the name
+/// Listens at `address`, calls `started` with the actual address and the devices, and serves these devices. Returns
+/// only on an error. If the port is 0, the system chooses a free port. Other programs reach the first device by the name
 /// `remote:ws://HOST:PORT`, the second by `remote:ws://HOST:PORT#1`, and so on.
 ///
 /// There is no encryption and no authentication: every program that reaches the address can use the devices.

@@ -105,12 +105,13 @@ pub enum InferError {
     },
     /// A prefix and required words that have more tokens than a translation may have.
     #[error(
-        "line {line} of the input asks for {tokens} tokens in its translation, which has at most {limit}"
+        "line {line} of the input asks for at least {tokens} tokens in its translation, which has at most {limit}"
     )]
     RequestTooLong {
         /// The number of the line, counted from 1.
         line: usize,
-        /// The number of tokens of the prefix and the required words.
+        /// The number of tokens of the prefix and the required words, or a smaller number if counting all tokens would
+        /// take long.
         tokens: usize,
         /// The maximum number of tokens in a translation of the line.
         limit: usize,
@@ -121,10 +122,8 @@ pub enum InferError {
         /// The number of the line, counted from 1.
         line: usize,
     },
-    /// An option for lines that are one sentence each, together with a `language`, with which each line is a text.
-    #[error(
-        "`{field}` is for lines that are one sentence each, but a `language` is given, in which they are texts"
-    )]
+    /// An option for lines that are one sentence each, given together with a `language`, which makes each line a text.
+    #[error("`{field}` is for lines that are one sentence each, but with a `language` each line is a text")]
     OneSentence {
         /// The name of the field of [`TranslateOptions`](crate::TranslateOptions).
         field: &'static str,

@@ -23,6 +23,7 @@
 //!     println!("{}", translations?[0].text);
 //! }
 //!
+//! # #[cfg(feature = "sentences")] {
 //! // Each line is a text of any length, translated sentence by sentence. It takes the feature `sentences`.
 //! let texts = ["The old teacher does not buy the red bicycle. He is happy."];
 //! let options = TranslateOptions {
@@ -30,6 +31,7 @@
 //!     ..options
 //! };
 //! println!("{}", translator.translate_best(&texts, &options)?[0]);
+//! # }
 //! # Ok::<(), attend_infer::InferError>(())
 //! ```
 

@@ -56,6 +56,10 @@ impl Model {
     ///
     /// Returns [`InferError::Precision`] if the device does not compute in `precision`. Every device computes in
     /// float32.
+    ///
+    /// # Panics
+    ///
+    /// If the device fails. [`attend_device::notice_device_failure`] around the call turns this panic into an error.
     pub fn new(folder: ModelFolder, precision: Precision) -> Result<Self, InferError> {
         let ModelFolder {
             config,
@@ -116,6 +120,10 @@ impl Model {
     ///
     /// Returns the errors of [`ModelFolder::load`] and [`Model::join`]. [`InferError::EnsembleTokenizers`] names the
     /// folder.
+    ///
+    /// # Panics
+    ///
+    /// If the device fails. [`attend_device::notice_device_failure`] around the call turns this panic into an error.
     pub fn join_folder(self, folder: impl AsRef<Path>) -> Result<Self, InferError> {
         let folder = folder.as_ref();
         let other = ModelFolder::load(folder, &self.device())?;

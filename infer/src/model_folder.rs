@@ -48,6 +48,10 @@ impl ModelFolder {
     /// not valid; [`InferError::InvalidWeights`] if `model.safetensors` is damaged; [`InferError::NotFinite`] if a
     /// weight is infinite or NaN; and [`InferError::VocabularyMismatch`] or [`InferError::WeightsMismatch`] if the
     /// tokenizer or the weights do not fit `config.json`.
+    ///
+    /// # Panics
+    ///
+    /// If the device fails. [`attend_device::notice_device_failure`] around the call turns this panic into an error.
     pub fn load(folder: impl AsRef<Path>, device: &Device) -> Result<Self, InferError> {
         let folder = folder.as_ref();
         let config_path = require_config(folder)?;
@@ -118,6 +122,10 @@ impl ModelFolder {
     /// # Errors
     ///
     /// Returns [`InferError::Data`] if a file cannot be written.
+    ///
+    /// # Panics
+    ///
+    /// If the device fails. [`attend_device::notice_device_failure`] around the call turns this panic into an error.
     pub fn save(&self, folder: impl AsRef<Path>) -> Result<(), InferError> {
         let folder = folder.as_ref();
         write_json(&folder.join(CONFIG), &self.config)?;

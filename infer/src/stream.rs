@@ -1,6 +1,7 @@
 //! Translation of a stream of lines: lines are read, translated and written side by side.
 
 use std::ops::ControlFlow;
+use std::panic::resume_unwind;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 
@@ -45,7 +46,8 @@ impl Translator {
     ///
     /// # Panics
     ///
-    /// If the device fails. [`attend_device::notice_device_failure`] around the call turns this panic into an error.
+    /// If `lines` panics, or if the device fails. [`attend_device::notice_device_failure`] around the call turns the
+    /// panic of a device into an error.
     pub fn translate_stream<E: From<InferError> + Send + 'static>(
         &self,
         lines: impl Iterator<Item = Result<StreamLine, E>> + Send + 'static,
@@ -54,7 +56,7 @@ impl Translator {
     ) -> Result<(), E> {
         let queue = Arc::new(Queue::default());
         let reading = Reading(Arc::clone(&queue));
-        thread::Builder::new()
+        let reader = thread::Builder::new()
             .name("lines".to_owned())
             .spawn(move || reading.read(lines))
             .map_err(|error| InferError::from(DeviceError::Threads(error)))?;
@@ -79,7 +81,11 @@ impl Translator {
                 return Err(error);
             }
         }
-        Ok(())
+        // The queue is complete, so the thread ends.
+        match reader.join() {
+            Ok(()) => Ok(()),
+            Err(panic) => resume_unwind(panic),
+        }
     }
 
     /// Translates lines that are numbered from `first`.

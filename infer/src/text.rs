@@ -232,5 +232,5 @@ fn together<'a>(spacings: &[&str], sentences: impl Iterator<Item = &'a Translati
     whole
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "sentences"))]
 mod tests;

@@ -1,4 +1,4 @@
-//! Whatever is asked of a search, all at once: it is done, or refused for a reason that is there.
+//! Random combinations of all options. Each is translated as asked, or refused for a reason that the options have.
 
 use std::collections::HashSet;
 use std::fmt::Debug;
@@ -9,24 +9,25 @@ use attend_infer::search::{LengthNormalization, Sampling, SearchOptions, Stoppin
 use attend_infer::{InferError, Model, Precision, TranslateOptions, Translation, Translator};
 use proptest::prelude::*;
 
-use crate::common::{MAX_SOURCE_TOKENS, SENTENCES, bundle, bundle_of_words, translator};
+use crate::common::{MAX_SOURCE_TOKENS, SENTENCES, model_folder, model_folder_of_words, translator};
+use crate::toy::has_word;
 
-/// Of pieces of words and of whole words, of which some are unknown; and each with weights of 8 bits.
+/// Models of subwords and of whole words, first with weights in float32, then with weights of 8 bits.
 static TRANSLATORS: LazyLock<Vec<Translator>> = LazyLock::new(|| {
-    let words = || bundle_of_words(SENTENCES);
-    let small = |bundle| {
-        let model = Model::new(bundle, Precision::Int8).unwrap();
+    let words = || model_folder_of_words(SENTENCES);
+    let small = |model_folder| {
+        let model = Model::new(model_folder, Precision::Int8).unwrap();
         Translator::new(model, Workers::start(1, 1).unwrap())
     };
     vec![
-        translator(bundle()),
+        translator(model_folder()),
         translator(words()),
-        small(bundle()),
+        small(model_folder()),
         small(words()),
     ]
 });
 
-/// What no vocabulary of words has.
+/// A word that is not in the vocabulary of the models of whole words.
 const UNKNOWN_WORD: &str = "xylophone";
 
 #[derive(Clone, Debug)]
@@ -88,7 +89,7 @@ impl Asked {
             .chain(self.required.iter().map(String::as_str))
     }
 
-    /// Whether its tokens are whole words.
+    /// Returns whether the model's tokens are whole words.
     fn has_words(&self) -> bool {
         self.translator % 2 == 1
     }
@@ -204,15 +205,6 @@ impl Asked {
     }
 }
 
-/// Whether `text` has `word` where no letter of it touches another letter.
-fn has_word(text: &str, word: &str) -> bool {
-    text.match_indices(word).any(|(start, _)| {
-        let before = text[..start].chars().next_back();
-        let behind = text[start + word.len()..].chars().next();
-        ![before, behind].into_iter().flatten().any(char::is_alphanumeric)
-    })
-}
-
 fn one_of<T: Clone + Debug + 'static>(values: &[T]) -> impl Strategy<Value = T> + use<T> {
     prop::sample::select(values.to_vec())
 }
@@ -305,7 +297,7 @@ proptest! {
         for (line, found) in lines.iter().zip(found) {
             match found {
                 Err(error) => {
-                    // What is asked of the text of translations is nothing to a blank line.
+                    // A blank line has no sentence, so its prefix and required words are never refused.
                     let of_search = matches!(error, InferError::Search(_));
                     prop_assert!(of_search || !line.trim().is_empty(), "{error}");
                     prop_assert_eq!(of_search, !contradictions.is_empty());

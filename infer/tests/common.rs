@@ -66,12 +66,14 @@ pub(crate) fn bundle_of(config: TransformerConfig, seed: u64) -> ModelFolder {
 }
 
 /// [`bundle_of`] the usual shape and weights.
-pub(crate) fn bundle() -> ModelFolder {
+pub(crate) fn model_folder() -> ModelFolder {
     bundle_of(config(), 3)
 }
 
 /// A model whose tokens are the words of `lines`.
-pub(crate) fn bundle_of_words<'a>(lines: impl IntoIterator<Item = &'a str, IntoIter: Send>) -> ModelFolder {
+pub(crate) fn model_folder_of_words<'a>(
+    lines: impl IntoIterator<Item = &'a str, IntoIter: Send>,
+) -> ModelFolder {
     let words = Tokenizer::train_whitespace(lines.into_iter(), None).expect("words");
     let config = TransformerConfig {
         vocab_size: words.vocab_size(),

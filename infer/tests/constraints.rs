@@ -7,7 +7,7 @@ use attend_infer::search::{
     SurfaceForms, Unknown,
 };
 
-use crate::toy::{self, Table, ToyDecoder, WIDE, WORDS, all_words, search, special};
+use crate::toy::{self, Table, ToyDecoder, WIDE, WORDS, all_words, has_word, search, special};
 
 /// What the words of the toy language spell.
 const FORMS: [&str; 6] = ["", "", "", "a", " ", "b"];
@@ -25,17 +25,6 @@ fn text(tokens: &[u32]) -> String {
 fn tokens(text: &str) -> Vec<u32> {
     let token = |c: char| FORMS.iter().position(|form| *form == c.to_string()).unwrap();
     text.chars().map(|c| token(c) as u32).collect()
-}
-
-/// Whether `text` has `word` where no letter of it touches another letter.
-fn has_word(text: &str, word: &str) -> bool {
-    let is_letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-    text.match_indices(word).any(|(start, _)| {
-        let (before, after) = (&text[..start], &text[start + word.len()..]);
-        let joined_before = is_letter(before.chars().next_back()) && is_letter(word.chars().next());
-        let joined_after = is_letter(after.chars().next()) && is_letter(word.chars().next_back());
-        !joined_before && !joined_after
-    })
 }
 
 /// One set of constraints.

@@ -3,7 +3,7 @@
 use attend_infer::TranslateOptions;
 use attend_infer::search::{Request, Sampling, Search, SearchError, SearchOptions, Stopping, beam};
 
-use crate::common::{SENTENCES, bundle_of_words, each, translator};
+use crate::common::{SENTENCES, each, model_folder_of_words, translator};
 use crate::toy::{Table, ToyDecoder, WIDE, all_words, requests, special};
 
 const SOURCE_LENGTH: usize = 3;
@@ -125,7 +125,7 @@ fn scores_are_lowered_by_what_alignments_lack() {
         alignment: true,
         ..TranslateOptions::default()
     };
-    let translator = translator(bundle_of_words(SENTENCES));
+    let translator = translator(model_folder_of_words(SENTENCES));
     let mut lowered = 0;
     for best_first in each(translator.translate(&SENTENCES, &penalised)) {
         for translation in best_first {

@@ -6,16 +6,7 @@ use attend_infer::search::{
 };
 use strum::VariantNames;
 
-use crate::toy::special;
-
-fn options(beam_size: usize, nbest: usize, length_penalty: f32) -> SearchOptions {
-    SearchOptions {
-        beam_size,
-        nbest,
-        length_penalty,
-        ..SearchOptions::default()
-    }
-}
+use crate::toy::{options, special};
 
 #[test]
 fn options_that_describe_no_search_are_refused() {

@@ -1,4 +1,4 @@
-//! A result a line: what one line asks or fails of is nothing to the others.
+//! Each line has its own result: neither the options nor the failure of a line changes the other lines.
 
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -12,7 +12,8 @@ use attend_infer::{
 use attend_model::TransformerConfig;
 
 use crate::common::{
-    MAX_SOURCE_TOKENS, SENTENCES, bundle, bundle_of, bundle_of_words, config, each, searching, translator,
+    MAX_SOURCE_TOKENS, SENTENCES, bundle_of, config, each, model_folder, model_folder_of_words, searching,
+    translator,
 };
 
 fn beam() -> TranslateOptions {
@@ -50,7 +51,7 @@ fn assert_same(found: &[Translation], expected: &[Translation]) {
 #[test]
 fn a_bad_line_fails_alone_and_each_good_one_is_computed_once() {
     for (batch_size, workers) in [(3, 2), (100, 1)] {
-        let model = Model::new(bundle(), Precision::Float32).unwrap();
+        let model = Model::new(model_folder(), Precision::Float32).unwrap();
         let translator = Translator::new(model, Workers::start(workers, 1).unwrap());
         let (translator, batches) = watched(translator.with_batch_size(batch_size));
         let options = beam();
@@ -110,7 +111,7 @@ fn a_text_fails_alone_before_any_of_its_sentences_is_translated() {
 
 #[test]
 fn required_words_that_are_not_found_fail_their_own_sentence() {
-    let (translator, batches) = watched(translator(bundle_of_words(SENTENCES)));
+    let (translator, batches) = watched(translator(model_folder_of_words(SENTENCES)));
     // Whatever comes twice is impossible.
     let requiring = |words: &[&str]| TranslateOptions {
         required: words.iter().map(|&word| word.to_owned()).collect(),
@@ -185,7 +186,7 @@ fn lines_with_different_options_are_translated_in_one_call() {
         with(|options| options.alignment = true),
     ];
     let wrong = with(|options| options.search.beam_size = 0);
-    let (translator, batches) = watched(translator(bundle()));
+    let (translator, batches) = watched(translator(model_folder()));
     let options = sharing.iter().chain(&apart).chain([&wrong]);
     let lines = options.flat_map(|options| SENTENCES.iter().map(move |text| (*text, options)));
     let lines: Vec<Line<'_>> = lines
@@ -217,7 +218,7 @@ fn lines_with_different_options_are_translated_in_one_call() {
 
 #[test]
 fn threads_share_a_model_with_options_of_their_own() {
-    let model = Arc::new(Model::new(bundle(), Precision::Float32).unwrap());
+    let model = Arc::new(Model::new(model_folder(), Precision::Float32).unwrap());
     let banning = |word: &str| TranslateOptions {
         banned: vec![word.to_owned()],
         ..beam()
@@ -247,7 +248,7 @@ fn threads_share_a_model_with_options_of_their_own() {
 
 #[test]
 fn options_are_refused_in_the_same_words_wherever_they_come() {
-    let translator = translator(bundle());
+    let translator = translator(model_folder());
     let text = || Some(Language::default());
     let word = || vec!["house".to_owned()];
     let wrong = |change: &dyn Fn(&mut TranslateOptions)| {
@@ -329,7 +330,7 @@ fn options_are_refused_in_the_same_words_wherever_they_come() {
 
 #[test]
 fn a_pair_that_is_too_long_fails_alone() {
-    let (translator, batches) = watched(translator(bundle()));
+    let (translator, batches) = watched(translator(model_folder()));
     let options = translator.model().options();
     let long = "~".repeat(MAX_SOURCE_TOKENS + 1);
     let mut pairs: Vec<GivenTranslation<'_>> = SENTENCES

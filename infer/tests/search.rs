@@ -6,16 +6,9 @@ use attend_infer::search::{
     Hypothesis, LengthNormalization, Sampling, Search, SearchOptions, Stopping, beam, greedy, length_divisor,
 };
 
-use crate::toy::{EOS, MAX_STEPS, Table, ToyDecoder, VOCAB_SIZE, WIDE, WORDS, all_words, requests, special};
-
-fn options(beam_size: usize, nbest: usize, length_penalty: f32) -> SearchOptions {
-    SearchOptions {
-        beam_size,
-        nbest,
-        length_penalty,
-        ..SearchOptions::default()
-    }
-}
+use crate::toy::{
+    EOS, MAX_STEPS, Table, ToyDecoder, VOCAB_SIZE, WIDE, WORDS, all_words, options, requests, special,
+};
 
 fn beam_search(tables: &[Table], max_lengths: &[usize], options: SearchOptions) -> Vec<Vec<Hypothesis>> {
     beam_of(&mut ToyDecoder::new(tables), max_lengths, options)

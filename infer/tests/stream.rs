@@ -7,9 +7,9 @@ use std::sync::{Arc, LazyLock};
 use attend_infer::search::SearchOptions;
 use attend_infer::{InferError, Language, StreamLine, TranslateOptions, Translator};
 
-use crate::common::{MAX_SOURCE_TOKENS, bundle, each, searching, translator};
+use crate::common::{MAX_SOURCE_TOKENS, each, model_folder, searching, translator};
 
-static TRANSLATOR: LazyLock<Translator> = LazyLock::new(|| translator(bundle()));
+static TRANSLATOR: LazyLock<Translator> = LazyLock::new(|| translator(model_folder()));
 
 fn short() -> TranslateOptions {
     searching(SearchOptions {
@@ -33,7 +33,7 @@ impl From<InferError> for StreamError {
     }
 }
 
-/// Lines that ask for the same, and what comes after them.
+/// Returns a stream of `lines` with the same options. The line `unreadable` stands for an error of reading.
 fn stream(
     lines: impl IntoIterator<Item = &'static str, IntoIter: Send + 'static>,
     options: TranslateOptions,
@@ -48,7 +48,7 @@ fn stream(
     })
 }
 
-/// Lines before the first that is in error come out, each once; those after it are nothing that is waited for.
+/// The lines before the first error are written, each once. The lines after it are never written.
 #[test]
 fn lines_before_an_error_are_written_and_computed_once() {
     let long: &'static str = "~".repeat(MAX_SOURCE_TOKENS + 1).leak();
@@ -131,6 +131,20 @@ fn a_line_of_a_megabyte_without_a_space_is_translated() {
 }
 
 #[test]
+fn a_panic_of_the_lines_reaches_the_caller() {
+    let lines = (0..3).map(|index| match index {
+        2 => panic!("the third line is missing"),
+        _ => "yes",
+    });
+    let stream = stream(lines, short());
+    let panic = std::panic::catch_unwind(|| {
+        TRANSLATOR.translate_stream(stream, false, |_| Ok(ControlFlow::Continue(())))
+    });
+    let panic = panic.expect_err("the stream is not complete");
+    assert_eq!(panic.downcast_ref(), Some(&"the third line is missing"));
+}
+
+#[test]
 fn a_writer_that_breaks_ends_the_stream() {
     let lines = (0..5_000).map(|_| "yes");
     let options = TranslateOptions {
@@ -141,7 +155,7 @@ fn a_writer_that_breaks_ends_the_stream() {
     TRANSLATOR
         .translate_stream(stream(lines, options), false, |lines| {
             calls += 1;
-            assert!(lines.len() < 2_000, "{} lines at once", lines.len());
+            assert!(lines.len() <= 1_000, "{} lines at once", lines.len());
             Ok(ControlFlow::Break(()))
         })
         .unwrap();

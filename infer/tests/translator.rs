@@ -16,7 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::common::{
-    MAX_SOURCE_TOKENS, SENTENCES, bundle, bundle_of, config, cpu, each, searching, translator,
+    MAX_SOURCE_TOKENS, SENTENCES, bundle_of, config, cpu, each, model_folder, searching, translator,
 };
 
 /// Sentences of one word up to what the model takes, blank ones among them, the same every time.
@@ -27,7 +27,7 @@ fn random_sentences(count: usize) -> Vec<String> {
         .collect();
     let mut random = ChaCha8Rng::seed_from_u64(7);
     let mut random = |limit: usize| random.next_u32() as usize % limit;
-    let translator = translator(bundle());
+    let translator = translator(model_folder());
     let mut sentences = Vec::new();
     while sentences.len() < count {
         let length = random(12);
@@ -78,14 +78,14 @@ fn models() -> Vec<Arc<Model>> {
         }
     }
     let seeds = 11..;
-    let bundles = kinds
+    let model_folders = kinds
         .into_iter()
         .zip(seeds)
         .map(|(config, seed)| bundle_of(config, seed));
-    let float32 = |bundle| Model::new(bundle, Precision::Float32).unwrap();
-    let mut models: Vec<Model> = bundles.map(float32).collect();
-    models.push(float32(bundle()).join(bundle_of(config(), 9)).unwrap());
-    models.push(Model::new(bundle(), Precision::Int8).unwrap());
+    let float32 = |model_folder| Model::new(model_folder, Precision::Float32).unwrap();
+    let mut models: Vec<Model> = model_folders.map(float32).collect();
+    models.push(float32(model_folder()).join(bundle_of(config(), 9)).unwrap());
+    models.push(Model::new(model_folder(), Precision::Int8).unwrap());
     models.into_iter().map(Arc::new).collect()
 }
 
@@ -119,7 +119,7 @@ fn a_sentence_translates_the_same_with_every_kind_of_network() {
 fn a_sentence_translates_the_same_alone_in_any_batch_and_by_any_workers() {
     let sentences = random_sentences(40);
     let default = SearchOptions::default();
-    let one_by_one = translator(bundle());
+    let one_by_one = translator(model_folder());
     for search in [
         default.greedy(),
         SearchOptions { nbest: 3, ..default },
@@ -169,7 +169,7 @@ fn a_sentence_is_sampled_the_same_alone_in_any_batch_and_by_any_workers() {
         sampling: Some(Sampling::default()),
         ..SearchOptions::default()
     });
-    let one_by_one = translator(bundle());
+    let one_by_one = translator(model_folder());
     let lines: Vec<Line<'_>> = sentences
         .iter()
         .enumerate()
@@ -194,8 +194,8 @@ fn a_sentence_is_sampled_the_same_alone_in_any_batch_and_by_any_workers() {
 }
 
 /// Token by token through the whole network, without a cache or a batch.
-fn most_probable_tokens(bundle: &ModelFolder, sentence: &str) -> (Vec<u32>, f32) {
-    let tokenizer = &bundle.tokenizer;
+fn most_probable_tokens(model_folder: &ModelFolder, sentence: &str) -> (Vec<u32>, f32) {
+    let tokenizer = &model_folder.tokenizer;
     let device = cpu();
     let row = |ids: &[u32]| {
         let ids: Vec<i32> = ids.iter().map(|&id| id as i32).collect();
@@ -203,14 +203,14 @@ fn most_probable_tokens(bundle: &ModelFolder, sentence: &str) -> (Vec<u32>, f32)
         Tensor::<2, Int>::from_data(TensorData::new(ids, shape), &device)
     };
     let mut source = tokenizer.encode(sentence);
-    let limit = (source.len() + 50).min(bundle.config.max_length - 1);
+    let limit = (source.len() + 50).min(model_folder.config.max_length - 1);
     source.push(tokenizer.eos_id());
     let mut target = vec![tokenizer.bos_id()];
     let mut log_probability = 0.0;
     loop {
-        let logits = bundle.model.forward(row(&source), row(&target));
+        let logits = model_folder.model.forward(row(&source), row(&target));
         let log_probabilities: Vec<f32> = log_softmax(logits, 2).try_into_vec_as().unwrap();
-        let last = &log_probabilities[(target.len() - 1) * bundle.config.vocab_size..];
+        let last = &log_probabilities[(target.len() - 1) * model_folder.config.vocab_size..];
         let mut best = tokenizer.eos_id() as usize;
         if target.len() <= limit {
             for (token, &log) in last.iter().enumerate() {
@@ -231,7 +231,7 @@ fn most_probable_tokens(bundle: &ModelFolder, sentence: &str) -> (Vec<u32>, f32)
 
 #[test]
 fn a_beam_of_one_follows_the_most_probable_token() {
-    let bundle = bundle();
+    let model_folder = model_folder();
     let alpha = 0.6f32;
     let options = searching(SearchOptions {
         beam_size: 1,
@@ -239,12 +239,12 @@ fn a_beam_of_one_follows_the_most_probable_token() {
         length_penalty: alpha,
         ..SearchOptions::default()
     });
-    let found = each(translator(bundle.clone()).translate(&SENTENCES, &options));
+    let found = each(translator(model_folder.clone()).translate(&SENTENCES, &options));
     for (sentence, translations) in SENTENCES.iter().zip(found) {
-        let (tokens, log_probability) = most_probable_tokens(&bundle, sentence);
+        let (tokens, log_probability) = most_probable_tokens(&model_folder, sentence);
         let penalty = ((5.0 + tokens.len() as f32 + 1.0) / 6.0).powf(alpha);
         let expected = Translation {
-            text: bundle.tokenizer.decode(&tokens),
+            text: model_folder.tokenizer.decode(&tokens),
             score: log_probability / penalty,
             log_probability,
             tokens,
@@ -273,7 +273,7 @@ fn a_translation_is_one_line() {
 
 #[test]
 fn a_line_beyond_the_models_positions_is_refused() {
-    let translator = translator(bundle());
+    let translator = translator(model_folder());
     let (model, options) = (translator.model(), translator.model().options());
     assert_eq!(model.max_source_tokens(), MAX_SOURCE_TOKENS);
     let (longest, too_long) = ("~".repeat(MAX_SOURCE_TOKENS), "~".repeat(MAX_SOURCE_TOKENS + 1));
@@ -302,7 +302,7 @@ fn the_best_translation_is_the_first() {
         length_penalty: 0.6,
         ..SearchOptions::default()
     });
-    let translator = translator(bundle());
+    let translator = translator(model_folder());
     let all = each(translator.translate(&SENTENCES, &options));
     let best: Vec<String> = all
         .iter()
@@ -356,7 +356,7 @@ fn counting(translator: Translator) -> (Translator, Arc<AtomicUsize>) {
 /// The second caller does not wait for the first one's whole file.
 #[test]
 fn two_callers_of_the_same_workers_take_turns() {
-    let (translator, count) = counting(translator(bundle()));
+    let (translator, count) = counting(translator(model_folder()));
     let options = translator.model().options();
     let expected = translator.translate_best(&SENTENCES[..1], &options).unwrap();
     let file = random_sentences(400);
@@ -386,7 +386,7 @@ fn two_callers_of_the_same_workers_take_turns() {
 
 #[test]
 fn sentences_are_counted_as_they_are_translated() {
-    let (translator, count) = counting(translator(bundle()));
+    let (translator, count) = counting(translator(model_folder()));
     let options = translator.model().options();
     each(translator.translate(&["yes", "", "yes yes"], &options));
     assert_eq!(count.load(Ordering::SeqCst), 2);

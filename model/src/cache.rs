@@ -62,8 +62,6 @@ pub struct DecoderState {
     target_slots: Option<Tensor<2, Int>>,
     /// The number of target tokens decoded in each row.
     length: usize,
-    /// The number of columns by which `target_slots` grows when it is full.
-    growth: usize,
     /// The slots of each row's encoder output, `[rows, source_seq]`. They are -1 at source padding.
     memory_slots: Tensor<2, Int>,
     /// The number of slots written so far in each layer's target table.
@@ -82,7 +80,6 @@ impl DecoderState {
             layers,
             target_slots: None,
             length: 0,
-            growth: padding_multiple(&device),
             memory_slots: slots.reshape([sentences, source_seq]).mask_fill(hidden, -1),
             written: 0,
         }
@@ -104,7 +101,8 @@ impl DecoderState {
         let slots = match self.target_slots.take() {
             Some(slots) if length < slots.dims()[1] => slots,
             full => {
-                let room = Tensor::full([rows, self.growth], -1, &device);
+                // The width grows by the multiple to which the device pads rows.
+                let room = Tensor::full([rows, padding_multiple(&device)], -1, &device);
                 Tensor::cat(full.into_iter().chain([room]).collect(), 1)
             }
         };
@@ -119,9 +117,9 @@ impl DecoderState {
         }
     }
 
-    /// Keeps the given rows in the given order. A row may be named several times, as when a beam splits, or not at
     /// Keeps the given rows, in the given order. A row may occur several times, if several continuations of a
     /// hypothesis are kept, or not at all, if its sentence is finished.
+    ///
     /// # Shapes
     ///
     /// - rows: `[new_rows]`, indices into the present rows

@@ -74,7 +74,7 @@ impl Ensemble {
     pub fn step(&self, tokens: Tensor<1, Int>, states: &mut [DecoderState]) -> NextTokens {
         let models = self.models.iter().zip(states);
         let next = models.map(|(model, state)| model.step(tokens.clone(), state));
-        together(next.collect())
+        mean_distribution(next.collect())
     }
 
     /// Appends one token to each row of the states. Returns the distribution of the token after it, and the mean of the
@@ -97,7 +97,7 @@ impl Ensemble {
         let (next, alignments) = models
             .map(|(model, state)| model.step_aligned(tokens.clone(), state))
             .unzip();
-        (together(next), mean(alignments))
+        (mean_distribution(next), mean(alignments))
     }
 
     /// Returns the log-probability, in nats, of each token of whole targets, given the source and the tokens before it.
@@ -121,7 +121,7 @@ impl Ensemble {
         let score = |(model, memory): (&InferenceTransformer, &Memory)| {
             model.score(target_input.clone(), target_output.clone(), memory)
         };
-        mean_probability(models.map(score).collect())
+        log_mean_probability(models.map(score).collect())
     }
 
     /// Returns the mean of the networks' [alignments](InferenceTransformer::alignment).
@@ -148,14 +148,12 @@ impl Ensemble {
 
 /// Returns the distribution whose probabilities are the means of the given ones. A single distribution is returned
 /// unchanged.
-fn together(mut next: Vec<NextTokens>) -> NextTokens {
+fn mean_distribution(mut next: Vec<NextTokens>) -> NextTokens {
     if next.len() == 1 {
         return next.swap_remove(0);
     }
-    let log_probabilities = next
-        .into_iter()
-        .map(|next| next.logits - next.log_sum_exp.unsqueeze_dim(1));
-    let logits = mean_probability(log_probabilities.collect());
+    let log_probabilities = next.into_iter().map(NextTokens::log_probabilities);
+    let logits = log_mean_probability(log_probabilities.collect());
     let [rows, _] = logits.dims();
     NextTokens {
         log_sum_exp: Tensor::zeros([rows], &logits.device()),
@@ -166,7 +164,7 @@ fn together(mut next: Vec<NextTokens>) -> NextTokens {
 /// Returns, element by element, the logarithm of the mean of probabilities that are given as logarithms. For example,
 /// ln 0.2 and ln 0.4 give ln 0.3. The largest logarithm is subtracted before the exponential, so that the sum of the
 /// exponentials cannot underflow to 0.
-fn mean_probability(mut log_probabilities: Vec<Tensor<2>>) -> Tensor<2> {
+fn log_mean_probability(mut log_probabilities: Vec<Tensor<2>>) -> Tensor<2> {
     let count = log_probabilities.len() as f64;
     if log_probabilities.len() == 1 {
         return log_probabilities.swap_remove(0);

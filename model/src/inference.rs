@@ -28,6 +28,14 @@ pub struct NextTokens {
     pub log_sum_exp: Tensor<1>,
 }
 
+impl NextTokens {
+    /// Returns the log-probabilities of the next tokens in nats, `[rows, vocab_size]`.
+    #[must_use]
+    pub fn log_probabilities(self) -> Tensor<2> {
+        self.logits - self.log_sum_exp.unsqueeze_dim(1)
+    }
+}
+
 /// A [`Transformer`] for inference. It translates, one token per row at a time, and scores given translations.
 ///
 /// It has the layers of the [`Transformer`], without a backward pass. Their weights are packed once for all later
@@ -157,9 +165,7 @@ impl InferenceTransformer {
     }
 
     /// Returns how much the decoder attends to each source token to predict the token after each token of
-    /// `target_input`. This is the mean over the heads of the second-to-last decoder layer's cross-attention weights,
-    /// which agree best with human word alignments (Garg et al., 2019, "Jointly Learning to Align and Translate with
-    /// Transformer Models", section 4.1).
+    /// `target_input`. This is the mean over the heads of the weights that [`ReturnedAttention::Alignment`] names.
     ///
     /// # Shapes
     ///

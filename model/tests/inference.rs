@@ -1,5 +1,5 @@
-//! What must hold of the network for inference: it finds what the whole pass of the network in training finds, however
-//! its input is cut up.
+//! The network for inference computes what the network for training computes on whole targets: step by step, with
+//! packed weights, and after rows are selected.
 
 use attend_model::{
     Decoder, DecoderState, Encoder, Ensemble, InferenceTransformer, Memory, Precision, ReturnedAttention,
@@ -29,7 +29,7 @@ fn step(
     device: &Device,
 ) -> Tensor<2> {
     let next = model.step(Tensor::from_ints(tokens, device), state);
-    next.logits - next.log_sum_exp.unsqueeze_dim(1)
+    next.log_probabilities()
 }
 
 #[test]
@@ -168,14 +168,11 @@ fn an_ensemble_is_as_sure_as_its_networks_in_the_mean() {
         let (expected, alignments) = of_networks
             .map(|(model, state)| {
                 let (next, alignment) = model.step_aligned(tokens.clone(), state);
-                ((next.logits - next.log_sum_exp.unsqueeze_dim(1)).exp(), alignment)
+                (next.log_probabilities().exp(), alignment)
             })
             .unzip();
         let (next, alignment) = ensemble.step_aligned(tokens.clone(), &mut states);
-        assert_close(
-            (next.logits - next.log_sum_exp.unsqueeze_dim(1)).exp(),
-            mean(expected),
-        );
+        assert_close(next.log_probabilities().exp(), mean(expected));
         assert_close(alignment.clone(), mean(alignments));
         let whole = ensemble.alignment(input.clone(), &memories);
         assert_close(

@@ -53,9 +53,8 @@ pub enum Precision {
 impl Precision {
     /// Returns the float type in which a device computes matrix products.
     ///
-    /// For [`Int8`](Self::Int8) it is float32: a device without a kernel for integers rounds both factors to 255 levels
-    /// and multiplies them as floats. The kernel for flex multiplies integers. It also rounds inputs to 255 levels, 127
-    /// on each side of zero, but on some processors rounds weights to only 63 on each side.
+    /// For [`Int8`](Self::Int8) it is float32: a device without a kernel for integers rounds both factors and multiplies
+    /// them as floats. See [`PackedLinear::new`](crate::PackedLinear::new) for the largest integers.
     #[must_use]
     pub fn dtype(self) -> FloatDType {
         match self {

@@ -127,7 +127,8 @@ fn half_precision_rounds_factors_and_products() {
         for (found, expected) in gradient(half).into_iter().zip(gradient(output())) {
             assert_eq!(found.dtype(), DType::F32);
             let error = relative_error(found, expected);
-            // The terms of a gradient cancel for the most part, their roundings do not: 6 roundings are seen.
+            // The terms of a gradient mostly cancel, but their rounding errors do not. The largest error measured is 6
+            // times the error of one rounding.
             assert!(error > 0.0 && error < 10.0 * rounding, "{dtype:?}: {error}");
         }
     }
@@ -160,8 +161,8 @@ fn dropout_drops_the_same_elements_of_padded_sequences() {
     }
 }
 
-/// The share of dropped elements, and of neighbours that are both dropped, lie within five standard deviations of what
-/// independent draws give; seeds that differ in one bit are unrelated.
+/// The shares of dropped elements, and of pairs of neighbours that are both dropped, lie within five standard
+/// deviations of what independent draws give. Seeds that differ in one bit are unrelated.
 #[test]
 fn dropout_draws_independently() {
     let draws = 1_000_000;
@@ -465,7 +466,7 @@ fn sixteen_bits_are_as_close_as_rounding_allows() {
     };
     let exact = product(Precision::Float32);
     let magnitudes = x.clone().abs().matmul(weight.clone().abs().unsqueeze());
-    // Both factors are rounded to so many bits, the first of which is implied, and the product once more.
+    // Both factors and the product are rounded to this many significant bits.
     for (precision, bits) in [(Precision::BFloat16, 8), (Precision::Float16, 11)] {
         let rounding = 0.5f64.powi(bits);
         let bound = magnitudes.clone() * (3.0 * rounding + rounding * rounding);

@@ -68,7 +68,7 @@ impl DryRun {
 
         let (update_seconds, tokens_per_second) = measure(&mut trainer);
         let validation_seconds = expected_seconds(
-            &trainer.bundle(trainer.step.state.model.valid()),
+            &trainer.model_folder(trainer.step.state.model.valid()),
             &trainer.dataset,
             &trainer.recipe,
             &trainer.step.device(),

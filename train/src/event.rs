@@ -30,7 +30,7 @@ pub enum Event<'a> {
         /// Name of the run.
         name: &'a str,
         /// Number of trained weights.
-        weights: usize,
+        num_params: usize,
         /// The folder that the run writes to.
         folder: &'a Path,
     },

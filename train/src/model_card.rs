@@ -43,7 +43,7 @@ pub(crate) struct ModelCard<'a> {
 }
 
 impl ModelCard<'_> {
-    /// Writes the card as Markdown.
+    /// Returns the text of the model card, in Markdown.
     pub(crate) fn to_markdown(&self) -> String {
         let Self {
             name,

@@ -16,6 +16,8 @@ pub enum Place {
     },
     /// An override of [`Recipe::load`](crate::Recipe::load), as the caller gave it.
     Override(String),
+    /// The program that made or changed the recipe.
+    Program,
 }
 
 impl fmt::Display for Place {
@@ -27,6 +29,7 @@ impl fmt::Display for Place {
                 line: Some(line),
             } => write!(f, "{}, line {line}", path.display()),
             Self::Override(assignment) => f.write_str(assignment),
+            Self::Program => f.write_str("the recipe"),
         }
     }
 }

@@ -156,6 +156,16 @@ impl Recipe {
         Ok(self.search.validate_counts()?)
     }
 
+    /// Checks a recipe that a program may have made or changed.
+    pub(crate) fn check(&self) -> Result<(), TrainError> {
+        self.validate()
+            .map_err(|OutOfRange { reason, .. }| TrainError::Recipe {
+                place: Place::Program,
+                reason,
+                nearest: None,
+            })
+    }
+
     fn validate(&self) -> Result<(), OutOfRange> {
         self.check_bounds()?;
         self.training.validate()?;

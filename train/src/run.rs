@@ -159,6 +159,7 @@ impl<'a> Run<'a> {
     ///
     /// After any error the last checkpoint is whole. The method returns
     ///
+    /// - [`TrainError::Recipe`] if a setting is out of range, or the saved recipe of a run to resume cannot be read;
     /// - [`TrainError::Data`] if the text cannot be used, or a file cannot be read or written;
     /// - [`TrainError::NothingToTrain`] or [`TrainError::NothingToScore`] if no pair is left to train on, to validate
     ///   or to test;
@@ -172,6 +173,7 @@ impl<'a> Run<'a> {
     /// - [`TrainError::Device`] if a device fails, and [`TrainError::Infer`] if a validation or the test cannot be
     ///   translated.
     pub fn train(mut self, mut observe: impl FnMut(Event<'_>)) -> Result<Outcome, TrainError> {
+        self.recipe.check()?;
         let devices = self.take_devices()?;
         notice_device_failure(&devices, || self.train_on(&devices, &mut observe))
     }
@@ -180,10 +182,11 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     ///
-    /// Returns [`TrainError::Data`], [`TrainError::NothingToTrain`] or [`TrainError::NothingToScore`] if the text
-    /// cannot be used, [`TrainError::Config`] or [`TrainError::Precision`] if no network can be trained by the recipe,
+    /// Returns [`TrainError::Recipe`] if a setting is out of range, [`TrainError::Data`],
+    /// [`TrainError::NothingToTrain`] or [`TrainError::NothingToScore`] if the text cannot be used, [`TrainError::Config`] or [`TrainError::Precision`] if no network can be trained by the recipe,
     /// and [`TrainError::Device`] if a device fails.
     pub fn dry_run(mut self, mut observe: impl FnMut(Event<'_>)) -> Result<DryRun, TrainError> {
+        self.recipe.check()?;
         let devices = self.take_devices()?;
         notice_device_failure(&devices, || {
             let Text {
@@ -235,7 +238,7 @@ impl<'a> Run<'a> {
         }
         observer(Event::Started {
             name: &run_name(&self.folder),
-            weights: trainer.step.num_params(),
+            num_params: trainer.step.num_params(),
             folder: &self.folder,
         });
         match trainer.run(observer, &*self.stop)? {
@@ -342,7 +345,7 @@ impl<'a> Run<'a> {
         devices: &[NamedDevice],
     ) -> Result<(), DataError> {
         let names: Vec<&str> = devices.iter().map(|device| device.name.as_str()).collect();
-        let card = ModelCard {
+        let model_card = ModelCard {
             name: &run_name(&self.folder),
             command: self.command.as_deref(),
             recipe: &self.recipe,
@@ -358,6 +361,6 @@ impl<'a> Run<'a> {
             chrf: &test.chrf,
             environment: &Environment::of_this_process(&names.join(","), trainer.state.workers),
         };
-        write_file(self.folder.join("README.md"), card.to_markdown())
+        write_file(self.folder.join("README.md"), model_card.to_markdown())
     }
 }

@@ -59,11 +59,6 @@ impl TrainingState {
         self.update.saturating_sub(self.skipped)
     }
 
-    /// Returns whether the last validation was the best so far.
-    pub(crate) fn is_best(&self) -> bool {
-        self.best.as_ref().is_some_and(|best| best.update == self.update)
-    }
-
     /// Adds the weights of the last update to those that are averaged. If there are then more than `count`, drops one:
     /// the worst by `metric` if they have scores, else the oldest.
     pub(crate) fn average_also(&mut self, score: Option<f64>, count: usize, metric: Metric) {

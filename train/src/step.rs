@@ -148,7 +148,7 @@ impl TrainingStep {
     ///
     /// # Panics
     ///
-    /// Panics if there is no batch, or one is empty.
+    /// Panics if `update` is 0, if there is no batch, or if a batch is empty.
     pub fn take(&mut self, update: usize, batches: &[Vec<Example>]) -> Option<Measurements> {
         let target_tokens = batches.iter().flatten().map(|example| example.target.len()).sum();
         let gradients = self.gradients(update, batches, target_tokens);

@@ -345,12 +345,12 @@ impl Trainer {
         if let Some(count) = self.recipe.training.average_best
             && self.is_sound()
         {
-            let alone = self.score(&self.bundle(self.step.state.model.valid()))?;
+            let alone = self.score(&self.model_folder(self.step.state.model.valid()))?;
             self.state.average_also(Some(alone.get(metric)), count, metric);
         }
         let (weights, averaged) = self.weights(observer);
-        let bundle = self.bundle(weights);
-        let scores = self.score(&bundle)?;
+        let model_folder = self.model_folder(weights);
+        let scores = self.score(&model_folder)?;
         if !scores.loss.is_finite() {
             self.state.validations_since_best += 1;
             observer(Event::Note(format!(
@@ -363,8 +363,9 @@ impl Trainer {
         let improved = best.is_none_or(|best| metric.is_better(score, best));
         // On a tie with the best score the later weights are kept, but a tie is not an improvement, so that patience
         // ends a run on a plateau.
-        if improved || best == Some(score) {
-            bundle.save(&self.folder)?;
+        let is_best = improved || best == Some(score);
+        if is_best {
+            model_folder.save(&self.folder)?;
             self.state.best = Some(Best {
                 update,
                 score,
@@ -380,18 +381,18 @@ impl Trainer {
         observer(Event::Validated {
             update,
             scores,
-            is_best: self.state.is_best(),
+            is_best,
         });
         Ok(())
     }
 
-    fn score(&self, bundle: &ModelFolder) -> Result<Scores, TrainError> {
+    fn score(&self, model_folder: &ModelFolder) -> Result<Scores, TrainError> {
         let (device, workers) = (self.step.device(), self.step.workers());
-        validation::scores(bundle, &self.dataset, &self.recipe, &device, workers)
+        validation::scores(model_folder, &self.dataset, &self.recipe, &device, workers)
     }
 
     /// Returns a model folder of this run with the weights of `model`.
-    pub(crate) fn bundle(&self, model: Transformer) -> ModelFolder {
+    pub(crate) fn model_folder(&self, model: Transformer) -> ModelFolder {
         ModelFolder {
             config: self.config.clone(),
             model,

@@ -26,18 +26,18 @@ const DIVERGED: f64 = 1e12;
 ///
 /// Returns [`TrainError::Infer`] if the pairs cannot be translated.
 pub(crate) fn scores(
-    bundle: &ModelFolder,
+    model_folder: &ModelFolder,
     dataset: &Dataset,
     recipe: &Recipe,
     device: &Device,
     workers: &Workers,
 ) -> Result<Scores, TrainError> {
-    let (loss, perplexity) = losses(bundle, &dataset.valid, &recipe.training, device, workers);
+    let (loss, perplexity) = losses(model_folder, &dataset.valid, &recipe.training, device, workers);
     let greedy = TranslateOptions {
-        search: bundle.generation.greedy(),
+        search: model_folder.generation.greedy(),
         ..TranslateOptions::default()
     };
-    let model = Model::new(bundle.clone(), Precision::Float32)?;
+    let model = Model::new(model_folder.clone(), Precision::Float32)?;
     let translator = Translator::new(model, workers.clone());
     let pairs = &dataset.valid_pairs;
     let sources: Vec<&str> = pairs.iter().map(|pair| pair.source.as_str()).collect();
@@ -69,11 +69,11 @@ pub(crate) fn translate(
     Ok(translator.translate_best(&sources, &options)?)
 }
 
-/// Estimates the seconds that [`scores`] will take for a trained model of the shape of `bundle`. Measures the loss and
+/// Estimates the seconds that [`scores`] will take for a trained model of the shape of `model_folder`. Measures the loss and
 /// a greedy search on a sample of pairs of middle length. The search takes as many steps as the longest reference has
 /// tokens, because translations of an untrained model would not end.
 pub(crate) fn expected_seconds(
-    bundle: &ModelFolder,
+    model_folder: &ModelFolder,
     dataset: &Dataset,
     recipe: &Recipe,
     device: &Device,
@@ -84,13 +84,13 @@ pub(crate) fn expected_seconds(
     examples.sort_by_key(|example| example.source.len());
     let start = examples.len().saturating_sub(SAMPLE) / 2;
     let sample: Vec<Example> = examples.iter().skip(start).take(SAMPLE).cloned().collect();
-    let tokenizer = &bundle.tokenizer;
-    let padding = padding(device, tokenizer.pad_id(), bundle.config.max_length);
+    let tokenizer = &model_folder.tokenizer;
+    let padding = padding(device, tokenizer.pad_id(), model_folder.config.max_length);
     let batch = Batch::new(&sample, padding, tokenizer.bos_id());
 
     let clock = Instant::now();
-    losses(bundle, &sample, &recipe.training, device, workers);
-    let model = InferenceTransformer::new(bundle.model.clone(), Precision::Float32);
+    losses(model_folder, &sample, &recipe.training, device, workers);
+    let model = InferenceTransformer::new(model_folder.model.clone(), Precision::Float32);
     let mut state = model.start(model.encode(to_tensor(&batch.source, device)));
     let target_input = to_tensor(&batch.target_input, device);
     for step in 0..batch.target_input.width {
@@ -104,21 +104,21 @@ pub(crate) fn expected_seconds(
 
 /// Returns the label-smoothed cross-entropy of `examples`, in nats a target token, and their perplexity.
 fn losses(
-    bundle: &ModelFolder,
+    model_folder: &ModelFolder,
     examples: &[Example],
     settings: &TrainingSettings,
     device: &Device,
     workers: &Workers,
 ) -> (f64, f64) {
-    let tokenizer = &bundle.tokenizer;
+    let tokenizer = &model_folder.tokenizer;
     let lengths = (0..).zip(examples.iter().map(Example::lengths));
     let plan = BatchPlan::new(lengths, settings.batch_tokens, 0, 0);
     let sums = workers.map(plan.iter(), |indices| {
         let batch = indices.iter().map(|&index| &examples[index as usize]);
-        let padding = padding(device, tokenizer.pad_id(), bundle.config.max_length);
+        let padding = padding(device, tokenizer.pad_id(), model_folder.config.max_length);
         let batch = Batch::new(batch, padding, tokenizer.bos_id());
         let loss = |smoothing| {
-            let sum = batch_loss(&bundle.model, &batch, device, smoothing);
+            let sum = batch_loss(&model_folder.model, &batch, device, smoothing);
             f64::from(sum.into_scalar::<f32>())
         };
         let tokens = batch.target_tokens as f64;

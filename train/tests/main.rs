@@ -1,3 +1,3 @@
-//! Tests of the crate through its face.
+//! Tests of the crate's public interface.
 
 mod run;

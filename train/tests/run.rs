@@ -1,4 +1,4 @@
-//! Runs as a library makes them.
+//! Runs that a program starts by the library's functions.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -40,17 +40,21 @@ impl Workspace {
         self.folder.path().join(name)
     }
 
+    fn recipe(&self) -> Recipe {
+        Recipe::load(self.path("recipe.toml"), &[]).unwrap()
+    }
+
     /// A run into the folder of this name.
     fn run(&self, name: &str) -> Run<'_> {
-        let recipe = Recipe::load(self.path("recipe.toml"), &[]).unwrap();
-        Run::new(recipe, self.path(name))
+        Run::new(self.recipe(), self.path(name))
             .on(vec![attend_device::select("cpu").unwrap()])
             .workers(1)
             .prepared_in(self.path("prepared"))
     }
 }
 
-/// Returns what does not depend on the machine's speed in an event that tells of the course of a run.
+/// Describes an event without the numbers that depend on the machine's speed. Returns `None` for events of preparation,
+/// whose number varies.
 fn course(event: &Event<'_>) -> Option<String> {
     match event {
         Event::Prepared { corpora } => Some(format!("prepared {}", corpora.pairs_read())),
@@ -126,12 +130,12 @@ fn a_run_tells_of_its_course_and_leaves_a_model_folder() {
     assert_eq!(test.translations[0].source, "one one 50");
     assert_eq!(test.translations[0].reference, "one one 50");
     assert!((0.0..=100.0).contains(&test.bleu.score) && (0.0..=100.0).contains(&test.chrf.score));
-    let card = fs::read_to_string(workspace.path("run/README.md")).unwrap();
-    assert!(card.contains(&test.bleu.to_string()), "{card}");
+    let model_card = fs::read_to_string(workspace.path("run/README.md")).unwrap();
+    assert!(model_card.contains(&test.bleu.to_string()), "{model_card}");
     // No command started it.
     assert!(
-        card.contains("## Repeat it\n\nThe settings, also in `recipe.toml`:"),
-        "{card}"
+        model_card.contains("## Repeat it\n\nThe settings, also in `recipe.toml`:"),
+        "{model_card}"
     );
     assert!(workspace.path("run/model.safetensors").exists());
 }
@@ -169,17 +173,42 @@ fn a_run_stops_when_it_is_asked_to_and_goes_on_as_if_it_had_not() {
 }
 
 #[test]
+fn a_recipe_that_a_program_changed_is_checked() {
+    let workspace = Workspace::new();
+    let change: [fn(&mut Recipe); 3] = [
+        |recipe| recipe.training.accumulate = 0,
+        |recipe| recipe.seed = u64::MAX,
+        |recipe| recipe.data.valid = None,
+    ];
+    for (change, field) in change.into_iter().zip(["training.accumulate", "seed", "valid"]) {
+        let mut recipe = workspace.recipe();
+        change(&mut recipe);
+        let error = Run::new(recipe, workspace.path("run"))
+            .train(|_| {})
+            .expect_err("the recipe is refused")
+            .to_string();
+        assert!(
+            error.starts_with("the recipe: ") && error.contains(field),
+            "{error}"
+        );
+        assert!(!workspace.path("run").exists());
+    }
+}
+
+#[test]
 fn a_dry_run_leaves_no_folder() {
     let workspace = Workspace::new();
     let found = workspace.run("run").dry_run(|_| {}).unwrap();
     // Ten of the pairs are the same text on both sides.
     assert_eq!(found.epoch.pairs, 40);
     assert!(found.update_seconds > 0.0 && found.validation_seconds > 0.0);
-    assert!(found.first_batch >= found.first_pairs.len() && !found.first_pairs.is_empty());
+    // A batch has at most 64 tokens, and up to five of its pairs are shown.
+    assert!((1..=64).contains(&found.first_batch));
+    assert_eq!(found.first_pairs.len(), found.first_batch.min(5));
     assert!(!workspace.path("run").exists());
 }
 
-/// As two programs do that both find the folder free, where one trains while the other prepares its text.
+/// Two programs find the folder free. One trains while the other prepares its text.
 #[test]
 fn a_new_run_does_not_overwrite_one_that_came_first() {
     let workspace = Workspace::new();

@@ -19,6 +19,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use crate::error::BenchError;
+use crate::measurement::device_memory;
 use crate::workload::pair;
 
 /// The precisions of matrix products that are compared, each if the device has it.
@@ -113,9 +114,9 @@ fn examples(tokenizer: &Tokenizer, count: usize) -> Vec<Example> {
 /// Computes everything with the model in `folder` on the device. Translates so many `sentences` to measure how the
 /// memory that the device holds grows.
 pub(super) fn compute(folder: &Path, device: &Device, sentences: usize) -> Result<Results, BenchError> {
-    let bundle = ModelFolder::load(folder, device)?;
-    let batch = batch(&bundle.tokenizer);
-    let logits = bundle.model.forward(
+    let model_folder = ModelFolder::load(folder, device)?;
+    let batch = batch(&model_folder.tokenizer);
+    let logits = model_folder.model.forward(
         to_tensor(&batch.source, device),
         to_tensor(&batch.target_input, device),
     );
@@ -126,11 +127,11 @@ pub(super) fn compute(folder: &Path, device: &Device, sentences: usize) -> Resul
         .filter(|precision| device.supports_dtype(precision.dtype()))
         .map(|precision| Passes {
             precision,
-            steps: steps(bundle.model.clone(), &batch, precision),
+            steps: steps(model_folder.model.clone(), &batch, precision),
             losses: train(training.clone(), &batch, precision).1,
         });
-    let lines = lines(&bundle.tokenizer, PAIRS);
-    let translator = translator(&bundle)?;
+    let lines = lines(&model_folder.tokenizer, PAIRS);
+    let translator = translator(&model_folder)?;
     let translate = |beam_size| {
         let translations = translator.translate(&lines, &searching(beam_size)).into_iter();
         let best = translations.map(|best_first| Ok(best_first?.swap_remove(0)));
@@ -147,8 +148,8 @@ pub(super) fn compute(folder: &Path, device: &Device, sentences: usize) -> Resul
     })
 }
 
-fn translator(bundle: &ModelFolder) -> Result<Translator, InferError> {
-    let model = Model::new(bundle.clone(), Precision::Float32)?;
+fn translator(model_folder: &ModelFolder) -> Result<Translator, InferError> {
+    let model = Model::new(model_folder.clone(), Precision::Float32)?;
     Ok(Translator::new(model, Workers::start(1, 1)?))
 }
 
@@ -165,11 +166,7 @@ fn searching(beam_size: usize) -> TranslateOptions {
 /// Translates sentences, and returns by how much the memory that the device holds has grown since the first tenth of
 /// them, relative to what it held then; `None` if Burn does not report it.
 fn growth(translator: &Translator, device: &Device, sentences: usize) -> Result<Option<f64>, BenchError> {
-    let held = || {
-        device
-            .memory_pool_usage()
-            .map(|usage| usage.bytes_reserved as f64)
-    };
+    let held = || device_memory(device).map(|bytes| bytes as f64);
     if held().is_none() {
         return Ok(None);
     }
@@ -197,7 +194,7 @@ fn steps(model: Transformer, batch: &Batch, precision: Precision) -> Vec<f32> {
     let steps = (0..batch.target_input.width).map(|position| {
         let tokens = target.clone().slice_dim(1, position..position + 1).squeeze_dim(1);
         let next = model.step(tokens, &mut state);
-        (next.logits - next.log_sum_exp.unsqueeze_dim(1)).unsqueeze_dim(1)
+        next.log_probabilities().unsqueeze_dim(1)
     });
     values(Tensor::<3>::cat(steps.collect(), 1))
 }

@@ -12,6 +12,7 @@ use clap::Args;
 
 use super::DeviceOption;
 use crate::error::CliError;
+use crate::name::name_of;
 
 /// The number of workers: a number, or `auto` for as many as keep the device busy.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +62,7 @@ impl WorkerOptions {
 pub(crate) struct ComputeOptions {
     /// What weights are kept and multiplied in: float32; int8, which is smaller and faster on a processor for a small
     /// loss; bfloat16 or float16 for a GPU.
-    #[arg(long, value_name = "TYPE", default_value_t)]
+    #[arg(long, value_name = "TYPE", value_parser = name_of::<Precision>(), default_value_t)]
     dtype: Precision,
     #[command(flatten)]
     device: DeviceOption,

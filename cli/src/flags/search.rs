@@ -24,8 +24,8 @@ pub(crate) struct SearchFlags {
     /// model's]
     #[arg(long, value_name = "NAME", value_parser = name_of::<LengthNormalization>())]
     length_normalization: Option<LengthNormalization>,
-    /// Lower the scores of translations that did not look at all of the source by this factor (Wu et al., 2016); 0 does
-    /// not. [default: the model's, or 0 without a beam]
+    /// Lower the score of a translation that attends to only a part of its source, by this factor (Wu et al., 2016); 0
+    /// turns this off. [default: the model's, or 0 without a beam]
     #[arg(long, value_name = "BETA", conflicts_with = "sample")]
     coverage_penalty: Option<f32>,
     /// End a beam when nothing better can come (exact), or by the rule of CTranslate2. [default: the model's]
@@ -34,14 +34,15 @@ pub(crate) struct SearchFlags {
     /// Fewest tokens in a sentence's translation. [default: the model's]
     #[arg(long, value_name = "N")]
     min_length: Option<u32>,
-    /// Most tokens in a sentence's translation, which has at most 50 more than its source, or than it must have.
-    /// [default: the model's]
+    /// Most tokens in a sentence's translation. In any case it has at most 50 more than its source, than --min-length,
+    /// or than its prefix and required words, whichever is longest. [default: the model's]
     #[arg(long, value_name = "N")]
     max_length: Option<u32>,
     /// Have no sequence of N tokens twice in a translation; 0 allows all. [default: the model's]
     #[arg(long, value_name = "N")]
     no_repeat_ngram: Option<u32>,
-    /// Raise the probability of tokens that the translation has already to this power, from 1. [default: the model's]
+    /// Make tokens that the translation already has less probable: their probability is raised to this power, at least
+    /// 1. [default: the model's]
     #[arg(long, value_name = "X")]
     repetition_penalty: Option<f32>,
     /// Forbid `<unk>`, keep it as a token like others, or copy the source's word that it looks at most to its place.

@@ -39,10 +39,10 @@ impl Display {
             Event::Note(note) => self.say(&note),
             Event::Started {
                 name,
-                weights,
+                num_params,
                 folder,
             } => {
-                eprintln!("{name}: {weights} weights, into {}", folder.display());
+                eprintln!("{name}: {num_params} weights, into {}", folder.display());
                 let bar = || ProgressBar::new(BAR_STEPS).with_style(style("{bar:24} {percent}%  {msg}"));
                 self.bar = io::stderr().is_terminal().then(bar);
             }

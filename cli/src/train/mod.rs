@@ -15,6 +15,7 @@ use crate::command;
 use crate::error::CliError;
 use crate::flags::{DevicesOption, WorkerCount};
 use crate::output::print;
+use crate::translate::DEFAULT_MODEL;
 use display::Display;
 use interrupt::Interrupt;
 
@@ -39,8 +40,8 @@ pub(crate) struct Options {
     /// Change a setting of the recipe, such as training.updates=1000; may be given several times.
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     overrides: Vec<String>,
-    /// Threads that share each batch, and the devices in turn; auto for one a core, and one for each other device. The
-    /// same number repeats a run exactly.
+    /// Number of threads that share each batch; the devices are divided among them. auto takes one for each core of a
+    /// processor, and one for each other device. A run is repeated exactly only with the same number.
     #[arg(long, value_name = "N", default_value = "auto")]
     workers: WorkerCount,
     #[command(flatten)]
@@ -132,11 +133,17 @@ fn command_to_repeat(options: &Options, workers: usize) -> String {
 
 /// Returns the command that translates a sentence with the model in a folder.
 fn next_command(folder: &Path, sentence: &str) -> String {
-    if folder == Path::new("runs/phrasebook") {
-        command_line(&["translate", sentence])
-    } else {
-        command_line(&["translate", "--model", &folder.display().to_string(), sentence])
+    let name = folder.display().to_string();
+    let mut words = vec!["translate"];
+    if folder != Path::new(DEFAULT_MODEL) {
+        words.extend(["--model", &name]);
     }
+    // Without it, a sentence such as "- Hello." would be taken for a flag.
+    if sentence.starts_with('-') {
+        words.push("--");
+    }
+    words.push(sentence);
+    command_line(&words)
 }
 
 /// Returns a subcommand of this program and its arguments as a shell takes them.
@@ -145,4 +152,23 @@ fn command_line(words: &[&str]) -> String {
     let words = quoter.join(words.iter().copied());
     let words = words.expect("nothing but a NUL would be refused");
     format!("{} {words}", command())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_command_translates_whatever_the_sentence_begins_with() {
+        let next = |folder: &str, sentence: &str| next_command(Path::new(folder), sentence);
+        let program = command();
+        assert_eq!(
+            next(DEFAULT_MODEL, "Hello."),
+            format!("{program} translate Hello.")
+        );
+        assert_eq!(
+            next("runs/subtitles", "- Hello."),
+            format!("{program} translate --model runs/subtitles -- '- Hello.'")
+        );
+    }
 }

@@ -23,6 +23,9 @@ use crate::usage_error;
 use output::Output;
 use progress::Progress;
 
+/// The model folder that `attend translate` uses if none is named.
+pub(crate) const DEFAULT_MODEL: &str = "runs/phrasebook";
+
 /// Translate text: arguments, a file, or standard input, one line in, one line out, as the lines come. On a terminal,
 /// a prompt asks for them.
 #[derive(Args)]
@@ -31,7 +34,7 @@ pub(crate) struct Options {
     #[arg(value_name = "LINE", conflicts_with = "input")]
     lines: Vec<String>,
     /// The model folder.
-    #[arg(long, value_name = "FOLDER", default_value = "runs/phrasebook")]
+    #[arg(long, value_name = "FOLDER", default_value = DEFAULT_MODEL)]
     model: PathBuf,
     /// Read lines from this file (.gz, .xz and .zst are decompressed) in place of standard input.
     #[arg(long, value_name = "FILE")]

@@ -25,7 +25,7 @@ pub(crate) fn argument(path: &Path) -> &str {
     path.to_str().expect("UTF-8")
 }
 
-/// A temporary folder whose sub-folder `model` holds [`bundle`].
+/// A temporary folder whose sub-folder `model` holds [`model_folder`].
 pub(crate) struct Workspace {
     folder: TempDir,
 }
@@ -35,7 +35,7 @@ impl Workspace {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let workspace = Self { folder };
         std::fs::create_dir(workspace.model()).expect("a new folder");
-        bundle().save(workspace.model()).expect("a writable folder");
+        model_folder().save(workspace.model()).expect("a writable folder");
         workspace
     }
 

@@ -25,10 +25,6 @@ fn assert_mean(average: &[f32], of: &[Vec<f32>]) {
     assert!(average != of[of.len() - 1]);
 }
 
-fn card(workspace: &Workspace, run: &str) -> String {
-    fs::read_to_string(workspace.path(run).join("README.md")).expect("the run wrote its card")
-}
-
 #[test]
 fn the_last_checkpoints_are_averaged() {
     let workspace = small_workspace();
@@ -37,10 +33,10 @@ fn the_last_checkpoints_are_averaged() {
         .into();
     let average = train(&workspace, "average", 20, &["training.average_last=3"]);
     assert_mean(&average, &single[..3]);
-    let said = card(&workspace, "average");
+    let model_card = workspace.model_card("average");
     assert!(
-        said.contains("the average of the weights after updates 10, 15, 20"),
-        "{said}"
+        model_card.contains("the average of the weights after updates 10, 15, 20"),
+        "{model_card}"
     );
     // The oldest averaged checkpoint keeps only its weights and their checksum.
     let files = fs::read_dir(workspace.path("average/checkpoints/00000010")).unwrap();
@@ -62,10 +58,10 @@ fn the_best_checkpoints_are_averaged() {
         .into();
     let average = train(&workspace, "average", 20, &["training.average_best=2"]);
     assert_mean(&average, &single);
-    let said = card(&workspace, "average");
+    let model_card = workspace.model_card("average");
     assert!(
-        said.contains("the average of the weights after updates 15, 20"),
-        "{said}"
+        model_card.contains("the average of the weights after updates 15, 20"),
+        "{model_card}"
     );
 }
 
@@ -81,9 +77,9 @@ fn the_moving_average_follows_the_weights() {
         assert!((second - (0.2 * first + 0.8 * weight)).abs() < 1e-6);
     }
     assert!(second != weights);
-    let said = card(&workspace, "average-2");
+    let model_card = workspace.model_card("average-2");
     assert!(
-        said.contains("the exponential moving average, decay 0.2,"),
-        "{said}"
+        model_card.contains("the exponential moving average, decay 0.2,"),
+        "{model_card}"
     );
 }

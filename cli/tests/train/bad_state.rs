@@ -289,10 +289,6 @@ fn train_average(workspace: &Workspace, run: &[&str], updates: usize) -> String 
     stderr(&output)
 }
 
-fn card(workspace: &Workspace, run: &str) -> String {
-    fs::read_to_string(workspace.path(run).join("README.md")).expect("the run wrote its card")
-}
-
 #[test]
 fn a_checkpoint_that_is_averaged_is_left_out_once_damaged() {
     let workspace = small_workspace();
@@ -325,8 +321,11 @@ fn a_checkpoint_that_is_averaged_is_left_out_once_damaged() {
             &message,
             &[&on_resume, &on_validation, "going on after update 20"],
         );
-        let said = card(&workspace, run);
-        assert_contains(&said, &["the average of the weights after updates 15, 20, 25"]);
+        let model_card = workspace.model_card(run);
+        assert_contains(
+            &model_card,
+            &["the average of the weights after updates 15, 20, 25"],
+        );
         for (index, weight) in workspace.weights(run).into_iter().enumerate() {
             let mean = singles.iter().map(|weights| weights[index]).sum::<f32>() / 3.0;
             assert!((weight - mean).abs() < 1e-6, "{weight}, not {mean}");
@@ -365,12 +364,12 @@ fn without_any_checkpoint_to_average_the_weights_themselves_are_taken() {
             "training.metric=loss",
         ]);
         workspace.train_well(&[&["small.toml", "--output", "run"], &settings[..], more].concat());
-        card(&workspace, "run")
+        workspace.model_card("run")
     };
     assert_contains(&train(&[]), &["the average of the weights after updates 18"]);
     fs::remove_file(workspace.path("run/checkpoints/00000018/model.bpk")).unwrap();
-    let said = train(&["--resume", "--set", "training.updates=25"]);
-    assert_contains(&said, &["These are the weights after update 25"]);
+    let model_card = train(&["--resume", "--set", "training.updates=25"]);
+    assert_contains(&model_card, &["These are the weights after update 25"]);
 }
 
 #[test]
@@ -383,12 +382,12 @@ fn the_average_of_the_best_lacks_a_damaged_one() {
             "training.validate_every=5",
         ]);
         workspace.train_well(&[&["small.toml", "--output", run], &settings[..], more].concat());
-        card(&workspace, run)
+        workspace.model_card(run)
     };
     assert_contains(&train("run", &[]), &["after updates 10, 15, 20, the best"]);
     fs::write(workspace.path("run/checkpoints/00000015/model.bpk"), "").unwrap();
-    let said = train("run", &["--resume", "--set", "training.updates=25"]);
-    assert_contains(&said, &["after updates 20, 25, the best"]);
+    let model_card = train("run", &["--resume", "--set", "training.updates=25"]);
+    assert_contains(&model_card, &["after updates 20, 25, the best"]);
 }
 
 #[test]

@@ -110,6 +110,11 @@ impl Workspace {
         String::from_utf8(output.stdout).expect("the program writes UTF-8")
     }
 
+    /// Returns the model card, the `README.md` that a run wrote into its folder.
+    pub(crate) fn model_card(&self, run: &str) -> String {
+        fs::read_to_string(self.path(run).join("README.md")).expect("the run wrote its model card")
+    }
+
     /// Returns the numbers of the updates and their losses from a run's `metrics.jsonl`.
     pub(crate) fn losses(&self, run: &str) -> Vec<(usize, f64)> {
         records(&self.path(run))
@@ -150,7 +155,7 @@ pub(crate) fn counts(message: &str, title: &str) -> Vec<usize> {
 pub(crate) fn copy_and_reverse(count: usize) -> Vec<(String, String)> {
     let mut random = ChaCha8Rng::seed_from_u64(12_345);
     let mut draw = move |below: u32| random.next_u32() % below;
-    let mut pairs = std::collections::BTreeMap::new();
+    let mut seen = std::collections::HashSet::new();
     let mut order = Vec::new();
     while order.len() < count {
         let length = 1 + draw(8);
@@ -162,7 +167,7 @@ pub(crate) fn copy_and_reverse(count: usize) -> Vec<(String, String)> {
             0 => (format!("copy {}", letters.join(" ")), letters.join(" ")),
             _ => (format!("reverse {}", letters.join(" ")), reversed.join(" ")),
         };
-        if pairs.insert(source.clone(), ()).is_none() {
+        if seen.insert(source.clone()) {
             order.push((source, target));
         }
     }

@@ -1,6 +1,5 @@
 //! The limits at which a run ends, and the weights that it keeps.
 
-use std::fs;
 use std::time::Instant;
 
 use attend_train::Record;
@@ -63,10 +62,10 @@ fn the_first_limit_ends_the_run() {
     ]);
     assert!((1.2..15.0).contains(&start.elapsed().as_secs_f64()));
     assert!(in_time > 1);
-    let card = fs::read_to_string(workspace.path(&run).join("README.md")).unwrap();
+    let model_card = workspace.model_card(&run);
     assert!(
-        card.contains(&format!("{in_time} updates in 0.0 minutes")),
-        "{card}"
+        model_card.contains(&format!("{in_time} updates in 0.0 minutes")),
+        "{model_card}"
     );
 }
 
@@ -88,9 +87,12 @@ fn patience_ends_a_run_that_no_longer_improves() {
     let (before, after) = losses.split_at(losses.len() - 3);
     assert_eq!(before.last().expect("a validation came before").1, best);
     assert!(after.iter().all(|(_, loss)| *loss >= best));
-    let card = fs::read_to_string(workspace.path("run/README.md")).unwrap();
+    let model_card = workspace.model_card("run");
     let expected = format!("after update {}, the best", before.last().unwrap().0);
-    assert!(card.contains(&expected), "{expected:?} is not in:\n{card}");
+    assert!(
+        model_card.contains(&expected),
+        "{expected:?} is not in:\n{model_card}"
+    );
 }
 
 #[test]
@@ -125,10 +127,10 @@ fn each_metric_keeps_its_best() {
             .iter()
             .max_by(|one, other| one.1.total_cmp(&other.1))
             .expect("the run validated");
-        let card = fs::read_to_string(workspace.path(metric).join("README.md")).unwrap();
+        let model_card = workspace.model_card(metric);
         assert!(
-            card.contains(&format!("after update {best}, the best")),
-            "{metric} {best}:\n{card}"
+            model_card.contains(&format!("after update {best}, the best")),
+            "{metric} {best}:\n{model_card}"
         );
     }
 }

@@ -23,8 +23,8 @@ fn a_whole_run_leaves_a_model_folder() {
     let stdout = workspace.train_well(&["small.toml"]);
     assert!(stdout.contains("BLEU|nrefs:1|"), "{stdout}");
     assert!(stdout.contains("chrF2|nrefs:1|"), "{stdout}");
-    let next = format!("\n  {} translate --model runs/small ", "attend");
-    assert!(stdout.contains(&next), "{stdout}");
+    let next = "\n  attend translate --model runs/small ";
+    assert!(stdout.contains(next), "{stdout}");
     let mut files: Vec<String> = fs::read_dir(workspace.path("runs/small"))
         .expect("the run made its folder")
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -53,12 +53,12 @@ fn a_whole_run_leaves_a_model_folder() {
         ["00000010", "00000020", "inputs.toml", "lock"],
         "the last two checkpoints stay"
     );
-    let card = fs::read_to_string(workspace.path("runs/small/README.md")).unwrap();
+    let model_card = workspace.model_card("runs/small");
     assert!(
-        card.starts_with("# small\n")
-            && card.contains("BLEU|nrefs:1|")
-            && card.contains(&format!("{} train small.toml", "attend")),
-        "{card}"
+        model_card.starts_with("# small\n")
+            && model_card.contains("BLEU|nrefs:1|")
+            && model_card.contains("attend train small.toml"),
+        "{model_card}"
     );
 }
 

@@ -219,11 +219,11 @@ fn the_model_card_has_the_command_as_a_shell_takes_it() {
     fs::rename(workspace.path("train.src"), workspace.path("my $train.src")).unwrap();
     let source = ["--set", "data.train.source=my $train.src"];
     workspace.train_well(&[&["small.toml", "--output", "run", "--workers", "2"], &source[..]].concat());
-    let card = fs::read_to_string(workspace.path("run/README.md")).unwrap();
+    let model_card = workspace.model_card("run");
     let arguments = "train small.toml --set 'data.train.source=my $train.src' --workers 2";
     assert!(
-        card.contains(&format!("```sh\n{} {arguments}\n```", "attend")),
-        "{card}"
+        model_card.contains(&format!("```sh\nattend {arguments}\n```")),
+        "{model_card}"
     );
 }
 
@@ -232,7 +232,7 @@ fn the_model_card_tells_of_data_scores_and_environment() {
     let workspace = small_workspace();
     let device = attend_device::auto().expect("one is built in").name;
     workspace.train_well(&["small.toml", "--output", "run", "--workers", "1"]);
-    let card = fs::read_to_string(workspace.path("run/README.md")).unwrap();
+    let model_card = workspace.model_card("run");
     let validations = records(&workspace.path("run"));
     let best = validations.into_iter().filter_map(|record| match record {
         Record::Validation {
@@ -256,11 +256,14 @@ fn the_model_card_tells_of_data_scores_and_environment() {
         &format!("for {} on {}\n", std::env::consts::OS, std::env::consts::ARCH),
         &format!("- device `{device}`, 1 worker\n"),
         "target tokens a second",
-        &format!("```sh\n{} train small.toml --workers 1\n```", "attend"),
+        "```sh\nattend train small.toml --workers 1\n```",
     ] {
-        assert!(card.contains(part), "{part:?} is not in:\n{card}");
+        assert!(model_card.contains(part), "{part:?} is not in:\n{model_card}");
     }
     if cfg!(target_os = "linux") {
-        assert!(card.contains(" GiB of memory at the peak\n"), "{card}");
+        assert!(
+            model_card.contains(" GiB of memory at the peak\n"),
+            "{model_card}"
+        );
     }
 }

@@ -99,9 +99,11 @@ fn the_saved_model_translates_as_the_trained_one() {
     for (run, validations) in [("plain", plain), ("averaged", averaged)] {
         let scores = validations.into_iter().map(|(_, bleu)| bleu);
         let best = scores.max_by(f64::total_cmp).expect("the run validated");
-        let bundle = ModelFolder::load(workspace.path(run), &auto().unwrap().device).unwrap();
+        let model_folder = ModelFolder::load(workspace.path(run), &auto().unwrap().device).unwrap();
         let greedy = searching(SearchOptions::default().greedy());
-        let hypotheses = translator(bundle).translate_best(&sources, &greedy).unwrap();
+        let hypotheses = translator(model_folder)
+            .translate_best(&sources, &greedy)
+            .unwrap();
         let bleu = corpus_bleu(&hypotheses, &references, BleuTokenizer::default()).unwrap();
         assert!(best > 1.0, "the model {run} learnt nothing to compare");
         assert_eq!(bleu.score, best, "{run}");

@@ -43,9 +43,9 @@ fn a_tiny_model_learns_to_copy_and_reverse() {
     workspace.write("copy.toml", COPY_AND_REVERSE);
     workspace.train_well(&["copy.toml", "--output", "run"]);
 
-    let bundle = ModelFolder::load(workspace.path("run"), &auto().unwrap().device).unwrap();
+    let model_folder = ModelFolder::load(workspace.path("run"), &auto().unwrap().device).unwrap();
     let (sources, references): (Vec<_>, Vec<_>) = held_out[100..].iter().cloned().unzip();
-    let translator = translator(bundle);
+    let translator = translator(model_folder);
     let options = translator.model().options();
     let hypotheses = translator.translate_best(&sources, &options).unwrap();
     let exact = hypotheses.iter().zip(&references).filter(|(a, b)| a == b).count();

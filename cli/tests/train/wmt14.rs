@@ -260,11 +260,10 @@ fn archives_become_a_model() {
         }
         let names = "europarl-v7.de-en  commoncrawl.de-en  news-commentary-v9.de-en  all";
         assert!(message.contains(names), "{message}");
-        let card =
-            fs::read_to_string(workspace.path(&format!("runs/wmt14-en-de-{recipe}/README.md"))).unwrap();
+        let model_card = workspace.model_card(&format!("runs/wmt14-en-de-{recipe}"));
         assert!(
-            card.contains("7 test pairs, beam 4, length penalty 0.6"),
-            "{card}"
+            model_card.contains("7 test pairs, beam 4, length penalty 0.6"),
+            "{model_card}"
         );
     }
 }

@@ -9,9 +9,9 @@ use attend_infer::search::SearchOptions;
 use attend_infer::{InferError, Language, StreamLine, TranslateOptions, Translator};
 use proptest::prelude::*;
 
-use crate::common::{MAX_SOURCE_TOKENS, bundle, searching, translator};
+use crate::common::{MAX_SOURCE_TOKENS, model_folder, searching, translator};
 
-static TRANSLATOR: LazyLock<Translator> = LazyLock::new(|| translator(bundle()));
+static TRANSLATOR: LazyLock<Translator> = LazyLock::new(|| translator(model_folder()));
 
 /// The lines that come out, and how it ends.
 fn translated(

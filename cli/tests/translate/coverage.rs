@@ -34,7 +34,7 @@ fn a_penalty_needs_a_ranking() {
     let penalised = scores(&["--beam", "3", "--coverage-penalty", "0.2"]);
     assert!(apart(&penalised, &scores(&["--beam", "3"])) > 0.1);
     // A penalty that the model's settings ask for applies to beam search alone.
-    let mut model = common::bundle();
+    let mut model = common::model_folder();
     model.generation = SearchOptions {
         coverage_penalty: 0.2,
         beam_size: 3,

@@ -8,11 +8,11 @@ use attend_infer::{
 use attend_model::TransformerConfig;
 
 use crate::common::{
-    self, SENTENCES, Workspace, argument, assert_error, bundle, bundle_of, bundle_of_words, config, each,
-    searching, text, translator,
+    self, SENTENCES, Workspace, argument, assert_error, bundle_of, config, each, model_folder,
+    model_folder_of_words, searching, text, translator,
 };
 
-/// Returns a model of another shape than [`bundle`], with fewer positions.
+/// Returns a model of another shape than [`model_folder`], with fewer positions.
 fn second() -> ModelFolder {
     let config = TransformerConfig {
         d_model: 24,
@@ -27,9 +27,9 @@ fn model(folder: ModelFolder) -> Model {
     Model::new(folder, Precision::Float32).unwrap()
 }
 
-/// [`bundle`] and another model.
+/// [`model_folder`] and another model.
 fn ensemble(other: ModelFolder) -> Translator {
-    let model = model(bundle()).join(other).unwrap();
+    let model = model(model_folder()).join(other).unwrap();
     Translator::new(model, Workers::start(1, 1).unwrap())
 }
 
@@ -42,7 +42,7 @@ fn beam() -> TranslateOptions {
 
 #[test]
 fn probabilities_are_the_mean_of_the_models() {
-    let alone = [bundle(), second()].map(translator);
+    let alone = [model_folder(), second()].map(translator);
     let ensemble = ensemble(second());
     let given = GivenTranslation {
         source: SENTENCES[4],
@@ -63,7 +63,7 @@ fn probabilities_are_the_mean_of_the_models() {
 
 #[test]
 fn twice_the_same_model_translates_as_once() {
-    let [once, twice] = [translator(bundle()), ensemble(bundle())]
+    let [once, twice] = [translator(model_folder()), ensemble(model_folder())]
         .map(|translator| each(translator.translate(&SENTENCES, &beam())));
     for (once, twice) in once.iter().flatten().zip(twice.iter().flatten()) {
         assert_eq!(once.tokens, twice.tokens);
@@ -73,13 +73,13 @@ fn twice_the_same_model_translates_as_once() {
 
 #[test]
 fn the_search_adds_up_what_the_models_find_together() {
-    let first = model(bundle_of_words(SENTENCES));
+    let first = model(model_folder_of_words(SENTENCES));
     let config = TransformerConfig {
-        vocab_size: bundle_of_words(SENTENCES).tokenizer.vocab_size(),
+        vocab_size: model_folder_of_words(SENTENCES).tokenizer.vocab_size(),
         ..second().config
     };
     let other = ModelFolder {
-        tokenizer: bundle_of_words(SENTENCES).tokenizer,
+        tokenizer: model_folder_of_words(SENTENCES).tokenizer,
         ..bundle_of(config, 8)
     };
     let both = first.join(other).unwrap();
@@ -124,7 +124,7 @@ fn the_programs_take_further_models() {
 
 #[test]
 fn a_model_with_too_few_positions_is_refused() {
-    let mut long = bundle();
+    let mut long = model_folder();
     long.generation.min_length = 70;
     let error = model(long).join(second()).unwrap_err();
     let expected = "`min_length` is 70, but the model's translations have at most 39 tokens";
@@ -133,7 +133,9 @@ fn a_model_with_too_few_positions_is_refused() {
 
 #[test]
 fn models_of_another_tokenizer_are_refused() {
-    let error = model(bundle()).join(bundle_of_words(SENTENCES)).unwrap_err();
+    let error = model(model_folder())
+        .join(model_folder_of_words(SENTENCES))
+        .unwrap_err();
     assert!(
         matches!(&error, InferError::EnsembleTokenizers { model } if model == "model 2"),
         "{error}"
@@ -141,7 +143,7 @@ fn models_of_another_tokenizer_are_refused() {
     let workspace = Workspace::new();
     let (first, words) = (workspace.model(), workspace.path("words"));
     std::fs::create_dir(&words).unwrap();
-    bundle_of_words(SENTENCES).save(&words).unwrap();
+    model_folder_of_words(SENTENCES).save(&words).unwrap();
     let flags = [
         "yes",
         "--ensemble",

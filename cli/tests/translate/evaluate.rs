@@ -3,8 +3,8 @@
 use attend_infer::metric::{BleuTokenizer, corpus_bleu, corpus_chrf};
 
 use crate::common::{
-    MAX_SOURCE_TOKENS, NOTHING, SENTENCES, Workspace, assert_error, assert_usage_error, bundle_of_words,
-    stdout,
+    MAX_SOURCE_TOKENS, NOTHING, SENTENCES, Workspace, assert_error, assert_usage_error,
+    model_folder_of_words, stdout,
 };
 
 #[test]
@@ -44,7 +44,7 @@ fn segmented_references_are_scored_as_plain_text() {
     let workspace = Workspace::new();
     let segmented = SENTENCES.map(|sentence| sentence.replace('t', "t@@ ").replace("@@  ", " "));
     let lines = segmented.iter().map(|line| line.trim_end_matches("@@ "));
-    bundle_of_words(lines).save(workspace.model()).unwrap();
+    model_folder_of_words(lines).save(workspace.model()).unwrap();
 
     let source = workspace.write("source.txt", segmented.join("\n"));
     let translated = workspace.translated(&NOTHING, segmented.join("\n").as_bytes());

@@ -11,7 +11,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::{Value, json};
 
 use crate::common::{
-    SENTENCES, Workspace, assert_error, bundle, bundle_of, config, cpu, each, tokenizer, translator,
+    SENTENCES, Workspace, assert_error, bundle_of, config, cpu, each, model_folder, tokenizer, translator,
 };
 
 const CONFIG: &str = "config.json";
@@ -69,7 +69,7 @@ fn a_saved_model_comes_back_to_the_bit() {
 fn a_folder_has_four_files_that_are_replaced_whole() {
     let folder = tempfile::tempdir().unwrap();
     let names = [CONFIG, GENERATION, WEIGHTS, TOKENIZER];
-    bundle().save(folder.path()).unwrap();
+    model_folder().save(folder.path()).unwrap();
     assert_eq!(files(folder.path()), names);
 
     let smaller = TransformerConfig {
@@ -86,7 +86,7 @@ fn a_folder_has_four_files_that_are_replaced_whole() {
     let blocked = folder.path().join(WEIGHTS).with_extension("safetensors.part");
     fs::create_dir(&blocked).unwrap();
     let before = fs::read(folder.path().join(WEIGHTS)).unwrap();
-    let error = bundle().save(folder.path()).unwrap_err();
+    let error = model_folder().save(folder.path()).unwrap_err();
     assert!(error.to_string().contains(WEIGHTS), "{error}");
     assert_eq!(fs::read(folder.path().join(WEIGHTS)).unwrap(), before);
 }
@@ -225,7 +225,7 @@ fn a_missing_file_is_named() {
 #[test]
 fn weights_that_are_cut_short_are_refused() {
     let folder = tempfile::tempdir().unwrap();
-    bundle().save(folder.path()).unwrap();
+    model_folder().save(folder.path()).unwrap();
     let path = folder.path().join(WEIGHTS);
     let whole = fs::read(&path).unwrap();
     let header = 8 + u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
@@ -252,10 +252,10 @@ fn weights_that_are_cut_short_are_refused() {
     }
 }
 
-/// Returns the bytes of a weights file that holds the weights of [`bundle`], changed by `change`.
+/// Returns the bytes of a weights file that holds the weights of [`model_folder`], changed by `change`.
 fn changed_weights(change: impl FnOnce(&mut HashMap<String, (Dtype, Vec<usize>, Vec<u8>)>)) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
-    bundle().save(folder.path()).unwrap();
+    model_folder().save(folder.path()).unwrap();
     let bytes = fs::read(folder.path().join(WEIGHTS)).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
     let mut weights: HashMap<_, _> = tensors
@@ -330,7 +330,7 @@ fn weights_of_another_model_are_refused() {
 #[test]
 fn weights_of_another_precision_are_read() {
     let folder = tempfile::tempdir().unwrap();
-    bundle().save(folder.path()).unwrap();
+    model_folder().save(folder.path()).unwrap();
     let to_bfloat16 = |(dtype, _, data): &mut (Dtype, Vec<usize>, Vec<u8>)| {
         *dtype = Dtype::BF16;
         *data = data
@@ -343,7 +343,7 @@ fn weights_of_another_precision_are_read() {
     for content in [all, one] {
         fs::write(folder.path().join(WEIGHTS), content).unwrap();
         let loaded = ModelFolder::load(folder.path(), &cpu()).unwrap();
-        for (actual, exact) in logits(&loaded).iter().zip(logits(&bundle())) {
+        for (actual, exact) in logits(&loaded).iter().zip(logits(&model_folder())) {
             assert!((actual - exact).abs() < 0.05, "{actual} instead of {exact}");
         }
         let translator = translator(loaded);

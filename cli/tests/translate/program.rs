@@ -14,8 +14,8 @@ use attend_infer::Translation;
 use attend_infer::search::SearchOptions;
 
 use crate::common::{
-    self, MAX_SOURCE_TOKENS, NOTHING, SENTENCES, Workspace, argument, assert_error, assert_usage_error,
-    bundle, each, searching, text, translator,
+    self, MAX_SOURCE_TOKENS, NOTHING, SENTENCES, Workspace, argument, assert_error, assert_usage_error, each,
+    model_folder, searching, text, translator,
 };
 
 /// Sentences may come as arguments, from standard input or from a file, which may be compressed. Translations may go to
@@ -69,7 +69,7 @@ fn workers_and_threads_change_no_translation() {
 #[test]
 fn lengths_are_kept_to() {
     let workspace = Workspace::new();
-    let translator = translator(bundle());
+    let translator = translator(model_folder());
     for (min_length, max_length) in [(0, 3), (7, 7), (70, 90)] {
         let options = searching(SearchOptions {
             beam_size: 1,

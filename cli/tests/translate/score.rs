@@ -9,15 +9,15 @@ use attend_infer::{GivenTranslation, InferError, TranslateOptions, Translator};
 use serde_json::Value;
 
 use crate::common::{
-    MAX_SOURCE_TOKENS, NOTHING, SENTENCES, Workspace, assert_usage_error, bundle, bundle_of_words, each,
-    searching, text, translator,
+    MAX_SOURCE_TOKENS, NOTHING, SENTENCES, Workspace, assert_usage_error, each, model_folder,
+    model_folder_of_words, searching, text, translator,
 };
 
 /// Returns a workspace whose model has the words of [`SENTENCES`] as tokens, so that the text of a translation gives
 /// its tokens back.
 fn workspace() -> Workspace {
     let workspace = Workspace::new();
-    bundle_of_words(SENTENCES).save(workspace.model()).unwrap();
+    model_folder_of_words(SENTENCES).save(workspace.model()).unwrap();
     workspace
 }
 
@@ -131,7 +131,7 @@ fn alignments_pair_the_words_that_attend_most() {
 
 #[test]
 fn every_hypothesis_has_its_own_alignment() {
-    let translator = translator(bundle_of_words(SENTENCES));
+    let translator = translator(model_folder_of_words(SENTENCES));
     let options = TranslateOptions {
         alignment: true,
         ..searching(SearchOptions {
@@ -183,7 +183,7 @@ fn company_changes_no_score() {
         target: &long[..long.len() / 2],
         number: pairs.len(),
     });
-    let one_by_one = translator(bundle());
+    let one_by_one = translator(model_folder());
     let options = one_by_one.model().options();
     let alone: Vec<f32> = pairs
         .iter()
@@ -227,7 +227,7 @@ fn a_sentence_that_is_too_long_is_named() {
         target: &fs::read_to_string(long).unwrap(),
         number: 6,
     };
-    let translator = translator(bundle());
+    let translator = translator(model_folder());
     let options = translator.model().options();
     let error = translator.score(&[pair], &options).remove(0).unwrap_err();
     assert!(

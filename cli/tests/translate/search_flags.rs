@@ -7,8 +7,8 @@ use attend_infer::search::{LengthNormalization, Sampling, SearchOptions, Stoppin
 use attend_infer::{Language, TranslateOptions};
 
 use crate::common::{
-    MAX_SOURCE_TOKENS, NOTHING, SENTENCES, Workspace, argument, assert_error, bundle, bundle_of_words, each,
-    searching, text, translator,
+    MAX_SOURCE_TOKENS, NOTHING, SENTENCES, Workspace, argument, assert_error, each, model_folder,
+    model_folder_of_words, searching, text, translator,
 };
 
 /// Each flag sets the search option of its name, whose effects have tests of their own.
@@ -114,7 +114,7 @@ fn flags_are_options_of_the_search() {
         ),
     ];
     let mut outputs = HashSet::new();
-    let translator = translator(bundle());
+    let translator = translator(model_folder());
     for (flags, options) in cases {
         let best = translator
             .translate_best(&SENTENCES, &searching(options))
@@ -259,7 +259,7 @@ fn words_are_banned_and_required() {
 #[test]
 fn a_vocabulary_without_words_translates() {
     let workspace = Workspace::new();
-    bundle_of_words([""]).save(workspace.model()).unwrap();
+    model_folder_of_words([""]).save(workspace.model()).unwrap();
     for flags in [["--beam", "1"], ["--beam", "4"], ["--sample", "--seed=1"]] {
         let arguments = [&flags, ["--min-length", "1"].as_slice(), &["yes"]].concat();
         assert_eq!(workspace.translated(&arguments, b""), "\n");
@@ -277,7 +277,7 @@ fn a_vocabulary_without_words_translates() {
 /// The vocabulary holds one word, so that a model with random weights generates `<unk>` for most words.
 #[test]
 fn unknown_words_are_copied_from_where_they_come() {
-    let translator = translator(bundle_of_words(["yes"]));
+    let translator = translator(model_folder_of_words(["yes"]));
     let sources = [
         "Xanthippe lacht .",
         "yes Quetzal",
@@ -339,7 +339,7 @@ fn unknown_words_are_copied_from_where_they_come() {
     assert_eq!(of_text[0][0].text, sentences.join(" "));
 
     let workspace = Workspace::new();
-    bundle_of_words(["yes"]).save(workspace.model()).unwrap();
+    model_folder_of_words(["yes"]).save(workspace.model()).unwrap();
     let flags = ["--unknown=copy", "--beam=3", "--min-length=2", "--max-length=4"];
     let best: String = copied
         .iter()
@@ -362,7 +362,7 @@ fn unknown_words_are_copied_from_where_they_come() {
         assert_error(&workspace.translate(&flags, b""), &parts);
     }
     // A vocabulary of subwords spells any word, so that no word is unknown.
-    bundle().save(workspace.model()).unwrap();
+    model_folder().save(workspace.model()).unwrap();
     assert_eq!(
         workspace.translated(&["--unknown", "copy"], text().as_bytes()),
         workspace.translated(&NOTHING, text().as_bytes())
@@ -379,7 +379,7 @@ fn a_copied_word_is_whole() {
         ..SearchOptions::default()
     });
     // The vocabulary holds no word, so that every token is unknown.
-    let translator = translator(bundle_of_words([""]));
+    let translator = translator(model_folder_of_words([""]));
     let copied = translator.translate_best(&["Xan@@ thip@@ pe"], &options).unwrap();
     assert_eq!(copied, ["Xanthippe"]);
     let unfinished = translator.translate_best(&["Xan@@"], &options).unwrap();

@@ -1,14 +1,14 @@
 //! Unpacking members of a `.tgz` archive.
 
-use std::fs::{self, File};
-use std::io::{self, BufReader};
+use std::fs::File;
+use std::io::{BufReader, Read, Write};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
 use super::error::DownloadError;
 use crate::error::DataError;
-use crate::file::part_path;
+use crate::file::OutputFile;
 
 /// Unpacks members of an archive into the folder `output`. `members` are paths in the archive. The name of each file is
 /// the last part of its path. A file is written under a temporary name and then renamed, so that a file with its final
@@ -33,10 +33,7 @@ pub(super) fn unpack(archive: &Path, members: &[String], output: &Path) -> Resul
             continue;
         }
         let path = output.join(member_name(missing.swap_remove(index)));
-        write(&mut entry, &path).map_err(|error| match error {
-            Failure::Read(error) => read_error(error),
-            Failure::Write(error) => DataError::write(&path, error),
-        })?;
+        write(&mut entry, archive, &path)?;
         // The rest of the archive holds other languages. Reading it would take minutes.
         if missing.is_empty() {
             break;
@@ -56,24 +53,18 @@ pub(super) fn member_name(member: &str) -> &str {
     member.rsplit('/').next().unwrap_or(member)
 }
 
-enum Failure {
-    Read(io::Error),
-    Write(io::Error),
-}
-
-fn write(entry: &mut impl io::Read, path: &Path) -> Result<(), Failure> {
-    let part = part_path(path);
-    let mut writer = File::create(&part).map_err(Failure::Write)?;
+fn write(entry: &mut impl Read, archive: &Path, path: &Path) -> Result<(), DataError> {
+    let mut output = OutputFile::create(path)?;
     let mut buffer = vec![0; 64 * 1024];
     loop {
-        let count = entry.read(&mut buffer).map_err(Failure::Read)?;
+        let count = entry
+            .read(&mut buffer)
+            .map_err(|error| DataError::read(archive, error))?;
         if count == 0 {
-            break;
+            return output.finish();
         }
-        io::Write::write_all(&mut writer, &buffer[..count]).map_err(Failure::Write)?;
+        output
+            .write_all(&buffer[..count])
+            .map_err(|error| DataError::write(path, error))?;
     }
-    writer
-        .sync_all()
-        .and_then(|()| fs::rename(&part, path))
-        .map_err(Failure::Write)
 }

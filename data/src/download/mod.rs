@@ -12,13 +12,12 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use ureq::Agent;
 use ureq::http::StatusCode;
 use ureq::http::header::{CONTENT_RANGE, RANGE};
 
 use crate::error::DataError;
-use crate::file::part_path;
+use crate::file::{part_path, sha256};
 use archive::{member_name, unpack};
 
 pub use error::DownloadError;
@@ -338,21 +337,5 @@ impl Transfer<'_> {
 
 /// Returns the SHA-256 sum of a file in lower-case hexadecimal.
 fn checksum(path: &Path) -> Result<String, DataError> {
-    let mut hasher = Sha256::new();
-    let mut file = File::open(path).map_err(|error| DataError::read(path, error))?;
-    let mut buffer = vec![0; BUFFER];
-    loop {
-        let count = file
-            .read(&mut buffer)
-            .map_err(|error| DataError::read(path, error))?;
-        if count == 0 {
-            break;
-        }
-        hasher.update(&buffer[..count]);
-    }
-    Ok(hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    Ok(sha256(path)?.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -57,7 +57,7 @@ pub enum TokenizerKind {
     Bpe,
     /// A unigram model (Kudo, 2018): a word is cut into the pieces whose product of probabilities is the highest.
     Unigram,
-    /// The words between white space. This kind is for text that another program has segmented.
+    /// The words between white space. This kind is for text that another program has cut into subwords.
     Whitespace,
 }
 
@@ -174,8 +174,8 @@ impl Tokenizer {
         self.inner.decode(ids, true).expect(TOTAL)
     }
 
-    /// Returns `text` as a reader should see it. A [`TokenizerKind::Whitespace`] removes the marks of segmented text:
-    /// "a ho@@ use" becomes "a house". Other kinds change nothing.
+    /// Returns `text` as a reader should see it. A [`TokenizerKind::Whitespace`] removes the marks of text that is cut
+    /// into subwords: "a ho@@ use" becomes "a house". Other kinds change nothing.
     #[must_use]
     pub fn plain_text(&self, text: &str) -> String {
         match (self.kind, self.inner.get_decoder()) {
@@ -190,7 +190,7 @@ impl Tokenizer {
     /// Returns a token as a reader sees it:
     ///
     /// - a subword with the space that it starts with;
-    /// - a word or piece of segmented text with its mark;
+    /// - a word, or a piece of a word with its mark;
     /// - a special token by its name;
     /// - a part of a character as U+FFFD;
     /// - an id outside the vocabulary as an empty string.
@@ -211,7 +211,7 @@ impl Tokenizer {
     /// Returns the bytes that a token adds to a text:
     ///
     /// - for a subword, its bytes, with the space that it starts with;
-    /// - for a word of segmented text, the word and a space after it;
+    /// - for a whole word, the word and a space after it;
     /// - for a piece of a word, the piece without its mark;
     /// - for a special token, no bytes.
     ///

@@ -128,7 +128,7 @@ impl<'a> Sentence<'a> {
             finished: Vec::new(),
             top_has_ended: false,
         };
-        if search.options.stopping == Stopping::CTranslate2 && request.max_length == 0 {
+        if search.is_cut(0, request) {
             sentence.finish(start.tokens, 0.0, false, &start.coverage);
         } else {
             sentence.live.push(start);
@@ -269,8 +269,7 @@ impl<'a> Sentence<'a> {
             return;
         }
         tokens.push(token);
-        let is_cut = self.search.options.stopping == Stopping::CTranslate2;
-        if is_cut && tokens.len() == self.request.max_length {
+        if self.search.is_cut(tokens.len(), self.request) {
             self.finish(tokens, log_probability, false, coverage);
         } else {
             self.live.push(LiveHypothesis {

@@ -1,10 +1,16 @@
 //! The constraints of every search: which tokens may follow a hypothesis.
 
-use super::options::Unknown;
+use super::options::{Stopping, Unknown};
 use super::row::{Candidate, Row};
 use super::{Request, Search};
 
 impl Search<'_> {
+    /// Returns whether a hypothesis of `length` tokens is complete without `</s>`, by the rule of
+    /// [`Stopping::CTranslate2`].
+    pub(super) fn is_cut(&self, length: usize, request: &Request) -> bool {
+        self.options.stopping == Stopping::CTranslate2 && length == request.max_length
+    }
+
     /// [Constrains](Self::constrain) the row of a hypothesis, and returns the `count` most probable tokens that may
     /// follow it, the best first. There are fewer if the constraints allow fewer, but at least one.
     pub(super) fn choices(

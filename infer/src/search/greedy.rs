@@ -1,6 +1,5 @@
 //! Greedy search: it chooses the most probable token at every step.
 
-use super::options::Stopping;
 use super::row::{Candidate, Row};
 use super::{Hypothesis, Request, Search, StepDecoder, keep_rows, step};
 
@@ -8,8 +7,8 @@ use super::{Hypothesis, Request, Search, StepDecoder, keep_rows, step};
 /// sentence, the one that [`beam`](super::beam()) finds with a `beam_size` of 1.
 ///
 /// At the maximum length only `</s>` may follow, at the log-probability that the decoder gives it. With
-/// [`Stopping::CTranslate2`], the hypothesis is complete there without `</s>`. If several tokens are equally
-/// probable, the one with the smallest id is chosen. A token whose logit is NaN is never chosen.
+/// [`Stopping::CTranslate2`](super::Stopping::CTranslate2), the hypothesis is complete there without `</s>`. If several
+/// tokens are equally probable, the one with the smallest id is chosen. A token whose logit is NaN is never chosen.
 ///
 /// The exponent [`SearchOptions::length_penalty`](super::SearchOptions::length_penalty) changes the score of a
 /// translation, but not the choice of a token.
@@ -45,12 +44,9 @@ pub(super) fn follow<D: StepDecoder + ?Sized>(
         score: 0.0,
     };
     let mut hypotheses = vec![nothing_yet; requests.len()];
-    let is_cut = |tokens: &[u32], request: &Request| {
-        options.stopping == Stopping::CTranslate2 && tokens.len() == request.max_length
-    };
     // The index of the request of each row, and the token that the row is fed next.
     let mut places: Vec<usize> = (0..requests.len())
-        .filter(|&place| !is_cut(&[], requests[place]))
+        .filter(|&place| !search.is_cut(0, requests[place]))
         .collect();
     keep_rows(decoder, &places, requests.len());
     let mut tokens = vec![special.bos; places.len()];
@@ -68,8 +64,8 @@ pub(super) fn follow<D: StepDecoder + ?Sized>(
             if !ended {
                 hypothesis.tokens.push(token);
             }
-            if ended || is_cut(&hypothesis.tokens, request) {
-                let length = hypothesis.tokens.len();
+            let length = hypothesis.tokens.len();
+            if ended || search.is_cut(length, request) {
                 hypothesis.score = options.score(hypothesis.log_probability, length, ended);
             } else {
                 tokens.push(token);

@@ -281,9 +281,8 @@ impl<'a> Search<'a> {
         }
         match self.options {
             SearchOptions {
-                sampling: Some(sampling),
-                ..
-            } => Ok(sample(self, decoder, requests, sampling)),
+                sampling: Some(_), ..
+            } => Ok(sample(self, decoder, requests)),
             SearchOptions { beam_size: 1, .. } => {
                 let best = greedy(self, decoder, requests);
                 Ok(best.into_iter().map(|hypothesis| vec![hypothesis]).collect())

@@ -1,5 +1,7 @@
 //! The logits of the token that follows a hypothesis.
 
+use std::cmp::Ordering;
+
 /// The number of logits that [`best_of`] compares with its threshold at a time.
 const CHUNK: usize = 64;
 
@@ -91,7 +93,7 @@ impl Row<'_> {
             RowLogits::All(logits) => best_of(logits, count),
             RowLogits::Shortlist(_) => {
                 let mut possible = self.possible();
-                possible.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+                possible.sort_unstable_by(better_first);
                 possible.truncate(count);
                 possible
             }
@@ -101,6 +103,11 @@ impl Row<'_> {
         }
         best
     }
+}
+
+/// Orders tokens by their logits, the greatest first. Of equal logits, the one with the smaller id comes first.
+pub(super) fn better_first(a: &Candidate, b: &Candidate) -> Ordering {
+    b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
 }
 
 /// Returns the tokens with the `count` greatest logits, and these logits, the greatest first. `logits` has the logits

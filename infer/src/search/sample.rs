@@ -1,13 +1,11 @@
 //! Sampling: it draws translations at random.
 
-use std::cmp::Ordering;
-
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::greedy::follow;
 use super::options::Sampling;
-use super::row::{Candidate, Row};
+use super::row::{Candidate, Row, better_first};
 use super::{Hypothesis, Request, Search, StepDecoder, keep_rows};
 
 /// Draws `nbest` translations of each sentence, independently of each other. Returns them in the order in which they
@@ -22,6 +20,8 @@ use super::{Hypothesis, Request, Search, StepDecoder, keep_rows};
 /// from the index of the translation among the translations of the sentence. Neither the batch nor `nbest` changes a
 /// translation.
 ///
+/// Without [`SearchOptions::sampling`](super::SearchOptions::sampling), the default [`Sampling`] holds.
+///
 /// [`Request::required`] must be empty. Sampling does not look for required words, and would only forbid `</s>` until
 /// they are there. [`Search::run`] returns an error for such a request; this function does not check it.
 ///
@@ -32,8 +32,8 @@ pub fn sample<D: StepDecoder + ?Sized>(
     search: &Search<'_>,
     decoder: &mut D,
     requests: &[Request],
-    sampling: &Sampling,
 ) -> Vec<Vec<Hypothesis>> {
+    let sampling = search.options.sampling.unwrap_or_default();
     let samples = search.options.nbest;
     let rows: Vec<usize> = (0..requests.len() * samples).map(|row| row / samples).collect();
     keep_rows(decoder, &rows, requests.len());
@@ -44,7 +44,7 @@ pub fn sample<D: StepDecoder + ?Sized>(
         .map(|(row, request)| random_numbers(sampling.seed, request.number, (row % samples) as u64))
         .collect();
     let drawn = follow(search, decoder, &repeated, |place, row| {
-        draw(row, sampling, &mut random[place])
+        draw(row, &sampling, &mut random[place])
     });
     drawn.chunks(samples).map(<[_]>::to_vec).collect()
 }
@@ -63,15 +63,14 @@ fn random_numbers(seed: u64, sentence: u64, sample: u64) -> ChaCha8Rng {
 /// token may follow.
 fn draw(row: &Row<'_>, sampling: &Sampling, random: &mut ChaCha8Rng) -> Option<Candidate> {
     let mut kept = row.possible();
-    let better = |a: &Candidate, b: &Candidate| -> Ordering { b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)) };
     if let Some(top_k) = sampling.top_k
         && top_k < kept.len()
     {
-        kept.select_nth_unstable_by(top_k - 1, better);
+        kept.select_nth_unstable_by(top_k - 1, better_first);
         kept.truncate(top_k);
     }
     if sampling.top_k.is_some() || sampling.top_p < 1.0 {
-        kept.sort_unstable_by(better);
+        kept.sort_unstable_by(better_first);
     }
 
     let greatest = kept

@@ -106,9 +106,24 @@ fn request(
         required,
         ..
     } = line.options;
-    let prefix = model.tokenizer.encode(prefix_text.trim_end());
     let words = required.iter().map(|word| word.trim());
     let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+
+    let limit = model.max_target_tokens();
+    let limit = search.max_length.unwrap_or(limit).min(limit);
+    let too_long = |tokens| InferError::RequestTooLong {
+        line: line.number + 1,
+        tokens,
+        limit,
+    };
+    // Encoding a long text takes a hundred times its memory.
+    let texts = words.iter().copied().chain([prefix_text.trim_end()]);
+    let at_least = texts.map(|text| model.tokenizer.min_tokens(text)).sum();
+    if at_least > limit {
+        return Err(too_long(at_least));
+    }
+
+    let prefix = model.tokenizer.encode(prefix_text.trim_end());
     let spellings = |word: &&str| {
         let within_a_sentence = format!(" {word}");
         let mut spellings = [within_a_sentence.as_str(), word]
@@ -140,14 +155,8 @@ fn request(
 
     let required = RequiredWords::new(required, model.surfaces.clone());
     let asked = prefix.len() + required.tokens();
-    let limit = model.max_target_tokens();
-    let limit = search.max_length.unwrap_or(limit).min(limit);
     if asked > limit {
-        return Err(InferError::RequestTooLong {
-            line: line.number + 1,
-            tokens: asked,
-            limit,
-        });
+        return Err(too_long(asked));
     }
     let longest = source.len().max(search.min_length).max(asked);
     Ok(Request {

@@ -27,6 +27,27 @@ pub(crate) fn special() -> SpecialTokens {
     }
 }
 
+/// The options of a search that leaves all else as it is by default.
+pub(crate) fn options(beam_size: usize, nbest: usize, length_penalty: f32) -> SearchOptions {
+    SearchOptions {
+        beam_size,
+        nbest,
+        length_penalty,
+        ..SearchOptions::default()
+    }
+}
+
+/// Returns whether `text` has `word` where no letter of it touches another letter.
+pub(crate) fn has_word(text: &str, word: &str) -> bool {
+    let is_letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    text.match_indices(word).any(|(start, _)| {
+        let (before, after) = (&text[..start], &text[start + word.len()..]);
+        let joined_before = is_letter(before.chars().next_back()) && is_letter(word.chars().next());
+        let joined_after = is_letter(after.chars().next()) && is_letter(word.chars().next_back());
+        !joined_before && !joined_after
+    })
+}
+
 /// A language: the log-probabilities of a token at each position after each pair of tokens.
 #[derive(Clone)]
 pub(crate) struct Table(pub(crate) Vec<f32>);

@@ -4,7 +4,7 @@ use attend_model::{NormPlacement, PositionKind, Preset, Transformer, Transformer
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-/// The last of the vocabulary, so that nothing rests on padding being 0.
+/// The id of padding. It is the last of the vocabulary, so that code that takes padding for 0 fails.
 pub(crate) const PAD: usize = 10;
 
 /// Sentences of unequal length, source and target.
@@ -37,7 +37,7 @@ pub(crate) fn variants() -> Vec<TransformerConfig> {
     variants
 }
 
-/// Fixed weights that leave no part trivial: at first, biases are zeros and norms do nothing.
+/// Replaces matrices by fixed numbers, and adds such numbers to biases and norms, which would otherwise be 0 or 1.
 pub(crate) struct Spread(pub(crate) f64);
 
 impl ModuleMapper for Spread {
@@ -50,7 +50,6 @@ impl ModuleMapper for Spread {
                 })
                 .collect::<Vec<_>>();
             let noise = Tensor::from_data(TensorData::new(noise, tensor.shape()), &tensor.device());
-            // Matrices start random, biases and norms do not.
             if D == 1 { tensor + noise } else { noise }
         })
     }
@@ -74,8 +73,8 @@ pub(crate) fn batch(rows: &[&[i32]], device: &Device) -> Tensor<2, Int> {
 }
 
 /// Returns the bound of a difference: `full` for 32-bit floats, `tf32` if Burn rounds the factors of matrix products
-/// to TF32, as it does on NVIDIA's GPUs by CUDA. TF32 has the fraction of float16; its bounds are twice what matrix products in
-/// float16 on the processor differ by.
+/// to TF32, as it does on NVIDIA's GPUs with CUDA. TF32 has as many fraction bits as float16. Its bounds are twice the
+/// differences of matrix products in float16 on the processor.
 pub(crate) fn bound(full: f64, tf32: f64) -> f64 {
     if format!("{:?}", Device::default()).contains("Cuda") {
         tf32

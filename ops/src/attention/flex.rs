@@ -226,7 +226,7 @@ mod backward {
             gradient: FlexTensor,
         ) -> [FlexTensor; 3] {
             let [query, key, value, hidden, gradient] = [query, key, value, hidden, gradient].map(contiguous);
-            let gradients = vectorized(Gradient {
+            let [d_query, d_key, d_value] = vectorized(Gradient {
                 of_output: floats(&gradient),
                 heads: Heads {
                     sizes: Sizes::of(&query, &key, &hidden, n_heads),
@@ -236,9 +236,8 @@ mod backward {
                     hidden: hidden.storage(),
                 },
             });
-            let shapes = [query, key, value].map(|input| input.layout().shape().clone());
-            let mut shapes = shapes.into_iter();
-            gradients.map(|gradient| tensor(gradient, shapes.next().expect("as many as gradients")))
+            [(d_query, query), (d_key, key), (d_value, value)]
+                .map(|(gradient, input)| tensor(gradient, input.layout().shape().clone()))
         }
     }
 

@@ -19,3 +19,11 @@ pub(crate) mod vectors;
 pub(crate) fn vectorized<L: WithSimd>(loops: L) -> L::Output {
     pulp::Arch::new().dispatch(loops)
 }
+
+/// Replaces negative values by 0.
+pub(crate) fn relu(values: &mut [f32]) {
+    vectorized(
+        #[inline(always)]
+        || values.iter_mut().for_each(|value| *value = value.max(0.0)),
+    );
+}

@@ -5,8 +5,8 @@ use burn::backend::flex::{Flex, FlexTensor};
 use super::Activation;
 use super::kernel::Linear;
 use crate::flex::gemm::{Matrix, add_product};
+use crate::flex::relu;
 use crate::flex::tensor::{columns, contiguous, floats, shape_with_columns, tensor};
-use crate::flex::vectorized;
 
 impl Linear for Flex {
     fn linear_forward(
@@ -25,10 +25,7 @@ impl Linear for Flex {
             Matrix::new(floats(&weight), d_input),
         );
         if activation == Activation::Relu {
-            vectorized(
-                #[inline(always)]
-                || output.iter_mut().for_each(|value| *value = value.max(0.0)),
-            );
+            relu(&mut output);
         }
         tensor(output, shape_with_columns(&x, d_output))
     }
@@ -36,8 +33,9 @@ impl Linear for Flex {
 
 #[cfg(feature = "autodiff")]
 mod backward {
-    use super::{Flex, FlexTensor, Matrix, columns, contiguous, floats, tensor, vectorized};
+    use super::{Flex, FlexTensor, Matrix, columns, contiguous, floats, tensor};
     use crate::flex::gemm::product;
+    use crate::flex::vectorized;
     use crate::linear::kernel::LinearBackward;
 
     /// Let `G` be the gradient with respect to `x W + bias`. Without ReLU, it is the gradient with respect to the

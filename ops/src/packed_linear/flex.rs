@@ -12,9 +12,10 @@ use rten_gemm::{
 };
 use rten_tensor::{Matrix, NdTensorView};
 
+use super::LARGEST;
 use crate::flex::tensor::{contiguous, floats, shape_with_columns, tensor};
-use crate::flex::vectorized;
 use crate::flex::vectors::max_magnitude;
+use crate::flex::{relu, vectorized};
 use crate::linear::Activation;
 use crate::precision::Precision;
 
@@ -55,9 +56,6 @@ impl PackedWeight {
 /// The zero point of rounded values: the unsigned integer that represents 0.
 const ZERO_POINT: u8 = 128;
 
-/// The largest magnitude of a rounded value of x.
-const LARGEST: f32 = 127.0;
-
 /// A weight in 32-bit floats.
 pub(super) struct Float32Weight {
     values: PackedBMatrix<f32>,
@@ -85,10 +83,7 @@ impl Float32Weight {
         let mut output = bias.repeat(rows);
         product(&float32(), &mut output, matrix(x, rows), &self.values, options);
         if activation == Activation::Relu {
-            vectorized(
-                #[inline(always)]
-                || output.iter_mut().for_each(|value| *value = value.max(0.0)),
-            );
+            relu(&mut output);
         }
         output
     }

@@ -15,6 +15,9 @@ mod reference;
 pub use flex::largest_weight;
 pub use reference::reference;
 
+/// The largest magnitude of a value rounded to 8 bits. The kernel's weights have a smaller one on some processors.
+const LARGEST: f32 = 127.0;
+
 /// A linear layer, `activation(x W + bias)`, for inference.
 ///
 /// The weight is rounded to a [`Precision`] and packed once: it is copied to the memory layout that matrix products
@@ -40,14 +43,12 @@ pub struct PackedLinear {
     weight: Weight,
     #[module(skip)]
     bias: Tensor<1>,
-    #[module(skip)]
-    precision: Precision,
 }
 
 #[derive(Clone, Debug)]
 enum Weight {
-    /// For [`reference`]: `[d_input, d_output]`, rounded.
-    Reference(Box<Tensor<2>>),
+    /// For [`reference`]: `[d_input, d_output]`, rounded to the precision.
+    Reference(Box<Tensor<2>>, Precision),
     #[cfg(feature = "flex")]
     Flex(flex::PackedWeight),
 }
@@ -68,7 +69,6 @@ impl PackedLinear {
             Flex => Self {
                 weight: Weight::Flex(flex::PackedWeight::new(weight, precision)),
                 bias,
-                precision,
             },
             else reference(weight, bias, precision)
         )
@@ -84,8 +84,8 @@ impl PackedLinear {
     pub fn forward(&self, x: Tensor<3>, activation: Activation) -> Tensor<3> {
         let bias = self.bias.clone();
         match &self.weight {
-            Weight::Reference(weight) => {
-                reference::forward(x, (**weight).clone(), bias, activation, self.precision)
+            Weight::Reference(weight, precision) => {
+                reference::forward(x, (**weight).clone(), bias, activation, *precision)
             }
             #[cfg(feature = "flex")]
             Weight::Flex(weight) => weight.forward(x, bias, activation),

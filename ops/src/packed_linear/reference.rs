@@ -2,13 +2,10 @@
 
 use burn::tensor::Tensor;
 
-use super::{PackedLinear, Weight};
+use super::{LARGEST, PackedLinear, Weight};
 use crate::autocast::autocast;
 use crate::linear::{self, Activation};
 use crate::precision::Precision;
-
-/// The largest magnitude of a rounded value.
-const LARGEST: f32 = 127.0;
 
 /// Creates a [`PackedLinear`] that computes in tensor operations, even on a device with a kernel.
 #[must_use]
@@ -18,9 +15,8 @@ pub fn reference(weight: Tensor<2>, bias: Tensor<1>, precision: Precision) -> Pa
         floats => weight.cast(floats.dtype()),
     };
     PackedLinear {
-        weight: Weight::Reference(Box::new(weight)),
+        weight: Weight::Reference(Box::new(weight), precision),
         bias,
-        precision,
     }
 }
 

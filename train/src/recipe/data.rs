@@ -104,6 +104,10 @@ impl CorpusFiles {
             _ => None,
         }
     }
+
+    fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.source, &self.target, &self.tsv].into_iter().flatten()
+    }
 }
 
 fn default_vocab_pairs() -> usize {
@@ -172,6 +176,9 @@ impl DataSettings {
         for (name, field, files) in train.chain(held_out) {
             let (key, problem) = match files.weight {
                 _ if files.text().is_none() => ("", "needs source and target, or tsv"),
+                _ if files.paths().any(|path| path.to_str().is_none()) => {
+                    ("", "has a path that is not UTF-8")
+                }
                 Some(_) if name != "data.train" => {
                     (".weight", "has a weight, which only training corpora have")
                 }

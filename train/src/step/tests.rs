@@ -90,7 +90,8 @@ fn gradients_are_clipped_to_their_global_norm() {
     }
 }
 
-/// Adam's steps depend on the ratio of the gradients to those before, so one a thousand times as large must show.
+/// The second gradients are a thousand times the first. Adam's second step depends on their ratio, so it would differ if
+/// they were not clipped.
 #[test]
 fn a_step_clips_its_gradients_and_measures_their_norm_before() {
     let mut clipped = step();
@@ -103,7 +104,7 @@ fn a_step_clips_its_gradients_and_measures_their_norm_before() {
         .into_iter()
         .map(|number| number * number);
     let norm = squares.sum::<f64>().sqrt();
-    // Nothing but rounding is clipped of the first.
+    // The first gradients have exactly this norm, so clipping leaves them as they are but for rounding.
     clipped.settings.clip_norm = norm;
     plain.settings.clip_norm = 0.0;
 
@@ -123,7 +124,7 @@ fn a_step_clips_its_gradients_and_measures_their_norm_before() {
     }
 }
 
-/// As if the gradients had been too large for 16-bit floats.
+/// The factor is a power of two, so multiplying and dividing by it rounds nothing.
 #[test]
 fn a_loss_scale_changes_no_step() {
     let mut plain = step();
@@ -147,7 +148,7 @@ fn a_loss_scale_changes_no_step() {
     assert!(weights(&scaled.state.model) == weights(&plain.state.model));
     assert!(weights(&plain.state.model) != before);
 
-    // What is too large lowers the scale.
+    // Infinite gradients lower the scale, as an overflow in float16 would.
     assert!(scaled.apply(1, gradients(&scaled, f64::INFINITY), 3).is_none());
     assert_eq!(scaled.loss_factor(), factor / 2.0);
 }

@@ -1,4 +1,4 @@
-//! What a run makes of its steps, and what it keeps of their weights.
+//! Tests of how a run counts its updates, and of the checkpoints and averages that it keeps.
 
 use std::fs;
 use std::slice;
@@ -133,7 +133,7 @@ fn a_run_ends_when_no_smaller_loss_scale_can_help_and_keeps_no_checkpoint_of_rui
         let mut recipe: Recipe = toml::from_str(RECIPE).unwrap();
         recipe.training.updates = Some(100);
         recipe.training.checkpoint_every = Some(1);
-        // The step of update 2 oversteps what a number can hold.
+        // Update 2 makes the weights so large that no later loss is finite.
         recipe.training.schedule = ScheduleKind::Constant;
         recipe.training.learning_rate = 1e30;
         let mut trainer = trainer_by(recipe);

@@ -1,7 +1,5 @@
 //! A hash over everything that a prepared corpus depends on.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -11,6 +9,7 @@ use crate::corpora::cleaning::Cleaning;
 use crate::corpora::filter::Filter;
 use crate::corpora::parallel_text::ParallelText;
 use crate::error::DataError;
+use crate::file::sha256;
 use crate::tokenizer::Tokenizer;
 
 /// Returns the name of the folder into which `text` is prepared: the first 32 hexadecimal digits of a SHA-256 sum. The
@@ -67,21 +66,7 @@ impl ContentHash {
         self.field(path.extension().unwrap_or_default().as_encoded_bytes());
         // The file's own SHA-256 sum is hashed, not its bytes: a field begins with its length, which is known only
         // at the end of the file.
-        let file = File::open(path).map_err(|error| DataError::read(path, error))?;
-        let mut contents = BufReader::with_capacity(1 << 20, file);
-        let mut sum = Sha256::new();
-        loop {
-            let bytes = contents
-                .fill_buf()
-                .map_err(|error| DataError::read(path, error))?;
-            if bytes.is_empty() {
-                break;
-            }
-            sum.update(bytes);
-            let count = bytes.len();
-            contents.consume(count);
-        }
-        self.field(&sum.finalize());
+        self.field(&sha256(path)?);
         Ok(())
     }
 }

@@ -5,6 +5,8 @@ mod tests;
 
 use std::fmt;
 
+use num_format::{Locale, ToFormattedString};
+
 use crate::corpora::cleaning::CleaningCounts;
 use crate::corpora::filter::FilterCounts;
 
@@ -69,7 +71,8 @@ impl PreparationReport {
         let rows = ROWS.iter().map(|(title, count)| {
             let counts: Vec<usize> = self.0.iter().map(count).collect();
             let sum = has_sum.then(|| counts.iter().sum());
-            let numbers = counts.into_iter().chain(sum).map(with_commas);
+            let counts = counts.into_iter().chain(sum);
+            let numbers = counts.map(|count: usize| count.to_formatted_string(&Locale::en));
             [(*title).to_owned()].into_iter().chain(numbers).collect()
         });
         [header].into_iter().chain(rows).collect()
@@ -97,17 +100,4 @@ impl fmt::Display for PreparationReport {
         }
         Ok(())
     }
-}
-
-/// Returns a number with its thousands separated: 1234567 as "1,234,567".
-fn with_commas(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
