@@ -1,16 +1,17 @@
 //! The subcommand `attend data`, run from outside.
 
 use std::fs;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use attend_data::ParallelText;
 use attend_data::download::Source;
 use attend_phrasebook::Phrasebook;
 use tempfile::TempDir;
 
+use crate::common::program;
+
 fn data(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_attend"));
-    command.arg("data").args(arguments).output().unwrap()
+    program().arg("data").args(arguments).output().unwrap()
 }
 
 fn stderr(output: &Output) -> String {

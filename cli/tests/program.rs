@@ -1,12 +1,11 @@
 //! The program `attend` as a whole: its subcommands, and how it tells text from commands.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
-use crate::common::Workspace;
+use crate::common::{Workspace, program};
 
 fn attend(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_attend"));
-    command.args(arguments).output().expect("the program starts")
+    program().args(arguments).output().expect("the program starts")
 }
 
 fn stdout(output: &Output) -> String {
@@ -77,9 +76,8 @@ fn commands_to_be_typed_next_begin_as_the_user_began() {
     let workspace = Workspace::new();
     let missing = workspace.path("missing");
     let hint_of = |begin: Option<&str>| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_attend"));
+        let mut command = program();
         command.args(["translate", "yes", "--model"]).arg(&missing);
-        command.env_remove("ATTEND_COMMAND");
         command.envs(begin.map(|begin| ("ATTEND_COMMAND", begin)));
         let output = command.output().expect("the program starts");
         assert_eq!(output.status.code(), Some(1));

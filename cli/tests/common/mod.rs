@@ -96,15 +96,25 @@ impl Workspace {
     }
 }
 
+/// Returns the command `attend`. The variables of the environment that change what the program does are left out, such
+/// as the one by which `just test` says how suggested commands begin.
+pub(crate) fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_attend"));
+    command
+        .env_remove("ATTEND_COMMAND")
+        .env_remove("ATTEND_DEVICE")
+        // Mesa, which looks for GPUs if the backend wgpu is built in, complains if it has no folder for its sockets.
+        .env("XDG_RUNTIME_DIR", std::env::temp_dir());
+    command
+}
+
 /// Returns the command `attend` with a subcommand, with pipes for input and output.
 pub(crate) fn attend(subcommand: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_attend"));
-    command.arg(subcommand);
-    // Two messages would disturb the tests: with several backends, the program reports which device `auto` has taken,
-    // and Mesa, which looks for GPUs, complains if it has no folder for its sockets.
+    let mut command = program();
     command
+        .arg(subcommand)
+        // With several backends, the program would report which device `auto` has taken.
         .env("ATTEND_DEVICE", "cpu")
-        .env("XDG_RUNTIME_DIR", std::env::temp_dir())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

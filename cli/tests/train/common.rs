@@ -11,6 +11,8 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use safetensors::SafeTensors;
 use tempfile::TempDir;
 
+use crate::common::program;
+
 /// A temporary folder for one test, in which the program is run.
 pub(crate) struct Workspace {
     folder: TempDir,
@@ -45,14 +47,11 @@ impl Workspace {
 
     /// Returns the command `attend train` with these arguments, to be run in the workspace.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_attend"));
-        // Mesa, which looks for GPUs if the backend wgpu is built in, complains if it has no folder for its sockets.
+        let mut command = program();
         command
             .arg("train")
             .args(arguments)
-            .current_dir(self.folder.path())
-            .env("XDG_RUNTIME_DIR", std::env::temp_dir())
-            .env_remove("ATTEND_DEVICE");
+            .current_dir(self.folder.path());
         command
     }
 

@@ -2,7 +2,7 @@
 #![cfg(all(feature = "remote", feature = "flex"))]
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use attend_device::select;
@@ -10,6 +10,7 @@ use burn::tensor::Tensor;
 use burn::tensor::distributed::{ReduceOperation, all_reduce};
 
 use super::common::{set, small_workspace, stderr};
+use crate::common::program;
 
 /// The program `attend remote-server` on a free port of this machine, which ends when this value is dropped.
 struct Server {
@@ -20,7 +21,7 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_attend"))
+        let mut child = program()
             .arg("remote-server")
             .args(["--listen", "127.0.0.1:0", "--device", "flex"])
             .stderr(Stdio::piped())
@@ -166,7 +167,7 @@ fn a_server_that_is_not_there_is_an_error() {
 fn an_address_in_use_is_an_error() {
     let server = Server::start();
     let address = server.device.trim_start_matches("remote:ws://");
-    let output = Command::new(env!("CARGO_BIN_EXE_attend"))
+    let output = program()
         .arg("remote-server")
         .args(["--listen", address])
         .output()

@@ -1,16 +1,14 @@
 //! `attend translate` on a terminal: a prompt, and a bar that shows progress.
 #![cfg(unix)]
 
-use std::process::Command;
-
 use rexpect::session::{PtySession, spawn_command};
 
-use crate::common::{SENTENCES, Workspace};
+use crate::common::{SENTENCES, Workspace, program};
 
 const TIMEOUT_MS: u64 = 60_000;
 
 fn spawn(workspace: &Workspace, arguments: &[&str]) -> PtySession {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_attend"));
+    let mut command = program();
     command
         .arg("translate")
         .env("TERM", "xterm")
