@@ -58,6 +58,12 @@ pub enum CliError {
         /// Whether the input has `more` or `fewer` lines.
         input: &'static str,
     },
+    /// A recipe cannot hold a path.
+    #[error("the path {} is not UTF-8, so no recipe can hold it", path.display())]
+    NotUtf8 {
+        /// The path.
+        path: PathBuf,
+    },
     /// The system refuses to report Ctrl-C.
     #[error("cannot listen for Ctrl-C: {0}")]
     Signals(#[source] io::Error),

@@ -166,6 +166,10 @@ impl Hint for TrainError {
                 ..
             } if !assignment.contains('=') => "write section.key=value",
             Self::Recipe { .. } | Self::Config(_) => return None,
+            Self::OtherThanInitial { .. } => {
+                "leave the key out of the recipe: the run then takes the model's value; without --from and init, it \
+                 trains a model of any shape from nothing"
+            }
             Self::OutputExists { .. } => {
                 "go on with that run by --resume, or name another folder with --output"
             }
@@ -211,6 +215,7 @@ impl Hint for CliError {
             Self::SeveralDevices { .. } => "name one device by --device, or by ATTEND_DEVICE",
             Self::IdleDevices { .. } => "take a worker for each device, or leave out --workers",
             Self::Prefixes { .. } => "give a line for each line of the input; it may be empty",
+            Self::NotUtf8 { .. } => "rename it",
             Self::Signals(_) => "check the limits of this system",
         };
         Some(hint.to_owned())

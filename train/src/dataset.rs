@@ -67,7 +67,8 @@ impl Corpora {
     /// Returns the errors of [`ParallelText::pairs`] and [`Tokenizer::train`].
     pub fn train_tokenizer(&self, settings: &DataSettings) -> Result<Tokenizer, DataError> {
         let texts: Vec<&ParallelText> = self.train.iter().map(|(text, _)| text).collect();
-        let limit = match settings.tokenizer {
+        let kind = settings.tokenizer.unwrap_or_default();
+        let limit = match kind {
             TokenizerKind::Bpe | TokenizerKind::Unigram => settings.vocab_pairs,
             TokenizerKind::Whitespace => usize::MAX,
         };
@@ -75,7 +76,7 @@ impl Corpora {
         let lines = ParallelText::sample(&texts, &settings.clean, limit)?
             .map_while(|pair| pair.map_err(|error| failure = Some(error)).ok())
             .flat_map(|pair| [pair.source, pair.target]);
-        let tokenizer = Tokenizer::train(settings.tokenizer, lines, settings.vocab_size)?;
+        let tokenizer = Tokenizer::train(kind, lines, settings.vocab_size)?;
         failure.map_or(Ok(tokenizer), Err)
     }
 }

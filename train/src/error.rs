@@ -35,6 +35,16 @@ pub enum TrainError {
     /// No network has the shape that was asked for.
     #[error("no network can be built: {0}")]
     Config(#[from] ConfigError),
+    /// A recipe asks for another shape or vocabulary than those of the model that its run starts from.
+    #[error("the recipe asks for {asked}, but the model in {} has {found}", path.display())]
+    OtherThanInitial {
+        /// The model folder.
+        path: PathBuf,
+        /// The key and the value of the recipe.
+        asked: String,
+        /// The value of the model.
+        found: String,
+    },
     /// The folder of a new run is not empty.
     #[error("the output folder {} exists already", path.display())]
     OutputExists {

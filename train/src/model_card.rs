@@ -59,7 +59,7 @@ impl ModelCard<'_> {
         format!(
             "# {name}\n\n\
              A translation Transformer of {params} weights, trained with Attend on {train} sentence pairs: {updates} \
-             updates in {minutes:.1} minutes. {weights}\n\n\
+             updates in {minutes:.1} minutes. {start}{weights}\n\n\
              ## Scores\n\n\
              {test} test pairs, beam {beam}, length penalty {penalty}:\n\n\
              ```text\n{bleu}\n{chrf}\n```\n\n\
@@ -78,6 +78,7 @@ impl ModelCard<'_> {
             train = count(self.train_pairs),
             updates = count(state.update),
             minutes = state.seconds / 60.0,
+            start = self.start(),
             test = count(self.test_pairs),
             beam = recipe.search.beam_size,
             penalty = recipe.search.length_penalty,
@@ -87,6 +88,16 @@ impl ModelCard<'_> {
             command = self.command(),
             settings = recipe.to_toml(),
         )
+    }
+
+    /// Returns a sentence on the model that the run started from, and a space.
+    fn start(&self) -> String {
+        self.recipe.init.as_ref().map_or(String::new(), |folder| {
+            format!(
+                "The run started from the weights and the tokenizer of `{}`. ",
+                folder.display()
+            )
+        })
     }
 
     /// Returns the command in a block of its own.

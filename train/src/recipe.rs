@@ -7,9 +7,10 @@ mod out_of_range;
 mod training;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use attend_data::{DataError, Tokenizer};
+use attend_infer::ModelFolder;
 use attend_infer::search::SearchOptions;
 use attend_model::TransformerConfig;
 use serde::{Deserialize, Serialize};
@@ -34,9 +35,16 @@ pub struct Recipe {
     /// 1.
     #[serde(default = "default_seed")]
     pub seed: u64,
+    /// A model folder that the run starts from, with its weights and its tokenizer. The optimizer and the schedule
+    /// start afresh. The settings of the shape, `data.tokenizer` and `data.vocab_size` are the model's: a recipe may
+    /// leave them out, and must not ask for others. The path is relative to the working folder. Default: none, so that
+    /// the weights are drawn at random and the tokenizer is learnt from the text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<PathBuf>,
     /// The text.
     pub data: DataSettings,
     /// The network's shape.
+    #[serde(default)]
     pub model: ModelSettings,
     /// The updates.
     pub training: TrainingSettings,
@@ -74,10 +82,11 @@ impl Recipe {
         // The bounds are checked before the overrides as well: overrides are applied to a TOML table, which cannot hold
         // a number above 2⁶³ - 1.
         recipe.check_bounds().map_err(|error| refused(error, &[]))?;
-        let recipe = overrides
+        let mut recipe = overrides
             .iter()
             .try_fold(recipe, |recipe, assignment| recipe.with(assignment))?;
         recipe.validate().map_err(|error| refused(error, overrides))?;
+        recipe.set_defaults();
         Ok(recipe)
     }
 
@@ -140,7 +149,56 @@ impl Recipe {
         Table::try_from(self).expect("numbers, paths and strings always serialize")
     }
 
-    /// Returns the network's shape for a tokenizer of `vocab_size` tokens whose padding is `pad_id`.
+    /// Sets the kind of the tokenizer to its default if the recipe leaves it out. A run that starts from a model takes
+    /// the model's.
+    pub(crate) fn set_defaults(&mut self) {
+        if self.init.is_none() {
+            self.data.tokenizer.get_or_insert_default();
+        }
+    }
+
+    /// Takes from the model folder that the run starts from what the recipe leaves out: the shape, and the kind and the
+    /// size of the vocabulary.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`TrainError::OtherThanInitial`] if the recipe asks for another value than the model has, and
+    /// [`TrainError::Recipe`] if the recipe's own settings do not go with the model's.
+    pub(crate) fn complete(&mut self, folder: &Path, initial: &ModelFolder) -> Result<(), TrainError> {
+        let other = |(asked, found)| TrainError::OtherThanInitial {
+            path: folder.to_owned(),
+            asked,
+            found,
+        };
+        self.model.check_shape(&initial.config).map_err(other)?;
+        let (kind, vocab_size) = (initial.tokenizer.kind(), initial.tokenizer.vocab_size());
+        if let Some(asked) = self.data.tokenizer.filter(|asked| *asked != kind) {
+            let asked = format!("data.tokenizer = \"{asked}\"");
+            return Err(other((asked, format!("\"{kind}\""))));
+        }
+        if let Some(asked) = self.data.vocab_size.filter(|asked| *asked != vocab_size) {
+            let asked = format!("data.vocab_size = {asked}");
+            return Err(other((asked, vocab_size.to_string())));
+        }
+        self.model.complete(&initial.config);
+        self.data.tokenizer = Some(kind);
+        self.data.vocab_size = Some(vocab_size);
+        self.check()
+    }
+
+    /// Takes from `saved`, the recipe with which the run to resume began, what this recipe leaves to the model that the
+    /// run started from.
+    pub(crate) fn complete_as(&mut self, saved: &Self) {
+        if self.init.is_some() {
+            self.model.complete(saved.model.shape());
+            self.data.tokenizer = self.data.tokenizer.or(saved.data.tokenizer);
+            self.data.vocab_size = self.data.vocab_size.or(saved.data.vocab_size);
+        }
+    }
+
+    /// Returns the network's shape for a tokenizer of `vocab_size` tokens whose padding is `pad_id`. A recipe that
+    /// leaves fields of the shape to the model that its run starts from has the preset `tiny` in their place until the
+    /// run has read that model.
     #[must_use]
     pub fn transformer_config(&self, vocab_size: usize, pad_id: usize) -> TransformerConfig {
         self.model.config(vocab_size, pad_id)
@@ -170,6 +228,23 @@ impl Recipe {
         self.check_bounds()?;
         self.training.validate()?;
         self.data.validate()?;
+        if self
+            .init
+            .as_ref()
+            .is_some_and(|folder| folder.to_str().is_none_or(str::is_empty))
+        {
+            return OutOfRange::of("init", "must be the path of a model folder, in UTF-8");
+        }
+        if !self.model.is_complete() {
+            return match self.init {
+                // The shape is checked once it is known.
+                Some(_) => Ok(self.search.validate()?),
+                None => OutOfRange::of(
+                    "model.preset",
+                    "is missing: set it, or name by init a model folder to start from",
+                ),
+            };
+        }
         let config =
             self.transformer_config(self.data.vocab_size.unwrap_or(Tokenizer::DEFAULT_VOCAB_SIZE), 0);
         config.validate()?;

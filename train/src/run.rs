@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use attend_data::{DataError, Progress, Tokenizer, write_file};
 use attend_device::{NamedDevice, Workers, is_processor, notice_device_failure};
+use attend_infer::ModelFolder;
 use attend_infer::metric::{Bleu, Chrf, corpus_bleu, corpus_chrf};
-use attend_model::Precision;
+use attend_model::{Precision, Transformer};
 use burn::tensor::Device;
 
 use crate::dataset::{Corpora, Dataset};
@@ -74,6 +75,13 @@ struct Text {
     tokenizer: Tokenizer,
     dataset: Dataset,
     inputs: Inputs,
+}
+
+/// What a new run starts with: of a model folder, or nothing.
+#[derive(Default)]
+struct Start {
+    tokenizer: Option<Tokenizer>,
+    weights: Option<Transformer>,
 }
 
 impl<'a> Run<'a> {
@@ -160,6 +168,8 @@ impl<'a> Run<'a> {
     /// After any error the last checkpoint is whole. The method returns
     ///
     /// - [`TrainError::Recipe`] if a setting is out of range, or the saved recipe of a run to resume cannot be read;
+    /// - [`TrainError::Infer`] if the model folder that a new run starts from cannot be read, and
+    ///   [`TrainError::OtherThanInitial`] if the recipe asks for another shape or vocabulary than that model has;
     /// - [`TrainError::Data`] if the text cannot be used, or a file cannot be read or written;
     /// - [`TrainError::NothingToTrain`] or [`TrainError::NothingToScore`] if no pair is left to train on, to validate
     ///   or to test;
@@ -174,6 +184,7 @@ impl<'a> Run<'a> {
     ///   translated.
     pub fn train(mut self, mut observe: impl FnMut(Event<'_>)) -> Result<Outcome, TrainError> {
         self.recipe.check()?;
+        self.recipe.set_defaults();
         let devices = self.take_devices()?;
         notice_device_failure(&devices, || self.train_on(&devices, &mut observe))
     }
@@ -182,17 +193,24 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     ///
-    /// Returns [`TrainError::Recipe`] if a setting is out of range, [`TrainError::Data`],
-    /// [`TrainError::NothingToTrain`] or [`TrainError::NothingToScore`] if the text cannot be used, [`TrainError::Config`] or [`TrainError::Precision`] if no network can be trained by the recipe,
-    /// and [`TrainError::Device`] if a device fails.
+    /// Returns [`TrainError::Recipe`] if a setting is out of range, [`TrainError::Infer`] or
+    /// [`TrainError::OtherThanInitial`] if the run cannot start from the model folder that the recipe names,
+    /// [`TrainError::Data`], [`TrainError::NothingToTrain`] or [`TrainError::NothingToScore`] if the text cannot be
+    /// used, [`TrainError::Config`] or [`TrainError::Precision`] if no network can be trained by the recipe, and
+    /// [`TrainError::Device`] if a device fails.
     pub fn dry_run(mut self, mut observe: impl FnMut(Event<'_>)) -> Result<DryRun, TrainError> {
         self.recipe.check()?;
+        self.recipe.set_defaults();
         let devices = self.take_devices()?;
         notice_device_failure(&devices, || {
+            let Start { tokenizer, weights } = self.start(&devices[0].device, &mut observe)?;
             let Text {
                 tokenizer, dataset, ..
-            } = self.prepare(None, &mut observe)?;
-            let trainer = self.trainer(tokenizer, dataset, &devices, &mut observe)?;
+            } = self.prepare(None, tokenizer, &mut observe)?;
+            let mut trainer = self.trainer(tokenizer, dataset, &devices, &mut observe)?;
+            if let Some(weights) = weights {
+                trainer.step.start_from(weights);
+            }
             Ok(DryRun::of(trainer))
         })
     }
@@ -204,7 +222,11 @@ impl<'a> Run<'a> {
         Ok(std::mem::take(&mut self.devices))
     }
 
-    fn train_on(&self, devices: &[NamedDevice], observer: &mut Observer<'_>) -> Result<Outcome, TrainError> {
+    fn train_on(
+        &mut self,
+        devices: &[NamedDevice],
+        observer: &mut Observer<'_>,
+    ) -> Result<Outcome, TrainError> {
         let existing = if self.resumes {
             Some(RunFolder::reopen(&self.folder)?)
         } else {
@@ -212,11 +234,18 @@ impl<'a> Run<'a> {
             None
         };
         let begun = existing.as_ref().filter(|run_folder| run_folder.has_begun());
+        let Start { tokenizer, weights } = match begun {
+            Some(run_folder) => {
+                self.recipe.complete_as(&run_folder.recipe()?);
+                Start::default()
+            }
+            None => self.start(&devices[0].device, observer)?,
+        };
         let Text {
             tokenizer,
             dataset,
             inputs,
-        } = self.prepare(begun, observer)?;
+        } = self.prepare(begun, tokenizer, observer)?;
         let mut trainer = self.trainer(tokenizer, dataset, devices, observer)?;
 
         // Locked until the end of this function.
@@ -227,6 +256,11 @@ impl<'a> Run<'a> {
         if run_folder.has_begun() {
             run_folder.save_recipe(&self.recipe)?;
         } else {
+            if let Some(weights) = weights {
+                // The run goes on from this checkpoint even if the model has changed since, or is gone.
+                trainer.step.start_from(weights);
+                trainer.save_start()?;
+            }
             run_folder.begin(&self.recipe, &inputs, &trainer.tokenizer)?;
         }
         if self.resumes {
@@ -253,10 +287,37 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Reads the model folder that the run starts from, if the recipe names one, and takes from it what the recipe
+    /// leaves out.
+    fn start(&mut self, device: &Device, observer: &mut Observer<'_>) -> Result<Start, TrainError> {
+        let Some(folder) = self.recipe.init.clone() else {
+            return Ok(Start::default());
+        };
+        let initial = ModelFolder::load(&folder, device)?;
+        self.recipe.complete(&folder, &initial)?;
+        observer(Event::Note(format!(
+            "starting from the weights and the tokenizer of {}",
+            folder.display()
+        )));
+        Ok(Start {
+            tokenizer: Some(initial.tokenizer),
+            weights: Some(initial.model),
+        })
+    }
+
     /// Reads and encodes the text. The recipe, tokenizer and text of a run that has begun must not have changed since.
-    fn prepare(&self, begun: Option<&RunFolder>, observer: &mut Observer<'_>) -> Result<Text, TrainError> {
+    /// A new run learns its tokenizer from the text, unless it starts with the one of a model.
+    fn prepare(
+        &self,
+        begun: Option<&RunFolder>,
+        initial: Option<Tokenizer>,
+        observer: &mut Observer<'_>,
+    ) -> Result<Text, TrainError> {
         let recipe = &self.recipe;
-        let tokenizer = begun.map(|run_folder| run_folder.resume(recipe)).transpose()?;
+        let tokenizer = match begun {
+            Some(run_folder) => Some(run_folder.resume(recipe)?),
+            None => initial,
+        };
         let corpora = Corpora::load(&recipe.data)?;
         let tokenizer = match tokenizer {
             Some(tokenizer) => tokenizer,

@@ -156,6 +156,15 @@ impl RunFolder {
         Ok(write_file(self.path.join(RECIPE), recipe.to_toml())?)
     }
 
+    /// Reads the recipe with which the run began.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`Recipe::load`].
+    pub(crate) fn recipe(&self) -> Result<Recipe, TrainError> {
+        Recipe::load(self.path.join(RECIPE), &[])
+    }
+
     /// Reads the run's tokenizer, and checks that it and the recipe are those with which the run began.
     ///
     /// # Errors
@@ -163,7 +172,7 @@ impl RunFolder {
     /// Returns [`TrainError::ChangedRecipe`] or [`TrainError::ChangedInput`] if one of them has changed, and another
     /// error if a file cannot be read.
     pub(crate) fn resume(&self, recipe: &Recipe) -> Result<Tokenizer, TrainError> {
-        let changes = recipe.changes_since(&Recipe::load(self.path.join(RECIPE), &[])?);
+        let changes = recipe.changes_since(&self.recipe()?);
         if !changes.is_empty() {
             return Err(TrainError::ChangedRecipe {
                 path: self.path.clone(),

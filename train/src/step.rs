@@ -142,6 +142,18 @@ impl TrainingStep {
         })
     }
 
+    /// Replaces the initial weights by those of `model`, which may be on another device. A run calls it before its first
+    /// update.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the weights have other shapes.
+    pub(crate) fn start_from(&mut self, model: Transformer) {
+        let state = &mut self.state;
+        state.model = state.model.clone().load_record(model.into_record());
+        state.moving_average = self.settings.ema.map(|_| state.model.valid());
+    }
+
     /// Takes one step of the optimizer on one or more batches. The loss is the mean over the target tokens of all these
     /// batches. `update` is the number of the update, counted from 1. It decides the learning rate and the random
     /// numbers of dropout. Returns `None` and leaves the weights as they are if the loss or a gradient is not finite.

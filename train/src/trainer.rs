@@ -91,8 +91,18 @@ impl Trainer {
         })
     }
 
+    /// Writes a checkpoint of the run before its first update.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`TrainError::Data`] if it cannot be written.
+    pub(crate) fn save_start(&self) -> Result<(), TrainError> {
+        self.checkpoints().save(&self.step.state, &self.state)
+    }
+
     /// Goes on from the last whole checkpoint in the run's folder, or begins anew if the run was stopped before its
-    /// first checkpoint. Returns notes for the user.
+    /// first checkpoint. A run that started from a model has a checkpoint before its first update. Returns notes for the
+    /// user.
     ///
     /// # Errors
     ///
@@ -130,7 +140,7 @@ impl Trainer {
                 self.step.state = step;
                 self.state = TrainingState { workers, ..run };
             }
-            None if self.came_to_a_checkpoint()? => {
+            None if self.recipe.init.is_some() || self.came_to_a_checkpoint()? => {
                 return Err(TrainError::NoCheckpoint {
                     path: self.folder.clone(),
                 });

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use attend_train::{Event, FinalTest, Outcome, Recipe, Run};
 use clap::Args;
 use shlex::Quoter;
+use toml::Value;
 
 use crate::command;
 use crate::error::CliError;
@@ -31,6 +32,10 @@ pub(crate) struct Options {
     /// The folder to write, a new one. [default: runs/ and the recipe's name]
     #[arg(long, value_name = "FOLDER")]
     output: Option<PathBuf>,
+    /// A model folder to start from: its weights, tokenizer and shape, with the recipe's text and settings. The same as
+    /// the recipe's key init.
+    #[arg(long, value_name = "MODEL")]
+    from: Option<PathBuf>,
     /// Go on with the run in the output folder from its last checkpoint.
     #[arg(long)]
     resume: bool,
@@ -49,7 +54,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode, CliError> {
-    let recipe = Recipe::load(&options.recipe, &options.overrides)?;
+    let recipe = Recipe::load(&options.recipe, &options.settings()?)?;
     let devices = options.devices.select()?;
     let workers = options.workers.on(&devices);
     if workers < devices.len() {
@@ -96,6 +101,18 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, CliError> {
     }
 }
 
+impl Options {
+    /// Returns the settings of the recipe that the command line changes.
+    fn settings(&self) -> Result<Vec<String>, CliError> {
+        let init = self.from.as_ref().map(|folder| match folder.to_str() {
+            Some(folder) => Ok(format!("init={}", Value::from(folder))),
+            None => Err(CliError::NotUtf8 { path: folder.clone() }),
+        });
+        let init = init.transpose()?;
+        Ok(self.overrides.iter().cloned().chain(init).collect())
+    }
+}
+
 /// Returns the scores of a run, some translations, and the command to type next.
 fn summary(test: &FinalTest, folder: &Path) -> String {
     let samples: String = test
@@ -117,9 +134,11 @@ fn summary(test: &FinalTest, folder: &Path) -> String {
 /// Returns the command that repeats the run, into whatever folder.
 fn command_to_repeat(options: &Options, workers: usize) -> String {
     let recipe = options.recipe.display().to_string();
+    let from = options.from.as_ref().map(|folder| folder.display().to_string());
     let workers = workers.to_string();
     let devices = options.devices.names();
     let mut words = vec!["train", &recipe];
+    words.extend(from.iter().flat_map(|folder| ["--from", folder]));
     words.extend(
         options
             .overrides

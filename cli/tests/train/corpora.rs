@@ -46,7 +46,7 @@ fn data_keys_have_their_defaults_and_can_be_overridden() {
             .data
     };
     let data = load(&[]);
-    assert_eq!(data.tokenizer, TokenizerKind::Bpe);
+    assert_eq!(data.tokenizer, Some(TokenizerKind::Bpe));
     assert_eq!((data.bleu, data.bpe_dropout), (BleuTokenizer::Mteval13a, 0.0));
     assert!(data.clean.duplicates && data.clean.copies && data.clean.source_scripts.is_empty());
     assert_eq!((data.clean.max_repeats, data.train[0].weight), (100, None));

@@ -28,11 +28,11 @@ pub struct DataSettings {
     pub test: Option<CorpusFiles>,
     /// How text is cut into tokens: `bpe`, `unigram` or `whitespace`. The kind `whitespace` is for text that another
     /// program has segmented. Its marks, `@@ ` at the end of a piece of a word, are removed from translations. Default
-    /// `bpe`.
-    #[serde(default)]
-    pub tokenizer: TokenizerKind,
+    /// `bpe`, or the kind of the model that the run starts from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<TokenizerKind>,
     /// The maximum number of tokens in the joint vocabulary. Default 8000 subwords, or with `whitespace` all words of
-    /// the training text.
+    /// the training text, or the number of tokens of the model that the run starts from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vocab_size: Option<usize>,
     /// The maximum number of training pairs that subwords are learnt from, spread evenly over the corpora. It limits
@@ -137,8 +137,11 @@ impl DataSettings {
         if !(0.0..=1.0).contains(&self.bpe_dropout) {
             return OutOfRange::of("data.bpe_dropout", "must lie in [0, 1]");
         }
-        if self.bpe_dropout > 0.0 && self.tokenizer != TokenizerKind::Bpe {
-            let reason = format!("needs data.tokenizer = \"bpe\", not \"{}\"", self.tokenizer);
+        if let Some(kind) = self.tokenizer
+            && self.bpe_dropout > 0.0
+            && kind != TokenizerKind::Bpe
+        {
+            let reason = format!("needs data.tokenizer = \"bpe\", not \"{kind}\"");
             return OutOfRange::of("data.bpe_dropout", &reason);
         }
         self.validate_corpora()

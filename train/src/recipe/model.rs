@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use attend_data::Tokenizer;
-use attend_model::{ConfigError, Preset, TransformerConfig};
+use attend_model::{ConfigError, PositionKind, Preset, TransformerConfig};
 use serde::de::value::{MapAccessDeserializer, MapDeserializer};
 use serde::de::{DeserializeSeed, Error, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
@@ -17,20 +17,84 @@ const PRESET: &str = "preset";
 /// The fields of a [`TransformerConfig`] that the tokenizer decides.
 const OF_TOKENIZER: [&str; 2] = ["vocab_size", "pad_id"];
 
+/// The preset in place of one that a recipe leaves out, until the model that the run starts from is known.
+const UNTIL_KNOWN: Preset = Preset::Tiny;
+
 /// The shape of the network: a preset, and settings that differ from it.
 ///
 /// A recipe writes `preset = "tiny"`, and may write any field of a [`TransformerConfig`] except `vocab_size` and
-/// `pad_id`, which the tokenizer decides.
+/// `pad_id`, which the tokenizer decides. A recipe with `init` may leave the preset out: the fields that it does not
+/// write are then those of the model that the run starts from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelSettings {
-    preset: Preset,
+    preset: Option<Preset>,
     /// The names of the fields that the recipe gives.
     given: BTreeSet<String>,
     /// The preset with the given fields, for a vocabulary of the default size.
     config: TransformerConfig,
 }
 
+/// No setting is given.
+impl Default for ModelSettings {
+    fn default() -> Self {
+        Self {
+            preset: None,
+            given: BTreeSet::new(),
+            config: UNTIL_KNOWN.config(Tokenizer::DEFAULT_VOCAB_SIZE),
+        }
+    }
+}
+
 impl ModelSettings {
+    /// Returns whether the recipe gives the whole shape: a preset, or each field.
+    pub(super) fn is_complete(&self) -> bool {
+        self.preset.is_some() || names(&self.config).all(|name| self.given.contains(&name))
+    }
+
+    /// Checks that the settings do not ask for another shape than that of `initial`, the model that the run starts
+    /// from. The dropout may differ, and so may the number of sinusoidal positions, which are not trained.
+    ///
+    /// # Errors
+    ///
+    /// Returns what the recipe asks for, such as `model.d_ff = 512`, and the value in `initial`.
+    pub(super) fn check_shape(&self, initial: &TransformerConfig) -> Result<(), (String, String)> {
+        let found = table(initial);
+        for (name, asked) in table(&self.config) {
+            let may_differ = match name.as_str() {
+                "dropout" => true,
+                "max_length" => initial.positions == PositionKind::Sinusoidal,
+                name => OF_TOKENIZER.contains(&name),
+            };
+            let is_given = self.given.contains(&name);
+            if may_differ || found[&name] == asked || (self.preset.is_none() && !is_given) {
+                continue;
+            }
+            let asked = match self.preset {
+                Some(preset) if !is_given => format!("{name} = {asked} by model.{PRESET} = \"{preset}\""),
+                _ => format!("model.{name} = {asked}"),
+            };
+            return Err((asked, found[&name].to_string()));
+        }
+        Ok(())
+    }
+
+    /// Takes the fields that the recipe leaves out from `initial`. With a preset, the recipe leaves out none.
+    pub(super) fn complete(&mut self, initial: &TransformerConfig) {
+        if self.preset.is_some() {
+            return;
+        }
+        let mut fields = table(initial);
+        let given = table(&self.config).into_iter();
+        fields.extend(given.filter(|(name, _)| self.given.contains(name)));
+        self.config = fields.try_into().expect("each field has the type that it had");
+        self.given = names(&self.config).collect();
+    }
+
+    /// Returns the shape, for a vocabulary whose size does not matter.
+    pub(super) fn shape(&self) -> &TransformerConfig {
+        &self.config
+    }
+
     /// Returns the network's shape for a tokenizer of `vocab_size` tokens whose padding is `pad_id`.
     pub(super) fn config(&self, vocab_size: usize, pad_id: usize) -> TransformerConfig {
         TransformerConfig {
@@ -72,7 +136,8 @@ impl Serialize for ModelSettings {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Settings {
-            preset: Preset,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            preset: Option<Preset>,
             #[serde(flatten)]
             given: Table,
         }
@@ -103,7 +168,7 @@ impl<'de> Deserialize<'de> for ModelSettings {
                 };
                 let config = TransformerConfig::deserialize(MapAccessDeserializer::new(&mut overlay))?;
                 Ok(ModelSettings {
-                    preset: overlay.preset.ok_or_else(|| Error::missing_field(PRESET))?,
+                    preset: overlay.preset,
                     given: overlay.given,
                     config,
                 })
@@ -141,8 +206,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Overlay<'de, A> {
                     return seed.deserialize(key.into_deserializer()).map(Some);
                 }
                 None => {
-                    let preset = self.preset.ok_or_else(|| Error::missing_field(PRESET))?;
-                    let mut others = fields(preset);
+                    let mut others = fields(self.preset.unwrap_or(UNTIL_KNOWN));
                     others.retain(|name, _| !self.given.contains(name));
                     self.others = Some(MapDeserializer::new(others.into_iter()));
                 }
@@ -167,8 +231,7 @@ impl<'de> DeserializeSeed<'de> for KnownKey {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
         let key = String::deserialize(deserializer)?;
         let mut known = vec![PRESET.to_owned()];
-        known.extend(fields(Preset::Tiny).into_iter().map(|(name, _)| name));
-        known.retain(|name| !OF_TOKENIZER.contains(&name.as_str()));
+        known.extend(names(&UNTIL_KNOWN.config(Tokenizer::DEFAULT_VOCAB_SIZE)));
         if known.contains(&key) {
             return Ok(key);
         }
@@ -179,9 +242,19 @@ impl<'de> DeserializeSeed<'de> for KnownKey {
     }
 }
 
+/// Returns the names of the fields that a recipe may write.
+fn names(config: &TransformerConfig) -> impl Iterator<Item = String> {
+    let names = table(config).into_iter().map(|(name, _)| name);
+    names.filter(|name| !OF_TOKENIZER.contains(&name.as_str()))
+}
+
 /// Returns the fields of a preset's shape.
 fn fields(preset: Preset) -> Table {
-    Table::try_from(preset.config(Tokenizer::DEFAULT_VOCAB_SIZE)).expect("numbers and names always serialize")
+    table(&preset.config(Tokenizer::DEFAULT_VOCAB_SIZE))
+}
+
+fn table(config: &TransformerConfig) -> Table {
+    Table::try_from(config).expect("numbers and names always serialize")
 }
 
 #[cfg(test)]
@@ -208,6 +281,52 @@ mod tests {
         let written = toml::to_string(&settings).unwrap();
         assert_eq!(written, "preset = \"big\"\nd_model = 64\ndropout = 0.0\n");
         assert_eq!(toml::from_str::<ModelSettings>(&written).unwrap(), settings);
+    }
+
+    #[test]
+    fn what_is_left_out_without_a_preset_is_the_initial_models() {
+        let initial = TransformerConfig {
+            n_heads: 8,
+            dropout: 0.3,
+            ..Preset::Base.config(500)
+        };
+        let mut settings: ModelSettings = toml::from_str("dropout = 0.2\nn_heads = 8").unwrap();
+        assert!(!settings.is_complete());
+        assert_eq!(settings.check_shape(&initial), Ok(()));
+        settings.complete(&initial);
+        assert!(settings.is_complete());
+        let expected = TransformerConfig {
+            dropout: 0.2,
+            ..initial
+        };
+        assert_eq!(settings.config(500, 0), expected);
+        let written = toml::to_string(&settings).unwrap();
+        assert_eq!(toml::from_str::<ModelSettings>(&written).unwrap(), settings);
+    }
+
+    #[test]
+    fn a_preset_asks_for_its_whole_shape() {
+        let initial = Preset::Tiny.config(500);
+        for (text, differs) in [
+            ("preset = \"tiny\"", None),
+            ("preset = \"tiny\"\ndropout = 0.3\nmax_length = 50", None),
+            ("encoder_layers = 4", None),
+            ("", None),
+            ("encoder_layers = 2", Some(("model.encoder_layers = 2", "4"))),
+            (
+                "preset = \"tiny\"\nnorm = \"pre\"",
+                Some(("model.norm = \"pre\"", "\"post\"")),
+            ),
+            (
+                "preset = \"small\"",
+                Some(("d_ff = 1024 by model.preset = \"small\"", "256")),
+            ),
+        ] {
+            let settings: ModelSettings = toml::from_str(text).unwrap();
+            let found = settings.check_shape(&initial);
+            let expected = differs.map(|(asked, found)| (asked.to_owned(), found.to_owned()));
+            assert_eq!(found.err(), expected, "{text}");
+        }
     }
 
     #[test]
@@ -239,7 +358,6 @@ mod tests {
                 "invalid type: string \"wide\"",
             ),
             ("preset = \"huge\"", "\"huge\"", "unknown variant `huge`"),
-            ("d_model = 64", "d_model = 64", "missing field `preset`"),
         ] {
             let error = toml::from_str::<ModelSettings>(text).unwrap_err();
             assert!(error.message().starts_with(reason), "{error}");

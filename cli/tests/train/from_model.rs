@@ -1,0 +1,328 @@
+//! Runs that start from a model folder: `--from`, and the key `init` of a recipe.
+
+use std::collections::HashMap;
+use std::fs;
+
+use attend_train::{Recipe, Record};
+use burn::tensor::f16;
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+
+use super::common::{SMALL_RECIPE, Workspace, copy_and_reverse, records, set, small_workspace, stderr};
+
+/// Returns a workspace as [`small_workspace`] does, with a trained model in `first`, and with `next.toml`: a recipe for
+/// the same files that leaves shape and vocabulary to the model that a run starts from.
+fn workspace_with_model() -> Workspace {
+    let workspace = small_workspace();
+    workspace.train_well(&["small.toml", "--output", "first"]);
+    let (data, rest) = SMALL_RECIPE.split_once("vocab_size = 300\n").expect("a size");
+    let (_, training) = rest.split_once("max_length = 64\n").expect("a shape");
+    workspace.write("next.toml", format!("{data}{training}"));
+    workspace
+}
+
+/// Settings with which a run hardly moves the weights that it starts from.
+const STAY: [&str; 2] = ["training.updates=1", "training.learning_rate=1e-12"];
+
+fn assert_near(weights: &[f32], expected: &[f32]) {
+    assert_eq!(weights.len(), expected.len());
+    let apart = weights
+        .iter()
+        .zip(expected)
+        .map(|(one, other)| (one - other).abs());
+    let apart = apart.fold(0.0, f32::max);
+    assert!(apart < 1e-6, "the weights are {apart} apart");
+}
+
+#[test]
+fn a_run_starts_with_the_weights_the_shape_and_the_tokenizer_of_the_model() {
+    let workspace = workspace_with_model();
+    let expected = workspace.weights("first");
+    let file = |run: &str, name: &str| fs::read_to_string(workspace.path(run).join(name)).unwrap();
+    let flag = ["next.toml", "--from", "first"];
+    for (output, workers, arguments) in [
+        ("flag", "1", flag.as_slice()),
+        ("workers", "3", &flag),
+        ("key", "1", &["next.toml", "--set", "init=first"]),
+    ] {
+        let run = ["--output", output, "--workers", workers];
+        workspace.train_well(&[arguments, &run, &set(&STAY)].concat());
+        assert_near(&workspace.weights(output), &expected);
+        for name in ["config.json", "tokenizer.json"] {
+            assert_eq!(file(output, name), file("first", name), "{name} of {output}");
+        }
+    }
+    // The three runs are one and the same, except for the sums that workers round differently.
+    assert_eq!(file("flag", "recipe.toml"), file("key", "recipe.toml"));
+    assert!(file("flag", "recipe.toml").contains("init = \"first\"\n"));
+    let card = workspace.model_card("flag");
+    assert!(
+        card.contains("started from the weights and the tokenizer of `first`."),
+        "{card}"
+    );
+    assert!(
+        card.contains("attend train next.toml --from first --set"),
+        "{card}"
+    );
+    assert!(!workspace.model_card("first").contains("started from"));
+}
+
+#[test]
+fn a_model_learns_on_from_where_it_was() {
+    let workspace = workspace_with_model();
+    workspace.train_well(&[
+        "small.toml",
+        "--output",
+        "longer",
+        "--set",
+        "training.updates=150",
+    ]);
+    let loss = |output: &str, start: &[&str]| {
+        let settings = set(&["training.updates=50", "training.validate_every=50", "seed=3"]);
+        workspace.train_well(&[start, &["--output", output], &settings].concat());
+        let validations = records(&workspace.path(output)).into_iter();
+        let losses = validations.filter_map(|record| match record {
+            Record::Validation { loss, .. } => Some(loss),
+            Record::Update { .. } => None,
+        });
+        losses.last().expect("the run validated")
+    };
+    let on = loss("on", &["next.toml", "--from", "longer"]);
+    let nothing = loss("nothing", &["small.toml"]);
+    assert!(
+        on < nothing - 0.3,
+        "{on} after learning on, {nothing} from nothing"
+    );
+}
+
+#[test]
+fn settings_that_are_no_part_of_the_weights_may_change() {
+    let workspace = workspace_with_model();
+    let expected = workspace.weights("first");
+    let changed = ["model.dropout=0.4", "model.max_length=50", "training.ema=0.9"];
+    let arguments = ["next.toml", "--from", "first", "--output", "changed"];
+    workspace.train_well(&[&arguments[..], &set(&STAY), &set(&changed)].concat());
+    // The moving average starts from the model's weights as well.
+    assert_near(&workspace.weights("changed"), &expected);
+    let config = fs::read_to_string(workspace.path("changed").join("config.json")).unwrap();
+    assert!(
+        config.contains("\"dropout\": 0.4") && config.contains("\"max_length\": 50"),
+        "{config}"
+    );
+    let recipe = Recipe::load(workspace.path("changed/recipe.toml"), &[]).unwrap();
+    assert_eq!(recipe.transformer_config(300, 0).d_model, 32);
+}
+
+#[test]
+fn another_shape_or_vocabulary_is_refused_with_both_values() {
+    let workspace = workspace_with_model();
+    let tokens = Recipe::load(workspace.path("small.toml"), &[])
+        .unwrap()
+        .data
+        .vocab_size
+        .unwrap();
+    workspace.train_well(&[
+        "small.toml",
+        "--output",
+        "learned",
+        "--set",
+        "model.positions=learned",
+    ]);
+    for (model, setting, asked, found) in [
+        ("first", "model.d_model=64", "model.d_model = 64", "32".to_owned()),
+        (
+            "first",
+            "model.norm=pre",
+            "model.norm = \"pre\"",
+            "\"post\"".to_owned(),
+        ),
+        ("first", "model.n_heads=2", "model.n_heads = 2", "4".to_owned()),
+        (
+            "first",
+            "model.preset=tiny",
+            "d_ff = 256 by model.preset = \"tiny\"",
+            "64".to_owned(),
+        ),
+        (
+            "first",
+            "data.vocab_size=280",
+            "data.vocab_size = 280",
+            tokens.to_string(),
+        ),
+        (
+            "first",
+            "data.tokenizer=unigram",
+            "data.tokenizer = \"unigram\"",
+            "\"bpe\"".to_owned(),
+        ),
+        (
+            "learned",
+            "model.max_length=50",
+            "model.max_length = 50",
+            "64".to_owned(),
+        ),
+    ] {
+        let message = workspace.failure(&["next.toml", "--from", model, "--set", setting]);
+        let expected = format!("the recipe asks for {asked}, but the model in {model} has {found}\n");
+        assert!(message.contains(&expected), "{setting}: {message}");
+        assert!(message.contains("hint: leave the key out"), "{message}");
+        assert!(!workspace.path("runs").exists(), "a folder was left behind");
+    }
+    // The same values may be asked for.
+    workspace.train_well(&["small.toml", "--from", "first"]);
+}
+
+#[test]
+fn a_folder_without_a_usable_model_is_refused() {
+    let workspace = workspace_with_model();
+    let refused = |model: &str, parts: &[&str]| {
+        let message = workspace.failure(&["next.toml", "--from", model]);
+        for part in parts {
+            assert!(message.contains(part), "no {part:?} in: {message}");
+        }
+        assert!(!workspace.path("runs").exists(), "a folder was left behind");
+    };
+    refused("nowhere", &["nowhere", "is no model folder"]);
+    refused("", &["init must be the path of a model folder"]);
+    copy_in_half_precision(&workspace, |number| if number > 0.5 { f32::NAN } else { number });
+    refused("half", &["model.safetensors", "not finite"]);
+}
+
+#[test]
+fn weights_in_half_precision_are_a_start_as_well() {
+    let workspace = workspace_with_model();
+    copy_in_half_precision(&workspace, |number| number);
+    let arguments = ["next.toml", "--from", "half", "--output", "run"];
+    workspace.train_well(&[&arguments[..], &set(&STAY)].concat());
+    let rounded = workspace
+        .weights("first")
+        .into_iter()
+        .map(|number| f16::from_f32(number).to_f32());
+    assert_near(&workspace.weights("run"), &rounded.collect::<Vec<f32>>());
+}
+
+/// Copies the model in `first` to `half`, with each weight changed and rounded to 16 bits.
+fn copy_in_half_precision(workspace: &Workspace, change: impl Fn(f32) -> f32) {
+    fs::create_dir(workspace.path("half")).unwrap();
+    for name in ["config.json", "tokenizer.json", "generation.json"] {
+        fs::copy(
+            workspace.path("first").join(name),
+            workspace.path("half").join(name),
+        )
+        .unwrap();
+    }
+    let bytes = fs::read(workspace.path("first/model.safetensors")).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let halves: HashMap<String, (Vec<usize>, Vec<u8>)> = tensors
+        .iter()
+        .map(|(name, tensor)| {
+            let numbers = tensor.data().chunks_exact(4);
+            let numbers = numbers.map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()));
+            let halves = numbers.flat_map(|number| f16::from_f32(change(number)).to_le_bytes());
+            (name.to_owned(), (tensor.shape().to_vec(), halves.collect()))
+        })
+        .collect();
+    let views = halves
+        .iter()
+        .map(|(name, (shape, bytes))| (name, TensorView::new(Dtype::F16, shape.clone(), bytes).unwrap()));
+    workspace.write(
+        "half/model.safetensors",
+        safetensors::serialize(views, None).unwrap(),
+    );
+}
+
+#[test]
+fn a_run_goes_on_when_the_model_that_it_started_from_is_gone() {
+    let workspace = workspace_with_model();
+    let start = ["next.toml", "--from", "first"];
+    workspace.train_well(&[&start[..], &["--output", "whole"]].concat());
+    workspace.train_well(&[&start[..], &["--output", "parts", "--set", "training.updates=10"]].concat());
+    // A run that is killed before its first validation has learnt nothing yet, and still knows where it began.
+    let endless = [
+        "--output",
+        "killed",
+        "--set",
+        "training.updates=1000000",
+        "--set",
+        "training.validate_every=1000000",
+    ];
+    let mut child = workspace
+        .command(&[&start[..], &endless].concat())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    workspace.wait_for("killed/recipe.toml");
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    fs::remove_dir_all(workspace.path("first")).unwrap();
+    let weights = |run: &str| fs::read(workspace.path(run).join("model.safetensors")).unwrap();
+    workspace.train_well(&[&start[..], &["--output", "parts", "--resume"]].concat());
+    assert!(weights("whole") == weights("parts"), "the weights differ");
+    // The saved recipe has all settings, those of the model included.
+    workspace.train_well(&["parts/recipe.toml", "--output", "parts", "--resume"]);
+    let validate = [
+        "--output",
+        "killed",
+        "--resume",
+        "--set",
+        "training.validate_every=1000000",
+    ];
+    workspace.train_well(&[&start[..], &validate].concat());
+    workspace.train_well(&["whole/recipe.toml", "--output", "whole", "--resume"]);
+    assert_eq!(workspace.losses("whole"), workspace.losses("killed"));
+
+    let changed = workspace.failure(&["next.toml", "--from", "other", "--output", "parts", "--resume"]);
+    assert!(changed.contains("init is \"other\", was \"first\""), "{changed}");
+    let other = ["--output", "parts", "--resume", "--set", "model.d_ff=128"];
+    let changed = workspace.failure(&[&start[..], &other].concat());
+    assert!(changed.contains("model.d_ff is 128, was 64"), "{changed}");
+    // Without any checkpoint, the run must not go on from other weights.
+    for checkpoint in ["00000010", "00000020"] {
+        fs::remove_dir_all(workspace.path("parts/checkpoints").join(checkpoint)).unwrap();
+    }
+    let lost = workspace.failure(&[&start[..], &["--output", "parts", "--resume"]].concat());
+    assert!(lost.contains("holds no checkpoint"), "{lost}");
+}
+
+#[test]
+fn words_outside_the_models_vocabulary_are_cut_or_unknown() {
+    let workspace = workspace_with_model();
+    let words = [
+        "--set",
+        "data.tokenizer=whitespace",
+        "--set",
+        "data.vocab_size=100000",
+    ];
+    workspace.train_well(&[&["small.toml", "--output", "words"], &words[..]].concat());
+    let pairs: Vec<(String, String)> = copy_and_reverse(330)
+        .into_iter()
+        .map(|(source, target)| (format!("{source} ключ"), format!("{target} ключ")))
+        .collect();
+    workspace.write_pairs("train", &pairs[..300]);
+    workspace.write_pairs("valid", &pairs[300..]);
+    for model in ["first", "words"] {
+        let tokenizer = |run: &str| fs::read(workspace.path(run).join("tokenizer.json")).unwrap();
+        workspace.train_well(&["next.toml", "--from", model, "--output", "run"]);
+        assert!(
+            tokenizer("run") == tokenizer(model),
+            "the vocabulary of {model} changed"
+        );
+        fs::remove_dir_all(workspace.path("run")).unwrap();
+    }
+}
+
+#[test]
+fn a_dry_run_starts_from_the_model_too() {
+    let workspace = workspace_with_model();
+    let output = workspace.train(&["next.toml", "--from", "first", "--dry-run"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let note = "starting from the weights and the tokenizer of first\n";
+    assert!(stderr(&output).contains(note), "{}", stderr(&output));
+    // Without the model's shape, the recipe has none.
+    let message = workspace.failure(&["next.toml", "--dry-run"]);
+    assert!(
+        message.contains("next.toml: model.preset is missing"),
+        "{message}"
+    );
+}
