@@ -10,7 +10,7 @@ use attend_infer::{ModelFolder, TranslateOptions};
 use clap::{Args, error::ErrorKind};
 
 use crate::error::CliError;
-use crate::flags::{ComputeOptions, SearchFlags};
+use crate::flags::{ComputeOptions, SearchFlags, input_file};
 use crate::name::name_of;
 use crate::output::print;
 use crate::usage_error;
@@ -20,10 +20,12 @@ use crate::usage_error;
 pub(crate) struct Options {
     /// The model folder.
     model: PathBuf,
-    /// The sentences to translate, one a line or in .sgm (.gz, .xz and .zst are decompressed).
+    /// The sentences to translate, one a line or in .sgm, decompressed if the file is compressed; - is standard input.
+    #[arg(value_parser = input_file())]
     source: PathBuf,
     /// Their reference translations, in the same format. If the model writes text that is cut into subwords, the marks
     /// of the cuts (`@@ `) are removed.
+    #[arg(value_parser = input_file())]
     reference: PathBuf,
     /// How BLEU finds words: 13a splits punctuation as mteval-v13a does, none takes the text as tokenised.
     #[arg(long, value_name = "NAME", default_value_t, value_parser = name_of::<BleuTokenizer>())]

@@ -9,6 +9,8 @@ use attend_device::DeviceError;
 use attend_infer::InferError;
 use attend_train::{Place, TrainError};
 
+use shlex::Quoter;
+
 use crate::command;
 use crate::error::CliError;
 
@@ -28,8 +30,15 @@ impl Hint for DataError {
                     "remove the folder {folder}: the next run prepares the corpus anew"
                 ));
             }
+            Self::Encoding { path, encoding } => return Some(encoding_hint(path, encoding)),
+            Self::Archive { .. } => "unpack it, and name the files with the sentences",
+            Self::ReadOnce { .. } => {
+                "write the text into a file first; what is compressed by gzip, xz, Zstandard or bzip2 is decompressed"
+            }
             Self::Write { .. } => "check that the folder exists, is writable and has free space",
-            Self::InvalidUtf8 { .. } => "convert the file to UTF-8, for example with `iconv -t UTF-8`",
+            Self::InvalidUtf8 { .. } => {
+                "convert the file to UTF-8, for example from Latin-1 by `iconv -f ISO-8859-1 -t UTF-8`"
+            }
             Self::LongLine { .. } => "check that the file is text, and break it into lines",
             Self::Columns { .. } => "write one pair a line: source sentence, tab, target sentence",
             Self::Segment { .. } => "write each segment on a line of its own",
@@ -226,13 +235,25 @@ fn read_hint(path: &Path, error: &io::Error) -> Option<String> {
     match error.kind() {
         io::ErrorKind::NotFound => Some("check the path".to_owned()),
         io::ErrorKind::PermissionDenied | io::ErrorKind::IsADirectory => None,
-        _ if is_compressed(path) => {
-            let ending = path.extension().unwrap_or_default().display();
-            Some(format!(
-                "the .{ending} file is damaged or cut short: fetch it again"
-            ))
-        }
+        _ if is_compressed(path) => Some(format!(
+            "the compressed file {} is damaged or cut short: fetch it again",
+            path.display()
+        )),
         _ => None,
+    }
+}
+
+/// Returns the command that converts a file to UTF-8.
+fn encoding_hint(path: &Path, encoding: &str) -> String {
+    let convert = format!("iconv -f {encoding} -t UTF-8");
+    let quoter = Quoter::new();
+    let mut words = [path.to_owned(), path.with_added_extension("utf8")];
+    let mut words = words.iter_mut().map(|word| quoter.quote(word.to_str()?).ok());
+    match (words.next().flatten(), words.next().flatten()) {
+        (Some(from), Some(to)) if path.is_file() && !is_compressed(path) => {
+            format!("convert it by `{convert} {from} > {to}`")
+        }
+        _ => format!("convert it by `{convert}`"),
     }
 }
 
@@ -252,6 +273,15 @@ mod tests {
             "check the path"
         );
         assert_eq!(read("text", io::ErrorKind::PermissionDenied), None);
+
+        let encoding = DataError::Encoding {
+            path: "no/such/text.de".into(),
+            encoding: "UTF-16",
+        };
+        assert_eq!(
+            encoding.hint().unwrap(),
+            "convert it by `iconv -f UTF-16 -t UTF-8`"
+        );
 
         let not_utf8 = DataError::InvalidUtf8 {
             path: "latin1.de".into(),

@@ -37,7 +37,7 @@ mod translate;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use error::CliError;
 pub use flags::{DeviceOption, avoid_huge_pages};
@@ -72,7 +72,8 @@ enum Command {
 /// after an error, 2 after a wrong command line, and 128 plus the number of the signal after a signal.
 #[must_use]
 pub fn run() -> ExitCode {
-    let result = match Attend::parse().command {
+    let attend = Attend::from_arg_matches(&command_line().get_matches()).unwrap_or_else(|error| error.exit());
+    let result = match attend.command {
         Command::Train(options) => train::run(&options),
         Command::Translate(options) => translate::run(&options),
         Command::Eval(options) => evaluate::run(&options).map(|()| ExitCode::SUCCESS),
@@ -83,6 +84,17 @@ pub fn run() -> ExitCode {
         Command::RemoteServer(options) => remote_server::run(&options).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| report(&error))
+}
+
+/// Returns the command line that clap parses. A negative number is the value of the option before it, which can then
+/// say what is wrong with the number, and no unknown flag.
+fn command_line() -> clap::Command {
+    Attend::command().mut_subcommands(|subcommand| {
+        subcommand.mut_args(|argument| {
+            let takes_number = !argument.is_positional() && argument.get_action().takes_values();
+            argument.allow_negative_numbers(takes_number)
+        })
+    })
 }
 
 /// Returns the command by which the user called this program: `attend`, or the value of the variable `ATTEND_COMMAND`,

@@ -10,7 +10,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::error::CliError;
-use crate::flags::ComputeOptions;
+use crate::flags::{ComputeOptions, input_file};
 use crate::output::print_while_read;
 
 /// The most pairs that are scored together, enough for batches of sentences of similar lengths.
@@ -21,9 +21,11 @@ const SCORED_TOGETHER: usize = 1_000;
 pub(crate) struct Options {
     /// The model folder.
     model: PathBuf,
-    /// The source sentences, one a line or in .sgm (.gz, .xz and .zst are decompressed).
+    /// The source sentences, one a line or in .sgm, decompressed if the file is compressed; - is standard input.
+    #[arg(value_parser = input_file())]
     source: PathBuf,
     /// Their translations, in the same format.
+    #[arg(value_parser = input_file())]
     target: PathBuf,
     /// Print a JSON object a line: the pair, its log-probability and score, and each token's log-probability.
     #[arg(long)]

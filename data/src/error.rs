@@ -3,11 +3,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::file::located;
+
 /// An error of this crate. The message is one sentence that names the file, and the line where there is one.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// A file or folder could not be read.
-    #[error("cannot read {}: {error}", path.display())]
+    #[error("cannot read {}: {error}", of_error(path, error))]
     Read {
         /// The file or folder.
         path: PathBuf,
@@ -15,7 +17,7 @@ pub enum DataError {
         error: io::Error,
     },
     /// A file or folder could not be written.
-    #[error("cannot write {}: {error}", path.display())]
+    #[error("cannot write {}: {error}", of_error(path, error))]
     Write {
         /// The file or folder.
         path: PathBuf,
@@ -45,8 +47,33 @@ pub enum DataError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A line of text is not UTF-8.
+    /// A file is text in another encoding than UTF-8.
+    #[error("{} is text in {encoding}, not in UTF-8", path.display())]
+    Encoding {
+        /// The file.
+        path: PathBuf,
+        /// The encoding, by the name that `iconv` has for it: `UTF-16`, `UTF-32`, and `UTF-16LE` or `UTF-16BE` for text
+        /// without a byte order mark.
+        encoding: &'static str,
+    },
+    /// A file is an archive, which may hold several files.
+    #[error("{} is a {format} archive, not text", path.display())]
+    Archive {
+        /// The file.
+        path: PathBuf,
+        /// The format: `7z`, `rar`, `tar` or `zip`.
+        format: &'static str,
+    },
+    /// A file that must be read several times is a pipe, a device or a socket.
     #[cfg(feature = "corpora")]
+    #[error("{} is a {kind}, which can be read only once, but it has to be read several times", path.display())]
+    ReadOnce {
+        /// The file.
+        path: PathBuf,
+        /// What the file is: `pipe`, `device` or `socket`.
+        kind: &'static str,
+    },
+    /// A line of text is not UTF-8.
     #[error("{}, line {line}: the text is not valid UTF-8", path.display())]
     InvalidUtf8 {
         /// The text file.
@@ -160,6 +187,16 @@ pub enum DataError {
         /// The weight of the corpus.
         weight: f64,
     },
+}
+
+/// Returns the path in an error of the system, as [`located`] does if there could be a file of that name. Text that is
+/// no file, such as standard input, has a name in place of a path.
+fn of_error(path: &Path, error: &io::Error) -> String {
+    if error.kind() == io::ErrorKind::NotFound || path.exists() {
+        located(path)
+    } else {
+        path.display().to_string()
+    }
 }
 
 impl DataError {

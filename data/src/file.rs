@@ -1,23 +1,90 @@
 //! Writing files so that a reader never finds a half-written file.
 
+use std::env;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "corpora")]
+use std::fs::FileType;
 #[cfg(any(feature = "corpora", feature = "download"))]
 use {
     sha2::{Digest, Sha256},
     std::io::Read,
 };
 
+use crate::content::{check_text, without_mark};
 use crate::error::DataError;
+
+/// Returns a path for an error message: a relative path with the folder that it is relative to, as in `corpora/train.en
+/// (in /home/ada)`.
+#[must_use]
+pub fn located(path: &Path) -> String {
+    match env::current_dir() {
+        Ok(folder) if path.is_relative() => format!("{} (in {})", path.display(), folder.display()),
+        _ => path.display().to_string(),
+    }
+}
+
+/// Reads a whole file of UTF-8 text, without a byte order mark at its start.
+///
+/// # Errors
+/// Returns [`DataError::Read`] if the file cannot be read, [`DataError::Encoding`] or [`DataError::Archive`] if it
+/// begins like text in another encoding or like an archive, and [`DataError::InvalidUtf8`] if it is not UTF-8.
+pub fn read_text(path: impl AsRef<Path>) -> Result<String, DataError> {
+    let path = path.as_ref();
+    let mut bytes = fs::read(path).map_err(|error| DataError::read(path, error))?;
+    check_text(&bytes, path)?;
+    bytes.drain(..bytes.len() - without_mark(&bytes).len());
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        DataError::InvalidUtf8 {
+            path: path.to_owned(),
+            line: 1 + valid.iter().filter(|byte| **byte == b'\n').count(),
+        }
+    })
+}
 
 /// Returns the temporary name of a file, `NAME.part`.
 pub(crate) fn part_path(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(".part");
     PathBuf::from(name)
+}
+
+/// Checks that a file, if it is there, can be read several times.
+///
+/// # Errors
+/// Returns [`DataError::ReadOnce`] if it is a pipe, a device or a socket.
+#[cfg(feature = "corpora")]
+pub(crate) fn check_rereadable(path: &Path) -> Result<(), DataError> {
+    let kind = match fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => kind(metadata.file_type()),
+        // To open the file fails, or tells what is wrong with it.
+        _ => return Ok(()),
+    };
+    Err(DataError::ReadOnce {
+        path: path.to_owned(),
+        kind,
+    })
+}
+
+/// Returns what a file is that is neither regular nor a folder.
+#[cfg(feature = "corpora")]
+fn kind(file: FileType) -> &'static str {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        if file.is_fifo() {
+            return "pipe";
+        }
+        if file.is_socket() {
+            return "socket";
+        }
+    }
+    let _ = file;
+    "device"
 }
 
 /// Returns the SHA-256 sum of a file.

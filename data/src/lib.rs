@@ -41,6 +41,7 @@
 //! corpora of [`download`].
 
 mod batch;
+mod content;
 #[cfg(feature = "corpora")]
 mod corpora;
 #[cfg(feature = "download")]
@@ -57,6 +58,6 @@ pub use corpora::{
     PreparationReport, Progress, is_compressed, read_lines,
 };
 pub use error::DataError;
-pub use file::{OutputFile, sync_folder, write_file};
+pub use file::{OutputFile, located, read_text, sync_folder, write_file};
 pub use sentence_pair::SentencePair;
 pub use tokenizer::{Tokenizer, TokenizerKind};

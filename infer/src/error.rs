@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use attend_data::DataError;
+use attend_data::{DataError, located};
 use attend_device::DeviceError;
 use attend_model::Precision;
 
@@ -25,7 +25,7 @@ pub enum InferError {
     #[error(transparent)]
     Search(#[from] SearchError),
     /// A folder that is not a model folder, since it has no `config.json`.
-    #[error("{} is no model folder: it has no config.json", path.display())]
+    #[error("{} is no model folder: it has no config.json", located(path))]
     NotAModel {
         /// The folder.
         path: PathBuf,

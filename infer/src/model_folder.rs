@@ -9,7 +9,7 @@
 
 use std::path::{Path, PathBuf};
 
-use attend_data::{DataError, Tokenizer, write_file};
+use attend_data::{DataError, Tokenizer, read_text, write_file};
 use attend_model::{Transformer, TransformerConfig};
 use burn::tensor::Device;
 use serde::Serialize;
@@ -147,7 +147,7 @@ fn require_config(folder: &Path) -> Result<PathBuf, InferError> {
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, InferError> {
-    let text = std::fs::read_to_string(path).map_err(|error| DataError::read(path, error))?;
+    let text = read_text(path)?;
     serde_json::from_str(&text).map_err(|error| InferError::InvalidSettings {
         path: path.to_owned(),
         reason: error.to_string(),

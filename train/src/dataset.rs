@@ -28,7 +28,7 @@ impl Corpora {
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`ParallelText::pairs`].
+    /// Returns the errors of [`ParallelText::pairs`], and those of [`ParallelText::check_rereadable`] for each text.
     pub fn load(settings: &DataSettings) -> Result<Self, DataError> {
         if let Some(EmbeddedCorpus::Phrasebook) = settings.embedded {
             let Phrasebook { train, valid, test } = Phrasebook::generate();
@@ -41,6 +41,9 @@ impl Corpora {
                 valid: sentence_pairs(valid),
                 test: sentence_pairs(test),
             });
+        }
+        for files in settings.train.iter().chain(&settings.valid).chain(&settings.test) {
+            files.text().map_or(Ok(()), |text| text.check_rereadable())?;
         }
         let train = settings.train.iter();
         let train = train.filter_map(|files| Some((files.text()?, files.weight.unwrap_or(1.0))));
@@ -136,8 +139,13 @@ impl Dataset {
         }
         let train = Mixture::new(train)?;
         if train.is_empty() {
+            let report = train.report();
+            let dropped = report
+                .dropped()
+                .map(|(reason, pairs)| format!("{pairs} as {reason}"));
             return Err(TrainError::NothingToTrain {
-                pairs: train.report().pairs_read(),
+                pairs: report.pairs_read(),
+                dropped: dropped.collect::<Vec<_>>().join(", "),
             });
         }
         let valid = |example: &Example| example.longest_side() <= positions;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use attend_data::DataError;
+use attend_data::{DataError, located};
 use attend_device::DeviceError;
 use attend_infer::InferError;
 use attend_infer::metric::MetricError;
@@ -52,7 +52,7 @@ pub enum TrainError {
         path: PathBuf,
     },
     /// A folder holds no run to resume.
-    #[error("{} holds no checkpoint to resume from", path.display())]
+    #[error("{} holds no checkpoint to resume from", located(path))]
     NoCheckpoint {
         /// The run's folder.
         path: PathBuf,
@@ -115,10 +115,12 @@ pub enum TrainError {
         positions: usize,
     },
     /// No training pair is left.
-    #[error("the filters dropped all {pairs} training pairs")]
+    #[error("the filters dropped all {pairs} training pairs: {dropped}")]
     NothingToTrain {
         /// Number of pairs read.
         pairs: usize,
+        /// The number of pairs that each filter dropped.
+        dropped: String,
     },
 }
 

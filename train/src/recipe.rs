@@ -9,7 +9,7 @@ mod training;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use attend_data::{DataError, Tokenizer};
+use attend_data::{Tokenizer, read_text};
 use attend_infer::ModelFolder;
 use attend_infer::search::SearchOptions;
 use attend_model::TransformerConfig;
@@ -68,7 +68,7 @@ impl Recipe {
     /// or if the file or an override has an unknown key or a value out of range.
     pub fn load(path: impl AsRef<Path>, overrides: &[String]) -> Result<Self, TrainError> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|error| DataError::read(path, error))?;
+        let text = read_text(path)?;
         let refused = |OutOfRange { field, reason }, overrides: &[String]| TrainError::Recipe {
             place: place_of(&field, path, &text, overrides),
             reason,

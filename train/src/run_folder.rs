@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
-use attend_data::{DataError, Mixture, SentencePair, Tokenizer, write_file};
+use attend_data::{DataError, Mixture, SentencePair, Tokenizer, read_text, write_file};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -216,7 +216,7 @@ impl RunFolder {
 
     fn inputs(&self) -> Result<Inputs, TrainError> {
         let path = self.path.join(CHECKPOINTS).join(INPUTS);
-        let text = fs::read_to_string(&path).map_err(|error| DataError::read(&path, error))?;
+        let text = read_text(&path)?;
         toml::from_str(&text).map_err(|error| TrainError::InvalidCheckpoint {
             path,
             reason: error.message().to_owned(),

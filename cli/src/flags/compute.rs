@@ -10,7 +10,7 @@ use attend_infer::{InferError, Model, Precision, Translator};
 use burn::tensor::FloatDType;
 use clap::Args;
 
-use super::DeviceOption;
+use super::{DeviceOption, whole_number};
 use crate::error::CliError;
 use crate::name::name_of;
 
@@ -47,7 +47,7 @@ struct WorkerOptions {
     #[arg(long, value_name = "N", default_value = "auto")]
     workers: WorkerCount,
     /// Threads that share a batch's matrix products, for each worker.
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = whole_number::<NonZeroUsize>)]
     threads: NonZeroUsize,
 }
 

@@ -1,11 +1,12 @@
 //! The flags of a search.
 
 use attend_infer::search::{LengthNormalization, SearchOptions, Stopping, Unknown};
-use clap::{Args, value_parser};
+use clap::Args;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::Table;
 
+use super::number::{seed, whole_number};
 use crate::name::name_of;
 
 /// How translations are searched for. Options that are not given are those of the model's `generation.json`.
@@ -14,7 +15,7 @@ use crate::name::name_of;
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct SearchFlags {
     /// Hypotheses kept at each step; 1 is greedy search. [default: the model's]
-    #[arg(long = "beam", value_name = "N", conflicts_with = "sample")]
+    #[arg(long = "beam", value_name = "N", value_parser = whole_number::<u32>, conflicts_with = "sample")]
     beam_size: Option<u32>,
     /// Exponent alpha of the length normalization: 0 ranks by probability, larger values favour longer translations.
     /// [default: the model's]
@@ -32,14 +33,14 @@ pub(crate) struct SearchFlags {
     #[arg(long, value_name = "NAME", value_parser = name_of::<Stopping>())]
     stopping: Option<Stopping>,
     /// Fewest tokens in a sentence's translation. [default: the model's]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole_number::<u32>)]
     min_length: Option<u32>,
     /// Most tokens in a sentence's translation. In any case it has at most 50 more than its source, than --min-length,
     /// or than its prefix and required words, whichever is longest. [default: the model's]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole_number::<u32>)]
     max_length: Option<u32>,
     /// Have no sequence of N tokens twice in a translation; 0 allows all. [default: the model's]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole_number::<u32>)]
     no_repeat_ngram: Option<u32>,
     /// Make tokens that the translation already has less probable: their probability is raised to this power, at least
     /// 1. [default: the model's]
@@ -65,13 +66,13 @@ struct SamplingFlags {
     #[arg(long, value_name = "T", requires = "sample")]
     temperature: Option<f32>,
     /// Draw from the N most probable tokens only. [default: the model's, or all]
-    #[arg(long, value_name = "N", requires = "sample")]
+    #[arg(long, value_name = "N", requires = "sample", value_parser = whole_number::<u32>)]
     top_k: Option<u32>,
     /// Draw from the fewest most probable tokens whose probabilities add up to P. [default: the model's, or 1]
     #[arg(long, value_name = "P", requires = "sample")]
     top_p: Option<f32>,
     /// Seed of the random numbers: the same one draws the same translations. [default: the model's, or 1]
-    #[arg(long, value_name = "N", requires = "sample", value_parser = value_parser!(u64).range(..=i64::MAX as u64))]
+    #[arg(long, value_name = "N", requires = "sample", value_parser = seed)]
     seed: Option<u64>,
 }
 

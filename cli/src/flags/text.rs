@@ -1,13 +1,14 @@
 //! The flags for the text of translations.
 
 use std::iter;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use attend_data::{DataError, Lines, read_lines};
 use attend_infer::{StreamLine, TranslateOptions};
 use clap::Args;
 
+use super::input_file;
 use crate::error::CliError;
 
 /// What the text of translations must be like.
@@ -16,8 +17,8 @@ pub(crate) struct TextFlags {
     /// Start each translation with this text. This, --prefix-file and --require take a line for one sentence.
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["prefix_file", "language"])]
     prefix: Option<String>,
-    /// Start each translation with the text in its line of this file, which may be empty.
-    #[arg(long, value_name = "FILE", conflicts_with = "language")]
+    /// Start each translation with the text in its line of this file, which may be empty; - is standard input.
+    #[arg(long, value_name = "FILE", value_parser = input_file(), conflicts_with = "language")]
     prefix_file: Option<PathBuf>,
     /// Have no sentence's translation contain this word or phrase; may be given several times.
     #[arg(long, value_name = "WORD", value_parser = phrase)]
@@ -28,6 +29,12 @@ pub(crate) struct TextFlags {
 }
 
 impl TextFlags {
+    /// Returns whether the prefixes are read from a file of this path.
+    #[must_use]
+    pub(crate) fn reads(&self, path: &Path) -> bool {
+        self.prefix_file.as_deref() == Some(path)
+    }
+
     /// Returns whether the flags take a line for one sentence.
     #[must_use]
     pub(crate) fn ask_for_sentences(&self) -> bool {

@@ -14,7 +14,7 @@ use toml::Value;
 
 use crate::command;
 use crate::error::CliError;
-use crate::flags::{DevicesOption, WorkerCount};
+use crate::flags::{DevicesOption, WorkerCount, input_file};
 use crate::output::print;
 use crate::translate::DEFAULT_MODEL;
 use display::Display;
@@ -26,8 +26,8 @@ const SAMPLES: usize = 3;
 /// Train a translator by a recipe, and score it.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The recipe, a TOML file.
-    #[arg(default_value = "configs/phrasebook.toml")]
+    /// The recipe, a TOML file; - is standard input.
+    #[arg(default_value = "configs/phrasebook.toml", value_parser = input_file())]
     recipe: PathBuf,
     /// The folder to write, a new one. [default: runs/ and the recipe's name]
     #[arg(long, value_name = "FOLDER")]
@@ -39,6 +39,14 @@ pub(crate) struct Options {
     /// Go on with the run in the output folder from its last checkpoint.
     #[arg(long)]
     resume: bool,
+    /// The folder of prepared training pairs, which runs can share.
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        env = "ATTEND_PREPARED",
+        default_value = "prepared"
+    )]
+    prepared: PathBuf,
     /// Show what the run would do; nothing is written but the prepared corpus.
     #[arg(long, conflicts_with_all = ["output", "resume"])]
     dry_run: bool,
@@ -65,7 +73,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, CliError> {
         Some(folder) => folder.clone(),
         None => Path::new("runs").join(options.recipe.file_stem().unwrap_or_default()),
     };
-    let run = Run::new(recipe, &folder).on(devices).workers(workers);
+    let run = Run::new(recipe, &folder)
+        .prepared_in(&options.prepared)
+        .on(devices)
+        .workers(workers);
     let mut display = Display::new();
     if options.dry_run {
         let found = run.dry_run(|event| display.show(event))?;

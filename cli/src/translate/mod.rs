@@ -6,7 +6,7 @@ mod prompt;
 
 use std::io::{self, BufReader, Cursor, IsTerminal};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::slice;
 
@@ -16,7 +16,7 @@ use attend_infer::{InferError, Language, ModelFolder, StreamLine, TranslateOptio
 use clap::{Args, error::ErrorKind};
 
 use crate::error::CliError;
-use crate::flags::{ComputeOptions, SearchFlags, TextFlags};
+use crate::flags::{ComputeOptions, STANDARD_INPUT, SearchFlags, TextFlags, input_file, whole_number};
 use crate::hint::Hint;
 use crate::output::report_with;
 use crate::usage_error;
@@ -36,8 +36,9 @@ pub(crate) struct Options {
     /// The model folder.
     #[arg(long, value_name = "FOLDER", default_value = DEFAULT_MODEL)]
     model: PathBuf,
-    /// Read lines from this file (.gz, .xz and .zst are decompressed) in place of standard input.
-    #[arg(long, value_name = "FILE")]
+    /// Read lines from this file, decompressed if it is compressed (by gzip, xz, Zstandard or bzip2); - is standard
+    /// input, as without --input.
+    #[arg(long, value_name = "FILE", value_parser = input_file())]
     input: Option<PathBuf>,
     /// Write to this file in place of standard output; an older one is replaced at the end.
     #[arg(long, value_name = "FILE")]
@@ -49,7 +50,7 @@ pub(crate) struct Options {
     #[arg(long, conflicts_with = "language")]
     no_split: bool,
     /// Translations given for each line, best first; more than one needs --json.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole_number::<usize>)]
     nbest: usize,
     /// Print a JSON object a line: the source, and its translations with their scores.
     #[arg(long)]
@@ -61,7 +62,12 @@ pub(crate) struct Options {
     alignment: bool,
     /// Most tokens that are decoded side by side, those of the sentences and of their longest possible translations
     /// together; changes speed and memory, no translation.
-    #[arg(long, value_name = "N", default_value_t = default_batch_tokens())]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = default_batch_tokens(),
+        value_parser = whole_number::<NonZeroUsize>
+    )]
     batch_tokens: NonZeroUsize,
     #[command(flatten)]
     search: SearchFlags,
@@ -82,6 +88,15 @@ fn refuse(message: &str) -> ! {
 pub(crate) fn run(options: &Options) -> Result<ExitCode, CliError> {
     if options.nbest > 1 && !options.json {
         refuse("--nbest with more than one translation a line needs --json");
+    }
+    if options.lines.is_empty()
+        && options.text.reads(Path::new(STANDARD_INPUT))
+        && options
+            .input
+            .as_deref()
+            .is_none_or(|input| input == Path::new(STANDARD_INPUT))
+    {
+        refuse("standard input cannot have both the lines and their prefixes");
     }
     // What is quickly found wrong comes first, and the model, which takes longest to load, last.
     let asked = options.asked()?;

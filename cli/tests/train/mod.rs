@@ -7,6 +7,7 @@ mod corpora;
 mod dataset;
 mod dry_run;
 mod events;
+mod files;
 mod from_model;
 mod interrupt;
 mod killed_preparation;

@@ -37,6 +37,25 @@ fn files(folder: &Path) -> Vec<String> {
 }
 
 #[test]
+fn a_byte_order_mark_in_a_file_of_the_model_is_skipped() {
+    let workspace = Workspace::new();
+    let expected = workspace.translated(&["yes"], b"");
+    for name in [CONFIG, GENERATION, TOKENIZER] {
+        let path = workspace.model().join(name);
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, format!("\u{FEFF}{text}")).unwrap();
+        assert_eq!(workspace.translated(&["yes"], b""), expected, "{name}");
+        let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        fs::write(&path, utf16).unwrap();
+        assert_error(
+            &workspace.translate(&["yes"], b""),
+            &[name, "is text in UTF-16LE, not in UTF-8"],
+        );
+        fs::write(&path, text).unwrap();
+    }
+}
+
+#[test]
 fn a_saved_model_comes_back_to_the_bit() {
     let folder = tempfile::tempdir().unwrap();
     for tie_embeddings in [true, false] {

@@ -2,44 +2,46 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
+use std::mem;
 use std::path::{Path, PathBuf};
 
-use flate2::bufread::MultiGzDecoder;
-use liblzma::bufread::XzDecoder;
-
-use crate::corpora::compression::compression;
+use crate::content::{check_text, without_mark};
+use crate::corpora::compression::{beginning, decompress};
 use crate::error::DataError;
 
 /// The maximum number of bytes in a line, its line break included. A longer line is hardly text, and would fill the
 /// memory.
 const LONGEST_LINE: usize = 64 << 20;
 
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
-
 /// The lines of a UTF-8 text, read one at a time.
 ///
 /// A line ends with a line feed, or with a carriage return and a line feed. Unicode's other line separators do not end
 /// a line. Empty lines count. The last line needs no line feed. A byte order mark at the start of the text is skipped.
+/// The text is decompressed if it begins as files of bzip2, gzip, xz or Zstandard do, or if the name of its file ends in
+/// `.bz2`, `.gz`, `.xz` or `.zst`.
 ///
 /// The iterator returns [`DataError::LongLine`] for a line of more than 64 MiB, [`DataError::InvalidUtf8`] for a line
-/// that is not UTF-8, and [`DataError::Read`] if reading fails.
+/// that is not UTF-8, and [`DataError::Read`] if reading fails. If the text begins like text in UTF-16 or UTF-32, or
+/// like an archive, it returns [`DataError::Encoding`] or [`DataError::Archive`], and the iterator ends.
 pub struct Lines {
     reader: Box<dyn BufRead + Send>,
     path: PathBuf,
+    /// Whether the beginning of the text has been looked at.
+    has_begun: bool,
     /// The number of lines read so far.
     line: usize,
     bytes: Vec<u8>,
 }
 
 impl Lines {
-    /// Opens a file. It is decompressed if its name ends in `.gz`, `.xz` or `.zst`.
+    /// Opens a file.
     ///
     /// # Errors
     /// Returns [`DataError::Read`] if the file cannot be opened.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, DataError> {
         let path = path.as_ref();
-        let reader = open(path).map_err(|error| DataError::read(path, error))?;
-        Ok(Self::new(reader, path))
+        let file = File::open(path).map_err(|error| DataError::read(path, error))?;
+        Ok(Self::new(BufReader::new(file), path))
     }
 
     /// Reads lines from `reader`. Errors name the text by `path`.
@@ -48,6 +50,7 @@ impl Lines {
         Self {
             reader: Box::new(reader),
             path: path.into(),
+            has_begun: false,
             line: 0,
             bytes: Vec::new(),
         }
@@ -64,12 +67,28 @@ impl Lines {
     pub fn line(&self) -> usize {
         self.line
     }
+
+    /// Looks at the beginning of the text, which shows whether it is compressed, and whether it is text.
+    fn begin(&mut self) -> Result<(), DataError> {
+        if mem::replace(&mut self.has_begun, true) {
+            return Ok(());
+        }
+        let unreadable = |error| DataError::read(&self.path, error);
+        let reader = mem::replace(&mut self.reader, Box::new(io::empty()));
+        let mut reader = decompress(reader, &self.path).map_err(unreadable)?;
+        check_text(beginning(&mut reader).map_err(unreadable)?, &self.path)?;
+        self.reader = reader;
+        Ok(())
+    }
 }
 
 impl Iterator for Lines {
     type Item = Result<String, DataError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if let Err(error) = self.begin() {
+            return Some(Err(error));
+        }
         self.bytes.clear();
         let mut reader = self.reader.by_ref().take(LONGEST_LINE as u64 + 1);
         if let Err(error) = reader.read_until(b'\n', &mut self.bytes) {
@@ -84,7 +103,7 @@ impl Iterator for Lines {
         }
         let mut line = self.bytes.as_slice();
         if self.line == 0 {
-            line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
+            line = without_mark(line);
         }
         if line.is_empty() {
             return None;
@@ -105,19 +124,7 @@ impl Iterator for Lines {
 /// Reads all [`Lines`] of a file.
 ///
 /// # Errors
-/// Returns [`DataError::Read`] if the file cannot be read, [`DataError::InvalidUtf8`] if a line is not UTF-8, and
-/// [`DataError::LongLine`] if a line is too long.
+/// Returns [`DataError::Read`] if the file cannot be read, and the errors of [`Lines`].
 pub fn read_lines(path: impl AsRef<Path>) -> Result<Vec<String>, DataError> {
     Lines::open(path)?.collect()
-}
-
-fn open(path: &Path) -> io::Result<Box<dyn BufRead + Send>> {
-    let file = BufReader::new(File::open(path)?);
-    Ok(match compression(path) {
-        // In each of these formats a file may consist of several compressed parts, one after the other.
-        Some("gz") => Box::new(BufReader::new(MultiGzDecoder::new(file))),
-        Some("xz") => Box::new(BufReader::new(XzDecoder::new_multi_decoder(file))),
-        Some("zst") => Box::new(BufReader::new(zstd::Decoder::with_buffer(file)?)),
-        _ => Box::new(file),
-    })
 }

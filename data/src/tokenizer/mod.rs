@@ -20,7 +20,7 @@ use tokenizers::{
 
 use crate::batch::Example;
 use crate::error::DataError;
-use crate::file::write_file;
+use crate::file::{read_text, write_file};
 use crate::sentence_pair::SentencePair;
 
 use bpe_dropout::Merges;
@@ -93,13 +93,13 @@ impl Tokenizer {
     /// Reads a `tokenizer.json` in the format of the Hugging Face tokenizers library.
     ///
     /// # Errors
-    /// Returns [`DataError::Read`] if the file cannot be read. Returns [`DataError::InvalidTokenizer`] if the file is
-    /// damaged, its tokenizer is not of a [`TokenizerKind`], or a byte or a special token is missing.
+    /// Returns the errors of [`read_text`] if the file cannot be read. Returns [`DataError::InvalidTokenizer`] if the
+    /// file is damaged, its tokenizer is not of a [`TokenizerKind`], or a byte or a special token is missing.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, DataError> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|error| DataError::read(path, error))?;
+        let text = read_text(path)?;
         // The file is first read as a JSON value, because the library panics if it reads a truncated file itself.
-        let tokenizer = serde_json::from_slice::<serde_json::Value>(&bytes)
+        let tokenizer = serde_json::from_str::<serde_json::Value>(&text)
             .and_then(serde_json::from_value::<Inner>)
             .map_err(|error| error.to_string())
             .and_then(Self::new);

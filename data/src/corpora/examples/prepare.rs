@@ -43,7 +43,7 @@ impl Examples {
     /// others wait for it.
     ///
     /// # Errors
-    /// Returns the errors of [`ParallelText::pairs`], [`DataError::Write`] if a file cannot be written, and
+    /// Returns the errors of [`ParallelText::pairs`] and [`ParallelText::check_rereadable`], [`DataError::Write`] if a file cannot be written, and
     /// [`DataError::InvalidPrepared`] if the files of an earlier call are damaged or incomplete.
     pub fn prepare(
         folder: &Path,
@@ -53,6 +53,7 @@ impl Examples {
         filter: &Filter,
         mut progress: impl FnMut(Progress),
     ) -> Result<Self, DataError> {
+        text.check_rereadable()?;
         let fingerprint = fingerprint(text, cleaning, tokenizer, filter)?;
         let prepared = folder.join(&fingerprint);
         if !Manifest::path(&prepared).exists() {

@@ -8,11 +8,12 @@ use std::path::PathBuf;
 use crate::corpora::cleaning::{Cleaned, Cleaning};
 use crate::corpora::compression::without_compression;
 use crate::error::DataError;
+use crate::file::check_rereadable;
 use crate::sentence_pair::SentencePair;
 use pairs::Pairs;
 
 /// The source of the sentence pairs of a corpus: files or memory. Files are read pair by pair, so that a corpus may be
-/// larger than the memory. Files whose names end in `.gz`, `.xz` or `.zst` are decompressed.
+/// larger than the memory. Compressed files are decompressed, as by [`Lines`](crate::Lines).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ParallelText {
     /// Two files in which sentence n of one translates sentence n of the other. Each file has one sentence on each
@@ -54,10 +55,12 @@ impl ParallelText {
     /// Reads the pairs, one at a time and in their order. An error ends the iterator.
     ///
     /// # Errors
-    /// Returns [`DataError::Read`] if a file cannot be opened. The iterator returns an error in these cases:
+    /// Returns [`DataError::Read`] if a file cannot be opened, and [`DataError::ReadOnce`] if both files are the same
+    /// pipe. The iterator returns an error in these cases:
     ///
     /// - [`DataError::Read`] if the rest of a file cannot be read;
-    /// - [`DataError::InvalidUtf8`] or [`DataError::LongLine`] if a line is not text;
+    /// - [`DataError::Encoding`] or [`DataError::Archive`] if a file is not text in UTF-8, and
+    ///   [`DataError::InvalidUtf8`] or [`DataError::LongLine`] if a line is not;
     /// - [`DataError::Columns`] or [`DataError::Segment`] if a line is not of the file's format;
     /// - [`DataError::UnequalLengths`] or [`DataError::UnequalSegments`] if the two files do not match;
     /// - [`DataError::EmptyCorpus`] if the files hold no pair.
@@ -80,7 +83,7 @@ impl ParallelText {
     /// is returned. The texts are read twice: once to count the pairs, and once to return them.
     ///
     /// # Errors
-    /// Returns the errors of [`ParallelText::pairs`].
+    /// Returns the errors of [`ParallelText::pairs`] and [`ParallelText::check_rereadable`].
     pub fn sample<'a>(
         texts: &[&'a Self],
         cleaning: &Cleaning,
@@ -88,6 +91,7 @@ impl ParallelText {
     ) -> Result<impl Iterator<Item = Result<SentencePair, DataError>> + Send + use<'a>, DataError> {
         let mut total = 0;
         for text in texts {
+            text.check_rereadable()?;
             for pair in text.cleaned(cleaning)? {
                 pair?;
                 total += 1;
@@ -106,6 +110,22 @@ impl ParallelText {
         }))
     }
 
+    /// Checks that the text can be read several times. A training run reads its text to learn the tokenizer, to encode
+    /// the pairs, and again when it is resumed.
+    ///
+    /// # Errors
+    /// Returns [`DataError::ReadOnce`] if a file is a pipe, a device or a socket.
+    pub fn check_rereadable(&self) -> Result<(), DataError> {
+        match self {
+            Self::Files { source, target } => {
+                check_rereadable(source)?;
+                check_rereadable(target)
+            }
+            Self::Tsv(path) => check_rereadable(path),
+            Self::Memory { .. } => Ok(()),
+        }
+    }
+
     /// Reads the pairs that `cleaning` keeps.
     pub(crate) fn cleaned(&self, cleaning: &Cleaning) -> Result<Cleaned<Pairs<'_>>, DataError> {
         Ok(cleaning.clean(self.open()?))
@@ -113,7 +133,12 @@ impl ParallelText {
 
     fn open(&self) -> Result<Pairs<'_>, DataError> {
         match self {
-            Self::Files { source, target } => Pairs::of_files(source, target),
+            Self::Files { source, target } => {
+                if source == target {
+                    check_rereadable(source)?;
+                }
+                Pairs::of_files(source, target)
+            }
             Self::Tsv(path) => Pairs::of_tsv(path),
             Self::Memory { pairs, .. } => Ok(Pairs::of_memory(pairs)),
         }

@@ -62,6 +62,16 @@ impl PreparationReport {
         self.0.iter().map(|corpus| corpus.cleaned.read()).sum()
     }
 
+    /// Returns the reasons for which pairs were dropped, as the table names them, each with the number of pairs of all
+    /// corpora.
+    pub fn dropped(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        let rows = ROWS
+            .iter()
+            .filter_map(|(title, count)| Some((title.strip_prefix("- ")?, count)));
+        rows.map(|(reason, count)| (reason, self.0.iter().map(count).sum()))
+            .filter(|(_, pairs)| *pairs > 0)
+    }
+
     /// Returns the cells of the table, row by row. The first row holds the names of the corpora.
     fn cells(&self) -> Vec<Vec<String>> {
         let has_sum = self.0.len() > 1;
