@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use attend_data::{DataError, located};
+use attend_data::DataError;
 use attend_device::DeviceError;
 use attend_infer::InferError;
 use attend_infer::metric::MetricError;
@@ -52,7 +52,7 @@ pub enum TrainError {
         path: PathBuf,
     },
     /// A folder holds no run to resume.
-    #[error("{} holds no checkpoint to resume from", located(path))]
+    #[error("{} holds no checkpoint to resume from", path.display())]
     NoCheckpoint {
         /// The run's folder.
         path: PathBuf,

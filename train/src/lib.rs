@@ -21,6 +21,7 @@
 //! | to | see |
 //! |---|---|
 //! | write a recipe | [`Recipe`] and its parts |
+//! | train on from a model folder | [`Recipe::init`] |
 //! | train, resume, stop or try out a run | [`Run`] |
 //! | show what happens | [`Event`] |
 //! | read the records of a run | [`Record`] |

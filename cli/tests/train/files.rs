@@ -97,9 +97,6 @@ fn a_missing_file_is_named_with_the_folder_that_its_path_is_relative_to() {
         let expected = format!("cannot read {path} (in {here}): ");
         assert!(message.contains(&expected), "{message}");
     }
-    let message = workspace.failure(&["small.toml", "--resume"]);
-    let expected = format!("runs/small (in {here}) holds no checkpoint");
-    assert!(message.contains(&expected), "{message}");
 }
 
 #[test]

@@ -322,4 +322,10 @@ fn a_dry_run_starts_from_the_model_too() {
         message.contains("next.toml: model.preset is missing"),
         "{message}"
     );
+    let recipe = fs::read_to_string(workspace.path("next.toml")).unwrap();
+    workspace.write("part.toml", format!("{recipe}[model]\nd_model = 64\n"));
+    let message = workspace.failure(&["part.toml"]);
+    let line = recipe.lines().count() + 1;
+    let expected = format!("part.toml, line {line}: model.preset is missing");
+    assert!(message.contains(&expected), "{message}");
 }

@@ -355,7 +355,7 @@ fn a_negative_number_is_a_value_that_is_out_of_range() {
             "`repetition_penalty` is -0.5: it must be a number of at least 1",
         ),
         (
-            ["--coverage-penalty", "-1e-3"],
+            ["--coverage-penalty", "-0.001"],
             "`coverage_penalty` is -0.001: it must be a number of at least 0",
         ),
         (

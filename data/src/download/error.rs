@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::error::DataError;
+use crate::file::located;
 
 /// An error of a download. The message is one sentence that names the file or the address.
 #[derive(Debug, thiserror::Error)]
@@ -11,7 +12,7 @@ pub enum DownloadError {
     #[error(transparent)]
     File(#[from] DataError),
     /// The folder that serves as a mirror lacks a file.
-    #[error("the mirror has no file {}", path.display())]
+    #[error("the mirror has no file {}", located(path))]
     NotInMirror {
         /// The path of the missing file in the mirror.
         path: PathBuf,

@@ -70,8 +70,8 @@ pub enum EmbeddedCorpus {
     Phrasebook,
 }
 
-/// Parallel text: two files, or one file of two columns. Paths are relative to the working folder. Files whose names
-/// end in .gz, .xz or .zst are decompressed.
+/// Parallel text: two files, or one file of two columns. Paths are relative to the working folder. Compressed files are
+/// decompressed. A run reads the files several times, so that none can be a pipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CorpusFiles {

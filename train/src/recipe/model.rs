@@ -84,8 +84,10 @@ impl ModelSettings {
             return;
         }
         let mut fields = table(initial);
-        let given = table(&self.config).into_iter();
-        fields.extend(given.filter(|(name, _)| self.given.contains(name)));
+        let own = table(&self.config).into_iter();
+        fields.extend(
+            own.filter(|(name, _)| self.given.contains(name) || OF_TOKENIZER.contains(&name.as_str())),
+        );
         self.config = fields.try_into().expect("each field has the type that it had");
         self.given = names(&self.config).collect();
     }
