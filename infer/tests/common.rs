@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use attend_data::Tokenizer;
 use attend_device::{Workers, auto};
 use attend_infer::search::SearchOptions;
-use attend_infer::{InferError, Model, ModelFolder, Precision, TranslateOptions, Translator};
+use attend_infer::{InferError, Languages, Model, ModelFolder, Precision, TranslateOptions, Translator};
 use attend_model::{Preset, Transformer, TransformerConfig};
 use burn::tensor::{Device, Int, Tensor};
 
@@ -62,6 +62,7 @@ pub(crate) fn bundle_of(config: TransformerConfig, seed: u64) -> ModelFolder {
             beam_size: 1,
             ..SearchOptions::default()
         },
+        languages: Languages::default(),
     }
 }
 

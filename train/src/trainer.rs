@@ -398,6 +398,7 @@ impl Trainer {
             model,
             tokenizer: self.tokenizer.clone(),
             generation: self.recipe.search,
+            languages: self.recipe.data.languages(),
         }
     }
 

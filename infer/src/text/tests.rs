@@ -125,10 +125,11 @@ proptest! {
         let found = sentences(&text, &language.parse().unwrap(), characters(limit)).unwrap();
         let mut whole = String::new();
         for (sentence, part) in found.iter().zip(texts(&found)) {
-            prop_assert!(sentence.spacing.trim().is_empty());
+            let spacing = sentence.spacing.unwrap_or_default();
+            prop_assert!(spacing.trim().is_empty());
             prop_assert!(!part.is_empty() && part.trim() == part);
             prop_assert!(sentence.source.len() <= limit);
-            whole += sentence.spacing;
+            whole += spacing;
             whole += &part;
         }
         prop_assert_eq!(whole, text.trim());
@@ -168,7 +169,7 @@ proptest! {
         all.sort_by(|a, b| b.0.total_cmp(&a.0));
         all.truncate(nbest);
 
-        let spacings = ["", " ", " ", " "];
+        let spacings = ["", " ", " ", " "].map(Some);
         let joined = join(&spacings[..sentences.len()], &sentences, nbest);
         let found: Vec<f32> = joined.iter().map(|translation| translation.score).collect();
         let expected: Vec<f32> = all.iter().map(|(score, _)| *score).collect();
@@ -198,7 +199,7 @@ fn samples_of_a_text_come_in_the_order_drawn() {
         vec![sample("a", -3.0), sample("bb", -1.0)],
         vec![sample("ccc", -4.0), sample("dddd", -2.0)],
     ];
-    let joined = join_samples(&["", "  "], &sentences);
+    let joined = join_samples(&[Some(""), Some("  ")], &sentences);
     let expected = [("a  ccc", -7.0, [1, 3]), ("bb  dddd", -3.0, [2, 4])];
     assert_eq!(joined.len(), 2);
     for (joined, (text, score, tokens)) in joined.iter().zip(expected) {

@@ -51,7 +51,8 @@ impl ParallelText {
         }
     }
 
-    /// Reads the pairs, one at a time and in their order. An error ends the iterator.
+    /// Reads the pairs, one at a time and in their order. Each side is a [single line](crate::single_line). An error ends
+    /// the iterator.
     ///
     /// # Errors
     /// Returns [`DataError::Read`] if a file cannot be opened. The iterator returns an error in these cases:
