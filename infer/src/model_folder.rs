@@ -8,6 +8,8 @@
 //! | `generation.json` | the search defaults: [`SearchOptions`] |
 //! | `languages.json` | the languages, if they are known: [`Languages`] |
 
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use attend_data::{DataError, Tokenizer, write_file};
@@ -153,9 +155,20 @@ impl ModelFolder {
         let folder = folder.as_ref();
         write_json(&folder.join(CONFIG), &self.config)?;
         write_json(&folder.join(GENERATION), &self.generation)?;
-        write_json(&folder.join(LANGUAGES), &self.languages)?;
+        self.save_languages(&folder.join(LANGUAGES))?;
         self.tokenizer.save(folder.join(TOKENIZER))?;
         weights::save(&self.model, &folder.join(WEIGHTS))
+    }
+
+    /// Writes the languages, or removes the file of an older model if no language is known.
+    fn save_languages(&self, path: &Path) -> Result<(), InferError> {
+        if self.languages != Languages::default() {
+            return write_json(path, &self.languages);
+        }
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(DataError::write(path, error).into()),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -171,7 +184,7 @@ fn require_config(folder: &Path) -> Result<PathBuf, InferError> {
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, InferError> {
-    let text = std::fs::read_to_string(path).map_err(|error| DataError::read(path, error))?;
+    let text = fs::read_to_string(path).map_err(|error| DataError::read(path, error))?;
     serde_json::from_str(&text).map_err(|error| InferError::InvalidSettings {
         path: path.to_owned(),
         reason: error.to_string(),

@@ -21,6 +21,11 @@ pub(crate) const SENTENCES: [&str; 8] = [
     "zwei Kinder spielen im Garten hinter dem Haus und lachen laut",
 ];
 
+/// The characters that end a line, after which Python's `str.splitlines` divides a string.
+pub(crate) const LINE_ENDS: [char; 10] = [
+    '\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}',
+];
+
 /// Most tokens in a source sentence of [`config`]'s models.
 pub(crate) const MAX_SOURCE_TOKENS: usize = 99;
 

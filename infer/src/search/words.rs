@@ -134,3 +134,105 @@ pub(super) fn patterns(phrase: &str) -> Vec<Vec<u8>> {
     patterns.dedup();
     patterns
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use unicode_segmentation::UnicodeSegmentation;
+
+    use super::*;
+
+    /// Returns a text with `|` at the boundaries of its words.
+    fn marked(text: &str) -> String {
+        let bytes = with_boundaries(text);
+        let parts: Vec<&str> = bytes
+            .split(|&byte| byte == BOUNDARY)
+            .map(|part| std::str::from_utf8(part).unwrap())
+            .collect();
+        parts.join("|").nfc().collect()
+    }
+
+    #[test]
+    fn words_end_where_readers_end_them() {
+        for expected in [
+            "|the| |art|-|house|",
+            "|कर्म| |हिन्दी|",
+            "|l|'|art|",
+            "|café|",
+            "|می\u{200c}خواهم|",
+            "|كِتَاب|،",
+            "|我|喜|欢|苹|果|。|",
+            "|青|リ|ン|ゴ|",
+            "|コ|ー|ヒ|ー|",
+            "|ผู้|ห|ญิ|ง|",
+            "|사과를|",
+            "|3|個|",
+            "|iPhone|手|机|",
+            "|👩\u{200d}🌾|👍🏽|",
+            "|Ağrı|’|da|",
+        ] {
+            let expected = if expected.ends_with('|') {
+                expected.to_owned()
+            } else {
+                format!("{expected}|")
+            };
+            let text = expected.replace('|', "");
+            let found = marked(&text).replace("||", "|");
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn texts_in_both_normal_forms_are_the_same() {
+        for text in [
+            "café",
+            "Việt Nam",
+            "हिन्दी क़लम",
+            "사과",
+            "Å",
+            "カ\u{3099}ギ",
+            "ö\u{324}",
+        ] {
+            let composed: String = text.nfc().collect();
+            let decomposed: String = text.nfd().collect();
+            let patterns = patterns(text);
+            for form in [composed, decomposed] {
+                assert!(patterns.contains(&with_boundaries(&form)), "{form}");
+            }
+        }
+        assert_eq!(
+            with_boundaries("Fahr\u{ad}rad\u{200b}"),
+            with_boundaries("Fahrrad")
+        );
+        assert_ne!(with_boundaries("cafe"), with_boundaries("café"));
+    }
+
+    #[test]
+    fn a_mark_begins_no_word() {
+        assert!(begins_within_character("\u{301}a") && begins_within_character(" ्म"));
+        assert!(
+            !begins_within_character("कर्म") && !begins_within_character("") && !begins_within_character("á")
+        );
+    }
+
+    proptest! {
+        /// UAX #29 by the crate `unicode-segmentation`, for text without the punctuation and the Katakana that it keeps
+        /// together.
+        #[test]
+        fn words_end_as_in_uax_29(
+            text in "([a-cé ]|[कखगरम]|[\u{93f}\u{93e}\u{94d}\u{93c}\u{301}\u{308}\u{64e}]|[ابت]|[가각]|[0-3]|[苹果我]|[ひら]|[กขญ\u{e34}\u{e49}]|[ກຂ]|[ခမ]|[ខម]|[-!(]|\u{200d}|\u{200c}|🌾|👍|\u{1f3fd}){0,12}",
+        ) {
+            let text: String = text.nfd().collect();
+            let expected: Vec<&str> = text.split_word_bounds().filter(|part| !part.is_empty()).collect();
+            let bytes = with_boundaries(&text);
+            let found: Vec<&str> = bytes
+                .split(|&byte| byte == BOUNDARY)
+                .map(|part| std::str::from_utf8(part).unwrap())
+                .filter(|part| !part.is_empty())
+                .collect();
+            // UAX #29 keeps a run of spaces together.
+            let joined = |parts: &[&str]| parts.join("|").replace(" | ", "  ").replace(" | ", "  ");
+            prop_assert_eq!(joined(&found), joined(&expected));
+        }
+    }
+}
