@@ -93,9 +93,9 @@ mod tests {
         assert_eq!(single_line("a\r\nb"), "a  b");
     }
 
-    /// The expected characters are those that ICU 72 gives the general category Cf and the property
-    /// Default_Ignorable_Code_Point, without the five ranges that shape text, and the control characters of the category
-    /// Cc that are neither white space nor line ends.
+    /// The expected format characters are those that `infer/tests/make_unicode_lists.py` prints with ICU 72, without
+    /// those that shape text. The control characters are those of the category Cc that are neither white space nor line
+    /// ends.
     #[test]
     fn invisible_characters_are_those_of_unicode() {
         let shapes = ['\u{180e}', '\u{200c}', '\u{200d}'];

@@ -162,6 +162,15 @@ impl Model {
         Ok(options.search.validate_for(self.max_target_tokens())?)
     }
 
+    /// Returns the phrases that no translation has, banned or not, because no tokens of the vocabulary spell them.
+    /// Subwords spell every phrase.
+    #[must_use]
+    pub fn never_written<'a>(&self, phrases: &'a [String]) -> Vec<&'a str> {
+        let can_occur = |phrase: &str| BannedWords::new(&[phrase], Arc::clone(&self.surfaces)).can_occur();
+        let phrases = phrases.iter().map(String::as_str);
+        phrases.filter(|phrase| !can_occur(phrase)).collect()
+    }
+
     /// Returns the tokenizer, which all networks share.
     #[must_use]
     pub fn tokenizer(&self) -> &Tokenizer {

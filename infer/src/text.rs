@@ -82,6 +82,7 @@ pub(crate) fn sentences<'a>(
 ///   end within.
 /// - A part without letters is no sentence. A number, such as the `1.` of a list, belongs to the next sentence. Other
 ///   parts, such as `...`, belong to the sentence before them.
+/// - A number with a period before a small letter is an ordinal, in any language: `3. sınıf`.
 fn whole_sentences<'a>(segments: Vec<&'a str>, text: &'a str) -> Vec<&'a str> {
     let has_letters = |part: &str| part.contains(char::is_alphabetic);
     let mut whole: Vec<&'a str> = Vec::with_capacity(segments.len());
@@ -89,7 +90,10 @@ fn whole_sentences<'a>(segments: Vec<&'a str>, text: &'a str) -> Vec<&'a str> {
     let mut previous = "";
     for segment in segments {
         let is_own = has_letters(segment) || segment.contains(char::is_numeric);
-        let divides = last_has_letters && is_own && may_end_between(previous, segment);
+        let divides = last_has_letters
+            && is_own
+            && may_end_between(previous, segment)
+            && !is_ordinal(previous, segment);
         match whole.last_mut() {
             Some(last) if !divides => {
                 *last = with_next(text, last, segment);
@@ -109,6 +113,12 @@ fn whole_sentences<'a>(segments: Vec<&'a str>, text: &'a str) -> Vec<&'a str> {
         whole.push(with_next(text, last, number));
     }
     whole
+}
+
+/// Returns whether a part of a text ends in an ordinal, such as the German and Turkish `3.`, and not in a sentence.
+fn is_ordinal(part: &str, next: &str) -> bool {
+    static NUMBER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\d\.\s*$").expect("the pattern is valid"));
+    next.trim_start().starts_with(char::is_lowercase) && NUMBER.is_match(part)
 }
 
 /// Returns two slices of `text`, of which one follows the other, as one slice.

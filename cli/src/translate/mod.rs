@@ -99,6 +99,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, CliError> {
         }
         result => result?,
     };
+    for phrase in translator.model().never_written(&asked.common().banned) {
+        eprintln!("--ban {phrase:?} changes nothing: no tokens of the model spell it");
+    }
     let result = notice_device_failure(slice::from_ref(&device), || match input {
         Some(lines) => options.translate(translator, asked.zip(lines), &mut output),
         None => prompt::translate(&translator, &asked, &mut output),

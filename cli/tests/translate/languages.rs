@@ -5,7 +5,8 @@ use std::fs;
 use attend_infer::{Language, Languages, ModelFolder};
 
 use crate::common::{
-    LINE_ENDS, NOTHING, Workspace, argument, assert_error, assert_usage_error, cpu, model_folder, stdout,
+    LINE_ENDS, NOTHING, Workspace, argument, assert_error, assert_usage_error, cpu, model_folder,
+    model_folder_of_words, stdout,
 };
 
 const LANGUAGES: &str = "languages.json";
@@ -133,4 +134,21 @@ fn what_is_no_word_is_refused_as_one() {
     let input = workspace.write("input.txt", "yes\n");
     let prefix = ["--input", argument(&input), "--prefix", "a\u{2028}b"];
     assert_error(&workspace.translate(&prefix, b""), &["line 1", "one line"]);
+}
+
+#[test]
+fn a_ban_of_what_is_never_written_says_so() {
+    let workspace = Workspace::new();
+    let banned = [
+        "--ban", "Quark", "--ban", "the old", "--ban", "ho", "--ban", "house", "yes",
+    ];
+    // Subwords spell everything.
+    workspace.translated(&banned, b"");
+    model_folder_of_words(["the ol@@ d house", "ho"])
+        .save(workspace.model())
+        .unwrap();
+    let output = workspace.translate(&banned, b"");
+    let expected = "--ban \"Quark\" changes nothing: no tokens of the model spell it\n";
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), expected);
+    assert_eq!(output.status.code(), Some(0));
 }

@@ -1,6 +1,6 @@
 //! Words that no translation has.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use aho_corasick::Anchored;
@@ -77,6 +77,25 @@ impl BannedWords {
     pub fn occur_in(&self, tokens: &[u32]) -> bool {
         let (reading, _) = self.read(self.start(), &self.surfaces.text(tokens));
         self.ends_found(reading)
+    }
+
+    /// Returns whether any sequence of tokens has a banned word.
+    pub(crate) fn can_occur(&self) -> bool {
+        let mut seen = HashSet::from([self.start()]);
+        let mut unread = vec![self.start()];
+        while let Some(reading) = unread.pop() {
+            for (_, form) in self.surfaces.iter() {
+                let (next, rest) = self.read(reading, form);
+                // A vocabulary that has parts of characters spells every text.
+                if !rest.is_empty() || self.ends_found(next) {
+                    return true;
+                }
+                if seen.insert(next) {
+                    unread.push(next);
+                }
+            }
+        }
+        false
     }
 
     /// Forbids, in the `row` of a hypothesis of these `tokens`, the tokens that would complete a banned word. Forbids

