@@ -11,7 +11,7 @@ use attend_cli::{DeviceOption, avoid_huge_pages, name_of, print};
 use attend_data::{DataError, Tokenizer, read_lines};
 use attend_device::{NamedDevice, Workers, is_processor, notice_device_failure};
 use attend_infer::search::{SearchOptions, Stopping, Unknown};
-use attend_infer::{InferError, Model, ModelFolder, TranslateOptions, Translation, Translator};
+use attend_infer::{InferError, Languages, Model, ModelFolder, TranslateOptions, Translation, Translator};
 use attend_model::{Precision, Preset, Transformer};
 use burn::tensor::Device;
 use clap::Args;
@@ -325,6 +325,7 @@ fn random_model(size: Preset, folder: &Path, device: &Device) -> Result<(), Benc
         model,
         tokenizer,
         generation: SearchOptions::default(),
+        languages: Languages::default(),
     };
     Ok(model_folder.save(folder)?)
 }

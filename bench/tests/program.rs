@@ -7,8 +7,8 @@ use std::process::{Command, Output};
 
 use attend_data::Tokenizer;
 use attend_device as device;
-use attend_infer::ModelFolder;
 use attend_infer::search::SearchOptions;
+use attend_infer::{Languages, ModelFolder};
 use attend_model::{Preset, Transformer};
 use tempfile::TempDir;
 
@@ -273,6 +273,7 @@ fn model_of(tokenizer: Tokenizer) -> ModelFolder {
         config,
         tokenizer,
         generation: SearchOptions::default(),
+        languages: Languages::default(),
     }
 }
 

@@ -150,7 +150,9 @@ impl Hint for InferError {
             }
             Self::EnsembleTokenizers { .. } => "train its models on the same data, with other seeds",
             Self::TooLong { .. } => "split the line into sentences",
-            Self::Refused { .. } | Self::OneSentence { .. } => return None,
+            Self::Refused { .. } | Self::OneSentence { .. } | Self::NoSentences | Self::NoWord { .. } => {
+                return None;
+            }
             Self::RequestTooLong { .. } => {
                 "ask for a shorter prefix or fewer words, or raise --max-length, as far as the model has positions"
             }

@@ -48,6 +48,7 @@ mod corpora;
 pub mod download;
 mod error;
 mod file;
+mod line;
 mod sentence_pair;
 mod tokenizer;
 
@@ -59,5 +60,6 @@ pub use corpora::{
 };
 pub use error::DataError;
 pub use file::{OutputFile, located, read_text, sync_folder, write_file};
+pub use line::{is_blank, readable, single_line, visible};
 pub use sentence_pair::SentencePair;
 pub use tokenizer::{Tokenizer, TokenizerKind};

@@ -11,7 +11,7 @@ use attend_data::{Lines, Tokenizer};
 use attend_device::{Workers, auto};
 use attend_infer::search::SearchOptions;
 use attend_infer::{
-    InferError, Language, Model, ModelFolder, Precision, StreamLine, TranslateOptions, Translator,
+    InferError, Language, Languages, Model, ModelFolder, Precision, StreamLine, TranslateOptions, Translator,
 };
 use attend_model::{Preset, Transformer, TransformerConfig};
 use libfuzzer_sys::fuzz_target;
@@ -40,6 +40,7 @@ static TRANSLATOR: LazyLock<Translator> = LazyLock::new(|| {
         config,
         tokenizer,
         generation: search,
+        languages: Languages::default(),
     };
     let model = Model::new(folder, Precision::Float32).expect("every device has float32");
     Translator::new(model, Workers::start(1, 1).expect("a thread"))

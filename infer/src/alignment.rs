@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use attend_data::Tokenizer;
+use attend_data::{Tokenizer, readable};
 use serde::Serialize;
 
 /// The attention of a translation's tokens to the tokens of its source, and the pairs of words that follow from it.
@@ -68,7 +68,8 @@ impl fmt::Display for Alignment {
 fn words(tokenizer: &Tokenizer, tokens: &[u32], text: Option<&str>) -> Vec<Option<usize>> {
     // In a tokenizer with unknown tokens, each token is a piece of the text between white space, and the piece ends
     // in @@ if its word goes on.
-    let mut pieces = text.unwrap_or_default().split_whitespace();
+    let text = readable(text.unwrap_or_default());
+    let mut pieces = text.split_whitespace();
     let (mut started, mut is_within) = (0, false);
     let word_of = |&token: &u32| {
         let goes_on = pieces.next().is_some_and(|piece| piece.ends_with("@@"));

@@ -128,6 +128,21 @@ pub enum InferError {
         /// The name of the field of [`TranslateOptions`](crate::TranslateOptions).
         field: &'static str,
     },
+    /// A required or banned word that no translation can have.
+    #[error(
+        "`{field}` has {text:?}, which begins with a mark of the letter before it, so that it is no word"
+    )]
+    NoWord {
+        /// The name of the field of [`TranslateOptions`](crate::TranslateOptions): `required` or `banned`.
+        field: &'static str,
+        /// The word.
+        text: String,
+    },
+    /// A `language`, which makes each line a text, in a build that does not find sentences.
+    #[error(
+        "with a `language` each line is a text of several sentences, which takes the feature `sentences`"
+    )]
+    NoSentences,
     /// A precision for weights in which the device does not compute.
     #[error("the device does not compute in {precision}")]
     Precision {

@@ -43,6 +43,7 @@ mod model;
 mod model_folder;
 mod options;
 mod padding;
+mod script;
 pub mod search;
 mod stream;
 mod text;
@@ -54,9 +55,7 @@ mod weights;
 pub use alignment::Alignment;
 pub use attend_model::Precision;
 pub use error::InferError;
-#[cfg(feature = "sentences")]
-pub use language::InvalidLanguage;
-pub use language::Language;
+pub use language::{InvalidLanguage, Language, Languages};
 pub use model::Model;
 pub use model_folder::ModelFolder;
 pub use options::TranslateOptions;

@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use attend_data::{Padding, Tokenizer};
+use attend_data::{Padding, Tokenizer, readable, single_line};
 use attend_model::{Ensemble, Precision};
 use burn::module::Module;
 use burn::tensor::Device;
 
 use crate::error::InferError;
+use crate::language::Languages;
 use crate::model_folder::ModelFolder;
 use crate::options::TranslateOptions;
 use crate::padding::padding;
@@ -25,6 +26,7 @@ pub struct Model {
     pub(crate) special: SpecialTokens,
     pub(crate) surfaces: Arc<SurfaceForms>,
     search: SearchOptions,
+    languages: Languages,
     /// The smallest number of positions of the networks. No sequence of tokens is longer.
     max_length: usize,
     /// The phrases and the banned words of the last call. Banned words remember which tokens they forbid after a
@@ -66,13 +68,15 @@ impl Model {
             model,
             tokenizer,
             generation,
+            languages,
         } = folder;
         if !model.devices()[0].supports_dtype(precision.dtype()) {
             return Err(InferError::Precision { precision });
         }
         let tokens = || 0..tokenizer.vocab_size() as u32;
         // A translation is one line, so a character that ends a line is never a part of it.
-        let line_ends = tokens().filter(|&token| tokenizer.token(token).contains(['\n', '\r']));
+        let ends_line = |token: &str| single_line(token) != token;
+        let line_ends = tokens().filter(|&token| ends_line(&tokenizer.token(token)));
         Ok(Self {
             special: SpecialTokens {
                 bos: tokenizer.bos_id(),
@@ -89,14 +93,15 @@ impl Model {
             networks: Ensemble::new(model, precision),
             max_length: config.max_length,
             search: generation,
+            languages,
             banned: Mutex::default(),
             tokenizer,
         })
     }
 
     /// Joins the network of another model folder to the ensemble. The probability of a token is then the mean of the
-    /// probabilities that the networks give it. The other network must be on the same device. The search defaults of
-    /// the other folder are left out.
+    /// probabilities that the networks give it. The other network must be on the same device. The search defaults and
+    /// the languages of the other folder are left out.
     ///
     /// # Errors
     ///
@@ -157,10 +162,25 @@ impl Model {
         Ok(options.search.validate_for(self.max_target_tokens())?)
     }
 
+    /// Returns the phrases that no translation has, banned or not, because no tokens of the vocabulary spell them.
+    /// Subwords spell every phrase.
+    #[must_use]
+    pub fn never_written<'a>(&self, phrases: &'a [String]) -> Vec<&'a str> {
+        let can_occur = |phrase: &str| BannedWords::new(&[phrase], Arc::clone(&self.surfaces)).can_occur();
+        let phrases = phrases.iter().map(String::as_str);
+        phrases.filter(|phrase| !can_occur(phrase)).collect()
+    }
+
     /// Returns the tokenizer, which all networks share.
     #[must_use]
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
+    }
+
+    /// Returns the languages that the model translates between, as far as its folder names them.
+    #[must_use]
+    pub fn languages(&self) -> &Languages {
+        &self.languages
     }
 
     /// Returns the device that holds the weights.
@@ -188,7 +208,7 @@ impl Model {
         self.encode(sentence).is_ok()
     }
 
-    /// Returns the tokens of a sentence without `</s>`.
+    /// Returns the tokens of a sentence without `</s>`, as far as it is [readable].
     ///
     /// # Errors
     ///
@@ -196,6 +216,7 @@ impl Model {
     /// large for the model, if counting all tokens would take long.
     pub(crate) fn encode(&self, sentence: &str) -> Result<Vec<u32>, usize> {
         let limit = self.max_source_tokens();
+        let sentence = &readable(sentence);
         let at_least = self.tokenizer.min_tokens(sentence);
         if at_least > limit {
             return Err(at_least);

@@ -6,7 +6,10 @@
 //! | `model.safetensors` | the weights of the network, with the names and the layout of PyTorch |
 //! | `tokenizer.json` | the tokenizer, in the format of the Hugging Face tokenizers library |
 //! | `generation.json` | the search defaults: [`SearchOptions`] |
+//! | `languages.json` | the languages, if they are known: [`Languages`] |
 
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use attend_data::{DataError, Tokenizer, read_text, write_file};
@@ -16,6 +19,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::InferError;
+use crate::language::Languages;
 use crate::search::SearchOptions;
 use crate::weights;
 
@@ -23,6 +27,7 @@ const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.safetensors";
 const TOKENIZER: &str = "tokenizer.json";
 const GENERATION: &str = "generation.json";
+const LANGUAGES: &str = "languages.json";
 
 /// The content of a model folder: a network, its tokenizer and its search defaults. [`Model::new`](crate::Model::new)
 /// makes it a model that translates.
@@ -36,6 +41,8 @@ pub struct ModelFolder {
     pub tokenizer: Tokenizer,
     /// The search defaults: `generation.json`.
     pub generation: SearchOptions,
+    /// The languages that the model translates between: `languages.json`. A folder without this file names none.
+    pub languages: Languages,
 }
 
 impl ModelFolder {
@@ -44,8 +51,8 @@ impl ModelFolder {
     /// # Errors
     ///
     /// Returns [`InferError::NotAModel`] if the folder has no `config.json`; [`InferError::Data`] if a file cannot be
-    /// read or the tokenizer is not valid; [`InferError::InvalidSettings`] if `config.json` or `generation.json` is
-    /// not valid; [`InferError::InvalidWeights`] if `model.safetensors` is damaged; [`InferError::NotFinite`] if a
+    /// read or the tokenizer is not valid; [`InferError::InvalidSettings`] if `config.json`, `generation.json` or
+    /// `languages.json` is not valid; [`InferError::InvalidWeights`] if `model.safetensors` is damaged; [`InferError::NotFinite`] if a
     /// weight is infinite or NaN; and [`InferError::VocabularyMismatch`] or [`InferError::WeightsMismatch`] if the
     /// tokenizer or the weights do not fit `config.json`.
     ///
@@ -93,6 +100,7 @@ impl ModelFolder {
             model,
             tokenizer,
             generation,
+            languages: Self::languages(folder)?,
         })
     }
 
@@ -116,7 +124,24 @@ impl ModelFolder {
         Ok(generation)
     }
 
-    /// Writes the four files into a folder, which must exist. Each file is replaced as a whole or not at all. The
+    /// Reads only the languages of a model folder. A folder that does not have `languages.json` names none.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`InferError::NotAModel`] if the folder has no `config.json`, [`InferError::Data`] if `languages.json`
+    /// cannot be read, and [`InferError::InvalidSettings`] if it is not valid.
+    pub fn languages(folder: impl AsRef<Path>) -> Result<Languages, InferError> {
+        let folder = folder.as_ref();
+        require_config(folder)?;
+        let path = folder.join(LANGUAGES);
+        if path.exists() {
+            read_json(&path)
+        } else {
+            Ok(Languages::default())
+        }
+    }
+
+    /// Writes the files into a folder, which must exist. Each file is replaced as a whole or not at all. The
     /// weights are written last.
     ///
     /// # Errors
@@ -130,8 +155,20 @@ impl ModelFolder {
         let folder = folder.as_ref();
         write_json(&folder.join(CONFIG), &self.config)?;
         write_json(&folder.join(GENERATION), &self.generation)?;
+        self.save_languages(&folder.join(LANGUAGES))?;
         self.tokenizer.save(folder.join(TOKENIZER))?;
         weights::save(&self.model, &folder.join(WEIGHTS))
+    }
+
+    /// Writes the languages, or removes the file of an older model if no language is known.
+    fn save_languages(&self, path: &Path) -> Result<(), InferError> {
+        if self.languages != Languages::default() {
+            return write_json(path, &self.languages);
+        }
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(DataError::write(path, error).into()),
+            _ => Ok(()),
+        }
     }
 }
 

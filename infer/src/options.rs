@@ -1,8 +1,10 @@
 //! The options of a call or of a line.
 
+use attend_data::is_blank;
+
 use crate::error::InferError;
 use crate::language::Language;
-use crate::search::SearchOptions;
+use crate::search::{SearchOptions, begins_within_character};
 
 /// The options of a call or of a line: how translations are searched for, and which words they must or must not have.
 ///
@@ -25,16 +27,17 @@ pub struct TranslateOptions {
     /// The language of the lines, if each line is a text of any length. With `None`, the default, a line is one
     /// sentence.
     ///
-    /// Each sentence of a text is translated by itself, and the translations are joined by the white space that stood
-    /// between the sentences. A sentence with more tokens than the model has positions is divided at punctuation,
-    /// else at a space, else between characters. White space around the text is left out.
+    /// Each sentence of a text is translated by itself. The translations are joined as the script of most of their letters
+    /// has it: without blanks in Han, Kana, Bopomofo and Yi, and elsewhere by the white space that stood between the
+    /// sentences, or by a blank if there was none. A sentence with more tokens than the model has positions is divided at
+    /// punctuation, else at a space, else between characters. White space around the text is left out.
     ///
     /// A search returns the `nbest` combinations with the best sums of scores; each combines one translation of each
     /// sentence. Sampling combines the first samples of all sentences, then the second samples, and so on. The score
     /// and the log-probability of a text are the sums over its sentences, and its tokens are the tokens of its
     /// sentences in order.
     ///
-    /// There are languages only with the feature `sentences`.
+    /// It takes the feature `sentences`.
     pub language: Option<Language>,
     /// The text that all translations start with. It must be empty if there is a `language`. Its last word may go on:
     /// `a` may become `an`. White space at its end is left out.
@@ -58,9 +61,9 @@ impl TranslateOptions {
     ///
     /// Returns [`InferError::Search`] if the search options are not valid or cannot go with the required or banned
     /// words, and [`InferError::OneSentence`] if there is a `language` together with a `prefix`, `required` words or
-    /// `alignment`.
+    /// `alignment`. Returns [`InferError::NoWord`] if a required or banned word begins with a combining mark. Without the feature `sentences`, it returns [`InferError::NoSentences`] if there is a `language`.
     pub fn validate(&self) -> Result<(), InferError> {
-        let requires = self.required.iter().any(|word| !word.trim().is_empty());
+        let requires = self.required.iter().any(|word| !is_blank(word));
         self.search.validate()?;
         if requires {
             self.search.validate_with_required_words()?;
@@ -68,7 +71,16 @@ impl TranslateOptions {
         if !self.banned.is_empty() {
             self.search.validate_with_banned_words()?;
         }
+        for (field, words) in [("required", &self.required), ("banned", &self.banned)] {
+            if let Some(text) = words.iter().find(|word| begins_within_character(word)) {
+                let text = text.clone();
+                return Err(InferError::NoWord { field, text });
+            }
+        }
         if self.language.is_some() {
+            if cfg!(not(feature = "sentences")) {
+                return Err(InferError::NoSentences);
+            }
             let asked = [
                 ("prefix", !self.prefix.is_empty()),
                 ("required", requires),

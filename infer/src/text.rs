@@ -1,6 +1,13 @@
 //! Texts of any length: division into sentences that a model has positions for, and joining of their translations.
 
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use attend_data::single_line;
+use regex::Regex;
+
 use crate::language::Language;
+use crate::script;
 use crate::translation::Translation;
 
 /// The number of bytes of a text that are divided into sentences at a time. For some texts, the time that this takes
@@ -10,8 +17,9 @@ const WINDOW: usize = 8 << 10;
 /// A sentence of a text, or a part of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sentence<'a> {
-    /// The white space between this sentence and the one before it.
-    pub(crate) spacing: &'a str,
+    /// The white space between this sentence and the one before it; `None` if a word goes on from the one to the other,
+    /// because it was too long for the model.
+    pub(crate) spacing: Option<&'a str>,
     /// The text of the sentence.
     pub(crate) text: &'a str,
     /// The tokens of the sentence, without `</s>`.
@@ -36,9 +44,10 @@ pub(crate) fn sentences<'a>(
     let text = text.trim();
     let mut window_start = 0;
     let mut end = 0;
+    let mut previous = "";
     while window_start < text.len() {
         let window_end = window_end(text, window_start);
-        let mut segments = language.segments(&text[window_start..window_end]);
+        let mut segments = whole_sentences(language.segments(&text[window_start..window_end]), text);
         if window_end < text.len() && segments.len() > 1 {
             // The window may end before this sentence does: it begins the next one.
             segments.pop();
@@ -50,7 +59,9 @@ pub(crate) fn sentences<'a>(
             while !rest.is_empty() {
                 let (part, source) = longest_part(rest, &encode)?;
                 let start = offset(text, part);
-                let spacing = &text[end..start];
+                let goes_on = start == end && !previous.is_empty() && !may_end_between(previous, part);
+                let spacing = (!goes_on).then(|| &text[end..start]);
+                previous = part;
                 found.push(Sentence {
                     spacing,
                     text: part,
@@ -63,6 +74,76 @@ pub(crate) fn sentences<'a>(
         window_start = taken;
     }
     Ok(found)
+}
+
+/// Joins the segments that are no sentences. All `segments` are slices of `text`, one after the other.
+///
+/// - A sentence of a script that is written with spaces ends only before white space: `report.PDF` and `a.B` have no
+///   end within.
+/// - A part without letters is no sentence. A number, such as the `1.` of a list, belongs to the next sentence. Other
+///   parts, such as `...`, belong to the sentence before them.
+/// - A number with a period before a small letter is an ordinal, in any language: `3. sınıf`.
+fn whole_sentences<'a>(segments: Vec<&'a str>, text: &'a str) -> Vec<&'a str> {
+    let has_letters = |part: &str| part.contains(char::is_alphabetic);
+    let mut whole: Vec<&'a str> = Vec::with_capacity(segments.len());
+    let mut last_has_letters = false;
+    let mut previous = "";
+    for segment in segments {
+        let is_own = has_letters(segment) || segment.contains(char::is_numeric);
+        let divides = last_has_letters
+            && is_own
+            && may_end_between(previous, segment)
+            && !is_ordinal(previous, segment);
+        match whole.last_mut() {
+            Some(last) if !divides => {
+                *last = with_next(text, last, segment);
+                last_has_letters |= has_letters(segment);
+            }
+            _ => {
+                whole.push(segment);
+                last_has_letters = has_letters(segment);
+            }
+        }
+        previous = segment;
+    }
+    if let [.., last, number] = whole[..]
+        && !last_has_letters
+    {
+        whole.truncate(whole.len() - 2);
+        whole.push(with_next(text, last, number));
+    }
+    whole
+}
+
+/// Returns whether a part of a text ends in an ordinal, such as the German and Turkish `3.`, and not in a sentence.
+fn is_ordinal(part: &str, next: &str) -> bool {
+    static NUMBER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\d\.\s*$").expect("the pattern is valid"));
+    next.trim_start().starts_with(char::is_lowercase) && NUMBER.is_match(part)
+}
+
+/// Returns two slices of `text`, of which one follows the other, as one slice.
+fn with_next<'a>(text: &'a str, slice: &str, next: &str) -> &'a str {
+    let start = offset(text, slice);
+    &text[start..start + slice.len() + next.len()]
+}
+
+/// Returns whether a sentence may end between two parts of a text: at white space; after a mark that has no other use,
+/// such as `。`, `।` or `؟`; or beside a letter of a script that is written without spaces.
+fn may_end_between(before: &str, after: &str) -> bool {
+    static SPACE_OR_MARK: LazyLock<Regex> = LazyLock::new(|| {
+        // The marks are those of UAX #29, without those that also stand within words and addresses. A quotation or a
+        // parenthesis may be closed after a mark.
+        let pattern = r"(\s|[\p{Sentence_Break=STerm}．--\p{ASCII}]\p{Sentence_Break=Close}*)$";
+        Regex::new(pattern).expect("the pattern is valid")
+    });
+    let last_letter = before.chars().rev().find(|character| character.is_alphanumeric());
+    let first = after.chars().next();
+    first.is_some_and(char::is_whitespace)
+        || SPACE_OR_MARK.is_match(before)
+        || [last_letter, first]
+            .into_iter()
+            .flatten()
+            .any(script::is_written_without_spaces)
 }
 
 /// Returns the byte index in `text` at which `part`, a slice of `text`, begins.
@@ -153,7 +234,11 @@ fn ends_word(character: char, next: char) -> bool {
 ///
 /// For example, if the translations of one sentence have the scores -1 and -3, and those of the next -1 and -2, the
 /// translations of both together have the scores -2, -3, -4 and -5.
-pub(crate) fn join(spacings: &[&str], sentences: &[Vec<Translation>], nbest: usize) -> Vec<Translation> {
+pub(crate) fn join(
+    spacings: &[Option<&str>],
+    sentences: &[Vec<Translation>],
+    nbest: usize,
+) -> Vec<Translation> {
     /// A translation of the first sentences of the text.
     struct Choice {
         /// The index of the choice for all of these sentences but the last.
@@ -208,20 +293,25 @@ pub(crate) fn join(spacings: &[&str], sentences: &[Vec<Translation>], nbest: usi
 /// Returns the samples of a text. The first combines the first samples of all sentences, the second combines their
 /// second samples, and so on. All sentences have equally many samples. A text without sentences has one sample, the
 /// empty text. `spacings` has the white space before each sentence.
-pub(crate) fn join_samples(spacings: &[&str], sentences: &[Vec<Translation>]) -> Vec<Translation> {
+pub(crate) fn join_samples(spacings: &[Option<&str>], sentences: &[Vec<Translation>]) -> Vec<Translation> {
     let samples = sentences.first().map_or(1, Vec::len);
     (0..samples)
         .map(|sample| together(spacings, sentences.iter().map(|samples| &samples[sample])))
         .collect()
 }
 
-/// Joins one translation of each sentence to a translation of the text. The white space of `spacings` comes before
-/// each.
-fn together<'a>(spacings: &[&str], sentences: impl Iterator<Item = &'a Translation>) -> Translation {
+/// Joins one translation of each sentence to a translation of the text. Between them stands what the script of the
+/// translation has between sentences, given the white space of `spacings` in the source.
+fn together<'a>(spacings: &[Option<&str>], sentences: impl Iterator<Item = &'a Translation>) -> Translation {
+    let sentences: Vec<&Translation> = sentences.collect();
+    let letters = sentences.iter().flat_map(|translation| translation.text.chars());
+    let has_no_spaces = script::has_no_spaces_between_sentences(letters);
     let (mut score, mut log_probability) = (0.0, 0.0);
     let mut whole = Translation::default();
-    for (spacing, translation) in spacings.iter().zip(sentences) {
-        whole.text += spacing;
+    for (place, (&spacing, translation)) in spacings.iter().zip(sentences).enumerate() {
+        if place > 0 {
+            whole.text += &separator(spacing, has_no_spaces);
+        }
         whole.text += &translation.text;
         whole.tokens.extend(&translation.tokens);
         score += f64::from(translation.score);
@@ -230,6 +320,23 @@ fn together<'a>(spacings: &[&str], sentences: impl Iterator<Item = &'a Translati
     whole.score = score as f32;
     whole.log_probability = log_probability as f32;
     whole
+}
+
+/// Returns what stands between two sentences of a translation, given the white space between the sentences of the
+/// source. If the translation is of a script without spaces between sentences, blanks are left out. Otherwise there is
+/// one blank where the source has none, and a blank for each ideographic space. `has_no_spaces` is `None` if the
+/// translation has no letters; the white space then stays.
+fn separator(spacing: Option<&str>, has_no_spaces: Option<bool>) -> Cow<'_, str> {
+    let Some(spacing) = spacing else {
+        return Cow::Borrowed("");
+    };
+    let spacing = single_line(spacing);
+    match has_no_spaces {
+        Some(true) => spacing.replace(' ', "").into(),
+        Some(false) if spacing.is_empty() => " ".into(),
+        Some(false) => spacing.replace('\u{3000}', " ").into(),
+        None => spacing,
+    }
 }
 
 #[cfg(all(test, feature = "sentences"))]

@@ -9,7 +9,9 @@ use attend_infer::search::{LengthNormalization, Sampling, SearchOptions, Stoppin
 use attend_infer::{InferError, Model, Precision, TranslateOptions, Translation, Translator};
 use proptest::prelude::*;
 
-use crate::common::{MAX_SOURCE_TOKENS, SENTENCES, model_folder, model_folder_of_words, translator};
+use crate::common::{
+    LINE_ENDS, MAX_SOURCE_TOKENS, SENTENCES, model_folder, model_folder_of_words, translator,
+};
 use crate::toy::has_word;
 
 /// Models of subwords and of whole words, first with weights in float32, then with weights of 8 bits.
@@ -183,7 +185,7 @@ impl Asked {
                 tokens.len()
             );
             assert_eq!(alignment.is_some(), self.aligns);
-            assert!(!text.contains(['\n', '\r']), "{text:?}");
+            assert!(!text.contains(LINE_ENDS), "{text:?}");
             assert!(text.starts_with(prefix), "{text:?}");
             for word in &self.required {
                 assert!(has_word(text, word), "{text:?} without {word}");

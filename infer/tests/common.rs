@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use attend_data::Tokenizer;
 use attend_device::{Workers, auto};
 use attend_infer::search::SearchOptions;
-use attend_infer::{InferError, Model, ModelFolder, Precision, TranslateOptions, Translator};
+use attend_infer::{InferError, Languages, Model, ModelFolder, Precision, TranslateOptions, Translator};
 use attend_model::{Preset, Transformer, TransformerConfig};
 use burn::tensor::{Device, Int, Tensor};
 
@@ -19,6 +19,11 @@ pub(crate) const SENTENCES: [&str; 8] = [
     "das Haus ist klein",
     "ein alter Mann liest ein Buch",
     "zwei Kinder spielen im Garten hinter dem Haus und lachen laut",
+];
+
+/// The characters that end a line, after which Python's `str.splitlines` divides a string.
+pub(crate) const LINE_ENDS: [char; 10] = [
+    '\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}',
 ];
 
 /// Most tokens in a source sentence of [`config`]'s models.
@@ -62,6 +67,7 @@ pub(crate) fn bundle_of(config: TransformerConfig, seed: u64) -> ModelFolder {
             beam_size: 1,
             ..SearchOptions::default()
         },
+        languages: Languages::default(),
     }
 }
 

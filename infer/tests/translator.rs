@@ -16,7 +16,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::common::{
-    MAX_SOURCE_TOKENS, SENTENCES, bundle_of, config, cpu, each, model_folder, searching, translator,
+    LINE_ENDS, MAX_SOURCE_TOKENS, SENTENCES, bundle_of, config, cpu, each, model_folder, searching,
+    translator,
 };
 
 /// Sentences of one word up to what the model takes, blank ones among them, the same every time.
@@ -215,7 +216,7 @@ fn most_probable_tokens(model_folder: &ModelFolder, sentence: &str) -> (Vec<u32>
         if target.len() <= limit {
             for (token, &log) in last.iter().enumerate() {
                 let text = tokenizer.token(token as u32);
-                let may_follow = !["<pad>", "<s>", "\n", "\r"].contains(&text.as_str());
+                let may_follow = !["<pad>", "<s>"].contains(&text.as_str()) && !text.contains(LINE_ENDS);
                 if may_follow && log > last[best] {
                     best = token;
                 }
@@ -244,7 +245,8 @@ fn a_beam_of_one_follows_the_most_probable_token() {
         let (tokens, log_probability) = most_probable_tokens(&model_folder, sentence);
         let penalty = ((5.0 + tokens.len() as f32 + 1.0) / 6.0).powf(alpha);
         let expected = Translation {
-            text: model_folder.tokenizer.decode(&tokens),
+            // Bytes of several tokens may spell the end of a line.
+            text: model_folder.tokenizer.decode(&tokens).replace(LINE_ENDS, " "),
             score: log_probability / penalty,
             log_probability,
             tokens,
@@ -266,7 +268,7 @@ fn a_translation_is_one_line() {
     for seed in 0..8 {
         let translator = translator(bundle_of(config(), seed));
         for translation in each(translator.translate(&SENTENCES, &options)).concat() {
-            assert!(!translation.text.contains(['\n', '\r']), "{:?}", translation.text);
+            assert!(!translation.text.contains(LINE_ENDS), "{:?}", translation.text);
         }
     }
 }

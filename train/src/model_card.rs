@@ -1,6 +1,7 @@
 //! The model card: the `README.md` of a model folder. It describes the training data, the settings and the scores.
 
 use attend_data::PreparationReport;
+use attend_infer::Languages;
 use attend_infer::metric::{Bleu, Chrf};
 use num_format::{Locale, ToFormattedString};
 
@@ -59,7 +60,7 @@ impl ModelCard<'_> {
         format!(
             "# {name}\n\n\
              A translation Transformer of {params} weights, trained with Attend on {train} sentence pairs: {updates} \
-             updates in {minutes:.1} minutes. {start}{weights}\n\n\
+             updates in {minutes:.1} minutes. {start}{languages}{weights}\n\n\
              ## Scores\n\n\
              {test} test pairs, beam {beam}, length penalty {penalty}:\n\n\
              ```text\n{bleu}\n{chrf}\n```\n\n\
@@ -79,6 +80,7 @@ impl ModelCard<'_> {
             updates = count(state.update),
             minutes = state.seconds / 60.0,
             start = self.start(),
+            languages = languages(&recipe.data),
             test = count(self.test_pairs),
             beam = recipe.search.beam_size,
             penalty = recipe.search.length_penalty,
@@ -137,6 +139,17 @@ impl ModelCard<'_> {
             Some(speed) => format!("- {} target tokens a second, the median\n", count(speed as usize)),
             None => String::new(),
         }
+    }
+}
+
+/// Returns a sentence on the languages, as far as the recipe names them.
+fn languages(settings: &DataSettings) -> String {
+    let Languages { source, target } = settings.languages();
+    match (source, target) {
+        (Some(source), Some(target)) => format!("It translates from `{source}` to `{target}`. "),
+        (Some(source), None) => format!("It translates from `{source}`. "),
+        (None, Some(target)) => format!("It translates to `{target}`. "),
+        (None, None) => String::new(),
     }
 }
 

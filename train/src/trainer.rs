@@ -408,6 +408,7 @@ impl Trainer {
             model,
             tokenizer: self.tokenizer.clone(),
             generation: self.recipe.search,
+            languages: self.recipe.data.languages(),
         }
     }
 

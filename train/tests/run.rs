@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use attend_infer::ModelFolder;
 use attend_train::{Event, Outcome, Recipe, Record, Run, TrainError};
 use tempfile::TempDir;
 
@@ -230,4 +231,38 @@ fn there_must_be_a_run_to_resume() {
     let error = workspace.run("absent").resume().train(|_| {}).unwrap_err();
     assert!(matches!(error, TrainError::NoCheckpoint { .. }), "{error}");
     assert!(!workspace.path("absent").exists());
+}
+
+#[test]
+fn the_model_folder_has_the_languages_of_the_recipe() {
+    let workspace = Workspace::new();
+    let settings = [
+        "data.source_language=de-AT",
+        "data.target_language=en",
+        "training.updates=4",
+    ];
+    let recipe = Recipe::load(workspace.path("recipe.toml"), &settings.map(str::to_owned)).unwrap();
+    let run = Run::new(recipe, workspace.path("run"))
+        .on(vec![attend_device::select("cpu").unwrap()])
+        .workers(1)
+        .prepared_in(workspace.path("prepared"));
+    run.train(|_| ()).unwrap();
+    let languages = ModelFolder::languages(workspace.path("run")).unwrap();
+    assert_eq!(languages.source.unwrap().to_string(), "de-at");
+    assert_eq!(languages.target.unwrap().to_string(), "en");
+    let model_card = fs::read_to_string(workspace.path("run").join("README.md")).unwrap();
+    assert!(
+        model_card.contains("It translates from `de-at` to `en`."),
+        "{model_card}"
+    );
+
+    let error = Recipe::load(
+        workspace.path("recipe.toml"),
+        &["data.source_language=German".to_owned()],
+    );
+    let message = error.unwrap_err().to_string();
+    assert!(
+        message.contains("data.source_language=German") && message.contains("no code"),
+        "{message}"
+    );
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use attend_data::{Batch, Example, Tokenizer};
 use attend_device::{Workers, values};
 use attend_infer::search::SearchOptions;
-use attend_infer::{InferError, Model, ModelFolder, TranslateOptions, Translation, Translator};
+use attend_infer::{InferError, Languages, Model, ModelFolder, TranslateOptions, Translation, Translator};
 use attend_model::{
     InferenceTransformer, Precision, Preset, Transformer, TransformerConfig, autocast, seed_dropout,
 };
@@ -89,6 +89,7 @@ pub(super) fn new_model(device: &Device) -> Result<ModelFolder, BenchError> {
         config,
         tokenizer,
         generation: SearchOptions::default(),
+        languages: Languages::default(),
     })
 }
 

@@ -4,7 +4,7 @@ use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use attend_data::{DataError, Lines, read_lines};
+use attend_data::{DataError, Lines, is_blank, read_lines, single_line};
 use attend_infer::{StreamLine, TranslateOptions};
 use clap::Args;
 
@@ -123,6 +123,7 @@ impl LineOptions {
             };
             let line = text.map_err(CliError::from).and_then(|text| {
                 let options = self.of(count)?;
+                let text = single_line(&text).into_owned();
                 Ok(StreamLine { text, options })
             });
             count += 1;
@@ -133,9 +134,8 @@ impl LineOptions {
 
 /// Returns words with one space between them.
 fn phrase(text: &str) -> Result<String, &'static str> {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    if words.is_empty() {
+    if is_blank(text) {
         return Err("there is no word in it");
     }
-    Ok(words.join(" "))
+    Ok(text.split_whitespace().collect::<Vec<_>>().join(" "))
 }

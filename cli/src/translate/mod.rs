@@ -43,9 +43,9 @@ pub(crate) struct Options {
     /// Write to this file in place of standard output; an older one is replaced at the end.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// The language of the lines, which says where their sentences end.
-    #[arg(long, value_name = "CODE", default_value = "en")]
-    language: Language,
+    /// The language of the lines, which says where their sentences end. [default: the model's source language, or en]
+    #[arg(long, value_name = "CODE")]
+    language: Option<Language>,
     /// Take each line for one sentence, and refuse one that is longer than the model's positions.
     #[arg(long, conflicts_with = "language")]
     no_split: bool,
@@ -114,6 +114,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, CliError> {
         }
         result => result?,
     };
+    for phrase in translator.model().never_written(&asked.common().banned) {
+        eprintln!("--ban {phrase:?} changes nothing: no tokens of the model spell it");
+    }
     let result = notice_device_failure(slice::from_ref(&device), || match input {
         Some(lines) => options.translate(translator, asked.zip(lines), &mut output),
         None => prompt::translate(&translator, &asked, &mut output),
@@ -134,10 +137,18 @@ impl Options {
         let splits = !self.no_split && !self.alignment && !self.text.ask_for_sentences();
         Ok(self.text.over(TranslateOptions {
             search: self.search.over(model, self.nbest),
-            language: splits.then(|| self.language.clone()),
+            language: if splits { Some(self.language()?) } else { None },
             alignment: self.alignment,
             ..TranslateOptions::default()
         }))
+    }
+
+    /// Returns the language of the lines.
+    fn language(&self) -> Result<Language, InferError> {
+        match &self.language {
+            Some(language) => Ok(language.clone()),
+            None => Ok(ModelFolder::languages(&self.model)?.source.unwrap_or_default()),
+        }
     }
 
     /// Returns the lines to translate, or `None` if a prompt should ask for them.

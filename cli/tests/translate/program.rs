@@ -536,11 +536,11 @@ fn each_sentence_of_a_line_is_translated_by_itself() {
     let apart = workspace.translated(&sentences, b"");
     let apart: Vec<&str> = apart.lines().collect();
     let line = format!(
-        " {}  {}\u{3000}{}\n\n{}\n",
+        " {}  {}\u{2003}{}\n\n{}\n",
         sentences[0], sentences[1], sentences[2], sentences[1]
     );
     let together = workspace.translated(&NOTHING, line.as_bytes());
-    let expected = format!("{}  {}\u{3000}{}\n\n{}\n", apart[0], apart[1], apart[2], apart[1]);
+    let expected = format!("{}  {}\u{2003}{}\n\n{}\n", apart[0], apart[1], apart[2], apart[1]);
     assert_eq!(together, expected);
     let as_one = workspace.translated(&["--no-split"], line.as_bytes());
     assert_ne!(as_one, expected);

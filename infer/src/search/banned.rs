@@ -1,6 +1,6 @@
 //! Words that no translation has.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use aho_corasick::Anchored;
@@ -9,18 +9,17 @@ use aho_corasick::nfa::contiguous::NFA;
 
 use super::options::{SearchError, SearchOptions, Unknown};
 use super::row::Row;
-use super::surface::{SurfaceForms, is_letter};
-
-/// The byte that marks a boundary of words between two characters. This byte never occurs in UTF-8.
-const BOUNDARY: u8 = 0xff;
+use super::surface::SurfaceForms;
+use super::words::{BOUNDARY, LastCharacter, compared, patterns};
 
 /// Words or phrases that no translation has, however its tokens spell them.
 ///
 /// A phrase is found where the text of a translation has exactly its characters, with one space between words, and
 /// has a boundary of words (see [`SurfaceForms`]) before and after them. Upper and lower case differ. For example,
 /// `art` is found in `the art` and in `art-house`, but not in `party` or `arts`; `(c)` is found in `a(c)b`. In
-/// scripts that have no spaces between words, a word is not found beside other words, since no boundary lies between
-/// them.
+/// scripts that are written without spaces between words, a phrase is found wherever its characters are: `苹果` in
+/// `我喜欢苹果`. Composed and decomposed characters are equal, and characters that are not
+/// [visible](attend_data::visible) do not count.
 ///
 /// A token is forbidden if the text with it has a phrase, or would have a phrase if it ended there. This also forbids
 /// some spellings of a longer word that begins with a phrase, namely those in which a token ends where the phrase
@@ -41,8 +40,7 @@ pub struct BannedWords {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Reading {
     state: StateID,
-    /// Whether the last character was a letter or digit.
-    behind_letter: bool,
+    last: LastCharacter,
     /// Whether a phrase was found.
     found: bool,
 }
@@ -66,10 +64,7 @@ impl BannedWords {
     /// nothing.
     #[must_use]
     pub fn new<S: AsRef<str>>(phrases: &[S], surfaces: Arc<SurfaceForms>) -> Self {
-        let patterns = phrases.iter().filter_map(|phrase| {
-            let words: Vec<&str> = phrase.as_ref().split_whitespace().collect();
-            (!words.is_empty()).then(|| with_boundaries(&words.join(" ")))
-        });
+        let patterns = phrases.iter().flat_map(|phrase| patterns(phrase.as_ref()));
         Self {
             automaton: NFA::new(patterns).expect("phrases are shorter than 2 GiB"),
             surfaces,
@@ -82,6 +77,25 @@ impl BannedWords {
     pub fn occur_in(&self, tokens: &[u32]) -> bool {
         let (reading, _) = self.read(self.start(), &self.surfaces.text(tokens));
         self.ends_found(reading)
+    }
+
+    /// Returns whether any sequence of tokens has a banned word.
+    pub(crate) fn can_occur(&self) -> bool {
+        let mut seen = HashSet::from([self.start()]);
+        let mut unread = vec![self.start()];
+        while let Some(reading) = unread.pop() {
+            for (_, form) in self.surfaces.iter() {
+                let (next, rest) = self.read(reading, form);
+                // A vocabulary that has parts of characters spells every text.
+                if !rest.is_empty() || self.ends_found(next) {
+                    return true;
+                }
+                if seen.insert(next) {
+                    unread.push(next);
+                }
+            }
+        }
+        false
     }
 
     /// Forbids, in the `row` of a hypothesis of these `tokens`, the tokens that would complete a banned word. Forbids
@@ -131,7 +145,7 @@ impl BannedWords {
                 .automaton
                 .start_state(Anchored::No)
                 .expect("searches are not anchored"),
-            behind_letter: false,
+            last: LastCharacter::default(),
             found: false,
         }
     }
@@ -158,17 +172,16 @@ impl BannedWords {
     }
 
     fn read_character(&self, mut reading: Reading, character: char) -> Reading {
-        let is_letter = is_letter(character);
-        if !(reading.behind_letter && is_letter) {
-            reading = self.read_byte(reading, BOUNDARY);
-        }
-        for &byte in character.encode_utf8(&mut [0; 4]).as_bytes() {
-            reading = self.read_byte(reading, byte);
-        }
-        Reading {
-            behind_letter: is_letter,
-            ..reading
-        }
+        compared(character, |character| {
+            if reading.last.has_boundary_before(character) {
+                reading = self.read_byte(reading, BOUNDARY);
+            }
+            for &byte in character.encode_utf8(&mut [0; 4]).as_bytes() {
+                reading = self.read_byte(reading, byte);
+            }
+            reading.last = reading.last.followed_by(character);
+        });
+        reading
     }
 
     fn read_byte(&self, reading: Reading, byte: u8) -> Reading {
@@ -185,19 +198,4 @@ impl BannedWords {
         // A part of a character is not a letter, so a text that ends in one has a boundary before it, too.
         self.read_byte(reading, BOUNDARY).found
     }
-}
-
-/// Returns the bytes of a text with [`BOUNDARY`] wherever a word begins or ends.
-fn with_boundaries(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut behind_letter = false;
-    for character in text.chars() {
-        if !(behind_letter && is_letter(character)) {
-            bytes.push(BOUNDARY);
-        }
-        bytes.extend(character.encode_utf8(&mut [0; 4]).as_bytes());
-        behind_letter = is_letter(character);
-    }
-    bytes.push(BOUNDARY);
-    bytes
 }

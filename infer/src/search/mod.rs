@@ -59,6 +59,7 @@ mod row;
 mod sample;
 mod score;
 mod surface;
+mod words;
 
 pub use banned::BannedWords;
 pub use beam::beam;
@@ -70,6 +71,7 @@ pub use required::RequiredWords;
 pub use sample::sample;
 pub use score::length_divisor;
 pub use surface::SurfaceForms;
+pub(crate) use words::begins_within_character;
 
 use row::{Row, RowLogits};
 

@@ -11,12 +11,14 @@ use std::sync::Arc;
 
 use super::options::{SearchError, SearchOptions, Stopping};
 use super::surface::SurfaceForms;
+use super::words::{patterns, with_boundaries};
 
 /// Words or phrases that all translations of a sentence have.
 ///
-/// A hypothesis has a word if it has one of the word's spellings from one boundary of words to another (see
-/// [`SurfaceForms`]). A spelling is the sequence of tokens to which the tokenizer encodes the word; other tokens with
-/// the same text do not count. The order of the words is free, and two of them may overlap.
+/// A hypothesis has a word if its text has the word from one boundary of words to another (see [`SurfaceForms`]), as
+/// [`BannedWords`](super::BannedWords) finds it, whichever tokens spell the text. The search itself spells a missing
+/// word by one of the word's spellings, the sequences of tokens to which the tokenizer encodes it. The order of the
+/// words is free, and two of them may overlap.
 #[derive(Debug, Clone, Default)]
 pub struct RequiredWords(Option<Arc<Words>>);
 
@@ -25,6 +27,8 @@ struct Words {
     /// The spellings of each word, each a sequence of tokens. The first spelling is the one within a sentence, after
     /// other words.
     spellings: Vec<Vec<Vec<u32>>>,
+    /// The patterns of each word in the bytes of a text with boundaries.
+    patterns: Vec<Vec<Vec<u8>>>,
     surfaces: Arc<SurfaceForms>,
 }
 
@@ -48,8 +52,24 @@ impl RequiredWords {
             .iter_mut()
             .for_each(|word| word.retain(|spelling| !spelling.is_empty()));
         spellings.retain(|word| !word.is_empty());
+        let of_word = |word: &Vec<Vec<u32>>| {
+            let mut found: Vec<Vec<u8>> = word
+                .iter()
+                .flat_map(|spelling| patterns(&String::from_utf8_lossy(&surfaces.text(spelling))))
+                .collect();
+            found.sort_unstable();
+            found.dedup();
+            found
+        };
+        let patterns = spellings.iter().map(of_word).collect();
         let required = !spellings.is_empty();
-        Self(required.then(|| Arc::new(Words { spellings, surfaces })))
+        Self(required.then(|| {
+            Arc::new(Words {
+                spellings,
+                patterns,
+                surfaces,
+            })
+        }))
     }
 
     /// Returns whether no word is required.
@@ -68,7 +88,8 @@ impl RequiredWords {
     #[must_use]
     pub fn are_met(&self, tokens: &[u32]) -> bool {
         let Some(words) = &self.0 else { return true };
-        words.spellings.iter().all(|word| words.has(tokens, word))
+        let text = words.text(tokens);
+        words.patterns.iter().all(|word| has(&text, word))
     }
 
     /// Returns the part of the words that a hypothesis of these tokens has.
@@ -84,21 +105,17 @@ impl Words {
         self.spellings.iter().map(|word| word[0].len()).sum()
     }
 
-    fn has(&self, tokens: &[u32], word: &[Vec<u32>]) -> bool {
-        let boundary = |place| self.surfaces.is_boundary(tokens, place);
-        word.iter().any(|spelling| {
-            let mut windows = tokens.windows(spelling.len()).enumerate();
-            windows.any(|(place, window)| {
-                window == spelling && boundary(place) && boundary(place + spelling.len())
-            })
-        })
+    /// Returns the bytes of the text of tokens, with the boundaries of words.
+    fn text(&self, tokens: &[u32]) -> Vec<u8> {
+        with_boundaries(&String::from_utf8_lossy(&self.surfaces.text(tokens)))
     }
 
     fn progress(&self, tokens: &[u32]) -> Progress {
         let mut progress = Progress::default();
         let mut furthest = 0;
-        for word in &self.spellings {
-            if self.has(tokens, word) {
+        let text = self.text(tokens);
+        for (word, patterns) in self.spellings.iter().zip(&self.patterns) {
+            if has(&text, patterns) {
                 progress.tokens += word[0].len();
                 continue;
             }
@@ -128,6 +145,12 @@ impl Words {
             tokens[place..] == spelling[..begun] && self.surfaces.is_boundary(&with_next, place)
         })
     }
+}
+
+/// Returns whether a text with boundaries has a word, given the patterns of the word.
+fn has(text: &[u8], patterns: &[Vec<u8>]) -> bool {
+    let has_pattern = |pattern: &Vec<u8>| text.windows(pattern.len()).any(|window| window == pattern);
+    patterns.iter().any(has_pattern)
 }
 
 impl SearchOptions {

@@ -1,10 +1,15 @@
 //! The text that tokens spell.
 
+use super::words::LastCharacter;
+
 /// The surface form of each token: the bytes that the token adds to a text.
 ///
 /// A text is the surface forms of its tokens, one after the other, read as UTF-8. Bytes that are not valid UTF-8 are
 /// read as U+FFFD. A boundary of words lies between any two characters that are not both letters or digits, and at
-/// either end of the text. For example, `the art-house` has the boundaries `|the| |art|-|house|`.
+/// either end of the text. For example, `the art-house` has the boundaries `|the| |art|-|house|`. A combining mark or a
+/// joiner belongs to the character before it: `कर्म` and `café` have no boundary within, in whichever form of Unicode.
+/// In scripts that are written without spaces between words, such as Han, Kana and Thai, a boundary lies between any
+/// two characters, marks left out: `我|喜|欢|苹|果`.
 #[derive(Debug, Clone)]
 pub struct SurfaceForms(Vec<Vec<u8>>);
 
@@ -37,13 +42,10 @@ impl SurfaceForms {
     pub(super) fn is_boundary(&self, tokens: &[u32], index: usize) -> bool {
         let (before, after) = tokens.split_at(index);
         let (before, after) = (self.text(before), self.text(after));
-        let last = String::from_utf8_lossy(&before).chars().next_back();
+        let last = String::from_utf8_lossy(&before)
+            .chars()
+            .fold(LastCharacter::default(), LastCharacter::followed_by);
         let first = String::from_utf8_lossy(&after).chars().next();
-        !(last.is_some_and(is_letter) && first.is_some_and(is_letter))
+        first.is_none_or(|first| last.has_boundary_before(first))
     }
-}
-
-/// Returns whether a character is a letter or a digit. No boundary of words lies between two such characters.
-pub(super) fn is_letter(character: char) -> bool {
-    character.is_alphanumeric()
 }

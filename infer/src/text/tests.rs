@@ -57,11 +57,24 @@ fn sentences_end_where_readers_end_them() {
         ("de-at", "Er kam z. B. am 3. Oktober.|Dann ging er."),
         ("fr", "Il a dit : « Bonjour ! »|Puis il est parti."),
         ("ja", "これは文です。|これも文です！|本当？"),
+        ("ja", "「もう行くよ。」|父はNode.Jsの本を買った。"),
         ("zh", "你好。|再见！"),
+        ("zh", "他问:“你吃了吗？”|我没吃!|我在写report.PDF。"),
         ("zh-Hant", "你好。|再見！"),
+        ("en", "Open report.PDF now.|It is in C:/Docs.New/a.B."),
+        ("en", "He likes Node.Js!|See https://x.org/a.B?c=D.E for more."),
+        ("en", "1. The garden is small.|2. The house is big."),
+        ("en", "She came.|Then it rained. 12. 13."),
+        ("en", "- First point.|- Second point!"),
+        ("en", "«Stop!»|😀 They laughed. 😀"),
+        ("hi", "राम घर गया।|सीता १.५ किलो सेब लाई।|क्या यह ठीक है?|हाँ!"),
+        ("th", "เขาชอบแอปเปิล! |เธอไป Node.Js แล้ว? |ใช่"),
+        ("ar", "ذهب الولد إلى المدرسة.|هل عاد؟|نعم!|انتهى الدرس 1.5 ساعة."),
+        ("tr", "Ali 3. sınıfa gidiyor.|Can geldi mi?|Evet!"),
+        ("da", "Den 3. oktober kom han.|Så gik han."),
     ] {
         let text = match &language[..2] {
-            "ja" | "zh" => marked.replace('|', ""),
+            "ja" | "zh" | "th" => marked.replace('|', ""),
             _ => marked.replace('|', " "),
         };
         let expected: Vec<&str> = marked.split('|').map(str::trim).collect();
@@ -125,10 +138,11 @@ proptest! {
         let found = sentences(&text, &language.parse().unwrap(), characters(limit)).unwrap();
         let mut whole = String::new();
         for (sentence, part) in found.iter().zip(texts(&found)) {
-            prop_assert!(sentence.spacing.trim().is_empty());
+            let spacing = sentence.spacing.unwrap_or_default();
+            prop_assert!(spacing.trim().is_empty());
             prop_assert!(!part.is_empty() && part.trim() == part);
             prop_assert!(sentence.source.len() <= limit);
-            whole += sentence.spacing;
+            whole += spacing;
             whole += &part;
         }
         prop_assert_eq!(whole, text.trim());
@@ -168,7 +182,7 @@ proptest! {
         all.sort_by(|a, b| b.0.total_cmp(&a.0));
         all.truncate(nbest);
 
-        let spacings = ["", " ", " ", " "];
+        let spacings = ["", " ", " ", " "].map(Some);
         let joined = join(&spacings[..sentences.len()], &sentences, nbest);
         let found: Vec<f32> = joined.iter().map(|translation| translation.score).collect();
         let expected: Vec<f32> = all.iter().map(|(score, _)| *score).collect();
@@ -198,7 +212,7 @@ fn samples_of_a_text_come_in_the_order_drawn() {
         vec![sample("a", -3.0), sample("bb", -1.0)],
         vec![sample("ccc", -4.0), sample("dddd", -2.0)],
     ];
-    let joined = join_samples(&["", "  "], &sentences);
+    let joined = join_samples(&[Some(""), Some("  ")], &sentences);
     let expected = [("a  ccc", -7.0, [1, 3]), ("bb  dddd", -3.0, [2, 4])];
     assert_eq!(joined.len(), 2);
     for (joined, (text, score, tokens)) in joined.iter().zip(expected) {
@@ -209,4 +223,79 @@ fn samples_of_a_text_come_in_the_order_drawn() {
         );
     }
     assert_eq!(join_samples(&[], &[]), [Translation::default()]);
+}
+
+/// What stands between two sentences, where the source has `spacing` between them.
+#[test]
+fn sentences_are_joined_as_the_script_of_the_translation_has_it() {
+    let sentence = |text: &str| {
+        vec![Translation {
+            text: text.to_owned(),
+            ..Translation::default()
+        }]
+    };
+    for (spacing, first, second, expected) in [
+        (
+            "",
+            "They like apples.",
+            "I buy no book.",
+            "They like apples. I buy no book.",
+        ),
+        ("  \t", "Sie gehen.", "Ich nicht.", "Sie gehen.  \tIch nicht."),
+        ("\u{3000}", "Ali geldi.", "Ben gittim.", "Ali geldi. Ben gittim."),
+        ("\r", "Ali geldi.", "Ben gittim.", "Ali geldi. Ben gittim."),
+        ("", "राम गया।", "सीता आई।", "राम गया। सीता आई।"),
+        ("", "ذهب.", "هل عاد؟", "ذهب. هل عاد؟"),
+        ("", "เขาไปแล้ว", "เธอยังอยู่", "เขาไปแล้ว เธอยังอยู่"),
+        (" ", "他们喜欢苹果。", "我不买书。", "他们喜欢苹果。我不买书。"),
+        (
+            "  ",
+            "彼はiPadを買った。",
+            "私は行かない。",
+            "彼はiPadを買った。私は行かない。",
+        ),
+        ("\t", "你好。", "再见！", "你好。\t再见！"),
+        (" ", "1.", "2.", "1. 2."),
+    ] {
+        let sentences = [sentence(first), sentence(second)];
+        for joined in [
+            join(&[Some(""), Some(spacing)], &sentences, 1),
+            join_samples(&[Some(""), Some(spacing)], &sentences),
+        ] {
+            assert_eq!(joined[0].text, expected);
+        }
+    }
+    // A word of the source goes on.
+    let sentences = [sentence("Donaudampf"), sentence("schiff")];
+    assert_eq!(join(&[Some(""), None], &sentences, 1)[0].text, "Donaudampfschiff");
+}
+
+#[test]
+fn only_a_word_that_was_cut_goes_on() {
+    let spacings = |text: &str, language: &str| -> Vec<Option<String>> {
+        let found = sentences(text, &language.parse().unwrap(), characters(6)).unwrap();
+        found
+            .iter()
+            .map(|sentence| sentence.spacing.map(str::to_owned))
+            .collect()
+    };
+    let some = |spacing: &str| Some(spacing.to_owned());
+    assert_eq!(spacings("onetwothree  four", "en"), [some(""), None, some("  ")]);
+    assert_eq!(
+        spacings("我喜欢苹果和香蕉，你呢？好。", "zh"),
+        [some(""), some(""), some("")]
+    );
+}
+
+/// Text that has an end of a sentence at each second character takes time that grows with its length, not with the
+/// square of it.
+#[test]
+fn junk_is_divided_in_linear_time() {
+    for unit in ["1. ", "a.B", "。", "! ", ")?", "…", "1.)"] {
+        let text = unit.repeat(100_000 / unit.len());
+        let start = std::time::Instant::now();
+        let found = sentences(&text, &Language::default(), characters(100)).unwrap();
+        assert!(!found.is_empty());
+        assert!(start.elapsed().as_secs() < 60, "{unit:?}: {:?}", start.elapsed());
+    }
 }

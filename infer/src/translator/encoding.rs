@@ -1,5 +1,7 @@
 //! Encoding of lines into tokens. Each line and its options are checked here for the model.
 
+use attend_data::{is_blank, single_line};
+
 use crate::error::InferError;
 use crate::model::Model;
 use crate::options::TranslateOptions;
@@ -18,8 +20,8 @@ pub(super) struct EncodedLine<'a> {
 
 /// A sentence ready to be searched for.
 pub(super) struct EncodedSentence<'a> {
-    /// The white space between this sentence and the one before it.
-    pub(super) spacing: &'a str,
+    /// The white space between this sentence and the one before it, as [`Sentence`] holds it.
+    pub(super) spacing: Option<&'a str>,
     pub(super) text: &'a str,
     /// The sentence's tokens, without `</s>`.
     pub(super) source: Vec<u32>,
@@ -56,11 +58,11 @@ impl<'a> EncodedLine<'a> {
         let options = line.options;
         model.check(options)?;
         let sentences = match &options.language {
+            _ if is_blank(line.text) => Ok(Vec::new()),
             Some(language) => text::sentences(line.text, language, |sentence| model.encode(sentence)),
-            None if line.text.trim().is_empty() => Ok(Vec::new()),
             None => model.encode(line.text).map(|source| {
                 vec![Sentence {
-                    spacing: "",
+                    spacing: None,
                     text: line.text,
                     source,
                 }]
@@ -91,7 +93,7 @@ impl<'a> EncodedLine<'a> {
 ///
 /// # Errors
 ///
-/// Returns [`InferError::Refused`] if the prefix or a required word has an unknown token, a forbidden token or a
+/// Returns [`InferError::Refused`] if the prefix or a required word has an unknown token, the end of a line or a
 /// banned word, and [`InferError::RequestTooLong`] if the prefix and the required words have more tokens than a
 /// translation may have.
 fn request(
@@ -107,7 +109,7 @@ fn request(
         ..
     } = line.options;
     let words = required.iter().map(|word| word.trim());
-    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = words.filter(|word| !is_blank(word)).collect();
 
     let limit = model.max_target_tokens();
     let limit = search.max_length.unwrap_or(limit).min(limit);
@@ -144,7 +146,7 @@ fn request(
         if tokens.iter().any(|&token| Some(token) == model.special.unk) {
             return Err(refused(text, "the vocabulary has no such word"));
         }
-        if tokens.iter().any(|token| model.special.forbidden.contains(token)) {
+        if single_line(text) != text {
             return Err(refused(text, "a translation is one line"));
         }
         let is_banned = |end: usize| banned.is_some_and(|words| words.occur_in(&tokens[..end]));

@@ -1,6 +1,6 @@
 //! Search for the translations of encoded lines.
 
-use attend_data::TokenMatrix;
+use attend_data::{TokenMatrix, readable, single_line};
 
 use super::Translator;
 use super::batches::Item;
@@ -119,6 +119,7 @@ impl Translator {
     fn text_with_copies(&self, translation: &Translation, source: &str) -> String {
         let tokenizer = &self.model.tokenizer;
         // Only words between white space, or their marked pieces, are ever unknown.
+        let source = readable(source);
         let pieces: Vec<&str> = source.split_whitespace().collect();
         let Alignment { attention, .. } = translation.alignment.as_ref().expect("it is aligned");
         let words = translation.tokens.iter().zip(attention);
@@ -136,7 +137,8 @@ impl Translator {
 
     fn translation(&self, hypothesis: Hypothesis) -> Translation {
         Translation {
-            text: self.model.tokenizer.decode(&hypothesis.tokens),
+            // No token ends a line, but the bytes of several may spell a character that does.
+            text: single_line(&self.model.tokenizer.decode(&hypothesis.tokens)).into_owned(),
             score: hypothesis.score,
             log_probability: hypothesis.log_probability,
             tokens: hypothesis.tokens,
@@ -161,7 +163,7 @@ impl EncodedLine<'_> {
             };
             return of_sentences.pop().unwrap_or_else(|| vec![blank()]);
         }
-        let spacings: Vec<&str> = self.sentences.iter().map(|sentence| sentence.spacing).collect();
+        let spacings: Vec<Option<&str>> = self.sentences.iter().map(|sentence| sentence.spacing).collect();
         if search.sampling.is_some() {
             text::join_samples(&spacings, &of_sentences)
         } else {

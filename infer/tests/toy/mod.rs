@@ -6,6 +6,9 @@ use attend_infer::search::{
 };
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use unicode_normalization::char::is_combining_mark;
+use unicode_script::Script::{Han, Hiragana, Katakana, Khmer, Lao, Myanmar, Thai};
+use unicode_script::UnicodeScript;
 
 pub(crate) const BOS: u32 = 0;
 pub(crate) const PAD: u32 = 1;
@@ -37,14 +40,24 @@ pub(crate) fn options(beam_size: usize, nbest: usize, length_penalty: f32) -> Se
     }
 }
 
-/// Returns whether `text` has `word` where no letter of it touches another letter.
+/// Returns whether `text` has `word` where no letter of it touches another letter. A mark is a part of the letter before
+/// it. Letters of scripts without spaces do not touch others. Characters that are not visible do not count.
 pub(crate) fn has_word(text: &str, word: &str) -> bool {
-    let is_letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let text = &attend_data::visible(text);
+    let is_mark = |c: char| is_combining_mark(c) || c == '\u{200c}' || c == '\u{200d}';
+    let has_spaces = |c: char| {
+        !matches!(
+            c.script(),
+            Han | Hiragana | Katakana | Thai | Lao | Khmer | Myanmar
+        )
+    };
+    let is_letter = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() && has_spaces(c));
     text.match_indices(word).any(|(start, _)| {
         let (before, after) = (&text[..start], &text[start + word.len()..]);
-        let joined_before = is_letter(before.chars().next_back()) && is_letter(word.chars().next());
+        let base = before.chars().rfind(|&c| !is_mark(c));
+        let joined_before = is_letter(base) && is_letter(word.chars().next());
         let joined_after = is_letter(after.chars().next()) && is_letter(word.chars().next_back());
-        !joined_before && !joined_after
+        !joined_before && !joined_after && !after.starts_with(is_mark)
     })
 }
 

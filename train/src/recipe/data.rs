@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use attend_data::{Cleaning, ParallelText, TokenizerKind};
 use attend_infer::metric::BleuTokenizer;
+use attend_infer::{Language, Languages};
 use attend_model::bounds;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,14 @@ pub struct DataSettings {
     /// Name of an embedded corpus: `phrasebook`. With it, `train`, `valid` and `test` are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub embedded: Option<EmbeddedCorpus>,
+    /// The language of the sources, as an ISO 639 code such as `en` or `zh-hant`. The model folder keeps it: texts to
+    /// translate are divided into sentences by its rules. Default: unknown, so that texts are divided by the rules of
+    /// English.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_language: Option<Language>,
+    /// The language of the targets, as an ISO 639 code. The model folder keeps it. Default: unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_language: Option<Language>,
     /// Training pairs: a table that names the files of one corpus, or a list of such tables. The corpora of a list are
     /// mixed by their weights.
     #[serde(default, with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
@@ -121,6 +130,14 @@ fn default_max_ratio() -> f32 {
 }
 
 impl DataSettings {
+    /// Returns the languages that the recipe names.
+    pub(crate) fn languages(&self) -> Languages {
+        Languages {
+            source: self.source_language.clone(),
+            target: self.target_language.clone(),
+        }
+    }
+
     /// Checks that each whole number lies within its bounds.
     pub(super) fn check_bounds(&self) -> Result<(), OutOfRange> {
         check_bounds("data.vocab_size", self.vocab_size, 1..=bounds::VOCAB_SIZE as u64)?;

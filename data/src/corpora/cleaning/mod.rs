@@ -11,10 +11,12 @@ use serde::{Deserialize, Serialize};
 use unicode_script::{Script, UnicodeScript};
 
 use crate::error::DataError;
+use crate::line::{is_blank, visible};
 use crate::sentence_pair::SentencePair;
 
 /// The rules by which pairs of a training corpus are dropped for their text. The defaults drop only pairs that are not
-/// worth training on.
+/// worth training on. A pair with a blank side is always dropped, and every pair that is kept loses the characters that
+/// no reader sees, such as soft hyphens and byte order marks: see [`visible`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cleaning {
@@ -56,7 +58,7 @@ impl Default for Cleaning {
 pub(crate) struct CleaningCounts {
     /// Pairs kept.
     pub(crate) kept: usize,
-    /// Pairs dropped because a side has nothing but white space.
+    /// Pairs dropped because a side is [blank](is_blank).
     pub(crate) empty: usize,
     /// Pairs dropped because of [`Cleaning::copies`].
     pub(crate) copies: usize,
@@ -75,8 +77,8 @@ impl CleaningCounts {
     }
 }
 
-/// An iterator over the pairs of a corpus that [`Cleaning`] keeps, in their order. Errors of the inner iterator are
-/// passed on.
+/// An iterator over the pairs of a corpus that [`Cleaning`] keeps, in their order and without [invisible](visible)
+/// characters. Errors of the inner iterator are passed on.
 ///
 /// The iterator does not hold the pairs in memory. It holds a hash of 64 bits for each pair that it has kept, and a
 /// hash and a count for each different sentence. The probability that any two of ten million different pairs have the
@@ -124,7 +126,7 @@ impl<I> Cleaned<I> {
             ref source_scripts,
             ref target_scripts,
         } = self.cleaning;
-        if source.is_empty() || target.is_empty() {
+        if is_blank(source) || is_blank(target) {
             return &mut self.counts.empty;
         }
         if copies && source == target {
@@ -155,7 +157,10 @@ impl<I: Iterator<Item = Result<SentencePair, DataError>>> Iterator for Cleaned<I
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let pair = match self.pairs.next()? {
-                Ok(pair) => pair,
+                Ok(pair) => SentencePair {
+                    source: visible(&pair.source).into_owned(),
+                    target: visible(&pair.target).into_owned(),
+                },
                 Err(error) => return Some(Err(error)),
             };
             let kept = self.counts.kept;

@@ -52,7 +52,8 @@ impl ParallelText {
         }
     }
 
-    /// Reads the pairs, one at a time and in their order. An error ends the iterator.
+    /// Reads the pairs, one at a time and in their order. Each side is a [single line](crate::single_line). An error ends
+    /// the iterator.
     ///
     /// # Errors
     /// Returns [`DataError::Read`] if a file cannot be opened, and [`DataError::ReadOnce`] if both files are the same

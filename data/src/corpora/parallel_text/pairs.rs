@@ -7,6 +7,7 @@ use super::sgm::{Segment, Segments};
 use crate::corpora::compression::without_compression;
 use crate::corpora::lines::Lines;
 use crate::error::DataError;
+use crate::line::single_line;
 use crate::sentence_pair::SentencePair;
 
 /// The pairs of a [`ParallelText`](super::ParallelText), one after the other. An error ends them.
@@ -58,7 +59,7 @@ impl Iterator for Pairs<'_> {
         let (pair, path) = match &mut self.reader {
             Reader::Files { source, target } => (next_of_two(source, target), source.path()),
             Reader::Tsv(lines) => (next_of_tsv(lines), lines.path()),
-            Reader::Memory(pairs) => return pairs.next().cloned().map(Ok),
+            Reader::Memory(pairs) => return pairs.next().map(|pair| Ok(on_single_lines(pair))),
         };
         let pair = match pair {
             Ok(None) if self.read == 0 => Err(DataError::EmptyCorpus {
@@ -68,7 +69,15 @@ impl Iterator for Pairs<'_> {
         };
         self.failed = pair.is_err();
         self.read += 1;
-        pair.transpose()
+        Some(pair.transpose()?.map(|pair| on_single_lines(&pair)))
+    }
+}
+
+/// Returns a pair whose sides have spaces in place of line ends.
+fn on_single_lines(pair: &SentencePair) -> SentencePair {
+    SentencePair {
+        source: single_line(&pair.source).into_owned(),
+        target: single_line(&pair.target).into_owned(),
     }
 }
 

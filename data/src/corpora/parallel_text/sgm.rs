@@ -54,7 +54,6 @@ fn parse(line: &str) -> Option<Segment> {
     let text = html_escape::decode_html_entities(parts[2].trim());
     Some(Segment {
         id: parts[1].to_owned(),
-        // A line feed that is written as an entity would make two sentences of one.
-        text: text.replace(['\n', '\r'], " "),
+        text: text.into_owned(),
     })
 }
