@@ -59,4 +59,4 @@ pub use corpora::{
 pub use error::DataError;
 pub use file::{OutputFile, sync_folder, write_file};
 pub use sentence_pair::SentencePair;
-pub use tokenizer::{Tokenizer, TokenizerKind};
+pub use tokenizer::{Normalization, Normalizer, Tokenizer, TokenizerKind};
