@@ -62,4 +62,4 @@ pub use error::DataError;
 pub use file::{OutputFile, located, read_text, sync_folder, write_file};
 pub use line::{is_blank, readable, single_line, visible};
 pub use sentence_pair::SentencePair;
-pub use tokenizer::{Tokenizer, TokenizerKind};
+pub use tokenizer::{Normalization, Normalizer, Tokenizer, TokenizerKind};

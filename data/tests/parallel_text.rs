@@ -72,3 +72,37 @@ fn a_sample_of_damaged_text_is_an_error() {
         .unwrap();
     assert!(matches!(error, DataError::Columns { line: 2, .. }), "{error:?}");
 }
+
+#[test]
+fn pairs_in_capitals_are_spread_evenly_and_have_capitals() {
+    let pair = |source: &str, target: &str| SentencePair {
+        source: source.to_owned(),
+        target: target.to_owned(),
+    };
+    // Unicode's capitals: SS for ß, and those of Greek and of ligatures; digits and Chinese have none.
+    let text = memory(vec![
+        pair("the street", "die Straße"),
+        pair("ÉTÉ", "été ﬁn"),
+        pair("12", "十二"),
+        pair("house", "οίκος"),
+    ]);
+    let capitals = |share: f64| -> Vec<(String, String)> {
+        let capitals = ParallelText::Capitals {
+            text: text.clone().into(),
+            share,
+        };
+        assert_eq!(capitals.name(), "text in capitals");
+        let pairs = capitals.read_all().unwrap();
+        pairs.into_iter().map(|pair| (pair.source, pair.target)).collect()
+    };
+    let expected = [
+        ("THE STREET", "DIE STRASSE"),
+        ("ÉTÉ", "ÉTÉ FIN"),
+        ("HOUSE", "ΟΊΚΟΣ"),
+    ]
+    .map(|(source, target)| (source.to_owned(), target.to_owned()));
+    assert_eq!(capitals(1.0), expected);
+    assert_eq!(capitals(0.5), expected[1..]);
+    assert_eq!(capitals(0.25), expected[2..]);
+    assert!(capitals(0.0).is_empty());
+}

@@ -261,14 +261,24 @@ fn a_file_that_is_no_usable_tokenizer_is_an_error() {
         assert!(json.contains(from), "{from}");
         json.replace(from, to)
     };
-    let byte_level = json
-        .find("\"pre_tokenizer\"")
-        .map(|start| &json[start..=start + json[start..].find('}').unwrap()])
-        .unwrap();
-    let decoder = json
-        .find("\"decoder\"")
-        .map(|start| &json[start..=start + json[start..].find('}').unwrap()])
-        .unwrap();
+    let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let with = |field: &str, part: serde_json::Value| {
+        let mut changed = value.clone();
+        assert_ne!(changed[field], part);
+        changed[field] = part;
+        changed.to_string()
+    };
+    let byte_level = |add_prefix_space: bool, use_regex: bool| {
+        serde_json::json!({
+            "type": "ByteLevel",
+            "add_prefix_space": add_prefix_space,
+            "trim_offsets": true,
+            "use_regex": use_regex,
+        })
+    };
+    let null = serde_json::Value::Null;
+    let mut other_words = value["pre_tokenizer"].clone();
+    other_words["pretokenizers"][0]["pattern"]["Regex"] = "[a-z]+".into();
     let cases = [
         (String::new(), "EOF"),
         (json[..json.len() / 2].to_owned(), "EOF"),
@@ -277,27 +287,16 @@ fn a_file_that_is_no_usable_tokenizer_is_an_error() {
         (changed("<pad>", "[PAD]"), "<pad>"),
         (changed("\"!\": 3", "\"!!!\": 3"), ""),
         (changed("\"type\": \"BPE\"", "\"type\": \"WordLevel\""), ""),
+        (with("normalizer", serde_json::json!({"type": "Unknown"})), ""),
+        (with("pre_tokenizer", null.clone()), "pre_tokenizer"),
         (
-            changed(
-                "\"normalizer\": null",
-                "\"normalizer\": {\"type\": \"Lowercase\"}",
-            ),
-            "normalizer",
-        ),
-        (changed(byte_level, "\"pre_tokenizer\": null"), "pre_tokenizer"),
-        (
-            changed(byte_level, "\"pre_tokenizer\": {\"type\": \"Whitespace\"}"),
+            with("pre_tokenizer", serde_json::json!({"type": "Whitespace"})),
             "",
         ),
-        (
-            changed("\"add_prefix_space\": false", "\"add_prefix_space\": true"),
-            "pre_tokenizer",
-        ),
-        (
-            changed("\"use_regex\": true", "\"use_regex\": false"),
-            "pre_tokenizer",
-        ),
-        (changed(decoder, "\"decoder\": null"), "decoder"),
+        (with("pre_tokenizer", byte_level(true, true)), "pre_tokenizer"),
+        (with("pre_tokenizer", byte_level(false, false)), "pre_tokenizer"),
+        (with("pre_tokenizer", other_words), "pre_tokenizer"),
+        (with("decoder", null), "decoder"),
         (changed("\"dropout\": null", "\"dropout\": 0.1"), "random"),
     ];
     for (contents, reason) in cases {

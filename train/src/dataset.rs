@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use attend_data::{
-    Batches, BpeDropout, DataError, Example, Examples, Filter, Mixture, ParallelText, Position, Progress,
-    SentencePair, Tokenizer, TokenizerKind,
+    Batches, BpeDropout, DataError, Example, Examples, Filter, Mixture, Normalizer, ParallelText, Position,
+    Progress, SentencePair, Tokenizer, TokenizerKind,
 };
 use attend_phrasebook::{Pair, Phrasebook};
 
@@ -24,7 +24,8 @@ pub struct Corpora {
 }
 
 impl Corpora {
-    /// Reads the validation and test pairs that `settings` name. With an embedded corpus, generates all pairs.
+    /// Reads the validation and test pairs that `settings` name. With an embedded corpus, generates all pairs. With
+    /// [`DataSettings::capitals`], each training text is followed by its pairs in capital letters.
     ///
     /// # Errors
     ///
@@ -37,7 +38,7 @@ impl Corpora {
                 pairs: sentence_pairs(train),
             };
             return Ok(Self {
-                train: vec![(train, 1.0)],
+                train: with_capitals([(train, 1.0)].into(), settings.capitals),
                 valid: sentence_pairs(valid),
                 test: sentence_pairs(test),
             });
@@ -53,7 +54,7 @@ impl Corpora {
         };
         let valid = read(&settings.valid)?;
         Ok(Self {
-            train: train.collect(),
+            train: with_capitals(train.collect(), settings.capitals),
             test: match settings.test {
                 Some(_) => read(&settings.test)?,
                 None => valid.clone(),
@@ -62,8 +63,9 @@ impl Corpora {
         })
     }
 
-    /// Learns the recipe's kind of tokenizer from the training pairs that cleaning keeps. Subwords are learnt from at
-    /// most [`DataSettings::vocab_pairs`] pairs, spread evenly over the texts. Words are collected from all pairs.
+    /// Learns the recipe's kind of tokenizer from the training pairs that cleaning keeps, after normalisation. Subwords
+    /// are learnt from at most [`DataSettings::vocab_pairs`] pairs, spread evenly over the texts; of these, pairs that
+    /// are surely longer than [`DataSettings::max_length`] are left out. Words are collected from all pairs.
     ///
     /// # Errors
     ///
@@ -76,12 +78,34 @@ impl Corpora {
             TokenizerKind::Whitespace => usize::MAX,
         };
         let mut failure = None;
+        let normalizer = Normalizer::new(&settings.normalization);
+        let is_subwords = kind != TokenizerKind::Whitespace;
+        let is_too_long = |line: &String| {
+            is_subwords && line.len() > settings.max_length.saturating_mul(Tokenizer::LONGEST_SUBWORD)
+        };
         let lines = ParallelText::sample(&texts, &settings.clean, limit)?
             .map_while(|pair| pair.map_err(|error| failure = Some(error)).ok())
-            .flat_map(|pair| [pair.source, pair.target]);
+            .map(|pair| [pair.source, pair.target].map(|line| normalizer.apply(&line)))
+            .filter(|pair| !pair.iter().any(is_too_long))
+            .flatten();
         let tokenizer = Tokenizer::train(kind, lines, settings.vocab_size)?;
-        failure.map_or(Ok(tokenizer), Err)
+        failure.map_or(Ok(tokenizer.with_normalizer(normalizer)), Err)
     }
+}
+
+/// Adds to each text of `train` the share `capitals` of its pairs in capital letters.
+fn with_capitals(train: Vec<(ParallelText, f64)>, capitals: f64) -> Vec<(ParallelText, f64)> {
+    if capitals == 0.0 {
+        return train;
+    }
+    let in_capitals = |(text, weight): (ParallelText, f64)| {
+        let capitals = ParallelText::Capitals {
+            text: text.clone().into(),
+            share: capitals,
+        };
+        [(text, weight), (capitals, weight)]
+    };
+    train.into_iter().flat_map(in_capitals).collect()
 }
 
 fn sentence_pairs(pairs: Vec<Pair>) -> Vec<SentencePair> {

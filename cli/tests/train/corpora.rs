@@ -159,13 +159,15 @@ fn bad_settings_are_named_with_their_place() {
         SMALL_RECIPE.replace(r#"target = "valid.tgt""#, r#"target = "valid.tgt", weight = 2"#),
         &["data.valid has a weight, which only training corpora have"],
     );
-    let settings: [(&str, &[&str]); 6] = [
+    let settings: [(&str, &[&str]); 8] = [
         ("tokenizer = \"words\"", &["bad.toml, line 6", "`words`"]),
         ("bleu = \"14a\"", &["bad.toml, line 6", "`14a`"]),
         (
             "bpe_dropout = 1.5",
             &["line 6", "data.bpe_dropout must lie in [0, 1]"],
         ),
+        ("capitals = 1.5", &["line 6", "data.capitals must lie in [0, 1]"]),
+        ("normalization = [\"nfd\"]", &["line 6", "nfd", "nfkc"]),
         (
             "bpe_dropout = 0.1\ntokenizer = \"unigram\"",
             &["line 6", "needs data.tokenizer = \"bpe\", not \"unigram\""],

@@ -8,7 +8,7 @@ use attend_data::{Tokenizer, TokenizerKind};
 use attend_phrasebook::{Pair, Phrasebook};
 use attend_train::{Corpora, Recipe};
 
-use super::common::{SMALL_RECIPE, Workspace, set, small_workspace, stderr};
+use super::common::{SMALL_RECIPE, Workspace, counts, set, small_workspace, stderr};
 
 #[test]
 fn a_run_with_bpe_dropout_resumes_as_if_it_had_not_stopped() {
@@ -97,6 +97,62 @@ fn a_damaged_shard_stops_the_run_and_names_the_way_on() {
     fs::remove_dir_all(folder).unwrap();
     workspace.train_well(&["small.toml", "--output", "two"]);
     assert_eq!(workspace.losses("one"), workspace.losses("two"));
+}
+
+#[test]
+fn a_run_trains_on_normalised_text_and_on_capitals() {
+    let workspace = small_workspace();
+    let settings = set(&["data.capitals=0.5", "data.normalization=[\"nfc\", \"quotes\"]"]);
+    let train = |run: &str, more: &[&str]| {
+        workspace.train(&[&["small.toml", "--output", run], &settings[..], more].concat())
+    };
+    let message = stderr(&train("run", &[]));
+    // Half of the 300 pairs.
+    assert_eq!(counts(&message, "pairs read"), [300, 150, 450], "{message}");
+    assert!(message.contains("train in capitals"), "{message}");
+    let resumed = train("run", &["--resume", "--set", "training.updates=25"]);
+    assert!(resumed.status.success(), "{}", stderr(&resumed));
+    let refused = train("run", &["--resume", "--set", "data.capitals=0.4"]);
+    assert!(stderr(&refused).contains("data.capitals"), "{}", stderr(&refused));
+
+    let tokenizer = Tokenizer::load(workspace.path("run/tokenizer.json")).unwrap();
+    assert_eq!(tokenizer.decode(&tokenizer.encode("“e\u{301}”")), "\"é\"");
+    // Capital letters were learnt from: the word is one token.
+    assert_eq!(tokenizer.encode("REVERSE").len(), 1);
+}
+
+/// The text that a tokenizer is learnt from is normalised, and lines that are surely too long are left out.
+#[test]
+fn subwords_are_learnt_from_text_as_it_is_encoded() {
+    let workspace = small_workspace();
+    let accents = (
+        "cafe\u{301} cafe\u{301}".to_owned(),
+        "cafe\u{301} cafe\u{301} x".to_owned(),
+    );
+    let junk = ("zq".repeat(500_000), "junk".to_owned());
+    workspace.write_pairs("train", &[accents, junk]);
+    let overrides = ["data.normalization=[\"nfc\"]".to_owned()];
+    let recipe = Recipe::load(workspace.path("small.toml"), &overrides).unwrap();
+    let mut settings = recipe.data;
+    for corpus in settings
+        .train
+        .iter_mut()
+        .chain(&mut settings.valid)
+        .chain(&mut settings.test)
+    {
+        for path in [&mut corpus.source, &mut corpus.target] {
+            *path = path.take().map(|path| workspace.path(path.to_str().unwrap()));
+        }
+    }
+    let tokenizer = Corpora::load(&settings)
+        .unwrap()
+        .train_tokenizer(&settings)
+        .unwrap();
+    for text in ["café", "cafe\u{301}"] {
+        assert_eq!(tokenizer.encode(text), tokenizer.encode("café"));
+        assert_eq!(tokenizer.encode(text).len(), 1);
+    }
+    assert_eq!(tokenizer.encode("zq").len(), 2);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use tokenizers::Model;
 use tokenizers::models::bpe::BPE;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 
-use super::train::{byte_level_words, for_each_word};
+use super::words::for_each_word;
 use super::{TOTAL, Tokenizer};
 
 /// The number of values that 32 random bits can have.
@@ -37,24 +37,20 @@ struct Merge {
 }
 
 impl Merges {
-    /// Reads the merges of a model. The tokenizers library gives access to them only through the model's JSON.
+    /// Reads the merges of a model.
     pub(super) fn of(model: &BPE) -> Result<Self, String> {
-        #[derive(Deserialize)]
-        struct Written {
-            merges: Vec<(String, String)>,
-        }
-        let written: Written = serde_json::to_value(model)
-            .and_then(serde_json::from_value)
-            .map_err(|error| error.to_string())?;
         let id = |token: &str| {
             model
                 .token_to_id(token)
                 .ok_or(format!("the token {token} is missing"))
         };
-        let merges = written.merges.iter().enumerate().map(|(rank, (left, right))| {
-            let token = id(&format!("{left}{right}"))?;
-            Ok(((id(left)?, id(right)?), Merge { rank, token }))
-        });
+        let merges = written_merges(model)?
+            .into_iter()
+            .enumerate()
+            .map(|(rank, (left, right))| {
+                let token = id(&format!("{left}{right}"))?;
+                Ok(((id(&left)?, id(&right)?), Merge { rank, token }))
+            });
         let bytes = ByteLevel::alphabet().into_iter();
         Ok(Self {
             merges: merges.collect::<Result<_, String>>()?,
@@ -85,18 +81,32 @@ impl Merges {
     }
 }
 
+/// Returns the merges of a model, each with the two tokens that it joins. The tokenizers library gives access to them
+/// only through the model's JSON.
+pub(super) fn written_merges(model: &BPE) -> Result<Vec<(String, String)>, String> {
+    #[derive(Deserialize)]
+    struct Written {
+        merges: Vec<(String, String)>,
+    }
+    let written: Written = serde_json::to_value(model)
+        .and_then(serde_json::from_value)
+        .map_err(|error| error.to_string())?;
+    Ok(written.merges)
+}
+
 impl Tokenizer {
     /// Encodes `text` by BPE-dropout: in each step, every applicable merge is skipped with `probability`. A probability
     /// of 0 gives the tokens of [`Tokenizer::encode`], and a probability of 1 gives a token for each byte. Every result
-    /// decodes to `text`. A tokenizer that is not [`TokenizerKind::Bpe`](super::TokenizerKind::Bpe) has no merges to
-    /// skip, and the method then returns the tokens of [`Tokenizer::encode`].
+    /// decodes to the [normalised](Tokenizer::normalize) text. A tokenizer that is not
+    /// [`TokenizerKind::Bpe`](super::TokenizerKind::Bpe) has no merges to skip, and the method then returns the tokens
+    /// of [`Tokenizer::encode`].
     #[must_use]
     pub fn encode_with_dropout(&self, text: &str, probability: f64, random: &mut impl Rng) -> Vec<u32> {
-        let Some(merges) = &self.merges else {
+        let (Some(merges), Some(split)) = (&self.merges, self.inner.get_pre_tokenizer()) else {
             return self.encode(text);
         };
         let mut ids = Vec::new();
-        for_each_word(&byte_level_words(), text, |word| {
+        for_each_word(split, &self.normalize(text), |word| {
             ids.extend(merges.encode_word(word, probability, random));
         })
         .expect(TOTAL);

@@ -1,7 +1,11 @@
 //! Tokenizers, which turn text into token ids and back.
 
+mod alphabet;
 mod bpe_dropout;
+mod byte_level;
+mod normalization;
 mod train;
+mod words;
 
 use std::path::Path;
 
@@ -24,6 +28,10 @@ use crate::file::{read_text, write_file};
 use crate::sentence_pair::SentencePair;
 
 use bpe_dropout::Merges;
+use byte_level::byte_of;
+use words::byte_level_words;
+
+pub use normalization::{Normalization, Normalizer};
 
 /// The token that fills the rows of a batch up to their width.
 const PAD: &str = "<pad>";
@@ -65,7 +73,8 @@ pub enum TokenizerKind {
 ///
 /// A tokenizer of subwords, [`TokenizerKind::Bpe`] or [`TokenizerKind::Unigram`], splits text into words, each with the
 /// space before it, and cuts the bytes of each word into tokens. All 256 bytes are in the vocabulary, so that every
-/// text can be encoded without loss: `decode(&encode(text)) == text`.
+/// text can be encoded without loss: `decode(&encode(text)) == text`. If the tokenizer has a normalizer, the tokens are
+/// those of the normalised text: `decode(&encode(text)) == normalize(text)`.
 ///
 /// A [`TokenizerKind::Whitespace`] knows the words of its training text. Every other word becomes `<unk>`. Decoding
 /// puts a space between words. A piece that ends with the mark `@@` is joined to the next piece, without the mark and
@@ -144,10 +153,19 @@ impl Tokenizer {
     /// hundred times its memory.
     #[must_use]
     pub fn min_tokens(&self, text: &str) -> usize {
+        let text = self.normalize(text);
         match self.kind {
             TokenizerKind::Bpe | TokenizerKind::Unigram => text.len().div_ceil(self.longest_token),
             TokenizerKind::Whitespace => text.split_whitespace().count(),
         }
+    }
+
+    /// Returns whether a side of `pair` surely has more than `limit` tokens, by [`Tokenizer::min_tokens`].
+    #[must_use]
+    pub fn has_more_tokens(&self, pair: &SentencePair, limit: usize) -> bool {
+        [&pair.source, &pair.target]
+            .into_iter()
+            .any(|side| self.min_tokens(side) > limit)
     }
 
     /// Encodes both sides of sentence pairs on all cores, and ends each side with `</s>`. Returns the examples in the
@@ -281,9 +299,6 @@ impl Tokenizer {
 
     /// Checks the properties that this crate relies on, and computes the fields that `tokenizer.json` does not hold.
     fn new(mut inner: Inner) -> Result<Self, String> {
-        if inner.get_normalizer().is_some() {
-            return Err("its normalizer would change the text".to_owned());
-        }
         let id = |token: &str| {
             inner
                 .token_to_id(token)
@@ -350,28 +365,18 @@ impl Tokenizer {
     }
 }
 
-/// Returns the byte that a character stands for in byte-level vocabularies. A byte that is a visible character in
-/// Latin-1 is written as that character. The other bytes are written as the characters from U+0100 on, in the order of
-/// the bytes.
-fn byte_of(character: char) -> Option<u8> {
-    let is_seen = |byte: &u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
-    match u32::from(character) {
-        code @ 0..0x100 => u8::try_from(code).ok().filter(is_seen),
-        code => (0..=u8::MAX)
-            .filter(|byte| !is_seen(byte))
-            .nth(usize::try_from(code - 0x100).ok()?),
-    }
-}
-
 fn check_byte_level_parts(inner: &Inner) -> Result<(), String> {
-    // Since letters are split from punctuation, no subword spells a special token.
-    let splits_words = matches!(
-        inner.get_pre_tokenizer(),
-        Some(PreTokenizerWrapper::ByteLevel(split)) if split.use_regex && !split.add_prefix_space
-    );
+    // Since letters are split from other signs, no subword spells a special token.
+    let splits_words = match inner.get_pre_tokenizer() {
+        Some(PreTokenizerWrapper::ByteLevel(split)) => split.use_regex && !split.add_prefix_space,
+        Some(split) => *split == byte_level_words(),
+        None => false,
+    };
     if !splits_words {
         return Err(
-            "its pre_tokenizer must be ByteLevel with use_regex and without add_prefix_space".to_owned(),
+            "its pre_tokenizer must be the one that Attend writes for subwords, or ByteLevel with \
+                    use_regex and without add_prefix_space"
+                .to_owned(),
         );
     }
     match inner.get_decoder() {

@@ -3,27 +3,44 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use rayon::iter::{ParallelBridge, ParallelIterator};
-use tokenizers::models::TrainerWrapper;
-use tokenizers::models::bpe::{BPE, BpeTrainer};
+use tokenizers::ModelWrapper;
+use tokenizers::models::bpe::{BPE, BpeTrainer, Vocab};
 use tokenizers::models::unigram::{Unigram, UnigramTrainer};
 use tokenizers::models::wordlevel::WordLevel;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
-use tokenizers::{
-    AddedToken, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer, PreTokenizerWrapper,
-};
 
+use super::alphabet::{CharacterMerges, END, count_characters, frequent_characters, without_others};
+use super::bpe_dropout::written_merges;
+use super::byte_level::spell;
+use super::words::{byte_level_words, word_counts, words};
 use super::{BOS, EOS, Inner, PAD, Tokenizer, TokenizerKind, UNK, whitespace_decoder};
 use crate::error::DataError;
 
-/// The longest word, in bytes, that [`Tokenizer::train_unigram`] learns from. Learning from a word takes time and
-/// memory that grow with the square of its length, and longer words are not worth it.
-const MAX_WORD_LENGTH: usize = 1_000;
+/// The number of tokens in the smallest vocabulary of subwords: the special tokens and the bytes.
+const SMALLEST: usize = 3 + 256;
+
+/// How far the logarithm of the probability of a byte that never occurs in the training text lies below that of the
+/// least probable piece. sentencepiece takes the same number for unknown characters.
+const UNSEEN_BYTE: f64 = 10.0;
+
+/// How much more probable the tokenizers library makes each character that occurs within other pieces only than the one
+/// before it, in an order that changes from run to run.
+const STEP: f64 = 0.000_1;
+
+/// How many pieces the tokenizers library learns at least, beyond the characters. It never ends if it has to learn fewer
+/// pieces than there are characters.
+const SPARE: usize = 16;
+
+/// The maximum number of characters in a piece of a unigram model, as in sentencepiece.
+const LONGEST_PIECE: usize = 16;
 
 impl Tokenizer {
     /// The default number of tokens in a vocabulary of subwords.
     pub const DEFAULT_VOCAB_SIZE: usize = 8_000;
+
+    /// The number of bytes that no subword exceeds: those of 64 characters with 30 marks.
+    pub const LONGEST_SUBWORD: usize = (64 + 30) * 4;
 
     /// Learns a vocabulary of at most `vocab_size` tokens from `lines` of both languages. If `vocab_size` is `None`, a
     /// vocabulary of subwords has at most [`Tokenizer::DEFAULT_VOCAB_SIZE`] tokens, and a vocabulary of words has all
@@ -46,7 +63,8 @@ impl Tokenizer {
     }
 
     /// Learns a byte-pair encoding. The vocabulary has the special tokens (`<pad>` 0, `<s>` 1, `</s>` 2), the 256
-    /// bytes, and then merges of pairs that occur at least twice. The same lines always give the same tokenizer.
+    /// bytes, then the merges of bytes that spell frequent characters, in at most half of the room that is left, and
+    /// then merges of pairs of tokens that occur at least twice. The same lines always give the same tokenizer.
     ///
     /// # Errors
     /// Returns [`DataError::VocabularyTooSmall`] if `vocab_size` is below 259, and [`DataError::TrainTokenizer`] if the
@@ -55,24 +73,51 @@ impl Tokenizer {
         lines: impl Iterator<Item = S> + Send,
         vocab_size: usize,
     ) -> Result<Self, DataError> {
-        check_vocab_size(vocab_size, ByteLevel::alphabet().len() + 3)?;
-        let mut trainer: TrainerWrapper = BpeTrainer::builder()
-            .vocab_size(vocab_size)
+        check_vocab_size(vocab_size, SMALLEST)?;
+        let words = word_counts(&words(), lines).map_err(train_error)?;
+        let characters = frequent_characters(&words);
+        let CharacterMerges {
+            characters,
+            mut merges,
+        } = CharacterMerges::new(&characters, (vocab_size - SMALLEST) / 2);
+        let words = without_others(words, &characters);
+
+        let trainer = BpeTrainer::builder()
+            .vocab_size(count_characters(&words) + vocab_size - SMALLEST - merges.len())
             .min_frequency(2)
-            .special_tokens([PAD, BOS, EOS].map(|token| AddedToken::from(token, true)).into())
-            .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
             .show_progress(false)
+            .build();
+        let words = words.into_iter().map(|(word, count)| (word.into(), count));
+        let mut trained = BPE::default();
+        trainer
+            .do_train(&words.collect(), &mut trained)
+            .map_err(train_error)?;
+        let learnt = written_merges(&trained).map_err(train_error)?;
+        merges.extend(learnt.iter().map(|(left, right)| (spell(left), spell(right))));
+
+        let mut bytes: Vec<char> = ByteLevel::alphabet().into_iter().collect();
+        bytes.sort_unstable();
+        let special = [PAD, BOS, EOS].into_iter().map(str::to_owned);
+        let tokens = special
+            .chain(bytes.iter().map(char::to_string))
+            .chain(merges.iter().map(|(left, right)| format!("{left}{right}")));
+        // Two merges may give the same token.
+        let mut vocab = HashMap::new();
+        for token in tokens {
+            let id = vocab.len() as u32;
+            vocab.entry(token).or_insert(id);
+        }
+        let model = BPE::builder()
+            .vocab_and_merges(vocab.into_iter().collect::<Vocab>(), merges)
             .build()
-            .into();
-        let mut inner = byte_level(BPE::default());
-        inner.train(&mut trainer, lines).map_err(train_error)?;
-        Self::new(inner).map_err(train_error)
+            .map_err(train_error)?;
+        Self::new(byte_level(model)).map_err(train_error)
     }
 
     /// Learns a unigram model by expectation maximisation (Kudo, 2018). It begins with the substrings of words, and
-    /// drops the least useful pieces until `vocab_size` are left. The vocabulary has the special tokens (`<pad>` 0,
-    /// `<s>` 1, `</s>` 2), and then the pieces by their probability, the 256 bytes among them. The same lines always
-    /// give the same tokenizer.
+    /// drops the least useful pieces until `vocab_size` are left. Rare characters have no piece, and are spelt in bytes.
+    /// The vocabulary has the special tokens (`<pad>` 0, `<s>` 1, `</s>` 2), and then the pieces by their probability,
+    /// the 256 bytes among them. The same lines always give the same tokenizer.
     ///
     /// # Errors
     /// Returns [`DataError::VocabularyTooSmall`] if `vocab_size` is below 259, and [`DataError::TrainTokenizer`] if the
@@ -81,43 +126,22 @@ impl Tokenizer {
         lines: impl Iterator<Item = S> + Send,
         vocab_size: usize,
     ) -> Result<Self, DataError> {
-        let bytes = ByteLevel::alphabet();
-        check_vocab_size(vocab_size, bytes.len() + 3)?;
-        let mut words = word_counts(&byte_level_words(), lines)?;
-        words.retain(|word, _| word.len() <= MAX_WORD_LENGTH);
-        // Training drops pieces that are not used. Each byte is used at least once, as a word of its own.
-        for byte in &bytes {
-            *words.entry(byte.to_string()).or_default() += 1;
+        check_vocab_size(vocab_size, SMALLEST)?;
+        let words = word_counts(&words(), lines).map_err(train_error)?;
+        let characters = frequent_characters(&words);
+        let characters = characters.into_iter().take((vocab_size - SMALLEST) / 2).collect();
+        let words = without_others(words, &characters);
+
+        let mut pieces = HashMap::new();
+        if !words.is_empty() {
+            let ascii = count_characters(&words) - characters.len();
+            pieces = learn_pieces(words, vocab_size - SMALLEST + ascii)?;
         }
-        let mut words: Vec<(String, u32)> = words
-            .into_iter()
-            .map(|(word, count)| (word, u32::try_from(count).unwrap_or(u32::MAX)))
-            .collect();
-        words.sort_unstable();
-
-        let trainer = UnigramTrainer::builder()
-            .vocab_size(u32::try_from(vocab_size).unwrap_or(u32::MAX))
-            .show_progress(false)
-            .build()
-            .map_err(train_error)?;
-        // The library divides its sums among the threads. One thread is used, because the rounding of the scores would
-        // depend on the number of threads.
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(1)
-            .build()
-            .map_err(train_error)?;
-        let mut trained = Unigram::default();
-        pool.install(|| trainer.do_train(words, &mut trained))
-            .map_err(train_error)?;
-
-        let is_byte = |piece: &str| piece.chars().count() == 1;
-        let mut pieces: Vec<(String, f64)> = trained.iter().cloned().collect();
-        // Bytes first, to keep them all; then by probability, and by name where probabilities are equal.
-        pieces.sort_by(|(left, left_score), (right, right_score)| {
-            let by_score = right_score.total_cmp(left_score).then_with(|| left.cmp(right));
-            is_byte(right).cmp(&is_byte(left)).then(by_score)
-        });
-        pieces.truncate(vocab_size - 3);
+        let lowest = pieces.values().copied().fold(0.0, f64::min);
+        for byte in ByteLevel::alphabet() {
+            pieces.entry(byte.to_string()).or_insert(lowest - UNSEEN_BYTE);
+        }
+        let mut pieces: Vec<(String, f64)> = pieces.into_iter().collect();
         pieces.sort_by(|(left, left_score), (right, right_score)| {
             right_score.total_cmp(left_score).then_with(|| left.cmp(right))
         });
@@ -142,7 +166,10 @@ impl Tokenizer {
         let vocab_size = vocab_size.unwrap_or(usize::MAX);
         check_vocab_size(vocab_size, special.len() + 1)?;
         let split = WhitespaceSplit.into();
-        let mut words: Vec<(String, u64)> = word_counts(&split, lines)?.into_iter().collect();
+        let mut words: Vec<(String, u64)> = word_counts(&split, lines)
+            .map_err(train_error)?
+            .into_iter()
+            .collect();
         words.sort_unstable_by(|(left, left_count), (right, right_count)| {
             (Reverse(left_count), left).cmp(&(Reverse(right_count), right))
         });
@@ -166,6 +193,54 @@ impl Tokenizer {
     }
 }
 
+/// Learns at most `size` pieces, spelt in bytes, with the logarithms of their probabilities. All characters of `words`
+/// are among them; there must be at most `size`.
+fn learn_pieces(words: HashMap<String, u64>, size: usize) -> Result<HashMap<String, f64>, DataError> {
+    let characters = count_characters(&words);
+    // The library begins with the strings that are repeated in the list of words and are followed by different
+    // characters. At the end of a word, NUL follows, which belongs to no piece. A word that is listed twice, once with
+    // another character after it, is therefore among the first pieces as a whole.
+    let listed = words.into_iter().flat_map(|(word, count)| {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        let ended = (count > 1).then(|| (format!("{word}{END}"), 1));
+        let others = count - u32::from(ended.is_some());
+        ended.into_iter().chain([(word, others)])
+    });
+    let mut words: Vec<(String, u32)> = listed.collect();
+    words.sort_unstable();
+    // One piece more, since END is one.
+    let trainer = UnigramTrainer::builder()
+        .vocab_size(u32::try_from(size.max(characters + SPARE) + 1).unwrap_or(u32::MAX))
+        .max_piece_length(LONGEST_PIECE)
+        .show_progress(false)
+        .build()
+        .map_err(train_error)?;
+    // The library divides its sums among the threads. One thread is used, because the rounding of the scores would
+    // depend on the number of threads.
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build()
+        .map_err(train_error)?;
+    let mut trained = Unigram::default();
+    pool.install(|| trainer.do_train(words, &mut trained))
+        .map_err(train_error)?;
+    let lowest = trained.iter().map(|(_, score)| *score).fold(0.0, f64::min);
+    let is_rare = |score: f64| score <= lowest + characters as f64 * STEP;
+    let is_character = |piece: &str| piece.chars().count() == 1;
+    let pieces = trained.iter().filter(|(piece, _)| !piece.contains(END));
+    let pieces = pieces.map(|(piece, score)| {
+        let is_lowest = is_character(piece) && is_rare(*score);
+        (piece.as_str(), if is_lowest { lowest } else { *score })
+    });
+    let mut pieces: Vec<(&str, f64)> = pieces.collect();
+    pieces.sort_by(|(left, left_score), (right, right_score)| {
+        let by_score = right_score.total_cmp(left_score).then_with(|| left.cmp(right));
+        is_character(right).cmp(&is_character(left)).then(by_score)
+    });
+    let pieces = pieces.into_iter().take(size);
+    Ok(pieces.map(|(piece, score)| (spell(piece), score)).collect())
+}
+
 fn check_vocab_size(vocab_size: usize, smallest: usize) -> Result<(), DataError> {
     if vocab_size < smallest {
         return Err(DataError::VocabularyTooSmall { vocab_size, smallest });
@@ -179,50 +254,9 @@ fn train_error(error: impl ToString) -> DataError {
     }
 }
 
-fn byte_level(model: impl Into<tokenizers::ModelWrapper>) -> Inner {
+fn byte_level(model: impl Into<ModelWrapper>) -> Inner {
     let mut inner = Inner::new(model.into());
     inner.with_pre_tokenizer(Some(byte_level_words()));
     inner.with_decoder(Some(ByteLevel::default().add_prefix_space(false)));
     inner
-}
-
-/// Makes the pre-tokenizer that splits text into words, and writes each byte of a word as the character that stands for
-/// the byte.
-pub(super) fn byte_level_words() -> PreTokenizerWrapper {
-    ByteLevel::default().add_prefix_space(false).into()
-}
-
-/// Counts the words that `split` finds in `lines`.
-fn word_counts<S: AsRef<str> + Send>(
-    split: &PreTokenizerWrapper,
-    lines: impl Iterator<Item = S> + Send,
-) -> Result<HashMap<String, u64>, DataError> {
-    lines
-        .par_bridge()
-        .try_fold(HashMap::new, |mut counts, line| {
-            for_each_word(split, line.as_ref(), |word| {
-                *counts.entry(word.to_owned()).or_default() += 1
-            })?;
-            Ok(counts)
-        })
-        .try_reduce(HashMap::new, |mut counts, more| {
-            for (word, count) in more {
-                *counts.entry(word).or_default() += count;
-            }
-            Ok(counts)
-        })
-        .map_err(|error: tokenizers::Error| train_error(error))
-}
-
-/// Calls `visit` with each word that `split` finds in `text`, in order.
-pub(super) fn for_each_word(
-    split: &PreTokenizerWrapper,
-    text: &str,
-    visit: impl FnMut(&str),
-) -> tokenizers::Result<()> {
-    let mut words = PreTokenizedString::from(text);
-    split.pre_tokenize(&mut words)?;
-    let splits = words.get_splits(OffsetReferential::Original, OffsetType::None);
-    splits.into_iter().map(|(word, _, _)| word).for_each(visit);
-    Ok(())
 }

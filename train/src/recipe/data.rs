@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use attend_data::{Cleaning, ParallelText, TokenizerKind};
+use attend_data::{Cleaning, Normalization, ParallelText, TokenizerKind};
 use attend_infer::metric::BleuTokenizer;
 use attend_infer::{Language, Languages};
 use attend_model::bounds;
@@ -40,6 +40,14 @@ pub struct DataSettings {
     /// `bpe`, or the kind of the model that the run starts from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<TokenizerKind>,
+    /// How text is normalised before it is cut into tokens, in training and in translating: a list of the steps `nfc`,
+    /// `nfkc`, `whitespace` and `quotes`, in their order. References, with which translations are compared, stay as they
+    /// are. Default: no step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub normalization: Vec<Normalization>,
+    /// The share of the training pairs, in [0, 1], that are also trained on in capital letters. Default 0.
+    #[serde(default)]
+    pub capitals: f64,
     /// The maximum number of tokens in the joint vocabulary. Default 8000 subwords, or with `whitespace` all words of
     /// the training text, or the number of tokens of the model that the run starts from.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -153,6 +161,9 @@ impl DataSettings {
         }
         if !(0.0..=1.0).contains(&self.bpe_dropout) {
             return OutOfRange::of("data.bpe_dropout", "must lie in [0, 1]");
+        }
+        if !(0.0..=1.0).contains(&self.capitals) {
+            return OutOfRange::of("data.capitals", "must lie in [0, 1]");
         }
         if let Some(kind) = self.tokenizer
             && self.bpe_dropout > 0.0

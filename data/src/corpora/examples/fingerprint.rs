@@ -29,24 +29,7 @@ pub(super) fn fingerprint(
     hash.field(&serde_json::to_vec(cleaning).expect("numbers and names always serialize"));
     hash.field(tokenizer.to_json().as_bytes());
     hash.field(&serde_json::to_vec(filter).expect("numbers always serialize"));
-    match text {
-        ParallelText::Files { source, target } => {
-            hash.field(b"files");
-            hash.file(source)?;
-            hash.file(target)?;
-        }
-        ParallelText::Tsv(path) => {
-            hash.field(b"tsv");
-            hash.file(path)?;
-        }
-        ParallelText::Memory { pairs, .. } => {
-            hash.field(b"pairs");
-            for pair in pairs {
-                hash.field(pair.source.as_bytes());
-                hash.field(pair.target.as_bytes());
-            }
-        }
-    }
+    hash.text(text)?;
     let sum = hash.0.finalize();
     Ok(sum[..16].iter().map(|byte| format!("{byte:02x}")).collect())
 }
@@ -59,6 +42,34 @@ impl ContentHash {
     fn field(&mut self, bytes: &[u8]) {
         self.0.update((bytes.len() as u64).to_le_bytes());
         self.0.update(bytes);
+    }
+
+    /// Adds the pairs of a text, or the files that hold them.
+    fn text(&mut self, text: &ParallelText) -> Result<(), DataError> {
+        match text {
+            ParallelText::Files { source, target } => {
+                self.field(b"files");
+                self.file(source)?;
+                self.file(target)?;
+            }
+            ParallelText::Tsv(path) => {
+                self.field(b"tsv");
+                self.file(path)?;
+            }
+            ParallelText::Memory { pairs, .. } => {
+                self.field(b"pairs");
+                for pair in pairs {
+                    self.field(pair.source.as_bytes());
+                    self.field(pair.target.as_bytes());
+                }
+            }
+            ParallelText::Capitals { text, share } => {
+                self.field(b"capitals");
+                self.field(&share.to_le_bytes());
+                self.text(text)?;
+            }
+        }
+        Ok(())
     }
 
     /// Adds the content of a file, and the ending of its name, which decides how the content is read.

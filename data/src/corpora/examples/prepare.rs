@@ -19,6 +19,9 @@ use crate::tokenizer::Tokenizer;
 /// The number of pairs that are encoded together. It keeps all cores busy, and takes little memory.
 const CHUNK: usize = 8_192;
 
+/// The number of bytes of text at which a chunk is full, however few pairs it has.
+const CHUNK_BYTES: usize = 16 << 20;
+
 /// The number of tokens at which a shard is full. Preparing holds one shard in memory. With shards of this size, a
 /// large corpus has few files.
 const SHARD_TOKENS: u32 = 1 << 24;
@@ -131,11 +134,16 @@ fn encode(
             pairs.counts()
         });
         for chunk in chunks {
-            let (examples, counts) = filter.apply(tokenizer.encode_pairs(&chunk?));
+            // A pair that is surely too long is not encoded, which would take a hundred times its memory.
+            let is_too_long =
+                |pair: &SentencePair| tokenizer.has_more_tokens(pair, filter.max_length.saturating_sub(1));
+            let (too_long, pairs): (Vec<_>, Vec<_>) = chunk?.into_iter().partition(is_too_long);
+            let (examples, counts) = filter.apply(tokenizer.encode_pairs(&pairs));
             for example in &examples {
                 writer.push(example)?;
             }
             filtered += counts;
+            filtered.too_long += too_long.len();
             progress(Progress::Pairs(filtered.read()));
         }
         let cleaned = reader.join().expect("reading and cleaning do not panic");
@@ -146,6 +154,14 @@ fn encode(
 fn next_chunk(
     pairs: &mut impl Iterator<Item = Result<SentencePair, DataError>>,
 ) -> Result<Option<Vec<SentencePair>>, DataError> {
-    let chunk: Vec<SentencePair> = pairs.take(CHUNK).collect::<Result<_, _>>()?;
+    let mut chunk: Vec<SentencePair> = Vec::new();
+    let mut bytes = 0;
+    while chunk.len() < CHUNK && bytes < CHUNK_BYTES {
+        let Some(pair) = pairs.next().transpose()? else {
+            break;
+        };
+        bytes += pair.source.len() + pair.target.len();
+        chunk.push(pair);
+    }
     Ok((!chunk.is_empty()).then_some(chunk))
 }

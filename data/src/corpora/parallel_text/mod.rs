@@ -14,7 +14,7 @@ use pairs::Pairs;
 
 /// The source of the sentence pairs of a corpus: files or memory. Files are read pair by pair, so that a corpus may be
 /// larger than the memory. Compressed files are decompressed, as by [`Lines`](crate::Lines).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum ParallelText {
     /// Two files in which sentence n of one translates sentence n of the other. Each file has one sentence on each
     /// line. If its name ends in `.sgm`, it has one sentence in each `<seg id="…">` tag. Two `.sgm` files must have the
@@ -34,6 +34,14 @@ pub enum ParallelText {
         /// The pairs.
         pairs: Vec<SentencePair>,
     },
+    /// Pairs of another text in capital letters: both sides as [`str::to_uppercase`] writes them. Pairs without a letter
+    /// that has a capital are left out.
+    Capitals {
+        /// The other text.
+        text: Box<Self>,
+        /// The share of the pairs of `text` that are taken, in [0, 1]. They are spread evenly over the text.
+        share: f64,
+    },
 }
 
 impl ParallelText {
@@ -49,6 +57,7 @@ impl ParallelText {
                 .to_string_lossy()
                 .into_owned(),
             Self::Memory { name, .. } => name.clone(),
+            Self::Capitals { text, .. } => text.name() + " in capitals",
         }
     }
 
@@ -142,6 +151,7 @@ impl ParallelText {
             }
             Self::Tsv(path) => Pairs::of_tsv(path),
             Self::Memory { pairs, .. } => Ok(Pairs::of_memory(pairs)),
+            Self::Capitals { text, share } => Ok(Pairs::in_capitals(text.open()?, *share)),
         }
     }
 }

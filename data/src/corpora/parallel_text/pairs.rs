@@ -19,9 +19,18 @@ pub(crate) struct Pairs<'a> {
 }
 
 enum Reader<'a> {
-    Files { source: Sentences, target: Sentences },
+    Files {
+        source: Sentences,
+        target: Sentences,
+    },
     Tsv(Lines),
     Memory(slice::Iter<'a, SentencePair>),
+    Capitals {
+        pairs: Box<Pairs<'a>>,
+        share: f64,
+        /// The number of pairs read so far from `pairs`.
+        read: u64,
+    },
 }
 
 impl<'a> Pairs<'a> {
@@ -38,6 +47,14 @@ impl<'a> Pairs<'a> {
 
     pub(super) fn of_memory(pairs: &'a [SentencePair]) -> Self {
         Self::new(Reader::Memory(pairs.iter()))
+    }
+
+    pub(super) fn in_capitals(pairs: Self, share: f64) -> Self {
+        Self::new(Reader::Capitals {
+            pairs: pairs.into(),
+            share,
+            read: 0,
+        })
     }
 
     fn new(reader: Reader<'a>) -> Self {
@@ -60,6 +77,7 @@ impl Iterator for Pairs<'_> {
             Reader::Files { source, target } => (next_of_two(source, target), source.path()),
             Reader::Tsv(lines) => (next_of_tsv(lines), lines.path()),
             Reader::Memory(pairs) => return pairs.next().map(|pair| Ok(on_single_lines(pair))),
+            Reader::Capitals { pairs, share, read } => return next_in_capitals(pairs, *share, read),
         };
         let pair = match pair {
             Ok(None) if self.read == 0 => Err(DataError::EmptyCorpus {
@@ -78,6 +96,32 @@ fn on_single_lines(pair: &SentencePair) -> SentencePair {
     SentencePair {
         source: single_line(&pair.source).into_owned(),
         target: single_line(&pair.target).into_owned(),
+    }
+}
+
+fn next_in_capitals(
+    pairs: &mut Pairs,
+    share: f64,
+    read: &mut u64,
+) -> Option<Result<SentencePair, DataError>> {
+    loop {
+        let pair = match pairs.next()? {
+            Ok(pair) => pair,
+            Err(error) => return Some(Err(error)),
+        };
+        // The number of the first n pairs that are taken.
+        let taken = |n: u64| (n as f64 * share) as u64;
+        *read += 1;
+        if taken(*read) == taken(*read - 1) {
+            continue;
+        }
+        let capitals = SentencePair {
+            source: pair.source.to_uppercase(),
+            target: pair.target.to_uppercase(),
+        };
+        if capitals != pair {
+            return Some(Ok(capitals));
+        }
     }
 }
 

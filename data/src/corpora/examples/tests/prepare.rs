@@ -225,10 +225,16 @@ fn what_is_prepared_is_reused_until_something_changes() {
         let other = fingerprint(&text, &cleaning, &tokenizer_of_300, &FILTER).unwrap();
         assert!(!output.join(other).exists(), "{cleaning:?}");
     }
+    for share in [0.5, 0.6] {
+        let text = text.clone().into();
+        let capitals = ParallelText::Capitals { text, share };
+        assert!(prepare(&capitals, &tokenizer_of_300, &FILTER));
+        assert!(!prepare(&capitals, &tokenizer_of_300, &FILTER));
+    }
     let line = fs::read_to_string(&target).unwrap();
     fs::write(&target, line.replacen(' ', "x", 1)).unwrap();
     assert!(prepare(&text, &tokenizer_of_300, &FILTER));
-    assert_eq!(fs::read_dir(&output).unwrap().count(), 6);
+    assert_eq!(fs::read_dir(&output).unwrap().count(), 8);
 }
 
 #[test]
@@ -419,4 +425,22 @@ fn a_corpus_of_which_nothing_is_kept_is_empty() {
     };
     assert_eq!(examples.cleaned, expected);
     assert_eq!(examples.filtered, FilterCounts::default());
+}
+
+/// Encoded, these 64 lines would take more than 6 GB of memory at once.
+#[test]
+fn lines_that_are_surely_too_long_are_counted_and_not_encoded() {
+    let folder = TempDir::new().unwrap();
+    let long = |number: usize| SentencePair {
+        source: format!("{number}").repeat(1_000_000),
+        target: "short".to_owned(),
+    };
+    let pairs = (100..164).map(long).chain([SentencePair {
+        source: "house".to_owned(),
+        target: "Straße".to_owned(),
+    }]);
+    let text = memory(pairs.collect());
+    let (examples, _) = prepare(folder.path(), &text, &tokenizer(300), &FILTER);
+    assert_eq!(examples.len(), 1);
+    assert_eq!(examples.report().filtered.too_long, 64);
 }
