@@ -9,7 +9,7 @@ mod training;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use attend_data::{Tokenizer, read_text};
+use attend_data::{Normalizer, Tokenizer, read_text};
 use attend_infer::ModelFolder;
 use attend_infer::search::SearchOptions;
 use attend_model::TransformerConfig;
@@ -157,8 +157,8 @@ impl Recipe {
         }
     }
 
-    /// Takes from the model folder that the run starts from what the recipe leaves out: the shape, and the kind and the
-    /// size of the vocabulary.
+    /// Takes from the model folder that the run starts from what the recipe leaves out: the shape, the kind and the
+    /// size of the vocabulary, and the languages.
     ///
     /// # Errors
     ///
@@ -180,9 +180,17 @@ impl Recipe {
             let asked = format!("data.vocab_size = {asked}");
             return Err(other((asked, vocab_size.to_string())));
         }
+        let steps = &self.data.normalization;
+        let normalized = |tokenizer: Tokenizer| tokenizer.with_normalizer(Normalizer::new(steps)).to_json();
+        if !steps.is_empty() && normalized(initial.tokenizer.clone()) != initial.tokenizer.to_json() {
+            let names: Vec<String> = steps.iter().map(|step| format!("\"{step}\"")).collect();
+            let asked = format!("data.normalization = [{}]", names.join(", "));
+            return Err(other((asked, "another normalizer".to_owned())));
+        }
         self.model.complete(&initial.config);
         self.data.tokenizer = Some(kind);
         self.data.vocab_size = Some(vocab_size);
+        self.data.complete_languages(&initial.languages);
         self.check()
     }
 
@@ -193,6 +201,7 @@ impl Recipe {
             self.model.complete(saved.model.shape());
             self.data.tokenizer = self.data.tokenizer.or(saved.data.tokenizer);
             self.data.vocab_size = self.data.vocab_size.or(saved.data.vocab_size);
+            self.data.complete_languages(&saved.data.languages());
         }
     }
 

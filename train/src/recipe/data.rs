@@ -138,6 +138,13 @@ fn default_max_ratio() -> f32 {
 }
 
 impl DataSettings {
+    /// Takes from `languages` those that the recipe does not name.
+    pub(super) fn complete_languages(&mut self, languages: &Languages) {
+        let Languages { source, target } = languages;
+        self.source_language = self.source_language.take().or_else(|| source.clone());
+        self.target_language = self.target_language.take().or_else(|| target.clone());
+    }
+
     /// Returns the languages that the recipe names.
     pub(crate) fn languages(&self) -> Languages {
         Languages {

@@ -133,6 +133,7 @@ impl ParallelText {
             }
             Self::Tsv(path) => check_rereadable(path),
             Self::Memory { .. } => Ok(()),
+            Self::Capitals { text, .. } => text.check_rereadable(),
         }
     }
 
