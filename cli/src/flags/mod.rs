@@ -2,6 +2,8 @@
 
 mod compute;
 mod device;
+mod file;
+mod metrics;
 mod search;
 mod text;
 
@@ -9,5 +11,7 @@ pub use compute::avoid_huge_pages;
 pub(crate) use compute::{ComputeOptions, WorkerCount};
 pub use device::DeviceOption;
 pub(crate) use device::DevicesOption;
+pub(crate) use file::input_file;
+pub(crate) use metrics::{MetricFlags, MetricName};
 pub(crate) use search::SearchFlags;
 pub(crate) use text::{LineOptions, TextFlags};
