@@ -42,6 +42,10 @@ impl Hint for DataError {
             Self::LongLine { .. } => "check that the file is text, and break it into lines",
             Self::Columns { .. } => "write one pair a line: source sentence, tab, target sentence",
             Self::Segment { .. } => "write each segment on a line of its own",
+            Self::Xml { .. } => "fetch the file again, or write its sentences into a text file, one a line",
+            Self::NoReferences { .. } => {
+                "name a file with the references, such as the .ref.xml of the same test set"
+            }
             Self::UnequalSegments { .. } => {
                 "the two files must be the source and the reference of the same test set"
             }

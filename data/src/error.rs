@@ -112,7 +112,25 @@ pub enum DataError {
         /// The number of the line, counted from one.
         line: usize,
     },
-    /// Two `.sgm` files pair segments of different ids.
+    /// An `.xml` file is not well formed.
+    #[cfg(feature = "corpora")]
+    #[error("{}, line {line} is not well-formed XML: {reason}", path.display())]
+    Xml {
+        /// The `.xml` file.
+        path: PathBuf,
+        /// The number of the line, counted from one.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An `.xml` file has no references.
+    #[cfg(feature = "corpora")]
+    #[error("{} has no references: there is no <seg> in a <ref> of a <doc>", path.display())]
+    NoReferences {
+        /// The `.xml` file.
+        path: PathBuf,
+    },
+    /// Two `.sgm` or `.xml` files pair segments of different ids.
     #[cfg(feature = "corpora")]
     #[error(
         "{}, line {source_line} is segment {source_id}, but {}, line {target_line} is segment {target_id}",

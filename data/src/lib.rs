@@ -56,7 +56,7 @@ pub use batch::{Batch, Example, Lengths, Padding, TokenMatrix};
 #[cfg(feature = "corpora")]
 pub use corpora::{
     BatchPlan, Batches, BpeDropout, Cleaning, Examples, Filter, Lines, Mixture, ParallelText, Position,
-    PreparationReport, Progress, is_compressed, read_lines,
+    PreparationReport, Progress, References, is_compressed, read_lines,
 };
 pub use error::DataError;
 pub use file::{OutputFile, located, read_text, sync_folder, write_file};

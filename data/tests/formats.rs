@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use attend_data::{
-    Cleaning, DataError, Lines, ParallelText, SentencePair, is_compressed, read_lines, read_text,
+    Cleaning, DataError, Lines, ParallelText, References, SentencePair, is_compressed, read_lines, read_text,
 };
 use bzip2::write::BzEncoder;
 use flate2::Compression;
@@ -283,6 +283,111 @@ fn sgm_files_hold_a_sentence_in_each_segment() {
     assert_eq!(files(&source, compressed).read_all().unwrap(), expected);
     let plain = file(&folder, "ref.de", "eins\nzwei\ndrei\n");
     assert_eq!(files(&source, plain).read_all().unwrap(), expected);
+}
+
+const TEST_SET_XML: &str = r#"<?xml version='1.0' encoding='utf-8'?>
+<dataset id="newstest2021.en-de">
+  <doc id="letters" origlang="en">
+    <src lang="en"><p>
+      <seg id="1">Dear Anna &amp; Ben,</seg>
+      <seg id="2">3 &lt; 4, it&apos;s
+        true &#228;.</seg></p>
+      <p><seg id="3">Nobody translates this.</seg></p>
+    </src>
+    <ref lang="de" translator="A">
+      <p><seg id="1">Liebe Anna, lieber Ben,</seg><seg id="2">3 &lt; 4, das stimmt.</seg></p>
+    </ref>
+    <ref lang="de" translator="B">
+      <p><seg id="2"><![CDATA[3 < 4 ist wahr.]]></seg><seg id="1"></seg></p>
+    </ref>
+    <hyp lang="de" system="one">
+      <p><seg id="1">Teure Anna,</seg><seg id="2">3 &lt; 4</seg><seg id="3">Niemand.</seg></p>
+    </hyp>
+  </doc>
+  <doc id="puns" origlang="en" testsuite="puns">
+    <src lang="en"><seg id="1">Not scored.</seg></src>
+    <ref lang="de" translator="A"><seg id="1">Nicht gewertet.</seg></ref>
+  </doc>
+  <doc id="news" origlang="de">
+    <src lang="en"><p><seg id="1">Rain.</seg></p></src>
+    <ref lang="de" translator="A"><p><seg id="1">Regen.</seg></p></ref>
+    <hyp lang="de" system="one"><p><seg id="1">Es regnet.</seg></p></hyp>
+  </doc>
+</dataset>
+"#;
+
+/// The sentences are those that sacreBLEU 2.6.0 takes from the file.
+#[test]
+fn xml_files_hold_the_sides_of_a_test_set() {
+    let folder = TempDir::new().unwrap();
+    let xml = file(&folder, "newstest2021.en-de.xml", TEST_SET_XML);
+    let sources = ["Dear Anna & Ben,", "3 < 4, it's true ä.", "Rain."];
+    let of_a = ["Liebe Anna, lieber Ben,", "3 < 4, das stimmt.", "Regen."];
+    let of_b = ["", "3 < 4 ist wahr.", ""];
+    let pairs: Vec<SentencePair> = sources
+        .iter()
+        .zip(of_a)
+        .map(|(source, target)| pair(source, target))
+        .collect();
+    assert_eq!(files(&xml, &xml).read_all().unwrap(), pairs);
+
+    let compressed = file(&folder, "test.XML.gz", compress("gz", TEST_SET_XML.as_bytes()));
+    let read = References::of_sources(&compressed, &[&xml]).unwrap();
+    assert_eq!(read.sentences, sources);
+    assert_eq!(read.references, [of_a, of_b]);
+    let read = References::of_translations(&xml, &[&xml]).unwrap();
+    assert_eq!(read.sentences, ["Teure Anna,", "3 < 4", "Es regnet."]);
+
+    // Beside files with a sentence a line, of which there may be several.
+    let lines = file(&folder, "more.de", "eins\nzwei\ndrei\n");
+    let read = References::of_sources(&lines, &[&lines, &xml]).unwrap();
+    assert_eq!(read.references[0], ["eins", "zwei", "drei"]);
+    assert_eq!(read.references[1..], [of_a, of_b]);
+}
+
+#[test]
+fn an_xml_file_that_cannot_be_used_is_named() {
+    let folder = TempDir::new().unwrap();
+    let xml = file(&folder, "good.xml", TEST_SET_XML);
+    let broken = file(&folder, "broken.xml", "<dataset>\n<doc id=\"1\">\n</dataset>\n");
+    let message = files(&xml, broken).read_all().unwrap_err().to_string();
+    assert!(
+        message.contains("broken.xml, line 3 is not well-formed XML"),
+        "{message}"
+    );
+    let without = file(
+        &folder,
+        "source.xml",
+        "<doc id=\"1\"><src><seg id=\"1\">a</seg></src></doc>",
+    );
+    let message = References::of_sources(&without, &[&without])
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("source.xml has no references"), "{message}");
+    let other = file(
+        &folder,
+        "other.xml",
+        TEST_SET_XML.replace("\"letters\"", "\"letter\""),
+    );
+    let message = References::of_sources(&xml, &[&other]).unwrap_err().to_string();
+    assert!(
+        message.contains("good.xml, line 5 is segment 1 of letters"),
+        "{message}"
+    );
+    assert!(
+        message.contains("other.xml, line 5 is segment 1 of letter"),
+        "{message}"
+    );
+    let short = file(&folder, "short.de", "eins\n");
+    let message = References::of_sources(&xml, &[&short]).unwrap_err().to_string();
+    assert!(
+        message.contains("good.xml has 3 sentences") && message.contains("short.de has 1"),
+        "{message}"
+    );
+    let none: [&str; 0] = [];
+    let empty = file(&folder, "empty.xml", "<dataset/>");
+    let message = References::of_sources(&empty, &none).unwrap_err().to_string();
+    assert!(message.contains("empty.xml is empty"), "{message}");
 }
 
 #[test]

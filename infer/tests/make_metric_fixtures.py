@@ -1,6 +1,7 @@
 """Writes fixtures/metric.json: texts made up here, and the scores that sacreBLEU gives them.
 
-Needs sacrebleu 2.6.0 (`pip install sacrebleu==2.6.0`). The same texts come out of every run:
+Needs sacrebleu 2.6.0 (`pip install sacrebleu==2.6.0`) and numpy 2, whose single-precision numbers sacrebleu resamples
+with. The same texts come out of every run:
 
     python infer/tests/make_metric_fixtures.py
 """
@@ -10,7 +11,8 @@ import random
 from pathlib import Path
 
 import sacrebleu
-from sacrebleu.metrics import BLEU, CHRF
+from sacrebleu.metrics import BLEU, CHRF, TER
+from sacrebleu.significance import PairedTest
 
 OUTPUT = Path(__file__).parent / "fixtures" / "metric.json"
 
@@ -27,6 +29,14 @@ WORDS = {
     "marks": ". , ... ,, .,. - -- – — ' '' \" “ ” ! ?! ; : ( ) [ ] { } < > / \\ | & # @ * + = ^ _ ` ~ a.b a,b .a ,b "
     "a. b, x-y -x x- 5-x x-5 (a) [b] {c} <d> a/b a@b.c #tag 'a' \"b\"",
     "markup": "&quot; &amp; &lt; &gt; &amp;lt; &amp;quot; &apos; &nbsp; a&b <skipped> a<skipped>b <b>x</b> &AMP; & ;",
+    "cases": "İstanbul ΟΔΟΣ ΟΔΟΣ. ΣΟΦΟΣ straße STRASSE ǅ Ǆ ﬃ Ⅷ ⓐ Ⓐ ЁЖ Ԁ K Å ẞ I ı i̇ DŽ ΐ Ω 𐐀𐐨 Σ ὈΔΥΣΣΕΎΣ",
+    "japanese": "今日は 私たちは 家に帰ります。 カタカナ ひらがな ｶﾀｶﾅ 「橋」 ・・・ ー 々 〇 ㍿ ㈱ ヿ ㇰ 12月3日",
+    "rare han": "𠀀𠀁 𪛖 \U0002f800 㐀 䶵 鿿 龥 龦 龻 龼 丽 \ufa0e \ufa6a \ufa70 ⺀ ⼀ ㇀ ⿰ ︐ ︰ ㈠ ㌀ ㆠ ㄅ",
+    "digits": "٣ ٣٫١٤ ۵,۶ ५.६ ৭-৮ ๓.๔ ５．６ ５,６ ² x² ½ 3½. Ⅷ. ⅷ, ㊿ 𝟘.𝟙 1,0.5 1.a a.1 1- -1 1٬000 ௧.",
+    "scripts": "؟ ، ؛ । ॥ ၊ ။ ՞ ՜ « » ‹ › „ “ ¿qué? ¡hola! ‽ … — ― ‐ ‑ ・ 、 。 ！ ？ （ ） ， ： ； ． ＂ ＇ ＆ ።፣ ฯ ๆ ၌ ༄༅ ״ ׳",
+    "symbols": "€5 ₹10 ∑x → ← ☃ ♥ ✓ ❤️ ° © ® ™ ± × ÷ ¬ § ¶ † ‡ • ′ ″ ° ˆ ˜ ¨ ´ ¢ £ ¥ ☀️ ⚡ 🈲 𝛼 ^ ` ~ + = | < >",
+    "controls": "a\x00b \x01 x\x07y \x1b[0m \x7f p\u200dq r\u2066s\u2069 t\ufffd \u0600 \u180e u\u061c",
+    "possessives": "cat's dogs' 's s's it's, Anna's. l's' 'so x'S 'S y's- (z's) \"w's\"",
     "pictures": "🙂 👩‍👩‍👧 🇩🇪 e\u0301 n\u0303 \u200bz \u2060q \ufeffr 𝔘𝔫𝔦 \u00adsoft",
 }
 
@@ -87,15 +97,48 @@ def noisy(name, n_lines, seed):
     return name, hypotheses, references
 
 
+def translated_again(rng, corpus, n_references):
+    """The corpus with more references, each of which differs from the first one."""
+    name, hypotheses, references = corpus
+    more = [[perturbed(rng, reference) for reference in references] for _ in range(n_references - 1)]
+    return name, hypotheses, references, *more
+
+
 def corpora():
-    """Yields (name, hypotheses, references)."""
+    """Yields (name, hypotheses, references, more references, ...)."""
     names = list(WORDS)
     yield generated("every kind of word", 120, names, 1)
     yield generated("latin and marks", 60, ["latin", "marks", "numbers"], 2)
-    yield generated("numbers", 40, ["numbers"], 3)
-    yield generated("markup", 40, ["markup", "latin"], 4)
-    yield generated("han and pictures", 30, ["han", "pictures"], 5)
+    yield generated("numbers", 40, ["numbers", "digits"], 3)
+    yield generated("markup", 40, ["markup", "latin", "possessives"], 4)
+    yield generated("han and pictures", 30, ["han", "pictures", "rare han", "japanese"], 5)
     yield noisy("noise", 100, 6)
+    yield generated("marks and symbols of many scripts", 60, ["scripts", "symbols", "digits", "latin"], 7)
+    yield generated("upper and lower case", 40, ["cases", "latin", "cyrillic"], 8)
+    yield generated("control characters", 20, ["controls", "latin"], 9)
+    yield generated("japanese", 40, ["japanese", "han", "scripts"], 10)
+    yield translated_again(random.Random(11), generated("two references", 60, names, 11), 2)
+    yield translated_again(random.Random(12), generated("four references", 40, ["latin", "han", "marks"], 12), 4)
+    yield translated_again(random.Random(13), noisy("three references of noise", 60, 13), 3)
+
+    rng = random.Random(14)
+    moved = [str(number) for number in range(300)] + WORDS["latin"].split(" ")
+    shuffled = moved[200:] + moved[40:90] + moved[:40] + moved[90:200]
+    yield "a long line, its parts moved", [" ".join(shuffled)], [" ".join(moved)]
+    yield "a long line, shuffled", [" ".join(rng.sample(moved, len(moved)))], [" ".join(moved)]
+    yield "a long line for a short one", [" ".join(moved)], ["the cat sat"]
+    yield "a short line for a long one", ["the cat sat"], [" ".join(moved)]
+    yield "a line without spaces", ["ab" * 2000 + "c"], ["ab" * 1990 + "cab"]
+    yield "shifts", ["c d e f a b", "b a d c", "x a b c y", "a a a b", "e a b c d"], [
+        "a b c d e f",
+        "a b c d",
+        "a b c x y",
+        "b a a a a",
+        "a b c d e a",
+    ]
+    yield "one hypothesis, references of other lengths", ["a b c d"], ["a b c d e f"], ["a b"], ["a b c"]
+    yield "an empty reference beside others", ["a b", ""], ["", "c"], ["a c", ""]
+    yield "the better of two references", ["abc def"], ["abc xyz"], ["xbc def"]
 
     lines = ["The cat sat on the mat today.", "We go home over the bridge.", "3-4 apples cost 1,000.5 euros."]
     yield "perfect match", lines, lines
@@ -127,35 +170,94 @@ def corpora():
         yield f"space U+{ord(space):04X}", [f"a{space}b c d e.{space}", f"{space}"], ["a b c d e.", "f"]
 
 
+BLEU_SETTINGS = [{"tokenize": name} for name in ["13a", "none", "intl", "char", "zh"]]
+BLEU_SETTINGS += [{"tokenize": name, "lowercase": True} for name in ["13a", "intl", "zh"]]
+CHRF_SETTINGS = [
+    {},
+    {"word_order": 2},
+    {"lowercase": True},
+    {"word_order": 2, "lowercase": True},
+    {"whitespace": True},
+    {"eps_smoothing": True, "word_order": 2},
+    {"char_order": 4, "word_order": 1, "beta": 3},
+]
+TER_SETTINGS = [
+    {},
+    {"case_sensitive": True},
+    {"normalized": True},
+    {"normalized": True, "asian_support": True},
+    {"no_punct": True},
+    {"no_punct": True, "asian_support": True},
+    {"normalized": True, "no_punct": True, "asian_support": True, "case_sensitive": True},
+]
+
+
+def scored(metric, settings, hypotheses, references):
+    """The score, and its entry in the fixtures."""
+    score = metric.corpus_score(hypotheses, references)
+    line = score.format(signature=str(metric.get_signature()))
+    return score, {"settings": settings, "score": score.score, "line": line}
+
+
 def scores(hypotheses, references):
     """What the Rust metrics must give."""
-    expected = {}
-    for tokenizer in ["13a", "none"]:
-        metric = BLEU(tokenize=tokenizer, force=True)
-        bleu = metric.corpus_score(hypotheses, [references])
-        expected[tokenizer] = {
-            "score": bleu.score,
-            "matches": bleu.counts,
-            "totals": bleu.totals,
-            "precisions": bleu.precisions,
-            "brevity_penalty": bleu.bp,
-            "hypothesis_length": bleu.sys_len,
-            "reference_length": bleu.ref_len,
-            "line": bleu.format(signature=str(metric.get_signature())),
-        }
-    metric = CHRF()
-    chrf = metric.corpus_score(hypotheses, [references])
-    expected["chrf"] = {"score": chrf.score, "line": chrf.format(signature=str(metric.get_signature()))}
+    expected = {"bleu": [], "chrf": [], "ter": []}
+    for settings in BLEU_SETTINGS:
+        bleu, entry = scored(BLEU(force=True, **settings), settings, hypotheses, references)
+        expected["bleu"].append(
+            entry
+            | {
+                "matches": bleu.counts,
+                "totals": bleu.totals,
+                "precisions": bleu.precisions,
+                "brevity_penalty": bleu.bp,
+                "hypothesis_length": bleu.sys_len,
+                "reference_length": bleu.ref_len,
+            }
+        )
+    for settings in CHRF_SETTINGS:
+        expected["chrf"].append(scored(CHRF(**settings), settings, hypotheses, references)[1])
+    for settings in TER_SETTINGS:
+        expected["ter"].append(scored(TER(**settings), settings, hypotheses, references)[1])
     return expected
+
+
+def resampled(hypotheses, references):
+    """What resampling must give: the lines with confidence intervals, and a comparison with a worse system."""
+    rng = random.Random(len(hypotheses))
+    baseline = [perturbed(rng, hypothesis) for hypothesis in hypotheses]
+    metrics = {"bleu": BLEU(force=True, references=references), "chrf": CHRF(word_order=2, references=references)}
+    metrics["ter"] = TER(references=references)
+    lines = []
+    for metric in metrics.values():
+        score = metric.corpus_score(hypotheses, None, n_bootstrap=1000)
+        lines.append(score.format(signature=str(metric.get_signature())))
+    systems = [("baseline", baseline), ("system", hypotheses)]
+    signatures, results = PairedTest(systems, metrics, None, test_type="bs", n_samples=1000)()
+    comparisons = []
+    for name, signature in signatures.items():
+        of_baseline, of_system = results[name]
+        printed = [of_baseline.score, of_baseline.mean, of_baseline.ci, of_system.score, of_system.mean, of_system.ci]
+        comparisons.append(
+            {
+                "signature": str(signature),
+                "printed": " ".join(f"{number:.2f}" for number in printed) + f" p = {of_system.p_value:.4f}",
+            }
+        )
+    return {"baseline": baseline, "lines": lines, "comparisons": comparisons}
 
 
 def main():
     assert sacrebleu.__version__ == "2.6.0", "the fixtures are those of sacrebleu 2.6.0"
-    fixtures = [
-        {"name": name, "hypotheses": hypotheses, "references": references, "expected": scores(hypotheses, references)}
-        for name, hypotheses, references in corpora()
-    ]
-    OUTPUT.write_text(json.dumps(fixtures, ensure_ascii=True, indent=1) + "\n", encoding="utf-8")
+    fixtures = []
+    for name, hypotheses, *references in corpora():
+        fixture = {"name": name, "hypotheses": hypotheses, "references": references}
+        fixture["expected"] = scores(hypotheses, references)
+        if len(hypotheses) >= 20:
+            fixture["resampled"] = resampled(hypotheses, references)
+        fixtures.append(fixture)
+    lines = ",\n".join(json.dumps(fixture, separators=(",", ":")) for fixture in fixtures)
+    OUTPUT.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

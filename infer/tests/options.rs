@@ -196,5 +196,11 @@ fn names_of_options_are_those_of_their_files() {
         (Unknown::Keep, "keep"),
         (Unknown::Copy, "copy"),
     ]);
-    check(&[(BleuTokenizer::Mteval13a, "13a"), (BleuTokenizer::None, "none")]);
+    check(&[
+        (BleuTokenizer::Mteval13a, "13a"),
+        (BleuTokenizer::None, "none"),
+        (BleuTokenizer::International, "intl"),
+        (BleuTokenizer::Character, "char"),
+        (BleuTokenizer::Chinese, "zh"),
+    ]);
 }

@@ -19,7 +19,7 @@ use crate::recipe::Recipe;
 use crate::record::Record;
 use crate::run_folder::{Inputs, RunFolder, run_name};
 use crate::trainer::{Ending, Trainer};
-use crate::validation::translate;
+use crate::validation::{note_on_metric, translate};
 
 /// The default folder of prepared training pairs.
 const PREPARED: &str = "prepared";
@@ -40,7 +40,7 @@ pub struct Run<'a> {
 #[derive(Clone, Debug)]
 pub enum Outcome {
     /// The run came to its end, and the model folder is complete.
-    Finished(FinalTest),
+    Finished(Box<FinalTest>),
     /// The run was stopped. It can be resumed.
     Stopped {
         /// Number of updates before the stop.
@@ -279,7 +279,7 @@ impl<'a> Run<'a> {
             Ending::Finished { weights } => {
                 let test = self.test(&trainer, &devices[0].device)?;
                 self.write_model_card(&trainer, &weights, &test, devices)?;
-                Ok(Outcome::Finished(test))
+                Ok(Outcome::Finished(Box::new(test)))
             }
             Ending::Stopped => Ok(Outcome::Stopped {
                 update: trainer.state.update,
@@ -366,6 +366,10 @@ impl<'a> Run<'a> {
         let handles: Vec<Device> = devices.iter().map(|device| device.device.clone()).collect();
         let (recipe, folder) = (self.recipe.clone(), self.folder.clone());
         let trainer = Trainer::new(recipe, tokenizer, dataset, folder, &handles, workers)?;
+        if trainer.metric != self.recipe.training.metric {
+            let pairs = &trainer.dataset.valid_pairs;
+            observer(Event::Note(note_on_metric(&self.recipe, trainer.metric, pairs)));
+        }
         let precision = self.recipe.training.dtype;
         for device in devices.iter().filter(|device| is_processor(&device.device)) {
             if precision != Precision::Float32 {

@@ -3,7 +3,7 @@
 use attend_data::Position;
 use serde::{Deserialize, Serialize};
 
-use crate::metric::Metric;
+use crate::metric::{Metric, Scores};
 use crate::step::Measurements;
 
 /// How far a run has come, apart from its weights.
@@ -19,7 +19,8 @@ pub(crate) struct TrainingState {
     pub(crate) seconds: f64,
     /// Update of the last validation.
     pub(crate) validated: usize,
-    /// Number of validations in a row without a new best score.
+    /// Number of validations in a row without a new best score. A validation that ties with the best score does not
+    /// count if its loss is lower than before.
     pub(crate) validations_since_best: usize,
     /// Position of the next batch in the data.
     pub(crate) position: Position,
@@ -41,6 +42,10 @@ pub(crate) struct Best {
     pub(crate) score: f64,
     /// Updates whose weights were averaged; empty if the weights were those of one update.
     pub(crate) averaged: Vec<usize>,
+    /// The lowest validation loss since the score was first reached; `None` in checkpoints of versions that did not
+    /// store it.
+    #[serde(default)]
+    pub(crate) lowest_loss: Option<f64>,
 }
 
 /// A checkpoint whose weights are averaged.
@@ -57,6 +62,38 @@ impl TrainingState {
     /// Returns the number of steps that the optimizer took.
     pub(crate) fn steps(&self) -> usize {
         self.update.saturating_sub(self.skipped)
+    }
+
+    /// Counts the validation after the last update, and returns whether its weights are the best so far by `metric`. If
+    /// it ties with the best before, the later weights are the best.
+    ///
+    /// A tie is no improvement, which patience waits for. Nor is it a plateau as long as the loss falls: a score that
+    /// cannot rise any more, such as a chrF of 100, must not end a run that still learns.
+    pub(crate) fn count_validation(&mut self, metric: Metric, scores: &Scores, averaged: Vec<usize>) -> bool {
+        let score = scores.get(metric);
+        let before = self.best.as_ref();
+        let improved = before.is_none_or(|best| metric.is_better(score, best.score));
+        let ties = before.is_some_and(|best| best.score == score);
+        let lowest_loss = before.and_then(|best| best.lowest_loss);
+        let loss_falls = lowest_loss.is_none_or(|lowest| scores.loss < lowest);
+        if improved {
+            self.validations_since_best = 0;
+        } else if !(ties && loss_falls) {
+            self.validations_since_best += 1;
+        }
+        if improved || ties {
+            self.best = Some(Best {
+                update: self.update,
+                score,
+                averaged,
+                lowest_loss: if improved || loss_falls {
+                    Some(scores.loss)
+                } else {
+                    lowest_loss
+                },
+            });
+        }
+        improved || ties
     }
 
     /// Adds the weights of the last update to those that are averaged. If there are then more than `count`, drops one:

@@ -15,7 +15,7 @@ use crate::checkpoint::{Checkpoints, Loaded};
 use crate::dataset::Dataset;
 use crate::error::TrainError;
 use crate::event::{Event, Observer, Progress};
-use crate::metric::Scores;
+use crate::metric::{Metric, Scores};
 use crate::recipe::Recipe;
 use crate::record::Record;
 use crate::report::{Report, Status, Subject};
@@ -33,6 +33,8 @@ pub(crate) struct Trainer {
     pub(crate) recipe: Recipe,
     pub(crate) tokenizer: Tokenizer,
     pub(crate) dataset: Dataset,
+    /// The score by which the best weights are chosen.
+    pub(crate) metric: Metric,
     config: TransformerConfig,
     folder: PathBuf,
     pub(crate) step: TrainingStep,
@@ -80,6 +82,7 @@ impl Trainer {
         };
         let (settings, bos_id) = (&recipe.training, tokenizer.bos_id());
         Ok(Self {
+            metric: validation::metric_that_counts(&recipe, &dataset.valid_pairs),
             step: TrainingStep::new(settings, &config, bos_id, recipe.seed, devices, workers)?,
             recipe,
             tokenizer,
@@ -180,7 +183,7 @@ impl Trainer {
         let subject = Subject {
             name: run_name(&self.folder),
             num_params: self.step.num_params(),
-            metric: settings.metric,
+            metric: self.metric,
         };
         let (mut report, notes) = Report::open(&self.folder, subject, &self.state)?;
         notes.into_iter().map(Event::Note).for_each(&mut *observer);
@@ -227,7 +230,7 @@ impl Trainer {
                 && is_checkpoint
                 && self.is_sound()
             {
-                self.state.average_also(None, count, settings.metric);
+                self.state.average_also(None, count, self.metric);
             }
             if validates {
                 self.validate(&mut report, observer)?;
@@ -351,7 +354,7 @@ impl Trainer {
     fn validate(&mut self, report: &mut Report, observer: &mut Observer<'_>) -> Result<(), TrainError> {
         let update = self.state.update;
         self.state.validated = update;
-        let metric = self.recipe.training.metric;
+        let metric = self.metric;
         if let Some(count) = self.recipe.training.average_best
             && self.is_sound()
         {
@@ -368,25 +371,10 @@ impl Trainer {
             )));
             return Ok(());
         }
-        let score = scores.get(metric);
-        let best = self.state.best.as_ref().map(|best| best.score);
-        let improved = best.is_none_or(|best| metric.is_better(score, best));
-        // On a tie with the best score the later weights are kept, but a tie is not an improvement, so that patience
-        // ends a run on a plateau.
-        let is_best = improved || best == Some(score);
+        let is_best = self.state.count_validation(metric, &scores, averaged);
         if is_best {
             model_folder.save(&self.folder)?;
-            self.state.best = Some(Best {
-                update,
-                score,
-                averaged,
-            });
         }
-        self.state.validations_since_best = if improved {
-            0
-        } else {
-            self.state.validations_since_best + 1
-        };
         report.record_validation(&self.state, &scores)?;
         observer(Event::Validated {
             update,
@@ -454,11 +442,12 @@ impl Trainer {
 
     /// Returns a sentence on the weights in the model folder of a run that has ended.
     fn describe_weights(&self) -> Result<String, TrainError> {
-        let metric = self.recipe.training.metric.title();
+        let metric = self.metric.title();
         let Some(Best {
             update,
             score,
             averaged,
+            ..
         }) = &self.state.best
         else {
             return Err(TrainError::NoModel);

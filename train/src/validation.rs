@@ -5,19 +5,96 @@ use std::time::Instant;
 
 use attend_data::{Batch, BatchPlan, Example, SentencePair};
 use attend_device::Workers;
-use attend_infer::metric::{corpus_bleu, corpus_chrf};
+use attend_infer::metric::{BleuSettings, BleuTokenizer, corpus_bleu, corpus_chrf};
 use attend_infer::{Model, ModelFolder, TranslateOptions, Translator, padding};
 use attend_model::{InferenceTransformer, Precision};
 use burn::tensor::Device;
+use unicode_script::{Script, UnicodeScript};
 
 use crate::dataset::Dataset;
 use crate::error::TrainError;
 use crate::loss::{batch_loss, to_tensor};
-use crate::metric::Scores;
+use crate::metric::{Metric, Scores};
 use crate::recipe::{Recipe, TrainingSettings};
 
 /// The maximum of [`Scores::perplexity`].
 const DIVERGED: f64 = 1e12;
+
+/// Returns the score that chooses the best weights of a run: that of the recipe, if it can tell the weights apart on
+/// the validation pairs.
+///
+/// BLEU cannot where fewer than one in ten targets has a sequence of four words, the longest that it counts: where targets are
+/// shorter, as in `die rote Katze`, or where the tokenizer takes a whole line of Chinese for a word. BLEU then is 0
+/// for perfect translations too. In its place comes chrF, or the loss if the targets are blank.
+pub(crate) fn metric_that_counts(recipe: &Recipe, valid_pairs: &[SentencePair]) -> Metric {
+    let targets = || valid_pairs.iter().map(|pair| pair.target.as_str());
+    let bleu = BleuSettings {
+        tokenizer: recipe.data.bleu,
+        ..BleuSettings::default()
+    };
+    let ngrams: u64 = targets().map(|target| bleu.longest_ngrams(target)).sum();
+    let bleu_counts = 10 * ngrams >= valid_pairs.len() as u64;
+    let chrf_counts = targets().any(|target| !target.trim().is_empty());
+    match recipe.training.metric {
+        Metric::Bleu if bleu_counts => Metric::Bleu,
+        Metric::Bleu | Metric::Chrf if chrf_counts => Metric::Chrf,
+        Metric::Bleu | Metric::Chrf => Metric::Loss,
+        metric => metric,
+    }
+}
+
+/// Returns a sentence for the user of a run whose best weights are not chosen by the score that its recipe names, but by
+/// `metric`. If the targets are written in a script without spaces, the sentence names a tokenizer of BLEU for it.
+pub(crate) fn note_on_metric(recipe: &Recipe, metric: Metric, valid_pairs: &[SentencePair]) -> String {
+    let asked = recipe.training.metric.title();
+    let cause = match recipe.training.metric {
+        Metric::Bleu => format!(
+            "with data.bleu = \"{}\", fewer than one in ten validation targets has four words in a row, as BLEU counts them",
+            recipe.data.bleu
+        ),
+        _ => "the validation targets are blank".to_owned(),
+    };
+    let advice = match tokenizer_for_script(valid_pairs) {
+        Some(tokenizer) if tokenizer != recipe.data.bleu => {
+            format!("; data.bleu = \"{tokenizer}\" would fit their script")
+        }
+        _ => String::new(),
+    };
+    format!(
+        "{cause}, so {} chooses the best weights in place of {asked}{advice}",
+        metric.title()
+    )
+}
+
+/// Returns the tokenizer of BLEU for targets most of whose letters are of a script without spaces between words: `zh`
+/// for Chinese, `char` for Japanese and others.
+fn tokenizer_for_script(valid_pairs: &[SentencePair]) -> Option<BleuTokenizer> {
+    let (mut letters, mut han, mut others) = (0, 0, 0);
+    for c in valid_pairs.iter().flat_map(|pair| pair.target.chars()) {
+        if !c.is_alphabetic() {
+            continue;
+        }
+        letters += 1;
+        match c.script() {
+            Script::Han => han += 1,
+            Script::Hiragana
+            | Script::Katakana
+            | Script::Thai
+            | Script::Lao
+            | Script::Khmer
+            | Script::Myanmar
+            | Script::Tibetan => others += 1,
+            _ => {}
+        }
+    }
+    if 2 * (han + others) <= letters {
+        None
+    } else if 10 * others > letters {
+        Some(BleuTokenizer::Character)
+    } else {
+        Some(BleuTokenizer::Chinese)
+    }
+}
 
 /// Scores a model on the validation pairs. The recipe sets the size of the batches and the tokenization of BLEU. The
 /// workers share the batches. `device` must be the device of the model.
@@ -146,5 +223,67 @@ mod tests {
         assert!((perplexity(2.0f64.ln()) - 2.0).abs() < 1e-12);
         assert_eq!(perplexity(1e4), DIVERGED);
         assert!(perplexity(f64::NAN).is_nan());
+    }
+
+    fn recipe(metric: Metric, bleu: BleuTokenizer) -> Recipe {
+        let text = format!(
+            "data.embedded = \"phrasebook\"\ndata.bleu = \"{bleu}\"\nmodel.preset = \"tiny\"\ntraining.updates = 1\n\
+             training.learning_rate = 0.1\ntraining.metric = \"{metric}\""
+        );
+        toml::from_str(&text).unwrap()
+    }
+
+    fn pairs(targets: &[&str]) -> Vec<SentencePair> {
+        let pair = |target: &&str| SentencePair {
+            source: "source".to_owned(),
+            target: (*target).to_owned(),
+        };
+        targets.iter().map(pair).collect()
+    }
+
+    #[test]
+    fn a_score_that_cannot_move_does_not_choose() {
+        use BleuTokenizer::{Character, Chinese, Mteval13a, None};
+        let long = pairs(&["die rote Katze schläft", "Hund", "Maus"]);
+        let short = pairs(&["die rote Katze", "der Hund", "Ja!"]);
+        let chinese = pairs(&["我们今天喜欢苹果。", "他们不买书。"]);
+        let cut_chinese = pairs(&["我们 今天 喜欢 苹果 。", "他们 不 买 书 。"]);
+        let japanese = pairs(&["今日はりんごを買います。", "本を読みません。"]);
+        let thai = pairs(&["วันนี้เราชอบแอปเปิ้ล", "พวกเขาไม่ซื้อหนังสือ"]);
+        let blank = pairs(&["", " "]);
+        for (pairs, asked, tokenizer, chosen) in [
+            (&long, Metric::Bleu, Mteval13a, Metric::Bleu),
+            (&short, Metric::Bleu, Mteval13a, Metric::Chrf),
+            (&short, Metric::Loss, Mteval13a, Metric::Loss),
+            (&short, Metric::Bleu, Character, Metric::Bleu),
+            (&chinese, Metric::Bleu, Mteval13a, Metric::Chrf),
+            (&chinese, Metric::Chrf, Mteval13a, Metric::Chrf),
+            (&chinese, Metric::Bleu, Chinese, Metric::Bleu),
+            (&cut_chinese, Metric::Bleu, None, Metric::Bleu),
+            (&japanese, Metric::Bleu, Mteval13a, Metric::Chrf),
+            (&thai, Metric::Bleu, Mteval13a, Metric::Chrf),
+            (&blank, Metric::Bleu, Mteval13a, Metric::Loss),
+            (&blank, Metric::Chrf, Mteval13a, Metric::Loss),
+            (&blank, Metric::Perplexity, Mteval13a, Metric::Perplexity),
+        ] {
+            let metric = metric_that_counts(&recipe(asked, tokenizer), pairs);
+            assert_eq!(metric, chosen, "{asked}, {tokenizer}, {pairs:?}");
+        }
+        let note =
+            |pairs: &[SentencePair], metric| note_on_metric(&recipe(Metric::Bleu, Mteval13a), metric, pairs);
+        let of_chinese = note(&chinese, Metric::Chrf);
+        assert!(
+            of_chinese.contains("chrF chooses the best weights in place of BLEU"),
+            "{of_chinese}"
+        );
+        assert!(
+            of_chinese.ends_with("; data.bleu = \"zh\" would fit their script"),
+            "{of_chinese}"
+        );
+        for other in [&japanese, &thai] {
+            let note = note(other, Metric::Chrf);
+            assert!(note.contains("data.bleu = \"char\""), "{note}");
+        }
+        assert!(note(&short, Metric::Chrf).ends_with("in place of BLEU"));
     }
 }

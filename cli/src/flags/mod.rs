@@ -3,6 +3,7 @@
 mod compute;
 mod device;
 mod file;
+mod metrics;
 mod number;
 mod search;
 mod text;
@@ -12,6 +13,7 @@ pub(crate) use compute::{ComputeOptions, WorkerCount};
 pub use device::DeviceOption;
 pub(crate) use device::DevicesOption;
 pub(crate) use file::{STANDARD_INPUT, input_file};
+pub(crate) use metrics::{MetricFlags, MetricName};
 pub(crate) use number::whole_number;
 pub(crate) use search::SearchFlags;
 pub(crate) use text::{LineOptions, TextFlags};

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use attend_train::Record;
 
-use super::common::{records, set, small_workspace};
+use super::common::{copy_and_reverse, records, set, small_workspace, stderr};
 
 /// Returns the updates at which a run was validated, with the score of each.
 fn validations(run: &std::path::Path, score: impl Fn(&Record) -> Option<f64>) -> Vec<(usize, f64)> {
@@ -92,6 +92,50 @@ fn patience_ends_a_run_that_no_longer_improves() {
     assert!(
         model_card.contains(&expected),
         "{expected:?} is not in:\n{model_card}"
+    );
+}
+
+/// Where no target has four words, BLEU is 0 whatever the weights, and patience would end the run at once.
+#[test]
+fn a_score_that_cannot_move_neither_chooses_nor_ends_a_run() {
+    let workspace = small_workspace();
+    let pairs = copy_and_reverse(360);
+    let is_short = |target: &str| target.split(' ').count() < 4;
+    let (short, long): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(_, target)| is_short(target));
+    workspace.write_pairs("valid", &short[..20]);
+    let settings = set(&[
+        "training.updates=40",
+        "training.validate_every=5",
+        "training.patience=2",
+    ]);
+    let arguments = |output| [&["small.toml", "--output", output], &settings[..]].concat();
+    let output = workspace.train(&arguments("short"));
+    let messages = stderr(&output);
+    assert!(output.status.success(), "{messages}");
+    assert!(
+        messages.contains("so chrF chooses the best weights in place of BLEU"),
+        "{messages}"
+    );
+    let bleu = |record: &Record| match record {
+        Record::Validation { bleu, .. } => Some(*bleu),
+        Record::Update { .. } => None,
+    };
+    let scores = validations(&workspace.path("short"), bleu);
+    assert!(scores.len() > 3, "{scores:?}");
+    let model_card = workspace.model_card("short");
+    assert!(
+        model_card.contains("the best on the validation pairs: chrF"),
+        "{model_card}"
+    );
+
+    // A recipe that fits its text is followed without a word.
+    workspace.write_pairs("valid", &long[..20]);
+    let output = workspace.train(&arguments("long"));
+    assert!(output.status.success() && !stderr(&output).contains("in place of BLEU"));
+    let model_card = workspace.model_card("long");
+    assert!(
+        model_card.contains("the best on the validation pairs: BLEU"),
+        "{model_card}"
     );
 }
 

@@ -3,9 +3,214 @@
 use attend_infer::metric::{BleuTokenizer, corpus_bleu, corpus_chrf};
 
 use crate::common::{
-    MAX_SOURCE_TOKENS, NOTHING, SENTENCES, Workspace, assert_error, assert_usage_error,
-    model_folder_of_words, stdout,
+    MAX_SOURCE_TOKENS, NOTHING, SENTENCES, Workspace, argument, assert_error, assert_usage_error, attend,
+    model_folder_of_words, run, stdout,
 };
+
+const HYPOTHESES: &str = "The cat sat on the mat today.\n\
+                          We go Home over the bridge, slowly.\n\
+                          It rains in the mountains\n";
+const BASELINE: &str = "A cat is on the mat.\nWe go to a house.\nRain falls in the mountains\n";
+const REFERENCES: [&str; 2] = [
+    "The cat sat on a mat today.\nWe go home over the bridge slowly.\nIt rains in the mountains.\n",
+    "A cat was sitting on the mat today.\nSlowly we go home over the bridge.\nIn the mountains it rains.\n",
+];
+
+/// Runs `attend eval` with these flags on [`HYPOTHESES`], and on as many of [`REFERENCES`] as are asked for.
+fn evaluate_hypotheses(references: usize, flags: &[&str]) -> String {
+    let workspace = Workspace::new();
+    let baseline = workspace.write("baseline.txt", BASELINE);
+    let mut command = attend("eval");
+    for (name, text) in ["a.txt", "b.txt"].iter().zip(REFERENCES).take(references) {
+        command.arg(workspace.write(name, text));
+    }
+    command.args(["--hypotheses", "-"]).args(flags);
+    if flags.contains(&"--resamples") && !flags.contains(&"--confidence") {
+        command.arg("--baseline").arg(baseline);
+    }
+    stdout(&run(command, HYPOTHESES.as_bytes())).replace(
+        concat!("version:attend-", env!("CARGO_PKG_VERSION")),
+        "version:2.6.0",
+    )
+}
+
+/// The lines are those that `sacrebleu` 2.6.0 prints for the same files, with `-w 2 -f text`.
+#[test]
+fn given_translations_are_scored_as_sacrebleu_scores_them() {
+    assert_eq!(
+        evaluate_hypotheses(1, &["--metrics", "bleu", "chrf", "ter"]),
+        "BLEU|nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0 = 49.42 86.4/68.4/43.8/23.1 (BP = 1.000 \
+         ratio = 1.000 hyp_len = 22 ref_len = 22)\n\
+         chrF2|nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:2.6.0 = 82.48\n\
+         TER|nrefs:1|case:lc|tok:tercom|norm:no|punct:yes|asian:no|version:2.6.0 = 15.79\n"
+    );
+    let flags = [
+        "--metrics=bleu",
+        "--metrics=chrf",
+        "--metrics=ter",
+        "--tokenize=intl",
+        "--lowercase",
+        "--chrf-word-order=2",
+        "--ter-normalized",
+        "--ter-no-punct",
+        "--ter-asian-support",
+        "--ter-case-sensitive",
+        "--confidence",
+        "--resamples",
+        "50",
+    ];
+    assert_eq!(
+        evaluate_hypotheses(2, &flags),
+        "BLEU|nrefs:2|bs:50|seed:12345|case:lc|eff:no|tok:intl|smooth:exp|version:2.6.0 = 78.28 (μ = 76.62 ± 7.63) \
+         90.9/89.5/75.0/61.5 (BP = 1.000 ratio = 1.000 hyp_len = 22 ref_len = 22)\n\
+         chrF2++|nrefs:2|bs:50|seed:12345|case:lc|eff:yes|nc:6|nw:2|space:no|version:2.6.0 = 87.17 (μ = 86.68 ± \
+         6.45)\n\
+         TER|nrefs:2|bs:50|seed:12345|case:mixed|tok:tercom|norm:yes|punct:no|asian:yes|version:2.6.0 = 10.26 (μ = \
+         10.41 ± 4.29)\n"
+    );
+}
+
+/// The numbers are those that `sacrebleu` 2.6.0 prints for the same files, with `--paired-bs --paired-bs-n 50 -w 2`.
+#[test]
+fn two_systems_are_compared_as_sacrebleu_compares_them() {
+    let compared = evaluate_hypotheses(2, &["--metrics", "bleu", "chrf", "ter", "--resamples", "50"]);
+    let lines: Vec<&str> = compared.lines().collect();
+    assert!(
+        lines[0].starts_with(
+            "BLEU|nrefs:2|bs:50|seed:12345|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0 = 62.77 (μ = 61.78 ± \
+             32.13) "
+        ),
+        "{compared}"
+    );
+    assert_eq!(
+        lines[1],
+        "BLEU of the baseline = 17.85 (μ = 17.66 ± 7.96), p = 0.0196"
+    );
+    assert!(lines[2].ends_with(" = 82.48 (μ = 82.16 ± 7.25)"), "{compared}");
+    assert_eq!(
+        lines[3],
+        "chrF2 of the baseline = 36.40 (μ = 35.43 ± 21.35), p = 0.0196"
+    );
+    assert!(lines[4].ends_with(" = 15.38 (μ = 15.30 ± 2.16)"), "{compared}");
+    assert_eq!(
+        lines[5],
+        "TER of the baseline = 61.54 (μ = 61.31 ± 9.05), p = 0.0196"
+    );
+
+    let json = evaluate_hypotheses(2, &["--metrics", "ter", "--json", "--resamples", "50"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let number = |value: &serde_json::Value| format!("{:.2}", value.as_f64().unwrap());
+    assert_eq!(json["name"], "TER");
+    assert_eq!(
+        json["signature"],
+        "nrefs:2|bs:50|seed:12345|case:lc|tok:tercom|norm:no|punct:yes|asian:no|version:2.6.0"
+    );
+    assert_eq!(number(&json["score"]), "15.38");
+    assert_eq!(number(&json["confidence_mean"]), "15.30");
+    assert_eq!(number(&json["confidence_var"]), "2.16");
+    assert_eq!(number(&json["baseline"]["score"]), "61.54");
+    assert_eq!(number(&json["baseline"]["confidence_mean"]), "61.31");
+    assert_eq!(number(&json["p_value"]), "0.02");
+}
+
+#[test]
+fn scores_are_printed_as_json_too() {
+    let json = evaluate_hypotheses(1, &["--json"]);
+    let scores: Vec<serde_json::Value> = json
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(scores.len(), 2);
+    assert_eq!(scores[0]["name"], "BLEU");
+    assert!((scores[0]["score"].as_f64().unwrap() - 49.42).abs() < 0.005);
+    let verbose = scores[0]["verbose_score"].as_str().unwrap();
+    assert!(
+        verbose.starts_with("86.4/68.4/43.8/23.1 (BP = 1.000"),
+        "{verbose}"
+    );
+    assert_eq!(scores[1]["name"], "chrF2");
+    assert!(scores[1].get("confidence_mean").is_none() && scores[1].get("baseline").is_none());
+}
+
+#[test]
+fn sentences_longer_than_the_positions_are_left_out() {
+    let workspace = Workspace::new();
+    let long = "~".repeat(MAX_SOURCE_TOKENS + 1);
+    let source = format!("{}\n{long}\n{}\n{long}\n", SENTENCES[0], SENTENCES[1]);
+    let reference = workspace.write("reference.txt", "one\ntwo\nthree\nfour\n");
+    let baseline = workspace.write("baseline.txt", "three\nfour\none\ntwo\n");
+    let written = workspace.path("translations.txt");
+    let mut command = attend("eval");
+    command.args([&workspace.model(), std::path::Path::new("-"), &reference]);
+    command.args([
+        "--baseline",
+        argument(&baseline),
+        "--resamples",
+        "10",
+        "--output",
+        argument(&written),
+    ]);
+    let output = run(command, source.as_bytes());
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        "left out 2 of 4 sentences, which are longer than the model's positions: 2, 4\n"
+    );
+    let translated = workspace.translated(&["--no-split"], SENTENCES[..2].join("\n").as_bytes());
+    let [first, second] = translated.lines().collect::<Vec<_>>()[..] else {
+        panic!("two lines: {translated}");
+    };
+    assert_eq!(
+        std::fs::read_to_string(&written).unwrap(),
+        format!("{first}\n\n{second}\n\n")
+    );
+    let bleu = corpus_bleu(&[first, second], &["one", "three"], BleuTokenizer::default()).unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let lengths = format!("hyp_len = {} ref_len = 2)", bleu.hypothesis_length);
+    assert!(printed.lines().next().unwrap().ends_with(&lengths), "{printed}");
+    let of_baseline = corpus_chrf(&["three", "one"], &["one", "three"]).unwrap();
+    assert!(
+        printed.contains(&format!("chrF2 of the baseline = {:.2}", of_baseline.score)),
+        "{printed}"
+    );
+}
+
+#[test]
+fn a_test_set_in_xml_has_the_references_of_its_translators() {
+    let workspace = Workspace::new();
+    let xml = format!(
+        "<dataset><doc id=\"1\"><src><seg id=\"1\">{}</seg></src>\
+         <ref translator=\"A\"><seg id=\"1\">a &lt; b</seg></ref>\
+         <ref translator=\"B\"><seg id=\"1\">b &lt; c</seg></ref></doc></dataset>",
+        SENTENCES[0]
+    );
+    let xml = workspace.write("test.xml", xml);
+    let printed = stdout(&workspace.evaluate(&xml, &xml, &NOTHING));
+    assert!(printed.starts_with("BLEU|nrefs:2|"), "{printed}");
+    assert!(printed.contains("ref_len = 3)"), "{printed}");
+}
+
+#[test]
+fn what_is_missing_on_the_command_line_is_named() {
+    let workspace = Workspace::new();
+    let lines = workspace.write("lines.txt", "yes\n");
+    let mut command = attend("eval");
+    command.arg(workspace.model()).arg(&lines);
+    assert_usage_error(&run(command, b""), "<REFERENCE>");
+    let mut command = attend("eval");
+    command.arg("--hypotheses").arg(&lines);
+    assert_usage_error(&run(command, b""), "<MODEL>");
+    let two = workspace.write("two.txt", "yes\nno\n");
+    let mut command = attend("eval");
+    command.arg(&lines).arg("--hypotheses").arg(&two);
+    assert_error(
+        &run(command, b""),
+        &["two.txt has 2 sentences", "lines.txt has 1"],
+    );
+    let flags = ["--baseline", argument(&two)];
+    let output = workspace.evaluate(&lines, &lines, &flags);
+    assert_error(&output, &["two.txt has 2 sentences", "lines.txt has 1"]);
+}
 
 #[test]
 fn scores_are_those_of_the_translations() {
@@ -92,10 +297,8 @@ fn files_that_cannot_be_scored_are_named() {
     let empty = workspace.write("empty.txt", "");
     let missing = workspace.path("missing.txt");
     let latin1 = workspace.write("latin1.txt", b"yes\nM\xfcnchen\n");
-    let long = workspace.write(
-        "long.txt",
-        format!("yes\n{}\n", "~".repeat(MAX_SOURCE_TOKENS + 1)),
-    );
+    let all_long = workspace.write("long.txt", "~".repeat(MAX_SOURCE_TOKENS + 1));
+    let one = workspace.write("one.txt", "ja\n");
     for (source, reference, parts) in [
         (&three, &two, vec!["three.txt has 3 sentences", "two.txt has 2"]),
         (&two, &three, vec!["two.txt has 2 sentences", "three.txt has 3"]),
@@ -103,7 +306,7 @@ fn files_that_cannot_be_scored_are_named() {
         (&missing, &two, vec!["missing.txt"]),
         (&two, &missing, vec!["missing.txt"]),
         (&two, &latin1, vec!["latin1.txt", "line 2", "UTF-8"]),
-        (&long, &two, vec!["line 2", "100 tokens", "99"]),
+        (&all_long, &one, vec!["line 1", "100 tokens", "99"]),
     ] {
         assert_error(&workspace.evaluate(source, reference, &NOTHING), &parts);
     }
@@ -113,8 +316,14 @@ fn files_that_cannot_be_scored_are_named() {
 fn unknown_settings_are_refused() {
     let workspace = Workspace::new();
     let lines = workspace.write("lines.txt", "yes\n");
-    let unknown = workspace.evaluate(&lines, &lines, &["--tokenize", "zh"]);
-    assert_usage_error(&unknown, "--tokenize");
+    for flags in [
+        ["--tokenize", "ja"],
+        ["--metrics", "comet"],
+        ["--resamples", "0"],
+        ["--chrf-word-order", "11"],
+    ] {
+        assert_usage_error(&workspace.evaluate(&lines, &lines, &flags), flags[0]);
+    }
     for (flags, part) in [
         (["--beam", "0"], "`beam_size` is 0"),
         (["--length-penalty", "NaN"], "`length_penalty` is NaN"),

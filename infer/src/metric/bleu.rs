@@ -3,11 +3,22 @@
 
 use std::fmt;
 
+use super::ngrams::{ngram_count, ngram_matches};
+use super::signature::case;
 use super::tokenize::words;
-use super::{BleuTokenizer, MetricError, VERSION, ngram_count, ngram_matches, sentence_pairs};
+use super::{BleuTokenizer, CorpusStatistics, Metric, MetricError, MetricScore, Signature};
 
 /// The maximum number of words in the n-grams that BLEU counts.
 const MAX_ORDER: usize = 4;
+
+/// The settings of BLEU. Precisions of 0 are smoothed by the method `exp`, the default of sacreBLEU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BleuSettings {
+    /// The rule by which lines are cut into words.
+    pub tokenizer: BleuTokenizer,
+    /// Whether upper and lower case are the same.
+    pub lowercase: bool,
+}
 
 /// The BLEU score of a corpus, and the counts from which it is computed. Each array has four entries, for n-grams of
 /// 1, 2, 3 and 4 words.
@@ -28,44 +39,14 @@ pub struct Bleu {
     pub brevity_penalty: f64,
     /// The number of words in the hypotheses.
     pub hypothesis_length: u64,
-    /// The number of words in the references.
+    /// The number of words in the references. Of several references of a sentence, the one counts whose length is
+    /// nearest to the hypothesis; of two that are as near, the shorter one.
     pub reference_length: u64,
-    /// The rule by which lines were cut into words.
-    pub tokenizer: BleuTokenizer,
+    /// The settings of the score.
+    pub signature: Signature,
 }
 
 impl Bleu {
-    fn from_counts(
-        matches: [u64; MAX_ORDER],
-        totals: [u64; MAX_ORDER],
-        hypothesis_length: u64,
-        reference_length: u64,
-        tokenizer: BleuTokenizer,
-    ) -> Self {
-        let precisions = smoothed_precisions(&matches, &totals);
-        let brevity_penalty = brevity_penalty(hypothesis_length, reference_length);
-        // One precision of 0 makes the mean 0: ln 0 is -inf, and exp(-inf) is 0.
-        let log_mean = precisions.iter().map(|p| p.ln()).sum::<f64>() / MAX_ORDER as f64;
-        Self {
-            score: brevity_penalty * log_mean.exp(),
-            matches,
-            totals,
-            precisions,
-            brevity_penalty,
-            hypothesis_length,
-            reference_length,
-            tokenizer,
-        }
-    }
-
-    /// Returns the settings of the score in sacreBLEU's notation, so that others can compute the score again.
-    pub fn signature(&self) -> String {
-        format!(
-            "nrefs:1|case:mixed|eff:no|tok:{}|smooth:exp|version:{VERSION}",
-            self.tokenizer
-        )
-    }
-
     /// Returns the number of words in the hypotheses divided by the number of words in the references; 0 if the
     /// references have no words.
     pub fn length_ratio(&self) -> f64 {
@@ -76,24 +57,38 @@ impl Bleu {
     }
 }
 
-impl fmt::Display for Bleu {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl MetricScore for Bleu {
+    fn name(&self) -> String {
+        "BLEU".to_owned()
+    }
+
+    fn value(&self) -> f64 {
+        self.score
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn details(&self) -> Option<String> {
         let precisions = self.precisions.map(|p| format!("{p:.1}")).join("/");
-        write!(
-            f,
-            "BLEU|{} = {:.2} {precisions} (BP = {:.3} ratio = {:.3} hyp_len = {} ref_len = {})",
-            self.signature(),
-            self.score,
+        Some(format!(
+            "{precisions} (BP = {:.3} ratio = {:.3} hyp_len = {} ref_len = {})",
             self.brevity_penalty,
             self.length_ratio(),
             self.hypothesis_length,
             self.reference_length,
-        )
+        ))
+    }
+}
+
+impl fmt::Display for Bleu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.line(None))
     }
 }
 
 /// Computes BLEU of hypotheses against one reference each, on n-grams of 1 to 4 words. Upper and lower case differ.
-/// Precisions of 0 are smoothed by the method `exp`, the default of sacreBLEU.
 ///
 /// # Errors
 ///
@@ -103,28 +98,72 @@ pub fn corpus_bleu<H: AsRef<str>, R: AsRef<str>>(
     references: &[R],
     tokenizer: BleuTokenizer,
 ) -> Result<Bleu, MetricError> {
-    let mut matches = [0; MAX_ORDER];
-    let mut totals = [0; MAX_ORDER];
-    let (mut hypothesis_length, mut reference_length) = (0, 0);
-    for (hypothesis, reference) in sentence_pairs(hypotheses, references)? {
-        let hypothesis = tokenizer.separate(hypothesis);
-        let hypothesis: Vec<&str> = words(&hypothesis).collect();
-        let reference = tokenizer.separate(reference);
-        let reference: Vec<&str> = words(&reference).collect();
-        hypothesis_length += hypothesis.len() as u64;
-        reference_length += reference.len() as u64;
-        for order in 1..=MAX_ORDER {
-            totals[order - 1] += ngram_count(&hypothesis, order);
-            matches[order - 1] += ngram_matches(&hypothesis, &reference, order);
+    let settings = BleuSettings {
+        tokenizer,
+        lowercase: false,
+    };
+    Ok(CorpusStatistics::new(settings, hypotheses, &[references])?.score())
+}
+
+impl BleuSettings {
+    /// Returns the number of sequences of four words in a line, the longest n-grams that BLEU counts. If the references
+    /// of a corpus have none, BLEU tells nothing about it: even perfect translations score 0.
+    #[must_use]
+    pub fn longest_ngrams(&self, line: &str) -> u64 {
+        let separated = self.separate(line);
+        ngram_count(&words(&separated).collect::<Vec<_>>(), MAX_ORDER)
+    }
+
+    /// Returns the line with white space between the words that are compared.
+    fn separate(&self, line: &str) -> String {
+        if self.lowercase {
+            self.tokenizer.separate(&line.to_lowercase())
+        } else {
+            self.tokenizer.separate(line)
         }
     }
-    Ok(Bleu::from_counts(
-        matches,
-        totals,
-        hypothesis_length,
-        reference_length,
-        tokenizer,
-    ))
+}
+
+impl Metric for BleuSettings {
+    type Score = Bleu;
+
+    /// Returns the number of words of the hypothesis and of the nearest reference, then for each order the number of
+    /// matching n-grams, then for each order the number of n-grams of the hypothesis.
+    fn statistics(&self, hypothesis: &str, references: &[&str]) -> Vec<f64> {
+        let hypothesis = self.separate(hypothesis);
+        let hypothesis: Vec<&str> = words(&hypothesis).collect();
+        let references: Vec<String> = references.iter().map(|line| self.separate(line)).collect();
+        let references: Vec<Vec<&str>> = references.iter().map(|line| words(line).collect()).collect();
+        let lengths = references.iter().map(Vec::len);
+        let nearest = lengths.min_by_key(|&length| (length.abs_diff(hypothesis.len()), length));
+        let matches = (1..=MAX_ORDER).map(|order| ngram_matches(&hypothesis, &references, order));
+        let totals = (1..=MAX_ORDER).map(|order| ngram_count(&hypothesis, order));
+        let lengths = [hypothesis.len(), nearest.unwrap_or(0)].map(|length| length as u64);
+        let statistics = lengths.into_iter().chain(matches).chain(totals);
+        statistics.map(|count| count as f64).collect()
+    }
+
+    fn score(&self, sums: &[f64], references: usize) -> Bleu {
+        let (lengths, counts) = sums.split_at(2);
+        let (matches, totals) = counts.split_at(MAX_ORDER);
+        let four = |counts: &[f64]| std::array::from_fn(|index| counts[index] as u64);
+        let (matches, totals) = (four(matches), four(totals));
+        let precisions = smoothed_precisions(&matches, &totals);
+        let brevity_penalty = brevity_penalty(lengths[0], lengths[1]);
+        // One precision of 0 makes the mean 0: ln 0 is -inf, and exp(-inf) is 0.
+        let log_mean = precisions.iter().map(|p| p.ln()).sum::<f64>() / MAX_ORDER as f64;
+        let (case, tokenizer) = (case(self.lowercase), self.tokenizer);
+        Bleu {
+            score: brevity_penalty * log_mean.exp(),
+            matches,
+            totals,
+            precisions,
+            brevity_penalty,
+            hypothesis_length: lengths[0] as u64,
+            reference_length: lengths[1] as u64,
+            signature: Signature::new(references, format!("{case}|eff:no|tok:{tokenizer}|smooth:exp")),
+        }
+    }
 }
 
 /// Returns precisions in percent. The first order of n-grams without a match counts as half a match, the next as a
@@ -154,12 +193,12 @@ fn smoothed_precisions(matches: &[u64; MAX_ORDER], totals: &[u64; MAX_ORDER]) ->
 }
 
 /// Returns exp(1 - r/c) if the length c of the hypotheses is below the length r of the references, else 1.
-fn brevity_penalty(hypothesis_length: u64, reference_length: u64) -> f64 {
+fn brevity_penalty(hypothesis_length: f64, reference_length: f64) -> f64 {
     if hypothesis_length >= reference_length {
         1.0
-    } else if hypothesis_length == 0 {
+    } else if hypothesis_length == 0.0 {
         0.0
     } else {
-        (1.0 - reference_length as f64 / hypothesis_length as f64).exp()
+        (1.0 - reference_length / hypothesis_length).exp()
     }
 }

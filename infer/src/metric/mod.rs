@@ -1,8 +1,9 @@
 //! Corpus-level translation metrics, equal to those of the program `sacrebleu`.
 //!
-//! Each hypothesis, a translation, is compared with one reference. The counts are summed over the whole corpus before
-//! they are divided, so the score of a corpus is not the mean of the scores of its sentences. Hypotheses and
-//! references must be text as people write it, without the spaces that a tokenizer puts around punctuation.
+//! Each hypothesis, a translation, is compared with one or several references. A [`Metric`] counts what it compares in
+//! each sentence: its statistics. The statistics are summed over the whole corpus before they are divided, so the score
+//! of a corpus is not the mean of the scores of its sentences. Hypotheses and references must be text as people write
+//! it, without the spaces that a tokenizer puts around punctuation.
 //!
 //! ```
 //! use attend_infer::metric::{BleuTokenizer, corpus_bleu, corpus_chrf};
@@ -16,20 +17,88 @@
 //! println!("{bleu}\n{}", corpus_chrf(&hypotheses, &references)?);
 //! # Ok::<(), attend_infer::metric::MetricError>(())
 //! ```
+//!
+//! [`CorpusStatistics`] take any metric and several references, and keep the statistics of each sentence, from which a
+//! score, its confidence interval and the comparison of two systems are computed:
+//!
+//! ```
+//! use attend_infer::metric::{ChrfSettings, CorpusStatistics};
+//!
+//! let references = [["A cat sat.", "We go home."], ["One cat sat.", "Home we go."]];
+//! let chrf_plus_plus = ChrfSettings { word_order: 2, ..ChrfSettings::default() };
+//! let system = CorpusStatistics::new(chrf_plus_plus, &["A cat sat.", "We go."], &references)?;
+//! let baseline = CorpusStatistics::new(chrf_plus_plus, &["A cat.", "We."], &references)?;
+//! assert!(system.score().score > baseline.score().score);
+//! println!("{} is the probability of such a difference by chance", system.compare(&baseline, 1000)?.p_value);
+//! # Ok::<(), attend_infer::metric::MetricError>(())
+//! ```
 
 mod bleu;
+mod bootstrap;
 mod chrf;
+mod corpus;
+mod ngrams;
+mod signature;
+mod ter;
 mod tokenize;
 
-use std::collections::HashMap;
-use std::hash::Hash;
-
-pub use bleu::{Bleu, corpus_bleu};
-pub use chrf::{Chrf, corpus_chrf};
+pub use bleu::{Bleu, BleuSettings, corpus_bleu};
+pub use bootstrap::{Confidence, PairedTest};
+pub use chrf::{Chrf, ChrfSettings, corpus_chrf};
+pub use corpus::CorpusStatistics;
+pub use signature::Signature;
+pub use ter::{Ter, TerSettings};
 pub use tokenize::BleuTokenizer;
 
-/// The name of this program in signatures.
-const VERSION: &str = concat!("attend-", env!("CARGO_PKG_VERSION"));
+/// A way to score translations. The settings of a metric implement it, for example [`BleuSettings`].
+pub trait Metric {
+    /// The score of a corpus.
+    type Score: MetricScore;
+
+    /// Compares a hypothesis with its references, of which there is at least one. Returns the statistics of the
+    /// sentence: numbers of which the sums over the sentences give the score of a corpus. They are as many for each
+    /// sentence.
+    fn statistics(&self, hypothesis: &str, references: &[&str]) -> Vec<f64>;
+
+    /// Returns the score of a corpus from the sums of its statistics. Each sentence had `references` references.
+    fn score(&self, sums: &[f64], references: usize) -> Self::Score;
+}
+
+/// The score of a corpus, as sacreBLEU writes it.
+pub trait MetricScore {
+    /// Returns the name of the metric, such as `chrF2++`.
+    fn name(&self) -> String;
+
+    /// Returns the score: from 0 to 100 for BLEU and chrF, and 0 or more for TER, of which a lower score is better.
+    fn value(&self) -> f64;
+
+    /// Returns the settings of the score, by which others can compute it again.
+    fn signature(&self) -> &Signature;
+
+    /// Returns what the score was computed from, such as BLEU's precisions; `None` if the score says it all.
+    fn details(&self) -> Option<String>;
+
+    /// Returns the line that sacreBLEU prints, with the name and the version of this program. With a confidence
+    /// interval, the signature names the resamples.
+    fn line(&self, confidence: Option<&Confidence>) -> String {
+        let (name, value) = (self.name(), self.value());
+        let mut line = match confidence {
+            Some(confidence) => {
+                let signature = self.signature().clone().resampled(confidence.resamples);
+                format!("{name}|{signature} = {value:.2}")
+            }
+            None => format!("{name}|{} = {value:.2}", self.signature()),
+        };
+        // Like sacreBLEU, which leaves out an interval around 0.
+        if let Some(confidence) = confidence.filter(|confidence| confidence.mean > 0.0) {
+            line = format!("{line} ({confidence})");
+        }
+        if let Some(details) = self.details() {
+            line = format!("{line} {details}");
+        }
+        line
+    }
+}
 
 /// The reason why a corpus cannot be scored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,48 +114,14 @@ pub enum MetricError {
     /// There are neither hypotheses nor references.
     #[error("0 hypotheses for 0 references: an empty corpus has no score")]
     EmptyCorpus,
-}
-
-/// Returns each hypothesis with its reference, or a [`MetricError`] if their numbers differ or are 0.
-fn sentence_pairs<'a, H: AsRef<str>, R: AsRef<str>>(
-    hypotheses: &'a [H],
-    references: &'a [R],
-) -> Result<impl Iterator<Item = (&'a str, &'a str)>, MetricError> {
-    if hypotheses.len() != references.len() {
-        return Err(MetricError::UnequalCounts {
-            hypotheses: hypotheses.len(),
-            references: references.len(),
-        });
-    }
-    if hypotheses.is_empty() {
-        return Err(MetricError::EmptyCorpus);
-    }
-    Ok(hypotheses
-        .iter()
-        .map(AsRef::as_ref)
-        .zip(references.iter().map(AsRef::as_ref)))
-}
-
-/// Returns the number of n-grams of `order` items in `items`. Repeated n-grams count each time.
-fn ngram_count<T>(items: &[T], order: usize) -> u64 {
-    items.windows(order).len() as u64
-}
-
-/// Returns the number of n-grams of `order` items of the hypothesis that are also in the reference. An n-gram counts
-/// at most as often as it occurs in the reference.
-fn ngram_matches<T: Eq + Hash>(hypothesis: &[T], reference: &[T], order: usize) -> u64 {
-    let mut unmatched: HashMap<&[T], u64> = HashMap::new();
-    for ngram in reference.windows(order) {
-        *unmatched.entry(ngram).or_default() += 1;
-    }
-    let mut matches = 0;
-    for ngram in hypothesis.windows(order) {
-        if let Some(count) = unmatched.get_mut(ngram)
-            && *count > 0
-        {
-            *count -= 1;
-            matches += 1;
-        }
-    }
-    matches
+    /// Two systems that are compared have translated different numbers of sentences.
+    #[error(
+        "{system} translations of the system for {baseline} of the baseline: both must be of the same test set"
+    )]
+    UnequalSystems {
+        /// Number of translations of the system.
+        system: usize,
+        /// Number of translations of the baseline.
+        baseline: usize,
+    },
 }

@@ -172,3 +172,56 @@ fn of_averaged_validations_the_best_stay() {
         assert_eq!(averaged, expected, "{metric}");
     }
 }
+
+#[test]
+fn a_tie_is_no_plateau_while_the_loss_falls() {
+    let mut state = TrainingState::default();
+    // Each validation: chrF, loss, whether its weights are the best, and the validations since the best.
+    for (chrf, loss, is_best, since_best) in [
+        (90.0, 3.0, true, 0),
+        (100.0, 2.0, true, 0),
+        (100.0, 1.5, true, 0),
+        (99.0, 1.4, false, 1),
+        (100.0, 1.2, true, 1),
+        (100.0, 1.3, true, 2),
+        // Lower than the one before, but not than the lowest.
+        (100.0, 1.25, true, 3),
+        (100.0, 1.1, true, 3),
+        (100.0, 1.1, true, 4),
+    ] {
+        state.update += 1;
+        let scores = Scores {
+            loss,
+            perplexity: 1.0,
+            bleu: 0.0,
+            chrf,
+        };
+        assert_eq!(state.count_validation(Metric::Chrf, &scores, Vec::new()), is_best);
+        assert_eq!(
+            state.validations_since_best, since_best,
+            "update {}",
+            state.update
+        );
+        let best = state.best.as_ref().expect("one is the best");
+        assert_eq!(best.update == state.update, is_best);
+    }
+}
+
+/// Runs of versions that did not store the loss can be resumed.
+#[test]
+fn a_best_validation_without_its_loss_can_be_read() {
+    let best: Best = serde_json::from_str(r#"{"update": 5, "score": 1.5, "averaged": []}"#).unwrap();
+    assert_eq!(best.lowest_loss, None);
+    let mut state = TrainingState {
+        best: Some(best),
+        ..TrainingState::default()
+    };
+    let scores = Scores {
+        loss: 2.0,
+        perplexity: 1.0,
+        bleu: 1.5,
+        chrf: 0.0,
+    };
+    assert!(state.count_validation(Metric::Bleu, &scores, Vec::new()));
+    assert_eq!(state.best.unwrap().lowest_loss, Some(2.0));
+}

@@ -1,7 +1,10 @@
 //! Parallel text: the files or the memory that hold sentence pairs, and how they are read.
 
 mod pairs;
+mod references;
+mod sentences;
 mod sgm;
+mod wmt_xml;
 
 use std::path::PathBuf;
 
@@ -12,13 +15,16 @@ use crate::file::check_rereadable;
 use crate::sentence_pair::SentencePair;
 use pairs::Pairs;
 
+pub use references::References;
+
 /// The source of the sentence pairs of a corpus: files or memory. Files are read pair by pair, so that a corpus may be
 /// larger than the memory. Compressed files are decompressed, as by [`Lines`](crate::Lines).
 #[derive(Clone, Debug, PartialEq)]
 pub enum ParallelText {
     /// Two files in which sentence n of one translates sentence n of the other. Each file has one sentence on each
     /// line. If its name ends in `.sgm`, it has one sentence in each `<seg id="…">` tag. Two `.sgm` files must have the
-    /// same ids in the same order.
+    /// same ids in the same order. If its name ends in `.xml`, it is a test set of WMT, which may be both files: the
+    /// sources are in `<src>`, and the targets are those of the first `<ref>`.
     Files {
         /// The file of source sentences.
         source: PathBuf,
@@ -71,7 +77,7 @@ impl ParallelText {
     /// - [`DataError::Read`] if the rest of a file cannot be read;
     /// - [`DataError::Encoding`] or [`DataError::Archive`] if a file is not text in UTF-8, and
     ///   [`DataError::InvalidUtf8`] or [`DataError::LongLine`] if a line is not;
-    /// - [`DataError::Columns`] or [`DataError::Segment`] if a line is not of the file's format;
+    /// - [`DataError::Columns`], [`DataError::Segment`] or [`DataError::Xml`] if a line is not of the file's format;
     /// - [`DataError::UnequalLengths`] or [`DataError::UnequalSegments`] if the two files do not match;
     /// - [`DataError::EmptyCorpus`] if the files hold no pair.
     pub fn pairs(

@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::slice;
 
-use super::sgm::{Segment, Segments};
-use crate::corpora::compression::without_compression;
+use super::sentences::{Sentences, Side};
 use crate::corpora::lines::Lines;
 use crate::error::DataError;
 use crate::line::single_line;
@@ -36,8 +35,8 @@ enum Reader<'a> {
 impl<'a> Pairs<'a> {
     pub(super) fn of_files(source: &Path, target: &Path) -> Result<Self, DataError> {
         Ok(Self::new(Reader::Files {
-            source: Sentences::open(source)?,
-            target: Sentences::open(target)?,
+            source: Sentences::open(source, Side::Source)?,
+            target: Sentences::open(target, Side::Reference(0))?,
         }))
     }
 
@@ -141,10 +140,10 @@ fn next_of_two(source: &mut Sentences, target: &mut Sentences) -> Result<Option<
     match (from.id, to.id) {
         (Some(source_id), Some(target_id)) if source_id != target_id => Err(DataError::UnequalSegments {
             source_path: source.path().to_owned(),
-            source_line: source.line(),
+            source_line: from.line,
             source_id,
             target_path: target.path().to_owned(),
-            target_line: target.line(),
+            target_line: to.line,
             target_id,
         }),
         _ => Ok(Some(SentencePair {
@@ -168,75 +167,5 @@ fn next_of_tsv(lines: &mut Lines) -> Result<Option<SentencePair>, DataError> {
             line: lines.line(),
             columns: line.split('\t').count(),
         }),
-    }
-}
-
-/// The sentences of one of the two files.
-struct Sentences {
-    format: Format,
-    /// The number of sentences read so far.
-    count: usize,
-}
-
-enum Format {
-    Lines(Lines),
-    Sgm(Segments),
-}
-
-struct Sentence {
-    text: String,
-    /// The `id` of the sentence in an `.sgm` file.
-    id: Option<String>,
-}
-
-impl Sentences {
-    fn open(path: &Path) -> Result<Self, DataError> {
-        let lines = Lines::open(path)?;
-        let name = without_compression(path);
-        let is_sgm = name
-            .extension()
-            .is_some_and(|ending| ending.eq_ignore_ascii_case("sgm"));
-        let format = if is_sgm {
-            Format::Sgm(Segments { lines })
-        } else {
-            Format::Lines(lines)
-        };
-        Ok(Self { format, count: 0 })
-    }
-
-    fn next(&mut self) -> Result<Option<Sentence>, DataError> {
-        let sentence = match &mut self.format {
-            Format::Lines(lines) => {
-                let line = lines.next().transpose()?;
-                line.map(|text| Sentence { text, id: None })
-            }
-            Format::Sgm(segments) => {
-                let segment = segments.next().transpose()?;
-                segment.map(|Segment { id, text }| Sentence { text, id: Some(id) })
-            }
-        };
-        self.count += usize::from(sentence.is_some());
-        Ok(sentence)
-    }
-
-    /// Reads the rest of the file, and returns the number of sentences in the whole file.
-    fn count_all(&mut self) -> Result<usize, DataError> {
-        while self.next()?.is_some() {}
-        Ok(self.count)
-    }
-
-    fn lines(&self) -> &Lines {
-        match &self.format {
-            Format::Lines(lines) => lines,
-            Format::Sgm(segments) => &segments.lines,
-        }
-    }
-
-    fn path(&self) -> &Path {
-        self.lines().path()
-    }
-
-    fn line(&self) -> usize {
-        self.lines().line()
     }
 }
