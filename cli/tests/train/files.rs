@@ -112,6 +112,7 @@ fn filters_that_drop_all_pairs_are_named() {
     assert!(message.contains(expected), "{message}");
     // All pairs are dropped before there is a vocabulary.
     let message = workspace.failure(&["small.toml", "--set", "data.clean.source_scripts=[\"Greek\"]"]);
-    let expected = "the filters dropped all 7 training pairs: 1 as empty, 1 as source equals target, 5 as wrong script\n";
+    let expected = "the filters dropped all 7 training pairs: 1 as empty, 1 as source equals target, \
+                    5 as wrong script\n";
     assert!(message.contains(expected), "{message}");
 }

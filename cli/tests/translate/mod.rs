@@ -5,6 +5,7 @@ mod coverage;
 mod devices;
 mod ensemble;
 mod evaluate;
+mod input;
 mod languages;
 mod model_folder;
 mod program;

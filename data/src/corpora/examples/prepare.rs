@@ -46,8 +46,9 @@ impl Examples {
     /// others wait for it.
     ///
     /// # Errors
-    /// Returns the errors of [`ParallelText::pairs`] and [`ParallelText::check_rereadable`], [`DataError::Write`] if a file cannot be written, and
-    /// [`DataError::InvalidPrepared`] if the files of an earlier call are damaged or incomplete.
+    /// Returns the errors of [`ParallelText::pairs`] and [`ParallelText::check_rereadable`], [`DataError::Write`] if a
+    /// file cannot be written, and [`DataError::InvalidPrepared`] if the files of an earlier call are damaged or
+    /// incomplete.
     pub fn prepare(
         folder: &Path,
         text: &ParallelText,
