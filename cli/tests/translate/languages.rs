@@ -128,7 +128,7 @@ fn what_is_no_word_is_refused_as_one() {
     for flag in ["--ban", "--require"] {
         let invisible = workspace.translate(&[flag, "\u{200b}", "yes"], b"");
         assert_usage_error(&invisible, "no word");
-        let mark = workspace.translate(&[flag, "\u{301}a", "yes"], b"");
+        let mark = workspace.translate(&["--beam", "4", flag, "\u{301}a", "yes"], b"");
         assert_usage_error(&mark, "a mark of the letter before it");
     }
     let input = workspace.write("input.txt", "yes\n");
