@@ -149,13 +149,13 @@ fn a_small_vocabulary_of_many_characters_is_learnt() {
     }
 }
 
-/// Work that grew with the square of a line's length would take hours here.
+/// Work that grew with the square of a line's length would take many minutes here.
 #[test]
 fn a_line_without_spaces_is_cut_in_bounded_parts() {
     let lines = [
         "ab".repeat(500_000),
-        "字".repeat(400_000),
-        "e\u{301}".repeat(300_000),
+        "字".repeat(50_000),
+        "e\u{301}".repeat(50_000),
     ];
     for kind in [TokenizerKind::Bpe, TokenizerKind::Unigram] {
         let tokenizer = train(kind, &lines, 400);
@@ -171,7 +171,7 @@ fn a_line_without_spaces_is_cut_in_bounded_parts() {
             );
         }
     }
-    let spaces = " \t".repeat(1_000_000);
+    let spaces = " \t".repeat(100_000);
     let tokenizer = train(TokenizerKind::Bpe, &lines, 400);
     assert_eq!(tokenizer.decode(&tokenizer.encode(&spaces)), spaces);
 }

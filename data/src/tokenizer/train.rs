@@ -24,11 +24,11 @@ const SMALLEST: usize = 3 + 256;
 /// least probable piece. sentencepiece takes the same number for unknown characters.
 const UNSEEN_BYTE: f64 = 10.0;
 
-/// How much more probable the tokenizers library makes each character that occurs within other pieces only than the one
-/// before it, in an order that changes from run to run.
+/// The tokenizers library gives the characters that occur only within other pieces the lowest score, and adds this step
+/// from one to the next. The order of these characters changes from run to run.
 const STEP: f64 = 0.000_1;
 
-/// How many pieces the tokenizers library learns at least, beyond the characters. It never ends if it has to learn fewer
+/// How many pieces beyond the characters the tokenizers library learns at least. It never ends if it has to learn fewer
 /// pieces than there are characters.
 const SPARE: usize = 16;
 
