@@ -141,7 +141,7 @@ impl Hint for InferError {
             }
             Self::EnsembleTokenizers { .. } => "train its models on the same data, with other seeds",
             Self::TooLong { .. } => "split the line into sentences",
-            Self::Refused { .. } | Self::OneSentence { .. } => return None,
+            Self::Refused { .. } | Self::OneSentence { .. } | Self::NoAlignment { .. } => return None,
             Self::RequestTooLong { .. } => {
                 "ask for a shorter prefix or fewer words, or raise --max-length, as far as the model has positions"
             }

@@ -128,6 +128,14 @@ pub enum InferError {
         /// The name of the field of [`TranslateOptions`](crate::TranslateOptions).
         field: &'static str,
     },
+    /// An alignment of lines with markup or with spans to keep.
+    #[error(
+        "`alignment` is for lines that the model reads as they are, but with `{field}` it does not read all of a line"
+    )]
+    NoAlignment {
+        /// The name of the field of [`TranslateOptions`](crate::TranslateOptions) that `alignment` does not go with.
+        field: &'static str,
+    },
     /// A precision for weights in which the device does not compute.
     #[error("the device does not compute in {precision}")]
     Precision {

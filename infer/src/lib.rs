@@ -38,12 +38,15 @@
 mod alignment;
 mod error;
 mod language;
+mod links;
+mod markup;
 pub mod metric;
 mod model;
 mod model_folder;
 mod options;
 mod padding;
 pub mod search;
+mod spans;
 mod stream;
 mod text;
 mod transformer_decoder;
@@ -57,10 +60,12 @@ pub use error::InferError;
 #[cfg(feature = "sentences")]
 pub use language::InvalidLanguage;
 pub use language::Language;
+pub use markup::Format;
 pub use model::Model;
 pub use model_folder::ModelFolder;
 pub use options::TranslateOptions;
 pub use padding::padding;
+pub use spans::SpanKind;
 pub use stream::StreamLine;
 pub use translation::Translation;
 pub use translator::{GivenTranslation, Line, Score, TokenScore, Translator};

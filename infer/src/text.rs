@@ -222,6 +222,10 @@ fn together<'a>(spacings: &[&str], sentences: impl Iterator<Item = &'a Translati
     let mut whole = Translation::default();
     for (spacing, translation) in spacings.iter().zip(sentences) {
         whole.text += spacing;
+        let start = whole.text.len();
+        whole
+            .links
+            .extend(translation.links.iter().map(|link| link.moved(start)));
         whole.text += &translation.text;
         whole.tokens.extend(&translation.tokens);
         score += f64::from(translation.score);

@@ -4,6 +4,7 @@ mod any_options;
 mod common;
 mod constraints;
 mod coverage;
+mod markup;
 mod metric;
 mod options;
 mod padding;

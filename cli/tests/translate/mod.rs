@@ -5,6 +5,7 @@ mod coverage;
 mod devices;
 mod ensemble;
 mod evaluate;
+mod markup;
 mod model_folder;
 mod program;
 mod remote;
