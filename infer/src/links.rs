@@ -126,13 +126,13 @@ fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
     a.start < b.end && b.start < a.end
 }
 
-/// Returns the neighbouring words of a translation that a part of the source became, and how well they fit. `within`
-/// has the words that may be taken: no word after one that is not `free`, and so on.
+/// Returns the neighbouring words of a translation that a part of the source became, and how well they fit.
 ///
-/// A word whose attention goes to the part by more than half belongs to it. The words are those with the greatest sum of
-/// shares, each less one half, so that one word in their midst may attend elsewhere. For example, of words with the
-/// shares 0.1, 0.9, 0.4, 0.8 and 0.3 they are the three in the middle: 0.4 - 0.1 + 0.3 is more than 0.4. If no word
-/// belongs to the part, they are the one word with the greatest share. They are `None` if no word is free.
+/// `within` are the words to choose from, of which only those that are `free` may be taken. A word whose attention goes
+/// to the part by more than half belongs to it. The words are those with the greatest sum of shares, each less one
+/// half, so that one word in their midst may attend elsewhere. For example, of words with the shares 0.1, 0.9, 0.4, 0.8
+/// and 0.3 they are the three in the middle: 0.4 - 0.1 + 0.3 is more than 0.4. If no word belongs to the part, they are
+/// the one word with the greatest share. They are `None` if no word is free.
 pub(crate) fn region(
     links: &[Link],
     within: Range<usize>,

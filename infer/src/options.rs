@@ -50,8 +50,8 @@ pub struct TranslateOptions {
     /// Whether translations get an [`Alignment`](crate::Alignment), for which the decoder reads each translation once
     /// more. It must be false if there is a `language`, a `format` with markup, or a kind of spans to `keep`.
     pub alignment: bool,
-    /// The format of the lines and of their translations: [`Format::Text`] by default, since only the user knows whether
-    /// a `<` is a tag. The line `a < b` is the same text in every format, but `&lt;` and `<b>` are not.
+    /// The format of the lines and of their translations: [`Format::Text`] by default, since only the user knows
+    /// whether a `<` is a tag. The line `a < b` is the same text in every format, but `&lt;` and `<b>` are not.
     ///
     /// The prefix, the required words and the banned words are text in every format. They hold for what the model
     /// writes, before spans and tags are put into it.
@@ -60,8 +60,8 @@ pub struct TranslateOptions {
     /// by character. By default there are none, since a model that was trained on text with URLs or emoji copies them
     /// itself, and a sentence with a span to keep takes up to four times as long.
     ///
-    /// A sentence with such spans is read in several ways: as it is, and with names or numbers in place of the spans. The
-    /// translations are those of the reading whose stand-ins the model copied. They have its scores and tokens.
+    /// A sentence with such spans is read in several ways: as it is, and with names or numbers in place of the spans.
+    /// The translations are those of the reading whose stand-ins the model copied. They have its scores and tokens.
     pub keep: Vec<SpanKind>,
 }
 

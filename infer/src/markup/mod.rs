@@ -1,5 +1,5 @@
-//! Inline markup of a line, HTML or XML: its tags are taken out, the text is translated, and each tag is put back at the
-//! words of the translation that align to the words beside it.
+//! Inline markup of a line, HTML or XML: its tags are taken out, the text is translated, and each tag is put back at
+//! the words of the translation that align to the words beside it.
 //!
 //! | file | holds |
 //! |---|---|

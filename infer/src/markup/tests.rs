@@ -240,7 +240,10 @@ proptest! {
     #[test]
     fn tags_stay_well_nested(
         lines in prop::collection::vec(well_nested(), 1..5),
-        target in prop::collection::vec(prop::sample::select(vec!["eins", "zwei,", "<", "&amp;", "日本", "]]>", "x>"]), 0..9),
+        target in prop::collection::vec(
+            prop::sample::select(vec!["eins", "zwei,", "<", "&amp;", "日本", "]]>", "x>"]),
+            0..9,
+        ),
         shares in prop::collection::vec(0.0f32..1.0, 400),
         is_xml in any::<bool>(),
     ) {
@@ -261,8 +264,8 @@ proptest! {
     fn no_tag_is_lost_in_any_line(
         parts in prop::collection::vec(
             prop::sample::select(vec![
-                "<b>", "</b>", "<i x='1'>", "</i>", "<br>", "<p>", "</p>", " ", "one", "two. ", "&amp;", "&", "<!-- x -->",
-                "<x/>", "é", "</", "<>", "a<b", "]]>", "?>", "<code>", "</code>",
+                "<b>", "</b>", "<i x='1'>", "</i>", "<br>", "<p>", "</p>", " ", "one", "two. ", "&amp;", "&",
+                "<!-- x -->", "<x/>", "é", "</", "<>", "a<b", "]]>", "?>", "<code>", "</code>",
             ]),
             0..14,
         ),

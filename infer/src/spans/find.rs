@@ -27,8 +27,8 @@ static EMOJI: LazyLock<Regex> = LazyLock::new(|| {
 static NUMBER: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\p{Nd}+(?:[.,:/'’\x{A0}\x{202F}-]\p{Nd}+)*").expect("a valid expression"));
 
-/// Returns the spans of a text of the given kinds, in order. `taken` has other spans of the text, with which they do not
-/// overlap; these are returned, too. Spans that touch are one span.
+/// Returns the spans of a text of the given kinds, in order. `taken` has other spans of the text, with which they do
+/// not overlap; these are returned, too. Names that touch are one span.
 pub(crate) fn find<'a>(text: &str, kinds: &[SpanKind], taken: Vec<Span<'a>>) -> Vec<Span<'a>> {
     let mut spans = taken;
     let asks = |kind| kinds.contains(&kind);
@@ -63,8 +63,8 @@ pub(crate) fn find<'a>(text: &str, kinds: &[SpanKind], taken: Vec<Span<'a>>) -> 
     spans
 }
 
-/// Adds spans that overlap with no other one, in order. Those that touch another one are joined to it if both are of the
-/// same role and are text.
+/// Adds spans that overlap with no other one, in order. Those that touch another one are joined to it if both are names
+/// and text.
 fn add(spans: &mut Vec<Span<'_>>, found: impl Iterator<Item = (Range<usize>, Role)>) {
     let mut before = 0;
     let mut all = Vec::with_capacity(spans.len());

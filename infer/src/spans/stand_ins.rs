@@ -1,9 +1,9 @@
 //! What a model reads in place of spans.
 //!
-//! A model seldom copies what it has not seen in training, and it translates the words around it worse. Names of persons
-//! are the same in many languages, so a sentence with a name in place of a URL is one that the model knows. Which names
-//! and numbers a model copies, and in which sentences, depends on the model: each sentence is read in several ways, and
-//! the translation is taken in which every stand-in comes out once.
+//! A model seldom copies what it has not seen in training, and it translates the words around it worse. Names of
+//! persons are the same in many languages, so a sentence with a name in place of a URL is one that the model knows.
+//! Which names and numbers a model copies, and in which sentences, depends on the model: each sentence is read in
+//! several ways, and the translation is taken in which every stand-in comes out once.
 
 use std::ops::Range;
 

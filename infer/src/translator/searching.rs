@@ -119,8 +119,8 @@ impl Translator {
             .collect()
     }
 
-    /// Returns the text of the first `tokens` of an aligned translation. Each `<unk>` is replaced by a word of `source`:
-    /// the word to which the `<unk>` attends most.
+    /// Returns the text of the first `tokens` of an aligned translation. Each `<unk>` is replaced by a word of
+    /// `source`: the word to which the `<unk>` attends most.
     fn text_with_copies(&self, translation: &Translation, source: &str, tokens: usize) -> String {
         let tokenizer = &self.model.tokenizer;
         // Only words between white space, or their marked pieces, are ever unknown.
