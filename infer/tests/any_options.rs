@@ -321,7 +321,7 @@ proptest! {
                     let of_alignment = matches!(error, InferError::NoAlignment { .. });
                     let of_options = of_search || of_alignment;
                     prop_assert!(of_options || !line.trim().is_empty(), "{error}");
-                    prop_assert!(of_alignment || of_search == !contradictions.is_empty(), "{error}");
+                    prop_assert!(of_alignment || of_search != contradictions.is_empty(), "{error}");
                     asked.assert_refused(&error);
                 }
                 Ok(found) => {
