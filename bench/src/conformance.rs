@@ -307,10 +307,10 @@ mod tests {
     }
 
     fn translations<const N: usize>(found: [(&str, f32); N]) -> Vec<Translation> {
-        let translations = found.map(|(text, log_probability)| Translation {
-            text: text.to_owned(),
-            log_probability,
-            ..Translation::default()
+        let translations = found.map(|(text, log_probability)| {
+            let mut translation = Translation::default();
+            (translation.text, translation.log_probability) = (text.to_owned(), log_probability);
+            translation
         });
         translations.to_vec()
     }

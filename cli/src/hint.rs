@@ -154,7 +154,11 @@ impl Hint for InferError {
             }
             Self::EnsembleTokenizers { .. } => "train its models on the same data, with other seeds",
             Self::TooLong { .. } => "split the line into sentences",
-            Self::Refused { .. } | Self::OneSentence { .. } | Self::NoSentences | Self::NoWord { .. } => {
+            Self::Refused { .. }
+            | Self::OneSentence { .. }
+            | Self::NoAlignment { .. }
+            | Self::NoSentences
+            | Self::NoWord { .. } => {
                 return None;
             }
             Self::RequestTooLong { .. } => {

@@ -356,3 +356,28 @@ fn no_text_has_fewer_tokens_than_its_bound() {
         assert!(trained.min_tokens(&LINES.join(" ")) > 5);
     }
 }
+
+/// What a token spells is within the characters that it is said to stand for.
+#[test]
+fn offsets_are_the_characters_of_each_token() {
+    let lines = || LINES.into_iter().cycle().take(60);
+    for tokenizer in [
+        Tokenizer::train_bpe(lines(), 400).unwrap(),
+        Tokenizer::train_unigram(lines(), 400).unwrap(),
+    ] {
+        for text in LINES.iter().chain(&HOSTILE) {
+            let (tokens, offsets) = (tokenizer.encode(text), tokenizer.offsets(text));
+            assert_eq!(offsets.len(), tokens.len(), "{text:?}");
+            let mut end = 0;
+            for (token, range) in tokens.into_iter().zip(offsets) {
+                let start = end;
+                end += tokenizer.surface(token).len();
+                assert_eq!(range.start, text.floor_char_boundary(start), "{text:?}");
+                assert_eq!(range.end, text.ceil_char_boundary(end), "{text:?}");
+            }
+            assert_eq!(end, text.len());
+        }
+    }
+    let words = Tokenizer::train_whitespace(["the old house"].into_iter(), None).unwrap();
+    assert_eq!(words.offsets(" the  new house"), [1..4, 6..9, 10..15]);
+}

@@ -143,6 +143,14 @@ pub enum InferError {
         "with a `language` each line is a text of several sentences, which takes the feature `sentences`"
     )]
     NoSentences,
+    /// An alignment of lines with markup or with spans to keep.
+    #[error(
+        "`alignment` is for lines that the model reads as they are, but with `{field}` it does not read all of a line"
+    )]
+    NoAlignment {
+        /// The name of the field of [`TranslateOptions`](crate::TranslateOptions) that `alignment` does not go with.
+        field: &'static str,
+    },
     /// A precision for weights in which the device does not compute.
     #[error("the device does not compute in {precision}")]
     Precision {

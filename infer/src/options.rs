@@ -4,7 +4,9 @@ use attend_data::is_blank;
 
 use crate::error::InferError;
 use crate::language::Language;
+use crate::markup::Format;
 use crate::search::{SearchOptions, begins_within_character};
+use crate::spans::SpanKind;
 
 /// The options of a call or of a line: how translations are searched for, and which words they must or must not have.
 ///
@@ -49,8 +51,21 @@ pub struct TranslateOptions {
     /// translation has one.
     pub banned: Vec<String>,
     /// Whether translations get an [`Alignment`](crate::Alignment), for which the decoder reads each translation once
-    /// more. It must be false if there is a `language`.
+    /// more. It must be false if there is a `language`, a `format` with markup, or a kind of spans to `keep`.
     pub alignment: bool,
+    /// The format of the lines and of their translations: [`Format::Text`] by default, since only the user knows
+    /// whether a `<` is a tag. The line `a < b` is the same text in every format, but `&lt;` and `<b>` are not.
+    ///
+    /// The prefix, the required words and the banned words are text in every format. They hold for what the model
+    /// writes, before spans and tags are put into it.
+    pub format: Format,
+    /// The kinds of spans of the lines, such as URLs, that each translation has exactly as often as its line, character
+    /// by character. By default there are none, since a model that was trained on text with URLs or emoji copies them
+    /// itself, and a sentence with a span to keep takes up to four times as long.
+    ///
+    /// A sentence with such spans is read in several ways: as it is, and with names or numbers in place of the spans.
+    /// The translations are those of the reading whose stand-ins the model copied. They have its scores and tokens.
+    pub keep: Vec<SpanKind>,
 }
 
 impl TranslateOptions {
@@ -60,8 +75,10 @@ impl TranslateOptions {
     /// # Errors
     ///
     /// Returns [`InferError::Search`] if the search options are not valid or cannot go with the required or banned
-    /// words, and [`InferError::OneSentence`] if there is a `language` together with a `prefix`, `required` words or
-    /// `alignment`. Returns [`InferError::NoWord`] if a required or banned word begins with a combining mark. Without the feature `sentences`, it returns [`InferError::NoSentences`] if there is a `language`.
+    /// words; [`InferError::NoWord`] if a required or banned word begins with a combining mark;
+    /// [`InferError::OneSentence`] if there is a `language` together with a `prefix`, `required` words or `alignment`;
+    /// [`InferError::NoAlignment`] if there is `alignment` together with markup or spans to `keep`; and, without the
+    /// feature `sentences`, [`InferError::NoSentences`] if there is a `language`.
     pub fn validate(&self) -> Result<(), InferError> {
         let requires = self.required.iter().any(|word| !is_blank(word));
         self.search.validate()?;
@@ -76,6 +93,14 @@ impl TranslateOptions {
                 let text = text.clone();
                 return Err(InferError::NoWord { field, text });
             }
+        }
+        if self.alignment && self.passes_through() {
+            let field = if self.format == Format::Text {
+                "keep"
+            } else {
+                "format"
+            };
+            return Err(InferError::NoAlignment { field });
         }
         if self.language.is_some() {
             if cfg!(not(feature = "sentences")) {
@@ -93,6 +118,11 @@ impl TranslateOptions {
         Ok(())
     }
 
+    /// Returns whether a part of a line may pass through without being translated.
+    pub(crate) fn passes_through(&self) -> bool {
+        self.format != Format::Text || !self.keep.is_empty()
+    }
+
     /// Returns whether lines with these options may share a batch with lines that have the `other` options.
     pub(crate) fn shares_batches_with(&self, other: &Self) -> bool {
         let Self {
@@ -103,6 +133,9 @@ impl TranslateOptions {
             language: _,
             prefix: _,
             required: _,
+            // Tags and spans were taken out before.
+            format: _,
+            keep: _,
         } = self;
         std::ptr::eq(self, other)
             || (search, banned, alignment) == (&other.search, &other.banned, &other.alignment)

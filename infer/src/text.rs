@@ -312,6 +312,9 @@ fn together<'a>(spacings: &[Option<&str>], sentences: impl Iterator<Item = &'a T
         if place > 0 {
             whole.text += &separator(spacing, has_no_spaces);
         }
+        let start = whole.text.len();
+        let links = translation.links.iter().map(|link| link.moved(start));
+        whole.links.extend(links);
         whole.text += &translation.text;
         whole.tokens.extend(&translation.tokens);
         score += f64::from(translation.score);

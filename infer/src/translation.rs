@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::alignment::Alignment;
+use crate::links::Link;
 
 /// One translation of a line.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -24,4 +25,8 @@ pub struct Translation {
     /// [`alignment`](crate::TranslateOptions::alignment) is set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alignment: Option<Alignment>,
+    /// The links of the words of the text to those of the line, if the line has markup or spans to keep. They are empty
+    /// when the translation is returned to the caller.
+    #[serde(skip)]
+    pub(crate) links: Vec<Link>,
 }

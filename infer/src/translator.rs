@@ -3,6 +3,7 @@
 mod batches;
 mod encoding;
 mod groups;
+mod marked;
 mod scoring;
 mod searching;
 
@@ -18,6 +19,7 @@ use crate::model::Model;
 use crate::options::TranslateOptions;
 use crate::translation::Translation;
 use batches::BatchLimit;
+use marked::MarkedLine;
 
 pub use scoring::{GivenTranslation, Score, TokenScore};
 
@@ -146,9 +148,12 @@ impl Translator {
     ///
     /// If the device fails. [`attend_device::notice_device_failure`] around the call turns this panic into an error.
     pub fn translate_each(&self, lines: &[Line<'_>]) -> Vec<Result<Vec<Translation>, InferError>> {
-        let groups = self.groups(lines);
-        let encoded = self.encode(lines, &groups);
-        self.search(&groups, encoded)
+        let lines: Vec<AskedLine<'_>> = lines.iter().map(AskedLine::new).collect();
+        let searched: Vec<Searched<'_>> = lines.iter().flat_map(AskedLine::searched).collect();
+        let groups = self.groups(&searched);
+        let encoded = self.encode(&searched, &groups);
+        let mut found = self.search(&groups, encoded).into_iter();
+        lines.iter().map(|line| line.translations(&mut found)).collect()
     }
 
     /// Returns the text of the best translation of each line, in order.
@@ -167,21 +172,84 @@ impl Translator {
         options: &TranslateOptions,
     ) -> Result<Vec<String>, InferError> {
         let lines = numbered(lines, options);
-        let groups = self.groups(&lines);
-        let encoded: Vec<_> = self
-            .encode(&lines, &groups)
-            .into_iter()
-            .collect::<Result<_, _>>()?;
-        let found = self.search(&groups, encoded.into_iter().map(Ok).collect());
-        let best = found
-            .into_iter()
-            .map(|translations| Ok(translations?.swap_remove(0).text));
+        let lines: Vec<AskedLine<'_>> = lines.iter().map(AskedLine::new).collect();
+        let searched: Vec<Searched<'_>> = lines.iter().flat_map(AskedLine::searched).collect();
+        let groups = self.groups(&searched);
+        let mut encoded = self.encode(&searched, &groups);
+        let mut start = 0;
+        for line in &lines {
+            let (refusal, count) = line.refusal(&encoded[start..]);
+            if let Some(Err(error)) = refusal.map(|place| encoded.swap_remove(start + place)) {
+                return Err(error);
+            }
+            start += count;
+        }
+        let mut found = self.search(&groups, encoded).into_iter();
+        let best = lines
+            .iter()
+            .map(|line| Ok(line.translations(&mut found)?.swap_remove(0).text));
         best.collect()
     }
 
     fn tensor(&self, matrix: TokenMatrix) -> Tensor<2, Int> {
         let shape = [matrix.rows, matrix.width];
         Tensor::from_data(TensorData::new(matrix.ids, shape), &self.model.device())
+    }
+}
+
+/// What is searched for: a line, or a part of one.
+struct Searched<'a> {
+    line: Line<'a>,
+    /// Whether its translations get links.
+    has_links: bool,
+}
+
+/// A line as a caller asks for it.
+enum AskedLine<'a> {
+    /// It is searched for as it is.
+    Plain(Line<'a>),
+    /// It may have markup, or spans to keep.
+    Marked(Box<MarkedLine<'a>>),
+}
+
+impl<'a> AskedLine<'a> {
+    fn new(line: &Line<'a>) -> Self {
+        if line.options.passes_through() {
+            Self::Marked(Box::new(MarkedLine::new(line)))
+        } else {
+            Self::Plain(*line)
+        }
+    }
+
+    /// Returns what is searched for to translate the line.
+    fn searched(&self) -> Vec<Searched<'_>> {
+        match self {
+            Self::Plain(line) => vec![Searched {
+                line: *line,
+                has_links: false,
+            }],
+            Self::Marked(line) => line.searched().collect(),
+        }
+    }
+
+    /// Returns the place in `results` of the error for which the line has no translations, if there is one, and the
+    /// number of results of the line, with which `results` begins.
+    fn refusal<T>(&self, results: &[Result<T, InferError>]) -> (Option<usize>, usize) {
+        match self {
+            Self::Plain(_) => (results[0].is_err().then_some(0), 1),
+            Self::Marked(line) => line.refusal(results),
+        }
+    }
+
+    /// Returns the translations of the line. `found` begins with those of what was [`searched`](Self::searched) for.
+    fn translations(
+        &self,
+        found: &mut impl Iterator<Item = Result<Vec<Translation>, InferError>>,
+    ) -> Result<Vec<Translation>, InferError> {
+        match self {
+            Self::Plain(_) => found.next().expect("each line has a result"),
+            Self::Marked(line) => line.translations(found),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod common;
 mod constraints;
 mod coverage;
 mod languages;
+mod markup;
 mod metric;
 mod options;
 mod padding;

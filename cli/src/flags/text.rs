@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use attend_data::{DataError, Lines, is_blank, read_lines, single_line};
-use attend_infer::{StreamLine, TranslateOptions};
+use attend_infer::{Format, SpanKind, StreamLine, TranslateOptions};
 use clap::Args;
 
 use super::input_file;
 use crate::error::CliError;
+use crate::name::name_of;
 
 /// What the text of translations must be like.
 #[derive(Clone, Debug, Args)]
@@ -26,6 +27,14 @@ pub(crate) struct TextFlags {
     /// Have every translation contain this word or phrase; may be given several times.
     #[arg(long, value_name = "WORD", value_parser = phrase, conflicts_with = "language")]
     require: Vec<String>,
+    /// Read lines as text, HTML or XML. Tags are not translated: a pair of tags stands around the words that come from
+    /// those that it enclosed, and every other tag between the words that come from those on either side.
+    #[arg(long, value_name = "FORMAT", default_value_t, value_parser = name_of::<Format>())]
+    format: Format,
+    /// Keep these in translations as they are, each as often as in its line: urls, emails, placeholders such as {name}
+    /// and %s, emoji, numbers. Several are separated by commas.
+    #[arg(long, value_name = "KINDS", value_delimiter = ',', value_parser = name_of::<SpanKind>())]
+    keep: Vec<SpanKind>,
 }
 
 impl TextFlags {
@@ -48,6 +57,8 @@ impl TextFlags {
             prefix: self.prefix.clone().unwrap_or_default(),
             required: self.require.clone(),
             banned: self.ban.clone(),
+            format: self.format,
+            keep: self.keep.clone(),
             ..options
         }
     }

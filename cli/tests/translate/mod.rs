@@ -7,6 +7,7 @@ mod ensemble;
 mod evaluate;
 mod input;
 mod languages;
+mod markup;
 mod model_folder;
 mod program;
 mod remote;

@@ -7,6 +7,7 @@ mod normalization;
 mod train;
 mod words;
 
+use std::ops::Range;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -139,6 +140,15 @@ impl Tokenizer {
     pub fn encode(&self, text: &str) -> Vec<u32> {
         let encoding = self.inner.encode_fast(text, false).expect(TOTAL);
         self.without_special(encoding.get_ids())
+    }
+
+    /// Returns the bytes of `text` that each token of [`Tokenizer::encode`] stands for, in order. A token that is a part
+    /// of a character stands for the whole character.
+    #[must_use]
+    pub fn offsets(&self, text: &str) -> Vec<Range<usize>> {
+        let encoding = self.inner.encode(text, false).expect(TOTAL);
+        let offsets = encoding.get_offsets().iter();
+        offsets.map(|&(start, end)| start..end).collect()
     }
 
     /// Encodes each of several texts with [`Tokenizer::encode`], on all cores. Returns the ids in the order of `texts`.

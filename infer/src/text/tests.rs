@@ -166,6 +166,7 @@ proptest! {
                     log_probability: -2.0 * f32::from(score),
                     tokens: vec![(10 * place + rank) as u32],
                     alignment: None,
+                    links: Vec::new(),
                 };
                 scores.into_iter().enumerate().map(translation).collect()
             })
@@ -207,6 +208,7 @@ fn samples_of_a_text_come_in_the_order_drawn() {
         log_probability: 2.0 * score,
         tokens: vec![text.len() as u32],
         alignment: None,
+        links: Vec::new(),
     };
     let sentences = [
         vec![sample("a", -3.0), sample("bb", -1.0)],

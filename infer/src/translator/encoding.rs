@@ -9,7 +9,7 @@ use crate::search::{BannedWords, EXTRA_LENGTH, Request, RequiredWords};
 use crate::text::{self, Sentence};
 
 use super::groups::Groups;
-use super::{Line, Translator};
+use super::{Line, Searched, Translator};
 
 /// A line whose sentences are ready to be searched for.
 pub(super) struct EncodedLine<'a> {
@@ -23,6 +23,8 @@ pub(super) struct EncodedSentence<'a> {
     /// The white space between this sentence and the one before it, as [`Sentence`] holds it.
     pub(super) spacing: Option<&'a str>,
     pub(super) text: &'a str,
+    /// The byte of the line at which the sentence begins.
+    pub(super) start: usize,
     /// The sentence's tokens, without `</s>`.
     pub(super) source: Vec<u32>,
     pub(super) request: Request,
@@ -36,10 +38,11 @@ impl Translator {
     /// Encodes each line, in order. The result of a line is an error if the line or its options are refused.
     pub(super) fn encode<'a>(
         &self,
-        lines: &[Line<'a>],
+        lines: &[Searched<'a>],
         groups: &Groups<'a>,
     ) -> Vec<Result<EncodedLine<'a>, InferError>> {
-        let lines: Vec<(&Line<'a>, usize)> = lines.iter().zip(groups.of_lines.iter().copied()).collect();
+        let lines = lines.iter().map(|searched| &searched.line);
+        let lines: Vec<(&Line<'a>, usize)> = lines.zip(groups.of_lines.iter().copied()).collect();
         self.for_each(&lines, |&(line, group)| {
             let banned = groups.all[group].banned.as_deref();
             EncodedLine::new(&self.model, line, group, banned)
@@ -69,13 +72,19 @@ impl<'a> EncodedLine<'a> {
             }),
         };
         let sentences = sentences.map_err(|tokens| model.too_long(line.number, tokens, "the input"))?;
+        let mut end = 0;
         let sentences = sentences.into_iter().zip(0..).map(|(sentence, place)| {
+            let start = line.text[end..]
+                .find(sentence.text)
+                .map_or(end, |place| end + place);
+            end = start + sentence.text.len();
             let mut request = request(model, line, &sentence.source, banned)?;
             // A line has fewer sentences than 2³².
             request.number = (line.number as u64) << 32 | place;
             Ok(EncodedSentence {
                 spacing: sentence.spacing,
                 text: sentence.text,
+                start,
                 source: sentence.source,
                 request,
                 line: line.number,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Line, Translator};
+use super::{Searched, Translator};
 use crate::options::TranslateOptions;
 use crate::search::BannedWords;
 
@@ -13,23 +13,28 @@ pub(super) struct Groups<'a> {
     pub(super) of_lines: Vec<usize>,
 }
 
-/// Lines with equal options of search, banned words and alignment.
+/// Lines with equal options of search, banned words and alignment, all or none of which have links.
 pub(super) struct Group<'a> {
     /// The options of the first of the lines. The other lines may have another language, prefix and required words.
     pub(super) options: &'a TranslateOptions,
     pub(super) banned: Option<Arc<BannedWords>>,
+    /// Whether translations get links.
+    pub(super) has_links: bool,
 }
 
 impl Translator {
     /// Divides lines into groups by their options.
-    pub(super) fn groups<'a>(&self, lines: &[Line<'a>]) -> Groups<'a> {
+    pub(super) fn groups<'a>(&self, lines: &[Searched<'a>]) -> Groups<'a> {
         let mut all: Vec<Group<'a>> = Vec::new();
-        let mut group_of = |line: &Line<'a>| {
-            let joins = |group: &Group<'_>| line.options.shares_batches_with(group.options);
+        let mut group_of = |Searched { line, has_links }: &Searched<'a>| {
+            let joins = |group: &Group<'_>| {
+                *has_links == group.has_links && line.options.shares_batches_with(group.options)
+            };
             all.iter().position(joins).unwrap_or_else(|| {
                 all.push(Group {
                     options: line.options,
                     banned: self.model.banned_words(&line.options.banned),
+                    has_links: *has_links,
                 });
                 all.len() - 1
             })

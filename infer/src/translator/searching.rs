@@ -8,6 +8,7 @@ use super::encoding::{EncodedLine, EncodedSentence};
 use super::groups::{Group, Groups};
 use crate::alignment::{self, Alignment};
 use crate::error::InferError;
+use crate::links::{self, Link, Side};
 use crate::model::Model;
 use crate::options::TranslateOptions;
 use crate::search::{Hypothesis, Request, Search, SearchOptions, Unknown};
@@ -90,7 +91,7 @@ impl Translator {
         let aligns = group.options.alignment;
         let unk = special.unk.filter(|_| options.unknown == Unknown::Copy);
         let copies = |translation: &Translation| unk.is_some_and(|unk| translation.tokens.contains(&unk));
-        if aligns || translations.iter().flatten().any(copies) {
+        if aligns || group.has_links || translations.iter().flatten().any(copies) {
             self.align(&mut translations, batch, &memories);
         }
         let translations = translations.into_iter().zip(batch);
@@ -98,7 +99,11 @@ impl Translator {
             .map(|(mut best_first, sentence)| {
                 for translation in &mut best_first {
                     if copies(translation) {
-                        translation.text = self.text_with_copies(translation, sentence.text);
+                        let tokens = translation.tokens.len();
+                        translation.text = self.text_with_copies(translation, sentence.text, tokens);
+                    }
+                    if group.has_links {
+                        translation.links = self.links(translation, sentence, copies(translation));
                     }
                     if !aligns {
                         translation.alignment = None;
@@ -114,15 +119,15 @@ impl Translator {
             .collect()
     }
 
-    /// Returns the text of an aligned translation. Each `<unk>` is replaced by a word of `source`: the word to which
-    /// the `<unk>` attends most.
-    fn text_with_copies(&self, translation: &Translation, source: &str) -> String {
+    /// Returns the text of the first `tokens` of an aligned translation. Each `<unk>` is replaced by a word of
+    /// `source`: the word to which the `<unk>` attends most.
+    fn text_with_copies(&self, translation: &Translation, source: &str, tokens: usize) -> String {
         let tokenizer = &self.model.tokenizer;
         // Only words between white space, or their marked pieces, are ever unknown.
         let source = readable(source);
         let pieces: Vec<&str> = source.split_whitespace().collect();
         let Alignment { attention, .. } = translation.alignment.as_ref().expect("it is aligned");
-        let words = translation.tokens.iter().zip(attention);
+        let words = translation.tokens[..tokens].iter().zip(attention);
         let words = words.map(|(&token, attention)| {
             if Some(token) != self.model.special.unk {
                 return tokenizer.vocabulary_entry(token);
@@ -135,6 +140,38 @@ impl Translator {
         tokenizer.plain_text(&words.collect::<Vec<_>>().join(" "))
     }
 
+    /// Returns the links of an aligned translation to its line. `copies` says whether its text has words of the source
+    /// in place of `<unk>`.
+    fn links(&self, translation: &Translation, sentence: &EncodedSentence<'_>, copies: bool) -> Vec<Link> {
+        let Translation { text, tokens, .. } = translation;
+        let Alignment { attention, .. } = translation.alignment.as_ref().expect("it is aligned");
+        let mut end = 0;
+        let ranges = (1..=tokens.len()).map(|count| {
+            let so_far = if copies {
+                self.text_with_copies(translation, sentence.text, count)
+            } else {
+                self.model.tokenizer.decode(&tokens[..count])
+            };
+            let start = end;
+            // The bytes of a character that has only begun are written as another character.
+            end = text.floor_char_boundary(so_far.len().clamp(start, text.len().max(start)));
+            start..end
+        });
+        let target = Side {
+            text,
+            tokens: ranges.collect(),
+        };
+        let source = Side {
+            text: sentence.text,
+            tokens: self.model.tokenizer.offsets(sentence.text),
+        };
+        let mut links = links::link(&source, &target, attention);
+        for (word, _) in links.iter_mut().flat_map(|link| &mut link.sources) {
+            *word = word.start + sentence.start..word.end + sentence.start;
+        }
+        links
+    }
+
     fn translation(&self, hypothesis: Hypothesis) -> Translation {
         Translation {
             // No token ends a line, but the bytes of several may spell a character that does.
@@ -143,6 +180,7 @@ impl Translator {
             log_probability: hypothesis.log_probability,
             tokens: hypothesis.tokens,
             alignment: None,
+            links: Vec::new(),
         }
     }
 }

@@ -1,0 +1,153 @@
+//! Inline markup of a line, HTML or XML: its tags are taken out, the text is translated, and each tag is put back at
+//! the words of the translation that align to the words beside it.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `html.rs`, `xml.rs` | where the tags of a line are |
+//! | `tree.rs` | which tags belong together, and the text without them |
+//! | `write.rs` | the tags around the words of a translation |
+
+mod html;
+mod tree;
+mod write;
+mod xml;
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use attend_data::readable;
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, VariantNames};
+
+pub(crate) use write::write;
+
+/// The format of a line, and of its translations.
+///
+/// Every tag of an HTML or XML line is in each translation exactly once and byte for byte, with the same tags around
+/// it. A pair of tags stands around the words that align to the words that it enclosed. Other tags, comments and
+/// processing instructions stand between the words that align to the words on either side. Entities are text: `&amp;`
+/// is translated as `&`, and written as `&amp;` again.
+///
+/// Some elements are kept as they are: `code`, `kbd`, `samp`, `tt` and `var` in HTML, and elements with
+/// `translate="no"` or, in HTML, of the class `notranslate`. So is what HTML does not show as text, such as `script`.
+/// Tags of HTML that begin or end a block, such as `<p>`, `<li>` and `<br>`, end a sentence if there is a
+/// [`language`](crate::TranslateOptions::language).
+///
+/// A start tag without an end tag, or an end tag without a start tag, is kept like a tag that belongs to no other. A
+/// `<` that begins no tag is text, and is written as `&lt;`; so is a tag or comment that the line does not finish.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    VariantNames,
+)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum Format {
+    /// Text without markup. A `<` is a character like others.
+    #[default]
+    Text,
+    /// HTML, as browsers read it.
+    Html,
+    /// XML, with CDATA sections, processing instructions and names of any kind. No tag ends a sentence. A reference to
+    /// an entity that XML does not define is kept like a tag.
+    Xml,
+}
+
+/// A piece of a line with markup, in the order of the line.
+enum Piece<'a> {
+    /// Text, with its entities decoded.
+    Text(Cow<'a, str>),
+    /// A start tag.
+    Start(Tag<'a>),
+    /// An end tag.
+    End(Tag<'a>),
+    /// A tag that has no end tag, a comment or the like.
+    Single(Tag<'a>),
+}
+
+struct Tag<'a> {
+    /// The tag as it stands in the line.
+    source: &'a str,
+    /// The name of the element. Names are equal if a start tag and an end tag belong together.
+    name: String,
+    content: Content,
+    /// Whether a sentence ends at the tag.
+    is_break: bool,
+}
+
+/// What is done with the content of an element.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Content {
+    Translated,
+    /// It is kept, and it is a part of the sentence, as a name is.
+    Kept,
+    /// It is kept, and it is not a part of the sentence.
+    Hidden,
+}
+
+/// A line without its tags.
+pub(crate) struct Markup<'a> {
+    /// The text of the line, with entities decoded, as the model [reads](attend_data::readable) it.
+    pub(crate) text: String,
+    /// The tags.
+    pub(crate) nodes: Vec<Node<'a>>,
+    /// The elements that are kept and are parts of sentences: the bytes of `text` that are their text, and the elements
+    /// with their tags.
+    pub(crate) kept: Vec<(Range<usize>, &'a str)>,
+    /// The bytes of `text` at which sentences end, in order.
+    pub(crate) breaks: Vec<usize>,
+    /// The bytes of `text` at which tags stand between white space on both sides, in order. The text has the white
+    /// space before the tags only.
+    pub(crate) spaced: Vec<usize>,
+}
+
+/// A pair of tags, or something that stands at one place.
+pub(crate) enum Node<'a> {
+    /// An element whose content is translated.
+    Element {
+        /// The start tag.
+        start: &'a str,
+        /// The end tag.
+        end: &'a str,
+        /// The bytes of the text that the element encloses.
+        range: Range<usize>,
+        /// The tags in the element, in order.
+        children: Vec<Node<'a>>,
+    },
+    /// What stands at one place.
+    Point {
+        /// A tag, a comment, or an element that is kept.
+        source: &'a str,
+        /// The byte of the text before which it stands.
+        at: usize,
+    },
+}
+
+impl<'a> Markup<'a> {
+    /// Takes the tags out of a line.
+    pub(crate) fn new(line: &'a str, format: Format) -> Self {
+        let pieces = match format {
+            Format::Text => vec![Piece::Text(line.into())],
+            Format::Html => html::pieces(line),
+            Format::Xml => xml::pieces(line),
+        };
+        let readable = |piece| match piece {
+            // The model reads each byte of the text, so that the places of its tokens are places of the text.
+            Piece::Text(text) => Piece::Text(readable(&text).into_owned().into()),
+            tag => tag,
+        };
+        tree::build(line, pieces.into_iter().map(readable).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests;

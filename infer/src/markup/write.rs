@@ -1,0 +1,226 @@
+//! The tags around the words of a translation.
+
+use std::ops::Range;
+
+use super::{Markup, Node};
+use crate::links::{Link, gap, region};
+
+/// Returns the text of a translation with the tags of its source, and with entities in place of the characters that
+/// would begin a tag. `links` has all words of `text`. `span` returns the markup of a kept span, or `None` if the span
+/// is text.
+///
+/// The tags of a pair stand around neighbouring words, and within the tags that were around them in the source. Where
+/// two pairs would have the same words, the pair that fits them better takes them.
+pub(crate) fn write<'a>(
+    markup: &Markup<'a>,
+    text: &str,
+    links: &[Link],
+    span: impl Fn(usize) -> Option<&'a str>,
+) -> String {
+    let mut writer = Writer {
+        markup,
+        text,
+        links,
+        span,
+        output: String::with_capacity(text.len() * 2),
+    };
+    writer.write(&markup.nodes, 0..links.len(), 0..markup.text.len(), true);
+    writer.output
+}
+
+struct Writer<'m, 'a, Span> {
+    markup: &'m Markup<'a>,
+    text: &'m str,
+    links: &'m [Link],
+    span: Span,
+    output: String,
+}
+
+/// A node and the words around which, or before which, it stands.
+struct Placed<'n, 'a> {
+    node: &'n Node<'a>,
+    words: Range<usize>,
+}
+
+impl<'m, 'a, Span: Fn(usize) -> Option<&'a str>> Writer<'m, 'a, Span> {
+    /// Writes the words `within` with the tags of `nodes`, which were within the bytes `source` of the source. The
+    /// white space around the words is written only if they `are_all` words of the text.
+    fn write(&mut self, nodes: &[Node<'a>], within: Range<usize>, source: Range<usize>, are_all: bool) {
+        let placed = self.placed(nodes, within.clone(), &source);
+        let (mut points, mut pairs): (Vec<_>, Vec<_>) =
+            placed.into_iter().partition(|placed| placed.words.is_empty());
+        points.sort_by_key(|placed| placed.words.start);
+        pairs.sort_by_key(|placed| placed.words.start);
+        let (mut points, mut pairs) = (points.into_iter().peekable(), pairs.into_iter().peekable());
+        let mut place = within.start;
+        loop {
+            let here = std::iter::from_fn(|| points.next_if(|point| point.words.start == place));
+            let here: Vec<_> = here.collect();
+            let is_inside = within.start < place && place < within.end;
+            let space = if are_all || is_inside {
+                self.space_before(place)
+            } else {
+                ""
+            };
+            let follows_space = here.iter().position(|point| self.follows_space(point.node));
+            let (before, behind) = here.split_at(follows_space.unwrap_or(here.len()));
+            for point in before {
+                self.write_point(point.node, place);
+            }
+            self.write_text(space);
+            for point in behind {
+                self.write_point(point.node, place);
+                if self.is_spaced(point.node) && place < self.links.len() {
+                    self.output.push(' ');
+                }
+            }
+            if place == within.end {
+                return;
+            }
+            if let Some(pair) = pairs.next_if(|pair| pair.words.start == place)
+                && let Node::Element {
+                    start,
+                    end,
+                    range,
+                    children,
+                } = pair.node
+            {
+                self.output += start;
+                self.write(children, pair.words.clone(), range.clone(), false);
+                self.output += end;
+                place = pair.words.end;
+            } else {
+                self.write_word(place);
+                place += 1;
+            }
+        }
+    }
+
+    /// Returns the words around which each element stands, and the word before which each other node stands, in the
+    /// order of the source.
+    fn placed<'n>(
+        &self,
+        nodes: &'n [Node<'a>],
+        within: Range<usize>,
+        source: &Range<usize>,
+    ) -> Vec<Placed<'n, 'a>> {
+        let mut taken = vec![false; within.len()];
+        let fit = |node: &Node<'_>, taken: &[bool]| match node {
+            Node::Element { range, .. } if !self.markup.text[range.clone()].trim().is_empty() => region(
+                self.links,
+                within.clone(),
+                |place| !taken[place - within.start],
+                range,
+            ),
+            _ => None,
+        };
+        let mut fits: Vec<_> = nodes.iter().map(|node| fit(node, &taken)).collect();
+        let mut order: Vec<usize> = (0..nodes.len()).filter(|&place| fits[place].is_some()).collect();
+        let fit_of = |fit: &Option<(Range<usize>, f32)>| fit.as_ref().map_or(f32::MIN, |(_, fit)| *fit);
+        order.sort_by(|&a, &b| fit_of(&fits[b]).total_cmp(&fit_of(&fits[a])));
+        for place in order {
+            let is_taken = |(words, _): &(Range<usize>, f32)| {
+                taken[words.start - within.start..words.end - within.start].contains(&true)
+            };
+            if fits[place].as_ref().is_some_and(is_taken) {
+                fits[place] = fit(&nodes[place], &taken);
+            }
+            if let Some((words, _)) = &fits[place] {
+                taken[words.start - within.start..words.end - within.start].fill(true);
+            }
+        }
+        let mut is_open = vec![true; within.len() + 1];
+        for (words, _) in fits.iter().flatten() {
+            is_open[words.start + 1 - within.start..words.end - within.start].fill(false);
+        }
+        let placed = nodes.iter().zip(fits).map(|(node, fit)| {
+            let words = fit.map(|(words, _)| words).unwrap_or_else(|| {
+                let place = self.gap(node.start(), within.clone(), &is_open, source);
+                place..place
+            });
+            Placed { node, words }
+        });
+        placed.collect()
+    }
+
+    /// Returns the word before which something stands that stood at a byte of the source.
+    fn gap(&self, at: usize, within: Range<usize>, is_open: &[bool], source: &Range<usize>) -> usize {
+        let is_blank = |range: Range<usize>| self.markup.text[range].trim().is_empty();
+        if is_blank(at..source.end.max(at)) && !is_blank(source.start.min(at)..at) {
+            return within.end;
+        }
+        if is_blank(source.start.min(at)..at) {
+            return within.start;
+        }
+        gap(
+            self.links,
+            within.clone(),
+            |place| is_open[place - within.start],
+            at,
+        )
+    }
+
+    /// Returns the white space of the translation before a word, or at its end.
+    fn space_before(&self, place: usize) -> &'m str {
+        let start = if place == 0 {
+            0
+        } else {
+            self.links[place - 1].target.end
+        };
+        let end = self
+            .links
+            .get(place)
+            .map_or(self.text.len(), |link| link.target.start);
+        self.text.get(start..end).unwrap_or_default()
+    }
+
+    /// Returns whether white space, or nothing, is before a node in the source.
+    fn follows_space(&self, node: &Node<'_>) -> bool {
+        let before = &self.markup.text[..node.start()];
+        before.is_empty() || before.ends_with(char::is_whitespace)
+    }
+
+    /// Returns whether a node stands between white space on both sides in the source.
+    fn is_spaced(&self, node: &Node<'_>) -> bool {
+        self.markup.spaced.binary_search(&node.start()).is_ok()
+    }
+
+    /// Writes a node that stands at one place.
+    fn write_point(&mut self, node: &Node<'a>, place: usize) {
+        match node {
+            Node::Point { source, .. } => self.output += source,
+            Node::Element {
+                start,
+                end,
+                range,
+                children,
+            } => {
+                self.output += start;
+                self.write(children, place..place, range.clone(), false);
+                self.output += end;
+            }
+        }
+    }
+
+    fn write_word(&mut self, place: usize) {
+        let Link { target, span, .. } = &self.links[place];
+        match span.and_then(|span| (self.span)(span)) {
+            Some(markup) => self.output += markup,
+            None => self.write_text(&self.text[target.clone()]),
+        }
+    }
+
+    fn write_text(&mut self, text: &str) {
+        self.output += &html_escape::encode_text(text);
+    }
+}
+
+impl Node<'_> {
+    /// Returns the byte of the text at which the node begins.
+    fn start(&self) -> usize {
+        match self {
+            Self::Element { range, .. } => range.start,
+            Self::Point { at, .. } => *at,
+        }
+    }
+}

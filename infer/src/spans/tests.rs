@@ -1,0 +1,209 @@
+use proptest::prelude::*;
+
+use super::stand_ins::occurrences;
+use super::*;
+use crate::links::{Link, words};
+
+const ALL: [SpanKind; 5] = [
+    SpanKind::Urls,
+    SpanKind::Emails,
+    SpanKind::Placeholders,
+    SpanKind::Emoji,
+    SpanKind::Numbers,
+];
+
+fn found<'t>(text: &'t str, kinds: &[SpanKind]) -> Vec<&'t str> {
+    let spans = find(text, kinds, Vec::new());
+    spans.into_iter().map(|span| &text[span.range]).collect()
+}
+
+#[test]
+fn each_kind_is_found_whole_and_nothing_else_is() {
+    let cases: [(SpanKind, &str, &[&str]); 20] = [
+        (
+            SpanKind::Urls,
+            "See (https://example.org/a_(b)?c=d#e), or not.",
+            &["https://example.org/a_(b)?c=d#e"],
+        ),
+        (
+            SpanKind::Urls,
+            "www.example.org/x and report.PDF, Node.Js",
+            &["www.example.org/x"],
+        ),
+        (SpanKind::Urls, "Write to a@example.org.", &[]),
+        (
+            SpanKind::Emails,
+            "Write to anna.b+c@mail.example.org.",
+            &["anna.b+c@mail.example.org"],
+        ),
+        (
+            SpanKind::Placeholders,
+            "{a} {{ b.c }} ${d} #{e} %{f} {0} { }",
+            &["{a}", "{{ b.c }}", "${d}", "#{e}", "%{f}", "{0}", "{ }"],
+        ),
+        (
+            SpanKind::Placeholders,
+            "%s, %1$d; %.2f %(name)s %@ %ld",
+            &["%s", "%1$d", "%.2f", "%(name)s", "%@", "%ld"],
+        ),
+        (
+            SpanKind::Placeholders,
+            "100%discount, 50% of, %off {see the next page}",
+            &[],
+        ),
+        (SpanKind::Placeholders, "v{x}s and {a}{b}", &["v{x}s", "{a}{b}"]),
+        (SpanKind::Placeholders, "点击{name}按钮", &["{name}"]),
+        (SpanKind::Emoji, "a 😀 b❤️c", &["😀", "❤️"]),
+        (SpanKind::Emoji, "👩‍👩‍👧‍👦 👍🏽 🇩🇪🇫🇷 1️⃣", &["👩‍👩‍👧‍👦", "👍🏽", "🇩🇪", "🇫🇷", "1️⃣"]),
+        (
+            SpanKind::Emoji,
+            "🏴\u{E0067}\u{E0062}\u{E0073}\u{E0063}\u{E0074}\u{E007F} 🤷🏽‍♀️",
+            &["🏴\u{E0067}\u{E0062}\u{E0073}\u{E0063}\u{E0074}\u{E007F}", "🤷🏽‍♀️"],
+        ),
+        (SpanKind::Emoji, "1 © 2 ™ # * ☺", &[]),
+        (
+            SpanKind::Numbers,
+            "25, 1,250.50 and 10:30; 2024-05-01.",
+            &["25", "1,250.50", "10:30", "2024-05-01"],
+        ),
+        (SpanKind::Numbers, "A4 and 3rd, x2y", &[]),
+        (SpanKind::Numbers, "२५ और 3.", &["२५", "3"]),
+        (SpanKind::Numbers, "a3@example.org", &[]),
+        (SpanKind::Urls, "{a} %s 5 😀", &[]),
+        (SpanKind::Emails, "a @ b, @name", &[]),
+        (SpanKind::Emails, "", &[]),
+    ];
+    for (kind, text, expected) in cases {
+        assert_eq!(found(text, &[kind]), expected, "{kind} in {text}");
+        assert_eq!(found(text, &[]), [""; 0]);
+    }
+    let text = "https://example.org/25?a={id} anna7@example.org {3} 4️⃣";
+    let expected = ["https://example.org/25?a={id}", "anna7@example.org", "{3}", "4️⃣"];
+    assert_eq!(found(text, &ALL), expected);
+}
+
+/// The words of `text`, each linked to the source word whose index is given.
+fn linked(source: &str, text: &str, pairs: &[usize]) -> Vec<Link> {
+    let sources = words(source);
+    let linked = words(text).into_iter().zip(pairs);
+    linked
+        .map(|(target, &pair)| Link {
+            target,
+            sources: vec![(sources[pair].clone(), 1.0)],
+            span: None,
+        })
+        .collect()
+}
+
+fn restored(line: &str, reading: usize, text: &str, pairs: &[usize]) -> (String, usize) {
+    let spans = find(line, &ALL, Vec::new());
+    let reading = &readings(line, 0..line.len(), &spans)[reading];
+    let links = linked(&reading.text, text, pairs);
+    assert_eq!(links.len(), pairs.len(), "{text}");
+    let restored = restore(line, &spans, 0, reading, text, &links);
+    (restored.text, restored.missing)
+}
+
+#[test]
+fn a_sentence_is_read_as_it_is_with_names_and_with_numbers() {
+    let texts = |line: &str| -> Vec<String> {
+        let spans = find(line, &ALL, Vec::new());
+        let readings = readings(line, 0..line.len(), &spans).into_iter();
+        readings.map(|reading| reading.text).collect()
+    };
+    assert_eq!(
+        texts("{a} sees %s, 25 men 😀."),
+        [
+            "{a} sees %s, 25 men 😀.",
+            "Anna sees Peter, 25 men.",
+            "Martin sees Lena, 25 men.",
+            "7 sees 3, 4 men."
+        ]
+    );
+    // Names that the sentence has already would be mistaken for stand-ins.
+    assert_eq!(texts("Anna sees {a}.")[1], "Anna sees Peter.");
+    assert_eq!(
+        texts("😀 Yes 😀 or 🎉🎉 no"),
+        ["😀 Yes 😀 or 🎉🎉 no", "Yes or no"]
+    );
+    assert_eq!(texts("点击{a}按钮")[1], "点击 Anna 按钮");
+    assert_eq!(texts("Yes."), ["Yes."]);
+}
+
+#[test]
+fn stand_ins_become_spans_and_missing_spans_take_their_place() {
+    let line = "We see {a} and {b}.";
+    let case = |text: &str, pairs: &[usize]| restored(line, 1, text, pairs);
+    let right = case("Peter und Anna sehen wir.", &[4, 3, 2, 1, 0, 5]);
+    assert_eq!(right, ("{b} und {a} sehen wir.".to_owned(), 0));
+    // The second name is written twice: that which attends to it less is left out.
+    let twice = case("Wir sehen Peter Anna und Peter.", &[0, 1, 0, 2, 3, 4, 5]);
+    assert_eq!(twice, ("Wir sehen {a} und {b}.".to_owned(), 1));
+    // The first one is garbled.
+    let garbled = case("Wir sehen Annika Bo und Peter.", &[0, 1, 2, 2, 3, 4, 5]);
+    assert_eq!(garbled, ("Wir sehen {a} und {b}.".to_owned(), 1));
+    // The second one has no words at all.
+    let absent = case("Wir sehen Anna und.", &[0, 1, 2, 3, 5]);
+    assert_eq!(absent, ("Wir sehen {a} und {b}.".to_owned(), 1));
+    assert_eq!(case("", &[]), ("{a} {b}".to_owned(), 2));
+}
+
+#[test]
+fn emoji_stand_where_the_words_around_them_are() {
+    let case = |line: &str, text: &str, pairs: &[usize]| restored(line, 1, text, pairs).0;
+    assert_eq!(
+        case("I am glad 😀.", "Ich bin froh.", &[0, 1, 2, 3]),
+        "Ich bin froh 😀."
+    );
+    assert_eq!(case("😀 Yes", "Ja", &[0]), "😀 Ja");
+    assert_eq!(case("Yes😀!", "Ja!", &[0, 1]), "Ja😀!");
+    assert_eq!(case("red 😀 car", "rotes Auto", &[0, 1]), "rotes 😀 Auto");
+}
+
+proptest! {
+    /// Whatever a model writes, each span is in the translation as often as in the source.
+    #[test]
+    fn every_span_is_restored(
+        source in prop::collection::vec(
+            prop::sample::select(vec!["a", "b.", "{x}", "{y}", "https://example.org/", "😀", "🎉", "25", "%s", "no"]),
+            1..9,
+        ),
+        target in prop::collection::vec(
+            prop::sample::select(vec![
+                "Anna", "Peter", "Martin,", "7", "3", "{x}", "{y}!", "😀", "25", "%s", "x", "yz", "https://example.org/",
+            ]),
+            0..9,
+        ),
+        shares in prop::collection::vec(0.0f32..1.0, 400),
+    ) {
+        let line = source.join(" ");
+        let spans = find(&line, &ALL, Vec::new());
+        for reading in readings(&line, 0..line.len(), &spans) {
+            let text = target.join(" ");
+            let sources = words(&reading.text);
+            let mut shares = shares.iter().cycle();
+            let links: Vec<Link> = words(&text)
+                .into_iter()
+                .map(|target| Link {
+                    target,
+                    sources: sources.iter().map(|word| (word.clone(), *shares.next().unwrap())).collect(),
+                    span: None,
+                })
+                .collect();
+            let restored = restore(&line, &spans, 0, &reading, &text, &links);
+            for span in &spans {
+                let span = &line[span.range.clone()];
+                let count = |text: &str| occurrences(text, span).count();
+                prop_assert_eq!(count(&restored.text), count(&line), "{} in {} of {}", span, restored.text, line);
+            }
+            prop_assert!(restored.links.is_sorted_by(|a, b| a.target.end <= b.target.start));
+            for link in &restored.links {
+                let word = restored.text.get(link.target.clone());
+                prop_assert!(word.is_some_and(|word| !word.trim().is_empty()), "{:?}", link);
+                if let Some(span) = link.span {
+                    prop_assert_eq!(word, Some(&line[spans[span].range.clone()]));
+                }
+            }
+        }
+    }
+}

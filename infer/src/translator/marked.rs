@@ -1,0 +1,280 @@
+//! Lines with markup, or with spans to keep: what the model reads of them, and their translations.
+
+use std::ops::Range;
+
+use super::{Line, Searched};
+use crate::error::InferError;
+use crate::language::Language;
+use crate::links::{self, Link};
+use crate::markup::{self, Format, Markup};
+use crate::spans::{self, Reading, Role, Span};
+use crate::text;
+use crate::translation::Translation;
+
+/// A line that has markup, or spans to keep, or an entity. Another line is searched for as it is.
+pub(super) struct MarkedLine<'a> {
+    line: Line<'a>,
+    markup: Markup<'a>,
+    spans: Vec<Span<'a>>,
+    sentences: Vec<MarkedSentence>,
+}
+
+/// A sentence of such a line.
+struct MarkedSentence {
+    /// Its bytes in the text of the line.
+    range: Range<usize>,
+    /// The places of its spans in those of the line.
+    spans: Range<usize>,
+    /// The ways in which the model reads it. None if there is nothing to translate in it.
+    readings: Vec<Reading>,
+}
+
+impl<'a> MarkedLine<'a> {
+    pub(super) fn new(line: &Line<'a>) -> Self {
+        let options = line.options;
+        let markup = Markup::new(line.text, options.format);
+        let of_markup = markup.kept.iter().map(|(range, source)| Span {
+            range: range.clone(),
+            role: Role::Name,
+            markup: Some(*source),
+        });
+        let spans = spans::find(&markup.text, &options.keep, of_markup.collect());
+        let mut ranges = match &options.language {
+            // A line without tags and spans is searched for as it is, and divided there.
+            Some(language) if !markup.nodes.is_empty() || !spans.is_empty() => {
+                sentences(&markup, &spans, language)
+            }
+            _ => Vec::new(),
+        };
+        if ranges.is_empty() {
+            ranges.push(0..markup.text.len());
+        }
+        let asks_for_words = !options.prefix.trim().is_empty() || !options.required.is_empty();
+        let mut first = 0;
+        let sentence = |range: Range<usize>| {
+            let count = spans[first..]
+                .iter()
+                .take_while(|span| span.range.end <= range.end)
+                .count();
+            let of_line = first..first + count;
+            first += count;
+            let mut readings = spans::readings(&markup.text, range.clone(), &spans[of_line.clone()]);
+            if !of_line.is_empty() && !asks_for_words && readings[0].is_spans_only() {
+                readings.clear();
+            }
+            MarkedSentence {
+                range,
+                spans: of_line,
+                readings,
+            }
+        };
+        let sentences = ranges.into_iter().map(sentence).collect();
+        Self {
+            line: *line,
+            sentences,
+            markup,
+            spans,
+        }
+    }
+
+    /// Returns what is searched for: each reading of each sentence.
+    pub(super) fn searched(&self) -> impl Iterator<Item = Searched<'_>> {
+        let has_links = !self.markup.nodes.is_empty() || !self.spans.is_empty();
+        let readings = self.sentences.iter().flat_map(|sentence| &sentence.readings);
+        readings.map(move |reading| Searched {
+            line: Line {
+                text: &reading.text,
+                ..self.line
+            },
+            has_links,
+        })
+    }
+
+    /// Returns the place in `results` of an error without which a sentence has no result at all, if there is one.
+    /// `results` begins with those of what was [`searched`](Self::searched) for. Returns the number of these, too.
+    pub(super) fn refusal<T>(&self, results: &[Result<T, InferError>]) -> (Option<usize>, usize) {
+        let (mut refusal, mut end) = (None, 0);
+        for MarkedSentence { readings, .. } in &self.sentences {
+            let start = end;
+            end += readings.len();
+            if refusal.is_none() && start < end && results[start..end].iter().all(Result::is_err) {
+                refusal = Some(start);
+            }
+        }
+        (refusal, end)
+    }
+
+    /// Returns the translations of the line, given those of what was [`searched`](Self::searched) for.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of the first sentence that has no translation in any reading.
+    pub(super) fn translations(
+        &self,
+        found: &mut impl Iterator<Item = Result<Vec<Translation>, InferError>>,
+    ) -> Result<Vec<Translation>, InferError> {
+        let of_sentences: Vec<_> = self
+            .sentences
+            .iter()
+            .map(|sentence| self.of_sentence(sentence, found.by_ref().take(sentence.readings.len())))
+            .collect();
+        let of_sentences = of_sentences.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let mut translations = self.join(of_sentences);
+        for translation in &mut translations {
+            let links = std::mem::take(&mut translation.links);
+            if self.line.options.format != Format::Text {
+                let of_span = |span: usize| self.spans[span].markup;
+                translation.text = markup::write(&self.markup, &translation.text, &links, of_span);
+            }
+        }
+        Ok(translations)
+    }
+
+    /// Returns the translations of a sentence with its spans: those of the reading of which the model copied all
+    /// stand-ins, or the most. Of several such readings, it is the one whose best translation has the best score.
+    fn of_sentence(
+        &self,
+        sentence: &MarkedSentence,
+        found: impl Iterator<Item = Result<Vec<Translation>, InferError>>,
+    ) -> Result<Vec<Translation>, InferError> {
+        if sentence.readings.is_empty() {
+            let search = &self.line.options.search;
+            let samples = if search.sampling.is_some() {
+                search.nbest
+            } else {
+                1
+            };
+            return Ok(vec![self.unchanged(sentence); samples]);
+        }
+        let mut best: Option<(usize, Vec<Translation>)> = None;
+        let mut error = None;
+        for (reading, translations) in sentence.readings.iter().zip(found) {
+            let translations = match translations {
+                Ok(translations) => translations,
+                Err(failure) => {
+                    error.get_or_insert(failure);
+                    continue;
+                }
+            };
+            let (translations, missing) = self.restored(sentence, reading, translations);
+            let is_better = |(least, other): &(usize, Vec<Translation>)| {
+                let score =
+                    |translations: &[Translation]| translations.first().map_or(f32::MIN, |best| best.score);
+                missing < *least || missing == *least && score(&translations) > score(other)
+            };
+            if best.as_ref().is_none_or(is_better) {
+                best = Some((missing, translations));
+            }
+        }
+        match (best, error) {
+            (Some((_, translations)), _) => Ok(translations),
+            (None, Some(error)) => Err(error),
+            (None, None) => Ok(Vec::new()),
+        }
+    }
+
+    /// Returns the translations of a reading with spans in place of stand-ins, and the number of stand-ins that the
+    /// best of them lacks, or has too often.
+    fn restored(
+        &self,
+        sentence: &MarkedSentence,
+        reading: &Reading,
+        mut translations: Vec<Translation>,
+    ) -> (Vec<Translation>, usize) {
+        let mut missing = None;
+        for translation in &mut translations {
+            let restored = spans::restore(
+                &self.markup.text,
+                &self.spans[sentence.spans.clone()],
+                sentence.spans.start,
+                reading,
+                &translation.text,
+                &translation.links,
+            );
+            missing.get_or_insert(restored.missing);
+            (translation.text, translation.links) = (restored.text, restored.links);
+        }
+        (translations, missing.unwrap_or_default())
+    }
+
+    /// Returns a sentence that consists of spans only as its own translation.
+    fn unchanged(&self, sentence: &MarkedSentence) -> Translation {
+        let MarkedSentence { range, spans, .. } = sentence;
+        let text = &self.markup.text[range.clone()];
+        let link = |source: Range<usize>, span| Link {
+            target: source.start - range.start..source.end - range.start,
+            sources: vec![(source, 1.0)],
+            span,
+        };
+        let of_spans = spans
+            .clone()
+            .map(|span| link(self.spans[span].range.clone(), Some(span)));
+        let mut links: Vec<Link> = of_spans.collect();
+        let is_in_span = |word: &Range<usize>| {
+            let next = links.partition_point(|span| span.target.end <= word.start);
+            links.get(next).is_some_and(|span| span.target.start < word.end)
+        };
+        let words = links::words(text).into_iter().filter(|word| !is_in_span(word));
+        let words = words.map(|word| link(word.start + range.start..word.end + range.start, None));
+        let words: Vec<Link> = words.collect();
+        links.extend(words);
+        links.sort_by_key(|link| link.target.start);
+        Translation {
+            text: text.to_owned(),
+            links,
+            ..Translation::default()
+        }
+    }
+
+    /// Returns the translations of the line, given those of its sentences.
+    fn join(&self, mut of_sentences: Vec<Vec<Translation>>) -> Vec<Translation> {
+        if of_sentences.len() == 1 {
+            return of_sentences.swap_remove(0);
+        }
+        let mut end = 0;
+        let spacings: Vec<Option<&str>> = self
+            .sentences
+            .iter()
+            .map(|MarkedSentence { range, .. }| {
+                let spacing = &self.markup.text[end..range.start];
+                end = range.end;
+                Some(spacing)
+            })
+            .collect();
+        let search = &self.line.options.search;
+        if search.sampling.is_some() {
+            text::join_samples(&spacings, &of_sentences)
+        } else {
+            text::join(&spacings, &of_sentences, search.nbest)
+        }
+    }
+}
+
+/// Returns the bytes of the sentences of a text, without white space around them. Spans are in one sentence, and
+/// sentences end at breaks.
+fn sentences(markup: &Markup<'_>, spans: &[Span<'_>], language: &Language) -> Vec<Range<usize>> {
+    let text = &markup.text;
+    // A URL may have what looks like the end of a sentence. A word of as many bytes has the same place.
+    let mut hidden = String::with_capacity(text.len());
+    for span in spans.iter().filter(|span| span.role == Role::Name) {
+        hidden += &text[hidden.len()..span.range.start];
+        hidden.extend(std::iter::repeat_n('X', span.range.len()));
+    }
+    hidden += &text[hidden.len()..];
+
+    let mut sentences = Vec::new();
+    let mut start = 0;
+    for end in markup.breaks.iter().copied().chain([text.len()]) {
+        // No sentence is too long here: one that is too long for the model is divided when it is searched for.
+        let found = text::sentences(&hidden[start..end], language, |_| Ok(Vec::new()));
+        for sentence in found.unwrap_or_default() {
+            let place = hidden[start..]
+                .find(sentence.text)
+                .map_or(start, |place| start + place);
+            start = place + sentence.text.len();
+            sentences.push(place..start);
+        }
+        start = end;
+    }
+    sentences
+}

@@ -1,0 +1,238 @@
+//! Lines with markup, and with spans to keep, translated by small models with random weights.
+
+use attend_device::Workers;
+use attend_infer::search::{Sampling, SearchOptions, Unknown};
+use attend_infer::{Format, InferError, Language, Model, Precision, SpanKind, TranslateOptions, Translator};
+
+use crate::common::{
+    MAX_SOURCE_TOKENS, SENTENCES, bundle_of, config, each, model_folder, model_folder_of_words, searching,
+    translator,
+};
+
+const KEPT: [SpanKind; 5] = [
+    SpanKind::Urls,
+    SpanKind::Emails,
+    SpanKind::Placeholders,
+    SpanKind::Emoji,
+    SpanKind::Numbers,
+];
+
+/// The spans of [`LINES`], none of which is a part of another one.
+const SPANS: [&str; 9] = [
+    "https://example.org/a.B",
+    "anna@example.org",
+    "{name}",
+    "%s",
+    "${x}",
+    "😀",
+    "🎉",
+    "25",
+    "<code>a b</code>",
+];
+
+const LINES: [&str; 10] = [
+    "an <b>old</b> man reads <i class='x'>a book</i>",
+    "<p>the house is <b>small</b>.</p> <p>two children <i>play in <b>the garden</b></i></p>",
+    "good <br> morning. Yes<!-- no -->! <u></u>",
+    "{name} reads a book 😀. <b>https://example.org/a.B</b> is small",
+    "<b>{name}</b> and {name} and %s and ${x} write to anna@example.org <i>25</i> books",
+    "an old man reads <code>a b</code> behind the house 🎉😀🎉",
+    "<b>😀</b>",
+    "<b></b>",
+    "",
+    "25. {name}",
+];
+
+fn models() -> Vec<Translator> {
+    let float32 = |folder| Model::new(folder, Precision::Float32).unwrap();
+    let int8 = Model::new(model_folder(), Precision::Int8).unwrap();
+    let ensemble = float32(model_folder()).join(bundle_of(config(), 9)).unwrap();
+    let start = |model: Model| Translator::new(model, Workers::start(1, 1).unwrap());
+    vec![
+        translator(model_folder()),
+        translator(model_folder_of_words(SENTENCES)),
+        start(int8),
+        start(ensemble),
+    ]
+}
+
+fn searches() -> Vec<SearchOptions> {
+    let search = SearchOptions {
+        max_length: Some(12),
+        ..SearchOptions::default()
+    };
+    vec![
+        search.greedy(),
+        SearchOptions { nbest: 3, ..search },
+        SearchOptions {
+            unknown: Unknown::Copy,
+            ..search
+        },
+        SearchOptions {
+            unknown: Unknown::Keep,
+            ..search.greedy()
+        },
+        SearchOptions {
+            nbest: 2,
+            sampling: Some(Sampling::default()),
+            ..search.greedy()
+        },
+    ]
+}
+
+/// The tags of a line, sorted, each with those around it.
+fn tags(line: &str) -> Vec<(String, Vec<String>)> {
+    let (mut tags, mut around) = (Vec::new(), Vec::new());
+    for part in line.split('<').skip(1) {
+        let tag = format!("<{}>", part.split_once('>').expect("the end of a tag").0);
+        if tag.starts_with("</") {
+            around.pop().expect("a start tag");
+        } else {
+            tags.push((tag.clone(), around.clone()));
+            if tag != "<br>" && !tag.starts_with("<!--") {
+                around.push(tag);
+            }
+        }
+    }
+    assert!(around.is_empty(), "{line}");
+    tags.sort();
+    tags
+}
+
+#[test]
+fn tags_and_spans_come_out_once_whatever_the_model_does() {
+    for (model, translator) in models().iter().enumerate() {
+        for search in searches() {
+            for language in [None, Some(Language::default())] {
+                let options = TranslateOptions {
+                    format: Format::Html,
+                    keep: KEPT.to_vec(),
+                    language,
+                    ..searching(search)
+                };
+                for (line, found) in LINES.iter().zip(each(translator.translate(&LINES, &options))) {
+                    let most = search.nbest.max(1);
+                    assert!((1..=most).contains(&found.len()), "{line}");
+                    for translation in found {
+                        let text = &translation.text;
+                        assert_eq!(tags(text), tags(line), "model {model}: {text} of {line}");
+                        for span in SPANS {
+                            let count = |text: &str| text.matches(span).count();
+                            assert_eq!(
+                                count(text),
+                                count(line),
+                                "model {model}: {span} in {text} of {line}"
+                            );
+                        }
+                    }
+                }
+                let best = translator.translate_best(&LINES, &options).unwrap();
+                let all = each(translator.translate(&LINES, &options));
+                let expected: Vec<&str> = all.iter().map(|found| found[0].text.as_str()).collect();
+                assert_eq!(best, expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_line_without_tags_and_spans_is_translated_as_before() {
+    for translator in models() {
+        for search in searches() {
+            for language in [None, Some(Language::default())] {
+                let options = TranslateOptions {
+                    language,
+                    ..searching(search)
+                };
+                let expected = translator.translate(&SENTENCES, &options);
+                for format in [Format::Text, Format::Html, Format::Xml] {
+                    let options = TranslateOptions {
+                        format,
+                        keep: KEPT.to_vec(),
+                        ..options.clone()
+                    };
+                    let found = each(translator.translate(&SENTENCES, &options));
+                    for (found, expected) in found.into_iter().zip(&expected) {
+                        let mut expected = expected.as_ref().unwrap().clone();
+                        if format != Format::Text {
+                            for translation in &mut expected {
+                                // Random models write what begins a tag.
+                                let text = translation.text.replace('&', "&amp;").replace('<', "&lt;");
+                                translation.text = text.replace('>', "&gt;");
+                            }
+                        }
+                        assert_eq!(found, expected);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_long_span_takes_no_positions_of_the_model() {
+    let translator = translator(model_folder());
+    let url = format!("https://example.org/{}", "a".repeat(3 * MAX_SOURCE_TOKENS));
+    let options = TranslateOptions {
+        keep: vec![SpanKind::Urls],
+        ..searching(SearchOptions::default())
+    };
+    let line = format!("an old man reads {url}");
+    assert!(!translator.model().fits(&line));
+    assert!(translator.translate_best(&[&line], &options).unwrap()[0].contains(&url));
+    // If nothing fits, the error is that of the line as it is.
+    let long = format!("{line} {}", "~".repeat(2 * MAX_SOURCE_TOKENS));
+    let error = translator.translate_best(&["yes", &long], &options).unwrap_err();
+    assert!(matches!(error, InferError::TooLong { line: 2, .. }), "{error}");
+    let results = translator.translate(&["yes", &long, "yes"], &options);
+    assert_eq!(
+        results.iter().map(Result::is_ok).collect::<Vec<_>>(),
+        [true, false, true]
+    );
+}
+
+#[test]
+fn alignments_are_of_lines_that_are_read_as_they_are() {
+    let aligned = TranslateOptions {
+        alignment: true,
+        ..searching(SearchOptions::default())
+    };
+    let with_format = TranslateOptions {
+        format: Format::Xml,
+        ..aligned.clone()
+    };
+    let with_spans = TranslateOptions {
+        keep: vec![SpanKind::Emoji],
+        ..aligned
+    };
+    for (options, expected) in [(with_format, "format"), (with_spans, "keep")] {
+        let error = options.validate().unwrap_err();
+        assert!(
+            matches!(error, InferError::NoAlignment { field } if field == expected),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_prefix_and_required_words_are_text() {
+    let translator = translator(model_folder());
+    let options = TranslateOptions {
+        format: Format::Html,
+        prefix: "ein Haus".to_owned(),
+        required: vec!["Garten".to_owned()],
+        ..searching(SearchOptions::default())
+    };
+    let text = translator
+        .translate_best(&["an <b>old</b> man"], &options)
+        .unwrap()
+        .remove(0);
+    let plain: String = text
+        .split('<')
+        .map(|part| part.split_once('>').map_or(part, |(_, text)| text))
+        .collect();
+    assert!(
+        plain.starts_with("ein Haus") && plain.contains("Garten"),
+        "{text}"
+    );
+}
