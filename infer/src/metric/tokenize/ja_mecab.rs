@@ -61,7 +61,8 @@ pub(super) fn separate(line: &str) -> Result<String, MetricError> {
 fn ipadic() -> Result<&'static Tokenizer, MetricError> {
     static TOKENIZER: OnceLock<Result<Tokenizer, MetricError>> = OnceLock::new();
     let tokenizer = TOKENIZER.get_or_init(|| {
-        let folder = env::var_os(VARIABLE).map_or_else(|| PathBuf::from(DEBIAN), PathBuf::from);
+        let named = env::var_os(VARIABLE).filter(|folder| !folder.is_empty());
+        let folder = named.map_or_else(|| PathBuf::from(DEBIAN), PathBuf::from);
         let sources = Sources::read(&folder)?;
         if sources.sum() != IPADIC {
             return Err(unusable(
