@@ -8,7 +8,8 @@ set positional-arguments
 # kernel then zeroes it again: with ten seconds, Multi30k trains 1.25 times as fast.
 export MIMALLOC_PURGE_DELAY := env("MIMALLOC_PURGE_DELAY", "10000")
 
-# The backends to build in, with commas between them: `just backend=cuda,flex …`.
+# The backends to build in, with commas between them: `just backend=cuda,flex …`. Other features may follow, such as
+# `flex,ja-mecab`.
 backend := "flex"
 features := if backend == "flex" { "" } else { "--no-default-features --features " + backend }
 attend := "cargo run -q --release " + features + " --bin attend --"

@@ -7,6 +7,7 @@ use attend_data::download::DownloadError;
 use attend_data::{DataError, is_compressed};
 use attend_device::DeviceError;
 use attend_infer::InferError;
+use attend_infer::metric::MetricError;
 use attend_train::{Place, TrainError};
 
 use shlex::Quoter;
@@ -131,12 +132,33 @@ impl Hint for DeviceError {
     }
 }
 
+impl Hint for MetricError {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::UnequalCounts { .. } | Self::EmptyCorpus | Self::UnequalSystems { .. } => {
+                "give one hypothesis a line for each line of the reference"
+            }
+            Self::NotBuiltIn { tokenizer } => {
+                return Some(format!(
+                    "build with `just backend=flex,{tokenizer} …`, or `cargo install --locked --path cli --features \
+                     {tokenizer}`; without it take char, which needs no dictionary"
+                ));
+            }
+            Self::Dictionary { .. } => {
+                "install IPADIC, on Debian and Ubuntu by `apt install mecab-ipadic`, or name the folder of its .csv \
+                 and .def files by the variable ATTEND_MECAB_DICTIONARY"
+            }
+        };
+        Some(hint.to_owned())
+    }
+}
+
 impl Hint for InferError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Data(error) => return error.hint(),
             Self::Device(error) => return error.hint(),
-            Self::Metric(_) => "give one hypothesis a line for each line of the reference",
+            Self::Metric(error) => return error.hint(),
             Self::Search(_) => return None,
             Self::NotAModel { .. } => {
                 return Some(format!(

@@ -228,6 +228,26 @@ fn check_resampling<M: Metric + Copy>(metric: M, fixture: &Fixture, resampled: &
     assert_eq!(signature.to_string(), of_attend(&expected.signature), "{name}");
 }
 
+#[cfg(feature = "ja-mecab")]
+#[test]
+#[ignore = "needs IPADIC, as Debian's package mecab-ipadic has it"]
+fn bleu_of_japanese_equals_sacrebleu() {
+    #[derive(Deserialize)]
+    struct Japanese {
+        hypotheses: Vec<String>,
+        references: Vec<String>,
+        line: String,
+    }
+    let fixture = include_str!("fixtures/mecab.json");
+    let Japanese {
+        hypotheses,
+        references,
+        line,
+    } = serde_json::from_str(fixture).expect("fixtures/mecab.json is what its script writes");
+    let bleu = corpus_bleu(&hypotheses, &references, BleuTokenizer::JapaneseMecab).unwrap();
+    assert_eq!(bleu.to_string(), of_attend(&line));
+}
+
 #[test]
 fn the_usual_scores_are_those_of_the_default_settings() {
     let (hypotheses, references) = (["The cat sat on the mat."], ["The cat sat on a mat."]);

@@ -202,5 +202,6 @@ fn names_of_options_are_those_of_their_files() {
         (BleuTokenizer::International, "intl"),
         (BleuTokenizer::Character, "char"),
         (BleuTokenizer::Chinese, "zh"),
+        (BleuTokenizer::JapaneseMecab, "ja-mecab"),
     ]);
 }

@@ -181,9 +181,10 @@ impl<'a> Run<'a> {
     /// - [`TrainError::NotFinite`] if training diverges, and [`TrainError::NoModel`] if no validation had a finite
     ///   loss;
     /// - [`TrainError::Device`] if a device fails, and [`TrainError::Infer`] if a validation or the test cannot be
-    ///   translated.
+    ///   translated, or the tokenizer `data.bleu` cannot be used.
     pub fn train(mut self, mut observe: impl FnMut(Event<'_>)) -> Result<Outcome, TrainError> {
         self.recipe.check()?;
+        self.recipe.data.bleu.check()?;
         self.recipe.set_defaults();
         let devices = self.take_devices()?;
         notice_device_failure(&devices, || self.train_on(&devices, &mut observe))
@@ -195,11 +196,13 @@ impl<'a> Run<'a> {
     ///
     /// Returns [`TrainError::Recipe`] if a setting is out of range, [`TrainError::Infer`] or
     /// [`TrainError::OtherThanInitial`] if the run cannot start from the model folder that the recipe names,
-    /// [`TrainError::Data`], [`TrainError::NothingToTrain`] or [`TrainError::NothingToScore`] if the text cannot be
-    /// used, [`TrainError::Config`] or [`TrainError::Precision`] if no network can be trained by the recipe, and
+    /// [`TrainError::Infer`] also if the tokenizer `data.bleu` cannot be used, [`TrainError::Data`],
+    /// [`TrainError::NothingToTrain`] or [`TrainError::NothingToScore`] if the text cannot be used,
+    /// [`TrainError::Config`] or [`TrainError::Precision`] if no network can be trained by the recipe, and
     /// [`TrainError::Device`] if a device fails.
     pub fn dry_run(mut self, mut observe: impl FnMut(Event<'_>)) -> Result<DryRun, TrainError> {
         self.recipe.check()?;
+        self.recipe.data.bleu.check()?;
         self.recipe.set_defaults();
         let devices = self.take_devices()?;
         notice_device_failure(&devices, || {

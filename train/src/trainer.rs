@@ -61,8 +61,9 @@ impl Trainer {
     ///
     /// # Errors
     ///
-    /// Returns [`TrainError::Config`] if no network can be built by the recipe, and [`TrainError::Precision`] if a
-    /// device does not train in the recipe's precision.
+    /// Returns [`TrainError::Config`] if no network can be built by the recipe, [`TrainError::Precision`] if a device
+    /// does not train in the recipe's precision, and [`TrainError::Infer`] if the recipe's tokenizer of BLEU cannot be
+    /// used.
     ///
     /// # Panics
     ///
@@ -82,7 +83,7 @@ impl Trainer {
         };
         let (settings, bos_id) = (&recipe.training, tokenizer.bos_id());
         Ok(Self {
-            metric: validation::metric_that_counts(&recipe, &dataset.valid_pairs),
+            metric: validation::metric_that_counts(&recipe, &dataset.valid_pairs)?,
             step: TrainingStep::new(settings, &config, bos_id, recipe.seed, devices, workers)?,
             recipe,
             tokenizer,

@@ -26,21 +26,29 @@ const DIVERGED: f64 = 1e12;
 /// BLEU cannot where fewer than one in ten targets has a sequence of four words, the longest that it counts: where targets are
 /// shorter, as in `die rote Katze`, or where the tokenizer takes a whole line of Chinese for a word. BLEU then is 0
 /// for perfect translations too. In its place comes chrF, or the loss if the targets are blank.
-pub(crate) fn metric_that_counts(recipe: &Recipe, valid_pairs: &[SentencePair]) -> Metric {
+///
+/// # Errors
+///
+/// Returns [`TrainError::Infer`] if the recipe's tokenizer of BLEU cannot be used.
+pub(crate) fn metric_that_counts(
+    recipe: &Recipe,
+    valid_pairs: &[SentencePair],
+) -> Result<Metric, TrainError> {
     let targets = || valid_pairs.iter().map(|pair| pair.target.as_str());
     let bleu = BleuSettings {
         tokenizer: recipe.data.bleu,
         ..BleuSettings::default()
     };
-    let ngrams: u64 = targets().map(|target| bleu.longest_ngrams(target)).sum();
+    let ngrams = targets().map(|target| bleu.longest_ngrams(target));
+    let ngrams: u64 = ngrams.sum::<Result<_, _>>()?;
     let bleu_counts = 10 * ngrams >= valid_pairs.len() as u64;
     let chrf_counts = targets().any(|target| !target.trim().is_empty());
-    match recipe.training.metric {
+    Ok(match recipe.training.metric {
         Metric::Bleu if bleu_counts => Metric::Bleu,
         Metric::Bleu | Metric::Chrf if chrf_counts => Metric::Chrf,
         Metric::Bleu | Metric::Chrf => Metric::Loss,
         metric => metric,
-    }
+    })
 }
 
 /// Returns a sentence for the user of a run whose best weights are not chosen by the score that its recipe names, but by
@@ -67,9 +75,9 @@ pub(crate) fn note_on_metric(recipe: &Recipe, metric: Metric, valid_pairs: &[Sen
 }
 
 /// Returns the tokenizer of BLEU for targets most of whose letters are of a script without spaces between words: `zh`
-/// for Chinese, `char` for Japanese and others.
+/// for Chinese, `ja-mecab` for Japanese if it is built in, and else `char`.
 fn tokenizer_for_script(valid_pairs: &[SentencePair]) -> Option<BleuTokenizer> {
-    let (mut letters, mut han, mut others) = (0, 0, 0);
+    let (mut letters, mut han, mut kana, mut others) = (0, 0, 0, 0);
     for c in valid_pairs.iter().flat_map(|pair| pair.target.chars()) {
         if !c.is_alphabetic() {
             continue;
@@ -77,22 +85,19 @@ fn tokenizer_for_script(valid_pairs: &[SentencePair]) -> Option<BleuTokenizer> {
         letters += 1;
         match c.script() {
             Script::Han => han += 1,
-            Script::Hiragana
-            | Script::Katakana
-            | Script::Thai
-            | Script::Lao
-            | Script::Khmer
-            | Script::Myanmar
-            | Script::Tibetan => others += 1,
+            Script::Hiragana | Script::Katakana => kana += 1,
+            Script::Thai | Script::Lao | Script::Khmer | Script::Myanmar | Script::Tibetan => others += 1,
             _ => {}
         }
     }
-    if 2 * (han + others) <= letters {
+    if 2 * (han + kana + others) <= letters {
         None
-    } else if 10 * others > letters {
-        Some(BleuTokenizer::Character)
-    } else {
+    } else if 10 * (kana + others) <= letters {
         Some(BleuTokenizer::Chinese)
+    } else if kana > others && BleuTokenizer::JapaneseMecab.is_built_in() {
+        Some(BleuTokenizer::JapaneseMecab)
+    } else {
+        Some(BleuTokenizer::Character)
     }
 }
 
@@ -266,7 +271,7 @@ mod tests {
             (&blank, Metric::Chrf, Mteval13a, Metric::Loss),
             (&blank, Metric::Perplexity, Mteval13a, Metric::Perplexity),
         ] {
-            let metric = metric_that_counts(&recipe(asked, tokenizer), pairs);
+            let metric = metric_that_counts(&recipe(asked, tokenizer), pairs).unwrap();
             assert_eq!(metric, chosen, "{asked}, {tokenizer}, {pairs:?}");
         }
         let note =
@@ -280,9 +285,14 @@ mod tests {
             of_chinese.ends_with("; data.bleu = \"zh\" would fit their script"),
             "{of_chinese}"
         );
-        for other in [&japanese, &thai] {
-            let note = note(other, Metric::Chrf);
-            assert!(note.contains("data.bleu = \"char\""), "{note}");
+        let for_japanese = if cfg!(feature = "ja-mecab") {
+            "ja-mecab"
+        } else {
+            "char"
+        };
+        for (pairs, tokenizer) in [(&japanese, for_japanese), (&thai, "char")] {
+            let note = note(pairs, Metric::Chrf);
+            assert!(note.contains(&format!("data.bleu = \"{tokenizer}\"")), "{note}");
         }
         assert!(note(&short, Metric::Chrf).ends_with("in place of BLEU"));
     }

@@ -20,7 +20,7 @@ impl Workspace {
         let words = ["one", "two", "three", "four", "five"];
         let lines = (0..60).map(|number| {
             let [first, second] = [words[number % 5], words[number / 5 % 5]];
-            format!("{first} {second} {number}\t{second} {first} {number}\n")
+            format!("{first} and {second} {number}\t{second} and {first} {number}\n")
         });
         let lines: Vec<String> = lines.collect();
         fs::write(workspace.path("train.tsv"), lines[..50].concat()).unwrap();

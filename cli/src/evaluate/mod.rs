@@ -74,6 +74,7 @@ struct Translated {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), CliError> {
+    options.metrics.check()?;
     let Translated {
         hypotheses,
         references,

@@ -1,6 +1,6 @@
 //! The flags of metrics.
 
-use attend_infer::metric::{BleuSettings, BleuTokenizer, ChrfSettings, TerSettings};
+use attend_infer::metric::{BleuSettings, BleuTokenizer, ChrfSettings, MetricError, TerSettings};
 use clap::{Args, value_parser};
 use strum::{EnumString, VariantNames};
 
@@ -23,7 +23,7 @@ pub(crate) struct MetricFlags {
     pub(crate) metrics: Vec<MetricName>,
     /// How BLEU finds words: 13a splits punctuation as mteval-v13a does, none takes the text as tokenised, intl also
     /// splits the punctuation and symbols of other scripts, char takes each character for a word, and zh each Chinese
-    /// one.
+    /// one; ja-mecab finds the words of Japanese by a dictionary, if it is built in.
     #[arg(long, value_name = "NAME", default_value_t, value_parser = name_of::<BleuTokenizer>())]
     tokenize: BleuTokenizer,
     /// Take upper and lower case for the same, in BLEU and chrF; TER does so unless --ter-case-sensitive is given.
@@ -47,6 +47,14 @@ pub(crate) struct MetricFlags {
 }
 
 impl MetricFlags {
+    /// Checks that the metrics can be computed, before a test set is translated for them.
+    pub(crate) fn check(&self) -> Result<(), MetricError> {
+        if self.metrics.contains(&MetricName::Bleu) {
+            self.tokenize.check()?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn bleu(&self) -> BleuSettings {
         BleuSettings {
             tokenizer: self.tokenize,

@@ -104,6 +104,7 @@ pub(crate) fn program() -> Command {
         .env_remove("ATTEND_COMMAND")
         .env_remove("ATTEND_DEVICE")
         .env_remove("ATTEND_PREPARED")
+        .env_remove("ATTEND_MECAB_DICTIONARY")
         // Mesa, which looks for GPUs if the backend wgpu is built in, complains if it has no folder for its sockets.
         .env("XDG_RUNTIME_DIR", std::env::temp_dir());
     command

@@ -208,6 +208,16 @@ fn a_weight_too_small_for_its_corpus_is_refused() {
     }
 }
 
+#[cfg(not(feature = "ja-mecab"))]
+#[test]
+fn a_tokenizer_of_bleu_that_is_not_built_in_is_refused_at_once() {
+    let workspace = small_workspace();
+    let message = workspace.failure(&["small.toml", "--set", "data.bleu=ja-mecab"]);
+    for part in ["ja-mecab is not built in", "--features ja-mecab"] {
+        assert!(message.contains(part), "{part:?} is not in:\n{message}");
+    }
+}
+
 #[test]
 fn cleaning_that_leaves_nothing_says_so() {
     let workspace = small_workspace();

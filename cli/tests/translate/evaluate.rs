@@ -313,6 +313,38 @@ fn files_that_cannot_be_scored_are_named() {
 }
 
 #[test]
+fn words_of_japanese_take_a_feature_and_a_dictionary() {
+    let workspace = Workspace::new();
+    let lines = workspace.write("lines.txt", "今日は学校へ行きます。\n");
+    // There is no model: that the tokenizer can be used is checked before one is loaded.
+    let evaluate = |dictionary: &str, metric: &str| {
+        let mut command = attend("eval");
+        command
+            .env("ATTEND_MECAB_DICTIONARY", workspace.path(dictionary))
+            .args([workspace.path("no-model"), lines.clone(), lines.clone()])
+            .args(["--tokenize", "ja-mecab", "--metrics", metric]);
+        run(command, b"")
+    };
+    if cfg!(feature = "ja-mecab") {
+        let complaints = assert_error(
+            &evaluate("missing", "bleu"),
+            &["ja-mecab", "missing: No such file"],
+        );
+        assert!(complaints.contains("apt install mecab-ipadic"), "{complaints}");
+        std::fs::create_dir(workspace.path("other")).unwrap();
+        for name in ["Noun.csv", "matrix.def", "char.def", "unk.def"] {
+            workspace.write(&format!("other/{name}"), "");
+        }
+        assert_error(&evaluate("other", "bleu"), &["other: it is not IPADIC"]);
+    } else {
+        let complaints = assert_error(&evaluate("missing", "bleu"), &["ja-mecab is not built in"]);
+        assert!(complaints.contains("--features ja-mecab"), "{complaints}");
+    }
+    // No other metric needs the tokenizer.
+    assert_error(&evaluate("missing", "chrf"), &["no-model"]);
+}
+
+#[test]
 fn unknown_settings_are_refused() {
     let workspace = Workspace::new();
     let lines = workspace.write("lines.txt", "yes\n");

@@ -92,7 +92,8 @@ impl fmt::Display for Bleu {
 ///
 /// # Errors
 ///
-/// Returns a [`MetricError`] if the numbers of hypotheses and references differ, or both are 0.
+/// Returns a [`MetricError`] if the numbers of hypotheses and references differ, if both are 0, or if the tokenizer
+/// cannot be used.
 pub fn corpus_bleu<H: AsRef<str>, R: AsRef<str>>(
     hypotheses: &[H],
     references: &[R],
@@ -108,14 +109,17 @@ pub fn corpus_bleu<H: AsRef<str>, R: AsRef<str>>(
 impl BleuSettings {
     /// Returns the number of sequences of four words in a line, the longest n-grams that BLEU counts. If the references
     /// of a corpus have none, BLEU tells nothing about it: even perfect translations score 0.
-    #[must_use]
-    pub fn longest_ngrams(&self, line: &str) -> u64 {
-        let separated = self.separate(line);
-        ngram_count(&words(&separated).collect::<Vec<_>>(), MAX_ORDER)
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of [`BleuTokenizer::check`].
+    pub fn longest_ngrams(&self, line: &str) -> Result<u64, MetricError> {
+        let separated = self.separate(line)?;
+        Ok(ngram_count(&words(&separated).collect::<Vec<_>>(), MAX_ORDER))
     }
 
     /// Returns the line with white space between the words that are compared.
-    fn separate(&self, line: &str) -> String {
+    fn separate(&self, line: &str) -> Result<String, MetricError> {
         if self.lowercase {
             self.tokenizer.separate(&line.to_lowercase())
         } else {
@@ -129,10 +133,11 @@ impl Metric for BleuSettings {
 
     /// Returns the number of words of the hypothesis and of the nearest reference, then for each order the number of
     /// matching n-grams, then for each order the number of n-grams of the hypothesis.
-    fn statistics(&self, hypothesis: &str, references: &[&str]) -> Vec<f64> {
-        let hypothesis = self.separate(hypothesis);
+    fn statistics(&self, hypothesis: &str, references: &[&str]) -> Result<Vec<f64>, MetricError> {
+        let hypothesis = self.separate(hypothesis)?;
         let hypothesis: Vec<&str> = words(&hypothesis).collect();
-        let references: Vec<String> = references.iter().map(|line| self.separate(line)).collect();
+        let references = references.iter().map(|line| self.separate(line));
+        let references: Vec<String> = references.collect::<Result<_, _>>()?;
         let references: Vec<Vec<&str>> = references.iter().map(|line| words(line).collect()).collect();
         let lengths = references.iter().map(Vec::len);
         let nearest = lengths.min_by_key(|&length| (length.abs_diff(hypothesis.len()), length));
@@ -140,7 +145,7 @@ impl Metric for BleuSettings {
         let totals = (1..=MAX_ORDER).map(|order| ngram_count(&hypothesis, order));
         let lengths = [hypothesis.len(), nearest.unwrap_or(0)].map(|length| length as u64);
         let statistics = lengths.into_iter().chain(matches).chain(totals);
-        statistics.map(|count| count as f64).collect()
+        Ok(statistics.map(|count| count as f64).collect())
     }
 
     fn score(&self, sums: &[f64], references: usize) -> Bleu {
@@ -152,7 +157,7 @@ impl Metric for BleuSettings {
         let brevity_penalty = brevity_penalty(lengths[0], lengths[1]);
         // One precision of 0 makes the mean 0: ln 0 is -inf, and exp(-inf) is 0.
         let log_mean = precisions.iter().map(|p| p.ln()).sum::<f64>() / MAX_ORDER as f64;
-        let (case, tokenizer) = (case(self.lowercase), self.tokenizer);
+        let (case, tokenizer) = (case(self.lowercase), self.tokenizer.signature());
         Bleu {
             score: brevity_penalty * log_mean.exp(),
             matches,

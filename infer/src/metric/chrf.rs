@@ -101,7 +101,7 @@ impl Metric for ChrfSettings {
     /// Returns three counts for each order of characters, then for each order of words: the n-grams of the hypothesis,
     /// those of the reference, and those that match. Of several references, the counts are those of the one that gives
     /// the highest score.
-    fn statistics(&self, hypothesis: &str, references: &[&str]) -> Vec<f64> {
+    fn statistics(&self, hypothesis: &str, references: &[&str]) -> Result<Vec<f64>, MetricError> {
         let hypothesis = self.separate(hypothesis);
         let counts = references.iter().map(|reference| {
             let reference = self.separate(reference);
@@ -116,7 +116,7 @@ impl Metric for ChrfSettings {
                 best
             }
         };
-        counts.reduce(better).unwrap_or_default().concat()
+        Ok(counts.reduce(better).unwrap_or_default().concat())
     }
 
     fn score(&self, sums: &[f64], references: usize) -> Chrf {

@@ -21,7 +21,8 @@ impl<M: Metric> CorpusStatistics<M> {
     /// # Errors
     ///
     /// Returns [`MetricError::UnequalCounts`] if there are more or fewer references than hypotheses, and
-    /// [`MetricError::EmptyCorpus`] if there are no hypotheses, or no references.
+    /// [`MetricError::EmptyCorpus`] if there are no hypotheses, or no references. Returns
+    /// [`MetricError::NotBuiltIn`] or [`MetricError::Dictionary`] if BLEU's tokenizer cannot be used.
     pub fn new<H: AsRef<str>, R: AsRef<[S]>, S: AsRef<str>>(
         metric: M,
         hypotheses: &[H],
@@ -42,7 +43,7 @@ impl<M: Metric> CorpusStatistics<M> {
         for (index, hypothesis) in hypotheses.iter().enumerate() {
             let of_sentence = references.iter().map(|all| all.as_ref()[index].as_ref());
             let of_sentence: Vec<&str> = of_sentence.collect();
-            values.extend(metric.statistics(hypothesis.as_ref(), &of_sentence));
+            values.extend(metric.statistics(hypothesis.as_ref(), &of_sentence)?);
         }
         Ok(Self {
             metric,

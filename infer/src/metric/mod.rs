@@ -42,6 +42,8 @@ mod signature;
 mod ter;
 mod tokenize;
 
+use std::path::PathBuf;
+
 pub use bleu::{Bleu, BleuSettings, corpus_bleu};
 pub use bootstrap::{Confidence, PairedTest};
 pub use chrf::{Chrf, ChrfSettings, corpus_chrf};
@@ -58,7 +60,12 @@ pub trait Metric {
     /// Compares a hypothesis with its references, of which there is at least one. Returns the statistics of the
     /// sentence: numbers of which the sums over the sentences give the score of a corpus. They are as many for each
     /// sentence.
-    fn statistics(&self, hypothesis: &str, references: &[&str]) -> Vec<f64>;
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`MetricError`] if the metric lacks what it needs, such as the dictionary of BLEU's tokenizer
+    /// `ja-mecab`.
+    fn statistics(&self, hypothesis: &str, references: &[&str]) -> Result<Vec<f64>, MetricError>;
 
     /// Returns the score of a corpus from the sums of its statistics. Each sentence had `references` references.
     fn score(&self, sums: &[f64], references: usize) -> Self::Score;
@@ -123,5 +130,19 @@ pub enum MetricError {
         system: usize,
         /// Number of translations of the baseline.
         baseline: usize,
+    },
+    /// A tokenizer of BLEU that this build is without.
+    #[error("BLEU's tokenizer {tokenizer} is not built in")]
+    NotBuiltIn {
+        /// The tokenizer.
+        tokenizer: BleuTokenizer,
+    },
+    /// The dictionary of BLEU's tokenizer `ja-mecab` cannot be used.
+    #[error("the dictionary of BLEU's tokenizer ja-mecab cannot be used: {}: {reason}", path.display())]
+    Dictionary {
+        /// The file, or the folder of the dictionary.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
 }

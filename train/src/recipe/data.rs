@@ -70,7 +70,7 @@ pub struct DataSettings {
     #[serde(default = "default_max_ratio")]
     pub max_ratio: f32,
     /// How BLEU finds words: `13a` for text as people write it, or `none` for text whose words and punctuation are
-    /// separated already; `intl`, `char` and `zh` are sacreBLEU's as well. Default `13a`.
+    /// separated already; `intl`, `char`, `zh` and `ja-mecab` are sacreBLEU's as well. Default `13a`.
     #[serde(default)]
     pub bleu: BleuTokenizer,
     /// The rules by which training pairs are dropped for their text, before they are cut into tokens and their lengths

@@ -11,7 +11,7 @@ use std::fmt;
 
 use super::signature::{case, yes_or_no};
 use super::tokenize::words;
-use super::{Metric, MetricScore, Signature};
+use super::{Metric, MetricError, MetricScore, Signature};
 use edits::edits;
 
 /// The settings of TER. The default is Tercom's: upper and lower case are the same, and only white space separates
@@ -73,7 +73,7 @@ impl Metric for TerSettings {
 
     /// Returns the fewest edits that turn the hypothesis into a reference, and the mean number of words of the
     /// references.
-    fn statistics(&self, hypothesis: &str, references: &[&str]) -> Vec<f64> {
+    fn statistics(&self, hypothesis: &str, references: &[&str]) -> Result<Vec<f64>, MetricError> {
         let hypothesis = self.separate(hypothesis);
         let hypothesis: Vec<&str> = words(&hypothesis).collect();
         // sacreBLEU separates the words of references twice, which finds a few more: `Anna's.` is `Anna's .` after the
@@ -86,10 +86,10 @@ impl Metric for TerSettings {
             .map(|reference| edits(&hypothesis, reference))
             .min();
         let length: usize = references.iter().map(Vec::len).sum();
-        vec![
+        Ok(vec![
             fewest.unwrap_or(0) as f64,
             length as f64 / references.len() as f64,
-        ]
+        ])
     }
 
     fn score(&self, sums: &[f64], references: usize) -> Ter {

@@ -1,12 +1,16 @@
 //! The rules by which BLEU cuts a line into words.
 
 mod intl;
+#[cfg(feature = "ja-mecab")]
+mod ja_mecab;
 mod mteval13a;
 mod western;
 mod zh;
 
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
+
+use super::MetricError;
 
 pub(super) use western::{replace_in_turn, separate_marks, separate_periods_and_hyphens};
 
@@ -40,18 +44,55 @@ pub enum BleuTokenizer {
     #[serde(rename = "zh")]
     #[strum(serialize = "zh")]
     Chinese,
+    /// `ja-mecab`: the words that the program MeCab finds in Japanese by the dictionary IPADIC, for example
+    /// `今日は学校へ行きます。` is cut into `今日 は 学校 へ 行き ます 。` It takes the feature `ja-mecab` of this crate, and
+    /// the dictionary's source files, as Debian's package `mecab-ipadic` has them, in `/usr/share/mecab/dic/ipadic` or
+    /// in the folder that the environment variable `ATTEND_MECAB_DICTIONARY` names. They are read once, in 2 seconds.
+    #[serde(rename = "ja-mecab")]
+    #[strum(serialize = "ja-mecab")]
+    JapaneseMecab,
 }
 
 impl BleuTokenizer {
+    /// Returns whether this build has the tokenizer: `ja-mecab` takes a feature, and the others are always there.
+    #[must_use]
+    pub fn is_built_in(self) -> bool {
+        self != Self::JapaneseMecab || cfg!(feature = "ja-mecab")
+    }
+
+    /// Checks that the tokenizer can be used, before hours are spent on what it shall score. For `ja-mecab` that reads
+    /// the dictionary.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`MetricError::NotBuiltIn`] if this build is without the tokenizer, and [`MetricError::Dictionary`] if
+    /// its dictionary cannot be read.
+    pub fn check(self) -> Result<(), MetricError> {
+        self.separate("").map(|_| ())
+    }
+
     /// Returns the line with white space between its words, which [`words`] then returns one by one.
-    pub(super) fn separate(self, line: &str) -> String {
+    pub(super) fn separate(self, line: &str) -> Result<String, MetricError> {
         let line = line.trim_end_matches(is_python_whitespace);
-        match self {
+        Ok(match self {
             Self::Mteval13a => mteval13a::separate(line),
             Self::None => line.to_owned(),
             Self::International => intl::separate(line),
             Self::Character => line.chars().flat_map(|c| [c, ' ']).collect(),
             Self::Chinese => zh::separate(line.trim_start_matches(is_python_whitespace)),
+            #[cfg(feature = "ja-mecab")]
+            Self::JapaneseMecab => ja_mecab::separate(line)?,
+            #[cfg(not(feature = "ja-mecab"))]
+            Self::JapaneseMecab => return Err(MetricError::NotBuiltIn { tokenizer: self }),
+        })
+    }
+
+    /// Returns the name of the tokenizer in sacreBLEU's signatures. That of `ja-mecab` has the version of MeCab and the
+    /// dictionary.
+    pub(super) fn signature(self) -> String {
+        match self {
+            Self::JapaneseMecab => format!("{self}-0.996-IPA"),
+            _ => self.to_string(),
         }
     }
 }

@@ -78,12 +78,20 @@ fn write_files(folder: &Path, name: &str, pairs: &[SentencePair]) -> ParallelTex
     }
 }
 
-/// What cleaning of [`CLEANING`] and [`FILTER`] leave of `pairs`, encoded, and their counts.
+/// What cleaning of [`CLEANING`] and [`FILTER`] leave of `pairs`, encoded, and their counts. A line end within a sentence
+/// is a space.
 fn encode_directly(
     pairs: &[SentencePair],
     tokenizer: &Tokenizer,
 ) -> (Vec<Example>, CleaningCounts, FilterCounts) {
-    let mut cleaned = CLEANING.clean(pairs.iter().cloned().map(Ok));
+    let on_one_line = |text: &str| text.replace('\u{2028}', " ");
+    let lines = pairs.iter().map(|pair| {
+        Ok(SentencePair {
+            source: on_one_line(&pair.source),
+            target: on_one_line(&pair.target),
+        })
+    });
+    let mut cleaned = CLEANING.clean(lines);
     let pairs: Vec<SentencePair> = cleaned.by_ref().map(Result::unwrap).collect();
     let (examples, filtered) = FILTER.apply(tokenizer.encode_pairs(&pairs));
     (examples, cleaned.counts(), filtered)
