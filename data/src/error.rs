@@ -112,7 +112,7 @@ pub enum DataError {
         /// The number of the line, counted from one.
         line: usize,
     },
-    /// An `.xml` file is not well formed.
+    /// An `.xml` file is not well formed, or cut short.
     #[cfg(feature = "corpora")]
     #[error("{}, line {line} is not well-formed XML: {reason}", path.display())]
     Xml {
@@ -123,12 +123,14 @@ pub enum DataError {
         /// What is wrong with it.
         reason: String,
     },
-    /// An `.xml` file has no references.
+    /// An `.xml` file lacks a side of its test set.
     #[cfg(feature = "corpora")]
-    #[error("{} has no references: there is no <seg> in a <ref> of a <doc>", path.display())]
-    NoReferences {
+    #[error("{} has no <seg> in a <{element}> of a <doc>", path.display())]
+    NoSegments {
         /// The `.xml` file.
         path: PathBuf,
+        /// The element of the side: `src`, `ref` or `hyp`.
+        element: &'static str,
     },
     /// Two `.sgm` or `.xml` files pair segments of different ids.
     #[cfg(feature = "corpora")]

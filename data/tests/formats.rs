@@ -332,17 +332,71 @@ fn xml_files_hold_the_sides_of_a_test_set() {
     assert_eq!(files(&xml, &xml).read_all().unwrap(), pairs);
 
     let compressed = file(&folder, "test.XML.gz", compress("gz", TEST_SET_XML.as_bytes()));
-    let read = References::of_sources(&compressed, &[&xml]).unwrap();
-    assert_eq!(read.sentences, sources);
-    assert_eq!(read.references, [of_a, of_b]);
-    let read = References::of_translations(&xml, &[&xml]).unwrap();
-    assert_eq!(read.sentences, ["Teure Anna,", "3 < 4", "Es regnet."]);
+    let references = References::read(&[&xml]).unwrap();
+    assert_eq!(references.texts(), [of_a, of_b]);
+    for path in [&compressed, &xml] {
+        assert_eq!(references.sources(path).unwrap(), sources);
+    }
+    assert_eq!(
+        references.translations(&xml).unwrap(),
+        ["Teure Anna,", "3 < 4", "Es regnet."]
+    );
 
     // Beside files with a sentence a line, of which there may be several.
     let lines = file(&folder, "more.de", "eins\nzwei\ndrei\n");
-    let read = References::of_sources(&lines, &[&lines, &xml]).unwrap();
-    assert_eq!(read.references[0], ["eins", "zwei", "drei"]);
-    assert_eq!(read.references[1..], [of_a, of_b]);
+    let references = References::read(&[&lines, &xml]).unwrap();
+    assert_eq!(references.sources(&lines).unwrap(), ["eins", "zwei", "drei"]);
+    assert_eq!(references.texts()[0], ["eins", "zwei", "drei"]);
+    assert_eq!(references.texts()[1..], [of_a, of_b]);
+}
+
+/// Two documents without an id, two of the same id, and segments without ids.
+#[test]
+fn ids_that_do_not_tell_segments_apart_mix_up_no_text() {
+    let folder = TempDir::new().unwrap();
+    let document = |attributes: &str, number: usize| {
+        format!(
+            "<doc{attributes}><src><seg id=\"1\">source {number}</seg><seg>more {number}</seg><seg>last {number}\
+             </seg></src><ref><seg id=\"1\">target {number}</seg><seg>mehr {number}</seg><seg>Ende {number}</seg></ref>\
+             </doc>"
+        )
+    };
+    let documents = ["", "", " id=\"a\"", " id=\"a\""];
+    let documents = documents.iter().zip(1..);
+    let xml: String = documents
+        .map(|(attributes, number)| document(attributes, number))
+        .collect();
+    let xml = file(&folder, "test.xml", format!("<dataset>{xml}</dataset>"));
+    let expected = (1..=4).flat_map(|number| {
+        let sides = [("source", "target"), ("more", "mehr"), ("last", "Ende")];
+        sides.map(|(source, target)| pair(&format!("{source} {number}"), &format!("{target} {number}")))
+    });
+    assert_eq!(
+        files(&xml, &xml).read_all().unwrap(),
+        expected.collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn an_xml_file_that_is_cut_short_is_an_error() {
+    let folder = TempDir::new().unwrap();
+    for (missing, line) in [
+        // Between elements, where all texts have the same number of segments.
+        ("  <doc id=\"puns\"", 20),
+        ("  </doc>\n</dataset>", 28),
+        ("</dataset>", 29),
+        // Within the text of a segment.
+        ("egen.", 26),
+        ("s regnet.", 27),
+    ] {
+        let (start, _) = TEST_SET_XML.split_once(missing).unwrap();
+        let cut = file(&folder, "cut.xml", start);
+        let message = files(&cut, &cut).read_all().unwrap_err().to_string();
+        let expected =
+            format!("cut.xml, line {line} is not well-formed XML: the file ends within an element");
+        assert!(message.contains(&expected), "{message}");
+        assert!(References::read(&[&cut]).is_err());
+    }
 }
 
 #[test]
@@ -360,16 +414,31 @@ fn an_xml_file_that_cannot_be_used_is_named() {
         "source.xml",
         "<doc id=\"1\"><src><seg id=\"1\">a</seg></src></doc>",
     );
-    let message = References::of_sources(&without, &[&without])
-        .unwrap_err()
-        .to_string();
-    assert!(message.contains("source.xml has no references"), "{message}");
+    let references = References::read(&[&xml]).unwrap();
+    for (error, expected) in [
+        (
+            References::read(&[&without]).err(),
+            "source.xml has no <seg> in a <ref> of a <doc>",
+        ),
+        (
+            files(&without, &without).read_all().err(),
+            "source.xml has no <seg> in a <ref> of a <doc>",
+        ),
+        (
+            references.translations(&without).err(),
+            "source.xml has no <seg> in a <hyp> of a <doc>",
+        ),
+    ] {
+        let message = error.expect(expected).to_string();
+        assert!(message.contains(expected), "{message}");
+    }
     let other = file(
         &folder,
         "other.xml",
         TEST_SET_XML.replace("\"letters\"", "\"letter\""),
     );
-    let message = References::of_sources(&xml, &[&other]).unwrap_err().to_string();
+    let references = References::read(&[&other]).unwrap();
+    let message = references.sources(&xml).unwrap_err().to_string();
     assert!(
         message.contains("good.xml, line 5 is segment 1 of letters"),
         "{message}"
@@ -379,15 +448,23 @@ fn an_xml_file_that_cannot_be_used_is_named() {
         "{message}"
     );
     let short = file(&folder, "short.de", "eins\n");
-    let message = References::of_sources(&xml, &[&short]).unwrap_err().to_string();
+    let references = References::read(&[&short]).unwrap();
+    let message = references.sources(&xml).unwrap_err().to_string();
     assert!(
         message.contains("good.xml has 3 sentences") && message.contains("short.de has 1"),
         "{message}"
     );
     let none: [&str; 0] = [];
+    let references = References::read(&none).unwrap();
     let empty = file(&folder, "empty.xml", "<dataset/>");
-    let message = References::of_sources(&empty, &none).unwrap_err().to_string();
-    assert!(message.contains("empty.xml is empty"), "{message}");
+    let message = references.sources(&empty).unwrap_err().to_string();
+    assert!(
+        message.contains("empty.xml has no <seg> in a <src> of a <doc>"),
+        "{message}"
+    );
+    let empty = file(&folder, "empty.de", "");
+    let message = references.sources(&empty).unwrap_err().to_string();
+    assert!(message.contains("empty.de is empty"), "{message}");
 }
 
 #[test]

@@ -170,12 +170,11 @@ impl Tokenizer {
         }
     }
 
-    /// Returns whether a side of `pair` surely has more than `limit` tokens, by [`Tokenizer::min_tokens`].
+    /// Returns whether `text` surely has more than `limit` tokens, by [`Tokenizer::min_tokens`].
     #[must_use]
-    pub fn has_more_tokens(&self, pair: &SentencePair, limit: usize) -> bool {
-        [&pair.source, &pair.target]
-            .into_iter()
-            .any(|side| self.min_tokens(side) > limit)
+    pub fn has_more_tokens(&self, text: &str, limit: usize) -> bool {
+        // Most texts are short, and need not be normalised for this.
+        text.len() > limit && self.min_tokens(text) > limit
     }
 
     /// Encodes both sides of sentence pairs on all cores, and ends each side with `</s>`. Returns the examples in the

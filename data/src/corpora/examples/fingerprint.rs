@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::format::FORMAT;
 use crate::corpora::cleaning::Cleaning;
+use crate::corpora::compression::without_compression;
 use crate::corpora::filter::Filter;
 use crate::corpora::parallel_text::ParallelText;
 use crate::error::DataError;
@@ -72,9 +73,12 @@ impl ContentHash {
         Ok(())
     }
 
-    /// Adds the content of a file, and the ending of its name, which decides how the content is read.
+    /// Adds the content of a file, and the ending of its name without that of its compression. The ending decides how
+    /// the content is read.
     fn file(&mut self, path: &Path) -> Result<(), DataError> {
-        self.field(path.extension().unwrap_or_default().as_encoded_bytes());
+        let name = without_compression(path);
+        let ending = name.extension().unwrap_or_default().to_ascii_lowercase();
+        self.field(ending.as_encoded_bytes());
         // The file's own SHA-256 sum is hashed, not its bytes: a field begins with its length, which is known only
         // at the end of the file.
         self.field(&sha256(path)?);

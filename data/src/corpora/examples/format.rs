@@ -11,8 +11,9 @@ use crate::error::DataError;
 use crate::file::write_file;
 
 /// The version of the format of the files. It is part of every fingerprint, so that each version prepares into a folder
-/// of its own.
-pub(super) const FORMAT: u32 = 1;
+/// of its own. It also counts the rules by which text is read, such as what ends a line and which characters are
+/// dropped: the examples of the same files differ between versions of these rules.
+pub(super) const FORMAT: u32 = 2;
 
 /// The content of `manifest.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

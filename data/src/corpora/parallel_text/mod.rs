@@ -40,8 +40,8 @@ pub enum ParallelText {
         /// The pairs.
         pairs: Vec<SentencePair>,
     },
-    /// Pairs of another text in capital letters: both sides as [`str::to_uppercase`] writes them. Pairs without a letter
-    /// that has a capital are left out.
+    /// Pairs of another text in capital letters: both sides as [`str::to_uppercase`] writes them. Pairs that this does
+    /// not change are left out.
     Capitals {
         /// The other text.
         text: Box<Self>,
@@ -67,17 +67,18 @@ impl ParallelText {
         }
     }
 
-    /// Reads the pairs, one at a time and in their order. Each side is a [single line](crate::single_line). An error ends
-    /// the iterator.
+    /// Reads the pairs, one at a time and in their order. Each side is a [single line](crate::single_line). An error
+    /// ends the iterator.
     ///
     /// # Errors
-    /// Returns [`DataError::Read`] if a file cannot be opened, and [`DataError::ReadOnce`] if both files are the same
-    /// pipe. The iterator returns an error in these cases:
+    /// Returns [`DataError::Read`] if a file cannot be opened, [`DataError::ReadOnce`] if both files are the same pipe,
+    /// and [`DataError::Xml`] or [`DataError::NoSegments`] if an `.xml` file cannot be used. The iterator returns an
+    /// error in these cases:
     ///
     /// - [`DataError::Read`] if the rest of a file cannot be read;
     /// - [`DataError::Encoding`] or [`DataError::Archive`] if a file is not text in UTF-8, and
     ///   [`DataError::InvalidUtf8`] or [`DataError::LongLine`] if a line is not;
-    /// - [`DataError::Columns`], [`DataError::Segment`] or [`DataError::Xml`] if a line is not of the file's format;
+    /// - [`DataError::Columns`] or [`DataError::Segment`] if a line is not of the file's format;
     /// - [`DataError::UnequalLengths`] or [`DataError::UnequalSegments`] if the two files do not match;
     /// - [`DataError::EmptyCorpus`] if the files hold no pair.
     pub fn pairs(

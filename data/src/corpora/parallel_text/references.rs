@@ -1,57 +1,82 @@
 //! Test sets with several references.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::sentences::{Sentence, Sentences, Side, count_references};
+use super::sentences::{Sentence, Side, WholeFile};
 use crate::error::DataError;
+use crate::file::check_rereadable;
 
-/// Sentences, and one or several reference translations of each.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The reference translations of a test set, by one or several translators.
 pub struct References {
-    /// The sentences that the references belong to: the sources, or the translations of a system.
-    pub sentences: Vec<String>,
-    /// For each translator, a reference for each sentence.
-    pub references: Vec<Vec<String>>,
+    files: Vec<File>,
+}
+
+struct File {
+    path: PathBuf,
+    content: WholeFile,
+    /// For each translator in the file, a reference for each sentence.
+    translators: Vec<Vec<Sentence>>,
 }
 
 impl References {
-    /// Reads the sources of a test set and their references. Each file has a sentence on each line, or is in WMT's
-    /// format `.sgm` or `.xml`. An `.xml` file gives the references of all its translators. Each file is read once,
-    /// except for `.xml` files.
+    /// Reads files of references, each once. Each file has a sentence on each line, or is in WMT's format `.sgm` or
+    /// `.xml`. An `.xml` file gives the references of all its translators.
     ///
     /// # Errors
-    /// Returns the errors of [`ParallelText::pairs`](crate::ParallelText::pairs), and [`DataError::NoReferences`] if an
-    /// `.xml` file has no references.
-    pub fn of_sources(sources: impl AsRef<Path>, references: &[impl AsRef<Path>]) -> Result<Self, DataError> {
-        Self::read(sources.as_ref(), Side::Source, references)
+    /// Returns the errors of [`ParallelText::pairs`](crate::ParallelText::pairs) for a single file, and
+    /// [`DataError::NoSegments`] if an `.xml` file has no references.
+    pub fn read(paths: &[impl AsRef<Path>]) -> Result<Self, DataError> {
+        let read = |path: &Path| {
+            let content = WholeFile::read(path)?;
+            Ok(File {
+                path: path.to_owned(),
+                translators: content.references(path)?,
+                content,
+            })
+        };
+        let files = paths.iter().map(AsRef::as_ref).map(read);
+        Ok(Self {
+            files: files.collect::<Result<_, DataError>>()?,
+        })
     }
 
-    /// Reads the translations of a system and their references. An `.xml` file gives the translations of its first
-    /// system.
+    /// Returns for each translator a reference for each sentence.
+    #[must_use]
+    pub fn texts(&self) -> Vec<Vec<String>> {
+        let translators = self.files.iter().flat_map(|file| &file.translators);
+        translators.cloned().map(texts).collect()
+    }
+
+    /// Reads the sources of the references. A file that has the references as well is not read again.
     ///
     /// # Errors
-    /// Returns the errors of [`References::of_sources`].
-    pub fn of_translations(
-        translations: impl AsRef<Path>,
-        references: &[impl AsRef<Path>],
-    ) -> Result<Self, DataError> {
-        Self::read(translations.as_ref(), Side::Hypothesis, references)
+    /// Returns the errors of [`ParallelText::pairs`](crate::ParallelText::pairs) for a single file, and those for two
+    /// files that do not match if there are not as many sources as references, or their ids differ. Returns
+    /// [`DataError::NoSegments`] if an `.xml` file has no sources.
+    pub fn sources(&self, path: impl AsRef<Path>) -> Result<Vec<String>, DataError> {
+        self.matching(path.as_ref(), Side::Source)
     }
 
-    fn read(path: &Path, side: Side, references: &[impl AsRef<Path>]) -> Result<Self, DataError> {
-        let sentences = read_all(path, side)?;
-        let mut all = Vec::new();
-        for reference in references.iter().map(AsRef::as_ref) {
-            let translators = count_references(reference)?;
-            if translators == 0 {
-                return Err(DataError::NoReferences {
-                    path: reference.to_owned(),
-                });
+    /// Reads the translations of a system, in an `.xml` file those of its first system.
+    ///
+    /// # Errors
+    /// Returns the errors of [`References::sources`].
+    pub fn translations(&self, path: impl AsRef<Path>) -> Result<Vec<String>, DataError> {
+        self.matching(path.as_ref(), Side::Hypothesis)
+    }
+
+    /// Reads the sentences that the references belong to.
+    fn matching(&self, path: &Path, side: Side) -> Result<Vec<String>, DataError> {
+        let sentences = match self.files.iter().find(|file| file.path == path) {
+            Some(file) => {
+                check_rereadable(path)?;
+                file.content.sentences(side, path)?
             }
-            for translator in 0..translators {
-                let of_translator = read_all(reference, Side::Reference(translator))?;
-                check_pairs((path, &sentences), (reference, &of_translator))?;
-                all.push(texts(of_translator));
+            None => WholeFile::read(path)?.sentences(side, path)?,
+        };
+        for file in &self.files {
+            for references in &file.translators {
+                check_pairs((path, &sentences), (&file.path, references))?;
             }
         }
         if sentences.is_empty() {
@@ -59,20 +84,8 @@ impl References {
                 path: path.to_owned(),
             });
         }
-        Ok(Self {
-            sentences: texts(sentences),
-            references: all,
-        })
+        Ok(texts(sentences))
     }
-}
-
-fn read_all(path: &Path, side: Side) -> Result<Vec<Sentence>, DataError> {
-    let mut sentences = Sentences::open(path, side)?;
-    let mut all = Vec::new();
-    while let Some(sentence) = sentences.next()? {
-        all.push(sentence);
-    }
-    Ok(all)
 }
 
 fn texts(sentences: Vec<Sentence>) -> Vec<String> {

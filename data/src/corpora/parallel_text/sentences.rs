@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::vec;
 
-use super::sgm::{Segment, Segments};
+use super::sgm::Segments;
 use super::wmt_xml::TestSet;
 use crate::corpora::compression::without_compression;
 use crate::corpora::lines::Lines;
@@ -20,7 +20,18 @@ pub(super) enum Side {
     Hypothesis,
 }
 
-/// The sentences of a file.
+impl Side {
+    /// Returns the element of an `.xml` file that holds the side.
+    fn element(self) -> &'static str {
+        match self {
+            Self::Source => "src",
+            Self::Reference(_) => "ref",
+            Self::Hypothesis => "hyp",
+        }
+    }
+}
+
+/// The sentences of a file, read one at a time from all formats but `.xml`.
 pub(super) struct Sentences {
     format: Format,
     /// The number of sentences read so far.
@@ -36,6 +47,7 @@ enum Format {
     },
 }
 
+#[derive(Clone, Debug)]
 pub(super) struct Sentence {
     pub(super) text: String,
     /// The id of the sentence in an `.sgm` or an `.xml` file.
@@ -46,20 +58,23 @@ pub(super) struct Sentence {
 
 impl Sentences {
     pub(super) fn open(path: &Path, side: Side) -> Result<Self, DataError> {
-        let format = if has_ending(path, "xml") {
-            Format::Xml {
+        if has_ending(path, "xml") {
+            let sentences = sentences_of(&TestSet::read(path)?, side, path)?;
+            return Ok(Self::new(Format::Xml {
                 path: path.to_owned(),
-                sentences: TestSet::read(path)?.sentences(side).into_iter(),
-            }
+                sentences: sentences.into_iter(),
+            }));
+        }
+        let lines = Lines::open(path)?;
+        Ok(Self::new(if has_ending(path, "sgm") {
+            Format::Sgm(Segments { lines })
         } else {
-            let lines = Lines::open(path)?;
-            if has_ending(path, "sgm") {
-                Format::Sgm(Segments { lines })
-            } else {
-                Format::Lines(lines)
-            }
-        };
-        Ok(Self { format, count: 0 })
+            Format::Lines(lines)
+        }))
+    }
+
+    fn new(format: Format) -> Self {
+        Self { format, count: 0 }
     }
 
     pub(super) fn next(&mut self) -> Result<Option<Sentence>, DataError> {
@@ -72,14 +87,7 @@ impl Sentences {
                     line: lines.line(),
                 })
             }
-            Format::Sgm(segments) => {
-                let segment = segments.next().transpose()?;
-                segment.map(|Segment { id, text }| Sentence {
-                    text,
-                    id: Some(id),
-                    line: segments.lines.line(),
-                })
-            }
+            Format::Sgm(segments) => segments.next().transpose()?,
             Format::Xml { sentences, .. } => sentences.next(),
         };
         self.count += usize::from(sentence.is_some());
@@ -101,14 +109,58 @@ impl Sentences {
     }
 }
 
-/// Returns the number of references that a file has of each sentence: those of an `.xml` file's translators, otherwise
-/// one.
-pub(super) fn count_references(path: &Path) -> Result<usize, DataError> {
-    if has_ending(path, "xml") {
-        Ok(TestSet::read(path)?.references())
-    } else {
-        Ok(1)
+/// A whole file of a test set, read once.
+pub(super) enum WholeFile {
+    /// The sentences of a file with a single side.
+    Sentences(Vec<Sentence>),
+    /// The sides in an `.xml` file.
+    TestSet(TestSet),
+}
+
+impl WholeFile {
+    pub(super) fn read(path: &Path) -> Result<Self, DataError> {
+        if has_ending(path, "xml") {
+            return Ok(Self::TestSet(TestSet::read(path)?));
+        }
+        let mut sentences = Sentences::open(path, Side::Source)?;
+        let mut all = Vec::new();
+        while let Some(sentence) = sentences.next()? {
+            all.push(sentence);
+        }
+        Ok(Self::Sentences(all))
     }
+
+    /// Returns the sentences of a side of the file at `path`. A file with a single side has the same for each.
+    ///
+    /// # Errors
+    /// Returns [`DataError::NoSegments`] if the file lacks the side.
+    pub(super) fn sentences(&self, side: Side, path: &Path) -> Result<Vec<Sentence>, DataError> {
+        match self {
+            Self::Sentences(sentences) => Ok(sentences.clone()),
+            Self::TestSet(test_set) => sentences_of(test_set, side, path),
+        }
+    }
+
+    /// Returns the references of each translator in the file at `path`.
+    ///
+    /// # Errors
+    /// Returns [`DataError::NoSegments`] if there are none.
+    pub(super) fn references(&self, path: &Path) -> Result<Vec<Vec<Sentence>>, DataError> {
+        let translators = match self {
+            Self::Sentences(_) => 1,
+            Self::TestSet(test_set) => test_set.references().max(1),
+        };
+        (0..translators)
+            .map(|translator| self.sentences(Side::Reference(translator), path))
+            .collect()
+    }
+}
+
+fn sentences_of(test_set: &TestSet, side: Side, path: &Path) -> Result<Vec<Sentence>, DataError> {
+    test_set.sentences(side).ok_or_else(|| DataError::NoSegments {
+        path: path.to_owned(),
+        element: side.element(),
+    })
 }
 
 /// Returns whether the name of a file has an ending, before that of its compression.

@@ -5,24 +5,18 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::sentences::Sentence;
 use crate::corpora::lines::Lines;
 use crate::error::DataError;
 
-/// A sentence of an `.sgm` file.
-pub(super) struct Segment {
-    /// The `id` in the tag, unique within a document.
-    pub(super) id: String,
-    /// The sentence, with its entities decoded.
-    pub(super) text: String,
-}
-
-/// The segments of an `.sgm` file. Everything between the segments is skipped.
+/// The segments of an `.sgm` file, each with its `id` and with its entities decoded. Everything between the segments is
+/// skipped.
 pub(super) struct Segments {
     pub(super) lines: Lines,
 }
 
 impl Iterator for Segments {
-    type Item = Result<Segment, DataError>;
+    type Item = Result<Sentence, DataError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         static TAG: LazyLock<Regex> =
@@ -36,7 +30,7 @@ impl Iterator for Segments {
             if tags == 0 {
                 continue;
             }
-            let segment = parse(&line).filter(|_| tags == 1);
+            let segment = parse(&line, self.lines.line()).filter(|_| tags == 1);
             return Some(segment.ok_or_else(|| DataError::Segment {
                 path: self.lines.path().to_owned(),
                 line: self.lines.line(),
@@ -45,15 +39,17 @@ impl Iterator for Segments {
     }
 }
 
-fn parse(line: &str) -> Option<Segment> {
+/// Returns the segment in a line of text, which has this number in its file.
+fn parse(line: &str, number: usize) -> Option<Sentence> {
     static SEGMENT: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r#"(?i)<seg\s[^>]*?\bid\s*=\s*["']?([^"'\s>]+)["']?[^>]*>(.*)</seg\s*>"#)
             .expect("the pattern is valid")
     });
     let parts = SEGMENT.captures(line)?;
     let text = html_escape::decode_html_entities(parts[2].trim());
-    Some(Segment {
-        id: parts[1].to_owned(),
+    Some(Sentence {
         text: text.into_owned(),
+        id: Some(parts[1].to_owned()),
+        line: number,
     })
 }

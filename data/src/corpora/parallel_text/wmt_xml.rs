@@ -22,17 +22,29 @@ use super::sentences::{Sentence, Side};
 use crate::corpora::lines::Lines;
 use crate::error::DataError;
 
-/// The sides of a test set, in the order in which they begin in the file.
+/// The texts of a test set, in the order in which they begin in the file.
 pub(super) struct TestSet {
-    versions: Vec<Version>,
+    texts: Vec<Text>,
 }
 
-/// A version of a test set's text: the source, the references of one translator, or the translations of one system.
-struct Version {
+/// A text of a test set: the source, the references of one translator, or the translations of one system.
+struct Text {
     kind: Kind,
     /// The name of the translator or the system; empty for the source.
     name: String,
     segments: Vec<Segment>,
+}
+
+/// What a segment has in common with its translations. Ids alone do not tell segments apart: several documents may have
+/// the same id or none, and so may several segments of a document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    /// The number of the document in the file.
+    document: usize,
+    /// The id of the segment; empty if it has none.
+    id: String,
+    /// The number of segments before it in the same text of the document that have the same id.
+    repetition: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,7 +55,8 @@ enum Kind {
 }
 
 struct Segment {
-    /// The ids of segment and document.
+    key: Key,
+    /// The id of the segment and its document, for errors.
     id: String,
     text: String,
     /// The line of the file, counted from one.
@@ -54,12 +67,13 @@ impl TestSet {
     /// Reads a file. Documents with the attribute `testsuite` are left out, as WMT leaves them out of its scores.
     ///
     /// # Errors
-    /// Returns [`DataError::Xml`] if the file is not well-formed XML, and the errors of [`Lines`].
+    /// Returns [`DataError::Xml`] if the file is not well-formed XML or cut short, and the errors of [`Lines`].
     pub(super) fn read(path: &Path) -> Result<Self, DataError> {
         let lines: Vec<String> = Lines::open(path)?.collect::<Result<_, _>>()?;
         let xml = lines.join("\n");
         let mut reader = Reader::from_str(&xml);
         let mut parser = Parser::default();
+        let mut open_elements = 0_usize;
         loop {
             let start = reader.buffer_position() as usize;
             let event = reader.read_event().map_err(|error| DataError::Xml {
@@ -68,21 +82,32 @@ impl TestSet {
                 reason: error.to_string(),
             })?;
             match event {
-                Event::Start(tag) => parser.start(&tag),
-                Event::End(tag) => parser.end(tag.local_name().as_ref()),
+                Event::Start(tag) => {
+                    open_elements += 1;
+                    parser.start(&tag);
+                }
+                Event::End(tag) => {
+                    open_elements -= 1;
+                    parser.end(tag.local_name().as_ref());
+                }
                 Event::Text(text) => parser.text(&text),
                 Event::CData(text) => parser.text(&text),
                 Event::GeneralRef(name) => {
                     parser.text(&html_escape::decode_html_entities(&format!("&{};", &*name)));
+                }
+                Event::Eof if open_elements > 0 => {
+                    return Err(DataError::Xml {
+                        path: path.to_owned(),
+                        line: 1 + line_feeds(&xml),
+                        reason: "the file ends within an element".to_owned(),
+                    });
                 }
                 Event::Eof => break,
                 _ => {}
             }
             parser.line_feeds += line_feeds(&xml[start..reader.buffer_position() as usize]);
         }
-        Ok(Self {
-            versions: parser.versions,
-        })
+        Ok(Self { texts: parser.texts })
     }
 
     /// Returns the number of translators of references.
@@ -90,61 +115,56 @@ impl TestSet {
         self.of_kind(Kind::Reference).count()
     }
 
-    /// Returns the sentences of a side, or nothing if the file lacks it. If the file has a source, its sentences give
-    /// the order, and those without any reference are left out unless there are none at all. So every side has the same
+    /// Returns the sentences of a side; `None` if the file lacks it. If the file has a source, its sentences give the
+    /// order, and those without any reference are left out unless there are none at all. So every side has the same
     /// sentences; where a translator has left one out, it is empty.
-    pub(super) fn sentences(&self, side: Side) -> Vec<Sentence> {
-        let side = match side {
+    pub(super) fn sentences(&self, side: Side) -> Option<Vec<Sentence>> {
+        let text = match side {
             Side::Source => self.of_kind(Kind::Source).next(),
             Side::Reference(index) => self.of_kind(Kind::Reference).nth(index),
             Side::Hypothesis => self.of_kind(Kind::Hypothesis).next(),
-        };
-        let Some(version) = side else {
-            return Vec::new();
-        };
-        let texts: HashMap<&str, &str> = version.texts().collect();
-        let references = self.of_kind(Kind::Reference).flat_map(Version::texts);
-        let translated: HashSet<&str> = references
-            .filter(|(_, text)| !text.is_empty())
-            .map(|(id, _)| id)
+        }?;
+        let segments = text.segments.iter();
+        let by_key: HashMap<&Key, &str> = segments
+            .map(|segment| (&segment.key, segment.text.as_str()))
             .collect();
-        let source = self.of_kind(Kind::Source).next().unwrap_or(version);
+        let references = self.of_kind(Kind::Reference).flat_map(|text| &text.segments);
+        let translated: HashSet<&Key> = references
+            .filter(|segment| !segment.text.is_empty())
+            .map(|segment| &segment.key)
+            .collect();
+        let source = self.of_kind(Kind::Source).next().unwrap_or(text);
         let segments = source.segments.iter();
-        segments
-            .filter(|segment| translated.is_empty() || translated.contains(segment.id.as_str()))
+        let sentences = segments
+            .filter(|segment| translated.is_empty() || translated.contains(&segment.key))
             .map(|segment| Sentence {
-                text: texts
-                    .get(segment.id.as_str())
-                    .copied()
-                    .unwrap_or_default()
-                    .to_owned(),
+                text: by_key.get(&segment.key).copied().unwrap_or_default().to_owned(),
                 id: Some(segment.id.clone()),
                 line: segment.line,
-            })
-            .collect()
+            });
+        Some(sentences.collect())
     }
 
-    fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Version> {
-        self.versions.iter().filter(move |version| version.kind == kind)
-    }
-}
-
-impl Version {
-    fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
-        let segments = self.segments.iter();
-        segments.map(|segment| (segment.id.as_str(), segment.text.as_str()))
+    /// Returns the texts of a kind that have segments.
+    fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Text> {
+        let texts = self.texts.iter();
+        texts.filter(move |text| text.kind == kind && !text.segments.is_empty())
     }
 }
 
 /// What has been read of a file so far.
 #[derive(Default)]
 struct Parser {
-    versions: Vec<Version>,
+    texts: Vec<Text>,
     line_feeds: usize,
-    /// The id of the document; `None` between documents, and in one that is left out.
+    /// The number of documents that have begun.
+    documents: usize,
+    /// The name of the document; `None` between documents, and in one that is left out.
     document: Option<String>,
-    /// The index of the version that a segment belongs to.
-    version: Option<usize>,
+    /// The number of segments of the document by their text's index and by their id.
+    segments: HashMap<(usize, String), usize>,
+    /// The index of the text that a segment belongs to.
+    text: Option<usize>,
     segment: Option<Segment>,
 }
 
@@ -156,29 +176,46 @@ impl Parser {
         };
         let named = |name| attribute(name).unwrap_or_default();
         match tag.local_name().as_ref() {
-            "doc" => self.document = attribute("testsuite").is_none().then(|| named("id")),
-            "src" => self.open_version(Kind::Source, String::new()),
-            "ref" => self.open_version(Kind::Reference, named("translator")),
-            "hyp" => self.open_version(Kind::Hypothesis, named("system")),
-            "seg" => {
-                self.segment = self.document.as_ref().map(|document| Segment {
-                    id: format!("{} of {document}", named("id")),
-                    text: String::new(),
-                    line: self.line_feeds + 1,
-                });
+            "doc" => {
+                self.documents += 1;
+                self.segments.clear();
+                let name = || attribute("id").unwrap_or_else(|| format!("document {}", self.documents));
+                self.document = attribute("testsuite").is_none().then(name);
             }
+            "src" => self.open_text(Kind::Source, String::new()),
+            "ref" => self.open_text(Kind::Reference, named("translator")),
+            "hyp" => self.open_text(Kind::Hypothesis, named("system")),
+            "seg" => self.open_segment(named("id")),
             _ => {}
         }
     }
 
-    fn open_version(&mut self, kind: Kind, name: String) {
-        let is_same = |version: &Version| version.kind == kind && version.name == name;
-        self.version = self.versions.iter().position(is_same).or_else(|| {
+    fn open_text(&mut self, kind: Kind, name: String) {
+        let is_same = |text: &Text| text.kind == kind && text.name == name;
+        self.text = self.texts.iter().position(is_same).or_else(|| {
             self.document.as_ref()?;
             let segments = Vec::new();
-            self.versions.push(Version { kind, name, segments });
-            Some(self.versions.len() - 1)
+            self.texts.push(Text { kind, name, segments });
+            Some(self.texts.len() - 1)
         });
+    }
+
+    fn open_segment(&mut self, id: String) {
+        let (Some(document), Some(text)) = (&self.document, self.text) else {
+            return;
+        };
+        let count = self.segments.entry((text, id.clone())).or_default();
+        self.segment = Some(Segment {
+            id: format!("{id} of {document}"),
+            key: Key {
+                document: self.documents,
+                id,
+                repetition: *count,
+            },
+            text: String::new(),
+            line: self.line_feeds + 1,
+        });
+        *count += 1;
     }
 
     fn text(&mut self, text: &str) {
@@ -190,12 +227,12 @@ impl Parser {
     fn end(&mut self, name: &str) {
         match name {
             "doc" => self.document = None,
-            "src" | "ref" | "hyp" => self.version = None,
+            "src" | "ref" | "hyp" => self.text = None,
             "seg" => {
-                if let (Some(mut segment), Some(version)) = (self.segment.take(), self.version) {
+                if let (Some(mut segment), Some(text)) = (self.segment.take(), self.text) {
                     // A line break would make two sentences of one.
                     segment.text = segment.text.split_whitespace().collect::<Vec<_>>().join(" ");
-                    self.versions[version].segments.push(segment);
+                    self.texts[text].segments.push(segment);
                 }
             }
             _ => {}

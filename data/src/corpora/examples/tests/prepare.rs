@@ -78,8 +78,8 @@ fn write_files(folder: &Path, name: &str, pairs: &[SentencePair]) -> ParallelTex
     }
 }
 
-/// What cleaning of [`CLEANING`] and [`FILTER`] leave of `pairs`, encoded, and their counts. A line end within a sentence
-/// is a space.
+/// What cleaning of [`CLEANING`] and [`FILTER`] leave of `pairs`, encoded, and their counts. A line end within a
+/// sentence is a space.
 fn encode_directly(
     pairs: &[SentencePair],
     tokenizer: &Tokenizer,
@@ -245,6 +245,31 @@ fn what_is_prepared_is_reused_until_something_changes() {
     assert_eq!(fs::read_dir(&output).unwrap().count(), 8);
 }
 
+/// The same bytes are other sentences in a file of another format, which the ending before that of the compression
+/// tells.
+#[test]
+fn the_ending_that_tells_the_format_is_part_of_the_fingerprint() {
+    let folder = TempDir::new().unwrap();
+    let of_name = |name: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, "<seg id=\"1\">a</seg>\n").unwrap();
+        let text = ParallelText::Files {
+            source: path.clone(),
+            target: path,
+        };
+        fingerprint(&text, &CLEANING, &tokenizer(300), &FILTER).unwrap()
+    };
+    let same = [
+        of_name("test.sgm"),
+        of_name("test.sgm.gz"),
+        of_name("other.SGM.ZST"),
+    ];
+    assert!(same.iter().all(|fingerprint| *fingerprint == same[0]));
+    let others = [of_name("test"), of_name("test.gz"), of_name("test.xml.gz")];
+    assert!(others.iter().all(|fingerprint| *fingerprint != same[0]));
+    assert_eq!(others[0], others[1]);
+}
+
 #[test]
 fn only_one_of_several_at_once_does_the_work() {
     let folder = TempDir::new().unwrap();
@@ -396,13 +421,13 @@ fn a_file_cut_short_missing_or_of_another_version_is_named() {
     let text = String::from_utf8(manifest.clone()).unwrap();
     fs::write(
         folder.join("manifest.json"),
-        text.replace("\"format\": 1", "\"format\": 2"),
+        text.replace("\"format\": 2", "\"format\": 1"),
     )
     .unwrap();
     assert_refused(
         &folder,
         "manifest.json",
-        "version 2 of the format, but this program reads version 1",
+        "version 1 of the format, but this program reads version 2",
     );
     fs::write(folder.join("manifest.json"), "{}").unwrap();
     assert_refused(&folder, "manifest.json", "it names no version");
@@ -451,4 +476,18 @@ fn lines_that_are_surely_too_long_are_counted_and_not_encoded() {
     let (examples, _) = prepare(folder.path(), &text, &tokenizer(300), &FILTER);
     assert_eq!(examples.len(), 1);
     assert_eq!(examples.report().filtered.too_long, 64);
+}
+
+/// The bound that decides which lines are encoded, at its edges: no line of at most the limit is refused, and a long one
+/// is.
+#[test]
+fn lines_are_too_long_once_their_shortest_encoding_is() {
+    let tokenizer = tokenizer(300);
+    for text in ["house", "Straße", "the house", &"100".repeat(50)] {
+        let (bound, tokens) = (tokenizer.min_tokens(text), tokenizer.encode(text).len());
+        assert!(bound > 0 && bound <= tokens, "{text}");
+        assert!(!tokenizer.has_more_tokens(text, tokens), "{text}");
+        assert!(!tokenizer.has_more_tokens(text, bound), "{text}");
+        assert!(tokenizer.has_more_tokens(text, bound - 1), "{text}");
+    }
 }
