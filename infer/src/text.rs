@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use attend_data::single_line;
+use attend_data::{is_blank, single_line};
 use regex::Regex;
 
 use crate::language::Language;
@@ -17,8 +17,8 @@ const WINDOW: usize = 8 << 10;
 /// A sentence of a text, or a part of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sentence<'a> {
-    /// The white space between this sentence and the one before it; `None` if a word goes on from the one to the other,
-    /// because it was too long for the model.
+    /// What is between this sentence and the one before it: white space, and perhaps characters that no reader sees.
+    /// `None` if a word goes on from the one to the other, because it was too long for the model.
     pub(crate) spacing: Option<&'a str>,
     /// The text of the sentence.
     pub(crate) text: &'a str,
@@ -26,7 +26,7 @@ pub(crate) struct Sentence<'a> {
     pub(crate) source: Vec<u32>,
 }
 
-/// Divides `text` into sentences without white space around them.
+/// Divides `text` into sentences without white space around them. Parts that are [blank](is_blank) are left out.
 ///
 /// `encode` returns the tokens of a sentence. If the model has too few positions for them, `encode` returns their
 /// number, or a smaller number, as an error. Such a sentence is divided at the last punctuation that leaves a part
@@ -56,8 +56,12 @@ pub(crate) fn sentences<'a>(
         for segment in segments {
             taken = offset(text, segment) + segment.len();
             let mut rest = segment.trim();
-            while !rest.is_empty() {
+            while !is_blank(rest) {
                 let (part, source) = longest_part(rest, &encode)?;
+                rest = rest[part.len()..].trim_start();
+                if is_blank(part) {
+                    continue;
+                }
                 let start = offset(text, part);
                 let goes_on = start == end && !previous.is_empty() && !may_end_between(previous, part);
                 let spacing = (!goes_on).then(|| &text[end..start]);
@@ -68,7 +72,6 @@ pub(crate) fn sentences<'a>(
                     source,
                 });
                 end = start + part.len();
-                rest = rest[part.len()..].trim_start();
             }
         }
         window_start = taken;
@@ -147,7 +150,7 @@ fn may_end_between(before: &str, after: &str) -> bool {
 }
 
 /// Returns the byte index in `text` at which `part`, a slice of `text`, begins.
-fn offset(text: &str, part: &str) -> usize {
+pub(crate) fn offset(text: &str, part: &str) -> usize {
     part.as_ptr().addr() - text.as_ptr().addr()
 }
 
@@ -333,12 +336,13 @@ fn separator(spacing: Option<&str>, has_no_spaces: Option<bool>) -> Cow<'_, str>
     let Some(spacing) = spacing else {
         return Cow::Borrowed("");
     };
-    let spacing = single_line(spacing);
+    let mut spacing = single_line(spacing).into_owned();
+    spacing.retain(char::is_whitespace);
     match has_no_spaces {
         Some(true) => spacing.replace(' ', "").into(),
         Some(false) if spacing.is_empty() => " ".into(),
         Some(false) => spacing.replace('\u{3000}', " ").into(),
-        None => spacing,
+        None => spacing.into(),
     }
 }
 

@@ -192,6 +192,63 @@ fn a_long_span_takes_no_positions_of_the_model() {
 }
 
 #[test]
+fn a_span_is_in_one_sentence_however_long_it_is() {
+    let translator = translator(model_folder());
+    let options = TranslateOptions {
+        format: Format::Html,
+        keep: KEPT.to_vec(),
+        language: Some(Language::default()),
+        ..searching(SearchOptions {
+            max_length: Some(3),
+            ..SearchOptions::default().greedy()
+        })
+    };
+    let long = "1a.B".repeat(3_000);
+    let tagged = "\u{e0061}".repeat(3_000);
+    for span in [
+        format!("<code>{long}</code>"),
+        format!("<div class=\"notranslate\">{long}</div>"),
+        "{{a<br>b}}".to_owned(),
+        format!("https://example.org/{long}"),
+        "7".repeat(9_000),
+        format!("🏴{tagged}\u{e007f}"),
+    ] {
+        let line = format!("Yes. {span} No.");
+        let text = translator.translate_best(&[&line], &options).unwrap().remove(0);
+        // A tag ends a word.
+        assert!(
+            text.contains(&span.replace("<br>", " ")),
+            "{span:.60} in {text:.60}"
+        );
+    }
+}
+
+#[test]
+fn what_no_reader_sees_is_no_sentence() {
+    let translator = translator(model_folder());
+    let options = TranslateOptions {
+        format: Format::Html,
+        keep: KEPT.to_vec(),
+        language: Some(Language::default()),
+        ..searching(SearchOptions {
+            nbest: 2,
+            sampling: Some(Sampling::default()),
+            max_length: Some(3),
+            ..SearchOptions::default().greedy()
+        })
+    };
+    let lines = [
+        "<p>Yes.</p><p>&zwnj;</p>",
+        "<p>&zwnj;</p><p>Yes.</p>",
+        "<p>Yes.</p><p>😀\u{3164}</p>",
+        &format!("Yes.<br>{}yes", "&zwnj;".repeat(3 * MAX_SOURCE_TOKENS)),
+    ];
+    for (found, line) in each(translator.translate(&lines, &options)).iter().zip(lines) {
+        assert_eq!(found.len(), 2, "{line}");
+    }
+}
+
+#[test]
 fn alignments_are_of_lines_that_are_read_as_they_are() {
     let aligned = TranslateOptions {
         alignment: true,

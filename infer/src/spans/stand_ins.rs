@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+use attend_data::is_blank;
+
 use super::find::joins_words;
 use super::{Role, Span};
 
@@ -80,7 +82,7 @@ impl Reading {
 }
 
 /// Returns the different ways to read the sentence that has the bytes `range` of `line`. First, the spans are as they
-/// are. `spans` has those in the sentence, in order.
+/// are. No other reading is blank. `spans` has those in the sentence, in order.
 pub(crate) fn readings(line: &str, range: Range<usize>, spans: &[Span<'_>]) -> Vec<Reading> {
     let sentence = &line[range.clone()];
     let as_it_is = |span: &Span<'_>| line[span.range.clone()].to_owned();
@@ -106,7 +108,8 @@ pub(crate) fn readings(line: &str, range: Range<usize>, spans: &[Span<'_>]) -> V
     let mut readings: Vec<Reading> = Vec::new();
     for stand_ins in choices {
         let reading = read(line, range.clone(), spans, stand_ins);
-        if readings.iter().all(|other| other.text != reading.text) {
+        let is_new = readings.iter().all(|other| other.text != reading.text);
+        if readings.is_empty() || is_new && !is_blank(&reading.text) {
             readings.push(reading);
         }
     }

@@ -139,13 +139,14 @@ proptest! {
         let mut whole = String::new();
         for (sentence, part) in found.iter().zip(texts(&found)) {
             let spacing = sentence.spacing.unwrap_or_default();
-            prop_assert!(spacing.trim().is_empty());
-            prop_assert!(!part.is_empty() && part.trim() == part);
+            prop_assert!(is_blank(spacing));
+            prop_assert!(!is_blank(&part) && part.trim() == part);
             prop_assert!(sentence.source.len() <= limit);
             whole += spacing;
             whole += &part;
         }
-        prop_assert_eq!(whole, text.trim());
+        let rest = text.trim().strip_prefix(&whole);
+        prop_assert!(rest.is_some_and(is_blank), "{whole:?} of {text:?}");
     }
 
     /// All ways to choose a translation of each sentence, ranked by their sums.
@@ -258,6 +259,9 @@ fn sentences_are_joined_as_the_script_of_the_translation_has_it() {
         ),
         ("\t", "你好。", "再见！", "你好。\t再见！"),
         (" ", "1.", "2.", "1. 2."),
+        // Of a part that no reader sees, only the white space around it stays.
+        (" \u{200c}", "Sie gehen.", "Ich nicht.", "Sie gehen. Ich nicht."),
+        ("\u{200b}\u{200c}", "你好。", "再见！", "你好。再见！"),
     ] {
         let sentences = [sentence(first), sentence(second)];
         for joined in [
@@ -287,6 +291,19 @@ fn only_a_word_that_was_cut_goes_on() {
         spacings("我喜欢苹果和香蕉，你呢？好。", "zh"),
         [some(""), some(""), some("")]
     );
+}
+
+#[test]
+fn a_part_that_no_reader_sees_is_no_sentence() {
+    let invisible = "\u{200b}".repeat(WINDOW + 1);
+    for text in [
+        invisible.clone(),
+        format!("{invisible} Yes."),
+        format!("Yes.{invisible}"),
+    ] {
+        let found = sentences(&text, &Language::default(), characters(usize::MAX)).unwrap();
+        assert!(found.len() <= 1 && found.iter().all(|sentence| !is_blank(sentence.text)));
+    }
 }
 
 /// Text that has an end of a sentence at each second character takes time that grows with its length, not with the

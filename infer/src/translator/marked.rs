@@ -250,8 +250,8 @@ impl<'a> MarkedLine<'a> {
     }
 }
 
-/// Returns the bytes of the sentences of a text, without white space around them. Spans are in one sentence, and
-/// sentences end at breaks.
+/// Returns the bytes of the sentences of a text, without white space around them. Sentences end at breaks, but each span
+/// is in one sentence.
 fn sentences(markup: &Markup<'_>, spans: &[Span<'_>], language: &Language) -> Vec<Range<usize>> {
     let text = &markup.text;
     // A URL may have what looks like the end of a sentence. A word of as many bytes has the same place.
@@ -262,17 +262,24 @@ fn sentences(markup: &Markup<'_>, spans: &[Span<'_>], language: &Language) -> Ve
     }
     hidden += &text[hidden.len()..];
 
-    let mut sentences = Vec::new();
+    let span_across = |place: usize| {
+        let next = spans.partition_point(|span| span.range.end <= place);
+        spans.get(next).filter(|span| span.range.start < place)
+    };
+    let mut sentences: Vec<Range<usize>> = Vec::new();
     let mut start = 0;
     for end in markup.breaks.iter().copied().chain([text.len()]) {
         // No sentence is too long here: one that is too long for the model is divided when it is searched for.
         let found = text::sentences(&hidden[start..end], language, |_| Ok(Vec::new()));
         for sentence in found.unwrap_or_default() {
-            let place = hidden[start..]
-                .find(sentence.text)
-                .map_or(start, |place| start + place);
-            start = place + sentence.text.len();
-            sentences.push(place..start);
+            let first = text::offset(&hidden, sentence.text);
+            let end = first + sentence.text.len();
+            let first = span_across(first).map_or(first, |span| span.range.start);
+            let end = span_across(end).map_or(end, |span| span.range.end);
+            match sentences.last_mut() {
+                Some(last) if first < last.end => last.end = last.end.max(end),
+                _ => sentences.push(first..end),
+            }
         }
         start = end;
     }
