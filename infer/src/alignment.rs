@@ -69,6 +69,7 @@ fn words(tokenizer: &Tokenizer, tokens: &[u32], text: Option<&str>) -> Vec<Optio
     // In a tokenizer with unknown tokens, each token is a piece of the text between white space, and the piece ends
     // in @@ if its word goes on.
     let text = readable(text.unwrap_or_default());
+    let text = tokenizer.normalize(&text);
     let mut pieces = text.split_whitespace();
     let (mut started, mut is_within) = (0, false);
     let word_of = |&token: &u32| {
@@ -124,6 +125,8 @@ pub(crate) fn greatest<'a>(weights: impl IntoIterator<Item = &'a f32>) -> Option
 
 #[cfg(test)]
 mod tests {
+    use attend_data::{Normalization, Normalizer};
+
     use super::*;
 
     #[test]
@@ -168,6 +171,19 @@ mod tests {
         );
         let expected = [0, 1, 1, 1, 2, 3].map(Some);
         assert_eq!(words(&tokenizer, &tokens, Some(text)), expected);
+        // The normal form of a character may have several words, of which none is known.
+        let normalizer = Normalizer::new(&[Normalization::Nfkc]);
+        let tokenizer = tokenizer.with_normalizer(normalizer);
+        let text = "\u{fdfa} ol@@ d";
+        let tokens = tokenizer.encode(text);
+        let expected = [0, 1, 2, 3, 4, 4].map(Some);
+        assert_eq!(words(&tokenizer, &tokens, Some(text)), expected);
+    }
+
+    #[test]
+    fn unknown_tokens_without_a_text_are_words() {
+        let tokenizer = Tokenizer::train_whitespace(["the house"].into_iter(), None).unwrap();
+        let tokens = tokenizer.encode("the ol@@ d@@ est house xa@@");
         // A search finds tokens without a text, and writes each unknown one out.
         assert_eq!(tokenizer.decode(&tokens), "the <unk> <unk> <unk> house <unk>");
         let expected = [0, 1, 2, 3, 4, 5].map(Some);

@@ -166,9 +166,20 @@ impl Model {
     /// Subwords spell every phrase.
     #[must_use]
     pub fn never_written<'a>(&self, phrases: &'a [String]) -> Vec<&'a str> {
-        let can_occur = |phrase: &str| BannedWords::new(&[phrase], Arc::clone(&self.surfaces)).can_occur();
-        let phrases = phrases.iter().map(String::as_str);
-        phrases.filter(|phrase| !can_occur(phrase)).collect()
+        let can_occur = |phrase: &&String| self.new_banned_words(std::slice::from_ref(*phrase)).can_occur();
+        let never = phrases.iter().filter(|phrase| !can_occur(phrase));
+        never.map(String::as_str).collect()
+    }
+
+    /// Bans phrases as they are, and as the tokenizer's normalizer has written them in the text that the model was
+    /// trained on.
+    fn new_banned_words(&self, phrases: &[String]) -> BannedWords {
+        let normalized = phrases.iter().map(|phrase| self.tokenizer.normalize(phrase));
+        let given = phrases.iter().map(|phrase| phrase.as_str().into());
+        BannedWords::new(
+            &given.chain(normalized).collect::<Vec<_>>(),
+            Arc::clone(&self.surfaces),
+        )
     }
 
     /// Returns the tokenizer, which all networks share.
@@ -255,7 +266,7 @@ impl Model {
         {
             return Some(Arc::clone(words));
         }
-        let words = Arc::new(BannedWords::new(phrases, Arc::clone(&self.surfaces)));
+        let words = Arc::new(self.new_banned_words(phrases));
         *last = Some((phrases.to_vec(), Arc::clone(&words)));
         Some(words)
     }

@@ -148,12 +148,17 @@ impl Translator {
     ///
     /// If the device fails. [`attend_device::notice_device_failure`] around the call turns this panic into an error.
     pub fn translate_each(&self, lines: &[Line<'_>]) -> Vec<Result<Vec<Translation>, InferError>> {
-        let lines: Vec<AskedLine<'_>> = lines.iter().map(AskedLine::new).collect();
-        let searched: Vec<Searched<'_>> = lines.iter().flat_map(AskedLine::searched).collect();
-        let groups = self.groups(&searched);
-        let encoded = self.encode(&searched, &groups);
+        let lines: Vec<RequestedLine<'_>> = lines.iter().map(RequestedLine::new).collect();
+        let parts: Vec<Part<'_>> = lines.iter().flat_map(RequestedLine::parts).collect();
+        let groups = self.groups(&parts);
+        let encoded = self.encode(&parts, &groups);
         let mut found = self.search(&groups, encoded).into_iter();
-        lines.iter().map(|line| line.translations(&mut found)).collect()
+        let of_line = |line: &RequestedLine<'_>| {
+            let translations = line.translations(&mut found);
+            // The options of a line without a part have not been checked yet.
+            self.model.check(line.options()).and(translations)
+        };
+        lines.iter().map(of_line).collect()
     }
 
     /// Returns the text of the best translation of each line, in order.
@@ -172,12 +177,13 @@ impl Translator {
         options: &TranslateOptions,
     ) -> Result<Vec<String>, InferError> {
         let lines = numbered(lines, options);
-        let lines: Vec<AskedLine<'_>> = lines.iter().map(AskedLine::new).collect();
-        let searched: Vec<Searched<'_>> = lines.iter().flat_map(AskedLine::searched).collect();
-        let groups = self.groups(&searched);
-        let mut encoded = self.encode(&searched, &groups);
+        let lines: Vec<RequestedLine<'_>> = lines.iter().map(RequestedLine::new).collect();
+        let parts: Vec<Part<'_>> = lines.iter().flat_map(RequestedLine::parts).collect();
+        let groups = self.groups(&parts);
+        let mut encoded = self.encode(&parts, &groups);
         let mut start = 0;
         for line in &lines {
+            self.model.check(line.options())?;
             let (refusal, count) = line.refusal(&encoded[start..]);
             if let Some(Err(error)) = refusal.map(|place| encoded.swap_remove(start + place)) {
                 return Err(error);
@@ -197,22 +203,25 @@ impl Translator {
     }
 }
 
-/// What is searched for: a line, or a part of one.
-struct Searched<'a> {
+/// A part of a requested line that is searched for: the line itself, or a reading of one of its sentences.
+struct Part<'a> {
     line: Line<'a>,
+    /// The byte of the requested line's text at which the sentence begins, 0 for the line itself. Sampling draws other
+    /// random numbers for each sentence of a line.
+    start: usize,
     /// Whether its translations get links.
     has_links: bool,
 }
 
-/// A line as a caller asks for it.
-enum AskedLine<'a> {
+/// A line whose translations a caller requests.
+enum RequestedLine<'a> {
     /// It is searched for as it is.
     Plain(Line<'a>),
     /// It may have markup, or spans to keep.
     Marked(Box<MarkedLine<'a>>),
 }
 
-impl<'a> AskedLine<'a> {
+impl<'a> RequestedLine<'a> {
     fn new(line: &Line<'a>) -> Self {
         if line.options.passes_through() {
             Self::Marked(Box::new(MarkedLine::new(line)))
@@ -221,14 +230,22 @@ impl<'a> AskedLine<'a> {
         }
     }
 
-    /// Returns what is searched for to translate the line.
-    fn searched(&self) -> Vec<Searched<'_>> {
+    fn options(&self) -> &TranslateOptions {
         match self {
-            Self::Plain(line) => vec![Searched {
+            Self::Plain(line) => line.options,
+            Self::Marked(line) => line.line.options,
+        }
+    }
+
+    /// Returns the parts that are searched for to translate the line.
+    fn parts(&self) -> Vec<Part<'_>> {
+        match self {
+            Self::Plain(line) => vec![Part {
                 line: *line,
+                start: 0,
                 has_links: false,
             }],
-            Self::Marked(line) => line.searched().collect(),
+            Self::Marked(line) => line.parts().collect(),
         }
     }
 
@@ -241,7 +258,7 @@ impl<'a> AskedLine<'a> {
         }
     }
 
-    /// Returns the translations of the line. `found` begins with those of what was [`searched`](Self::searched) for.
+    /// Returns the translations of the line. `found` begins with those of its [parts](Self::parts).
     fn translations(
         &self,
         found: &mut impl Iterator<Item = Result<Vec<Translation>, InferError>>,

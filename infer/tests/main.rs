@@ -7,6 +7,7 @@ mod coverage;
 mod languages;
 mod markup;
 mod metric;
+mod normalization;
 mod options;
 mod padding;
 mod results;

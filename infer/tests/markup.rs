@@ -249,6 +249,55 @@ fn what_no_reader_sees_is_no_sentence() {
 }
 
 #[test]
+fn sentences_of_a_line_are_sampled_independently() {
+    let options = TranslateOptions {
+        format: Format::Html,
+        language: Some(Language::default()),
+        ..searching(SearchOptions {
+            nbest: 8,
+            sampling: Some(Sampling::default()),
+            min_length: 3,
+            max_length: Some(3),
+            ..SearchOptions::default().greedy()
+        })
+    };
+    let line = "<p>the house is small</p><p>the house is small</p>";
+    let samples = each(translator(model_folder()).translate(&[line], &options)).remove(0);
+    let differ = |tokens: &[u32]| tokens[..3] != tokens[3..];
+    assert!(samples.iter().any(|sample| differ(&sample.tokens)));
+}
+
+#[test]
+fn a_line_of_spans_only_is_checked_and_kept() {
+    let translator = translator(model_folder());
+    let lines = ["https://example.org/a.B"];
+    let options = TranslateOptions {
+        keep: vec![SpanKind::Urls],
+        required: vec![" ".to_owned()],
+        ..searching(SearchOptions::default())
+    };
+    assert_eq!(translator.translate_best(&lines, &options).unwrap(), lines);
+    let aligned = TranslateOptions {
+        alignment: true,
+        ..options.clone()
+    };
+    let without_beam = TranslateOptions {
+        search: SearchOptions {
+            beam_size: 0,
+            ..options.search
+        },
+        ..options
+    };
+    for options in [aligned, without_beam] {
+        let expected = options.validate().unwrap_err().to_string();
+        let best = translator.translate_best(&lines, &options).unwrap_err();
+        assert_eq!(best.to_string(), expected);
+        let all = translator.translate(&lines, &options).remove(0).unwrap_err();
+        assert_eq!(all.to_string(), expected);
+    }
+}
+
+#[test]
 fn alignments_are_of_lines_that_are_read_as_they_are() {
     let aligned = TranslateOptions {
         alignment: true,

@@ -329,6 +329,26 @@ fn options_are_refused_in_the_same_words_wherever_they_come() {
 }
 
 #[test]
+fn white_space_of_a_request_is_read_as_a_reader_sees_it() {
+    let translator = translator(model_folder());
+    let options = |prefix: &str, word: &str| TranslateOptions {
+        prefix: prefix.to_owned(),
+        required: vec![word.to_owned()],
+        ..searching(SearchOptions::default())
+    };
+    let best = |options: &TranslateOptions| translator.translate_best(&["yes"], options).unwrap();
+    let plain = best(&options("ein Haus", "das alte Buch"));
+    assert!(
+        plain[0].starts_with("ein Haus") && plain[0].contains("das alte Buch"),
+        "{plain:?}"
+    );
+    assert_eq!(
+        best(&options("ein\u{200b} Haus \r\n", "das  alte\t\u{ad}\u{a0}Buch")),
+        plain
+    );
+}
+
+#[test]
 fn a_pair_that_is_too_long_fails_alone() {
     let (translator, batches) = watched(translator(model_folder()));
     let options = translator.model().options();

@@ -118,8 +118,8 @@ pub enum MetricError {
         /// Number of references.
         references: usize,
     },
-    /// There are neither hypotheses nor references.
-    #[error("0 hypotheses for 0 references: an empty corpus has no score")]
+    /// There are no hypotheses, or no references.
+    #[error("an empty corpus has no score: there are no hypotheses, or no references")]
     EmptyCorpus,
     /// Two systems that are compared have translated different numbers of sentences.
     #[error(

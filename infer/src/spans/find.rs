@@ -112,17 +112,16 @@ fn is_url(link: &str) -> bool {
 fn is_placeholder(text: &str, range: &Range<usize>) -> bool {
     let is_braced = text[range.clone()].ends_with('}');
     let follows_digit = text[..range.start].ends_with(|c: char| c.is_numeric());
-    let precedes_letter = text[range.end..].starts_with(char::is_alphabetic);
+    let precedes_letter = text[range.end..].starts_with(has_case);
     is_braced || !follows_digit && !precedes_letter
 }
 
-/// Returns whether no letter touches a number.
+/// Returns whether no letter with case touches a number.
 fn is_apart(text: &str, range: &Range<usize>) -> bool {
-    !text[..range.start].ends_with(char::is_alphabetic) && !text[range.end..].starts_with(char::is_alphabetic)
+    !text[..range.start].ends_with(has_case) && !text[range.end..].starts_with(has_case)
 }
 
-/// Returns a span with the letters and digits that touch it. Letters without case do not count, since a script with
-/// such letters may put no spaces between words.
+/// Returns a span with the digits and the letters with case that touch it.
 fn with_letters(text: &str, range: Range<usize>) -> Range<usize> {
     let touches = |c: &char| joins_words(*c);
     let before: usize = text[..range.start]
@@ -141,5 +140,11 @@ fn with_letters(text: &str, range: Range<usize>) -> Range<usize> {
 
 /// Returns whether two of such characters would be one word if no space was between them.
 pub(super) fn joins_words(c: char) -> bool {
-    c.is_lowercase() || c.is_uppercase() || c.is_numeric()
+    has_case(c) || c.is_numeric()
+}
+
+/// Returns whether a character is a letter with case. A letter without case may be of a script that puts no space between
+/// a span and a word, or between a number and the suffix behind it: `点击%s按钮`, `25개`.
+fn has_case(c: char) -> bool {
+    c.is_lowercase() || c.is_uppercase()
 }

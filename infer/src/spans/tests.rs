@@ -19,7 +19,7 @@ fn found<'t>(text: &'t str, kinds: &[SpanKind]) -> Vec<&'t str> {
 
 #[test]
 fn each_kind_is_found_whole_and_nothing_else_is() {
-    let cases: [(SpanKind, &str, &[&str]); 20] = [
+    let cases: [(SpanKind, &str, &[&str]); 22] = [
         (
             SpanKind::Urls,
             "See (https://example.org/a_(b)?c=d#e), or not.",
@@ -53,6 +53,11 @@ fn each_kind_is_found_whole_and_nothing_else_is() {
         ),
         (SpanKind::Placeholders, "v{x}s and {a}{b}", &["v{x}s", "{a}{b}"]),
         (SpanKind::Placeholders, "点击{name}按钮", &["{name}"]),
+        (
+            SpanKind::Placeholders,
+            "%d个文件, %s님, %sさん",
+            &["%d", "%s", "%s"],
+        ),
         (SpanKind::Emoji, "a 😀 b❤️c", &["😀", "❤️"]),
         (SpanKind::Emoji, "👩‍👩‍👧‍👦 👍🏽 🇩🇪🇫🇷 1️⃣", &["👩‍👩‍👧‍👦", "👍🏽", "🇩🇪", "🇫🇷", "1️⃣"]),
         (
@@ -68,6 +73,7 @@ fn each_kind_is_found_whole_and_nothing_else_is() {
         ),
         (SpanKind::Numbers, "A4 and 3rd, x2y", &[]),
         (SpanKind::Numbers, "२५ और 3.", &["२५", "3"]),
+        (SpanKind::Numbers, "我有25个, 25개", &["25", "25"]),
         (SpanKind::Numbers, "a3@example.org", &[]),
         (SpanKind::Urls, "{a} %s 5 😀", &[]),
         (SpanKind::Emails, "a @ b, @name", &[]),

@@ -1,6 +1,6 @@
 //! Encoding of lines into tokens. Each line and its options are checked here for the model.
 
-use attend_data::{is_blank, single_line};
+use attend_data::{is_blank, readable, single_line, visible};
 
 use crate::error::InferError;
 use crate::model::Model;
@@ -9,7 +9,7 @@ use crate::search::{BannedWords, EXTRA_LENGTH, Request, RequiredWords};
 use crate::text::{self, Sentence};
 
 use super::groups::Groups;
-use super::{Line, Searched, Translator};
+use super::{Line, Part, Translator};
 
 /// A line whose sentences are ready to be searched for.
 pub(super) struct EncodedLine<'a> {
@@ -20,7 +20,7 @@ pub(super) struct EncodedLine<'a> {
 
 /// A sentence ready to be searched for.
 pub(super) struct EncodedSentence<'a> {
-    /// The white space between this sentence and the one before it, as [`Sentence`] holds it.
+    /// What is between this sentence and the one before it; `None` if a word goes on from the one to the other.
     pub(super) spacing: Option<&'a str>,
     pub(super) text: &'a str,
     /// The byte of the line at which the sentence begins.
@@ -38,14 +38,13 @@ impl Translator {
     /// Encodes each line, in order. The result of a line is an error if the line or its options are refused.
     pub(super) fn encode<'a>(
         &self,
-        lines: &[Searched<'a>],
+        parts: &[Part<'a>],
         groups: &Groups<'a>,
     ) -> Vec<Result<EncodedLine<'a>, InferError>> {
-        let lines = lines.iter().map(|searched| &searched.line);
-        let lines: Vec<(&Line<'a>, usize)> = lines.zip(groups.of_lines.iter().copied()).collect();
-        self.for_each(&lines, |&(line, group)| {
+        let parts: Vec<(&Part<'a>, usize)> = parts.iter().zip(groups.of_parts.iter().copied()).collect();
+        self.for_each(&parts, |&(part, group)| {
             let banned = groups.all[group].banned.as_deref();
-            EncodedLine::new(&self.model, line, group, banned)
+            EncodedLine::new(&self.model, part, group, banned)
         })
     }
 }
@@ -54,10 +53,11 @@ impl<'a> EncodedLine<'a> {
     /// Encodes a line, and checks the line and its options for the model.
     fn new(
         model: &Model,
-        line: &Line<'a>,
+        part: &Part<'a>,
         group: usize,
         banned: Option<&BannedWords>,
     ) -> Result<Self, InferError> {
+        let line = &part.line;
         let options = line.options;
         model.check(options)?;
         let sentences = match &options.language {
@@ -72,19 +72,14 @@ impl<'a> EncodedLine<'a> {
             }),
         };
         let sentences = sentences.map_err(|tokens| model.too_long(line.number, tokens, "the input"))?;
-        let mut end = 0;
-        let sentences = sentences.into_iter().zip(0..).map(|(sentence, place)| {
-            let start = line.text[end..]
-                .find(sentence.text)
-                .map_or(end, |place| end + place);
-            end = start + sentence.text.len();
+        let sentences = sentences.into_iter().enumerate().map(|(place, sentence)| {
             let mut request = request(model, line, &sentence.source, banned)?;
             // A line has fewer sentences than 2³².
-            request.number = (line.number as u64) << 32 | place;
+            request.number = (line.number as u64) << 32 | (part.start + place) as u64;
             Ok(EncodedSentence {
                 spacing: sentence.spacing,
                 text: sentence.text,
-                start,
+                start: text::offset(line.text, sentence.text),
                 source: sentence.source,
                 request,
                 line: line.number,
@@ -117,8 +112,18 @@ fn request(
         required,
         ..
     } = line.options;
+    let prefix_text = prefix_text.trim_end();
     let words = required.iter().map(|word| word.trim());
     let words: Vec<&str> = words.filter(|word| !is_blank(word)).collect();
+    let refused = |text: &str, reason| InferError::Refused {
+        line: line.number + 1,
+        text: text.to_owned(),
+        reason,
+    };
+    let mut texts = words.iter().copied().chain([prefix_text]);
+    if let Some(text) = texts.find(|text| single_line(text) != *text) {
+        return Err(refused(text, "a translation is one line"));
+    }
 
     let limit = model.max_target_tokens();
     let limit = search.max_length.unwrap_or(limit).min(limit);
@@ -128,35 +133,29 @@ fn request(
         limit,
     };
     // Encoding a long text takes a hundred times its memory.
-    let texts = words.iter().copied().chain([prefix_text.trim_end()]);
+    let texts = words.iter().copied().chain([prefix_text]);
     let at_least = texts.map(|text| model.tokenizer.min_tokens(text)).sum();
     if at_least > limit {
         return Err(too_long(at_least));
     }
 
-    let prefix = model.tokenizer.encode(prefix_text.trim_end());
+    let prefix = model.tokenizer.encode(visible(prefix_text).trim_end());
+    // A normalizer may remove a space at the start of a text, but not the space behind a period.
+    let period = model.tokenizer.encode(".").len();
     let spellings = |word: &&str| {
-        let within_a_sentence = format!(" {word}");
-        let mut spellings = [within_a_sentence.as_str(), word]
-            .map(|text| model.tokenizer.encode(text))
-            .to_vec();
+        let word = readable(word).split_whitespace().collect::<Vec<_>>().join(" ");
+        let within_a_sentence = model.tokenizer.encode(&format!(". {word}"));
+        let within_a_sentence = within_a_sentence.into_iter().skip(period).collect();
+        let mut spellings = vec![within_a_sentence, model.tokenizer.encode(&word)];
         spellings.dedup();
         spellings
     };
     let required: Vec<Vec<Vec<u32>>> = words.iter().map(spellings).collect();
-    let refused = |text: &str, reason| InferError::Refused {
-        line: line.number + 1,
-        text: text.to_owned(),
-        reason,
-    };
     let spelt = words.into_iter().zip(&required);
     let spelt = spelt.map(|(word, spellings)| (word, &spellings[0]));
-    for (text, tokens) in spelt.chain([(prefix_text.as_str(), &prefix)]) {
+    for (text, tokens) in spelt.chain([(prefix_text, &prefix)]) {
         if tokens.iter().any(|&token| Some(token) == model.special.unk) {
             return Err(refused(text, "the vocabulary has no such word"));
-        }
-        if single_line(text) != text {
-            return Err(refused(text, "a translation is one line"));
         }
         let is_banned = |end: usize| banned.is_some_and(|words| words.occur_in(&tokens[..end]));
         if (1..=tokens.len()).any(is_banned) {

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use super::{Searched, Translator};
+use super::{Part, Translator};
 use crate::options::TranslateOptions;
 use crate::search::BannedWords;
 
-/// The lines of a call in groups. Sentences of lines of one group may share batches.
+/// The parts of a call's lines in groups. Sentences of parts of one group may share batches.
 pub(super) struct Groups<'a> {
     pub(super) all: Vec<Group<'a>>,
-    /// The index in `all` of each line's group, `[lines]`.
-    pub(super) of_lines: Vec<usize>,
+    /// The index in `all` of each part's group, `[parts]`.
+    pub(super) of_parts: Vec<usize>,
 }
 
-/// Lines with equal options of search, banned words and alignment, all or none of which have links.
+/// Parts of lines with equal options of search, banned words and alignment, all or none of which get links.
 pub(super) struct Group<'a> {
     /// The options of the first of the lines. The other lines may have another language, prefix and required words.
     pub(super) options: &'a TranslateOptions,
@@ -23,10 +23,11 @@ pub(super) struct Group<'a> {
 }
 
 impl Translator {
-    /// Divides lines into groups by their options.
-    pub(super) fn groups<'a>(&self, lines: &[Searched<'a>]) -> Groups<'a> {
+    /// Divides parts of lines into groups by their options.
+    pub(super) fn groups<'a>(&self, parts: &[Part<'a>]) -> Groups<'a> {
         let mut all: Vec<Group<'a>> = Vec::new();
-        let mut group_of = |Searched { line, has_links }: &Searched<'a>| {
+        let mut group_of = |part: &Part<'a>| {
+            let Part { line, has_links, .. } = part;
             let joins = |group: &Group<'_>| {
                 *has_links == group.has_links && line.options.shares_batches_with(group.options)
             };
@@ -40,7 +41,7 @@ impl Translator {
             })
         };
         Groups {
-            of_lines: lines.iter().map(&mut group_of).collect(),
+            of_parts: parts.iter().map(&mut group_of).collect(),
             all,
         }
     }

@@ -1,8 +1,10 @@
-//! Lines with markup, or with spans to keep: what the model reads of them, and their translations.
+//! Lines with markup, or with spans to keep: what the model reads of them, and how their translations are put together.
 
 use std::ops::Range;
 
-use super::{Line, Searched};
+use attend_data::is_blank;
+
+use super::{Line, Part};
 use crate::error::InferError;
 use crate::language::Language;
 use crate::links::{self, Link};
@@ -11,9 +13,10 @@ use crate::spans::{self, Reading, Role, Span};
 use crate::text;
 use crate::translation::Translation;
 
-/// A line that has markup, or spans to keep, or an entity. Another line is searched for as it is.
+/// A line whose options let a part of it pass through: what the model reads of it, and how its translation is put
+/// together.
 pub(super) struct MarkedLine<'a> {
-    line: Line<'a>,
+    pub(super) line: Line<'a>,
     markup: Markup<'a>,
     spans: Vec<Span<'a>>,
     sentences: Vec<MarkedSentence>,
@@ -49,7 +52,8 @@ impl<'a> MarkedLine<'a> {
         if ranges.is_empty() {
             ranges.push(0..markup.text.len());
         }
-        let asks_for_words = !options.prefix.trim().is_empty() || !options.required.is_empty();
+        let asks_for_words =
+            !is_blank(&options.prefix) || options.required.iter().any(|word| !is_blank(word));
         let mut first = 0;
         let sentence = |range: Range<usize>| {
             let count = spans[first..]
@@ -77,21 +81,23 @@ impl<'a> MarkedLine<'a> {
         }
     }
 
-    /// Returns what is searched for: each reading of each sentence.
-    pub(super) fn searched(&self) -> impl Iterator<Item = Searched<'_>> {
+    /// Returns the parts that are searched for: each reading of each sentence.
+    pub(super) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
         let has_links = !self.markup.nodes.is_empty() || !self.spans.is_empty();
-        let readings = self.sentences.iter().flat_map(|sentence| &sentence.readings);
-        readings.map(move |reading| Searched {
-            line: Line {
-                text: &reading.text,
-                ..self.line
-            },
-            has_links,
+        self.sentences.iter().flat_map(move |sentence| {
+            sentence.readings.iter().map(move |reading| Part {
+                line: Line {
+                    text: &reading.text,
+                    ..self.line
+                },
+                start: sentence.range.start,
+                has_links,
+            })
         })
     }
 
     /// Returns the place in `results` of an error without which a sentence has no result at all, if there is one.
-    /// `results` begins with those of what was [`searched`](Self::searched) for. Returns the number of these, too.
+    /// `results` begins with those of the line's [parts](Self::parts). Returns the number of these, too.
     pub(super) fn refusal<T>(&self, results: &[Result<T, InferError>]) -> (Option<usize>, usize) {
         let (mut refusal, mut end) = (None, 0);
         for MarkedSentence { readings, .. } in &self.sentences {
@@ -104,7 +110,7 @@ impl<'a> MarkedLine<'a> {
         (refusal, end)
     }
 
-    /// Returns the translations of the line, given those of what was [`searched`](Self::searched) for.
+    /// Returns the translations of the line. `found` begins with those of its [parts](Self::parts).
     ///
     /// # Errors
     ///
@@ -166,11 +172,8 @@ impl<'a> MarkedLine<'a> {
                 best = Some((missing, translations));
             }
         }
-        match (best, error) {
-            (Some((_, translations)), _) => Ok(translations),
-            (None, Some(error)) => Err(error),
-            (None, None) => Ok(Vec::new()),
-        }
+        best.map(|(_, translations)| translations)
+            .ok_or_else(|| error.expect("each reading has translations or an error"))
     }
 
     /// Returns the translations of a reading with spans in place of stand-ins, and the number of stand-ins that the

@@ -125,6 +125,7 @@ impl Translator {
         let tokenizer = &self.model.tokenizer;
         // Only words between white space, or their marked pieces, are ever unknown.
         let source = readable(source);
+        let source = tokenizer.normalize(&source);
         let pieces: Vec<&str> = source.split_whitespace().collect();
         let Alignment { attention, .. } = translation.alignment.as_ref().expect("it is aligned");
         let words = translation.tokens[..tokens].iter().zip(attention);
