@@ -21,7 +21,8 @@ const SCORED_TOGETHER: usize = 1_000;
 pub(crate) struct Options {
     /// The model folder.
     model: PathBuf,
-    /// The source sentences, one a line or in .sgm, decompressed if the file is compressed; - is standard input.
+    /// The source sentences, one a line or in .sgm or .xml; - is standard input. What gzip, bzip2, xz or Zstandard has
+    /// compressed is decompressed.
     #[arg(value_parser = input_file())]
     source: PathBuf,
     /// Their translations, in the same format.

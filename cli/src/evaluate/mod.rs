@@ -2,7 +2,7 @@
 
 mod score;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::slice;
 
 use attend_data::{References, write_file};
@@ -21,7 +21,8 @@ const NAMED: usize = 20;
 
 /// Score a model on a test set: corpus BLEU, chrF and TER, equal to sacreBLEU's.
 ///
-/// Files have one sentence a line, or are in WMT's formats .sgm and .xml; .gz, .xz and .zst are decompressed.
+/// Files have one sentence a line, or are in WMT's formats .sgm and .xml. What gzip, bzip2, xz or Zstandard has
+/// compressed is decompressed. One of the files may be -, which is standard input.
 #[derive(Args)]
 #[command(
     override_usage = "attend eval [OPTIONS] <MODEL> <SOURCE> <REFERENCE>...\n       \
@@ -29,20 +30,20 @@ const NAMED: usize = 20;
 )]
 pub(crate) struct Options {
     /// The model folder. It and SOURCE are left out with --hypotheses.
+    #[arg(value_parser = input_file())]
     model: PathBuf,
-    /// The sentences to translate; - is standard input. A sentence that is longer than the model's positions is left
-    /// out.
+    /// The sentences to translate. A sentence that is longer than the model's positions is left out.
     #[arg(required_unless_present = "hypotheses", value_parser = input_file())]
     source: Option<PathBuf>,
     /// Their reference translations, in one or several files. An .xml file has those of several translators. If the
     /// model writes text that is cut into subwords, the marks of the cuts (`@@ `) are removed.
-    #[arg(value_name = "REFERENCE", required_unless_present = "hypotheses")]
+    #[arg(value_name = "REFERENCE", required_unless_present = "hypotheses", value_parser = input_file())]
     references: Vec<PathBuf>,
-    /// Score the translations in this file in place of a model's; - is standard input.
+    /// Score the translations in this file in place of a model's.
     #[arg(long, value_name = "FILE", value_parser = input_file(), conflicts_with = "output")]
     hypotheses: Option<PathBuf>,
     /// Compare with the translations of another system in this file, by paired bootstrap resampling.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = input_file())]
     baseline: Option<PathBuf>,
     /// Add the mean and the 95% confidence interval of each score over resamples of the test set.
     #[arg(long)]
@@ -75,22 +76,24 @@ struct Translated {
 
 pub(crate) fn run(options: &Options) -> Result<(), CliError> {
     options.metrics.check()?;
+    // All files are read before the first sentence is translated, so that a wrong one costs no time.
+    let references = References::read(&options.reference_files())?;
+    let baseline = options.baseline.as_ref();
+    let baseline = baseline.map(|path| references.translations(path)).transpose()?;
     let Translated {
         hypotheses,
         references,
         left_out,
     } = match (&options.hypotheses, &options.source) {
-        (None, Some(source)) => options.translate(source)?,
-        (Some(hypotheses), _) => options.given(hypotheses)?,
+        (None, Some(source)) => options.translate(&references.sources(source)?, references.texts())?,
+        (Some(hypotheses), _) => Translated {
+            hypotheses: references.translations(hypotheses)?,
+            references: references.texts(),
+            left_out: Vec::new(),
+        },
         (None, None) => unreachable!("clap requires a source or hypotheses"),
     };
-    let baseline = match &options.baseline {
-        Some(path) => {
-            let sentences = options.check_baseline(path)?;
-            Some(without(sentences, &left_out))
-        }
-        None => None,
-    };
+    let baseline = baseline.map(|sentences| without(sentences, &left_out));
     let resamples = (options.confidence || baseline.is_some()).then_some(options.resamples as usize);
     let systems = Systems {
         hypotheses: &hypotheses,
@@ -109,16 +112,6 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
 }
 
 impl Options {
-    /// Reads the translations that are scored in place of a model's.
-    fn given(&self, hypotheses: &Path) -> Result<Translated, CliError> {
-        let test_set = References::of_translations(hypotheses, &self.reference_files())?;
-        Ok(Translated {
-            hypotheses: test_set.sentences,
-            references: test_set.references,
-            left_out: Vec::new(),
-        })
-    }
-
     /// Returns the files of references. Without a model and a source, all files on the command line are references.
     fn reference_files(&self) -> Vec<PathBuf> {
         let mut files = Vec::new();
@@ -130,14 +123,9 @@ impl Options {
         files
     }
 
-    /// Reads the translations of the baseline, and checks that the references belong to them.
-    fn check_baseline(&self, path: &Path) -> Result<Vec<String>, CliError> {
-        Ok(References::of_translations(path, &self.reference_files())?.sentences)
-    }
-
-    /// Translates the source. Sentences for which the model has too few positions are left out, and named in a note.
-    fn translate(&self, source: &Path) -> Result<Translated, CliError> {
-        let test_set = References::of_sources(source, &self.reference_files())?;
+    /// Translates the sentences of a test set. Those for which the model has too few positions are left out, and named
+    /// in a note.
+    fn translate(&self, sentences: &[String], references: Vec<Vec<String>>) -> Result<Translated, CliError> {
         let search = self.search.over(ModelFolder::search_defaults(&self.model)?, 1);
         let (translator, device) = self.compute.load(&self.model)?;
         let model = translator.model();
@@ -149,7 +137,7 @@ impl Options {
             usage_error("eval", ErrorKind::ValueValidation, &error.to_string());
         }
         let results = notice_device_failure(slice::from_ref(&device), || {
-            Ok::<_, CliError>(translator.translate(&test_set.sentences, &asked))
+            Ok::<_, CliError>(translator.translate(sentences, &asked))
         })?;
 
         let mut too_long = None;
@@ -173,7 +161,7 @@ impl Options {
             if hypotheses.is_empty() {
                 return Err(error.into());
             }
-            eprintln!("{}", note(&left_out, test_set.sentences.len()));
+            eprintln!("{}", note(&left_out, sentences.len()));
         }
         if let Some(path) = &self.output {
             write_file(path, output)?;
@@ -185,7 +173,7 @@ impl Options {
                 .collect()
         };
         Ok(Translated {
-            references: test_set.references.into_iter().map(plain).collect(),
+            references: references.into_iter().map(plain).collect(),
             hypotheses,
             left_out,
         })

@@ -210,6 +210,51 @@ fn what_is_missing_on_the_command_line_is_named() {
     let flags = ["--baseline", argument(&two)];
     let output = workspace.evaluate(&lines, &lines, &flags);
     assert_error(&output, &["two.txt has 2 sentences", "lines.txt has 1"]);
+    // It is read before anything is translated, even before the model is.
+    std::fs::remove_file(workspace.model().join("config.json")).unwrap();
+    let output = workspace.evaluate(&lines, &lines, &flags);
+    assert_error(&output, &["two.txt has 2 sentences", "lines.txt has 1"]);
+}
+
+/// Each file is read once, so each can be standard input.
+#[test]
+fn any_one_of_the_files_may_be_standard_input() {
+    let workspace = Workspace::new();
+    let texts = [HYPOTHESES, BASELINE, REFERENCES[0], REFERENCES[1]];
+    let names = ["a.txt", "b.txt", "c.txt", "d.txt"];
+    let paths: Vec<String> = names
+        .iter()
+        .zip(texts)
+        .map(|(name, text)| argument(&workspace.write(name, text)).to_owned())
+        .collect();
+    let evaluate = |paths: &[String], input: &str| {
+        let mut command = attend("eval");
+        command.args([
+            "--hypotheses",
+            &paths[0],
+            "--baseline",
+            &paths[1],
+            &paths[2],
+            &paths[3],
+        ]);
+        command.args(["--resamples", "10"]);
+        run(command, input.as_bytes())
+    };
+    let expected = stdout(&evaluate(&paths, ""));
+    for (index, text) in texts.iter().enumerate() {
+        let mut paths = paths.clone();
+        paths[index] = "-".to_owned();
+        assert_eq!(stdout(&evaluate(&paths, text)), expected, "{}", names[index]);
+    }
+    let mut command = attend("eval");
+    command.arg("-").args(["--hypotheses", "-"]);
+    assert_error(
+        &run(command, HYPOTHESES.as_bytes()),
+        &["/dev/stdin is a pipe, which can be read only once"],
+    );
+    let mut command = attend("eval");
+    command.arg(workspace.model()).args([&paths[0], "-"]);
+    assert!(stdout(&run(command, REFERENCES[0].as_bytes())).starts_with("BLEU|nrefs:1|"));
 }
 
 #[test]
