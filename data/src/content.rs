@@ -5,8 +5,8 @@ use std::path::Path;
 use crate::error::DataError;
 
 const UTF8_MARK: &[u8] = b"\xEF\xBB\xBF";
-/// The byte order marks of other encodings, by the names that `iconv` has for them. UTF-16 is tried last, since its mark
-/// begins that of UTF-32.
+/// The byte order marks of other encodings, by the names that `iconv` has for them. UTF-16 is tried last, since its
+/// mark begins that of UTF-32.
 const OTHER_MARKS: [(&[u8], &str); 4] = [
     (b"\xFF\xFE\0\0", "UTF-32"),
     (b"\0\0\xFE\xFF", "UTF-32"),

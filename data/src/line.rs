@@ -18,6 +18,14 @@ use regex::Regex;
 /// The characters that end a line, in Unicode or in one of the usual text tools.
 const LINE_ENDS: &str = r"\n\x0b\x0c\r\x1c-\x1e\u{85}\u{2028}\u{2029}";
 
+/// The characters that no reader sees, as [`visible`] describes them.
+static INVISIBLE: LazyLock<Regex> = LazyLock::new(|| {
+    let control = format!(r"[\p{{Cc}}--[\s{LINE_ENDS}]]");
+    let format =
+        r"[[\p{Cf}&&\p{Default_Ignorable_Code_Point}]--[\u{180e}\u{200c}\u{200d}\u{e0000}-\u{e007f}]]";
+    class(&(control + format))
+});
+
 /// Returns `text` with a space in place of each character that ends a line: the line feed, the carriage return, the
 /// vertical tab, the form feed, U+001C to U+001E, U+0085, U+2028 and U+2029.
 ///
@@ -40,13 +48,15 @@ pub fn single_line(text: &str) -> Cow<'_, str> {
 /// ```
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
-    static INVISIBLE: LazyLock<Regex> = LazyLock::new(|| {
-        let control = format!(r"[\p{{Cc}}--[\s{LINE_ENDS}]]");
-        let format =
-            r"[[\p{Cf}&&\p{Default_Ignorable_Code_Point}]--[\u{180e}\u{200c}\u{200d}\u{e0000}-\u{e007f}]]";
-        class(&(control + format))
-    });
     INVISIBLE.replace_all(text, "")
+}
+
+/// Returns whether [`visible`] keeps a character.
+#[must_use]
+pub fn is_visible(character: char) -> bool {
+    // The expression takes longer, and most characters are letters.
+    let is_usual = character == ' ' || character.is_ascii_graphic() || character.is_alphanumeric();
+    is_usual || !INVISIBLE.is_match(character.encode_utf8(&mut [0; 4]))
 }
 
 /// Returns the text that a model reads of a line: a [`single_line`] of [`visible`] characters.
@@ -121,6 +131,7 @@ mod tests {
             |c: &char| !shapes.contains(c) && format.iter().chain(&control).any(|range| range.contains(c));
         let found: Vec<char> = all().filter(|c| visible(&c.to_string()).is_empty()).collect();
         assert_eq!(found, all().filter(expected).collect::<Vec<char>>());
+        assert!(all().all(|c| is_visible(c) != expected(&c)));
     }
 
     #[test]

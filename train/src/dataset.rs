@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use attend_data::{
     Batches, BpeDropout, DataError, Example, Examples, Filter, Mixture, Normalizer, ParallelText, Position,
-    Progress, SentencePair, Tokenizer, TokenizerKind,
+    Progress, SentencePair, Tokenizer, TokenizerKind, readable,
 };
 use attend_phrasebook::{Pair, Phrasebook};
 
@@ -172,10 +172,16 @@ impl Dataset {
                 dropped: dropped.collect::<Vec<_>>().join(", "),
             });
         }
-        let valid = |example: &Example| example.longest_side() <= positions;
-        let (valid_pairs, valid) = held_out(&corpora.valid, tokenizer, valid);
-        let test = |example: &Example| example.source.len() <= positions;
-        let (test_pairs, _) = held_out(&corpora.test, tokenizer, test);
+        let both_sides = |pair: &SentencePair| SentencePair {
+            source: readable(&pair.source).into_owned(),
+            target: readable(&pair.target).into_owned(),
+        };
+        let source = |pair: &SentencePair| SentencePair {
+            source: readable(&pair.source).into_owned(),
+            target: String::new(),
+        };
+        let (valid_pairs, valid) = held_out(&corpora.valid, tokenizer, positions, both_sides);
+        let (test_pairs, _) = held_out(&corpora.test, tokenizer, positions, source);
         for (name, all, left) in [
             ("validation", &corpora.valid, &valid_pairs),
             ("test", &corpora.test, &test_pairs),
@@ -214,16 +220,24 @@ impl Dataset {
     }
 }
 
-/// Returns the pairs that `is_fit` accepts, with their targets as plain text, and the encoded examples of these pairs.
+/// Returns the pairs of which `encoded`, the text of a pair that is encoded, fits the positions, and the encoded
+/// examples of these pairs. The targets of the pairs are plain text.
 fn held_out(
     pairs: &[SentencePair],
     tokenizer: &Tokenizer,
-    is_fit: impl Fn(&Example) -> bool,
+    positions: usize,
+    encoded: impl Fn(&SentencePair) -> SentencePair,
 ) -> (Vec<SentencePair>, Vec<Example>) {
+    let texts = pairs.iter().map(|pair| (pair, encoded(pair)));
+    // A text that is surely too long is not encoded, which would take a hundred times its memory.
+    let (pairs, texts): (Vec<&SentencePair>, Vec<SentencePair>) = texts
+        .filter(|(_, text)| !tokenizer.has_more_tokens(text, positions.saturating_sub(1)))
+        .unzip();
+    let examples = tokenizer.encode_pairs(&texts);
     pairs
-        .iter()
-        .zip(tokenizer.encode_pairs(pairs))
-        .filter(|(_, example)| is_fit(example))
+        .into_iter()
+        .zip(examples)
+        .filter(|(_, example)| example.longest_side() <= positions)
         .map(|(pair, example)| {
             let pair = SentencePair {
                 source: pair.source.clone(),
@@ -232,4 +246,47 @@ fn held_out(
             (pair, example)
         })
         .unzip()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(source: &str, target: &str) -> SentencePair {
+        SentencePair {
+            source: source.to_owned(),
+            target: target.to_owned(),
+        }
+    }
+
+    /// To encode a line of 10 MB takes more than a gigabyte and many seconds.
+    #[test]
+    fn held_out_pairs_that_do_not_fit_are_left_out_and_not_encoded() {
+        let short = pair("on\u{ad}e two", "eins\u{200b} zwei");
+        let long = "one".repeat(3_500_000);
+        let tokenizer = Tokenizer::train_bpe(["one two", "eins zwei"].into_iter(), 300).unwrap();
+        let text = ParallelText::Memory {
+            name: "one pair".to_owned(),
+            pairs: vec![short.clone()],
+        };
+        let held_out = vec![short.clone(), pair(&long, "lang"), pair("long", &long)];
+        let corpora = Corpora {
+            train: vec![(text, 1.0)],
+            valid: held_out.clone(),
+            test: held_out,
+        };
+        let recipe = "data.embedded = \"phrasebook\"\nmodel.preset = \"tiny\"\nmodel.max_length = 64\n\
+                      training.updates = 1\ntraining.learning_rate = 0.1";
+        let recipe: Recipe = toml::from_str(recipe).unwrap();
+        let prepared = tempfile::tempdir().unwrap();
+        let clock = std::time::Instant::now();
+        let dataset = Dataset::encode(&corpora, &tokenizer, &recipe, prepared.path(), |_| {}).unwrap();
+        assert!(clock.elapsed().as_secs() < 5, "{:?}", clock.elapsed());
+        assert_eq!(dataset.valid_pairs, std::slice::from_ref(&short));
+        // A reference may be of any length.
+        assert_eq!(dataset.test_pairs, [short, pair("long", &long)]);
+        // What no reader sees is not encoded.
+        let expected = tokenizer.encode_pairs(&[pair("one two", "eins zwei")]);
+        assert_eq!(dataset.valid, expected);
+    }
 }

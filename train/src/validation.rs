@@ -23,9 +23,10 @@ const DIVERGED: f64 = 1e12;
 /// Returns the score that chooses the best weights of a run: that of the recipe, if it can tell the weights apart on
 /// the validation pairs.
 ///
-/// BLEU cannot where fewer than one in ten targets has a sequence of four words, the longest that it counts: where targets are
-/// shorter, as in `die rote Katze`, or where the tokenizer takes a whole line of Chinese for a word. BLEU then is 0
-/// for perfect translations too. In its place comes chrF, or the loss if the targets are blank.
+/// BLEU cannot where fewer than one in ten targets has a sequence of four words, the longest that it counts: where
+/// targets are shorter, as in `die rote Katze`, or where the tokenizer takes a whole line of Chinese for a word. BLEU
+/// then is 0 for perfect translations too, or depends on a few targets alone. In its place comes chrF, or the loss if
+/// the targets are blank.
 ///
 /// # Errors
 ///
@@ -39,9 +40,11 @@ pub(crate) fn metric_that_counts(
         tokenizer: recipe.data.bleu,
         ..BleuSettings::default()
     };
-    let ngrams = targets().map(|target| bleu.longest_ngrams(target));
-    let ngrams: u64 = ngrams.sum::<Result<_, _>>()?;
-    let bleu_counts = 10 * ngrams >= valid_pairs.len() as u64;
+    let mut counted = 0;
+    for target in targets() {
+        counted += usize::from(bleu.longest_ngrams(target)? > 0);
+    }
+    let bleu_counts = 10 * counted >= valid_pairs.len();
     let chrf_counts = targets().any(|target| !target.trim().is_empty());
     Ok(match recipe.training.metric {
         Metric::Bleu if bleu_counts => Metric::Bleu,
@@ -51,13 +54,14 @@ pub(crate) fn metric_that_counts(
     })
 }
 
-/// Returns a sentence for the user of a run whose best weights are not chosen by the score that its recipe names, but by
-/// `metric`. If the targets are written in a script without spaces, the sentence names a tokenizer of BLEU for it.
+/// Returns a sentence for the user of a run whose best weights are not chosen by the score that its recipe names, but
+/// by `metric`. If the targets are written in a script without spaces, the sentence names a tokenizer of BLEU for it.
 pub(crate) fn note_on_metric(recipe: &Recipe, metric: Metric, valid_pairs: &[SentencePair]) -> String {
     let asked = recipe.training.metric.title();
     let cause = match recipe.training.metric {
         Metric::Bleu => format!(
-            "with data.bleu = \"{}\", fewer than one in ten validation targets has four words in a row, as BLEU counts them",
+            "with data.bleu = \"{}\", fewer than one in ten validation targets has four words in a row, as BLEU counts \
+             them",
             recipe.data.bleu
         ),
         _ => "the validation targets are blank".to_owned(),
@@ -151,9 +155,9 @@ pub(crate) fn translate(
     Ok(translator.translate_best(&sources, &options)?)
 }
 
-/// Estimates the seconds that [`scores`] will take for a trained model of the shape of `model_folder`. Measures the loss and
-/// a greedy search on a sample of pairs of middle length. The search takes as many steps as the longest reference has
-/// tokens, because translations of an untrained model would not end.
+/// Estimates the seconds that [`scores`] will take for a trained model of the shape of `model_folder`. Measures the
+/// loss and a greedy search on a sample of pairs of middle length. The search takes as many steps as the longest
+/// reference has tokens, because translations of an untrained model would not end.
 pub(crate) fn expected_seconds(
     model_folder: &ModelFolder,
     dataset: &Dataset,
@@ -256,9 +260,15 @@ mod tests {
         let japanese = pairs(&["今日はりんごを買います。", "本を読みません。"]);
         let thai = pairs(&["วันนี้เราชอบแอปเปิ้ล", "พวกเขาไม่ซื้อหนังสือ"]);
         let blank = pairs(&["", " "]);
+        // A long target has many sequences of four words, but is one of twenty.
+        let sentence = "wort ".repeat(100);
+        let mut one_long = vec!["Hund"; 19];
+        one_long.push(&sentence);
+        let one_long = pairs(&one_long);
         for (pairs, asked, tokenizer, chosen) in [
             (&long, Metric::Bleu, Mteval13a, Metric::Bleu),
             (&short, Metric::Bleu, Mteval13a, Metric::Chrf),
+            (&one_long, Metric::Bleu, Mteval13a, Metric::Chrf),
             (&short, Metric::Loss, Mteval13a, Metric::Loss),
             (&short, Metric::Bleu, Character, Metric::Bleu),
             (&chinese, Metric::Bleu, Mteval13a, Metric::Chrf),

@@ -17,8 +17,8 @@ const LONGEST_LINE: usize = 64 << 20;
 ///
 /// A line ends with a line feed, or with a carriage return and a line feed. Unicode's other line separators do not end
 /// a line. Empty lines count. The last line needs no line feed. A byte order mark at the start of the text is skipped.
-/// The text is decompressed if it begins as files of bzip2, gzip, xz or Zstandard do, or if the name of its file ends in
-/// `.bz2`, `.gz`, `.xz` or `.zst`.
+/// The text is decompressed if it begins as files of bzip2, gzip, xz or Zstandard do, or if the name of its file ends
+/// in `.bz2`, `.gz`, `.xz` or `.zst`.
 ///
 /// The iterator returns [`DataError::LongLine`] for a line of more than 64 MiB, [`DataError::InvalidUtf8`] for a line
 /// that is not UTF-8, and [`DataError::Read`] if reading fails. If the text begins like text in UTF-16 or UTF-32, or

@@ -142,8 +142,8 @@ impl Tokenizer {
         self.without_special(encoding.get_ids())
     }
 
-    /// Returns the bytes of `text` that each token of [`Tokenizer::encode`] stands for, in order. A token that is a part
-    /// of a character stands for the whole character.
+    /// Returns the bytes of `text` that each token of [`Tokenizer::encode`] stands for, in order. A token that is a
+    /// part of a character stands for the whole character.
     #[must_use]
     pub fn offsets(&self, text: &str) -> Vec<Range<usize>> {
         let encoding = self.inner.encode(text, false).expect(TOTAL);
@@ -170,11 +170,13 @@ impl Tokenizer {
         }
     }
 
-    /// Returns whether `text` surely has more than `limit` tokens, by [`Tokenizer::min_tokens`].
+    /// Returns whether a side of `pair` surely has more than `limit` tokens, by [`Tokenizer::min_tokens`].
     #[must_use]
-    pub fn has_more_tokens(&self, text: &str, limit: usize) -> bool {
-        // Most texts are short, and need not be normalised for this.
-        text.len() > limit && self.min_tokens(text) > limit
+    pub fn has_more_tokens(&self, pair: &SentencePair, limit: usize) -> bool {
+        // Most sides are so short that they need not be normalised to know it.
+        [&pair.source, &pair.target]
+            .into_iter()
+            .any(|side| side.len() > limit && self.min_tokens(side) > limit)
     }
 
     /// Encodes both sides of sentence pairs on all cores, and ends each side with `</s>`. Returns the examples in the

@@ -74,6 +74,12 @@ impl Tokenizer {
         self
     }
 
+    /// Returns whether the tokenizer normalises text.
+    #[must_use]
+    pub fn has_normalizer(&self) -> bool {
+        self.inner.get_normalizer().is_some()
+    }
+
     /// Returns `text` as the tokenizer's normalizer writes it, which is the text that is cut into tokens; without a
     /// normalizer, `text` itself.
     #[must_use]

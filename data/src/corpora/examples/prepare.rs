@@ -138,12 +138,8 @@ fn encode(
         });
         for chunk in chunks {
             // A pair that is surely too long is not encoded, which would take a hundred times its memory.
-            let limit = filter.max_length.saturating_sub(1);
-            let is_too_long = |pair: &SentencePair| {
-                [&pair.source, &pair.target]
-                    .into_iter()
-                    .any(|side| tokenizer.has_more_tokens(side, limit))
-            };
+            let is_too_long =
+                |pair: &SentencePair| tokenizer.has_more_tokens(pair, filter.max_length.saturating_sub(1));
             let (too_long, pairs): (Vec<_>, Vec<_>) = chunk?.into_par_iter().partition(is_too_long);
             let (examples, counts) = filter.apply(tokenizer.encode_pairs(&pairs));
             for example in &examples {

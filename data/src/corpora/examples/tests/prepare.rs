@@ -478,16 +478,22 @@ fn lines_that_are_surely_too_long_are_counted_and_not_encoded() {
     assert_eq!(examples.report().filtered.too_long, 64);
 }
 
-/// The bound that decides which lines are encoded, at its edges: no line of at most the limit is refused, and a long one
-/// is.
+/// The bound that decides which lines are encoded, at its edges: no line that may have at most as many tokens as the
+/// limit is refused.
 #[test]
 fn lines_are_too_long_once_their_shortest_encoding_is() {
     let tokenizer = tokenizer(300);
     for text in ["house", "Straße", "the house", &"100".repeat(50)] {
         let (bound, tokens) = (tokenizer.min_tokens(text), tokenizer.encode(text).len());
         assert!(bound > 0 && bound <= tokens, "{text}");
-        assert!(!tokenizer.has_more_tokens(text, tokens), "{text}");
-        assert!(!tokenizer.has_more_tokens(text, bound), "{text}");
-        assert!(tokenizer.has_more_tokens(text, bound - 1), "{text}");
+        for [source, target] in [[text, ""], ["", text]] {
+            let pair = SentencePair {
+                source: source.to_owned(),
+                target: target.to_owned(),
+            };
+            assert!(!tokenizer.has_more_tokens(&pair, tokens), "{text}");
+            assert!(!tokenizer.has_more_tokens(&pair, bound), "{text}");
+            assert!(tokenizer.has_more_tokens(&pair, bound - 1), "{text}");
+        }
     }
 }
