@@ -36,9 +36,10 @@ pub struct Recipe {
     #[serde(default = "default_seed")]
     pub seed: u64,
     /// A model folder that the run starts from, with its weights and its tokenizer. The optimizer and the schedule
-    /// start afresh. The settings of the shape, `data.tokenizer` and `data.vocab_size` are the model's: a recipe may
-    /// leave them out, and must not ask for others. The path is relative to the working folder. Default: none, so that
-    /// the weights are drawn at random and the tokenizer is learnt from the text.
+    /// start afresh. The settings of the shape, `data.tokenizer`, `data.vocab_size` and `data.normalization` are the
+    /// model's: a recipe may leave them out, and must not ask for others. `data.source_language` and
+    /// `data.target_language` are the model's where the recipe leaves them out. The path is relative to the working
+    /// folder. Default: none, so that the weights are drawn at random and the tokenizer is learnt from the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init: Option<PathBuf>,
     /// The text.
@@ -129,7 +130,8 @@ impl Recipe {
     }
 
     /// Lists the keys whose values differ from those of `saved`, each with both values. `saved` is the recipe of a run
-    /// to resume. Keys that only decide when the run ends are left out.
+    /// to resume. Keys that only decide when the run ends are left out, and the languages, which training does not
+    /// depend on.
     pub(crate) fn changes_since(&self, saved: &Self) -> Vec<String> {
         let mut keys = Vec::new();
         collect_changes("", &self.table(), &saved.table(), &mut keys);
@@ -139,7 +141,8 @@ impl Recipe {
             let shapes_the_rates = limit == "updates" && self.training.schedule == ScheduleKind::Cosine;
             TrainingSettings::LIMITS.contains(&limit) && !shapes_the_rates
         };
-        keys.retain(|(key, _)| !is_limit(key));
+        let is_language = |key: &str| ["data.source_language", "data.target_language"].contains(&key);
+        keys.retain(|(key, _)| !is_limit(key) && !is_language(key));
         keys.into_iter()
             .map(|(key, change)| format!("{key} {change}"))
             .collect()
@@ -185,7 +188,12 @@ impl Recipe {
         if !steps.is_empty() && normalized(initial.tokenizer.clone()) != initial.tokenizer.to_json() {
             let names: Vec<String> = steps.iter().map(|step| format!("\"{step}\"")).collect();
             let asked = format!("data.normalization = [{}]", names.join(", "));
-            return Err(other((asked, "another normalizer".to_owned())));
+            let found = if initial.tokenizer.has_normalizer() {
+                "another normalizer"
+            } else {
+                "no normalizer"
+            };
+            return Err(other((asked, found.to_owned())));
         }
         self.model.complete(&initial.config);
         self.data.tokenizer = Some(kind);

@@ -259,6 +259,8 @@ impl<'a> Run<'a> {
         if run_folder.has_begun() {
             run_folder.save_recipe(&self.recipe)?;
         } else {
+            // A process that was killed at this point may have left the weights of another model.
+            trainer.discard_start()?;
             if let Some(weights) = weights {
                 // The run goes on from this checkpoint even if the model has changed since, or is gone.
                 trainer.step.start_from(weights);

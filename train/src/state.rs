@@ -20,8 +20,12 @@ pub(crate) struct TrainingState {
     /// Update of the last validation.
     pub(crate) validated: usize,
     /// Number of validations in a row without a new best score. A validation that ties with the best score does not
-    /// count if its loss is lower than before.
+    /// count if its loss is the lowest since that score was reached.
     pub(crate) validations_since_best: usize,
+    /// The metric of the scores in `best` and `averaged`; `None` in checkpoints of versions that did not store it,
+    /// which compared scores by the metric of the recipe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) metric: Option<Metric>,
     /// Position of the next batch in the data.
     pub(crate) position: Position,
     /// Measurements of the updates since the last record in `metrics.jsonl`.
@@ -38,7 +42,7 @@ pub(crate) struct TrainingState {
 pub(crate) struct Best {
     /// Number of updates before the validation.
     pub(crate) update: usize,
-    /// Score by the run's metric.
+    /// Score by [`TrainingState::metric`].
     pub(crate) score: f64,
     /// Updates whose weights were averaged; empty if the weights were those of one update.
     pub(crate) averaged: Vec<usize>,
@@ -62,6 +66,20 @@ impl TrainingState {
     /// Returns the number of steps that the optimizer took.
     pub(crate) fn steps(&self) -> usize {
         self.update.saturating_sub(self.skipped)
+    }
+
+    /// Returns the state with scores of `metric` only: forgets those of another metric, with which scores of `metric`
+    /// cannot be compared. `default` is the metric of a state that names none.
+    pub(crate) fn with_scores_of(mut self, metric: Metric, default: Metric) -> Self {
+        if self.metric.unwrap_or(default) != metric {
+            self.best = None;
+            self.validations_since_best = 0;
+            for averaged in &mut self.averaged {
+                averaged.score = None;
+            }
+        }
+        self.metric = Some(metric);
+        self
     }
 
     /// Counts the validation after the last update, and returns whether its weights are the best so far by `metric`. If

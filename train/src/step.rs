@@ -142,8 +142,8 @@ impl TrainingStep {
         })
     }
 
-    /// Replaces the initial weights by those of `model`, which may be on another device. A run calls it before its first
-    /// update.
+    /// Replaces the initial weights by those of `model`, which may be on another device. A run calls it before its
+    /// first update.
     ///
     /// # Panics
     ///

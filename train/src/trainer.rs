@@ -77,13 +77,15 @@ impl Trainer {
         workers: Workers,
     ) -> Result<Self, TrainError> {
         let config = recipe.transformer_config(tokenizer.vocab_size(), tokenizer.pad_id() as usize);
+        let metric = validation::metric_that_counts(&recipe, &dataset.valid_pairs)?;
         let state = TrainingState {
             workers: workers.count(),
+            metric: Some(metric),
             ..TrainingState::default()
         };
         let (settings, bos_id) = (&recipe.training, tokenizer.bos_id());
         Ok(Self {
-            metric: validation::metric_that_counts(&recipe, &dataset.valid_pairs)?,
+            metric,
             step: TrainingStep::new(settings, &config, bos_id, recipe.seed, devices, workers)?,
             recipe,
             tokenizer,
@@ -104,9 +106,18 @@ impl Trainer {
         self.checkpoints().save(&self.step.state, &self.state)
     }
 
+    /// Removes the checkpoint that [`save_start`](Self::save_start) wrote, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`TrainError::Data`] if it cannot be removed.
+    pub(crate) fn discard_start(&self) -> Result<(), TrainError> {
+        self.checkpoints().discard(0)
+    }
+
     /// Goes on from the last whole checkpoint in the run's folder, or begins anew if the run was stopped before its
-    /// first checkpoint. A run that started from a model has a checkpoint before its first update. Returns notes for the
-    /// user.
+    /// first checkpoint. A run that started from a model has a checkpoint before its first update. Returns notes for
+    /// the user.
     ///
     /// # Errors
     ///
@@ -142,6 +153,7 @@ impl Trainer {
                     ));
                 }
                 self.step.state = step;
+                let run = run.with_scores_of(self.metric, self.recipe.training.metric);
                 self.state = TrainingState { workers, ..run };
             }
             None if self.recipe.init.is_some() || self.came_to_a_checkpoint()? => {

@@ -41,8 +41,8 @@ pub struct DataSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<TokenizerKind>,
     /// How text is normalised before it is cut into tokens, in training and in translating: a list of the steps `nfc`,
-    /// `nfkc`, `whitespace` and `quotes`, in their order. References, with which translations are compared, stay as they
-    /// are. Default: no step.
+    /// `nfkc`, `whitespace` and `quotes`, in their order. References, with which translations are compared, stay as
+    /// they are. Default: no step, or the normalizer of the model that the run starts from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub normalization: Vec<Normalization>,
     /// The share of the training pairs, in [0, 1], that are also trained on in capital letters. Default 0.
@@ -92,10 +92,11 @@ pub enum EmbeddedCorpus {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CorpusFiles {
-    /// File of source sentences: one on each line, or in a file named `.sgm` one in each `<seg>`.
+    /// File of source sentences: one on each line, or in a file named `.sgm` or `.xml` one in each `<seg>`. An `.xml`
+    /// file is a test set of WMT, whose sources are in `<src>`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<PathBuf>,
-    /// File of their translations, in the format of `source`.
+    /// File of their translations, in one of the same formats. Those of an `.xml` file are in its first `<ref>`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<PathBuf>,
     /// File with a source sentence, a tab and a target sentence on each line. With it, `source` and `target` are left

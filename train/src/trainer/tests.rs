@@ -207,6 +207,57 @@ fn a_tie_is_no_plateau_while_the_loss_falls() {
     }
 }
 
+/// A run may have begun in a version that chose by BLEU where it cannot tell weights apart.
+#[test]
+fn scores_of_another_metric_are_forgotten() {
+    let state = || TrainingState {
+        validations_since_best: 4,
+        best: Some(Best {
+            update: 5,
+            score: 0.0,
+            averaged: Vec::new(),
+            lowest_loss: None,
+        }),
+        averaged: vec![Averaged {
+            update: 5,
+            score: Some(0.0),
+        }],
+        ..TrainingState::default()
+    };
+    let scores = Scores {
+        loss: 3.0,
+        perplexity: 1.0,
+        bleu: 0.0,
+        chrf: 0.0,
+    };
+    let mut resumed = state().with_scores_of(Metric::Loss, Metric::Bleu);
+    assert_eq!(
+        (resumed.validations_since_best, resumed.averaged[0].score),
+        (0, None)
+    );
+    // The lower, the better: a BLEU of 0 would stay the best for ever.
+    assert!(resumed.count_validation(Metric::Loss, &scores, Vec::new()));
+    assert_eq!(resumed.best.as_ref().unwrap().score, 3.0);
+
+    for kept in [
+        state().with_scores_of(Metric::Bleu, Metric::Bleu),
+        resumed.clone().with_scores_of(Metric::Loss, Metric::Bleu),
+    ] {
+        assert!(kept.best.is_some());
+    }
+    let changed = resumed.with_scores_of(Metric::Chrf, Metric::Chrf);
+    assert!(changed.best.is_none());
+    let kept = state().with_scores_of(Metric::Bleu, Metric::Bleu);
+    assert_eq!(
+        (kept.validations_since_best, kept.averaged[0].score),
+        (4, Some(0.0))
+    );
+    assert!(
+        toml::to_string(&kept).unwrap().contains("metric = \"bleu\""),
+        "the state of a checkpoint names its metric"
+    );
+}
+
 /// Runs of versions that did not store the loss can be resumed.
 #[test]
 fn a_best_validation_without_its_loss_can_be_read() {
