@@ -14,6 +14,7 @@ use shlex::Quoter;
 
 use crate::command;
 use crate::error::CliError;
+use crate::flags::STANDARD_INPUT;
 
 /// An error that may come with a hint.
 pub trait Hint {
@@ -34,7 +35,8 @@ impl Hint for DataError {
             Self::Encoding { path, encoding } => return Some(encoding_hint(path, encoding)),
             Self::Archive { .. } => "unpack it, and name the files with the sentences",
             Self::ReadOnce { .. } => {
-                "write the text into a file first; what is compressed by gzip, xz, Zstandard or bzip2 is decompressed"
+                "write its text into a file first; files that gzip, xz, Zstandard or bzip2 have compressed can be \
+                 named as they are"
             }
             Self::Write { .. } => "check that the folder exists, is writable and has free space",
             Self::InvalidUtf8 { .. } => {
@@ -44,15 +46,19 @@ impl Hint for DataError {
             Self::Columns { .. } => "write one pair a line: source sentence, tab, target sentence",
             Self::Segment { .. } => "write each segment on a line of its own",
             Self::Xml { .. } => "fetch the file again, or write its sentences into a text file, one a line",
-            Self::NoReferences { .. } => {
+            Self::NoSegments { element: "src", .. } => {
+                "name a file with the sources, such as the .src.xml of the same test set"
+            }
+            Self::NoSegments { element: "ref", .. } => {
                 "name a file with the references, such as the .ref.xml of the same test set"
             }
+            Self::NoSegments { .. } => "name a file with the translations of a system",
             Self::UnequalSegments { .. } => {
                 "the two files must be the source and the reference of the same test set"
             }
             Self::UnequalLengths { .. } => {
-                "look for a missing or an extra line, or <seg> in an .sgm file; the two files must have the same \
-                 sentences in the same order"
+                "look for a missing or an extra line, or <seg> in an .sgm or .xml file; the two files must have the \
+                 same sentences in the same order"
             }
             Self::EmptyCorpus { .. } => "check that the path names the right file",
             Self::VocabularyTooSmall { .. } => "ask for a larger vocabulary; 4,000 to 32,000 is usual",
@@ -208,8 +214,8 @@ impl Hint for TrainError {
             } if !assignment.contains('=') => "write section.key=value",
             Self::Recipe { .. } | Self::Config(_) => return None,
             Self::OtherThanInitial { .. } => {
-                "leave the key out of the recipe: the run then takes the model's value; without --from and init, it \
-                 trains a model of any shape from nothing"
+                "leave this key, or the preset that sets it, out of the recipe to take the model's value; without \
+                 --from and init a run may have any shape"
             }
             Self::OutputExists { .. } => {
                 "go on with that run by --resume, or name another folder with --output"
@@ -238,7 +244,10 @@ impl Hint for TrainError {
             Self::NothingToScore { .. } => {
                 "raise model.max_length, or name files with shorter lines in [data]"
             }
-            Self::NothingToTrain { .. } => "raise data.max_length or data.max_ratio, or change data.clean",
+            Self::NothingToTrain { .. } => {
+                "data.max_length says which pairs are too long, data.max_ratio which have uneven lengths, and \
+                 data.clean which the other filters drop, except that pairs with an empty side are always dropped"
+            }
         };
         Some(hint.to_owned())
     }
@@ -282,7 +291,9 @@ fn encoding_hint(path: &Path, encoding: &str) -> String {
     let mut words = [path.to_owned(), path.with_added_extension("utf8")];
     let mut words = words.iter_mut().map(|word| quoter.quote(word.to_str()?).ok());
     match (words.next().flatten(), words.next().flatten()) {
-        (Some(from), Some(to)) if path.is_file() && !is_compressed(path) => {
+        (Some(from), Some(to))
+            if path != Path::new(STANDARD_INPUT) && path.is_file() && !is_compressed(path) =>
+        {
             format!("convert it by `{convert} {from} > {to}`")
         }
         _ => format!("convert it by `{convert}`"),
@@ -296,7 +307,7 @@ mod tests {
     #[test]
     fn what_a_file_is_decides_what_to_do_about_it() {
         let read = |path: &str, kind: io::ErrorKind| DataError::read(Path::new(path), kind.into()).hint();
-        for ending in ["gz", "xz", "zst"] {
+        for ending in ["bz2", "gz", "xz", "zst"] {
             let hint = read(&format!("cut.{ending}"), io::ErrorKind::InvalidData).unwrap();
             assert!(hint.contains(ending) && hint.contains("damaged"), "{hint}");
         }

@@ -19,7 +19,13 @@ pub(crate) enum MetricName {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct MetricFlags {
     /// The scores to compute, separated by spaces.
-    #[arg(long, value_name = "NAME", num_args = 1.., default_values = ["bleu", "chrf"], value_parser = name_of::<MetricName>())]
+    #[arg(
+        long,
+        value_name = "NAME",
+        num_args = 1..,
+        default_values = ["bleu", "chrf"],
+        value_parser = name_of::<MetricName>()
+    )]
     pub(crate) metrics: Vec<MetricName>,
     /// How BLEU finds words: 13a splits punctuation as mteval-v13a does, none takes the text as tokenised, intl also
     /// splits the punctuation and symbols of other scripts, char takes each character for a word, and zh each Chinese

@@ -124,8 +124,8 @@ impl LineOptions {
         }
     }
 
-    /// Returns the lines with their options. The first error ends them; [`CliError::Prefixes`] comes after the last line
-    /// that has a prefix.
+    /// Returns the lines with their options. The first error ends them; [`CliError::Prefixes`] comes after the last
+    /// line that has a prefix.
     pub(crate) fn zip(self, mut lines: Lines) -> impl Iterator<Item = Result<StreamLine, CliError>> + Send {
         let mut count = 0;
         iter::from_fn(move || {

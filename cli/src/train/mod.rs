@@ -14,7 +14,7 @@ use toml::Value;
 
 use crate::command;
 use crate::error::CliError;
-use crate::flags::{DevicesOption, WorkerCount, input_file};
+use crate::flags::{DevicesOption, STANDARD_INPUT, WorkerCount, input_file};
 use crate::output::print;
 use crate::translate::DEFAULT_MODEL;
 use display::Display;
@@ -87,7 +87,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, CliError> {
     let interrupt = Interrupt::listen().map_err(CliError::Signals)?;
     let run = if options.resume { run.resume() } else { run };
     let run = run
-        .command(command_to_repeat(options, workers))
+        .command(command_to_repeat(options, &folder, workers))
         .stop_when(|| interrupt.exit_status().is_some());
     let outcome = run.train(|event| {
         match event {
@@ -142,9 +142,15 @@ fn summary(test: &FinalTest, folder: &Path) -> String {
     )
 }
 
-/// Returns the command that repeats the run, into whatever folder.
-fn command_to_repeat(options: &Options, workers: usize) -> String {
-    let recipe = options.recipe.display().to_string();
+/// Returns the command that repeats the run of a folder, into whatever folder. A recipe from standard input is gone,
+/// but the run's folder has a copy.
+fn command_to_repeat(options: &Options, folder: &Path, workers: usize) -> String {
+    let recipe = if options.recipe == Path::new(STANDARD_INPUT) {
+        folder.join("recipe.toml")
+    } else {
+        options.recipe.clone()
+    };
+    let recipe = recipe.display().to_string();
     let from = options.from.as_ref().map(|folder| folder.display().to_string());
     let workers = workers.to_string();
     let devices = options.devices.names();

@@ -23,7 +23,7 @@ fn a_corpus_that_can_be_read_only_once_is_refused_at_once() {
         let expected = "fifo is a pipe, which can be read only once, but it has to be read several times\n";
         assert!(message.contains(expected), "{setting}: {message}");
         assert!(
-            message.contains("hint: write the text into a file first"),
+            message.contains("hint: write its text into a file first; files that gzip"),
             "{message}"
         );
         assert!(!workspace.path("runs").exists(), "a folder was left behind");
@@ -54,6 +54,12 @@ fn a_recipe_may_come_from_standard_input_and_begin_with_a_mark() {
     let output = run(command, format!("\u{FEFF}{SMALL_RECIPE}").as_bytes());
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(workspace.losses("piped"), workspace.losses("named"));
+    // Standard input cannot be read again, but the run has a copy of the recipe.
+    let card = workspace.model_card("piped");
+    assert!(
+        card.contains("attend train piped/recipe.toml --workers"),
+        "{card}"
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 
+use attend_data::Tokenizer;
 use attend_train::{Recipe, Record};
 use burn::tensor::f16;
 use safetensors::tensor::TensorView;
@@ -160,7 +161,10 @@ fn another_shape_or_vocabulary_is_refused_with_both_values() {
         let message = workspace.failure(&["next.toml", "--from", model, "--set", setting]);
         let expected = format!("the recipe asks for {asked}, but the model in {model} has {found}\n");
         assert!(message.contains(&expected), "{setting}: {message}");
-        assert!(message.contains("hint: leave the key out"), "{message}");
+        assert!(
+            message.contains("hint: leave this key, or the preset that sets it, out"),
+            "{message}"
+        );
         assert!(!workspace.path("runs").exists(), "a folder was left behind");
     }
     // The same values may be asked for. The corpus gave fewer subwords than the 300 of its recipe.
@@ -282,6 +286,91 @@ fn a_run_goes_on_when_the_model_that_it_started_from_is_gone() {
     assert!(lost.contains("holds no checkpoint"), "{lost}");
 }
 
+/// A process that is killed when it begins leaves the weights that it was to start from.
+#[test]
+fn a_run_that_did_not_begin_starts_from_what_the_next_command_names() {
+    let workspace = workspace_with_model();
+    workspace.train_well(&[
+        "next.toml",
+        "--from",
+        "first",
+        "--output",
+        "begun",
+        "--set",
+        "training.updates=1",
+    ]);
+    fs::create_dir_all(workspace.path("killed/checkpoints")).unwrap();
+    fs::rename(
+        workspace.path("begun/checkpoints/00000000"),
+        workspace.path("killed/checkpoints/00000000"),
+    )
+    .unwrap();
+    workspace.train_well(&["small.toml", "--output", "killed", "--resume"]);
+    workspace.train_well(&["small.toml", "--output", "new"]);
+    assert_eq!(workspace.losses("killed"), workspace.losses("new"));
+}
+
+#[test]
+fn the_languages_of_a_run_may_change_when_it_is_resumed() {
+    let workspace = small_workspace();
+    let language = |name: &str| format!("data.source_language={name}");
+    let run = [
+        "small.toml",
+        "--output",
+        "run",
+        "--set",
+        "training.metric=loss",
+        "--set",
+    ];
+    workspace.train_well(&[&run[..], &[&language("en"), "--set", "training.updates=10"]].concat());
+    workspace.train_well(&[&run[..], &[&language("de"), "--resume"]].concat());
+    let languages = fs::read_to_string(workspace.path("run/languages.json")).unwrap();
+    assert!(languages.contains("\"de\""), "{languages}");
+}
+
+#[test]
+fn the_normalizer_is_the_models() {
+    let workspace = workspace_with_model();
+    let with_steps = |steps: &str| format!("data.normalization={steps}");
+    let nfc = with_steps("[\"nfc\"]");
+    workspace.train_well(&["small.toml", "--output", "nfc", "--set", &nfc]);
+    let tokenizer = |run: &str| fs::read_to_string(workspace.path(run).join("tokenizer.json")).unwrap();
+    assert!(tokenizer("nfc").contains("\"NFC\"") && !tokenizer("first").contains("\"NFC\""));
+    // Left out, or the same.
+    for (output, settings) in [("left-out", &STAY[..]), ("equal", &[STAY[0], STAY[1], &nfc])] {
+        let run = ["next.toml", "--from", "nfc", "--output", output];
+        workspace.train_well(&[&run[..], &set(settings)].concat());
+        assert_eq!(tokenizer(output), tokenizer("nfc"), "{output}");
+    }
+    for (model, asked, found) in [
+        ("nfc", "[\"nfkc\"]", "another normalizer"),
+        ("first", "[\"nfc\"]", "no normalizer"),
+    ] {
+        let message = workspace.failure(&["next.toml", "--from", model, "--set", &with_steps(asked)]);
+        let expected = format!(
+            "the recipe asks for data.normalization = {asked}, but the model in {model} has {found}\n"
+        );
+        assert!(message.contains(&expected), "{message}");
+    }
+}
+
+#[test]
+fn bpe_dropout_takes_a_model_with_bpe() {
+    let workspace = workspace_with_model();
+    workspace.train_well(&[
+        "small.toml",
+        "--output",
+        "unigram",
+        "--set",
+        "data.tokenizer=unigram",
+    ]);
+    let dropout = ["--set", "data.bpe_dropout=0.1"];
+    workspace.train_well(&[&["next.toml", "--from", "first", "--output", "run"], &dropout[..]].concat());
+    let message = workspace.failure(&[&["next.toml", "--from", "unigram"], &dropout[..]].concat());
+    let expected = "data.bpe_dropout needs data.tokenizer = \"bpe\", not \"unigram\"";
+    assert!(message.contains(expected), "{message}");
+}
+
 #[test]
 fn words_outside_the_models_vocabulary_are_cut_or_unknown() {
     let workspace = workspace_with_model();
@@ -298,6 +387,14 @@ fn words_outside_the_models_vocabulary_are_cut_or_unknown() {
         .collect();
     workspace.write_pairs("train", &pairs[..300]);
     workspace.write_pairs("valid", &pairs[300..]);
+    let encode = |model: &str| {
+        let tokenizer = Tokenizer::load(workspace.path(model).join("tokenizer.json")).unwrap();
+        (tokenizer.encode("ключ"), tokenizer.unk_id())
+    };
+    let (subwords, _) = encode("first");
+    assert!(subwords.len() > 1, "{subwords:?}");
+    let (word, unk) = encode("words");
+    assert_eq!(word, [unk.expect("a vocabulary of words has <unk>")]);
     for model in ["first", "words"] {
         let tokenizer = |run: &str| fs::read(workspace.path(run).join("tokenizer.json")).unwrap();
         workspace.train_well(&["next.toml", "--from", model, "--output", "run"]);
@@ -310,12 +407,26 @@ fn words_outside_the_models_vocabulary_are_cut_or_unknown() {
 }
 
 #[test]
-fn a_dry_run_starts_from_the_model_too() {
+fn a_dry_run_has_the_shape_and_the_tokenizer_of_the_model() {
     let workspace = workspace_with_model();
     let output = workspace.train(&["next.toml", "--from", "first", "--dry-run"]);
     assert!(output.status.success(), "{}", stderr(&output));
     let note = "starting from the weights and the tokenizer of first\n";
     assert!(stderr(&output).contains(note), "{}", stderr(&output));
+    let unigram = ["--set", "data.tokenizer=unigram"];
+    workspace.train_well(&[&["small.toml", "--output", "unigram"], &unigram[..]].concat());
+    let tables = |arguments: &[&str]| {
+        let text = workspace.train_well(&[arguments, &["--dry-run"]].concat());
+        let (tables, _) = text.split_once("\nexpected").expect("the times follow");
+        assert!(
+            tables.contains("weights\n") && tables.contains("source tokens"),
+            "{tables}"
+        );
+        tables.to_owned()
+    };
+    let expected = tables(&[&["small.toml"], &unigram[..]].concat());
+    assert_eq!(tables(&["next.toml", "--from", "unigram"]), expected);
+    assert_ne!(tables(&["next.toml", "--from", "first"]), expected);
     // Without the model's shape, the recipe has none.
     let message = workspace.failure(&["next.toml", "--dry-run"]);
     assert!(

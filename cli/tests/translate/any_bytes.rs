@@ -98,8 +98,9 @@ proptest! {
             prop_oneof![
                 3 => prop::collection::vec(any::<u8>(), 0..6),
                 6 => prop::sample::select(vec![
-                    "\n", "\n", "\r\n", "\r", ". ", "Yes. No! ", "\0", "\u{2028}", "\u{2029}", "\u{feff}", "\u{85}", "\u{200b}", " ", "\t",
-                    "\u{3000}", "é", "😀", "e\u{301}", "\"", "«", "</s>", "<pad>", "\u{fffd}", "。", "z. B. ",
+                    "\n", "\n", "\r\n", "\r", ". ", "Yes. No! ", "\0", "\u{2028}", "\u{2029}", "\u{feff}",
+                    "\u{85}", "\u{200b}", " ", "\t", "\u{3000}", "é", "😀", "e\u{301}", "\"", "«", "</s>",
+                    "<pad>", "\u{fffd}", "。", "z. B. ",
                 ])
                 .prop_map(|text| text.as_bytes().to_owned()),
                 1 => (1..3 * MAX_SOURCE_TOKENS).prop_map(|count| vec![b'~'; count]),
