@@ -60,6 +60,6 @@ pub use corpora::{
 };
 pub use error::DataError;
 pub use file::{OutputFile, located, read_text, sync_folder, write_file};
-pub use line::{is_blank, readable, single_line, visible};
+pub use line::{is_blank, is_visible, readable, single_line, visible};
 pub use sentence_pair::SentencePair;
 pub use tokenizer::{Normalization, Normalizer, Tokenizer, TokenizerKind};

@@ -133,31 +133,29 @@ impl<'m, 'a, Span: Fn(usize) -> Option<&'a str>> Writer<'m, 'a, Span> {
         for (words, _) in fits.iter().flatten() {
             is_open[words.start + 1 - within.start..words.end - within.start].fill(false);
         }
+        let in_source = &self.markup.text[source.clone()];
+        let first_word = source.end - in_source.trim_start().len();
+        let last_word_end = source.start + in_source.trim_end().len();
         let placed = nodes.iter().zip(fits).map(|(node, fit)| {
             let words = fit.map(|(words, _)| words).unwrap_or_else(|| {
-                let place = self.gap(node.start(), within.clone(), &is_open, source);
+                let at = node.start();
+                let place = if at <= first_word {
+                    within.start
+                } else if last_word_end <= at {
+                    within.end
+                } else {
+                    gap(
+                        self.links,
+                        within.clone(),
+                        |place| is_open[place - within.start],
+                        at,
+                    )
+                };
                 place..place
             });
             Placed { node, words }
         });
         placed.collect()
-    }
-
-    /// Returns the word before which something stands that stood at a byte of the source.
-    fn gap(&self, at: usize, within: Range<usize>, is_open: &[bool], source: &Range<usize>) -> usize {
-        let is_blank = |range: Range<usize>| self.markup.text[range].trim().is_empty();
-        if is_blank(at..source.end.max(at)) && !is_blank(source.start.min(at)..at) {
-            return within.end;
-        }
-        if is_blank(source.start.min(at)..at) {
-            return within.start;
-        }
-        gap(
-            self.links,
-            within.clone(),
-            |place| is_open[place - within.start],
-            at,
-        )
     }
 
     /// Returns the white space of the translation before a word, or at its end.

@@ -141,8 +141,10 @@ impl Words {
         let longest = tokens.len().min(spelling.len() - 1);
         (0..=longest).rev().find(|&begun| {
             let place = tokens.len() - begun;
-            let with_next = [tokens, &spelling[begun..]].concat();
-            tokens[place..] == spelling[..begun] && self.surfaces.is_boundary(&with_next, place)
+            tokens[place..] == spelling[..begun] && {
+                let with_next = [tokens, &spelling[begun..]].concat();
+                self.surfaces.is_boundary(&with_next, place)
+            }
         })
     }
 }

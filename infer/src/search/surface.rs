@@ -5,11 +5,16 @@ use super::words::LastCharacter;
 /// The surface form of each token: the bytes that the token adds to a text.
 ///
 /// A text is the surface forms of its tokens, one after the other, read as UTF-8. Bytes that are not valid UTF-8 are
-/// read as U+FFFD. A boundary of words lies between any two characters that are not both letters or digits, and at
-/// either end of the text. For example, `the art-house` has the boundaries `|the| |art|-|house|`. A combining mark or a
-/// joiner belongs to the character before it: `कर्म` and `café` have no boundary within, in whichever form of Unicode.
-/// In scripts that are written without spaces between words, such as Han, Kana and Thai, a boundary lies between any
-/// two characters, marks left out: `我|喜|欢|苹|果`.
+/// read as U+FFFD.
+///
+/// Words begin and end at the boundaries of Unicode's annex 29 (UAX #29, "Unicode Text Segmentation"). For example,
+/// `the art-house` has the boundaries `|the| |art|-|house|`. A combining mark or a joiner belongs to the character
+/// before it: `कर्म` and `café` have no boundary within, in whichever form of Unicode. There are three differences:
+///
+/// - Punctuation always has boundaries, so that `l'art` has the word `art`, and `3.50` the word `50`.
+/// - In scripts that are written without spaces between words, such as Han, Kana and Thai, a boundary lies between any
+///   two characters, marks left out: `我|喜|欢|苹|果`. Nothing but a dictionary tells where their words end.
+/// - Characters that are not [visible](attend_data::visible) do not count.
 #[derive(Debug, Clone)]
 pub struct SurfaceForms(Vec<Vec<u8>>);
 
@@ -37,8 +42,8 @@ impl SurfaceForms {
         forms.copied().collect()
     }
 
-    /// Returns whether a boundary of words lies before the token at `index`. An `index` equal to the number of tokens is
-    /// the end of the text.
+    /// Returns whether a boundary of words lies before the token at `index`. An `index` equal to the number of tokens
+    /// is the end of the text.
     pub(super) fn is_boundary(&self, tokens: &[u32], index: usize) -> bool {
         let (before, after) = tokens.split_at(index);
         let (before, after) = (self.text(before), self.text(after));

@@ -1,5 +1,8 @@
 //! Search for the translations of encoded lines.
 
+use std::iter::repeat_n;
+use std::ops::Range;
+
 use attend_data::{TokenMatrix, readable, single_line};
 
 use super::Translator;
@@ -146,22 +149,20 @@ impl Translator {
     fn links(&self, translation: &Translation, sentence: &EncodedSentence<'_>, copies: bool) -> Vec<Link> {
         let Translation { text, tokens, .. } = translation;
         let Alignment { attention, .. } = translation.alignment.as_ref().expect("it is aligned");
-        let mut end = 0;
-        let ranges = (1..=tokens.len()).map(|count| {
-            let so_far = if copies {
-                self.text_with_copies(translation, sentence.text, count)
-            } else {
-                self.model.tokenizer.decode(&tokens[..count])
-            };
-            let start = end;
-            // The bytes of a character that has only begun are written as another character.
-            end = text.floor_char_boundary(so_far.len().clamp(start, text.len().max(start)));
-            start..end
-        });
-        let target = Side {
-            text,
-            tokens: ranges.collect(),
+        let tokens = if copies {
+            let mut end = 0;
+            let ranges = (1..=tokens.len()).map(|count| {
+                let so_far = self.text_with_copies(translation, sentence.text, count);
+                let start = end;
+                end = text.floor_char_boundary(so_far.len().clamp(start, text.len().max(start)));
+                start..end
+            });
+            ranges.collect()
+        } else {
+            let surfaces = tokens.iter().map(|&token| self.model.tokenizer.surface(token));
+            ranges(text, &surfaces.collect::<Vec<_>>())
         };
+        let target = Side { text, tokens };
         let source = Side {
             text: sentence.text,
             tokens: self.model.tokenizer.offsets(sentence.text),
@@ -220,6 +221,29 @@ fn rows_per_sentence(search: &SearchOptions) -> usize {
     }
 }
 
+/// Returns the bytes of `text` that each token stands for, given the bytes of each token. The text has a character for
+/// each of theirs, but perhaps another one: a space in place of a line end, U+FFFD in place of bytes that are not
+/// UTF-8, and no space at its end.
+fn ranges(text: &str, surfaces: &[Vec<u8>]) -> Vec<Range<usize>> {
+    let bytes = surfaces.concat();
+    let lengths = bytes.utf8_chunks().flat_map(|chunk| {
+        let valid = chunk.valid().chars().map(char::len_utf8);
+        valid.chain([chunk.invalid().len()])
+    });
+    // The place in the text of the character that each byte is a part of.
+    let characters = text.char_indices().zip(lengths.filter(|&length| length > 0));
+    let places = characters.flat_map(|((place, _), length)| repeat_n(place, length));
+    let places: Vec<usize> = places.collect();
+    let mut end = 0;
+    let range = |surface: &Vec<u8>| {
+        let start = end;
+        end += surface.len();
+        let place = |byte: usize| places.get(byte).copied().unwrap_or(text.len());
+        place(start)..place(end)
+    };
+    surfaces.iter().map(range).collect()
+}
+
 /// Returns the pieces of the word that has the piece at the index `place`. All pieces of a word but its last end in
 /// `@@`.
 fn whole_word<'a, 'b>(pieces: &'a [&'b str], place: usize) -> &'a [&'b str] {
@@ -231,4 +255,34 @@ fn whole_word<'a, 'b>(pieces: &'a [&'b str], place: usize) -> &'a [&'b str] {
         .count();
     let behind = pieces[place..].iter().take_while(|piece| goes_on(piece)).count();
     &pieces[place - before..(place + behind + 1).min(pieces.len())]
+}
+
+#[cfg(test)]
+mod tests {
+    use attend_data::Tokenizer;
+
+    use super::*;
+
+    #[test]
+    fn tokens_have_the_places_of_their_characters() {
+        let surfaces = [
+            b"a\xe2".as_slice(),
+            b"\x80",
+            b"\xa8\xc3",
+            b"\xa9 \xf0\x9f",
+            b"b",
+            b"",
+        ];
+        // U+2028 is written as a space, and the incomplete character as U+FFFD.
+        let text = "a \u{e9} \u{fffd}b";
+        let found = ranges(text, &surfaces.map(<[u8]>::to_vec));
+        assert_eq!(found, [0..1, 1..1, 1..2, 2..8, 8..9, 9..9]);
+
+        let tokenizer = Tokenizer::train_whitespace(["ho@@ use big"].into_iter(), None).unwrap();
+        let tokens = tokenizer.encode("ho@@ use big");
+        let surfaces: Vec<Vec<u8>> = tokens.iter().map(|&token| tokenizer.surface(token)).collect();
+        let text = tokenizer.decode(&tokens);
+        let found = ranges(&text, &surfaces);
+        assert_eq!(found, [0..2, 2..6, 6..9]);
+    }
 }
