@@ -15,7 +15,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// The characters that end a line, in Unicode or in one of the usual text tools.
+/// The characters that end a line: those at which Python's `str.splitlines` divides a string.
 const LINE_ENDS: &str = r"\n\x0b\x0c\r\x1c-\x1e\u{85}\u{2028}\u{2029}";
 
 /// The characters that no reader sees, as [`visible`] describes them.
@@ -40,8 +40,8 @@ pub fn single_line(text: &str) -> Cow<'_, str> {
 
 /// Returns `text` without the characters that no reader sees: control characters, and Unicode's format characters that
 /// are ignorable by default, such as the soft hyphen, the zero width space, direction marks and the byte order mark.
-/// White space and line ends stay. So do the zero width joiner, the zero width non-joiner, the Mongolian vowel separator
-/// and the tags of emoji, which change how the characters beside them look.
+/// White space and line ends stay. So do the zero width joiner, the zero width non-joiner, the Mongolian vowel
+/// separator and the tags of emoji, which change how the characters beside them look.
 ///
 /// ```
 /// assert_eq!(attend_data::visible("\u{feff}Fahr\u{ad}rad\u{200b}"), "Fahrrad");

@@ -130,7 +130,8 @@ pub enum InferError {
     },
     /// A required or banned word that no translation can have.
     #[error(
-        "`{field}` has {text:?}, which begins with a mark of the letter before it, so that it is no word"
+        "`{field}` has {text:?}, which is no word: it begins with a character that belongs to the one before it, \
+         such as a combining mark"
     )]
     NoWord {
         /// The name of the field of [`TranslateOptions`](crate::TranslateOptions): `required` or `banned`.

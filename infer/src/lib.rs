@@ -1,10 +1,11 @@
-//! Translates text with a trained model: the model folder, search, scores, BLEU and chrF.
+//! Translates text with a trained model: the model folder, search, scores, BLEU, chrF and TER.
 //!
 //! | to | take |
 //! |---|---|
 //! | read or write a model folder | [`ModelFolder`] |
 //! | share a model, or an ensemble of several, among threads | [`Model`] |
 //! | set the options of a call or of a line | [`TranslateOptions`] |
+//! | keep tags, URLs and placeholders | [`Format`], [`SpanKind`] |
 //! | translate lines and texts, or score given translations | [`Translator`] |
 //! | search with a decoder of one's own | [`search`] |
 //! | score translations against references | [`metric`] |

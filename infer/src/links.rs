@@ -63,9 +63,12 @@ pub(crate) fn link(source: &Side<'_>, target: &Side<'_>, attention: &[Vec<f32>])
             let is_attended = ones.iter().any(|(_, weight)| *weight > 0.0);
             is_attended.then_some(ones)
         };
-        let mut sources = Some(&|other: &str| other == word)
-            .filter(|_| !has_letters(word))
-            .and_then(|is_equal| candidates(is_equal))
+        let equal = if has_letters(word) {
+            None
+        } else {
+            candidates(&|other| other == word)
+        };
+        let mut sources = equal
             .or_else(|| candidates(&alike))
             .unwrap_or_else(|| source_words.iter().map(|word| (word.clone(), 1.0)).collect());
         let total: f32 = sources.iter().map(|(_, weight)| weight).sum();
@@ -122,7 +125,8 @@ impl Link {
     }
 }
 
-fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
+/// Returns whether two ranges share a byte.
+pub(crate) fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
     a.start < b.end && b.start < a.end
 }
 

@@ -52,9 +52,9 @@ impl ModelFolder {
     ///
     /// Returns [`InferError::NotAModel`] if the folder has no `config.json`; [`InferError::Data`] if a file cannot be
     /// read or the tokenizer is not valid; [`InferError::InvalidSettings`] if `config.json`, `generation.json` or
-    /// `languages.json` is not valid; [`InferError::InvalidWeights`] if `model.safetensors` is damaged; [`InferError::NotFinite`] if a
-    /// weight is infinite or NaN; and [`InferError::VocabularyMismatch`] or [`InferError::WeightsMismatch`] if the
-    /// tokenizer or the weights do not fit `config.json`.
+    /// `languages.json` is not valid; [`InferError::InvalidWeights`] if `model.safetensors` is damaged;
+    /// [`InferError::NotFinite`] if a weight is infinite or NaN; and [`InferError::VocabularyMismatch`] or
+    /// [`InferError::WeightsMismatch`] if the tokenizer or the weights do not fit `config.json`.
     ///
     /// # Panics
     ///

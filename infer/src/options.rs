@@ -29,10 +29,10 @@ pub struct TranslateOptions {
     /// The language of the lines, if each line is a text of any length. With `None`, the default, a line is one
     /// sentence.
     ///
-    /// Each sentence of a text is translated by itself. The translations are joined as the script of most of their letters
-    /// has it: without blanks in Han, Kana, Bopomofo and Yi, and elsewhere by the white space that stood between the
-    /// sentences, or by a blank if there was none. A sentence with more tokens than the model has positions is divided at
-    /// punctuation, else at a space, else between characters. White space around the text is left out.
+    /// Each sentence of a text is translated by itself. The translations are joined as the script of most of their
+    /// letters has it: without blanks in Han, Kana, Bopomofo and Yi, and elsewhere by the white space that stood
+    /// between the sentences, or by a blank if there was none. A sentence with more tokens than the model has positions
+    /// is divided at punctuation, else at a space, else between characters. White space around the text is left out.
     ///
     /// A search returns the `nbest` combinations with the best sums of scores; each combines one translation of each
     /// sentence. Sampling combines the first samples of all sentences, then the second samples, and so on. The score

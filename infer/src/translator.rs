@@ -119,8 +119,8 @@ impl Translator {
     /// The result of a line is
     ///
     /// - an error of [`Model::check`] if its options are not valid;
-    /// - [`InferError::TooLong`] if the line is one sentence and has more tokens than the model has positions, or if it is
-    ///   a text and a single character of it has;
+    /// - [`InferError::TooLong`] if the line is one sentence and has more tokens than the model has positions, or if it
+    ///   is a text and a single character of it has;
     /// - [`InferError::Refused`] or [`InferError::RequestTooLong`] if its prefix or required words cannot be in a
     ///   translation;
     /// - [`InferError::Unmet`] if the search found no translation with all required words.
@@ -138,7 +138,7 @@ impl Translator {
 
     /// Translates lines, each with its own number and options. Returns the result of each line, in order, as
     /// [`translate`](Self::translate) does. Lines whose options have equal `search`, `banned` and `alignment` share
-    /// batches.
+    /// batches, except that lines with tags or spans to keep share them only with each other.
     ///
     /// # Errors
     ///
@@ -165,8 +165,8 @@ impl Translator {
     ///
     /// # Errors
     ///
-    /// Returns the error of the first line that cannot be [translated](Self::translate). All lines are checked before any
-    /// line is translated. Only [`InferError::Unmet`] is found later, by the search.
+    /// Returns the error of the first line that cannot be [translated](Self::translate). All lines are checked before
+    /// any line is translated. Only [`InferError::Unmet`] is found later, by the search.
     ///
     /// # Panics
     ///

@@ -140,8 +140,8 @@ fn options_that_describe_no_search_are_refused() {
 #[test]
 fn options_are_written_as_they_are_read() {
     let all = r#"{"beam_size":5,"nbest":2,"length_penalty":1.0,"length_normalization":"length",
-        "coverage_penalty":0.5,"stopping":"ctranslate2","min_length":1,"max_length":9,"no_repeat_ngram":3,"repetition_penalty":1.5,
-        "unknown":"keep","sampling":{"temperature":0.5,"top_k":7,"top_p":0.25,"seed":3}}"#;
+        "coverage_penalty":0.5,"stopping":"ctranslate2","min_length":1,"max_length":9,"no_repeat_ngram":3,
+        "repetition_penalty":1.5,"unknown":"keep","sampling":{"temperature":0.5,"top_k":7,"top_p":0.25,"seed":3}}"#;
     let options: SearchOptions = serde_json::from_str(all).unwrap();
     assert_eq!(options.sampling.unwrap().top_k, Some(7));
     let written = serde_json::to_string(&options).unwrap();

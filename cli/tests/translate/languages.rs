@@ -129,7 +129,7 @@ fn what_is_no_word_is_refused_as_one() {
         let invisible = workspace.translate(&[flag, "\u{200b}", "yes"], b"");
         assert_usage_error(&invisible, "no word");
         let mark = workspace.translate(&["--beam", "4", flag, "\u{301}a", "yes"], b"");
-        assert_usage_error(&mark, "a mark of the letter before it");
+        assert_usage_error(&mark, "such as a combining mark");
     }
     let input = workspace.write("input.txt", "yes\n");
     let prefix = ["--input", argument(&input), "--prefix", "a\u{2028}b"];

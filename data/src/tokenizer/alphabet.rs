@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::byte_level::spell;
 
-/// The characters of more than one byte that occur in `words` at least twice, the most frequent first.
+/// Returns the characters of more than one byte that occur in `words` at least twice, the most frequent first.
 pub(super) fn frequent_characters(words: &HashMap<String, u64>) -> Vec<char> {
     let mut counts: HashMap<char, u64> = HashMap::new();
     for (word, count) in words {

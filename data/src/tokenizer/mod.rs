@@ -142,8 +142,8 @@ impl Tokenizer {
         self.without_special(encoding.get_ids())
     }
 
-    /// Returns the bytes of `text` that each token of [`Tokenizer::encode`] stands for, in order. A token that is a
-    /// part of a character stands for the whole character.
+    /// Returns the bytes of `text`, before normalisation, that each token of [`Tokenizer::encode`] stands for, in
+    /// order. A token that is a part of a character stands for the whole character.
     #[must_use]
     pub fn offsets(&self, text: &str) -> Vec<Range<usize>> {
         let encoding = self.inner.encode(text, false).expect(TOTAL);

@@ -70,7 +70,8 @@ impl Tokenizer {
     /// come from text that [`Normalizer::apply`] has normalised in the same way.
     #[must_use]
     pub fn with_normalizer(mut self, normalizer: Normalizer) -> Self {
-        self.inner.with_normalizer(normalizer.0).expect(TOTAL);
+        let set = self.inner.with_normalizer(normalizer.0).map(|_| ());
+        set.expect("its special tokens are not normalised");
         self
     }
 

@@ -39,7 +39,8 @@ impl Tokenizer {
     /// The default number of tokens in a vocabulary of subwords.
     pub const DEFAULT_VOCAB_SIZE: usize = 8_000;
 
-    /// The number of bytes that no subword exceeds: those of 64 characters with 30 marks.
+    /// The maximum number of bytes of a subword that [`Tokenizer::train`] learns: 64 characters and 30 marks, of 4
+    /// bytes each. A tokenizer from elsewhere may have longer ones.
     pub const LONGEST_SUBWORD: usize = (64 + 30) * 4;
 
     /// Learns a vocabulary of at most `vocab_size` tokens from `lines` of both languages. If `vocab_size` is `None`, a
@@ -115,9 +116,9 @@ impl Tokenizer {
     }
 
     /// Learns a unigram model by expectation maximisation (Kudo, 2018). It begins with the substrings of words, and
-    /// drops the least useful pieces until `vocab_size` are left. Rare characters have no piece, and are spelt in bytes.
-    /// The vocabulary has the special tokens (`<pad>` 0, `<s>` 1, `</s>` 2), and then the pieces by their probability,
-    /// the 256 bytes among them. The same lines always give the same tokenizer.
+    /// drops the least useful pieces until `vocab_size` are left. Rare characters have no piece, and are spelt in
+    /// bytes. The vocabulary has the special tokens (`<pad>` 0, `<s>` 1, `</s>` 2), and then the pieces by their
+    /// probability, the 256 bytes among them. The same lines always give the same tokenizer.
     ///
     /// # Errors
     /// Returns [`DataError::VocabularyTooSmall`] if `vocab_size` is below 259, and [`DataError::TrainTokenizer`] if the

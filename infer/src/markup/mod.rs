@@ -29,8 +29,9 @@ pub(crate) use write::write;
 /// is translated as `&`, and written as `&amp;` again.
 ///
 /// Some elements are kept as they are: `code`, `kbd`, `samp`, `tt` and `var` in HTML, and elements with
-/// `translate="no"` or, in HTML, of the class `notranslate`. So is what HTML does not show as text, such as `script`.
-/// Tags of HTML that begin or end a block, such as `<p>`, `<li>` and `<br>`, end a sentence if there is a
+/// `translate="no"` or, in HTML, of the class `notranslate`. Such an element stands where the model puts it, which may
+/// be outside the tags that were around it. What HTML does not show as text, such as `script`, is kept, too. Tags of
+/// HTML that begin or end a block, such as `<p>`, `<li>` and `<br>`, end a sentence if there is a
 /// [`language`](crate::TranslateOptions::language).
 ///
 /// A start tag without an end tag, or an end tag without a start tag, is kept like a tag that belongs to no other. A

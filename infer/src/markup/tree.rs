@@ -26,7 +26,7 @@ pub(super) fn build<'a>(line: &'a str, pieces: Vec<Piece<'a>>) -> Markup<'a> {
     // The pieces up to this one are parts of an element that is kept.
     let mut kept_up_to = 0;
     // Whether a word ends at the tags since the last text.
-    let mut is_break = false;
+    let mut ends_word = false;
     for (place, piece) in pieces.iter().enumerate() {
         if place < kept_up_to {
             continue;
@@ -43,16 +43,16 @@ pub(super) fn build<'a>(line: &'a str, pieces: Vec<Piece<'a>>) -> Markup<'a> {
             && tag.is_break
         {
             breaks.push(text.len());
-            is_break = true;
+            ends_word = true;
         }
         match piece {
             Piece::Text(added) => {
                 if place == 0 {
                     text += added;
                 } else {
-                    spaced.extend(push_text(&mut text, added, is_break));
+                    spaced.extend(push_text(&mut text, added, ends_word));
                 }
-                is_break = false;
+                ends_word = false;
             }
             Piece::Start(tag) => match ends[place] {
                 Some(end) if tag.content != Content::Translated => {
@@ -61,8 +61,8 @@ pub(super) fn build<'a>(line: &'a str, pieces: Vec<Piece<'a>>) -> Markup<'a> {
                     if tag.content == Content::Kept {
                         for piece in &pieces[place..end] {
                             if let Piece::Text(added) = piece {
-                                spaced.extend(push_text(&mut text, added, is_break));
-                                is_break = false;
+                                spaced.extend(push_text(&mut text, added, ends_word));
+                                ends_word = false;
                             }
                         }
                     }
@@ -76,7 +76,7 @@ pub(super) fn build<'a>(line: &'a str, pieces: Vec<Piece<'a>>) -> Markup<'a> {
                     kept_up_to = end + 1;
                     if tag.is_break {
                         breaks.push(text.len());
-                        is_break = true;
+                        ends_word = true;
                     }
                 }
                 Some(_) => open.push(Open {
@@ -117,14 +117,14 @@ pub(super) fn build<'a>(line: &'a str, pieces: Vec<Piece<'a>>) -> Markup<'a> {
 
 /// Adds text behind tags. Of white space on both sides of the tags, one side is left out, and the place of the tags is
 /// returned. A space is put where a word ends at a tag.
-fn push_text(text: &mut String, added: &str, is_break: bool) -> Option<usize> {
+fn push_text(text: &mut String, added: &str, ends_word: bool) -> Option<usize> {
     let place = text.len();
     let starts_with_space = added.starts_with(char::is_whitespace);
     if text.is_empty() || text.ends_with(char::is_whitespace) {
         *text += added.trim_start();
         return starts_with_space.then_some(place);
     }
-    if is_break && !starts_with_space {
+    if ends_word && !starts_with_space {
         text.push(' ');
     }
     *text += added;

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::hash::Hash;
+use std::slice;
 
 use super::ngrams::{ngram_count, ngram_matches};
 use super::signature::{case, yes_or_no};
@@ -105,8 +106,8 @@ impl Metric for ChrfSettings {
         let hypothesis = self.separate(hypothesis);
         let counts = references.iter().map(|reference| {
             let reference = self.separate(reference);
-            let characters = counts(&hypothesis.characters, [reference.characters], self.char_order);
-            let words = counts(&hypothesis.words, [reference.words], self.word_order);
+            let characters = counts(&hypothesis.characters, &reference.characters, self.char_order);
+            let words = counts(&hypothesis.words, &reference.words, self.word_order);
             characters.into_iter().chain(words).collect::<Vec<Counts>>()
         });
         let better = |best: Vec<Counts>, other: Vec<Counts>| {
@@ -198,15 +199,15 @@ impl ChrfSettings {
 }
 
 /// Counts the n-grams of each order up to `max_order`.
-fn counts<T: Eq + Hash>(hypothesis: &[T], reference: [Vec<T>; 1], max_order: usize) -> Vec<Counts> {
+fn counts<T: Eq + Hash>(hypothesis: &[T], reference: &Vec<T>, max_order: usize) -> Vec<Counts> {
     let orders = 1..=max_order;
     let counts = orders.map(|order| {
-        let in_reference = ngram_count(&reference[0], order);
+        let in_reference = ngram_count(reference, order);
         // If a reference is too short for an order, sacreBLEU does not count the n-grams of its hypothesis either.
         if in_reference == 0 {
             return [0; 3];
         }
-        let matches = ngram_matches(hypothesis, &reference, order);
+        let matches = ngram_matches(hypothesis, slice::from_ref(reference), order);
         [ngram_count(hypothesis, order), in_reference, matches]
     });
     counts.map(|counts| counts.map(|count| count as f64)).collect()

@@ -33,13 +33,13 @@ pub struct BannedWords {
     automaton: NFA,
     /// The tokens that may not follow a text, by the state of the reader at the end of the text. There are only a few
     /// different states.
-    forbidden: Mutex<HashMap<Reading, Arc<[u32]>>>,
+    forbidden: Mutex<HashMap<State, Arc<[u32]>>>,
 }
 
 /// The state of the reader after a part of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Reading {
-    state: StateID,
+struct State {
+    node: StateID,
     last: LastCharacter,
     /// Whether a phrase was found.
     found: bool,
@@ -75,17 +75,17 @@ impl BannedWords {
     /// Returns whether a text of these tokens has a banned word.
     #[must_use]
     pub fn occur_in(&self, tokens: &[u32]) -> bool {
-        let (reading, _) = self.read(self.start(), &self.surfaces.text(tokens));
-        self.ends_found(reading)
+        let (state, _) = self.read(self.start(), &self.surfaces.text(tokens));
+        self.ends_found(state)
     }
 
     /// Returns whether any sequence of tokens has a banned word.
     pub(crate) fn can_occur(&self) -> bool {
         let mut seen = HashSet::from([self.start()]);
         let mut unread = vec![self.start()];
-        while let Some(reading) = unread.pop() {
+        while let Some(state) = unread.pop() {
             for (_, form) in self.surfaces.iter() {
-                let (next, rest) = self.read(reading, form);
+                let (next, rest) = self.read(state, form);
                 // A vocabulary that has parts of characters spells every text.
                 if !rest.is_empty() || self.ends_found(next) {
                     return true;
@@ -101,28 +101,28 @@ impl BannedWords {
     /// Forbids, in the `row` of a hypothesis of these `tokens`, the tokens that would complete a banned word. Forbids
     /// `</s>` if the hypothesis already has a banned word.
     pub(super) fn forbid(&self, tokens: &[u32], eos: u32, row: &mut Row<'_>) {
-        let (reading, rest) = self.read(self.start(), &self.surfaces.text(tokens));
-        if self.ends_found(reading) {
+        let (state, rest) = self.read(self.start(), &self.surfaces.text(tokens));
+        if self.ends_found(state) {
             row.forbid(eos);
         }
-        for &token in self.completing(reading, &rest).iter() {
+        for &token in self.completing(state, &rest).iter() {
             row.forbid(token);
         }
     }
 
-    /// Returns the tokens with which a text has a phrase, or would have one if it ended there. `reading` is the state
+    /// Returns the tokens with which a text has a phrase, or would have one if it ended there. `state` is the state
     /// after the whole characters of the text, and `rest` has the bytes of a character at its end that is not
     /// complete.
-    fn completing(&self, reading: Reading, rest: &[u8]) -> Arc<[u32]> {
+    fn completing(&self, state: State, rest: &[u8]) -> Arc<[u32]> {
         // A phrase in the forced prefix forbids nothing after it.
-        let reading = Reading {
+        let state = State {
             found: false,
-            ..reading
+            ..state
         };
         let find = || -> Arc<[u32]> {
             let completes = |form: &[u8]| {
-                let (reading, _) = self.read(reading, &[rest, form].concat());
-                self.ends_found(reading)
+                let (state, _) = self.read(state, &[rest, form].concat());
+                self.ends_found(state)
             };
             let tokens = self.surfaces.iter();
             tokens
@@ -135,13 +135,13 @@ impl BannedWords {
             return find();
         }
         let mut forbidden = self.forbidden.lock().expect("nobody panics with this lock");
-        forbidden.entry(reading).or_insert_with(find).clone()
+        forbidden.entry(state).or_insert_with(find).clone()
     }
 
     /// Returns the state of the reader before the first character of a text.
-    fn start(&self) -> Reading {
-        Reading {
-            state: self
+    fn start(&self) -> State {
+        State {
+            node: self
                 .automaton
                 .start_state(Anchored::No)
                 .expect("searches are not anchored"),
@@ -150,52 +150,52 @@ impl BannedWords {
         }
     }
 
-    /// Reads `bytes`, starting from the state `reading`. Returns the state after all whole characters, and the bytes
+    /// Reads `bytes`, starting from `state`. Returns the state after all whole characters, and the bytes
     /// of a character at the end that is not complete.
-    fn read(&self, mut reading: Reading, bytes: &[u8]) -> (Reading, Vec<u8>) {
+    fn read(&self, mut state: State, bytes: &[u8]) -> (State, Vec<u8>) {
         let mut left = bytes.len();
         for chunk in bytes.utf8_chunks() {
             for character in chunk.valid().chars() {
-                reading = self.read_character(reading, character);
+                state = self.read_character(state, character);
             }
             left -= chunk.valid().len() + chunk.invalid().len();
             let may_go_on =
                 |bytes| std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none());
             if left == 0 && may_go_on(chunk.invalid()) {
-                return (reading, chunk.invalid().to_vec());
+                return (state, chunk.invalid().to_vec());
             }
             if !chunk.invalid().is_empty() {
-                reading = self.read_character(reading, char::REPLACEMENT_CHARACTER);
+                state = self.read_character(state, char::REPLACEMENT_CHARACTER);
             }
         }
-        (reading, Vec::new())
+        (state, Vec::new())
     }
 
-    fn read_character(&self, mut reading: Reading, character: char) -> Reading {
+    fn read_character(&self, mut state: State, character: char) -> State {
         compared(character, |character| {
-            if reading.last.has_boundary_before(character) {
-                reading = self.read_byte(reading, BOUNDARY);
+            if state.last.has_boundary_before(character) {
+                state = self.read_byte(state, BOUNDARY);
             }
             for &byte in character.encode_utf8(&mut [0; 4]).as_bytes() {
-                reading = self.read_byte(reading, byte);
+                state = self.read_byte(state, byte);
             }
-            reading.last = reading.last.followed_by(character);
+            state.last = state.last.followed_by(character);
         });
-        reading
+        state
     }
 
-    fn read_byte(&self, reading: Reading, byte: u8) -> Reading {
-        let state = self.automaton.next_state(Anchored::No, reading.state, byte);
-        Reading {
-            state,
-            found: reading.found || self.automaton.is_match(state),
-            ..reading
+    fn read_byte(&self, state: State, byte: u8) -> State {
+        let node = self.automaton.next_state(Anchored::No, state.node, byte);
+        State {
+            node,
+            found: state.found || self.automaton.is_match(node),
+            ..state
         }
     }
 
     /// Returns whether a phrase was found, or is found if the text ends here.
-    fn ends_found(&self, reading: Reading) -> bool {
+    fn ends_found(&self, state: State) -> bool {
         // A part of a character is not a letter, so a text that ends in one has a boundary before it, too.
-        self.read_byte(reading, BOUNDARY).found
+        self.read_byte(state, BOUNDARY).found
     }
 }

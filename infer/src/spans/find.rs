@@ -143,8 +143,8 @@ pub(super) fn joins_words(c: char) -> bool {
     has_case(c) || c.is_numeric()
 }
 
-/// Returns whether a character is a letter with case. A letter without case may be of a script that puts no space between
-/// a span and a word, or between a number and the suffix behind it: `点击%s按钮`, `25개`.
+/// Returns whether a character is a letter with case. A letter without case may be of a script that puts no space
+/// between a span and a word, or between a number and the suffix behind it: `点击%s按钮`, `25개`.
 fn has_case(c: char) -> bool {
     c.is_lowercase() || c.is_uppercase()
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::find::joins_words;
 use super::stand_ins::{Reading, is_spaced, occurrences};
 use super::{Role, Span};
-use crate::links::{Link, gap, region};
+use crate::links::{Link, gap, overlap, region};
 
 /// A translation with its spans.
 #[derive(Debug)]
@@ -238,8 +238,4 @@ fn in_line(link: &Link, reading: &Reading) -> Link {
             .collect(),
         span: None,
     }
-}
-
-fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
-    a.start < b.end && b.start < a.end
 }

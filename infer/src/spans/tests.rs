@@ -81,11 +81,36 @@ fn each_kind_is_found_whole_and_nothing_else_is() {
     ];
     for (kind, text, expected) in cases {
         assert_eq!(found(text, &[kind]), expected, "{kind} in {text}");
-        assert_eq!(found(text, &[]), [""; 0]);
     }
     let text = "https://example.org/25?a={id} anna7@example.org {3} 4️⃣";
     let expected = ["https://example.org/25?a={id}", "anna7@example.org", "{3}", "4️⃣"];
     assert_eq!(found(text, &ALL), expected);
+}
+
+#[test]
+fn spans_that_are_taken_stay() {
+    let text = "{a}{b} or {c}25";
+    let taken = |start: usize, end: usize| Span {
+        range: start..end,
+        role: Role::Name,
+        markup: Some("<code>{b}</code>"),
+    };
+    let with = |range: Range<usize>, kinds: &[SpanKind]| -> Vec<(&str, bool)> {
+        let spans = find(text, kinds, vec![taken(range.start, range.end)]).into_iter();
+        spans
+            .map(|span| (&text[span.range], span.markup.is_some()))
+            .collect()
+    };
+    assert_eq!(with(3..6, &[]), [("{b}", true)]);
+    assert_eq!(
+        with(3..6, &ALL),
+        [("{a}", false), ("{b}", true), ("{c}25", false)]
+    );
+    // A span that overlaps with it is none.
+    assert_eq!(
+        with(4..12, &ALL),
+        [("{a}", false), ("b} or {c", true), ("25", false)]
+    );
 }
 
 /// The words of `text`, each linked to the source word whose index is given.

@@ -253,8 +253,8 @@ impl<'a> MarkedLine<'a> {
     }
 }
 
-/// Returns the bytes of the sentences of a text, without white space around them. Sentences end at breaks, but each span
-/// is in one sentence.
+/// Returns the bytes of the sentences of a text, without white space around them. Sentences end at breaks, but each
+/// span is in one sentence.
 fn sentences(markup: &Markup<'_>, spans: &[Span<'_>], language: &Language) -> Vec<Range<usize>> {
     let text = &markup.text;
     // A URL may have what looks like the end of a sentence. A word of as many bytes has the same place.

@@ -40,8 +40,8 @@ pub(crate) fn options(beam_size: usize, nbest: usize, length_penalty: f32) -> Se
     }
 }
 
-/// Returns whether `text` has `word` where no letter of it touches another letter. A mark is a part of the letter before
-/// it. Letters of scripts without spaces do not touch others. Characters that are not visible do not count.
+/// Returns whether `text` has `word` where no letter of it touches another letter. A mark is a part of the letter
+/// before it. Letters of scripts without spaces do not touch others. Characters that are not visible do not count.
 pub(crate) fn has_word(text: &str, word: &str) -> bool {
     let text = &attend_data::visible(text);
     let is_mark = |c: char| is_combining_mark(c) || c == '\u{200c}' || c == '\u{200d}';

@@ -1,7 +1,7 @@
 //! TER: the number of edits that turn a translation into its reference, divided by the words of the reference (Snover
-//! et al. 2006, "A Study of Translation Edit Rate with Targeted Human Annotation"). An edit inserts, deletes or replaces
-//! a word, or shifts a sequence of words to another place. The shifts are found by the rules of the program Tercom as
-//! sacreBLEU follows them.
+//! et al. 2006, "A Study of Translation Edit Rate with Targeted Human Annotation"). An edit inserts, deletes or
+//! replaces a word, or shifts a sequence of words to another place. The shifts are found by the rules of the program
+//! Tercom as sacreBLEU follows them.
 
 mod edit_distance;
 mod edits;

@@ -45,9 +45,9 @@ fn normalized(text: &str) -> String {
     separate_periods_and_hyphens(text)
 }
 
-/// Puts spaces around each Chinese character and each Asian punctuation mark. Tercom also separates words in Hiragana and
-/// in Katakana from others. sacreBLEU does not: its patterns for them match only at the start of a line, where there is
-/// a space.
+/// Puts spaces around each Chinese character and each Asian punctuation mark. Tercom also separates words in Hiragana
+/// and in Katakana from others. sacreBLEU does not: its patterns for them match only at the start of a line, where
+/// there is a space.
 fn asian_separated(text: &str) -> String {
     let mut separated = String::new();
     for c in text.chars() {

@@ -11,8 +11,8 @@ pub(in super::super) fn separate_marks(text: String) -> String {
     replaced(text, &MARKS, " $0 ")
 }
 
-/// Puts spaces around periods and commas, unless they are within a number, and around a hyphen after a digit. A digit is
-/// an ASCII digit.
+/// Puts spaces around periods and commas, unless they are within a number, and around a hyphen after a digit. A digit
+/// is an ASCII digit.
 pub(in super::super) fn separate_periods_and_hyphens(text: String) -> String {
     // A match takes both of its characters, so of two periods in a row, only the first is matched as following another
     // character.
