@@ -8,7 +8,7 @@ use regex::Regex;
 
 use crate::language::Language;
 use crate::script;
-use crate::translation::Translation;
+use crate::translation::LinkedTranslation;
 
 /// The number of bytes of a text that are divided into sentences at a time. For some texts, the time that this takes
 /// grows with the square of the number.
@@ -239,9 +239,9 @@ fn ends_word(character: char, next: char) -> bool {
 /// translations of both together have the scores -2, -3, -4 and -5.
 pub(crate) fn join(
     spacings: &[Option<&str>],
-    sentences: &[Vec<Translation>],
+    sentences: &[Vec<LinkedTranslation>],
     nbest: usize,
-) -> Vec<Translation> {
+) -> Vec<LinkedTranslation> {
     /// A translation of the first sentences of the text.
     struct Choice {
         /// The index of the choice for all of these sentences but the last.
@@ -264,7 +264,7 @@ pub(crate) fn join(
                 sums.push(Choice {
                     before: rank,
                     translation,
-                    score: score + f64::from(last.score),
+                    score: score + f64::from(last.translation.score),
                 });
             }
         }
@@ -274,7 +274,7 @@ pub(crate) fn join(
     }
 
     let Some(best) = choices.last() else {
-        return vec![Translation::default()];
+        return vec![LinkedTranslation::default()];
     };
     let joined = (0..best.len()).map(|mut rank| {
         let mut path: Vec<usize> = choices
@@ -296,7 +296,10 @@ pub(crate) fn join(
 /// Returns the samples of a text. The first combines the first samples of all sentences, the second combines their
 /// second samples, and so on. All sentences have equally many samples. A text without sentences has one sample, the
 /// empty text. `spacings` has the white space before each sentence.
-pub(crate) fn join_samples(spacings: &[Option<&str>], sentences: &[Vec<Translation>]) -> Vec<Translation> {
+pub(crate) fn join_samples(
+    spacings: &[Option<&str>],
+    sentences: &[Vec<LinkedTranslation>],
+) -> Vec<LinkedTranslation> {
     let samples = sentences.first().map_or(1, Vec::len);
     (0..samples)
         .map(|sample| together(spacings, sentences.iter().map(|samples| &samples[sample])))
@@ -305,26 +308,31 @@ pub(crate) fn join_samples(spacings: &[Option<&str>], sentences: &[Vec<Translati
 
 /// Joins one translation of each sentence to a translation of the text. Between them stands what the script of the
 /// translation has between sentences, given the white space of `spacings` in the source.
-fn together<'a>(spacings: &[Option<&str>], sentences: impl Iterator<Item = &'a Translation>) -> Translation {
-    let sentences: Vec<&Translation> = sentences.collect();
-    let letters = sentences.iter().flat_map(|translation| translation.text.chars());
+fn together<'a>(
+    spacings: &[Option<&str>],
+    sentences: impl Iterator<Item = &'a LinkedTranslation>,
+) -> LinkedTranslation {
+    let sentences: Vec<&LinkedTranslation> = sentences.collect();
+    let letters = sentences
+        .iter()
+        .flat_map(|sentence| sentence.translation.text.chars());
     let has_no_spaces = script::has_no_spaces_between_sentences(letters);
     let (mut score, mut log_probability) = (0.0, 0.0);
-    let mut whole = Translation::default();
-    for (place, (&spacing, translation)) in spacings.iter().zip(sentences).enumerate() {
+    let mut whole = LinkedTranslation::default();
+    let LinkedTranslation { translation, links } = &mut whole;
+    for (place, (&spacing, sentence)) in spacings.iter().zip(sentences).enumerate() {
         if place > 0 {
-            whole.text += &separator(spacing, has_no_spaces);
+            translation.text += &separator(spacing, has_no_spaces);
         }
-        let start = whole.text.len();
-        let links = translation.links.iter().map(|link| link.moved(start));
-        whole.links.extend(links);
-        whole.text += &translation.text;
-        whole.tokens.extend(&translation.tokens);
-        score += f64::from(translation.score);
-        log_probability += f64::from(translation.log_probability);
+        let start = translation.text.len();
+        links.extend(sentence.links.iter().map(|link| link.moved(start)));
+        translation.text += &sentence.translation.text;
+        translation.tokens.extend(&sentence.translation.tokens);
+        score += f64::from(sentence.translation.score);
+        log_probability += f64::from(sentence.translation.log_probability);
     }
-    whole.score = score as f32;
-    whole.log_probability = log_probability as f32;
+    translation.score = score as f32;
+    translation.log_probability = log_probability as f32;
     whole
 }
 

@@ -25,8 +25,20 @@ pub struct Translation {
     /// [`alignment`](crate::TranslateOptions::alignment) is set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alignment: Option<Alignment>,
-    /// The links of the words of the text to those of the line, if the line has markup or spans to keep. They are empty
-    /// when the translation is returned to the caller.
-    #[serde(skip)]
+}
+
+/// A translation, with the links of its words to those of its line if the line has markup or spans to keep.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct LinkedTranslation {
+    pub(crate) translation: Translation,
     pub(crate) links: Vec<Link>,
+}
+
+impl From<Translation> for LinkedTranslation {
+    fn from(translation: Translation) -> Self {
+        Self {
+            translation,
+            links: Vec::new(),
+        }
+    }
 }

@@ -17,7 +17,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use crate::error::InferError;
 use crate::model::Model;
 use crate::options::TranslateOptions;
-use crate::translation::Translation;
+use crate::translation::{LinkedTranslation, Translation};
 use batches::BatchLimit;
 use marked::MarkedLine;
 
@@ -261,10 +261,13 @@ impl<'a> RequestedLine<'a> {
     /// Returns the translations of the line. `found` begins with those of its [parts](Self::parts).
     fn translations(
         &self,
-        found: &mut impl Iterator<Item = Result<Vec<Translation>, InferError>>,
+        found: &mut impl Iterator<Item = Result<Vec<LinkedTranslation>, InferError>>,
     ) -> Result<Vec<Translation>, InferError> {
         match self {
-            Self::Plain(_) => found.next().expect("each line has a result"),
+            Self::Plain(_) => {
+                let linked = found.next().expect("each line has a result")?;
+                Ok(linked.into_iter().map(|linked| linked.translation).collect())
+            }
             Self::Marked(line) => line.translations(found),
         }
     }

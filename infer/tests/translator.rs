@@ -244,13 +244,13 @@ fn a_beam_of_one_follows_the_most_probable_token() {
     for (sentence, translations) in SENTENCES.iter().zip(found) {
         let (tokens, log_probability) = most_probable_tokens(&model_folder, sentence);
         let penalty = ((5.0 + tokens.len() as f32 + 1.0) / 6.0).powf(alpha);
-        let mut expected = Translation::default();
-        (expected.text, expected.score, expected.log_probability) = (
+        let expected = Translation {
             // Bytes of several tokens may spell the end of a line.
-            model_folder.tokenizer.decode(&tokens).replace(LINE_ENDS, " "),
-            log_probability / penalty,
+            text: model_folder.tokenizer.decode(&tokens).replace(LINE_ENDS, " "),
+            score: log_probability / penalty,
             log_probability,
-        );
+            ..Translation::default()
+        };
         assert_same(&translations, &[expected], sentence);
     }
 }

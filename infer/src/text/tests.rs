@@ -1,6 +1,6 @@
 //! Texts cut into sentences, and joined again.
 
-use crate::InvalidLanguage;
+use crate::{InvalidLanguage, Translation};
 use proptest::prelude::*;
 
 use super::*;
@@ -155,7 +155,7 @@ proptest! {
         scores in prop::collection::vec(prop::collection::vec(0u8..50, 1..4), 1..4),
         nbest in 1usize..6,
     ) {
-        let sentences: Vec<Vec<Translation>> = scores
+        let sentences: Vec<Vec<LinkedTranslation>> = scores
             .iter()
             .enumerate()
             .map(|(place, scores)| {
@@ -167,16 +167,16 @@ proptest! {
                     log_probability: -2.0 * f32::from(score),
                     tokens: vec![(10 * place + rank) as u32],
                     alignment: None,
-                    links: Vec::new(),
                 };
-                scores.into_iter().enumerate().map(translation).collect()
+                let translations = scores.into_iter().enumerate().map(translation);
+                translations.map(LinkedTranslation::from).collect()
             })
             .collect();
         let mut all = vec![(0.0, String::new())];
         for (place, translations) in sentences.iter().enumerate() {
             let spacing = if place == 0 { "" } else { " " };
             let extended = all.iter().flat_map(|(score, text): &(f32, String)| {
-                let extend = move |t: &Translation| (score + t.score, format!("{text}{spacing}{}", t.text));
+                let extend = move |LinkedTranslation { translation: t, .. }: &LinkedTranslation| (score + t.score, format!("{text}{spacing}{}", t.text));
                 translations.iter().map(extend)
             });
             all = extended.collect();
@@ -186,6 +186,7 @@ proptest! {
 
         let spacings = ["", " ", " ", " "].map(Some);
         let joined = join(&spacings[..sentences.len()], &sentences, nbest);
+        let joined: Vec<Translation> = joined.into_iter().map(|joined| joined.translation).collect();
         let found: Vec<f32> = joined.iter().map(|translation| translation.score).collect();
         let expected: Vec<f32> = all.iter().map(|(score, _)| *score).collect();
         prop_assert_eq!(found, expected);
@@ -203,13 +204,14 @@ proptest! {
 
 #[test]
 fn samples_of_a_text_come_in_the_order_drawn() {
-    let sample = |text: &str, score| Translation {
-        text: text.to_owned(),
-        score,
-        log_probability: 2.0 * score,
-        tokens: vec![text.len() as u32],
-        alignment: None,
-        links: Vec::new(),
+    let sample = |text: &str, score| {
+        LinkedTranslation::from(Translation {
+            text: text.to_owned(),
+            score,
+            log_probability: 2.0 * score,
+            tokens: vec![text.len() as u32],
+            alignment: None,
+        })
     };
     let sentences = [
         vec![sample("a", -3.0), sample("bb", -1.0)],
@@ -218,24 +220,30 @@ fn samples_of_a_text_come_in_the_order_drawn() {
     let joined = join_samples(&[Some(""), Some("  ")], &sentences);
     let expected = [("a  ccc", -7.0, [1, 3]), ("bb  dddd", -3.0, [2, 4])];
     assert_eq!(joined.len(), 2);
-    for (joined, (text, score, tokens)) in joined.iter().zip(expected) {
+    for (
+        LinkedTranslation {
+            translation: joined, ..
+        },
+        (text, score, tokens),
+    ) in joined.iter().zip(expected)
+    {
         assert_eq!((joined.text.as_str(), joined.score), (text, score));
         assert_eq!(
             (joined.log_probability, &joined.tokens[..]),
             (2.0 * score, &tokens[..])
         );
     }
-    assert_eq!(join_samples(&[], &[]), [Translation::default()]);
+    assert_eq!(join_samples(&[], &[]), [LinkedTranslation::default()]);
 }
 
 /// What stands between two sentences, where the source has `spacing` between them.
 #[test]
 fn sentences_are_joined_as_the_script_of_the_translation_has_it() {
     let sentence = |text: &str| {
-        vec![Translation {
+        vec![LinkedTranslation::from(Translation {
             text: text.to_owned(),
             ..Translation::default()
-        }]
+        })]
     };
     for (spacing, first, second, expected) in [
         (
@@ -268,12 +276,13 @@ fn sentences_are_joined_as_the_script_of_the_translation_has_it() {
             join(&[Some(""), Some(spacing)], &sentences, 1),
             join_samples(&[Some(""), Some(spacing)], &sentences),
         ] {
-            assert_eq!(joined[0].text, expected);
+            assert_eq!(joined[0].translation.text, expected);
         }
     }
     // A word of the source goes on.
     let sentences = [sentence("Donaudampf"), sentence("schiff")];
-    assert_eq!(join(&[Some(""), None], &sentences, 1)[0].text, "Donaudampfschiff");
+    let joined = join(&[Some(""), None], &sentences, 1);
+    assert_eq!(joined[0].translation.text, "Donaudampfschiff");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::links::{self, Link};
 use crate::markup::{self, Format, Markup};
 use crate::spans::{self, Reading, Role, Span};
 use crate::text;
-use crate::translation::Translation;
+use crate::translation::{LinkedTranslation, Translation};
 
 /// A line whose options let a part of it pass through: what the model reads of it, and how its translation is put
 /// together.
@@ -117,7 +117,7 @@ impl<'a> MarkedLine<'a> {
     /// Returns the error of the first sentence that has no translation in any reading.
     pub(super) fn translations(
         &self,
-        found: &mut impl Iterator<Item = Result<Vec<Translation>, InferError>>,
+        found: &mut impl Iterator<Item = Result<Vec<LinkedTranslation>, InferError>>,
     ) -> Result<Vec<Translation>, InferError> {
         let of_sentences: Vec<_> = self
             .sentences
@@ -125,15 +125,18 @@ impl<'a> MarkedLine<'a> {
             .map(|sentence| self.of_sentence(sentence, found.by_ref().take(sentence.readings.len())))
             .collect();
         let of_sentences = of_sentences.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let mut translations = self.join(of_sentences);
-        for translation in &mut translations {
-            let links = std::mem::take(&mut translation.links);
+        let translations = self.join(of_sentences).into_iter();
+        let with_tags = |LinkedTranslation {
+                             mut translation,
+                             links,
+                         }| {
             if self.line.options.format != Format::Text {
                 let of_span = |span: usize| self.spans[span].markup;
                 translation.text = markup::write(&self.markup, &translation.text, &links, of_span);
             }
-        }
-        Ok(translations)
+            translation
+        };
+        Ok(translations.map(with_tags).collect())
     }
 
     /// Returns the translations of a sentence with its spans: those of the reading of which the model copied all
@@ -141,8 +144,8 @@ impl<'a> MarkedLine<'a> {
     fn of_sentence(
         &self,
         sentence: &MarkedSentence,
-        found: impl Iterator<Item = Result<Vec<Translation>, InferError>>,
-    ) -> Result<Vec<Translation>, InferError> {
+        found: impl Iterator<Item = Result<Vec<LinkedTranslation>, InferError>>,
+    ) -> Result<Vec<LinkedTranslation>, InferError> {
         if sentence.readings.is_empty() {
             let search = &self.line.options.search;
             let samples = if search.sampling.is_some() {
@@ -152,7 +155,7 @@ impl<'a> MarkedLine<'a> {
             };
             return Ok(vec![self.unchanged(sentence); samples]);
         }
-        let mut best: Option<(usize, Vec<Translation>)> = None;
+        let mut best: Option<(usize, Vec<LinkedTranslation>)> = None;
         let mut error = None;
         for (reading, translations) in sentence.readings.iter().zip(found) {
             let translations = match translations {
@@ -163,9 +166,11 @@ impl<'a> MarkedLine<'a> {
                 }
             };
             let (translations, missing) = self.restored(sentence, reading, translations);
-            let is_better = |(least, other): &(usize, Vec<Translation>)| {
-                let score =
-                    |translations: &[Translation]| translations.first().map_or(f32::MIN, |best| best.score);
+            let is_better = |(least, other): &(usize, Vec<LinkedTranslation>)| {
+                let score = |translations: &[LinkedTranslation]| {
+                    let best = translations.first();
+                    best.map_or(f32::MIN, |best| best.translation.score)
+                };
                 missing < *least || missing == *least && score(&translations) > score(other)
             };
             if best.as_ref().is_none_or(is_better) {
@@ -182,26 +187,26 @@ impl<'a> MarkedLine<'a> {
         &self,
         sentence: &MarkedSentence,
         reading: &Reading,
-        mut translations: Vec<Translation>,
-    ) -> (Vec<Translation>, usize) {
+        mut translations: Vec<LinkedTranslation>,
+    ) -> (Vec<LinkedTranslation>, usize) {
         let mut missing = None;
-        for translation in &mut translations {
+        for LinkedTranslation { translation, links } in &mut translations {
             let restored = spans::restore(
                 &self.markup.text,
                 &self.spans[sentence.spans.clone()],
                 sentence.spans.start,
                 reading,
                 &translation.text,
-                &translation.links,
+                links,
             );
             missing.get_or_insert(restored.missing);
-            (translation.text, translation.links) = (restored.text, restored.links);
+            (translation.text, *links) = (restored.text, restored.links);
         }
         (translations, missing.unwrap_or_default())
     }
 
     /// Returns a sentence that consists of spans only as its own translation.
-    fn unchanged(&self, sentence: &MarkedSentence) -> Translation {
+    fn unchanged(&self, sentence: &MarkedSentence) -> LinkedTranslation {
         let MarkedSentence { range, spans, .. } = sentence;
         let text = &self.markup.text[range.clone()];
         let link = |source: Range<usize>, span| Link {
@@ -222,15 +227,15 @@ impl<'a> MarkedLine<'a> {
         let words: Vec<Link> = words.collect();
         links.extend(words);
         links.sort_by_key(|link| link.target.start);
-        Translation {
+        let translation = Translation {
             text: text.to_owned(),
-            links,
             ..Translation::default()
-        }
+        };
+        LinkedTranslation { translation, links }
     }
 
     /// Returns the translations of the line, given those of its sentences.
-    fn join(&self, mut of_sentences: Vec<Vec<Translation>>) -> Vec<Translation> {
+    fn join(&self, mut of_sentences: Vec<Vec<LinkedTranslation>>) -> Vec<LinkedTranslation> {
         if of_sentences.len() == 1 {
             return of_sentences.swap_remove(0);
         }

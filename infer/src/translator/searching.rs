@@ -17,7 +17,7 @@ use crate::options::TranslateOptions;
 use crate::search::{Hypothesis, Request, Search, SearchOptions, Unknown};
 use crate::text;
 use crate::transformer_decoder::TransformerDecoder;
-use crate::translation::Translation;
+use crate::translation::{LinkedTranslation, Translation};
 
 /// The reason why a search does not refuse the options of a group: encoding a line validates its options.
 const VALID: &str = "the options were validated";
@@ -28,7 +28,7 @@ impl Translator {
         &self,
         groups: &Groups<'_>,
         lines: Vec<Result<EncodedLine<'_>, InferError>>,
-    ) -> Vec<Result<Vec<Translation>, InferError>> {
+    ) -> Vec<Result<Vec<LinkedTranslation>, InferError>> {
         let sentences: Vec<&EncodedSentence<'_>> =
             lines.iter().flatten().flat_map(|line| &line.sentences).collect();
         let batches_of = |(place, group): (usize, &Group<'_>)| {
@@ -61,7 +61,7 @@ impl Translator {
         &self,
         group: &Group<'_>,
         batch: &[&EncodedSentence<'_>],
-    ) -> Vec<Result<Vec<Translation>, InferError>> {
+    ) -> Vec<Result<Vec<LinkedTranslation>, InferError>> {
         let Model {
             networks,
             tokenizer,
@@ -97,27 +97,34 @@ impl Translator {
         if aligns || group.has_links || translations.iter().flatten().any(copies) {
             self.align(&mut translations, batch, &memories);
         }
+        let linked = |mut translation: Translation, sentence: &EncodedSentence<'_>| {
+            let has_copies = copies(&translation);
+            if has_copies {
+                let tokens = translation.tokens.len();
+                translation.text = self.text_with_copies(&translation, sentence.text, tokens);
+            }
+            let links = if group.has_links {
+                self.links(&translation, sentence, has_copies)
+            } else {
+                Vec::new()
+            };
+            if !aligns {
+                translation.alignment = None;
+            }
+            LinkedTranslation { translation, links }
+        };
         let translations = translations.into_iter().zip(batch);
         translations
-            .map(|(mut best_first, sentence)| {
-                for translation in &mut best_first {
-                    if copies(translation) {
-                        let tokens = translation.tokens.len();
-                        translation.text = self.text_with_copies(translation, sentence.text, tokens);
-                    }
-                    if group.has_links {
-                        translation.links = self.links(translation, sentence, copies(translation));
-                    }
-                    if !aligns {
-                        translation.alignment = None;
-                    }
-                }
+            .map(|(best_first, sentence)| {
                 if best_first.is_empty() {
                     return Err(InferError::Unmet {
                         line: sentence.line + 1,
                     });
                 }
-                Ok(best_first)
+                let best_first = best_first.into_iter();
+                Ok(best_first
+                    .map(|translation| linked(translation, sentence))
+                    .collect())
             })
             .collect()
     }
@@ -182,14 +189,13 @@ impl Translator {
             log_probability: hypothesis.log_probability,
             tokens: hypothesis.tokens,
             alignment: None,
-            links: Vec::new(),
         }
     }
 }
 
 impl EncodedLine<'_> {
     /// Returns the translations of the line, given the translations of each of its sentences.
-    fn join(&self, mut of_sentences: Vec<Vec<Translation>>) -> Vec<Translation> {
+    fn join(&self, mut of_sentences: Vec<Vec<LinkedTranslation>>) -> Vec<LinkedTranslation> {
         let TranslateOptions {
             search,
             language,
@@ -201,7 +207,7 @@ impl EncodedLine<'_> {
                 alignment: alignment.then(Alignment::default),
                 ..Translation::default()
             };
-            return of_sentences.pop().unwrap_or_else(|| vec![blank()]);
+            return of_sentences.pop().unwrap_or_else(|| vec![blank().into()]);
         }
         let spacings: Vec<Option<&str>> = self.sentences.iter().map(|sentence| sentence.spacing).collect();
         if search.sampling.is_some() {
