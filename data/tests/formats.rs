@@ -382,9 +382,9 @@ fn an_xml_file_that_is_cut_short_is_an_error() {
     let folder = TempDir::new().unwrap();
     for (missing, line) in [
         // Between elements, where all texts have the same number of segments.
-        ("  <doc id=\"puns\"", 20),
-        ("  </doc>\n</dataset>", 28),
-        ("</dataset>", 29),
+        ("  <doc id=\"puns\"", 19),
+        ("  </doc>\n</dataset>", 27),
+        ("</dataset>", 28),
         // Within the text of a segment.
         ("egen.", 26),
         ("s regnet.", 27),

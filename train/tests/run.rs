@@ -128,8 +128,8 @@ fn a_run_tells_of_its_course_and_leaves_a_model_folder() {
 
     // The validation pairs are the test pairs as well.
     assert_eq!(test.translations.len(), 10);
-    assert_eq!(test.translations[0].source, "one one 50");
-    assert_eq!(test.translations[0].reference, "one one 50");
+    assert_eq!(test.translations[0].source, "one and one 50");
+    assert_eq!(test.translations[0].reference, "one and one 50");
     assert!((0.0..=100.0).contains(&test.bleu.score) && (0.0..=100.0).contains(&test.chrf.score));
     let model_card = fs::read_to_string(workspace.path("run/README.md")).unwrap();
     assert!(model_card.contains(&test.bleu.to_string()), "{model_card}");

@@ -120,4 +120,13 @@ fn text_in_another_encoding_comes_with_the_command_that_converts_it() {
         complaints.contains("`iconv -f UTF-16 -t UTF-8`\n"),
         "{complaints}"
     );
+    // Nothing can be written beside standard input, even if it comes from a file.
+    let mut score = attend("score");
+    score.arg(workspace.model()).args(["-", argument(&path)]);
+    let score = score.stdin(fs::File::open(&path).unwrap());
+    let complaints = assert_error(&score.output().unwrap(), &["/dev/stdin is text in UTF-16"]);
+    assert!(
+        complaints.contains("`iconv -f UTF-16 -t UTF-8`\n"),
+        "{complaints}"
+    );
 }

@@ -90,10 +90,10 @@ impl TestSet {
                     open_elements -= 1;
                     parser.end(tag.local_name().as_ref());
                 }
-                Event::Text(text) => parser.text(&text),
-                Event::CData(text) => parser.text(&text),
+                Event::Text(text) => parser.append(&text),
+                Event::CData(text) => parser.append(&text),
                 Event::GeneralRef(name) => {
-                    parser.text(&html_escape::decode_html_entities(&format!("&{};", &*name)));
+                    parser.append(&html_escape::decode_html_entities(&format!("&{};", &*name)));
                 }
                 Event::Eof if open_elements > 0 => {
                     return Err(DataError::Xml {
@@ -218,7 +218,7 @@ impl Parser {
         *count += 1;
     }
 
-    fn text(&mut self, text: &str) {
+    fn append(&mut self, text: &str) {
         if let Some(segment) = &mut self.segment {
             segment.text += text;
         }
