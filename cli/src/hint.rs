@@ -223,9 +223,9 @@ impl Hint for TrainError {
             Self::NoCheckpoint { .. } => "train without --resume into a new folder",
             Self::ChangedRecipe { path, .. } => {
                 return Some(format!(
-                    "resume with the recipe {} and --output {} (only when a run ends may change: training.epochs, \
-                     minutes and patience, and updates where the schedule is not cosine), or train into another folder \
-                     by --output",
+                    "resume with the recipe {} and --output {} (only these may change: training.epochs, minutes and \
+                     patience, training.updates where the schedule is not cosine, and the languages), or train into \
+                     another folder by --output",
                     path.join("recipe.toml").display(),
                     path.display()
                 ));

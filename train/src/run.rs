@@ -128,9 +128,9 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Goes on with the run in the folder from its last checkpoint. In the recipe, only the limits of the run may have
-    /// changed: `training.updates`, `epochs`, `minutes` and `patience`. With the schedule `cosine`, `training.updates`
-    /// must not change either, since every learning rate depends on it.
+    /// Goes on with the run in the folder from its last checkpoint. In the recipe, only the languages and the limits of
+    /// the run may have changed: `training.updates`, `epochs`, `minutes` and `patience`. With the schedule `cosine`,
+    /// `training.updates` must not change either, since every learning rate depends on it.
     #[must_use]
     pub fn resume(self) -> Self {
         Self {
