@@ -32,7 +32,7 @@ fn a_changed_recipe_is_refused_with_its_keys() {
             "data.vocab_size is 310, was 300",
             "training.ema is 0.9, was left out",
             "training.warmup is 11, was 10",
-            "hint: resume with the recipe run/recipe.toml and --output run (only these may change: training.epochs, minutes and ",
+            "hint: resume with the recipe run/recipe.toml and --output run (only these may change: ",
         ],
     );
     assert!(!message.contains("training.updates is"), "{message}");
