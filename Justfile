@@ -70,6 +70,10 @@ conformance DEVICE:
 test *ARGS:
     cargo test --release --workspace {{features}} "$@"
 
+# Compare BLEU of Japanese with sacreBLEU's, which needs the dictionary of Debian's package mecab-ipadic.
+test-japanese *ARGS:
+    cargo test --release --workspace --no-default-features --features {{backend}},ja-mecab "$@" --test infer bleu_of_japanese -- --ignored
+
 # Check the format and the lints.
 lint:
     cargo fmt --all --check

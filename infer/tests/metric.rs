@@ -230,7 +230,7 @@ fn check_resampling<M: Metric + Copy>(metric: M, fixture: &Fixture, resampled: &
 
 #[cfg(feature = "ja-mecab")]
 #[test]
-#[ignore = "needs IPADIC, as Debian's package mecab-ipadic has it"]
+#[ignore = "needs the dictionary IPADIC; `just test-japanese` runs it, and CI does"]
 fn bleu_of_japanese_equals_sacrebleu() {
     #[derive(Deserialize)]
     struct Japanese {

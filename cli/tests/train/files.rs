@@ -55,10 +55,10 @@ fn a_recipe_may_come_from_standard_input_and_begin_with_a_mark() {
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(workspace.losses("piped"), workspace.losses("named"));
     // Standard input cannot be read again, but the run has a copy of the recipe.
-    let card = workspace.model_card("piped");
+    let model_card = workspace.model_card("piped");
     assert!(
-        card.contains("attend train piped/recipe.toml --workers"),
-        "{card}"
+        model_card.contains("attend train piped/recipe.toml --workers"),
+        "{model_card}"
     );
 }
 

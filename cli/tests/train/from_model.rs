@@ -56,14 +56,14 @@ fn a_run_starts_with_the_weights_the_shape_and_the_tokenizer_of_the_model() {
     // The three runs are one and the same, except for the sums that workers round differently.
     assert_eq!(file("flag", "recipe.toml"), file("key", "recipe.toml"));
     assert!(file("flag", "recipe.toml").contains("init = \"first\"\n"));
-    let card = workspace.model_card("flag");
+    let model_card = workspace.model_card("flag");
     assert!(
-        card.contains("started from the weights and the tokenizer of `first`."),
-        "{card}"
+        model_card.contains("started from the weights and the tokenizer of `first`."),
+        "{model_card}"
     );
     assert!(
-        card.contains("attend train next.toml --from first --set"),
-        "{card}"
+        model_card.contains("attend train next.toml --from first --set"),
+        "{model_card}"
     );
     assert!(!workspace.model_card("first").contains("started from"));
 }
