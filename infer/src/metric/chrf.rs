@@ -67,10 +67,6 @@ impl MetricScore for Chrf {
     fn signature(&self) -> &Signature {
         &self.signature
     }
-
-    fn details(&self) -> Option<String> {
-        None
-    }
 }
 
 impl fmt::Display for Chrf {

@@ -83,7 +83,9 @@ pub trait MetricScore {
     fn signature(&self) -> &Signature;
 
     /// Returns what the score was computed from, such as BLEU's precisions; `None` if the score says it all.
-    fn details(&self) -> Option<String>;
+    fn details(&self) -> Option<String> {
+        None
+    }
 
     /// Returns the line that sacreBLEU prints, with the name and the version of this program. With a confidence
     /// interval, the signature names the resamples.

@@ -56,10 +56,6 @@ impl MetricScore for Ter {
     fn signature(&self) -> &Signature {
         &self.signature
     }
-
-    fn details(&self) -> Option<String> {
-        None
-    }
 }
 
 impl fmt::Display for Ter {
