@@ -27,7 +27,7 @@ struct Cut {
     tokens: usize,
 }
 
-const SENTENCES: usize = 1_000;
+const SENTENCES: usize = 3_000;
 
 impl Language {
     /// Draws the sentences of the language; make_language_fixtures.py draws the same.
@@ -107,16 +107,11 @@ fn a_word_with_marks_can_be_one_token() {
         "1️⃣",
         "👍🏽",
     ];
-    let lines: Vec<String> = words
-        .iter()
-        .map(|word| format!("{word} {word}").repeat(20))
-        .collect();
+    let lines: Vec<String> = words.iter().map(|word| format!("{word} ").repeat(20)).collect();
     for kind in [TokenizerKind::Bpe, TokenizerKind::Unigram] {
         let tokenizer = train(kind, &lines, 1_000);
         for word in words {
-            assert_eq!(tokens(&tokenizer, word), [word], "{kind}");
-            let spaced = format!(" {word}");
-            assert_eq!(tokens(&tokenizer, &spaced), [spaced.as_str()], "{kind}");
+            assert_eq!(tokens(&tokenizer, word), [format!(" {word}")], "{kind}");
         }
     }
 }

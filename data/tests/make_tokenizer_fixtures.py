@@ -63,10 +63,12 @@ def gpt2():
     return pre_tokenizers.ByteLevel(add_prefix_space=False)
 
 
-def make(split, normalizer):
+def make(split, normalizer, prefix_space=False):
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = split
     tokenizer.decoder = decoders.ByteLevel()
+    if prefix_space:
+        tokenizer.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Strip(" ", 1, 0)])
     if normalizer is not None:
         tokenizer.normalizer = normalizer
     trainer = trainers.BpeTrainer(
@@ -92,15 +94,20 @@ def replace(pattern, content):
 # The steps that a recipe can name, and some that only other programs write.
 WHITESPACE = [replace(r"\s+", " "), normalizers.Strip()]
 QUOTES = [replace("[\u201c\u201d\u201e\u201f«»]", '"'), replace("[\u2018\u2019\u201a\u201b‹›]", "'")]
+MIXED = [normalizers.NFKC(), *WHITESPACE, *QUOTES]
 NORMALIZERS = {
     "nfc": normalizers.Sequence([normalizers.NFC()]),
     "nfkc": normalizers.Sequence([normalizers.NFKC()]),
     "whitespace": normalizers.Sequence(WHITESPACE),
     "quotes": normalizers.Sequence(QUOTES),
-    "nfkc whitespace quotes": normalizers.Sequence([normalizers.NFKC(), *WHITESPACE, *QUOTES]),
+    "nfkc whitespace quotes": normalizers.Sequence(MIXED),
     "foreign": normalizers.Sequence([normalizers.NFD(), normalizers.StripAccents(), normalizers.Lowercase()]),
 }
 
 fixtures = {"gpt2": make(gpt2(), None), "words": make(words(), None)}
 fixtures |= {name: make(words(), normalizer) for name, normalizer in NORMALIZERS.items()}
+# Attend puts a space before the text, and removes it when it decodes.
+SPACE = normalizers.Prepend(" ")
+fixtures["prefix_space"] = make(words(), normalizers.Sequence([SPACE]), prefix_space=True)
+fixtures["prefix_space nfkc whitespace quotes"] = make(words(), normalizers.Sequence([*MIXED, SPACE]), prefix_space=True)
 OUTPUT.write_text(json.dumps(fixtures, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")

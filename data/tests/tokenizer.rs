@@ -137,7 +137,8 @@ fn surface_forms_join_to_the_text() {
         let tokenizer = Tokenizer::train(kind, LINES.into_iter(), Some(300)).unwrap();
         for text in HOSTILE.iter().chain(&LINES) {
             let ids = tokenizer.encode(text);
-            assert_eq!(join(&tokenizer, &ids), text.as_bytes(), "{text:?}");
+            let space = if text.is_empty() { "" } else { " " };
+            assert_eq!(join(&tokenizer, &ids), format!("{space}{text}").as_bytes());
         }
         for special in [
             tokenizer.pad_id(),
@@ -164,8 +165,33 @@ fn tokens_are_shown_as_text() {
         .into_iter()
         .map(|id| tokenizer.token(id))
         .collect();
-    assert_eq!(tokens, ["ein", " Haus", " ", "\u{fffd}", "\u{fffd}"]);
+    assert_eq!(tokens, [" ein", " Haus", " ", "\u{fffd}", "\u{fffd}"]);
     assert_eq!(tokenizer.token(1_000_000), "");
+}
+
+#[test]
+fn a_word_has_the_same_tokens_at_the_start_of_a_text_and_within_it() {
+    for kind in [TokenizerKind::Bpe, TokenizerKind::Unigram] {
+        let tokenizer = Tokenizer::train(kind, LINES.into_iter(), Some(400)).unwrap();
+        let word = tokenizer.encode("ladder");
+        assert_eq!(tokenizer.encode_within("ladder", true), word);
+        let text = tokenizer.encode("ladder ladder");
+        assert_eq!(text, [word.clone(), word.clone()].concat());
+        let joined = [
+            tokenizer.encode("("),
+            tokenizer.encode_within("ladder", false),
+            word,
+        ]
+        .concat();
+        assert_eq!(tokenizer.encode("(ladder ladder"), joined);
+    }
+    let words = Tokenizer::train_whitespace(["the old house"].into_iter(), None).unwrap();
+    for after_space in [true, false] {
+        assert_eq!(
+            words.encode_within("old </s>", after_space),
+            words.encode("old new")
+        );
+    }
 }
 
 /// "aaabdaaabac", the example of the article on byte-pair encoding (Gage, 1994): aa, then ab, then aaab.
@@ -173,7 +199,7 @@ fn tokens_are_shown_as_text() {
 fn frequent_pairs_are_merged_first() {
     let tokens = |vocab_size: usize| {
         let tokenizer = Tokenizer::train_bpe(["aaabdaaabac"].into_iter(), vocab_size).unwrap();
-        let ids = tokenizer.encode("aaabdaaabac");
+        let ids = tokenizer.encode_within("aaabdaaabac", false);
         ids.into_iter().map(|id| tokenizer.token(id)).collect::<Vec<_>>()
     };
     assert_eq!(tokens(259).len(), 11);
@@ -218,7 +244,7 @@ fn a_vocabulary_holds_at_least_the_bytes_and_special_tokens() {
         assert_eq!(smallest, 259);
         let bytes_only = Tokenizer::train(kind, LINES.into_iter(), Some(smallest)).unwrap();
         assert_eq!(bytes_only.vocab_size(), 259);
-        assert_eq!(bytes_only.encode("Nähe").len(), 5);
+        assert_eq!(bytes_only.encode_within("Nähe", false).len(), 5);
     }
 }
 
@@ -368,14 +394,16 @@ fn offsets_are_the_characters_of_each_token() {
         for text in LINES.iter().chain(&HOSTILE) {
             let (tokens, offsets) = (tokenizer.encode(text), tokenizer.offsets(text));
             assert_eq!(offsets.len(), tokens.len(), "{text:?}");
-            let mut end = 0;
+            // The first token begins with the space before the text.
+            let mut end = 0_usize;
             for (token, range) in tokens.into_iter().zip(offsets) {
                 let start = end;
                 end += tokenizer.surface(token).len();
-                assert_eq!(range.start, text.floor_char_boundary(start), "{text:?}");
-                assert_eq!(range.end, text.ceil_char_boundary(end), "{text:?}");
+                let (first, last) = (start.saturating_sub(1), (end - 1).max(1));
+                assert_eq!(range.start, text.floor_char_boundary(first), "{text:?}");
+                assert_eq!(range.end, text.ceil_char_boundary(last), "{text:?}");
             }
-            assert_eq!(end, text.len());
+            assert_eq!(end.saturating_sub(1), text.len());
         }
     }
     let words = Tokenizer::train_whitespace(["the old house"].into_iter(), None).unwrap();

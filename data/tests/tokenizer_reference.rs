@@ -60,11 +60,18 @@ fn every_text_has_the_tokens_of_the_reference() {
 #[test]
 fn the_steps_of_a_recipe_are_written_as_the_reference_writes_them() {
     let references = references();
-    let plain = load(&references["words"].tokenizer);
-    for steps in ["nfc", "nfkc", "whitespace", "quotes", "nfkc whitespace quotes"] {
+    let names = ["nfc", "nfkc", "whitespace", "quotes", "nfkc whitespace quotes"];
+    let without_space = names.map(|steps| ("words", steps, steps));
+    let with_space = (
+        "prefix_space",
+        "nfkc whitespace quotes",
+        "prefix_space nfkc whitespace quotes",
+    );
+    for (plain, steps, name) in without_space.into_iter().chain([with_space]) {
+        let plain = load(&references[plain].tokenizer);
         let parsed: Vec<Normalization> = steps.split(' ').map(|step| step.parse().unwrap()).collect();
         let normalizer = Normalizer::new(&parsed);
-        for case in &references[steps].cases {
+        for case in &references[name].cases {
             assert_eq!(
                 normalizer.apply(&case.text),
                 case.decoded,
@@ -74,11 +81,19 @@ fn the_steps_of_a_recipe_are_written_as_the_reference_writes_them() {
         }
         let written: serde_json::Value =
             serde_json::from_str(&plain.clone().with_normalizer(normalizer).to_json()).unwrap();
-        let expected = &references[steps].tokenizer;
+        let expected = &references[name].tokenizer;
         assert_eq!(written["normalizer"], expected["normalizer"], "{steps}");
         assert_eq!(written["pre_tokenizer"], expected["pre_tokenizer"], "{steps}");
         assert_eq!(written["decoder"], expected["decoder"], "{steps}");
+
+        let unchanged = plain.clone().with_normalizer(Normalizer::new(&[]));
+        assert_eq!(unchanged.to_json(), plain.to_json());
+        assert!(!plain.has_normalizer());
     }
-    let unchanged = plain.clone().with_normalizer(Normalizer::new(&[]));
-    assert_eq!(unchanged.to_json(), plain.to_json());
+    let trained: serde_json::Value =
+        serde_json::from_str(&Tokenizer::train_bpe(["one"].into_iter(), 300).unwrap().to_json()).unwrap();
+    let expected = &references["prefix_space"].tokenizer;
+    for part in ["normalizer", "pre_tokenizer"] {
+        assert_eq!(trained[part], expected[part], "{part}");
+    }
 }

@@ -106,7 +106,7 @@ impl Tokenizer {
             return self.encode(text);
         };
         let mut ids = Vec::new();
-        for_each_word(split, &self.normalize(text), |word| {
+        for_each_word(split, &self.spaced(text), |word| {
             ids.extend(merges.encode_word(word, probability, random));
         })
         .expect(TOTAL);

@@ -15,11 +15,12 @@ use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
 use tokenizers::decoders::fuse::Fuse;
 use tokenizers::decoders::sequence::Sequence;
+use tokenizers::decoders::strip::Strip;
 use tokenizers::decoders::wordpiece::WordPiece;
 use tokenizers::normalizers::replace::{Replace, ReplacePattern};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{
-    AddedToken, Decoder, DecoderWrapper, ModelWrapper, NormalizerWrapper, PostProcessorWrapper,
+    AddedToken, Decoder, DecoderWrapper, Model, ModelWrapper, NormalizerWrapper, PostProcessorWrapper,
     PreTokenizerWrapper, TokenizerImpl,
 };
 
@@ -30,7 +31,7 @@ use crate::sentence_pair::SentencePair;
 
 use bpe_dropout::Merges;
 use byte_level::byte_of;
-use words::byte_level_words;
+use words::{byte_level_words, for_each_word};
 
 pub use normalization::{Normalization, Normalizer};
 
@@ -74,8 +75,12 @@ pub enum TokenizerKind {
 ///
 /// A tokenizer of subwords, [`TokenizerKind::Bpe`] or [`TokenizerKind::Unigram`], splits text into words, each with the
 /// space before it, and cuts the bytes of each word into tokens. All 256 bytes are in the vocabulary, so that every
-/// text can be encoded without loss: `decode(&encode(text)) == text`. If the tokenizer has a normalizer, the tokens are
-/// those of the normalised text: `decode(&encode(text)) == normalize(text)`.
+/// text can be encoded without loss: `decode(&encode(text)) == text`. If the tokenizer has steps of normalisation, the
+/// tokens are those of the normalised text: `decode(&encode(text)) == normalize(text)`.
+///
+/// A text is encoded with a space before it, and decoding removes that space, as in sentencepiece. A word therefore has
+/// the same tokens at the start of a text and within it. A tokenizer that was learnt by an earlier version, or
+/// elsewhere, may do without that space.
 ///
 /// A [`TokenizerKind::Whitespace`] knows the words of its training text. Every other word becomes `<unk>`. Decoding
 /// puts a space between words. A piece that ends with the mark `@@` is joined to the next piece, without the mark and
@@ -92,6 +97,8 @@ pub struct Tokenizer {
     eos: u32,
     /// The id of `<unk>`; `None` for a tokenizer of subwords.
     unk: Option<u32>,
+    /// Whether a text is encoded with a space before it.
+    prefix_space: bool,
     /// The merges, for BPE-dropout; `None` if the kind is not BPE.
     merges: Option<Merges>,
     /// The maximum number of characters in a token of the vocabulary. A tokenizer of subwords writes each byte as a
@@ -142,8 +149,25 @@ impl Tokenizer {
         self.without_special(encoding.get_ids())
     }
 
+    /// Encodes `phrase` as it stands within a longer text, without special tokens: after a space, or directly after
+    /// other characters.
+    #[must_use]
+    pub fn encode_within(&self, phrase: &str, after_space: bool) -> Vec<u32> {
+        let space = if after_space { " " } else { "" };
+        let text = format!("{space}{}", self.normalize(phrase));
+        let split = self.inner.get_pre_tokenizer().expect("every kind splits words");
+        let mut ids = Vec::new();
+        for_each_word(split, &text, |word| {
+            let tokens = self.inner.get_model().tokenize(word).expect(TOTAL);
+            ids.extend(tokens.into_iter().map(|token| token.id));
+        })
+        .expect(TOTAL);
+        self.without_special(&ids)
+    }
+
     /// Returns the bytes of `text`, before normalisation, that each token of [`Tokenizer::encode`] stands for, in
-    /// order. A token that is a part of a character stands for the whole character.
+    /// order. A token that is a part of a character stands for the whole character. A token that is only the space
+    /// before the text stands for the first character.
     #[must_use]
     pub fn offsets(&self, text: &str) -> Vec<Range<usize>> {
         let encoding = self.inner.encode(text, false).expect(TOTAL);
@@ -225,9 +249,12 @@ impl Tokenizer {
     /// - an id outside the vocabulary as an empty string.
     #[must_use]
     pub fn token(&self, id: u32) -> String {
+        let is_special = [self.pad, self.bos, self.eos].contains(&id);
         match self.kind {
-            TokenizerKind::Whitespace => self.vocabulary_entry(id),
-            _ => self.inner.decode(&[id], false).expect(TOTAL),
+            TokenizerKind::Bpe | TokenizerKind::Unigram if !is_special => {
+                String::from_utf8_lossy(&self.surface(id)).into_owned()
+            }
+            _ => self.vocabulary_entry(id),
         }
     }
 
@@ -245,7 +272,7 @@ impl Tokenizer {
     /// - for a special token, no bytes.
     ///
     /// The joined bytes of all tokens of a text are the text that [`Tokenizer::decode`] returns, except that they may
-    /// have one more space at the end.
+    /// have one more space at the start or at the end.
     #[must_use]
     pub fn surface(&self, id: u32) -> Vec<u8> {
         let entry = self.vocabulary_entry(id);
@@ -339,9 +366,10 @@ impl Tokenizer {
                 None
             }
         };
+        let (_, prefix_space) = normalization::steps(inner.get_normalizer());
         match kind {
             TokenizerKind::Whitespace => check_whitespace_parts(&inner)?,
-            TokenizerKind::Bpe | TokenizerKind::Unigram => check_byte_level_parts(&inner)?,
+            TokenizerKind::Bpe | TokenizerKind::Unigram => check_byte_level_parts(&inner, prefix_space)?,
         }
         let vocab = inner.get_vocab(true);
         if vocab.values().any(|&id| id as usize >= vocab.len()) {
@@ -370,13 +398,14 @@ impl Tokenizer {
             bos,
             eos,
             unk,
+            prefix_space,
             merges,
             longest_token: longest_token.unwrap_or(1).max(1),
         })
     }
 }
 
-fn check_byte_level_parts(inner: &Inner) -> Result<(), String> {
+fn check_byte_level_parts(inner: &Inner, prefix_space: bool) -> Result<(), String> {
     // Since letters are split from other signs, no subword spells a special token.
     let splits_words = match inner.get_pre_tokenizer() {
         Some(PreTokenizerWrapper::ByteLevel(split)) => split.use_regex && !split.add_prefix_space,
@@ -390,9 +419,28 @@ fn check_byte_level_parts(inner: &Inner) -> Result<(), String> {
                 .to_owned(),
         );
     }
-    match inner.get_decoder() {
-        Some(DecoderWrapper::ByteLevel(_)) => Ok(()),
-        _ => Err("its decoder must be ByteLevel".to_owned()),
+    if prefix_space && !removes_prefix_space(inner.get_decoder()) {
+        return Err(
+            "its decoder must be ByteLevel and then Strip, which removes the space that its normalizer prepends"
+                .to_owned(),
+        );
+    }
+    if !prefix_space && !matches!(inner.get_decoder(), Some(DecoderWrapper::ByteLevel(_))) {
+        return Err("its decoder must be ByteLevel".to_owned());
+    }
+    Ok(())
+}
+
+/// Returns whether a decoder reads bytes as text, and then removes one space before the text.
+fn removes_prefix_space(decoder: Option<&DecoderWrapper>) -> bool {
+    let Some(DecoderWrapper::Sequence(sequence)) = decoder else {
+        return false;
+    };
+    match sequence.get_decoders() {
+        [DecoderWrapper::ByteLevel(_), DecoderWrapper::Strip(strip)] => {
+            (strip.content, strip.start, strip.stop) == (' ', 1, 0)
+        }
+        _ => false,
     }
 }
 
@@ -408,6 +456,12 @@ fn check_whitespace_parts(inner: &Inner) -> Result<(), String> {
         return Err("its decoder must be the one that Attend writes for words".to_owned());
     }
     Ok(())
+}
+
+/// Makes the decoder that reads bytes as text, and removes the space before the text.
+fn byte_level_decoder() -> DecoderWrapper {
+    let bytes = ByteLevel::default().add_prefix_space(false);
+    Sequence::new(vec![bytes.into(), Strip::new(' ', 1, 0).into()]).into()
 }
 
 /// Makes the decoder that puts a space between words and removes the marks between the pieces of a word. It consists of

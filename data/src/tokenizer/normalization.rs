@@ -1,12 +1,13 @@
 //! Normalisation: different ways to write the same text become one before the text is cut into tokens.
 
 use std::borrow::Cow;
+use std::slice;
 
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
 use tokenizers::normalizers::replace::{Replace, ReplacePattern};
 use tokenizers::normalizers::unicode::{NFC, NFKC};
-use tokenizers::normalizers::{Sequence, Strip};
+use tokenizers::normalizers::{Prepend, Sequence, Strip};
 use tokenizers::{NormalizedString, Normalizer as _, NormalizerWrapper};
 
 use super::{TOTAL, Tokenizer};
@@ -48,20 +49,28 @@ impl Normalization {
 
 /// Steps of normalisation, one after the other.
 #[derive(Clone, Debug)]
-pub struct Normalizer(Option<NormalizerWrapper>);
+pub struct Normalizer(Vec<NormalizerWrapper>);
 
 impl Normalizer {
     /// Takes the steps in their order. Without a step, text stays as it is.
     #[must_use]
     pub fn new(steps: &[Normalization]) -> Self {
-        let normalizers: Vec<_> = steps.iter().flat_map(|step| step.normalizers()).collect();
-        Self((!normalizers.is_empty()).then(|| Sequence::new(normalizers).into()))
+        Self(steps.iter().flat_map(|step| step.normalizers()).collect())
     }
 
     /// Returns the normalised `text`.
     #[must_use]
     pub fn apply(&self, text: &str) -> String {
-        normalize(self.0.as_ref(), text).into_owned()
+        normalize(&self.0, text).into_owned()
+    }
+
+    /// Returns the normalizer of a tokenizer: the steps, and then a space before the text if `prefix_space`. Returns
+    /// `None` if it would change nothing.
+    pub(super) fn of_tokenizer(mut self, prefix_space: bool) -> Option<NormalizerWrapper> {
+        if prefix_space {
+            self.0.push(Prepend::new(" ".to_owned()).into());
+        }
+        (!self.0.is_empty()).then(|| Sequence::new(self.0).into())
     }
 }
 
@@ -70,30 +79,60 @@ impl Tokenizer {
     /// come from text that [`Normalizer::apply`] has normalised in the same way.
     #[must_use]
     pub fn with_normalizer(mut self, normalizer: Normalizer) -> Self {
-        let set = self.inner.with_normalizer(normalizer.0).map(|_| ());
+        let normalizer = normalizer.of_tokenizer(self.prefix_space);
+        let set = self.inner.with_normalizer(normalizer).map(|_| ());
         set.expect("its special tokens are not normalised");
         self
     }
 
-    /// Returns whether the tokenizer normalises text.
+    /// Returns whether the tokenizer normalises text. The space before the text is no normalisation.
     #[must_use]
     pub fn has_normalizer(&self) -> bool {
-        self.inner.get_normalizer().is_some()
+        !self.steps().is_empty()
     }
 
-    /// Returns `text` as the tokenizer's normalizer writes it, which is the text that is cut into tokens; without a
-    /// normalizer, `text` itself.
+    /// Returns `text` as the tokenizer's steps of normalisation write it; without a step, `text` itself.
     #[must_use]
     pub fn normalize<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        normalize(self.inner.get_normalizer(), text)
+        normalize(self.steps(), text)
+    }
+
+    /// Returns the text that is cut into words: the normalised `text`, with a space before it if the tokenizer puts one
+    /// there.
+    pub(super) fn spaced<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let text = self.normalize(text);
+        if self.prefix_space && !text.is_empty() {
+            format!(" {text}").into()
+        } else {
+            text
+        }
+    }
+
+    fn steps(&self) -> &[NormalizerWrapper] {
+        steps(self.inner.get_normalizer()).0
     }
 }
 
-fn normalize<'a>(normalizer: Option<&NormalizerWrapper>, text: &'a str) -> Cow<'a, str> {
-    let Some(normalizer) = normalizer else {
-        return text.into();
+/// Returns the steps of a tokenizer's normalizer, and whether it puts a space before the text as its last step.
+pub(super) fn steps(normalizer: Option<&NormalizerWrapper>) -> (&[NormalizerWrapper], bool) {
+    let all = match normalizer {
+        Some(NormalizerWrapper::Sequence(sequence)) => sequence.as_ref(),
+        Some(single) => slice::from_ref(single),
+        None => &[],
     };
+    match all.split_last() {
+        Some((NormalizerWrapper::Prepend(last), steps)) if last.prepend == " " => (steps, true),
+        _ => (all, false),
+    }
+}
+
+fn normalize<'a>(steps: &[NormalizerWrapper], text: &'a str) -> Cow<'a, str> {
+    if steps.is_empty() {
+        return text.into();
+    }
     let mut text = NormalizedString::from(text);
-    normalizer.normalize(&mut text).expect(TOTAL);
+    for step in steps {
+        step.normalize(&mut text).expect(TOTAL);
+    }
     text.get().to_owned().into()
 }
