@@ -246,7 +246,12 @@ fn a_beam_of_one_follows_the_most_probable_token() {
         let penalty = ((5.0 + tokens.len() as f32 + 1.0) / 6.0).powf(alpha);
         let expected = Translation {
             // Bytes of several tokens may spell the end of a line.
-            text: model_folder.tokenizer.decode(&tokens).replace(LINE_ENDS, " "),
+            text: model_folder
+                .tokenizer
+                .decode(&tokens)
+                .replace(LINE_ENDS, " ")
+                .trim()
+                .to_owned(),
             score: log_probability / penalty,
             log_probability,
             ..Translation::default()
@@ -277,7 +282,8 @@ fn a_line_beyond_the_models_positions_is_refused() {
     let translator = translator(model_folder());
     let (model, options) = (translator.model(), translator.model().options());
     assert_eq!(model.max_source_tokens(), MAX_SOURCE_TOKENS);
-    let (longest, too_long) = ("~".repeat(MAX_SOURCE_TOKENS), "~".repeat(MAX_SOURCE_TOKENS + 1));
+    // The space before the text is a token, too.
+    let (longest, too_long) = ("~".repeat(MAX_SOURCE_TOKENS - 1), "~".repeat(MAX_SOURCE_TOKENS));
     assert!(model.fits(&longest));
     assert!(!model.fits(&too_long));
     assert_eq!(translator.translate_best(&[&longest], &options).unwrap().len(), 1);

@@ -5,7 +5,7 @@ use std::fs;
 use attend_infer::{Language, Languages, ModelFolder};
 
 use crate::common::{
-    LINE_ENDS, NOTHING, Workspace, argument, assert_error, assert_usage_error, cpu, model_folder,
+    LINE_ENDS, NOTHING, Workspace, assert_error, assert_usage_error, cpu, model_folder,
     model_folder_of_words, stdout,
 };
 
@@ -131,9 +131,6 @@ fn what_is_no_word_is_refused_as_one() {
         let mark = workspace.translate(&["--beam", "4", flag, "\u{301}a", "yes"], b"");
         assert_usage_error(&mark, "such as a combining mark");
     }
-    let input = workspace.write("input.txt", "yes\n");
-    let prefix = ["--input", argument(&input), "--prefix", "a\u{2028}b"];
-    assert_error(&workspace.translate(&prefix, b""), &["line 1", "one line"]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use aho_corasick::nfa::contiguous::NFA;
 
 use super::options::{SearchError, SearchOptions, Unknown};
 use super::row::Row;
-use super::surface::SurfaceForms;
+use super::surface::{SurfaceForms, begins_with_character};
 use super::words::{BOUNDARY, LastCharacter, compared, patterns};
 
 /// Words or phrases that no translation has, however its tokens spell them.
@@ -159,9 +159,7 @@ impl BannedWords {
                 state = self.read_character(state, character);
             }
             left -= chunk.valid().len() + chunk.invalid().len();
-            let may_go_on =
-                |bytes| std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none());
-            if left == 0 && may_go_on(chunk.invalid()) {
+            if left == 0 && begins_with_character(chunk.invalid()) {
                 return (state, chunk.invalid().to_vec());
             }
             if !chunk.invalid().is_empty() {

@@ -34,8 +34,8 @@ impl Search<'_> {
     /// - Within the prefix only the next token of the prefix follows.
     /// - At the maximum length only `</s>` follows.
     /// - Elsewhere these tokens are forbidden: the special tokens; `<unk>` unless it is kept or copied; `</s>` before
-    ///   the minimum length and before all required words are there; tokens that would repeat an n-gram; and tokens
-    ///   that would complete a banned word. If no token is left, `</s>` follows, even if the translation is then
+    ///   the minimum length and before all required words are there; tokens that would repeat an n-gram; with required
+    ///   words, tokens that would leave a character incomplete; and tokens that would complete a banned word. If no token is left, `</s>` follows, even if the translation is then
     ///   shorter than the minimum length or lacks a required word.
     ///
     /// The other tokens keep the log-probabilities of the decoder, which the repetition penalty may have changed.
@@ -63,6 +63,7 @@ impl Search<'_> {
         if options.no_repeat_ngram > 0 {
             forbid_repeated_ngrams(options.no_repeat_ngram, tokens, row);
         }
+        request.required.keep_characters_whole(tokens, row);
         if let Some(banned) = self.banned {
             banned.forbid(tokens, special.eos, row);
         }

@@ -10,7 +10,8 @@
 use std::sync::Arc;
 
 use super::options::{SearchError, SearchOptions, Stopping};
-use super::surface::SurfaceForms;
+use super::row::Row;
+use super::surface::{SurfaceForms, begins_with_character};
 use super::words::{patterns, with_boundaries};
 
 /// Words or phrases that all translations of a sentence have.
@@ -24,8 +25,7 @@ pub struct RequiredWords(Option<Arc<Words>>);
 
 #[derive(Debug)]
 struct Words {
-    /// The spellings of each word, each a sequence of tokens. The first spelling is the one within a sentence, after
-    /// other words.
+    /// The spellings of each word, each a sequence of tokens. The first spelling is the one after a space.
     spellings: Vec<Vec<Vec<u32>>>,
     /// The patterns of each word in the bytes of a text with boundaries.
     patterns: Vec<Vec<Vec<u8>>>,
@@ -43,9 +43,8 @@ pub(super) struct Progress {
 }
 
 impl RequiredWords {
-    /// Requires words, each given by its spellings. The first spelling of a word is the one within a sentence, after
-    /// other words. Further spellings may be those at the start of a sentence. Spellings without a token require
-    /// nothing.
+    /// Requires words, each given by its spellings. The first spelling of a word is the one after a space. Further
+    /// spellings may be those directly after other characters. Spellings without a token require nothing.
     #[must_use]
     pub fn new(mut spellings: Vec<Vec<Vec<u32>>>, surfaces: Arc<SurfaceForms>) -> Self {
         spellings
@@ -92,6 +91,23 @@ impl RequiredWords {
         words.patterns.iter().all(|word| has(&text, word))
     }
 
+    /// Forbids, in the row of a hypothesis that ends within a character, the tokens that do not go on with the
+    /// character. The search may have begun the character, as a part of a word, against the model's odds.
+    pub(super) fn keep_characters_whole(&self, tokens: &[u32], row: &mut Row<'_>) {
+        let Some(words) = &self.0 else { return };
+        let part = words.surfaces.incomplete_character(tokens);
+        if part.is_empty() {
+            return;
+        }
+        for (token, form) in words.surfaces.iter() {
+            let text = [&part, form].concat();
+            let goes_on = text.len() > part.len() && begins_with_character(&text);
+            if !goes_on {
+                row.forbid(token);
+            }
+        }
+    }
+
     /// Returns the part of the words that a hypothesis of these tokens has.
     pub(super) fn progress(&self, tokens: &[u32]) -> Progress {
         self.0
@@ -119,9 +135,7 @@ impl Words {
                 progress.tokens += word[0].len();
                 continue;
             }
-            // The spelling within a sentence may begin with a space, which no sentence does.
-            let skipped = usize::from(tokens.is_empty() && word.len() > 1);
-            for spelling in &word[skipped..] {
+            for spelling in word {
                 let Some(begun) = self.begun(tokens, spelling) else {
                     continue;
                 };
@@ -200,7 +214,36 @@ pub(super) fn allocate(candidates: &[usize], beam_size: usize) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::row::RowLogits;
     use super::*;
+
+    #[test]
+    fn a_character_that_was_begun_is_completed() {
+        let bytes = |bytes: &[u8]| bytes.to_vec();
+        let forms = [b"".as_slice(), b"a", b"\xe2", b"\x82", b"\x82\xac!", b"\xac"].map(bytes);
+        let words = RequiredWords::new(
+            vec![vec![vec![2, 3, 5]]],
+            Arc::new(SurfaceForms::new(forms.into())),
+        );
+        let follow = |tokens: &[u32]| {
+            let logits = &mut [1.0; 6];
+            let mut row = Row {
+                logits: RowLogits::All(logits),
+                total: 0.0,
+                attention: &[],
+            };
+            words.keep_characters_whole(tokens, &mut row);
+            let possible = row.possible().into_iter().map(|(token, _)| token);
+            possible.collect::<Vec<u32>>()
+        };
+        // The euro sign is E2 82 AC; E2 82 82 and E2 AC 82 are characters, too.
+        assert_eq!(follow(&[]), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(follow(&[1, 2]), [3, 4, 5]);
+        assert_eq!(follow(&[1, 2, 3]), [3, 4, 5]);
+        assert_eq!(follow(&[2, 3, 5]), [0, 1, 2, 3, 4, 5]);
+        // What is broken already cannot be mended.
+        assert_eq!(follow(&[2, 1]), [0, 1, 2, 3, 4, 5]);
+    }
 
     #[test]
     fn a_beam_is_divided_among_banks() {

@@ -42,6 +42,15 @@ impl SurfaceForms {
         forms.copied().collect()
     }
 
+    /// Returns the bytes at the end of the text that begin a character but do not complete it.
+    pub(super) fn incomplete_character(&self, tokens: &[u32]) -> Vec<u8> {
+        let text = self.text(tokens);
+        let last = text.utf8_chunks().last().map(|chunk| chunk.invalid());
+        last.filter(|bytes| begins_with_character(bytes))
+            .unwrap_or_default()
+            .to_vec()
+    }
+
     /// Returns whether a boundary of words lies before the token at `index`. An `index` equal to the number of tokens
     /// is the end of the text.
     pub(super) fn is_boundary(&self, tokens: &[u32], index: usize) -> bool {
@@ -53,4 +62,12 @@ impl SurfaceForms {
         let first = String::from_utf8_lossy(&after).chars().next();
         first.is_none_or(|first| last.has_boundary_before(first))
     }
+}
+
+/// Returns whether bytes begin with a character of UTF-8, or with a part of one to which more bytes can be added.
+pub(super) fn begins_with_character(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).map_or_else(
+        |error| error.valid_up_to() > 0 || error.error_len().is_none(),
+        |text| !text.is_empty(),
+    )
 }

@@ -1,6 +1,7 @@
 //! Encoding of lines into tokens. Each line and its options are checked here for the model.
 
-use attend_data::{is_blank, readable, single_line, visible};
+use attend_data::{Tokenizer, is_blank, readable};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::error::InferError;
 use crate::model::Model;
@@ -97,8 +98,7 @@ impl<'a> EncodedLine<'a> {
 ///
 /// # Errors
 ///
-/// Returns [`InferError::Refused`] if the prefix or a required word has an unknown token, the end of a line or a
-/// banned word, and [`InferError::RequestTooLong`] if the prefix and the required words have more tokens than a
+/// Returns [`InferError::Refused`] if the prefix or a required word has an unknown token or a banned word, and [`InferError::RequestTooLong`] if the prefix and the required words have more tokens than a
 /// translation may have.
 fn request(
     model: &Model,
@@ -112,19 +112,15 @@ fn request(
         required,
         ..
     } = line.options;
-    let prefix_text = prefix_text.trim_end();
-    let words = required.iter().map(|word| word.trim());
-    let words: Vec<&str> = words.filter(|word| !is_blank(word)).collect();
+    let prefix_text = readable(prefix_text);
+    let prefix_text = prefix_text.trim();
+    let words = required.iter().filter(|word| !is_blank(word));
+    let words: Vec<String> = words.map(|word| spaced_once(&readable(word))).collect();
     let refused = |text: &str, reason| InferError::Refused {
         line: line.number + 1,
         text: text.to_owned(),
         reason,
     };
-    let mut texts = words.iter().copied().chain([prefix_text]);
-    if let Some(text) = texts.find(|text| single_line(text) != *text) {
-        return Err(refused(text, "a translation is one line"));
-    }
-
     let limit = model.max_target_tokens();
     let limit = search.max_length.unwrap_or(limit).min(limit);
     let too_long = |tokens| InferError::RequestTooLong {
@@ -133,26 +129,17 @@ fn request(
         limit,
     };
     // Encoding a long text takes a hundred times its memory.
-    let texts = words.iter().copied().chain([prefix_text]);
+    let texts = words.iter().map(String::as_str).chain([prefix_text]);
     let at_least = texts.map(|text| model.tokenizer.min_tokens(text)).sum();
     if at_least > limit {
         return Err(too_long(at_least));
     }
 
-    let prefix = model.tokenizer.encode(visible(prefix_text).trim_end());
-    // A normalizer may remove a space at the start of a text, but not the space behind a period.
-    let period = model.tokenizer.encode(".").len();
-    let spellings = |word: &&str| {
-        let word = readable(word).split_whitespace().collect::<Vec<_>>().join(" ");
-        let within_a_sentence = model.tokenizer.encode(&format!(". {word}"));
-        let within_a_sentence = within_a_sentence.into_iter().skip(period).collect();
-        let mut spellings = vec![within_a_sentence, model.tokenizer.encode(&word)];
-        spellings.dedup();
-        spellings
-    };
-    let required: Vec<Vec<Vec<u32>>> = words.iter().map(spellings).collect();
-    let spelt = words.into_iter().zip(&required);
-    let spelt = spelt.map(|(word, spellings)| (word, &spellings[0]));
+    let prefix = model.tokenizer.encode(prefix_text);
+    let required = words.iter().map(|word| spellings(&model.tokenizer, word));
+    let required: Vec<Vec<Vec<u32>>> = required.collect();
+    let spelt = words.iter().zip(&required);
+    let spelt = spelt.map(|(word, spellings)| (word.as_str(), &spellings[0]));
     for (text, tokens) in spelt.chain([(prefix_text, &prefix)]) {
         if tokens.iter().any(|&token| Some(token) == model.special.unk) {
             return Err(refused(text, "the vocabulary has no such word"));
@@ -177,4 +164,31 @@ fn request(
         required,
         ..Request::default()
     })
+}
+
+/// Returns `text` with one space in place of each run of white space, and none at its start and end.
+fn spaced_once(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Returns the tokens that spell a word within a sentence: those after a space, and then, if they differ, those directly
+/// after other characters. Of the word's forms NFC and NFD and the form as it is, the spelling is taken that has no
+/// `<unk>` and the fewest tokens, since it is in the form of the model's training text.
+fn spellings(tokenizer: &Tokenizer, word: &str) -> Vec<Vec<u32>> {
+    let forms = [
+        word.nfc().collect(),
+        word.to_owned(),
+        word.nfd().collect::<String>(),
+    ];
+    let spelling = |after_space| {
+        let spellings = forms
+            .iter()
+            .map(|form| tokenizer.encode_within(form, after_space));
+        let unknown = |tokens: &[u32]| tokens.iter().any(|&token| Some(token) == tokenizer.unk_id());
+        let best = spellings.min_by_key(|tokens| (unknown(tokens), tokens.len()));
+        best.expect("there are three forms")
+    };
+    let mut spellings = vec![spelling(true), spelling(false)];
+    spellings.dedup();
+    spellings
 }

@@ -184,7 +184,9 @@ impl Translator {
     fn translation(&self, hypothesis: Hypothesis) -> Translation {
         Translation {
             // No token ends a line, but the bytes of several may spell a character that does.
-            text: single_line(&self.model.tokenizer.decode(&hypothesis.tokens)).into_owned(),
+            text: single_line(&self.model.tokenizer.decode(&hypothesis.tokens))
+                .trim()
+                .to_owned(),
             score: hypothesis.score,
             log_probability: hypothesis.log_probability,
             tokens: hypothesis.tokens,
@@ -229,17 +231,19 @@ fn rows_per_sentence(search: &SearchOptions) -> usize {
 
 /// Returns the bytes of `text` that each token stands for, given the bytes of each token. The text has a character for
 /// each of theirs, but perhaps another one: a space in place of a line end, U+FFFD in place of bytes that are not
-/// UTF-8, and no space at its end.
+/// UTF-8, and no white space at its start and end.
 fn ranges(text: &str, surfaces: &[Vec<u8>]) -> Vec<Range<usize>> {
     let bytes = surfaces.concat();
-    let lengths = bytes.utf8_chunks().flat_map(|chunk| {
+    let decoded = String::from_utf8_lossy(&bytes);
+    let space = decoded.len() - decoded.trim_start().len();
+    let lengths = bytes[space..].utf8_chunks().flat_map(|chunk| {
         let valid = chunk.valid().chars().map(char::len_utf8);
         valid.chain([chunk.invalid().len()])
     });
     // The place in the text of the character that each byte is a part of.
     let characters = text.char_indices().zip(lengths.filter(|&length| length > 0));
     let places = characters.flat_map(|((place, _), length)| repeat_n(place, length));
-    let places: Vec<usize> = places.collect();
+    let places: Vec<usize> = repeat_n(0, space).chain(places).collect();
     let mut end = 0;
     let range = |surface: &Vec<u8>| {
         let start = end;
@@ -283,6 +287,9 @@ mod tests {
         let text = "a \u{e9} \u{fffd}b";
         let found = ranges(text, &surfaces.map(<[u8]>::to_vec));
         assert_eq!(found, [0..1, 1..1, 1..2, 2..8, 8..9, 9..9]);
+
+        let surfaces = [b"\xe2\x80\xa8 ".as_slice(), b" ", b" a\xcc", b"\x81 ", b" "].map(<[u8]>::to_vec);
+        assert_eq!(ranges("a\u{301}", &surfaces), [0..0, 0..0, 0..1, 1..3, 3..3]);
 
         let tokenizer = Tokenizer::train_whitespace(["ho@@ use big"].into_iter(), None).unwrap();
         let tokens = tokenizer.encode("ho@@ use big");
