@@ -47,6 +47,7 @@ mod corpora;
 #[cfg(feature = "download")]
 pub mod download;
 mod error;
+mod expected;
 mod file;
 mod line;
 mod sentence_pair;
@@ -59,6 +60,7 @@ pub use corpora::{
     PreparationReport, Progress, References, is_compressed, read_lines,
 };
 pub use error::DataError;
+pub use expected::in_words;
 pub use file::{OutputFile, located, read_text, sync_folder, write_file};
 pub use line::{is_blank, is_visible, readable, single_line, visible};
 pub use sentence_pair::SentencePair;

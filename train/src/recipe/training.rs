@@ -72,9 +72,9 @@ pub struct TrainingSettings {
     /// Default `bleu`.
     #[serde(default)]
     pub metric: Metric,
-    /// The run ends after this many validations in a row without a new best score. A validation that ties with the best
-    /// score does not count if its loss is the lowest since that score was reached. If `patience` is left out, only the
-    /// other limits end the run.
+    /// The run ends after this many validations in a row whose weights were not the best so far. Weights are the best if
+    /// their score is better than all before, or ties with the best score and their loss is lower; a tie counts neither
+    /// as an improvement nor for the patience. If `patience` is left out, only the other limits end the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patience: Option<usize>,
     /// Number of checkpoints whose weights are averaged: the last ones at multiples of `checkpoint_every`. The average
