@@ -102,7 +102,11 @@ fn a_language_has_a_code() {
         ("iw", "he"),
         ("qtx", "qtx"),
     ] {
-        assert_eq!(written.parse::<Language>().unwrap().to_string(), code, "{written}");
+        assert_eq!(
+            written.parse::<Language>().unwrap().to_string(),
+            code,
+            "{written}"
+        );
     }
     for code in [
         "", "english", "x", "xx", "e n", "de-", "de--at", "de-ä", "d2", "q\u{e4}", "qzz", "C", "_DE", "xyz",

@@ -1,6 +1,6 @@
 //! `[data]`: the text of a run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use attend_data::{Cleaning, Normalization, ParallelText, TokenizerKind};
 use attend_infer::metric::BleuTokenizer;
@@ -218,6 +218,10 @@ impl DataSettings {
                 _ if files.paths().any(|path| path.to_str().is_none()) => {
                     ("", "has a path that is not UTF-8")
                 }
+                _ if files.paths().any(|path| path == Path::new("-")) => (
+                    "",
+                    "names standard input, which can be read only once, but a run reads its text several times",
+                ),
                 Some(_) if name != "data.train" => {
                     (".weight", "has a weight, which only training corpora have")
                 }
