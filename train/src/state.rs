@@ -19,8 +19,8 @@ pub(crate) struct TrainingState {
     pub(crate) seconds: f64,
     /// Update of the last validation.
     pub(crate) validated: usize,
-    /// Number of validations in a row whose weights were not the best so far. A validation that ties with the best score
-    /// and has a lower loss does not count.
+    /// Number of validations in a row without a new best score. A validation that ties with the best score and has a
+    /// lower loss does not count.
     pub(crate) validations_since_best: usize,
     /// The metric of the scores in `best` and `averaged`; `None` in checkpoints of versions that did not store it,
     /// which compared scores by the metric of the recipe.
