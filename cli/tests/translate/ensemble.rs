@@ -127,7 +127,7 @@ fn a_model_with_too_few_positions_is_refused() {
     let mut long = model_folder();
     long.generation.min_length = 70;
     let error = model(long).join(second()).unwrap_err();
-    let expected = "--min-length is 70, but the model's translations have at most 39 tokens";
+    let expected = "`min_length` is 70, but the model's translations have at most 39 tokens";
     assert!(error.to_string().contains(expected), "{error}");
 }
 

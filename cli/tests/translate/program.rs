@@ -322,15 +322,15 @@ fn settings_that_describe_no_search_are_refused() {
         (&["--prefix", "a", "--prefix-file", "b"], "--prefix"),
         (&["--ban", " "], "--ban"),
         (&["--require", ""], "--require"),
-        (&["--require", "a", "--sample"], "cannot go with `sampling`"),
+        (&["--require", "a", "--sample"], "cannot go with --sample"),
         (&["--require", "a", "--beam", "1"], "cannot go with a --beam of 1"),
         (
             &["--require", "a", "--beam", "2", "--stopping", "ctranslate2"],
-            "cannot go with `stopping`",
+            "cannot go with --stopping",
         ),
         (
             &["--require", "a", "--beam", "2", "--no-repeat-ngram", "2"],
-            "cannot go with `no_repeat_ngram`",
+            "cannot go with --no-repeat-ngram",
         ),
         (&["--require", "a", "--beam", "0"], "--beam is 0"),
         (&["--ban", "a", "--unknown", "copy"], "--unknown is copy"),
