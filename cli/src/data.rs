@@ -11,6 +11,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use crate::error::CliError;
+use crate::flags::output_folder;
 use crate::output::print;
 
 /// What `attend data` does besides fetching a corpus.
@@ -21,7 +22,12 @@ pub(crate) enum Action {
     /// Write the embedded corpus as training, validation and test text, one sentence a line.
     Phrasebook {
         /// The folder to write to, which is created if it is missing.
-        #[arg(long, value_name = "FOLDER", default_value = "corpora/phrasebook")]
+        #[arg(
+            long,
+            value_name = "FOLDER",
+            default_value = "corpora/phrasebook",
+            value_parser = output_folder()
+        )]
         output: PathBuf,
     },
 }
@@ -30,7 +36,7 @@ pub(crate) enum Action {
 #[derive(Args)]
 pub(crate) struct Fetch {
     /// The folder to download to, which is created if it is missing. [default: corpora/ and the corpus's name]
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", value_parser = output_folder())]
     output: Option<PathBuf>,
     /// A folder or an http(s) address to fetch from, in place of the public servers. It must hold each file under the
     /// path that follows the host in the file's public address.

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use attend_data::DataError;
 use attend_data::download::DownloadError;
+use attend_data::{DataError, named};
 use attend_device::DeviceError;
 use attend_infer::InferError;
 use attend_infer::metric::MetricError;
@@ -49,7 +49,7 @@ pub enum CliError {
         devices: usize,
     },
     /// A file of prefixes has another number of lines than the input.
-    #[error("{} has {prefixes} lines, but the input has {input}", path.display())]
+    #[error("{} has {prefixes} lines, but the input has {input}", named(path))]
     Prefixes {
         /// The file.
         path: PathBuf,
@@ -57,6 +57,22 @@ pub enum CliError {
         prefixes: usize,
         /// Whether the input has `more` or `fewer` lines.
         input: &'static str,
+    },
+    /// All sentences of a test set are too long for the model.
+    #[error(
+        "{}, line {line}: the sentence has at least {tokens} tokens, but the model takes at most {limit}, and the \
+         others are too long as well",
+        named(path)
+    )]
+    TooLong {
+        /// The file of the sources.
+        path: PathBuf,
+        /// The line of the first sentence, counted from 1.
+        line: usize,
+        /// The number of tokens of that sentence, or a smaller number if counting all tokens would take long.
+        tokens: usize,
+        /// The maximum number of tokens in a sentence, `</s>` not counted.
+        limit: usize,
     },
     /// A recipe cannot hold a path.
     #[error("the path {} is not UTF-8, so no recipe can hold it", path.display())]

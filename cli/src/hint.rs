@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use attend_data::download::DownloadError;
-use attend_data::{DataError, is_compressed};
+use attend_data::{DataError, STANDARD_INPUT, is_compressed};
 use attend_device::DeviceError;
 use attend_infer::InferError;
 use attend_infer::metric::MetricError;
@@ -14,7 +14,6 @@ use shlex::Quoter;
 
 use crate::command;
 use crate::error::CliError;
-use crate::flags::STANDARD_INPUT;
 
 /// An error that may come with a hint.
 pub trait Hint {
@@ -45,6 +44,10 @@ impl Hint for DataError {
             Self::LongLine { .. } => "check that the file is text, and break it into lines",
             Self::Columns { .. } => "write one pair a line: source sentence, tab, target sentence",
             Self::Segment { .. } => "write each segment on a line of its own",
+            Self::TestSet { .. } => {
+                "name the file by --input, which reads its sources, or have lines of markup translated by --format"
+            }
+            Self::RepeatedText { .. } => "give each translator and each system a name of its own",
             Self::Xml { .. } => "fetch the file again, or write its sentences into a text file, one a line",
             Self::NoSegments { element: "src", .. } => {
                 "name a file with the sources, such as the .src.xml of the same test set"
@@ -241,13 +244,13 @@ impl Hint for TrainError {
             }
             Self::NoModel => "lower training.learning_rate or lengthen training.warmup, then train anew",
             Self::Precision { .. } => "take another training.dtype, or other devices",
+            Self::NothingToScore { left_out, .. } if left_out.too_long == 0 => {
+                "check that the files in [data] have text on both sides"
+            }
             Self::NothingToScore { .. } => {
                 "raise model.max_length, or name files with shorter lines in [data]"
             }
-            Self::NothingToTrain { .. } => {
-                "data.max_length says which pairs are too long, data.max_ratio which have uneven lengths, and \
-                 data.clean which the other filters drop, except that pairs with an empty side are always dropped"
-            }
+            Self::NothingToTrain { dropped, .. } => return Some(filters_hint(dropped)),
         };
         Some(hint.to_owned())
     }
@@ -266,10 +269,44 @@ impl Hint for CliError {
             Self::IdleDevices { .. } => "take a worker for each device, or leave out --workers",
             Self::Prefixes { .. } => "give a line for each line of the input; it may be empty",
             Self::NotUtf8 { .. } => "rename it",
+            Self::TooLong { .. } => "split the sentences, or take a model with more positions",
             Self::Signals(_) => "check the limits of this system",
         };
         Some(hint.to_owned())
     }
+}
+
+/// Returns which settings of a recipe decide what the filters drop that have dropped pairs. `dropped` has their names in
+/// the table of the preparation.
+fn filters_hint(dropped: &[(&str, usize)]) -> String {
+    let settings = dropped.iter().filter_map(|(filter, _)| match *filter {
+        "empty" => Some("pairs with an empty side are always dropped"),
+        "source equals target" => Some("data.clean.copies says whether a target may equal its source"),
+        "wrong script" => {
+            Some("data.clean.source_scripts and data.clean.target_scripts say which scripts are right")
+        }
+        "duplicate in corpus" => Some("data.clean.duplicates says whether a pair may occur again"),
+        "repeated side" => Some("data.clean.max_repeats says how often a sentence may occur"),
+        "too long" => Some("data.max_length and model.max_length say which pairs are too long"),
+        "uneven lengths" => Some("data.max_ratio says which pairs have uneven lengths"),
+        _ => None,
+    });
+    settings.collect::<Vec<_>>().join("; ")
+}
+
+/// Returns a message of a library with the flags of a subcommand in place of the options that it names in backquotes:
+/// `--top-p` for `sampling.top_p`. An option of a library and the field of its flag have the same name in the code.
+pub(crate) fn with_flags(message: &str, subcommand: &clap::Command) -> String {
+    let mut message = message.to_owned();
+    for argument in subcommand.get_arguments() {
+        if let Some(flag) = argument.get_long() {
+            let option = argument.get_id();
+            for option in [format!("`{option}`"), format!("`sampling.{option}`")] {
+                message = message.replace(&option, &format!("--{flag}"));
+            }
+        }
+    }
+    message
 }
 
 fn read_hint(path: &Path, error: &io::Error) -> Option<String> {

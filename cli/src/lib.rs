@@ -101,16 +101,20 @@ fn command_line() -> clap::Command {
 /// which the Justfile sets to `just` and the backends that it builds. Commands that the program tells the user to type
 /// begin with it.
 fn command() -> String {
-    std::env::var("ATTEND_COMMAND").unwrap_or_else(|_| "attend".to_owned())
+    let command = std::env::var("ATTEND_COMMAND").ok();
+    let command = command.filter(|command| !command.is_empty());
+    command.unwrap_or_else(|| "attend".to_owned())
 }
 
 /// Ends the process as clap does after a wrong command line: prints a message and the usage of the subcommand, and
-/// exits with status 2.
+/// exits with status 2. Options that the message names as the libraries do are [named by their
+/// flags](hint::with_flags).
 fn usage_error(subcommand: &str, kind: ErrorKind, message: &str) -> ! {
     let mut attend = Attend::command();
     attend.build();
     let subcommand = attend
         .find_subcommand_mut(subcommand)
         .expect("a subcommand of attend");
+    let message = hint::with_flags(message, subcommand);
     subcommand.error(kind, message).exit()
 }

@@ -10,7 +10,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::error::CliError;
-use crate::flags::{ComputeOptions, input_file};
+use crate::flags::{ComputeOptions, check_standard_input, input_file};
 use crate::output::print_while_read;
 
 /// The most pairs that are scored together, enough for batches of sentences of similar lengths.
@@ -25,7 +25,7 @@ pub(crate) struct Options {
     /// compressed is decompressed.
     #[arg(value_parser = input_file())]
     source: PathBuf,
-    /// Their translations, in the same format.
+    /// Their translations, in the same format. Only one of the two files can be standard input.
     #[arg(value_parser = input_file())]
     target: PathBuf,
     /// Print a JSON object a line: the pair, its log-probability and score, and each token's log-probability.
@@ -49,6 +49,7 @@ struct ScoredPair<'a> {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), CliError> {
+    check_standard_input("score", [&options.source, &options.target]);
     let text = ParallelText::Files {
         source: options.source.clone(),
         target: options.target.clone(),

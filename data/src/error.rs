@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::file::located;
+use crate::file::{located, named};
 
 /// An error of this crate. The message is one sentence that names the file, and the line where there is one.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +40,7 @@ pub enum DataError {
         reason: String,
     },
     /// A file is not a tokenizer that this crate can use.
-    #[error("{} is not a usable tokenizer: {reason}", path.display())]
+    #[error("{} is not a usable tokenizer: {reason}", named(path))]
     InvalidTokenizer {
         /// The file.
         path: PathBuf,
@@ -48,7 +48,7 @@ pub enum DataError {
         reason: String,
     },
     /// A file is text in another encoding than UTF-8.
-    #[error("{} is text in {encoding}, not in UTF-8", path.display())]
+    #[error("{} is text in {encoding}, not in UTF-8", named(path))]
     Encoding {
         /// The file.
         path: PathBuf,
@@ -57,7 +57,7 @@ pub enum DataError {
         encoding: &'static str,
     },
     /// A file is an archive, which may hold several files.
-    #[error("{} is a {format} archive, not text", path.display())]
+    #[error("{} is a {format} archive, not text", named(path))]
     Archive {
         /// The file.
         path: PathBuf,
@@ -66,7 +66,10 @@ pub enum DataError {
     },
     /// A file that must be read several times is a pipe, a device or a socket.
     #[cfg(feature = "corpora")]
-    #[error("{} is a {kind}, which can be read only once, but it has to be read several times", path.display())]
+    #[error(
+        "{} is a {kind}, which can be read only once, but it has to be read several times",
+        named(path)
+    )]
     ReadOnce {
         /// The file.
         path: PathBuf,
@@ -74,7 +77,7 @@ pub enum DataError {
         kind: &'static str,
     },
     /// A line of text is not UTF-8.
-    #[error("{}, line {line}: the text is not valid UTF-8", path.display())]
+    #[error("{}, line {line}: the text is not valid UTF-8", named(path))]
     InvalidUtf8 {
         /// The text file.
         path: PathBuf,
@@ -83,7 +86,7 @@ pub enum DataError {
     },
     /// A line is longer than [`Lines`](crate::Lines) accepts.
     #[cfg(feature = "corpora")]
-    #[error("{}, line {line} has more than {mebibytes} MiB", path.display())]
+    #[error("{}, line {line} has more than {mebibytes} MiB", named(path))]
     LongLine {
         /// The text file.
         path: PathBuf,
@@ -94,7 +97,10 @@ pub enum DataError {
     },
     /// A line of a two-column file does not have two columns.
     #[cfg(feature = "corpora")]
-    #[error("{}, line {line}: expected two columns separated by one tab, found {columns}", path.display())]
+    #[error(
+        "{}, line {line}: expected two columns separated by one tab, found {columns}",
+        named(path)
+    )]
     Columns {
         /// The two-column file.
         path: PathBuf,
@@ -105,16 +111,44 @@ pub enum DataError {
     },
     /// A line of an `.sgm` file is not one whole segment.
     #[cfg(feature = "corpora")]
-    #[error("{}, line {line}: expected one whole segment, <seg id=\"…\">…</seg>", path.display())]
+    #[error(
+        "{}, line {line}: expected one whole segment, <seg id=\"…\">…</seg>",
+        named(path)
+    )]
     Segment {
         /// The `.sgm` file.
         path: PathBuf,
         /// The number of the line, counted from one.
         line: usize,
     },
+    /// A test set stands where lines of text are read.
+    #[cfg(feature = "corpora")]
+    #[error("{} is a test set in WMT's format {format}, not lines of text", named(path))]
+    TestSet {
+        /// The file.
+        path: PathBuf,
+        /// The format: `SGML` or `XML`.
+        format: &'static str,
+    },
+    /// A document of a test set in XML has two texts by the same translator or system.
+    #[cfg(feature = "corpora")]
+    #[error(
+        "{}, line {line}: {document} has a second {text}, but a document has only one",
+        named(path)
+    )]
+    RepeatedText {
+        /// The `.xml` file.
+        path: PathBuf,
+        /// The line of the second text, counted from one.
+        line: usize,
+        /// The id of the document.
+        document: String,
+        /// The beginning of the tag, such as `<ref translator="A">`.
+        text: String,
+    },
     /// An `.xml` file is not well formed, or cut short.
     #[cfg(feature = "corpora")]
-    #[error("{}, line {line} is not well-formed XML: {reason}", path.display())]
+    #[error("{}, line {line} is not well-formed XML: {reason}", named(path))]
     Xml {
         /// The `.xml` file.
         path: PathBuf,
@@ -125,7 +159,7 @@ pub enum DataError {
     },
     /// An `.xml` file lacks a side of its test set.
     #[cfg(feature = "corpora")]
-    #[error("{} has no <seg> in a <{element}> of a <doc>", path.display())]
+    #[error("{} has no <seg> in a <{element}> of a <doc>", named(path))]
     NoSegments {
         /// The `.xml` file.
         path: PathBuf,
@@ -136,8 +170,8 @@ pub enum DataError {
     #[cfg(feature = "corpora")]
     #[error(
         "{}, line {source_line} is segment {source_id}, but {}, line {target_line} is segment {target_id}",
-        source_path.display(),
-        target_path.display()
+        named(source_path),
+        named(target_path)
     )]
     UnequalSegments {
         /// The file of source sentences.
@@ -158,8 +192,8 @@ pub enum DataError {
     #[error(
         "{} has {source_sentences} sentences but {} has {target_sentences}: sentence n of one must translate \
          sentence n of the other",
-        source_path.display(),
-        target_path.display()
+        named(source_path),
+        named(target_path)
     )]
     UnequalLengths {
         /// The file of source sentences.
@@ -173,14 +207,14 @@ pub enum DataError {
     },
     /// A parallel text has no sentence pair.
     #[cfg(feature = "corpora")]
-    #[error("{} is empty: a corpus needs at least one sentence pair", path.display())]
+    #[error("{} is empty: a corpus needs at least one sentence pair", named(path))]
     EmptyCorpus {
         /// The file, or the file of source sentences.
         path: PathBuf,
     },
     /// A file of a prepared corpus is damaged, missing or of another version of the format.
     #[cfg(feature = "corpora")]
-    #[error("the prepared corpus file {} cannot be used: {reason}", path.display())]
+    #[error("the prepared corpus file {} cannot be used: {reason}", named(path))]
     InvalidPrepared {
         /// The file.
         path: PathBuf,
@@ -215,7 +249,7 @@ fn of_error(path: &Path, error: &io::Error) -> String {
     if error.kind() == io::ErrorKind::NotFound || path.exists() {
         located(path)
     } else {
-        path.display().to_string()
+        named(path).to_string()
     }
 }
 

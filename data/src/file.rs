@@ -4,10 +4,10 @@ use std::env;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Display, Path, PathBuf};
 
 #[cfg(feature = "corpora")]
-use std::fs::FileType;
+use std::fs::{FileType, Metadata};
 #[cfg(any(feature = "corpora", feature = "download"))]
 use {
     sha2::{Digest, Sha256},
@@ -17,13 +17,26 @@ use {
 use crate::content::{check_text, without_mark};
 use crate::error::DataError;
 
-/// Returns a path for an error message: a relative path with the folder that it is relative to, as in `corpora/train.en
-/// (in /home/ada)`.
+/// The path of standard input.
+pub const STANDARD_INPUT: &str = "/dev/stdin";
+
+/// Returns the name of a file for an error message: its path, or `standard input` for [`STANDARD_INPUT`].
+#[must_use]
+pub fn named(path: &Path) -> Display<'_> {
+    if path == Path::new(STANDARD_INPUT) {
+        Path::new("standard input").display()
+    } else {
+        path.display()
+    }
+}
+
+/// Returns the [name](named) of a file for an error message, and for a relative path the folder that it is relative to,
+/// as in `corpora/train.en (in /home/ada)`.
 #[must_use]
 pub fn located(path: &Path) -> String {
     match env::current_dir() {
         Ok(folder) if path.is_relative() => format!("{} (in {})", path.display(), folder.display()),
-        _ => path.display().to_string(),
+        _ => named(path).to_string(),
     }
 }
 
@@ -56,11 +69,14 @@ pub(crate) fn part_path(path: &Path) -> PathBuf {
 /// Checks that a file, if it is there, can be read several times.
 ///
 /// # Errors
-/// Returns [`DataError::ReadOnce`] if it is a pipe, a device or a socket.
+/// Returns [`DataError::ReadOnce`] if it is a pipe, a socket, or a device other than the null device, which is always
+/// empty.
 #[cfg(feature = "corpora")]
 pub(crate) fn check_rereadable(path: &Path) -> Result<(), DataError> {
     let kind = match fs::metadata(path) {
-        Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => kind(metadata.file_type()),
+        Ok(metadata) if !metadata.is_file() && !metadata.is_dir() && !is_null(&metadata) => {
+            kind(metadata.file_type())
+        }
         // To open the file fails, or tells what is wrong with it.
         _ => return Ok(()),
     };
@@ -68,6 +84,21 @@ pub(crate) fn check_rereadable(path: &Path) -> Result<(), DataError> {
         path: path.to_owned(),
         kind,
     })
+}
+
+/// Returns whether a file is the null device.
+#[cfg(feature = "corpora")]
+fn is_null(file: &Metadata) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{FileTypeExt, MetadataExt};
+        let is_device = |file: &Metadata| file.file_type().is_char_device();
+        if let Ok(null) = fs::metadata("/dev/null") {
+            return is_device(&null) && is_device(file) && null.rdev() == file.rdev();
+        }
+    }
+    let _ = file;
+    false
 }
 
 /// Returns what a file is that is neither regular nor a folder.

@@ -47,6 +47,7 @@ mod corpora;
 #[cfg(feature = "download")]
 pub mod download;
 mod error;
+mod expected;
 mod file;
 mod line;
 mod sentence_pair;
@@ -56,10 +57,11 @@ pub use batch::{Batch, Example, Lengths, Padding, TokenMatrix};
 #[cfg(feature = "corpora")]
 pub use corpora::{
     BatchPlan, Batches, BpeDropout, Cleaning, Examples, Filter, Lines, Mixture, ParallelText, Position,
-    PreparationReport, Progress, References, is_compressed, read_lines,
+    PreparationReport, Progress, References, Sources, is_compressed, open_sources, read_lines,
 };
 pub use error::DataError;
-pub use file::{OutputFile, located, read_text, sync_folder, write_file};
+pub use expected::in_words;
+pub use file::{OutputFile, STANDARD_INPUT, located, named, read_text, sync_folder, write_file};
 pub use line::{is_blank, is_visible, readable, single_line, visible};
 pub use sentence_pair::SentencePair;
 pub use tokenizer::{Normalization, Normalizer, Tokenizer, TokenizerKind};

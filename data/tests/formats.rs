@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use attend_data::{
-    Cleaning, DataError, Lines, ParallelText, References, SentencePair, is_compressed, read_lines, read_text,
+    Cleaning, DataError, Lines, ParallelText, References, SentencePair, is_compressed, open_sources,
+    read_lines, read_text,
 };
 use bzip2::write::BzEncoder;
 use flate2::Compression;
@@ -193,13 +194,19 @@ fn what_can_be_read_only_once_is_no_corpus() {
     // One pipe cannot be both sides, even if each is read only once.
     let error = files(&fifo, &fifo).pairs().err().unwrap();
     assert!(matches!(error, DataError::ReadOnce { .. }), "{error}");
-    let device = ParallelText::Tsv("/dev/null".into())
+    let device = ParallelText::Tsv("/dev/zero".into())
         .check_rereadable()
         .unwrap_err();
     assert!(
-        device.to_string().starts_with("/dev/null is a device"),
+        device.to_string().starts_with("/dev/zero is a device"),
         "{device}"
     );
+    // The null device is empty however often it is read.
+    let null = ParallelText::Tsv("/dev/null".into());
+    let empty = ParallelText::sample(&[&null], &Cleaning::default(), 10)
+        .err()
+        .unwrap();
+    assert!(empty.to_string().starts_with("/dev/null is empty"), "{empty}");
     files(&path, &path).check_rereadable().unwrap();
     ParallelText::Tsv(folder.path().join("nowhere"))
         .check_rereadable()
@@ -335,7 +342,7 @@ fn xml_files_hold_the_sides_of_a_test_set() {
     let references = References::read(&[&xml]).unwrap();
     assert_eq!(references.texts(), [of_a, of_b]);
     for path in [&compressed, &xml] {
-        assert_eq!(references.sources(path).unwrap(), sources);
+        assert_eq!(references.sources(path).unwrap().texts, sources);
     }
     assert_eq!(
         references.translations(&xml).unwrap(),
@@ -345,7 +352,10 @@ fn xml_files_hold_the_sides_of_a_test_set() {
     // Beside files with a sentence a line, of which there may be several.
     let lines = file(&folder, "more.de", "eins\nzwei\ndrei\n");
     let references = References::read(&[&lines, &xml]).unwrap();
-    assert_eq!(references.sources(&lines).unwrap(), ["eins", "zwei", "drei"]);
+    assert_eq!(
+        references.sources(&lines).unwrap().texts,
+        ["eins", "zwei", "drei"]
+    );
     assert_eq!(references.texts()[0], ["eins", "zwei", "drei"]);
     assert_eq!(references.texts()[1..], [of_a, of_b]);
 }
@@ -396,6 +406,76 @@ fn an_xml_file_that_is_cut_short_is_an_error() {
             format!("cut.xml, line {line} is not well-formed XML: the file ends within an element");
         assert!(message.contains(&expected), "{message}");
         assert!(References::read(&[&cut]).is_err());
+    }
+}
+
+#[test]
+fn a_test_set_is_known_by_its_beginning() {
+    let folder = TempDir::new().unwrap();
+    let pairs = |source: &str| {
+        let source = file(&folder, "source", source);
+        files(&source, &source).read_all().unwrap()
+    };
+    let xml = pairs(
+        "\u{feff}<?xml version='1.0'?>\n<!-- WMT -->\n<!DOCTYPE dataset>\n<dataset>\n<collection id=\"c\">\
+                     <doc id=\"d\">\n<src><seg>One.</seg></src><ref><seg>Eins.</seg></ref></doc></collection></dataset>",
+    );
+    assert_eq!(xml, [pair("One.", "Eins.")]);
+    let named = file(&folder, "named.xml", TEST_SET_XML);
+    assert_eq!(pairs(TEST_SET_XML), files(&named, &named).read_all().unwrap());
+    let compressed = file(&folder, "compressed", compress("zst", TEST_SET_XML.as_bytes()));
+    let references = References::read(&[&compressed]).unwrap();
+    assert_eq!(references.texts().len(), 2);
+    assert_eq!(references.sources(&compressed).unwrap().lines, [5, 6, 25]);
+    let opened: Vec<String> = open_sources(&compressed).unwrap().map(Result::unwrap).collect();
+    assert_eq!(opened, references.sources(&compressed).unwrap().texts);
+
+    let sgm = file(&folder, "named.sgm", SOURCE_SGM);
+    let of_sgm = files(&sgm, &sgm).read_all().unwrap();
+    assert_eq!(pairs(SOURCE_SGM), of_sgm);
+    assert_eq!(
+        pairs(&format!("<!DOCTYPE mteval>\n<mteval>\n{SOURCE_SGM}</mteval>\n")),
+        of_sgm
+    );
+
+    // Lines of text that begin with a tag.
+    for text in [
+        "<dataset> is the first tag of the file.",
+        "<dataset id=\"a\">",
+        "<?xml version=\"1.0\"?>\n<html><body>One.</body></html>",
+        "<!-- no test set -->\n<doc id=\"1\">",
+        "<srcset setid=\"a\"> begins a set of sources.",
+        "<3 <dataset><doc>",
+        "<seg id=\"1\">One.</seg>",
+    ] {
+        let lines: Vec<SentencePair> = text.lines().map(|line| pair(line, line)).collect();
+        assert_eq!(pairs(text), lines);
+    }
+}
+
+#[test]
+fn a_document_has_one_text_by_each_translator() {
+    let folder = TempDir::new().unwrap();
+    for (text, tag) in [
+        ("<src>", "<src>"),
+        ("<ref translator=\"A\">", "<ref translator=\"A\">"),
+        ("<ref>", "<ref>"),
+        ("<hyp system=\"one\">", "<hyp system=\"one\">"),
+    ] {
+        let element = &tag[1..4];
+        let seg = "<seg id=\"1\">a</seg>";
+        let source = if element == "src" {
+            ""
+        } else {
+            "<src><seg id=\"1\">a</seg></src>"
+        };
+        let twice = format!(
+            "<dataset>\n<doc id=\"letters\">{source}\n{text}{seg}</{element}>\n{text}{seg}</{element}>\n</doc>\n</dataset>\n"
+        );
+        let twice = file(&folder, "twice.xml", twice);
+        let message = References::read(&[&twice]).err().expect(tag).to_string();
+        let expected = format!("twice.xml, line 4: letters has a second {tag}, but a document has only one");
+        assert!(message.ends_with(&expected), "{message}");
     }
 }
 

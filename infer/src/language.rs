@@ -3,7 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use rust_iso639::{from_code_1, from_code_2b, from_code_3};
 use serde::{Deserialize, Serialize};
+
+/// Two-letter codes that ISO 639 has withdrawn but programs still write, Java among them, and the codes that replace
+/// them.
+const WITHDRAWN: [(&str, &str); 4] = [("in", "id"), ("iw", "he"), ("ji", "yi"), ("mo", "ro")];
 
 /// A language, by its code. The language of a text decides where its sentences end: it has its own abbreviations and
 /// quotation marks.
@@ -13,6 +18,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// let german: Language = "de".parse()?;
 /// assert_eq!(german.to_string(), "de");
+/// assert_eq!(german, "deu".parse()?);
+/// assert_eq!("de_AT.UTF-8".parse::<Language>()?.to_string(), "de-at");
 /// assert_eq!(Language::default(), "en".parse()?);
 /// assert!("German".parse::<Language>().is_err());
 /// # Ok::<(), attend_infer::InvalidLanguage>(())
@@ -20,7 +27,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Language {
-    /// The code in lower case, with its subtags.
+    /// The shortest code of ISO 639, and its subtags after hyphens, in lower case.
     code: String,
 }
 
@@ -36,25 +43,56 @@ impl Default for Language {
 impl FromStr for Language {
     type Err = InvalidLanguage;
 
-    /// Returns the language of an ISO 639 code, such as `de`. Subtags, such as the second part of `de-AT` or `zh-hant`,
-    /// do not change where sentences end. A language for which the crate `sentencex` has no rules gets the rules of a
-    /// related language, or of English.
+    /// Returns the language of a code, which may be written as
+    ///
+    /// - a tag of BCP 47, such as `de`, `de-AT` or `zh-Hant`, or a locale of POSIX, such as `de_AT.UTF-8`;
+    /// - with a code of any part of ISO 639 in place of the first two letters. A code of three letters becomes that of
+    ///   two letters if there is one: `deu` and `ger` become `de`. The codes from `qaa` to `qtz` are for languages that
+    ///   have none.
+    ///
+    /// Subtags, such as the second part of `de-AT` or `zh-Hant`, do not change where sentences end. A language for which
+    /// the crate `sentencex` has no rules gets the rules of a related language, or of English.
     ///
     /// # Errors
     ///
-    /// Returns [`InvalidLanguage`] if the string does not have the form of a code: two or three letters, and subtags of
-    /// letters and digits after hyphens.
+    /// Returns [`InvalidLanguage`] if ISO 639 has no such code, or if a subtag has characters other than letters and
+    /// digits.
     fn from_str(code: &str) -> Result<Self, Self::Err> {
-        let code = code.to_ascii_lowercase();
-        let mut tags = code.split('-');
-        let is_language =
-            |tag: &str| (2..=3).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_lowercase());
-        let is_subtag = |tag: &str| !tag.is_empty() && tag.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        if !tags.next().is_some_and(is_language) || !tags.all(is_subtag) {
-            return Err(InvalidLanguage);
+        let tag = code.split(['.', '@']).next().unwrap_or_default();
+        let tag = tag.to_ascii_lowercase().replace('_', "-");
+        let (language, subtags) = match tag.split_once('-') {
+            Some((language, subtags)) => (language, Some(subtags)),
+            None => (tag.as_str(), None),
+        };
+        let mut code = shortest_code(language).ok_or(InvalidLanguage)?.to_owned();
+        for subtag in subtags.into_iter().flat_map(|subtags| subtags.split('-')) {
+            if subtag.is_empty() || !subtag.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                return Err(InvalidLanguage);
+            }
+            code.extend(["-", subtag]);
         }
         Ok(Self { code })
     }
+}
+
+/// Returns the shortest code of ISO 639 for the language that has the code `code` in small letters; `None` if no
+/// language has it.
+fn shortest_code(code: &str) -> Option<&str> {
+    if let Some((_, replacement)) = WITHDRAWN.iter().find(|(withdrawn, _)| *withdrawn == code) {
+        return Some(replacement);
+    }
+    let is_for_local_use = code.len() == 3 && ("qaa"..="qtz").contains(&code);
+    if is_for_local_use && code.bytes().all(|byte| byte.is_ascii_lowercase()) {
+        return Some(code);
+    }
+    let language = from_code_1(code)
+        .or_else(|| from_code_2b(code))
+        .or_else(|| from_code_3(code))?;
+    Some(if language.code.is_empty() {
+        code
+    } else {
+        language.code
+    })
 }
 
 impl TryFrom<String> for Language {
@@ -97,7 +135,7 @@ impl Language {
 
 /// The error for a string that is not the code of a language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no code of a language, such as en or de")]
+#[error("it is no code of a language, such as en, deu, zh-Hant or pt_BR")]
 pub struct InvalidLanguage;
 
 /// The languages that a model translates between, as far as its folder names them.

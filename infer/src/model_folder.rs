@@ -8,15 +8,16 @@
 //! | `generation.json` | the search defaults: [`SearchOptions`] |
 //! | `languages.json` | the languages, if they are known: [`Languages`] |
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use attend_data::{DataError, Tokenizer, read_text, write_file};
+use attend_data::{DataError, Tokenizer, in_words, read_text, write_file};
 use attend_model::{Transformer, TransformerConfig};
 use burn::tensor::Device;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::error::InferError;
 use crate::language::Languages;
@@ -183,11 +184,26 @@ fn require_config(folder: &Path) -> Result<PathBuf, InferError> {
     Ok(path)
 }
 
+/// Reads a file whose content is a JSON object.
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, InferError> {
     let text = read_text(path)?;
-    serde_json::from_str(&text).map_err(|error| InferError::InvalidSettings {
+    parse_object(&text).map_err(|reason| InferError::InvalidSettings {
         path: path.to_owned(),
-        reason: error.to_string(),
+        reason,
+    })
+}
+
+/// Reads a JSON object. The error names the field that it is about.
+fn parse_object<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    // A struct would also take a list of its fields' values.
+    let _: HashMap<String, IgnoredAny> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let mut json = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let message = in_words(&error.inner().to_string());
+        match format!("`{}`", error.path()) {
+            field if field == "`.`" || message.contains(&field) => message,
+            field => format!("{field}: {message}"),
+        }
     })
 }
 

@@ -1,11 +1,12 @@
 //! From a recipe's corpora to encoded examples and held-out text.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use attend_data::{
     Batches, BpeDropout, DataError, Example, Examples, Filter, Mixture, Normalizer, ParallelText, Position,
-    Progress, SentencePair, Tokenizer, TokenizerKind, readable,
+    Progress, SentencePair, Tokenizer, TokenizerKind, is_blank, readable,
 };
 use attend_phrasebook::{Pair, Phrasebook};
 
@@ -116,6 +117,35 @@ fn sentence_pairs(pairs: Vec<Pair>) -> Vec<SentencePair> {
     pairs.into_iter().map(pair).collect()
 }
 
+/// The numbers of validation or test pairs that cannot be scored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Pairs of which one side is [blank](is_blank).
+    pub blank: usize,
+    /// Pairs that are longer than the model's positions.
+    pub too_long: usize,
+}
+
+impl LeftOut {
+    /// Returns the number of pairs that were left out.
+    #[must_use]
+    pub fn pairs(&self) -> usize {
+        self.blank + self.too_long
+    }
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let blank = (self.blank > 0).then(|| format!("{} with a blank side", self.blank));
+        let too_long = (self.too_long > 0).then(|| {
+            let count = self.too_long;
+            format!("{count} longer than the model's positions")
+        });
+        let reasons: Vec<String> = [blank, too_long].into_iter().flatten().collect();
+        f.write_str(&reasons.join(", "))
+    }
+}
+
 /// Encoded pairs to train and validate on.
 #[derive(Clone, Debug)]
 pub struct Dataset {
@@ -124,14 +154,18 @@ pub struct Dataset {
     /// The BPE-dropout by which training sentences are cut anew whenever they are taken; `None` if the recipe does not
     /// ask for it.
     pub bpe_dropout: Option<BpeDropout>,
-    /// The validation pairs whose two sides fit the model's positions. The targets are plain text, with which
-    /// translations are compared.
+    /// The validation pairs that have text on both sides, and whose two sides fit the model's positions. The targets are
+    /// plain text, with which translations are compared.
     pub valid_pairs: Vec<SentencePair>,
+    /// The numbers of the other validation pairs.
+    pub valid_left_out: LeftOut,
     /// The validation pairs, encoded.
     pub valid: Vec<Example>,
-    /// The test pairs whose source fits the model's positions. The targets are plain text, with which translations are
-    /// compared.
+    /// The test pairs that have text on both sides, and whose source fits the model's positions. The targets are plain
+    /// text, with which translations are compared.
     pub test_pairs: Vec<SentencePair>,
+    /// The numbers of the other test pairs.
+    pub test_left_out: LeftOut,
 }
 
 impl Dataset {
@@ -164,12 +198,9 @@ impl Dataset {
         let train = Mixture::new(train)?;
         if train.is_empty() {
             let report = train.report();
-            let dropped = report
-                .dropped()
-                .map(|(reason, pairs)| format!("{pairs} as {reason}"));
             return Err(TrainError::NothingToTrain {
                 pairs: report.pairs_read(),
-                dropped: dropped.collect::<Vec<_>>().join(", "),
+                dropped: report.dropped().collect(),
             });
         }
         let both_sides = |pair: &SentencePair| SentencePair {
@@ -180,16 +211,13 @@ impl Dataset {
             source: readable(&pair.source).into_owned(),
             target: String::new(),
         };
-        let (valid_pairs, valid) = held_out(&corpora.valid, tokenizer, positions, both_sides);
-        let (test_pairs, _) = held_out(&corpora.test, tokenizer, positions, source);
-        for (name, all, left) in [
-            ("validation", &corpora.valid, &valid_pairs),
-            ("test", &corpora.test, &test_pairs),
-        ] {
-            if left.is_empty() {
+        let valid = held_out(&corpora.valid, tokenizer, positions, both_sides);
+        let test = held_out(&corpora.test, tokenizer, positions, source);
+        for (name, held_out) in [("validation", &valid), ("test", &test)] {
+            if held_out.pairs.is_empty() {
                 return Err(TrainError::NothingToScore {
                     name,
-                    pairs: all.len(),
+                    left_out: held_out.left_out,
                     positions,
                 });
             }
@@ -202,9 +230,11 @@ impl Dataset {
         Ok(Self {
             train: Arc::new(train),
             bpe_dropout,
-            valid_pairs,
-            valid,
-            test_pairs,
+            valid_pairs: valid.pairs,
+            valid_left_out: valid.left_out,
+            valid: valid.examples,
+            test_pairs: test.pairs,
+            test_left_out: test.left_out,
         })
     }
 
@@ -220,21 +250,32 @@ impl Dataset {
     }
 }
 
-/// Returns the pairs of which `encoded`, the text of a pair that is encoded, fits the positions, and the encoded
-/// examples of these pairs. The targets of the pairs are plain text.
+/// Pairs to validate or to test with.
+struct HeldOut {
+    /// The pairs, whose targets are plain text.
+    pairs: Vec<SentencePair>,
+    /// The encoded pairs.
+    examples: Vec<Example>,
+    /// The numbers of pairs that are not among them.
+    left_out: LeftOut,
+}
+
+/// Returns the pairs with text on both sides of which `encoded`, the text of a pair that is encoded, fits the positions.
 fn held_out(
     pairs: &[SentencePair],
     tokenizer: &Tokenizer,
     positions: usize,
     encoded: impl Fn(&SentencePair) -> SentencePair,
-) -> (Vec<SentencePair>, Vec<Example>) {
-    let texts = pairs.iter().map(|pair| (pair, encoded(pair)));
-    // A text that is surely too long is not encoded, which would take a hundred times its memory.
-    let (pairs, texts): (Vec<&SentencePair>, Vec<SentencePair>) = texts
-        .filter(|(_, text)| !tokenizer.has_more_tokens(text, positions.saturating_sub(1)))
-        .unzip();
+) -> HeldOut {
+    let is_blank = |pair: &&SentencePair| is_blank(&pair.source) || is_blank(&pair.target);
+    let blank = pairs.iter().filter(is_blank).count();
+    let pairs_and_texts = pairs
+        .iter()
+        .filter(|pair| !is_blank(pair))
+        .map(|pair| (pair, encoded(pair)));
+    let (fitting, texts) = without_surely_too_long(pairs_and_texts, tokenizer, positions);
     let examples = tokenizer.encode_pairs(&texts);
-    pairs
+    let (kept, examples): (Vec<SentencePair>, Vec<Example>) = fitting
         .into_iter()
         .zip(examples)
         .filter(|(_, example)| example.longest_side() <= positions)
@@ -245,6 +286,26 @@ fn held_out(
             };
             (pair, example)
         })
+        .unzip();
+    HeldOut {
+        left_out: LeftOut {
+            blank,
+            too_long: pairs.len() - blank - kept.len(),
+        },
+        pairs: kept,
+        examples,
+    }
+}
+
+/// Returns the pairs whose texts are worth encoding, and these texts. To encode a text that is surely too long would
+/// take a hundred times its memory.
+fn without_surely_too_long<'a>(
+    pairs_and_texts: impl Iterator<Item = (&'a SentencePair, SentencePair)>,
+    tokenizer: &Tokenizer,
+    positions: usize,
+) -> (Vec<&'a SentencePair>, Vec<SentencePair>) {
+    pairs_and_texts
+        .filter(|(_, text)| !tokenizer.has_more_tokens(text, positions.saturating_sub(1)))
         .unzip()
 }
 
@@ -259,7 +320,6 @@ mod tests {
         }
     }
 
-    /// To encode a line of 10 MB takes more than a gigabyte and many seconds.
     #[test]
     fn held_out_pairs_that_do_not_fit_are_left_out_and_not_encoded() {
         let short = pair("on\u{ad}e two", "eins\u{200b} zwei");
@@ -279,10 +339,21 @@ mod tests {
                       training.updates = 1\ntraining.learning_rate = 0.1";
         let recipe: Recipe = toml::from_str(recipe).unwrap();
         let prepared = tempfile::tempdir().unwrap();
-        let clock = std::time::Instant::now();
+        let texts = corpora.valid.iter().map(|pair| (pair, pair.clone()));
+        let (pairs, texts) = without_surely_too_long(texts, &tokenizer, 64);
+        assert_eq!(pairs, [&short]);
+        assert_eq!(
+            texts,
+            std::slice::from_ref(&short),
+            "a line of 10 MB is not encoded"
+        );
         let dataset = Dataset::encode(&corpora, &tokenizer, &recipe, prepared.path(), |_| {}).unwrap();
-        assert!(clock.elapsed().as_secs() < 5, "{:?}", clock.elapsed());
         assert_eq!(dataset.valid_pairs, std::slice::from_ref(&short));
+        let too_long = |too_long| LeftOut { blank: 0, too_long };
+        assert_eq!(
+            (dataset.valid_left_out, dataset.test_left_out),
+            (too_long(2), too_long(1))
+        );
         // A reference may be of any length.
         assert_eq!(dataset.test_pairs, [short, pair("long", &long)]);
         // What no reader sees is not encoded.

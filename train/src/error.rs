@@ -8,6 +8,7 @@ use attend_infer::InferError;
 use attend_infer::metric::MetricError;
 use attend_model::{ConfigError, Precision};
 
+use crate::dataset::LeftOut;
 use crate::place::Place;
 
 /// An error of this crate. The message is one sentence that names the file and the field.
@@ -104,24 +105,42 @@ pub enum TrainError {
         /// The precision that was asked for.
         precision: Precision,
     },
-    /// All validation pairs or all test pairs are too long for the model.
-    #[error("none of the {pairs} {name} pairs can be scored: the model has {positions} positions")]
+    /// All validation pairs or all test pairs are blank or too long for the model.
+    #[error("none of the {} {name} pairs can be scored: {}", left_out.pairs(), why_none(left_out, *positions))]
     NothingToScore {
         /// `validation` or `test`.
         name: &'static str,
-        /// Number of pairs read.
-        pairs: usize,
+        /// The number of pairs that were left out for each reason.
+        left_out: LeftOut,
         /// The maximum number of tokens in a sentence, `</s>` included.
         positions: usize,
     },
     /// No training pair is left.
-    #[error("the filters dropped all {pairs} training pairs: {dropped}")]
+    #[error("the filters dropped all {pairs} training pairs: {}", of_each_filter(dropped))]
     NothingToTrain {
         /// Number of pairs read.
         pairs: usize,
-        /// The number of pairs that each filter dropped.
-        dropped: String,
+        /// The filters that dropped pairs, as [`PreparationReport::dropped`](attend_data::PreparationReport::dropped)
+        /// names them, each with the number of pairs.
+        dropped: Vec<(&'static str, usize)>,
     },
+}
+
+/// Returns why all pairs were left out.
+fn why_none(left_out: &LeftOut, positions: usize) -> String {
+    let LeftOut { blank, too_long } = *left_out;
+    match (blank, too_long) {
+        (_, 0) => "all of them have a blank side".to_owned(),
+        (0, _) => format!("the model has {positions} positions"),
+        _ => format!("{blank} have a blank side, and the model has {positions} positions"),
+    }
+}
+
+fn of_each_filter(dropped: &[(&str, usize)]) -> String {
+    let dropped = dropped
+        .iter()
+        .map(|(filter, pairs)| format!("{pairs} as {filter}"));
+    dropped.collect::<Vec<_>>().join(", ")
 }
 
 impl From<MetricError> for TrainError {

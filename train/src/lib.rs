@@ -56,7 +56,7 @@ mod step;
 mod trainer;
 mod validation;
 
-pub use dataset::{Corpora, Dataset};
+pub use dataset::{Corpora, Dataset, LeftOut};
 pub use dry_run::{DryRun, EpochSize};
 pub use error::TrainError;
 pub use event::{Event, Progress};

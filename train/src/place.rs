@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use attend_data::named;
+
 /// The place where a setting of a [`Recipe`](crate::Recipe) was given. `Display` writes `small.toml, line 3` or
 /// `training.updates=0`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,11 +25,11 @@ pub enum Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File { path, line: None } => write!(f, "{}", path.display()),
+            Self::File { path, line: None } => write!(f, "{}", named(path)),
             Self::File {
                 path,
                 line: Some(line),
-            } => write!(f, "{}, line {line}", path.display()),
+            } => write!(f, "{}, line {line}", named(path)),
             Self::Override(assignment) => f.write_str(assignment),
             Self::Program => f.write_str("the recipe"),
         }

@@ -9,11 +9,11 @@ mod training;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use attend_data::{Normalizer, Tokenizer, read_text};
+use attend_data::{Normalizer, Tokenizer, in_words, read_text};
 use attend_infer::ModelFolder;
 use attend_infer::search::SearchOptions;
 use attend_model::TransformerConfig;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use toml::{Table, Value};
 
 use crate::error::TrainError;
@@ -75,11 +75,19 @@ impl Recipe {
             reason,
             nearest: None,
         };
-        let recipe: Self = toml::from_str(&text).map_err(|error| TrainError::Recipe {
-            place: place_in_file(path, &text, error.span()),
-            reason: error.message().to_owned(),
-            nearest: nearest_key(error.message()),
-        })?;
+        let wrong = |(error, field): (toml::de::Error, Option<String>)| {
+            let reason = in_words(error.message());
+            TrainError::Recipe {
+                place: place_in_file(path, &text, error.span()),
+                nearest: nearest_key(&reason),
+                reason: match field {
+                    Some(field) => format!("{field}: {reason}"),
+                    None => reason,
+                },
+            }
+        };
+        let settings = toml::Deserializer::parse(&text).map_err(|error| wrong((error, None)))?;
+        let recipe = Self::read(settings).map_err(wrong)?;
         // The bounds are checked before the overrides as well: overrides are applied to a TOML table, which cannot hold
         // a number above 2⁶³ - 1.
         recipe.check_bounds().map_err(|error| refused(error, &[]))?;
@@ -118,9 +126,20 @@ impl Recipe {
                 .ok_or_else(|| error(&format!("`{parent}` is no section")))?;
         }
         section.insert(last.to_owned(), value);
-        settings
-            .try_into()
-            .map_err(|failure: toml::de::Error| error(failure.message()))
+        Self::read(settings).map_err(|(failure, _)| error(&in_words(failure.message())))
+    }
+
+    /// Reads the settings of a recipe. An error comes with the dotted key of the setting, unless its message names the
+    /// key already.
+    fn read<'de>(
+        settings: impl Deserializer<'de, Error = toml::de::Error>,
+    ) -> Result<Self, (toml::de::Error, Option<String>)> {
+        serde_path_to_error::deserialize(settings).map_err(|error| {
+            let key = error.path().to_string();
+            let error = error.into_inner();
+            let is_named = key == "." || error.message().starts_with("unknown field");
+            (error, (!is_named).then_some(key))
+        })
     }
 
     /// Writes the settings as TOML, which [`load`](Self::load) reads. A run saves them with its results.

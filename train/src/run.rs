@@ -9,7 +9,7 @@ use attend_infer::metric::{Bleu, Chrf, corpus_bleu, corpus_chrf};
 use attend_model::{Precision, Transformer};
 use burn::tensor::Device;
 
-use crate::dataset::{Corpora, Dataset};
+use crate::dataset::{Corpora, Dataset, LeftOut};
 use crate::dry_run::DryRun;
 use crate::environment::Environment;
 use crate::error::TrainError;
@@ -341,15 +341,12 @@ impl<'a> Run<'a> {
         observer(Event::Prepared {
             corpora: &dataset.train.report(),
         });
-        for (name, all, fitting) in [
-            ("validation", &corpora.valid, &dataset.valid_pairs),
-            ("test", &corpora.test, &dataset.test_pairs),
+        for (name, left_out) in [
+            ("validation", dataset.valid_left_out),
+            ("test", dataset.test_left_out),
         ] {
-            let too_long = all.len() - fitting.len();
-            if too_long > 0 {
-                observer(Event::Note(format!(
-                    "{name} pairs: left out {too_long} longer than the model's positions"
-                )));
+            if left_out != LeftOut::default() {
+                observer(Event::Note(format!("{name} pairs: left out {left_out}")));
             }
         }
         Ok(Text {

@@ -19,8 +19,8 @@ pub(crate) struct TrainingState {
     pub(crate) seconds: f64,
     /// Update of the last validation.
     pub(crate) validated: usize,
-    /// Number of validations in a row without a new best score. A validation that ties with the best score does not
-    /// count if its loss is the lowest since that score was reached.
+    /// Number of validations in a row without a new best score. A validation that ties with the best score and has a
+    /// lower loss does not count.
     pub(crate) validations_since_best: usize,
     /// The metric of the scores in `best` and `averaged`; `None` in checkpoints of versions that did not store it,
     /// which compared scores by the metric of the recipe.
@@ -46,8 +46,8 @@ pub(crate) struct Best {
     pub(crate) score: f64,
     /// Updates whose weights were averaged; empty if the weights were those of one update.
     pub(crate) averaged: Vec<usize>,
-    /// The lowest validation loss since the score was first reached; `None` in checkpoints of versions that did not
-    /// store it.
+    /// The lowest loss of the validations that reached the score; `None` in checkpoints of versions that did not store
+    /// it.
     #[serde(default)]
     pub(crate) lowest_loss: Option<f64>,
 }
@@ -82,11 +82,12 @@ impl TrainingState {
         self
     }
 
-    /// Counts the validation after the last update, and returns whether its weights are the best so far by `metric`. If
-    /// it ties with the best before, the later weights are the best.
+    /// Counts the validation after the last update, and returns whether its weights are the best so far: whether their
+    /// score by `metric` is better than the best before, or ties with it and their loss is lower.
     ///
-    /// A tie is no improvement, which patience waits for. Nor is it a plateau as long as the loss falls: a score that
-    /// cannot rise any more, such as a chrF of 100, must not end a run that still learns.
+    /// A tie with a lower loss is no improvement, which patience waits for, and no plateau either: a score that cannot
+    /// rise any more, such as a chrF of 100, must not end a run that still learns. Any other tie is a plateau, and the
+    /// earlier weights stay the best.
     pub(crate) fn count_validation(&mut self, metric: Metric, scores: &Scores, averaged: Vec<usize>) -> bool {
         let score = scores.get(metric);
         let before = self.best.as_ref();
@@ -94,24 +95,21 @@ impl TrainingState {
         let ties = before.is_some_and(|best| best.score == score);
         let lowest_loss = before.and_then(|best| best.lowest_loss);
         let loss_falls = lowest_loss.is_none_or(|lowest| scores.loss < lowest);
+        let is_best = improved || (ties && loss_falls);
         if improved {
             self.validations_since_best = 0;
-        } else if !(ties && loss_falls) {
+        } else if !is_best {
             self.validations_since_best += 1;
         }
-        if improved || ties {
+        if is_best {
             self.best = Some(Best {
                 update: self.update,
                 score,
                 averaged,
-                lowest_loss: if improved || loss_falls {
-                    Some(scores.loss)
-                } else {
-                    lowest_loss
-                },
+                lowest_loss: Some(scores.loss),
             });
         }
-        improved || ties
+        is_best
     }
 
     /// Adds the weights of the last update to those that are averaged. If there are then more than `count`, drops one:

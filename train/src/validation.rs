@@ -25,8 +25,7 @@ const DIVERGED: f64 = 1e12;
 ///
 /// BLEU cannot where fewer than one in ten targets has a sequence of four words, the longest that it counts: where
 /// targets are shorter, as in `die rote Katze`, or where the tokenizer takes a whole line of Chinese for a word. BLEU
-/// then is 0 for perfect translations too, or depends on a few targets alone. In its place comes chrF, or the loss if
-/// the targets are blank.
+/// then is 0 for perfect translations too, or depends on a few targets alone. In its place comes chrF.
 ///
 /// # Errors
 ///
@@ -35,21 +34,17 @@ pub(crate) fn metric_that_counts(
     recipe: &Recipe,
     valid_pairs: &[SentencePair],
 ) -> Result<Metric, TrainError> {
-    let targets = || valid_pairs.iter().map(|pair| pair.target.as_str());
     let bleu = BleuSettings {
         tokenizer: recipe.data.bleu,
         ..BleuSettings::default()
     };
     let mut counted = 0;
-    for target in targets() {
-        counted += usize::from(bleu.longest_ngrams(target)? > 0);
+    for pair in valid_pairs {
+        counted += usize::from(bleu.longest_ngrams(&pair.target)? > 0);
     }
     let bleu_counts = 10 * counted >= valid_pairs.len();
-    let chrf_counts = targets().any(|target| !target.trim().is_empty());
     Ok(match recipe.training.metric {
-        Metric::Bleu if bleu_counts => Metric::Bleu,
-        Metric::Bleu | Metric::Chrf if chrf_counts => Metric::Chrf,
-        Metric::Bleu | Metric::Chrf => Metric::Loss,
+        Metric::Bleu if !bleu_counts => Metric::Chrf,
         metric => metric,
     })
 }
@@ -58,14 +53,10 @@ pub(crate) fn metric_that_counts(
 /// by `metric`. If the targets are written in a script without spaces, the sentence names a tokenizer of BLEU for it.
 pub(crate) fn note_on_metric(recipe: &Recipe, metric: Metric, valid_pairs: &[SentencePair]) -> String {
     let asked = recipe.training.metric.title();
-    let cause = match recipe.training.metric {
-        Metric::Bleu => format!(
-            "with data.bleu = \"{}\", fewer than one in ten validation targets has four words in a row, as BLEU counts \
-             them",
-            recipe.data.bleu
-        ),
-        _ => "the validation targets are blank".to_owned(),
-    };
+    let cause = format!(
+        "with data.bleu = \"{}\", fewer than one in ten validation targets has four words in a row, as BLEU counts them",
+        recipe.data.bleu
+    );
     let advice = match tokenizer_for_script(valid_pairs) {
         Some(tokenizer) if tokenizer != recipe.data.bleu => {
             format!("; data.bleu = \"{tokenizer}\" would fit their script")
@@ -259,7 +250,6 @@ mod tests {
         let cut_chinese = pairs(&["我们 今天 喜欢 苹果 。", "他们 不 买 书 。"]);
         let japanese = pairs(&["今日はりんごを買います。", "本を読みません。"]);
         let thai = pairs(&["วันนี้เราชอบแอปเปิ้ล", "พวกเขาไม่ซื้อหนังสือ"]);
-        let blank = pairs(&["", " "]);
         // A long target has many sequences of four words, but is one of twenty.
         let sentence = "wort ".repeat(100);
         let mut one_long = vec!["Hund"; 19];
@@ -277,9 +267,7 @@ mod tests {
             (&cut_chinese, Metric::Bleu, None, Metric::Bleu),
             (&japanese, Metric::Bleu, Mteval13a, Metric::Chrf),
             (&thai, Metric::Bleu, Mteval13a, Metric::Chrf),
-            (&blank, Metric::Bleu, Mteval13a, Metric::Loss),
-            (&blank, Metric::Chrf, Mteval13a, Metric::Loss),
-            (&blank, Metric::Perplexity, Mteval13a, Metric::Perplexity),
+            (&short, Metric::Perplexity, Mteval13a, Metric::Perplexity),
         ] {
             let metric = metric_that_counts(&recipe(asked, tokenizer), pairs).unwrap();
             assert_eq!(metric, chosen, "{asked}, {tokenizer}, {pairs:?}");

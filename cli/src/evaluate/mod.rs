@@ -2,16 +2,17 @@
 
 mod score;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::slice;
 
-use attend_data::{References, write_file};
+use attend_data::{References, Sources, named, write_file};
 use attend_device::notice_device_failure;
 use attend_infer::{InferError, ModelFolder, TranslateOptions};
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, error::ErrorKind, value_parser};
 
 use crate::error::CliError;
-use crate::flags::{ComputeOptions, MetricFlags, SearchFlags, input_file};
+use crate::flags::{ComputeOptions, DASH, MetricFlags, SearchFlags, check_standard_input, input_file};
 use crate::output::print;
 use crate::usage_error;
 use score::Systems;
@@ -52,7 +53,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = value_parser!(u32).range(1..=1_000_000))]
     resamples: u32,
     /// Write the translations to this file, a line for each sentence; it is blank where a sentence was left out.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = translations_file())]
     output: Option<PathBuf>,
     /// Print a JSON object a line: a score with its name and signature.
     #[arg(long)]
@@ -75,9 +76,13 @@ struct Translated {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), CliError> {
+    let references = options.reference_files();
+    let source = options.source.as_ref().filter(|_| options.hypotheses.is_none());
+    let others = [source, options.hypotheses.as_ref(), options.baseline.as_ref()];
+    check_standard_input("eval", references.iter().chain(others.into_iter().flatten()));
     options.metrics.check()?;
     // All files are read before the first sentence is translated, so that a wrong one costs no time.
-    let references = References::read(&options.reference_files())?;
+    let references = References::read(&references)?;
     let baseline = options.baseline.as_ref();
     let baseline = baseline.map(|path| references.translations(path)).transpose()?;
     let Translated {
@@ -85,7 +90,7 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
         references,
         left_out,
     } = match (&options.hypotheses, &options.source) {
-        (None, Some(source)) => options.translate(&references.sources(source)?, references.texts())?,
+        (None, Some(path)) => options.translate(path, &references.sources(path)?, references.texts())?,
         (Some(hypotheses), _) => Translated {
             hypotheses: references.translations(hypotheses)?,
             references: references.texts(),
@@ -123,9 +128,14 @@ impl Options {
         files
     }
 
-    /// Translates the sentences of a test set. Those for which the model has too few positions are left out, and named
-    /// in a note.
-    fn translate(&self, sentences: &[String], references: Vec<Vec<String>>) -> Result<Translated, CliError> {
+    /// Translates the sources of a test set, which are in the file at `path`. Those for which the model has too few
+    /// positions are left out, and named in a note.
+    fn translate(
+        &self,
+        path: &Path,
+        sources: &Sources,
+        references: Vec<Vec<String>>,
+    ) -> Result<Translated, CliError> {
         let search = self.search.over(ModelFolder::search_defaults(&self.model)?, 1);
         let (translator, device) = self.compute.load(&self.model)?;
         let model = translator.model();
@@ -137,7 +147,7 @@ impl Options {
             usage_error("eval", ErrorKind::ValueValidation, &error.to_string());
         }
         let results = notice_device_failure(slice::from_ref(&device), || {
-            Ok::<_, CliError>(translator.translate(sentences, &asked))
+            Ok::<_, CliError>(translator.translate(&sources.texts, &asked))
         })?;
 
         let mut too_long = None;
@@ -149,9 +159,14 @@ impl Options {
                     output += &best;
                     hypotheses.push(best);
                 }
-                Err(error @ InferError::TooLong { .. }) => {
+                Err(InferError::TooLong { tokens, limit, .. }) => {
                     left_out.push(index);
-                    too_long.get_or_insert(error);
+                    too_long.get_or_insert(CliError::TooLong {
+                        path: path.to_owned(),
+                        line: sources.lines[index],
+                        tokens,
+                        limit,
+                    });
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -159,9 +174,10 @@ impl Options {
         }
         if let Some(error) = too_long {
             if hypotheses.is_empty() {
-                return Err(error.into());
+                return Err(error);
             }
-            eprintln!("{}", note(&left_out, sentences.len()));
+            let lines: Vec<usize> = left_out.iter().map(|&index| sources.lines[index]).collect();
+            eprintln!("{}", note(path, &lines, sources.texts.len()));
         }
         if let Some(path) = &self.output {
             write_file(path, output)?;
@@ -180,19 +196,28 @@ impl Options {
     }
 }
 
-/// Returns a note on the sentences that were left out of a test set.
-fn note(left_out: &[usize], sentences: usize) -> String {
-    let mut numbers: Vec<String> = left_out
-        .iter()
-        .take(NAMED)
-        .map(|index| (index + 1).to_string())
-        .collect();
-    if left_out.len() > NAMED {
-        numbers.push(format!("and {} more", left_out.len() - NAMED));
+/// Returns the parser of the file for translations, which standard output cannot be: it has the scores.
+fn translations_file() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| {
+        if path == Path::new(DASH) {
+            Err("standard output has the scores; name a file, or use `attend translate`")
+        } else {
+            Ok(path)
+        }
+    })
+}
+
+/// Returns a note on the sentences in these lines of a file, which were left out of a test set.
+fn note(path: &Path, lines: &[usize], sentences: usize) -> String {
+    let mut numbers: Vec<String> = lines.iter().take(NAMED).map(usize::to_string).collect();
+    if lines.len() > NAMED {
+        numbers.push(format!("and {} more", lines.len() - NAMED));
     }
     format!(
-        "left out {} of {sentences} sentences, which are longer than the model's positions: {}",
-        left_out.len(),
+        "left out {} of {sentences} sentences of {}, which are longer than the model's positions: {} {}",
+        lines.len(),
+        named(path),
+        if lines.len() == 1 { "line" } else { "lines" },
         numbers.join(", ")
     )
 }

@@ -3,6 +3,7 @@
 use attend_device::{NamedDevice, is_processor};
 use clap::Args;
 
+use super::variable;
 use crate::error::CliError;
 
 /// The device of a command that computes on one.
@@ -10,7 +11,7 @@ use crate::error::CliError;
 pub struct DeviceOption {
     /// The device to compute on: auto (a GPU if a backend for it is built in, else the processor), cpu, one that `attend
     /// devices` lists, or remote:ws://HOST:PORT for one that `attend remote-server` serves there.
-    #[arg(long, value_name = "NAME", env = "ATTEND_DEVICE", default_value = "auto")]
+    #[arg(long, value_name = "NAME", env = variable("ATTEND_DEVICE"), default_value = "auto")]
     device: String,
 }
 
@@ -40,7 +41,7 @@ pub(crate) struct DevicesOption {
         long,
         value_name = "NAME,...",
         value_delimiter = ',',
-        env = "ATTEND_DEVICE",
+        env = variable("ATTEND_DEVICE"),
         default_value = "auto"
     )]
     device: Vec<String>,

@@ -12,7 +12,7 @@ pub use compute::avoid_huge_pages;
 pub(crate) use compute::{ComputeOptions, WorkerCount};
 pub use device::DeviceOption;
 pub(crate) use device::DevicesOption;
-pub(crate) use file::{STANDARD_INPUT, input_file};
+pub(crate) use file::{DASH, check_standard_input, input_file, output_folder, variable};
 pub(crate) use metrics::{MetricFlags, MetricName};
 pub(crate) use number::whole_number;
 pub(crate) use search::SearchFlags;

@@ -15,7 +15,7 @@ use crate::name::name_of;
 #[derive(Clone, Debug, Args, Serialize)]
 pub(crate) struct SearchFlags {
     /// Hypotheses kept at each step; 1 is greedy search. [default: the model's]
-    #[arg(long = "beam", value_name = "N", value_parser = whole_number::<u32>, conflicts_with = "sample")]
+    #[arg(long = "beam", value_name = "N", value_parser = whole_number::<u32>, conflicts_with = "sampling")]
     beam_size: Option<u32>,
     /// Exponent alpha of the length normalization: 0 ranks by probability, larger values favour longer translations.
     /// [default: the model's]
@@ -27,7 +27,7 @@ pub(crate) struct SearchFlags {
     length_normalization: Option<LengthNormalization>,
     /// Lower the score of a translation that attends to only a part of its source, by this factor (Wu et al., 2016); 0
     /// turns this off. [default: the model's, or 0 without a beam]
-    #[arg(long, value_name = "BETA", conflicts_with = "sample")]
+    #[arg(long, value_name = "BETA", conflicts_with = "sampling")]
     coverage_penalty: Option<f32>,
     /// End a beam when nothing better can come (exact), or by the rule of CTranslate2. [default: the model's]
     #[arg(long, value_name = "NAME", value_parser = name_of::<Stopping>())]
@@ -51,7 +51,7 @@ pub(crate) struct SearchFlags {
     #[arg(long, value_name = "NAME", value_parser = name_of::<Unknown>())]
     unknown: Option<Unknown>,
     /// Draw translations at random in place of searching for the best.
-    #[arg(long)]
+    #[arg(id = "sampling", long = "sample")]
     #[serde(skip)]
     sample: bool,
     #[command(flatten)]
@@ -63,16 +63,16 @@ pub(crate) struct SearchFlags {
 #[derive(Clone, Debug, Args, Serialize)]
 struct SamplingFlags {
     /// Divide log-probabilities by this before drawing; near 0 is greedy. [default: the model's, or 1]
-    #[arg(long, value_name = "T", requires = "sample")]
+    #[arg(long, value_name = "T", requires = "sampling")]
     temperature: Option<f32>,
     /// Draw from the N most probable tokens only. [default: the model's, or all]
-    #[arg(long, value_name = "N", requires = "sample", value_parser = whole_number::<u32>)]
+    #[arg(long, value_name = "N", requires = "sampling", value_parser = whole_number::<u32>)]
     top_k: Option<u32>,
     /// Draw from the fewest most probable tokens whose probabilities add up to P. [default: the model's, or 1]
-    #[arg(long, value_name = "P", requires = "sample")]
+    #[arg(long, value_name = "P", requires = "sampling")]
     top_p: Option<f32>,
     /// Seed of the random numbers: the same one draws the same translations. [default: the model's, or 1]
-    #[arg(long, value_name = "N", requires = "sample", value_parser = seed)]
+    #[arg(long, value_name = "N", requires = "sampling", value_parser = seed)]
     seed: Option<u64>,
 }
 

@@ -22,15 +22,15 @@ pub(crate) struct TextFlags {
     #[arg(long, value_name = "FILE", value_parser = input_file(), conflicts_with = "language")]
     prefix_file: Option<PathBuf>,
     /// Have no sentence's translation contain this word or phrase; may be given several times.
-    #[arg(long, value_name = "WORD", value_parser = phrase)]
-    ban: Vec<String>,
+    #[arg(long = "ban", value_name = "WORD", value_parser = phrase)]
+    banned: Vec<String>,
     /// Have every translation contain this word or phrase; may be given several times.
-    #[arg(long, value_name = "WORD", value_parser = phrase, conflicts_with = "language")]
-    require: Vec<String>,
+    #[arg(long = "require", value_name = "WORD", value_parser = phrase, conflicts_with = "language")]
+    required: Vec<String>,
     /// Read lines as text, HTML or XML. Tags are not translated: a pair of tags stands around the words that come from
     /// those that it enclosed, and every other tag between the words that come from those on either side.
     #[arg(long, value_name = "FORMAT", default_value_t, value_parser = name_of::<Format>())]
-    format: Format,
+    pub(crate) format: Format,
     /// Keep these in translations as they are, each as often as in its line: urls, emails, placeholders such as {name}
     /// and %s, emoji, numbers. Several are separated by commas.
     #[arg(long, value_name = "KINDS", value_delimiter = ',', value_parser = name_of::<SpanKind>())]
@@ -47,7 +47,7 @@ impl TextFlags {
     /// Returns whether the flags take a line for one sentence.
     #[must_use]
     pub(crate) fn ask_for_sentences(&self) -> bool {
-        self.prefix.is_some() || self.prefix_file.is_some() || !self.require.is_empty()
+        self.prefix.is_some() || self.prefix_file.is_some() || !self.required.is_empty()
     }
 
     /// Returns `options` with what all lines ask of the text of their translations.
@@ -55,8 +55,8 @@ impl TextFlags {
     pub(crate) fn over(&self, options: TranslateOptions) -> TranslateOptions {
         TranslateOptions {
             prefix: self.prefix.clone().unwrap_or_default(),
-            required: self.require.clone(),
-            banned: self.ban.clone(),
+            required: self.required.clone(),
+            banned: self.banned.clone(),
             format: self.format,
             keep: self.keep.clone(),
             ..options
@@ -129,6 +129,12 @@ impl LineOptions {
     pub(crate) fn zip(self, mut lines: Lines) -> impl Iterator<Item = Result<StreamLine, CliError>> + Send {
         let mut count = 0;
         iter::from_fn(move || {
+            if count == 0
+                && self.common.format == Format::Text
+                && let Err(error) = lines.check_no_test_set()
+            {
+                return Some(Err(error.into()));
+            }
             let Some(text) = lines.next() else {
                 return self.check_end(count).err().map(Err);
             };

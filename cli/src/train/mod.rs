@@ -7,6 +7,7 @@ mod interrupt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use attend_data::STANDARD_INPUT;
 use attend_train::{Event, FinalTest, Outcome, Recipe, Run};
 use clap::Args;
 use shlex::Quoter;
@@ -14,7 +15,7 @@ use toml::Value;
 
 use crate::command;
 use crate::error::CliError;
-use crate::flags::{DevicesOption, STANDARD_INPUT, WorkerCount, input_file};
+use crate::flags::{DevicesOption, WorkerCount, input_file, output_folder, variable};
 use crate::output::print;
 use crate::translate::DEFAULT_MODEL;
 use display::Display;
@@ -30,7 +31,7 @@ pub(crate) struct Options {
     #[arg(default_value = "configs/phrasebook.toml", value_parser = input_file())]
     recipe: PathBuf,
     /// The folder to write, a new one. [default: runs/ and the recipe's name]
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", value_parser = output_folder())]
     output: Option<PathBuf>,
     /// A model folder to start from: its weights, tokenizer and shape, with the recipe's text and settings. The same as
     /// the recipe's key init.
@@ -43,8 +44,9 @@ pub(crate) struct Options {
     #[arg(
         long,
         value_name = "FOLDER",
-        env = "ATTEND_PREPARED",
-        default_value = "prepared"
+        env = variable("ATTEND_PREPARED"),
+        default_value = "prepared",
+        value_parser = output_folder()
     )]
     prepared: PathBuf,
     /// Show what the run would do; nothing is written but the prepared corpus.

@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::slice;
 
-use attend_data::{DataError, Lines};
+use attend_data::{DataError, Lines, STANDARD_INPUT, open_sources, single_line};
 use attend_device::{NamedDevice, notice_device_failure};
-use attend_infer::{InferError, Language, ModelFolder, StreamLine, TranslateOptions, Translator};
+use attend_infer::{Format, InferError, Language, ModelFolder, StreamLine, TranslateOptions, Translator};
 use clap::{Args, error::ErrorKind};
 
 use crate::error::CliError;
-use crate::flags::{ComputeOptions, STANDARD_INPUT, SearchFlags, TextFlags, input_file, whole_number};
+use crate::flags::{ComputeOptions, DASH, SearchFlags, TextFlags, input_file, whole_number};
 use crate::hint::Hint;
 use crate::output::report_with;
 use crate::usage_error;
@@ -36,11 +36,11 @@ pub(crate) struct Options {
     /// The model folder.
     #[arg(long, value_name = "FOLDER", default_value = DEFAULT_MODEL)]
     model: PathBuf,
-    /// Read lines from this file, decompressed if it is compressed (by gzip, xz, Zstandard or bzip2); - is standard
-    /// input, as without --input.
+    /// Read lines from this file, decompressed if it is compressed (by gzip, xz, Zstandard or bzip2), or the sources of
+    /// a test set in WMT's .sgm or .xml; - is standard input, as without --input.
     #[arg(long, value_name = "FILE", value_parser = input_file())]
     input: Option<PathBuf>,
-    /// Write to this file in place of standard output; an older one is replaced at the end.
+    /// Write to this file in place of standard output, which is -; an older file is replaced at the end.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// The language of the lines, which says where their sentences end. [default: the model's source language, or en]
@@ -105,7 +105,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, CliError> {
     }
     let asked = options.text.of_lines(asked)?;
     let input = options.input()?;
-    let mut output = Output::create(options.output.as_deref(), options.json)?;
+    let mut output = Output::create(options.output_file(), options.json)?;
     let (translator, device) = match options.load(asked.common()) {
         Err(CliError::Infer(InferError::Search(error))) => {
             // To end the process would leave its file behind.
@@ -151,16 +151,33 @@ impl Options {
         }
     }
 
+    /// Returns the file to write, or `None` for standard output.
+    fn output_file(&self) -> Option<&Path> {
+        self.output.as_deref().filter(|path| *path != Path::new(DASH))
+    }
+
     /// Returns the lines to translate, or `None` if a prompt should ask for them.
     fn input(&self) -> Result<Option<Lines>, DataError> {
         if !self.lines.is_empty() {
-            let text = Cursor::new(self.lines.join("\n") + "\n");
+            // Each argument is a line.
+            let lines = self
+                .lines
+                .iter()
+                .flat_map(|line| [single_line(line), "\n".into()]);
+            let text = Cursor::new(lines.collect::<String>());
             return Ok(Some(Lines::new(text, "the command line")));
         }
         if let Some(path) = &self.input {
-            return Lines::open(path).map(Some);
+            // The lines of a pipe are translated as they come, and markup with its tags.
+            let may_be_test_set = path.is_file() && self.text.format == Format::Text;
+            let lines = if may_be_test_set {
+                open_sources(path)
+            } else {
+                Lines::open(path)
+            };
+            return lines.map(Some);
         }
-        if self.output.is_none() && io::stdin().is_terminal() && io::stdout().is_terminal() {
+        if self.output_file().is_none() && io::stdin().is_terminal() && io::stdout().is_terminal() {
             return Ok(None);
         }
         Ok(Some(Lines::new(BufReader::new(io::stdin()), "standard input")))

@@ -9,7 +9,7 @@ fn a_penalty_needs_a_ranking() {
     let workspace = Workspace::new();
     assert_usage_error(
         &workspace.translate(&["--beam", "1", "--coverage-penalty", "0.2", "yes"], b""),
-        "coverage_penalty",
+        "--coverage-penalty ranks translations: it needs a --beam of at least 2",
     );
     assert_usage_error(
         &workspace.translate(&["--sample", "--coverage-penalty", "0.2", "yes"], b""),

@@ -154,7 +154,7 @@ fn sentences_longer_than_the_positions_are_left_out() {
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(
         String::from_utf8_lossy(&output.stderr),
-        "left out 2 of 4 sentences, which are longer than the model's positions: 2, 4\n"
+        "left out 2 of 4 sentences of standard input, which are longer than the model's positions: lines 2, 4\n"
     );
     let translated = workspace.translated(&["--no-split"], SENTENCES[..2].join("\n").as_bytes());
     let [first, second] = translated.lines().collect::<Vec<_>>()[..] else {
@@ -247,14 +247,34 @@ fn any_one_of_the_files_may_be_standard_input() {
         assert_eq!(stdout(&evaluate(&paths, text)), expected, "{}", names[index]);
     }
     let mut command = attend("eval");
-    command.arg("-").args(["--hypotheses", "-"]);
-    assert_error(
-        &run(command, HYPOTHESES.as_bytes()),
-        &["/dev/stdin is a pipe, which can be read only once"],
-    );
-    let mut command = attend("eval");
     command.arg(workspace.model()).args([&paths[0], "-"]);
     assert!(stdout(&run(command, REFERENCES[0].as_bytes())).starts_with("BLEU|nrefs:1|"));
+}
+
+#[test]
+fn sentences_that_are_too_long_are_named_with_file_and_line() {
+    let workspace = Workspace::new();
+    let long = "~".repeat(MAX_SOURCE_TOKENS + 1);
+    let reference = workspace.write("reference.txt", "one\ntwo\n");
+    let source = workspace.write("source.txt", format!("yes\n{long}\n"));
+    let output = workspace.evaluate(&source, &reference, &NOTHING);
+    let note = format!(
+        "left out 1 of 2 sentences of {}, which are longer than the model's positions: line 2\n",
+        source.display()
+    );
+    assert_eq!(String::from_utf8_lossy(&output.stderr), note);
+
+    let source = workspace.write("source.txt", format!("{long}\n{long}\n"));
+    let expected = ["source.txt, line 1: the sentence has at least", "at most 99"];
+    assert_error(&workspace.evaluate(&source, &reference, &NOTHING), &expected);
+    // In XML, the line of the file and not the number of the sentence.
+    let xml = format!(
+        "<dataset>\n<doc id=\"one\">\n<src>\n<seg id=\"1\">{long}</seg>\n</src>\n\
+         <ref><seg id=\"1\">one</seg></ref>\n</doc>\n</dataset>\n"
+    );
+    let xml = workspace.write("set", xml);
+    let expected = ["set, line 4: the sentence has at least"];
+    assert_error(&workspace.evaluate(&xml, &xml, &NOTHING), &expected);
 }
 
 #[test]
@@ -402,9 +422,9 @@ fn unknown_settings_are_refused() {
         assert_usage_error(&workspace.evaluate(&lines, &lines, &flags), flags[0]);
     }
     for (flags, part) in [
-        (["--beam", "0"], "`beam_size` is 0"),
-        (["--length-penalty", "NaN"], "`length_penalty` is NaN"),
-        (["--min-length", "100"], "`min_length` is 100"),
+        (["--beam", "0"], "--beam is 0"),
+        (["--length-penalty", "NaN"], "--length-penalty is NaN"),
+        (["--min-length", "100"], "--min-length is 100"),
     ] {
         assert_usage_error(&workspace.evaluate(&lines, &lines, &flags), part);
     }

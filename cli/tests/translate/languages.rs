@@ -45,7 +45,12 @@ fn a_folder_keeps_the_languages_of_its_model() {
 
     for (content, part) in [
         ("{\"source\": \"German\"}", "no code"),
+        ("{\"source\": \"xx\"}", "`source`: it is no code"),
+        ("{\"source\": [\"de\"]}", "`source`: invalid type: sequence"),
         ("{\"from\": \"de\"}", "from"),
+        ("[]", "invalid type: sequence, expected a map"),
+        ("[\"de\", \"en\"]", "invalid type: sequence, expected a map"),
+        ("\"de\"", "expected a map"),
         ("", "line 1"),
     ] {
         fs::write(&path, content).unwrap();
@@ -65,6 +70,16 @@ fn texts_are_divided_by_the_rules_of_the_source_language() {
         as_english,
         "English if unknown"
     );
+
+    for written in ["deu", "ger", "de_DE", "de_DE.UTF-8", "de-AT", "DE"] {
+        let flags = ["--language", written, text];
+        assert_eq!(workspace.translated(&flags, b""), as_german, "{written}");
+    }
+    for written in ["xx", "German", "", "-", "C", "de_"] {
+        let language = format!("--language={written}");
+        let expected = "it is no code of a language, such as en, deu, zh-Hant or pt_BR";
+        assert_usage_error(&workspace.translate(&[&language, text], b""), expected);
+    }
 
     fs::write(workspace.model().join(LANGUAGES), "{\"source\": \"de\"}").unwrap();
     assert_eq!(workspace.translated(&[text], b""), as_german);
@@ -130,6 +145,10 @@ fn what_is_no_word_is_refused_as_one() {
         assert_usage_error(&invisible, "no word");
         let mark = workspace.translate(&["--beam", "4", flag, "\u{301}a", "yes"], b"");
         assert_usage_error(&mark, "such as a combining mark");
+        assert_usage_error(
+            &mark,
+            &format!("error: {flag} has \"\\u{{301}}a\", which is no word"),
+        );
     }
 }
 

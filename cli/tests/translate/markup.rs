@@ -101,8 +101,8 @@ fn a_tag_is_text_unless_the_format_says_otherwise() {
 fn flags_that_do_not_go_together_are_refused() {
     let workspace = Workspace::new();
     for (flags, part) in [
-        (["--keep", "urls", "--alignment"].as_slice(), "`alignment`"),
-        (&["--format", "html", "--alignment"], "`alignment`"),
+        (["--keep", "urls", "--alignment"].as_slice(), "--alignment"),
+        (&["--format", "html", "--alignment"], "--alignment"),
         (&["--keep", "names"], "placeholders"),
         (&["--format", "sgml"], "xml"),
     ] {

@@ -106,11 +106,11 @@ fn lengths_are_kept_to() {
     for (flags, part) in [
         (
             ["--max-length", "2", "--min-length", "3"].as_slice(),
-            "`max_length` is 2",
+            "--max-length is 2",
         ),
         (
             &["--min-length", &too_long],
-            "`min_length` is 100, but the model's translations have at most 99",
+            "--min-length is 100, but the model's translations have at most 99",
         ),
     ] {
         let output = workspace.path("output.txt");
@@ -297,17 +297,17 @@ fn settings_that_describe_no_search_are_refused() {
     for (arguments, part) in [
         (
             ["--json", "--nbest", "5", "--beam", "4"].as_slice(),
-            "`nbest` is 5",
+            "--nbest is 5",
         ),
-        (&["--json", "--nbest", "0"], "`nbest` is 0"),
-        (&["--beam", "0"], "`beam_size` is 0"),
-        (&["--beam", "1001"], "`beam_size` is 1001"),
-        (&["--length-penalty=-1"], "`length_penalty` is -1"),
-        (&["--length-penalty", "NaN"], "`length_penalty` is NaN"),
+        (&["--json", "--nbest", "0"], "--nbest is 0"),
+        (&["--beam", "0"], "--beam is 0"),
+        (&["--beam", "1001"], "--beam is 1001"),
+        (&["--length-penalty=-1"], "--length-penalty is -1"),
+        (&["--length-penalty", "NaN"], "--length-penalty is NaN"),
         (&["--length-normalization", "mean"], "--length-normalization"),
         (&["--stopping", "never"], "--stopping"),
         (&["--unknown", "drop"], "--unknown"),
-        (&["--repetition-penalty", "0.5"], "`repetition_penalty` is 0.5"),
+        (&["--repetition-penalty", "0.5"], "--repetition-penalty is 0.5"),
         (&["--no-repeat-ngram=-1"], "--no-repeat-ngram"),
         (&["--sample", "--beam", "4"], "--beam"),
         (&["--temperature", "0.5"], "--sample"),
@@ -316,27 +316,24 @@ fn settings_that_describe_no_search_are_refused() {
         (&["--seed", "5"], "--sample"),
         (&["--sample", "--seed", "9223372036854775808"], "--seed"),
         (&["--beam", "18446744073709551615"], "--beam"),
-        (&["--sample", "--temperature", "0"], "`sampling.temperature` is 0"),
-        (&["--sample", "--top-k", "0"], "`sampling.top_k` is 0"),
-        (&["--sample", "--top-p", "1.5"], "`sampling.top_p` is 1.5"),
+        (&["--sample", "--temperature", "0"], "--temperature is 0"),
+        (&["--sample", "--top-k", "0"], "--top-k is 0"),
+        (&["--sample", "--top-p", "1.5"], "--top-p is 1.5"),
         (&["--prefix", "a", "--prefix-file", "b"], "--prefix"),
         (&["--ban", " "], "--ban"),
         (&["--require", ""], "--require"),
-        (&["--require", "a", "--sample"], "cannot go with `sampling`"),
-        (
-            &["--require", "a", "--beam", "1"],
-            "cannot go with a `beam_size` of 1",
-        ),
+        (&["--require", "a", "--sample"], "cannot go with --sample"),
+        (&["--require", "a", "--beam", "1"], "cannot go with a --beam of 1"),
         (
             &["--require", "a", "--beam", "2", "--stopping", "ctranslate2"],
-            "cannot go with `stopping`",
+            "cannot go with --stopping",
         ),
         (
             &["--require", "a", "--beam", "2", "--no-repeat-ngram", "2"],
-            "cannot go with `no_repeat_ngram`",
+            "cannot go with --no-repeat-ngram",
         ),
-        (&["--require", "a", "--beam", "0"], "`beam_size` is 0"),
-        (&["--ban", "a", "--unknown", "copy"], "`unknown` is copy"),
+        (&["--require", "a", "--beam", "0"], "--beam is 0"),
+        (&["--ban", "a", "--unknown", "copy"], "--unknown is copy"),
     ] {
         assert_usage_error(&workspace.translate(arguments, b"yes\n"), part);
     }
@@ -470,9 +467,9 @@ fn flags_come_first_then_the_output_then_the_model() {
     fs::write(workspace.model().join("model.safetensors"), "damaged").unwrap();
     let output = workspace.path("missing/output.txt");
     for (flags, part) in [
-        (["--max-length=2", "--min-length=3"], "`max_length` is 2"),
-        (["--require=a", "--length-penalty=-1"], "`length_penalty` is -1"),
-        (["--ban=a", "--unknown=copy"], "`unknown` is copy"),
+        (["--max-length=2", "--min-length=3"], "--max-length is 2"),
+        (["--require=a", "--length-penalty=-1"], "--length-penalty is -1"),
+        (["--ban=a", "--unknown=copy"], "--unknown is copy"),
     ] {
         let arguments = [&flags[..], &["--output", argument(&output), "yes"]].concat();
         assert_usage_error(&workspace.translate(&arguments, b""), part);

@@ -68,6 +68,16 @@ impl Lines {
         self.line
     }
 
+    /// Returns the first bytes of the text without taking them, as many as come at once. The text is decompressed.
+    ///
+    /// # Errors
+    /// Returns [`DataError::Read`] if the text cannot be read, and [`DataError::Encoding`] or [`DataError::Archive`] if
+    /// it is none.
+    pub(crate) fn beginning(&mut self) -> Result<&[u8], DataError> {
+        self.begin()?;
+        beginning(&mut self.reader).map_err(|error| DataError::read(&self.path, error))
+    }
+
     /// Looks at the beginning of the text, which shows whether it is compressed, and whether it is text.
     fn begin(&mut self) -> Result<(), DataError> {
         if mem::replace(&mut self.has_begun, true) {

@@ -20,5 +20,5 @@ pub use examples::{Examples, Progress};
 pub use filter::Filter;
 pub use lines::{Lines, read_lines};
 pub use mixture::Mixture;
-pub use parallel_text::{ParallelText, References};
+pub use parallel_text::{ParallelText, References, Sources, open_sources};
 pub use report::PreparationReport;

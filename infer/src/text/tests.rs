@@ -84,10 +84,33 @@ fn sentences_end_where_readers_end_them() {
 
 #[test]
 fn a_language_has_a_code() {
-    for code in ["en", "DE", "zh-hant", "nds", "ko"] {
-        assert!(code.parse::<Language>().is_ok(), "{code}");
+    for (written, code) in [
+        ("en", "en"),
+        ("DE", "de"),
+        ("zh-Hant", "zh-hant"),
+        ("de_DE", "de-de"),
+        ("de_DE.UTF-8", "de-de"),
+        ("sr_RS@latin", "sr-rs"),
+        ("deu", "de"),
+        ("ger-AT", "de-at"),
+        ("fre", "fr"),
+        ("fra", "fr"),
+        ("yue", "yue"),
+        ("nds", "nds"),
+        ("ber", "ber"),
+        ("und", "und"),
+        ("iw", "he"),
+        ("qtx", "qtx"),
+    ] {
+        assert_eq!(
+            written.parse::<Language>().unwrap().to_string(),
+            code,
+            "{written}"
+        );
     }
-    for code in ["", "english", "x", "e n", "de-", "d2"] {
+    for code in [
+        "", "english", "x", "xx", "e n", "de-", "de--at", "de-ä", "d2", "q\u{e4}", "qzz", "C", "_DE", "xyz",
+    ] {
         assert_eq!(code.parse::<Language>(), Err(InvalidLanguage), "{code}");
     }
 }

@@ -1,6 +1,6 @@
 //! `[data]`: the text of a run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use attend_data::{Cleaning, Normalization, ParallelText, TokenizerKind};
 use attend_infer::metric::BleuTokenizer;
@@ -17,7 +17,7 @@ pub struct DataSettings {
     /// Name of an embedded corpus: `phrasebook`. With it, `train`, `valid` and `test` are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub embedded: Option<EmbeddedCorpus>,
-    /// The language of the sources, as an ISO 639 code such as `en` or `zh-hant`. The model folder keeps it: texts to
+    /// The language of the sources, as an ISO 639 code such as `en` or `zh-Hant`. The model folder keeps it: texts to
     /// translate are divided into sentences by its rules. Default: unknown, so that texts are divided by the rules of
     /// English.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,8 +92,8 @@ pub enum EmbeddedCorpus {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CorpusFiles {
-    /// File of source sentences: one on each line, or in a file named `.sgm` or `.xml` one in each `<seg>`. An `.xml`
-    /// file is a test set of WMT, whose sources are in `<src>`.
+    /// File of source sentences: one on each line, or in a test set of WMT, `.sgm` or `.xml`, one in each `<seg>`. Those
+    /// of an `.xml` file are in `<src>`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<PathBuf>,
     /// File of their translations, in one of the same formats. Those of an `.xml` file are in its first `<ref>`.
@@ -218,6 +218,10 @@ impl DataSettings {
                 _ if files.paths().any(|path| path.to_str().is_none()) => {
                     ("", "has a path that is not UTF-8")
                 }
+                _ if files.paths().any(|path| path == Path::new("-")) => (
+                    "",
+                    "names standard input, which can be read only once, but a run reads its text several times",
+                ),
                 Some(_) if name != "data.train" => {
                     (".weight", "has a weight, which only training corpora have")
                 }

@@ -68,13 +68,11 @@ pub struct TrainingSettings {
     pub checkpoint_every: Option<usize>,
     /// Score on the validation pairs by which the best weights are chosen: `bleu`, `chrf`, `perplexity` or `loss`. If
     /// fewer than one in ten validation targets has the four words in a row that BLEU counts, `chrf` takes the place of
-    /// `bleu`, which could not tell weights apart. If all validation targets are blank, `loss` takes the place of both.
-    /// Default `bleu`.
+    /// `bleu`, which could not tell weights apart. Default `bleu`.
     #[serde(default)]
     pub metric: Metric,
     /// The run ends after this many validations in a row without a new best score. A validation that ties with the best
-    /// score does not count if its loss is the lowest since that score was reached. If `patience` is left out, only the
-    /// other limits end the run.
+    /// score and has a lower loss does not count. If `patience` is left out, only the other limits end the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patience: Option<usize>,
     /// Number of checkpoints whose weights are averaged: the last ones at multiples of `checkpoint_every`. The average

@@ -174,7 +174,7 @@ fn of_averaged_validations_the_best_stay() {
 }
 
 #[test]
-fn a_tie_is_no_plateau_while_the_loss_falls() {
+fn a_tie_is_the_best_and_no_plateau_while_the_loss_falls() {
     let mut state = TrainingState::default();
     // Each validation: chrF, loss, whether its weights are the best, and the validations since the best.
     for (chrf, loss, is_best, since_best) in [
@@ -183,11 +183,11 @@ fn a_tie_is_no_plateau_while_the_loss_falls() {
         (100.0, 1.5, true, 0),
         (99.0, 1.4, false, 1),
         (100.0, 1.2, true, 1),
-        (100.0, 1.3, true, 2),
+        (100.0, 1.3, false, 2),
         // Lower than the one before, but not than the lowest.
-        (100.0, 1.25, true, 3),
+        (100.0, 1.25, false, 3),
         (100.0, 1.1, true, 3),
-        (100.0, 1.1, true, 4),
+        (100.0, 1.1, false, 4),
     ] {
         state.update += 1;
         let scores = Scores {

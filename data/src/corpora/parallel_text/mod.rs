@@ -1,5 +1,6 @@
 //! Parallel text: the files or the memory that hold sentence pairs, and how they are read.
 
+mod format;
 mod pairs;
 mod references;
 mod sentences;
@@ -15,16 +16,17 @@ use crate::file::check_rereadable;
 use crate::sentence_pair::SentencePair;
 use pairs::Pairs;
 
-pub use references::References;
+pub use references::{References, Sources};
+pub use sentences::open_sources;
 
 /// The source of the sentence pairs of a corpus: files or memory. Files are read pair by pair, so that a corpus may be
 /// larger than the memory. Compressed files are decompressed, as by [`Lines`](crate::Lines).
 #[derive(Clone, Debug, PartialEq)]
 pub enum ParallelText {
-    /// Two files in which sentence n of one translates sentence n of the other. Each file has one sentence on each
-    /// line. If its name ends in `.sgm`, it has one sentence in each `<seg id="…">` tag. Two `.sgm` files must have the
-    /// same ids in the same order. If its name ends in `.xml`, it is a test set of WMT, which may be both files: the
-    /// sources are in `<src>`, and the targets are those of the first `<ref>`.
+    /// Two files in which sentence n of one translates sentence n of the other. Each file has one sentence on each line,
+    /// unless its name ends in `.sgm` or `.xml`, or it begins as WMT's test sets of these formats do. An `.sgm` file has
+    /// one sentence in each `<seg id="…">` tag. Two `.sgm` files must have the same ids in the same order. An `.xml` file
+    /// may be both files: the sources are in `<src>`, and the targets are those of the first `<ref>`.
     Files {
         /// The file of source sentences.
         source: PathBuf,
@@ -72,12 +74,12 @@ impl ParallelText {
     ///
     /// # Errors
     /// Returns [`DataError::Read`] if a file cannot be opened, [`DataError::ReadOnce`] if both files are the same pipe,
-    /// and [`DataError::Xml`] or [`DataError::NoSegments`] if an `.xml` file cannot be used. The iterator returns an
+    /// [`DataError::Encoding`] or [`DataError::Archive`] if a file is not text in UTF-8, and [`DataError::Xml`],
+    /// [`DataError::RepeatedText`] or [`DataError::NoSegments`] if an `.xml` file cannot be used. The iterator returns an
     /// error in these cases:
     ///
     /// - [`DataError::Read`] if the rest of a file cannot be read;
-    /// - [`DataError::Encoding`] or [`DataError::Archive`] if a file is not text in UTF-8, and
-    ///   [`DataError::InvalidUtf8`] or [`DataError::LongLine`] if a line is not;
+    /// - [`DataError::InvalidUtf8`] or [`DataError::LongLine`] if a line is not text in UTF-8;
     /// - [`DataError::Columns`] or [`DataError::Segment`] if a line is not of the file's format;
     /// - [`DataError::UnequalLengths`] or [`DataError::UnequalSegments`] if the two files do not match;
     /// - [`DataError::EmptyCorpus`] if the files hold no pair.
@@ -131,7 +133,7 @@ impl ParallelText {
     /// the pairs, and again when it is resumed.
     ///
     /// # Errors
-    /// Returns [`DataError::ReadOnce`] if a file is a pipe, a device or a socket.
+    /// Returns [`DataError::ReadOnce`] if a file is a pipe, a socket, or a device other than `/dev/null`, which is empty.
     pub fn check_rereadable(&self) -> Result<(), DataError> {
         match self {
             Self::Files { source, target } => {

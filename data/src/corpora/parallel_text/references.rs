@@ -11,6 +11,15 @@ pub struct References {
     files: Vec<File>,
 }
 
+/// The sources of a test set.
+#[derive(Debug)]
+pub struct Sources {
+    /// The sentences.
+    pub texts: Vec<String>,
+    /// For each sentence its line in the file, counted from one.
+    pub lines: Vec<usize>,
+}
+
 struct File {
     path: PathBuf,
     content: WholeFile,
@@ -53,8 +62,12 @@ impl References {
     /// Returns the errors of [`ParallelText::pairs`](crate::ParallelText::pairs) for a single file, and those for two
     /// files that do not match if there are not as many sources as references, or their ids differ. Returns
     /// [`DataError::NoSegments`] if an `.xml` file has no sources.
-    pub fn sources(&self, path: impl AsRef<Path>) -> Result<Vec<String>, DataError> {
-        self.matching(path.as_ref(), Side::Source)
+    pub fn sources(&self, path: impl AsRef<Path>) -> Result<Sources, DataError> {
+        let sentences = self.matching(path.as_ref(), Side::Source)?;
+        Ok(Sources {
+            lines: sentences.iter().map(|sentence| sentence.line).collect(),
+            texts: texts(sentences),
+        })
     }
 
     /// Reads the translations of a system, in an `.xml` file those of its first system.
@@ -62,11 +75,11 @@ impl References {
     /// # Errors
     /// Returns the errors of [`References::sources`].
     pub fn translations(&self, path: impl AsRef<Path>) -> Result<Vec<String>, DataError> {
-        self.matching(path.as_ref(), Side::Hypothesis)
+        self.matching(path.as_ref(), Side::Hypothesis).map(texts)
     }
 
     /// Reads the sentences that the references belong to.
-    fn matching(&self, path: &Path, side: Side) -> Result<Vec<String>, DataError> {
+    fn matching(&self, path: &Path, side: Side) -> Result<Vec<Sentence>, DataError> {
         let sentences = match self.files.iter().find(|file| file.path == path) {
             Some(file) => {
                 check_rereadable(path)?;
@@ -84,7 +97,7 @@ impl References {
                 path: path.to_owned(),
             });
         }
-        Ok(texts(sentences))
+        Ok(sentences)
     }
 }
 

@@ -1,13 +1,15 @@
 //! The sentences of a file: its lines, or the segments of a test set in one of WMT's formats.
 
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::vec;
 
+use super::format::FileFormat;
 use super::sgm::Segments;
 use super::wmt_xml::TestSet;
-use crate::corpora::compression::without_compression;
 use crate::corpora::lines::Lines;
 use crate::error::DataError;
+use crate::line::single_line;
 
 /// The side of a test set that is read from a file which may hold several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,18 +60,14 @@ pub(super) struct Sentence {
 
 impl Sentences {
     pub(super) fn open(path: &Path, side: Side) -> Result<Self, DataError> {
-        if has_ending(path, "xml") {
-            let sentences = sentences_of(&TestSet::read(path)?, side, path)?;
-            return Ok(Self::new(Format::Xml {
+        let mut lines = Lines::open(path)?;
+        Ok(Self::new(match FileFormat::of(&mut lines)? {
+            FileFormat::Lines => Format::Lines(lines),
+            FileFormat::Sgml => Format::Sgm(Segments { lines }),
+            FileFormat::Xml => Format::Xml {
                 path: path.to_owned(),
-                sentences: sentences.into_iter(),
-            }));
-        }
-        let lines = Lines::open(path)?;
-        Ok(Self::new(if has_ending(path, "sgm") {
-            Format::Sgm(Segments { lines })
-        } else {
-            Format::Lines(lines)
+                sentences: sentences_of(&TestSet::read(lines)?, side, path)?.into_iter(),
+            },
         }))
     }
 
@@ -119,10 +117,12 @@ pub(super) enum WholeFile {
 
 impl WholeFile {
     pub(super) fn read(path: &Path) -> Result<Self, DataError> {
-        if has_ending(path, "xml") {
-            return Ok(Self::TestSet(TestSet::read(path)?));
-        }
-        let mut sentences = Sentences::open(path, Side::Source)?;
+        let mut lines = Lines::open(path)?;
+        let mut sentences = Sentences::new(match FileFormat::of(&mut lines)? {
+            FileFormat::Lines => Format::Lines(lines),
+            FileFormat::Sgml => Format::Sgm(Segments { lines }),
+            FileFormat::Xml => return Ok(Self::TestSet(TestSet::read(lines)?)),
+        });
         let mut all = Vec::new();
         while let Some(sentence) = sentences.next()? {
             all.push(sentence);
@@ -163,9 +163,39 @@ fn sentences_of(test_set: &TestSet, side: Side, path: &Path) -> Result<Vec<Sente
     })
 }
 
-/// Returns whether the name of a file has an ending, before that of its compression.
-fn has_ending(path: &Path, ending: &str) -> bool {
-    let name = without_compression(path);
-    name.extension()
-        .is_some_and(|found| found.eq_ignore_ascii_case(ending))
+/// Opens the sentences to translate in a file: its lines, or the sources of a test set in one of WMT's formats. Errors
+/// about a source name its number in the test set.
+///
+/// # Errors
+/// Returns the errors of [`ParallelText::pairs`](crate::ParallelText::pairs) for a single file.
+pub fn open_sources(path: impl AsRef<Path>) -> Result<Lines, DataError> {
+    let path = path.as_ref();
+    let mut sentences = Sentences::open(path, Side::Source)?;
+    if let Format::Lines(lines) = sentences.format {
+        return Ok(lines);
+    }
+    let mut sources = String::new();
+    while let Some(Sentence { text, .. }) = sentences.next()? {
+        sources.extend([&single_line(&text), "\n"]);
+    }
+    Ok(Lines::new(Cursor::new(sources), path))
+}
+
+impl Lines {
+    /// Checks that the text does not begin as a test set in one of WMT's formats does.
+    ///
+    /// # Errors
+    /// Returns [`DataError::TestSet`] if it does, and [`DataError::Read`], [`DataError::Encoding`] or
+    /// [`DataError::Archive`] if the text cannot be read.
+    pub fn check_no_test_set(&mut self) -> Result<(), DataError> {
+        let format = match FileFormat::of_content(self.beginning()?) {
+            None | Some(FileFormat::Lines) => return Ok(()),
+            Some(FileFormat::Sgml) => "SGML",
+            Some(FileFormat::Xml) => "XML",
+        };
+        Err(DataError::TestSet {
+            path: self.path().to_owned(),
+            format,
+        })
+    }
 }

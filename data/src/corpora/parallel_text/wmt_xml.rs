@@ -13,7 +13,6 @@
 //! ```
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
@@ -67,10 +66,12 @@ impl TestSet {
     /// Reads a file. Documents with the attribute `testsuite` are left out, as WMT leaves them out of its scores.
     ///
     /// # Errors
-    /// Returns [`DataError::Xml`] if the file is not well-formed XML or cut short, and the errors of [`Lines`].
-    pub(super) fn read(path: &Path) -> Result<Self, DataError> {
-        let lines: Vec<String> = Lines::open(path)?.collect::<Result<_, _>>()?;
-        let xml = lines.join("\n");
+    /// Returns [`DataError::Xml`] if the file is not well-formed XML or cut short, [`DataError::RepeatedText`] if a
+    /// document has two sources or two texts by one translator or system, and the errors of [`Lines`].
+    pub(super) fn read(mut lines: Lines) -> Result<Self, DataError> {
+        let text: Vec<String> = lines.by_ref().collect::<Result<_, _>>()?;
+        let path = lines.path();
+        let xml = text.join("\n");
         let mut reader = Reader::from_str(&xml);
         let mut parser = Parser::default();
         let mut open_elements = 0_usize;
@@ -84,7 +85,14 @@ impl TestSet {
             match event {
                 Event::Start(tag) => {
                     open_elements += 1;
-                    parser.start(&tag);
+                    parser
+                        .start(&tag)
+                        .map_err(|(document, text)| DataError::RepeatedText {
+                            path: path.to_owned(),
+                            line: parser.line_feeds + 1,
+                            document,
+                            text,
+                        })?;
                 }
                 Event::End(tag) => {
                     open_elements -= 1;
@@ -163,22 +171,30 @@ struct Parser {
     document: Option<String>,
     /// The number of segments of the document by their text's index and by their id.
     segments: HashMap<(usize, String), usize>,
+    /// The indices of the texts that the document has.
+    opened: HashSet<usize>,
     /// The index of the text that a segment belongs to.
     text: Option<usize>,
     segment: Option<Segment>,
 }
 
 impl Parser {
-    fn start(&mut self, tag: &BytesStart<'_>) {
+    /// Reads the tag at which an element starts.
+    ///
+    /// # Errors
+    /// Returns the name of the document and the tag if the document has such a text already.
+    fn start(&mut self, tag: &BytesStart<'_>) -> Result<(), (String, String)> {
         let attribute = |name| {
             let attribute = tag.try_get_attribute(name).ok().flatten()?;
             Some(html_escape::decode_html_entities(&attribute.value).into_owned())
         };
         let named = |name| attribute(name).unwrap_or_default();
+        let is_text = matches!(tag.local_name().as_ref(), "src" | "ref" | "hyp");
         match tag.local_name().as_ref() {
             "doc" => {
                 self.documents += 1;
                 self.segments.clear();
+                self.opened.clear();
                 let name = || attribute("id").unwrap_or_else(|| format!("document {}", self.documents));
                 self.document = attribute("testsuite").is_none().then(name);
             }
@@ -187,6 +203,12 @@ impl Parser {
             "hyp" => self.open_text(Kind::Hypothesis, named("system")),
             "seg" => self.open_segment(named("id")),
             _ => {}
+        }
+        match (&self.document, self.text) {
+            (Some(document), Some(text)) if is_text && !self.opened.insert(text) => {
+                Err((document.clone(), format!("<{}>", &**tag)))
+            }
+            _ => Ok(()),
         }
     }
 
