@@ -106,9 +106,6 @@ pub(crate) struct Markup<'a> {
     pub(crate) kept: Vec<(Range<usize>, &'a str)>,
     /// The bytes of `text` at which sentences end, in order.
     pub(crate) breaks: Vec<usize>,
-    /// The bytes of `text` at which tags stand between white space on both sides, in order. The text has the white
-    /// space before the tags only.
-    pub(crate) spaced: Vec<usize>,
 }
 
 /// A pair of tags, or something that stands at one place.
@@ -123,6 +120,8 @@ pub(crate) enum Node<'a> {
         range: Range<usize>,
         /// The tags in the element, in order.
         children: Vec<Node<'a>>,
+        /// As that of a point.
+        is_spaced: bool,
     },
     /// What stands at one place.
     Point {
@@ -130,7 +129,30 @@ pub(crate) enum Node<'a> {
         source: &'a str,
         /// The byte of the text before which it stands.
         at: usize,
+        /// Whether white space, or the start of the line, is before it, and white space behind it. The text has the
+        /// white space before it only.
+        is_spaced: bool,
     },
+}
+
+impl Node<'_> {
+    /// Returns the byte of the text at which the node begins.
+    fn start(&self) -> usize {
+        match self {
+            Self::Element { range, .. } => range.start,
+            Self::Point { at, .. } => *at,
+        }
+    }
+
+    fn is_spaced(&self) -> bool {
+        let (Self::Element { is_spaced, .. } | Self::Point { is_spaced, .. }) = self;
+        *is_spaced
+    }
+
+    fn set_spaced(&mut self) {
+        let (Self::Element { is_spaced, .. } | Self::Point { is_spaced, .. }) = self;
+        *is_spaced = true;
+    }
 }
 
 impl<'a> Markup<'a> {
