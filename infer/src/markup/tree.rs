@@ -51,13 +51,9 @@ pub(super) fn build<'a>(line: &'a str, pieces: Vec<Piece<'a>>) -> Markup<'a> {
                 if place == 0 {
                     text += added;
                 } else {
-                    let siblings = open.last_mut().map_or(&mut nodes, |parent| &mut parent.children);
-                    if let Some(tag) = siblings.last_mut()
-                        && tag.start() == text.len()
-                        && ends_in_space(&text)
-                        && added.starts_with(char::is_whitespace)
-                    {
-                        tag.set_spaced();
+                    if ends_in_space(&text) && added.starts_with(char::is_whitespace) {
+                        let siblings = open.last_mut().map_or(&mut nodes, |parent| &mut parent.children);
+                        set_spaced(siblings, text.len());
                     }
                     push_text(&mut text, added, ends_word);
                 }
@@ -115,6 +111,9 @@ pub(super) fn build<'a>(line: &'a str, pieces: Vec<Piece<'a>>) -> Markup<'a> {
             Piece::Single(tag) => add(point(tag.source, &text), &mut open),
         }
     }
+    if ends_in_space(&text) {
+        set_spaced(&mut nodes, text.len());
+    }
     breaks.dedup();
     Markup {
         text,
@@ -140,6 +139,18 @@ fn push_text(text: &mut String, added: &str, ends_word: bool) {
 /// Returns whether a text is empty or ends in white space.
 fn ends_in_space(text: &str) -> bool {
     text.is_empty() || text.ends_with(char::is_whitespace)
+}
+
+/// Sets that white space is on both sides of the last of some nodes, and of the last in it, which stand at a byte of the
+/// text.
+fn set_spaced(nodes: &mut [Node<'_>], at: usize) {
+    let Some(last) = nodes.last_mut() else { return };
+    let stands_here = last.start() == at;
+    let (Node::Element { is_spaced, .. } | Node::Point { is_spaced, .. }) = last;
+    *is_spaced |= stands_here;
+    if let Node::Element { children, .. } = last {
+        set_spaced(children, at);
+    }
 }
 
 /// Returns the part of the line from a start tag to the end of an end tag.

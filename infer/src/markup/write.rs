@@ -115,13 +115,14 @@ impl<'m, 'a, Span: Fn(usize) -> Option<&'a str>> Writer<'m, 'a, Span> {
         if are_all || !is_start && !is_end {
             self.write_text(space);
         }
-        if is_end && !is_start && has_space && !behind.is_empty() && !self.output.ends_with(' ') {
+        let is_spaced = |point: &Placed<'_, 'a>| point.node.is_spaced();
+        if is_end && !is_start && has_space && behind.iter().any(is_spaced) {
             self.output.push(' ');
         }
         for (number, point) in behind.iter().enumerate() {
             self.write_point(point.node, place);
             let is_last = is_end && number + 1 == behind.len();
-            if has_space && !is_empty && !is_last && point.node.is_spaced() {
+            if has_space && !is_empty && !is_last && is_spaced(point) {
                 self.output.push(' ');
             }
         }

@@ -21,7 +21,7 @@ use strum::{Display, EnumString, VariantNames};
 
 pub(crate) use find::find;
 pub(crate) use restore::restore;
-pub(crate) use stand_ins::{Reading, readings};
+pub(crate) use stand_ins::{Reading, has_word, readings};
 
 /// A kind of spans that translations have exactly as often as their source, character by character.
 #[derive(
