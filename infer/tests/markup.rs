@@ -330,7 +330,7 @@ fn the_best_translations_with_spans_are_different_texts() {
         beam_size,
         ..SearchOptions::default()
     };
-    let mut lost = 0;
+    let mut some_were_equal = false;
     for translator in models() {
         let found = |nbest, beam_size| {
             let options = TranslateOptions {
@@ -345,14 +345,16 @@ fn the_best_translations_with_spans_are_different_texts() {
         };
         let (few, all) = (found(3, 30), found(30, 30));
         for ((few, all), line) in few.iter().zip(&all).zip(LINES) {
+            if !SPANS.iter().any(|span| line.contains(span)) {
+                continue;
+            }
             let different: HashSet<&String> = all.iter().collect();
             assert_eq!(different.len(), all.len(), "{all:?} of {line}");
-            lost += 30 - all.len();
+            some_were_equal |= (2..30).contains(&all.len());
             assert_eq!(few.len(), all.len().min(3), "{few:?} of {line}");
         }
     }
-    // Some translations were the same text.
-    assert!(lost > 0);
+    assert!(some_were_equal);
 }
 
 #[test]

@@ -191,7 +191,7 @@ impl<'a> MarkedLine<'a> {
     }
 
     /// Returns the translations of a reading with spans in place of stand-ins, and the number of stand-ins that the
-    /// best of them lacks, or has too often. Translations that a search found are different texts, the best first.
+    /// best of them lacks, or has too often. If there are spans, translations that a search found are different texts.
     fn restored(
         &self,
         sentence: &MarkedSentence,
@@ -212,7 +212,7 @@ impl<'a> MarkedLine<'a> {
             (translation.text, *links) = (restored.text, restored.links);
         }
         let search = &self.line.options.search;
-        if search.sampling.is_none() {
+        if search.sampling.is_none() && !sentence.spans.is_empty() {
             let mut texts = HashSet::new();
             translations.retain(|found| texts.insert(found.translation.text.clone()));
             translations.truncate(search.nbest);
