@@ -141,8 +141,8 @@ fn ends_in_space(text: &str) -> bool {
     text.is_empty() || text.ends_with(char::is_whitespace)
 }
 
-/// Sets that white space is on both sides of the last of some nodes, and of the last in it, which stand at a byte of the
-/// text.
+/// Sets that white space is on both sides of the last of some nodes, and of the last within it, if they stand at a byte
+/// of the text.
 fn set_spaced(nodes: &mut [Node<'_>], at: usize) {
     let Some(last) = nodes.last_mut() else { return };
     let stands_here = last.start() == at;

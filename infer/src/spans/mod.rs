@@ -44,7 +44,7 @@ pub enum SpanKind {
     Emoji,
     /// Numbers in digits, with the points, commas, colons, slashes and hyphens between them: `3.14`, `1,000`, `10:30`,
     /// `2024-05-01`. A translation keeps them in the notation of the source. The sign of `-5`, `−5`, `+5` and `±5` is a
-    /// part of the number, but the hyphen of `A-5` is not. A percent sign is none, since languages write it differently:
+    /// part of the number, but the hyphen of `A-5` is not. Nor is a percent sign, which languages write differently:
     /// `5%`, `5 %`.
     Numbers,
 }
