@@ -57,7 +57,7 @@ pub struct TranslateOptions {
     /// whether a `<` is a tag. The line `a < b` is the same text in every format, but `&lt;` and `<b>` are not.
     ///
     /// The prefix, the required words and the banned words are text in every format. They hold for what the model
-    /// writes, before spans and tags are put into it.
+    /// writes, before spans and tags are put into it. A required word that a kept span has is met by the span.
     pub format: Format,
     /// The kinds of spans of the lines, such as URLs, that each translation has exactly as often as its line, character
     /// by character. By default there are none, since a model that was trained on text with URLs or emoji copies them
@@ -65,6 +65,7 @@ pub struct TranslateOptions {
     ///
     /// A sentence with such spans is read in several ways: as it is, and with names or numbers in place of the spans.
     /// The translations are those of the reading whose stand-ins the model copied. They have its scores and tokens.
+    /// Those that a search finds are different texts, so they may be fewer than `nbest`.
     pub keep: Vec<SpanKind>,
 }
 

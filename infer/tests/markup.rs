@@ -1,5 +1,7 @@
 //! Lines with markup, and with spans to keep, translated by small models with random weights.
 
+use std::collections::HashSet;
+
 use attend_device::Workers;
 use attend_infer::search::{Sampling, SearchOptions, Unknown};
 use attend_infer::{Format, InferError, Language, Model, Precision, SpanKind, TranslateOptions, Translator};
@@ -318,6 +320,79 @@ fn alignments_are_of_lines_that_are_read_as_they_are() {
             "{error}"
         );
     }
+}
+
+#[test]
+fn the_best_translations_with_spans_are_different_texts() {
+    let search = |nbest, beam_size| SearchOptions {
+        max_length: Some(2),
+        nbest,
+        beam_size,
+        ..SearchOptions::default()
+    };
+    let mut some_were_equal = false;
+    for translator in models() {
+        let found = |nbest, beam_size| {
+            let options = TranslateOptions {
+                format: Format::Html,
+                keep: KEPT.to_vec(),
+                ..searching(search(nbest, beam_size))
+            };
+            let found = each(translator.translate(&LINES, &options)).into_iter();
+            found
+                .map(|found| found.into_iter().map(|found| found.text).collect())
+                .collect::<Vec<Vec<String>>>()
+        };
+        let (few, all) = (found(3, 30), found(30, 30));
+        for ((few, all), line) in few.iter().zip(&all).zip(LINES) {
+            if !SPANS.iter().any(|span| line.contains(span)) {
+                continue;
+            }
+            let different: HashSet<&String> = all.iter().collect();
+            assert_eq!(different.len(), all.len(), "{all:?} of {line}");
+            some_were_equal |= (2..30).contains(&all.len());
+            assert_eq!(few.len(), all.len().min(3), "{few:?} of {line}");
+        }
+    }
+    assert!(some_were_equal);
+}
+
+#[test]
+fn a_span_is_a_required_word() {
+    let translator = translator(model_folder());
+    let options = TranslateOptions {
+        format: Format::Html,
+        keep: KEPT.to_vec(),
+        ..searching(SearchOptions::default())
+    };
+    for (line, word) in [
+        (
+            "an old man reads https://example.org/a.B",
+            "https://example.org/a.B",
+        ),
+        ("an old man reads https://example.org/a.B", " example.org "),
+        ("an old man reads <code>a b</code>", "b"),
+        ("25", "25"),
+    ] {
+        let requiring = TranslateOptions {
+            required: vec![word.to_owned()],
+            ..options.clone()
+        };
+        let expected = translator.translate(&[line], &options);
+        assert_eq!(
+            translator.translate(&[line], &requiring)[0].as_ref().unwrap(),
+            expected[0].as_ref().unwrap(),
+            "{word}"
+        );
+    }
+    // What is a part of another word is none.
+    let requiring = TranslateOptions {
+        required: vec!["ode".to_owned()],
+        ..options
+    };
+    let line = "an old man reads <code>mode</code>";
+    let text = &translator.translate_best(&[line], &requiring).unwrap()[0];
+    assert!(text.replace("<code>mode</code>", "").contains("ode"), "{text}");
 }
 
 #[test]

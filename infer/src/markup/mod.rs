@@ -26,7 +26,9 @@ pub(crate) use write::write;
 /// Every tag of an HTML or XML line is in each translation exactly once and byte for byte, with the same tags around
 /// it. A pair of tags stands around the words that align to the words that it enclosed. Other tags, comments and
 /// processing instructions stand between the words that align to the words on either side. Entities are text: `&amp;`
-/// is translated as `&`, and written as `&amp;` again.
+/// is translated as `&`, and written as `&amp;` again. `&nbsp;` and other spaces of typography are read and written as
+/// plain spaces, except between two digits. Blanks beside a tag that stands alone are those of the translation: none is
+/// before a period, or in a script without blanks. Line ends within a tag are written as spaces.
 ///
 /// Some elements are kept as they are: `code`, `kbd`, `samp`, `tt` and `var` in HTML, and elements with
 /// `translate="no"` or, in HTML, of the class `notranslate`. Such an element stands where the model puts it, which may
@@ -106,9 +108,6 @@ pub(crate) struct Markup<'a> {
     pub(crate) kept: Vec<(Range<usize>, &'a str)>,
     /// The bytes of `text` at which sentences end, in order.
     pub(crate) breaks: Vec<usize>,
-    /// The bytes of `text` at which tags stand between white space on both sides, in order. The text has the white
-    /// space before the tags only.
-    pub(crate) spaced: Vec<usize>,
 }
 
 /// A pair of tags, or something that stands at one place.
@@ -123,6 +122,8 @@ pub(crate) enum Node<'a> {
         range: Range<usize>,
         /// The tags in the element, in order.
         children: Vec<Node<'a>>,
+        /// Whether white space is on both sides, as for a point.
+        is_spaced: bool,
     },
     /// What stands at one place.
     Point {
@@ -130,7 +131,24 @@ pub(crate) enum Node<'a> {
         source: &'a str,
         /// The byte of the text before which it stands.
         at: usize,
+        /// Whether white space, or an end of the line, is on both sides. The text has only that before it.
+        is_spaced: bool,
     },
+}
+
+impl Node<'_> {
+    /// Returns the byte of the text at which the node begins.
+    fn start(&self) -> usize {
+        match self {
+            Self::Element { range, .. } => range.start,
+            Self::Point { at, .. } => *at,
+        }
+    }
+
+    fn is_spaced(&self) -> bool {
+        let (Self::Element { is_spaced, .. } | Self::Point { is_spaced, .. }) = self;
+        *is_spaced
+    }
 }
 
 impl<'a> Markup<'a> {
@@ -143,11 +161,41 @@ impl<'a> Markup<'a> {
         };
         let readable = |piece| match piece {
             // The model reads each byte of the text, so that the places of its tokens are places of the text.
-            Piece::Text(text) => Piece::Text(readable(&text).into_owned().into()),
+            Piece::Text(text) if format == Format::Text => Piece::Text(readable(&text).into_owned().into()),
+            Piece::Text(text) => Piece::Text(with_plain_spaces(&readable(&text)).into()),
             tag => tag,
         };
-        tree::build(line, pieces.into_iter().map(readable).collect())
+        tree::build(line, joined(pieces).into_iter().map(readable).collect())
     }
+}
+
+/// Returns pieces of which no two neighbours are text.
+fn joined(pieces: Vec<Piece<'_>>) -> Vec<Piece<'_>> {
+    let mut joined: Vec<Piece<'_>> = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        match (joined.last_mut(), piece) {
+            (Some(Piece::Text(text)), Piece::Text(next)) => *text.to_mut() += &next,
+            (_, piece) => joined.push(piece),
+        }
+    }
+    joined
+}
+
+/// Returns text with plain spaces in place of those of typography, such as `&nbsp;` and `&thinsp;`, which markup has
+/// for its layout and few models know. Between two digits they stay: they group the digits of one number.
+fn with_plain_spaces(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        let is_typographic = matches!(
+            character,
+            '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}'
+        );
+        let is_digit = |c: char| c.is_numeric();
+        let groups = plain.ends_with(is_digit) && characters.peek().copied().is_some_and(is_digit);
+        plain.push(if is_typographic && !groups { ' ' } else { character });
+    }
+    plain
 }
 
 #[cfg(test)]

@@ -68,6 +68,84 @@ fn tags_stand_around_the_words_that_align() {
     }
 }
 
+/// The translation of `one two three.` word by word, with the tags of a line of these words.
+fn word_by_word(line: &str, text: &str) -> String {
+    written(Format::Html, line, text, &[0, 1, 2, 3]).1
+}
+
+#[test]
+fn blanks_beside_a_tag_are_those_of_the_translation() {
+    for (line, expected) in [
+        ("one <x/> two three.", "eins <x/> zwei drei."),
+        ("one<x/> two three.", "eins<x/> zwei drei."),
+        ("one <x/>two three.", "eins <x/>zwei drei."),
+        ("one <x/><y/> two three.", "eins <x/><y/> zwei drei."),
+        ("one <x/> <y/> two three.", "eins <x/> <y/> zwei drei."),
+        ("one two three <x/> .", "eins zwei drei<x/>."),
+        ("one two three <x/> <y/> .", "eins zwei drei<x/><y/>."),
+        ("one two three. <x/>", "eins zwei drei. <x/>"),
+        ("one two three. <x/> <y/> ", "eins zwei drei. <x/> <y/>"),
+        ("<p>one two three. <x/></p>", "<p>eins zwei drei. <x/></p>"),
+        (
+            "one <b>two <x></b> three. <x/>",
+            "eins <b>zwei <x></b> drei. <x/>",
+        ),
+        ("one <b>two <x>three</b>.", "eins <b>zwei <x>drei</b>."),
+        ("<x/> one two three.", "<x/> eins zwei drei."),
+        ("<x/>one two three.", "<x/>eins zwei drei."),
+        ("<p><x/> one two three.</p>", "<p><x/> eins zwei drei.</p>"),
+        ("one <b><x/> two</b> three.", "eins <b><x/> zwei</b> drei."),
+        ("one <b>two <x/></b> three.", "eins <b>zwei <x/></b> drei."),
+        (
+            "one <b>two <x/></b> <y/> three.",
+            "eins <b>zwei <x/></b> <y/> drei.",
+        ),
+        (
+            "one <b><x/> <y/></b> two three.",
+            "eins <b><x/><y/></b> zwei drei.",
+        ),
+        ("one two <b>three <x/></b> .", "eins zwei <b>drei<x/></b>."),
+    ] {
+        assert_eq!(word_by_word(line, "eins zwei drei."), expected, "{line}");
+    }
+    for (line, expected) in [
+        ("one <x/> two three. <y/>", "一<x/>二三。<y/>"),
+        ("<x/> one two <b>three</b> <y/> .", "<x/>一二<b>三</b><y/>。"),
+    ] {
+        assert_eq!(word_by_word(line, "一二三。"), expected, "{line}");
+    }
+}
+
+#[test]
+fn spaces_of_typography_are_plain() {
+    let text = |line| Markup::new(line, Format::Html).text;
+    assert_eq!(
+        text("We&nbsp;are&thinsp;<b>not&#8239;</b>hungry."),
+        "We are not hungry."
+    );
+    assert_eq!(text("1&nbsp;250 and 5&nbsp;%"), "1\u{a0}250 and 5 %");
+    let in_xml = Markup::new("1&#160;250&#160;men \u{3000}", Format::Xml).text;
+    assert_eq!(in_xml, "1\u{a0}250 men \u{3000}");
+    assert_eq!(Markup::new("a\u{a0}b", Format::Text).text, "a\u{a0}b");
+}
+
+#[test]
+fn a_translation_with_tags_is_one_line() {
+    for end in ["\n", "\r\n", "\u{2028}", "\u{85}", "\u{b}"] {
+        let line = format!("one{end}<b{end}id=x{end}>two</b{end}><!-- {end} --> three.");
+        for format in [Format::Html, Format::Xml] {
+            let (read, output) = written(format, &line, "eins zwei drei.", &[0, 1, 2, 3]);
+            assert_eq!(attend_data::single_line(&output), output);
+            assert_eq!(
+                read.split_whitespace().collect::<Vec<_>>(),
+                ["one", "two", "three."],
+                "{end:?}"
+            );
+            assert_eq!(output.matches("id=x").count(), 1, "{output:?}");
+        }
+    }
+}
+
 #[test]
 fn entities_are_text() {
     let html = written(

@@ -20,7 +20,7 @@ struct Open<'a> {
 pub(super) fn build<'a>(line: &'a str, pieces: Vec<Piece<'a>>) -> Markup<'a> {
     let ends = matching_ends(&pieces);
     let mut text = String::with_capacity(line.len());
-    let (mut kept, mut breaks, mut spaced) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut kept, mut breaks) = (Vec::new(), Vec::new());
     let mut open: Vec<Open<'a>> = Vec::new();
     let mut nodes: Vec<Node<'a>> = Vec::new();
     // The pieces up to this one are parts of an element that is kept.
@@ -34,6 +34,7 @@ pub(super) fn build<'a>(line: &'a str, pieces: Vec<Piece<'a>>) -> Markup<'a> {
         let point = |source: &'a str, text: &str| Node::Point {
             source,
             at: text.len(),
+            is_spaced: false,
         };
         let mut add = |node: Node<'a>, open: &mut Vec<Open<'a>>| match open.last_mut() {
             Some(parent) => parent.children.push(node),
@@ -50,7 +51,11 @@ pub(super) fn build<'a>(line: &'a str, pieces: Vec<Piece<'a>>) -> Markup<'a> {
                 if place == 0 {
                     text += added;
                 } else {
-                    spaced.extend(push_text(&mut text, added, ends_word));
+                    if ends_in_space(&text) && added.starts_with(char::is_whitespace) {
+                        let siblings = open.last_mut().map_or(&mut nodes, |parent| &mut parent.children);
+                        set_spaced(siblings, text.len());
+                    }
+                    push_text(&mut text, added, ends_word);
                 }
                 ends_word = false;
             }
@@ -61,7 +66,7 @@ pub(super) fn build<'a>(line: &'a str, pieces: Vec<Piece<'a>>) -> Markup<'a> {
                     if tag.content == Content::Kept {
                         for piece in &pieces[place..end] {
                             if let Piece::Text(added) = piece {
-                                spaced.extend(push_text(&mut text, added, ends_word));
+                                push_text(&mut text, added, ends_word);
                                 ends_word = false;
                             }
                         }
@@ -97,6 +102,7 @@ pub(super) fn build<'a>(line: &'a str, pieces: Vec<Piece<'a>>) -> Markup<'a> {
                         end: tag.source,
                         range: from..text.len(),
                         children,
+                        is_spaced: false,
                     };
                     add(node, &mut open);
                 }
@@ -105,30 +111,46 @@ pub(super) fn build<'a>(line: &'a str, pieces: Vec<Piece<'a>>) -> Markup<'a> {
             Piece::Single(tag) => add(point(tag.source, &text), &mut open),
         }
     }
+    if ends_in_space(&text) {
+        set_spaced(&mut nodes, text.len());
+    }
     breaks.dedup();
     Markup {
         text,
         nodes,
         kept,
         breaks,
-        spaced,
     }
 }
 
-/// Adds text behind tags. Of white space on both sides of the tags, one side is left out, and the place of the tags is
-/// returned. A space is put where a word ends at a tag.
-fn push_text(text: &mut String, added: &str, ends_word: bool) -> Option<usize> {
-    let place = text.len();
-    let starts_with_space = added.starts_with(char::is_whitespace);
-    if text.is_empty() || text.ends_with(char::is_whitespace) {
+/// Adds text behind tags. Of white space on both sides of the tags, one side is left out. A space is put where a word
+/// ends at a tag.
+fn push_text(text: &mut String, added: &str, ends_word: bool) {
+    if ends_in_space(text) {
         *text += added.trim_start();
-        return starts_with_space.then_some(place);
+        return;
     }
-    if ends_word && !starts_with_space {
+    if ends_word && !added.starts_with(char::is_whitespace) {
         text.push(' ');
     }
     *text += added;
-    None
+}
+
+/// Returns whether a text is empty or ends in white space.
+fn ends_in_space(text: &str) -> bool {
+    text.is_empty() || text.ends_with(char::is_whitespace)
+}
+
+/// Sets that white space is on both sides of the last of some nodes, and of the last within it, if they stand at a byte
+/// of the text.
+fn set_spaced(nodes: &mut [Node<'_>], at: usize) {
+    let Some(last) = nodes.last_mut() else { return };
+    let stands_here = last.start() == at;
+    let (Node::Element { is_spaced, .. } | Node::Point { is_spaced, .. }) = last;
+    *is_spaced |= stands_here;
+    if let Node::Element { children, .. } = last {
+        set_spaced(children, at);
+    }
 }
 
 /// Returns the part of the line from a start tag to the end of an end tag.

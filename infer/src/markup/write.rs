@@ -2,8 +2,11 @@
 
 use std::ops::Range;
 
+use attend_data::single_line;
+
 use super::{Markup, Node};
 use crate::links::{Link, gap, region};
+use crate::script;
 
 /// Returns the text of a translation with the tags of its source, and with entities in place of the characters that
 /// would begin a tag. `links` has all words of `text`. `span` returns the markup of a kept span, or `None` if the span
@@ -22,10 +25,12 @@ pub(crate) fn write<'a>(
         text,
         links,
         span,
+        has_blanks: script::has_no_spaces_between_sentences(text.chars()) != Some(true),
         output: String::with_capacity(text.len() * 2),
     };
     writer.write(&markup.nodes, 0..links.len(), 0..markup.text.len(), true);
-    writer.output
+    // A tag may have line ends between its attributes, but a translation is one line.
+    single_line(&writer.output).into_owned()
 }
 
 struct Writer<'m, 'a, Span> {
@@ -33,6 +38,8 @@ struct Writer<'m, 'a, Span> {
     text: &'m str,
     links: &'m [Link],
     span: Span,
+    /// Whether the script of the text has blanks between a word and what stands at an end of the text.
+    has_blanks: bool,
     output: String,
 }
 
@@ -56,24 +63,7 @@ impl<'m, 'a, Span: Fn(usize) -> Option<&'a str>> Writer<'m, 'a, Span> {
         loop {
             let here = std::iter::from_fn(|| points.next_if(|point| point.words.start == place));
             let here: Vec<_> = here.collect();
-            let is_inside = within.start < place && place < within.end;
-            let space = if are_all || is_inside {
-                self.space_before(place)
-            } else {
-                ""
-            };
-            let follows_space = here.iter().position(|point| self.follows_space(point.node));
-            let (before, behind) = here.split_at(follows_space.unwrap_or(here.len()));
-            for point in before {
-                self.write_point(point.node, place);
-            }
-            self.write_text(space);
-            for point in behind {
-                self.write_point(point.node, place);
-                if self.is_spaced(point.node) && place < self.links.len() {
-                    self.output.push(' ');
-                }
-            }
+            self.write_points(&here, place, &within, are_all);
             if place == within.end {
                 return;
             }
@@ -83,6 +73,7 @@ impl<'m, 'a, Span: Fn(usize) -> Option<&'a str>> Writer<'m, 'a, Span> {
                     end,
                     range,
                     children,
+                    ..
                 } = pair.node
             {
                 self.output += start;
@@ -92,6 +83,47 @@ impl<'m, 'a, Span: Fn(usize) -> Option<&'a str>> Writer<'m, 'a, Span> {
             } else {
                 self.write_word(place);
                 place += 1;
+            }
+        }
+    }
+
+    /// Writes the points before the word `place`, and the white space there. Points that follow white space in the
+    /// source are behind it. Where the translation has white space, and at its ends, a point is spaced as in the
+    /// source. Elsewhere, such as before a period, no blank is added.
+    fn write_points(
+        &mut self,
+        points: &[Placed<'_, 'a>],
+        place: usize,
+        within: &Range<usize>,
+        are_all: bool,
+    ) {
+        let space = self.space_before(place);
+        let has_space = if place == 0 || place == self.links.len() {
+            self.has_blanks && !self.links.is_empty()
+        } else {
+            !space.is_empty()
+        };
+        let is_empty = within.is_empty() && !are_all;
+        let is_start = place == within.start;
+        let is_end = place == within.end;
+        let follows_space = points.iter().position(|point| self.follows_space(point.node));
+        let (before, behind) = points.split_at(follows_space.unwrap_or(points.len()));
+        for point in before {
+            self.write_point(point.node, place);
+        }
+        // The white space at the ends of an element is that beside its tags.
+        if are_all || !is_start && !is_end {
+            self.write_text(space);
+        }
+        let is_spaced = |point: &Placed<'_, 'a>| point.node.is_spaced();
+        if is_end && !is_start && has_space && behind.iter().any(is_spaced) {
+            self.output.push(' ');
+        }
+        for (number, point) in behind.iter().enumerate() {
+            self.write_point(point.node, place);
+            let is_last = is_end && number + 1 == behind.len();
+            if has_space && !is_empty && !is_last && is_spaced(point) {
+                self.output.push(' ');
             }
         }
     }
@@ -178,11 +210,6 @@ impl<'m, 'a, Span: Fn(usize) -> Option<&'a str>> Writer<'m, 'a, Span> {
         before.is_empty() || before.ends_with(char::is_whitespace)
     }
 
-    /// Returns whether a node stands between white space on both sides in the source.
-    fn is_spaced(&self, node: &Node<'_>) -> bool {
-        self.markup.spaced.binary_search(&node.start()).is_ok()
-    }
-
     /// Writes a node that stands at one place.
     fn write_point(&mut self, node: &Node<'a>, place: usize) {
         match node {
@@ -192,6 +219,7 @@ impl<'m, 'a, Span: Fn(usize) -> Option<&'a str>> Writer<'m, 'a, Span> {
                 end,
                 range,
                 children,
+                ..
             } => {
                 self.output += start;
                 self.write(children, place..place, range.clone(), false);
@@ -210,15 +238,5 @@ impl<'m, 'a, Span: Fn(usize) -> Option<&'a str>> Writer<'m, 'a, Span> {
 
     fn write_text(&mut self, text: &str) {
         self.output += &html_escape::encode_text(text);
-    }
-}
-
-impl Node<'_> {
-    /// Returns the byte of the text at which the node begins.
-    fn start(&self) -> usize {
-        match self {
-            Self::Element { range, .. } => range.start,
-            Self::Point { at, .. } => *at,
-        }
     }
 }

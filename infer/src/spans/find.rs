@@ -3,17 +3,12 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use linkify::{LinkFinder, LinkKind};
 use regex::Regex;
 
+use super::addresses::addresses;
+use super::placeholders::{placeholders, typed_arguments};
 use super::{Role, Span, SpanKind};
-
-static PLACEHOLDER: LazyLock<Regex> = LazyLock::new(|| {
-    let braces = r"[$#%]?(?:\{\{[^{}]*\}\}|\{\s*[\w.$\[\]:!<>=^,#%+-]*\s*\})";
-    let printf =
-        r"%(?:\([^()\s]+\)|\d+\$)?[-+#0]*\d*(?:\.\d+)?(?:hh|h|ll|l|z|j|t|L|q)?[diouxXeEfFgGaAcCsSpn@]";
-    Regex::new(&format!("{braces}|{printf}")).expect("a valid expression")
-});
+use crate::script::is_written_without_spaces;
 
 /// The sequences of UTS #51, section 1.4.9: flags, keycaps, and elements joined by U+200D.
 static EMOJI: LazyLock<Regex> = LazyLock::new(|| {
@@ -27,29 +22,23 @@ static EMOJI: LazyLock<Regex> = LazyLock::new(|| {
 static NUMBER: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\p{Nd}+(?:[.,:/'’\x{A0}\x{202F}-]\p{Nd}+)*").expect("a valid expression"));
 
+/// White space, opening marks and Eastern punctuation marks, behind which a number may have a sign.
+static PRECEDES_SIGN: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#"[\s\p{Ps}\p{Pi}"'，、；：。]"#).expect("a valid expression"));
+
 /// Returns the spans of a text of the given kinds, in order. `taken` has other spans of the text, with which they do
 /// not overlap; these are returned, too. Names that touch are one span.
 pub(crate) fn find<'a>(text: &str, kinds: &[SpanKind], taken: Vec<Span<'a>>) -> Vec<Span<'a>> {
     let mut spans = taken;
     let asks = |kind| kinds.contains(&kind);
     if asks(SpanKind::Urls) || asks(SpanKind::Emails) {
-        let mut finder = LinkFinder::new();
-        finder.url_must_have_scheme(false);
-        let is_kept = |link: &linkify::Link<'_>| match link.kind() {
-            LinkKind::Email => asks(SpanKind::Emails),
-            _ => asks(SpanKind::Urls) && is_url(link.as_str()),
-        };
-        let links = finder.links(text).filter(is_kept);
-        add(
-            &mut spans,
-            links.map(|link| (link.start()..link.end(), Role::Name)),
-        );
+        let asked = addresses(text).filter(|(_, kind)| asks(*kind));
+        add(&mut spans, asked.map(|(range, _)| (range, Role::Name)));
     }
     if asks(SpanKind::Placeholders) {
-        let found = PLACEHOLDER.find_iter(text).map(|found| found.range());
-        let found = found.filter(|range| is_placeholder(text, range));
-        let whole = found.map(|range| (with_letters(text, range), Role::Name));
-        add(&mut spans, whole);
+        let typed = typed_arguments(text).into_iter();
+        add(&mut spans, typed.map(|range| (range, Role::Name)));
+        add(&mut spans, placeholders(text).map(|range| (range, Role::Name)));
     }
     if asks(SpanKind::Emoji) {
         let found = EMOJI.find_iter(text).map(|found| (found.range(), Role::Extra));
@@ -58,7 +47,8 @@ pub(crate) fn find<'a>(text: &str, kinds: &[SpanKind], taken: Vec<Span<'a>>) -> 
     if asks(SpanKind::Numbers) {
         let found = NUMBER.find_iter(text).map(|found| found.range());
         let found = found.filter(|range| is_apart(text, range));
-        add(&mut spans, found.map(|range| (range, Role::Number)));
+        let signed = found.map(|range| with_sign(text, range));
+        add(&mut spans, signed.map(|range| (range, Role::Number)));
     }
     spans
 }
@@ -100,42 +90,23 @@ fn add(spans: &mut Vec<Span<'_>>, found: impl Iterator<Item = (Range<usize>, Rol
     }
 }
 
-/// Returns whether a link is a URL, and not only two words with a point between them.
-fn is_url(link: &str) -> bool {
-    link.contains("://")
-        || link
-            .get(..4)
-            .is_some_and(|start| start.eq_ignore_ascii_case("www."))
-}
-
-/// Returns whether a match is a placeholder, and not a percentage: `100%discount` and `%off` have none.
-fn is_placeholder(text: &str, range: &Range<usize>) -> bool {
-    let is_braced = text[range.clone()].ends_with('}');
-    let follows_digit = text[..range.start].ends_with(|c: char| c.is_numeric());
-    let precedes_letter = text[range.end..].starts_with(has_case);
-    is_braced || !follows_digit && !precedes_letter
-}
-
 /// Returns whether no letter with case touches a number.
 fn is_apart(text: &str, range: &Range<usize>) -> bool {
     !text[..range.start].ends_with(has_case) && !text[range.end..].starts_with(has_case)
 }
 
-/// Returns a span with the digits and the letters with case that touch it.
-fn with_letters(text: &str, range: Range<usize>) -> Range<usize> {
-    let touches = |c: &char| joins_words(*c);
-    let before: usize = text[..range.start]
-        .chars()
-        .rev()
-        .take_while(touches)
-        .map(char::len_utf8)
-        .sum();
-    let behind: usize = text[range.end..]
-        .chars()
-        .take_while(touches)
-        .map(char::len_utf8)
-        .sum();
-    range.start - before..range.end + behind
+/// Returns a number with the sign before it. A sign is at the start of the line, behind white space, behind an opening
+/// mark or an Eastern punctuation mark, or behind a letter of a script that is written without spaces. The hyphens of
+/// `A-5` and `)-5` are no signs.
+fn with_sign(text: &str, number: Range<usize>) -> Range<usize> {
+    let mut before = text[..number.start].chars().rev();
+    let is_sign = |c: &char| matches!(c, '-' | '−' | '+' | '±' | '－' | '＋');
+    let may_precede =
+        |c: char| is_written_without_spaces(c) || PRECEDES_SIGN.is_match(c.encode_utf8(&mut [0; 4]));
+    match before.next().filter(is_sign) {
+        Some(sign) if before.next().is_none_or(may_precede) => number.start - sign.len_utf8()..number.end,
+        _ => number,
+    }
 }
 
 /// Returns whether two of such characters would be one word if no space was between them.
@@ -145,6 +116,6 @@ pub(super) fn joins_words(c: char) -> bool {
 
 /// Returns whether a character is a letter with case. A letter without case may be of a script that puts no space
 /// between a span and a word, or between a number and the suffix behind it: `点击%s按钮`, `25개`.
-fn has_case(c: char) -> bool {
+pub(super) fn has_case(c: char) -> bool {
     c.is_lowercase() || c.is_uppercase()
 }

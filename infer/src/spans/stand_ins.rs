@@ -171,6 +171,11 @@ pub(super) fn occurrences<'t>(text: &'t str, stand_in: &'t str) -> impl Iterator
     })
 }
 
+/// Returns whether a text has a word or phrase that is not blank.
+pub(crate) fn has_word(text: &str, word: &str) -> bool {
+    !is_blank(word) && occurrences(text, word).next().is_some()
+}
+
 /// Returns whether white space, or nothing, is before a span and behind it.
 pub(super) fn is_spaced(line: &str, span: &Range<usize>) -> (bool, bool) {
     let is_space = |c: Option<char>| c.is_none_or(char::is_whitespace);

@@ -19,7 +19,7 @@ fn found<'t>(text: &'t str, kinds: &[SpanKind]) -> Vec<&'t str> {
 
 #[test]
 fn each_kind_is_found_whole_and_nothing_else_is() {
-    let cases: [(SpanKind, &str, &[&str]); 22] = [
+    let cases: &[(SpanKind, &str, &[&str])] = &[
         (
             SpanKind::Urls,
             "See (https://example.org/a_(b)?c=d#e), or not.",
@@ -79,12 +79,193 @@ fn each_kind_is_found_whole_and_nothing_else_is() {
         (SpanKind::Emails, "a @ b, @name", &[]),
         (SpanKind::Emails, "", &[]),
     ];
-    for (kind, text, expected) in cases {
+    for &(kind, text, expected) in cases {
         assert_eq!(found(text, &[kind]), expected, "{kind} in {text}");
     }
     let text = "https://example.org/25?a={id} anna7@example.org {3} 4️⃣";
     let expected = ["https://example.org/25?a={id}", "anna7@example.org", "{3}", "4️⃣"];
     assert_eq!(found(text, &ALL), expected);
+}
+
+#[test]
+fn a_url_ends_where_a_text_goes_on_without_a_space() {
+    let cases: &[(&str, &[&str])] = &[
+        ("我们看见https://x.org/a。他们", &["https://x.org/a"]),
+        ("我们看见https://x.org/a，他们", &["https://x.org/a"]),
+        ("我们看见https://x.org/a这里。", &["https://x.org/a"]),
+        ("我们看见https://x.org这里。", &["https://x.org"]),
+        (
+            "看https://x.org/a和http://x.org:80/b吧",
+            &["https://x.org/a", "http://x.org:80/b"],
+        ),
+        ("请看www.x.org/a。", &["www.x.org/a"]),
+        (
+            "【https://x.org/a】「https://x.org/b」（https://x.org/c）",
+            &["https://x.org/a", "https://x.org/b", "https://x.org/c"],
+        ),
+        (
+            "„https://x.org/a“ «https://x.org/b» ‘https://x.org’",
+            &["https://x.org/a", "https://x.org/b", "https://x.org"],
+        ),
+        (
+            "\"https://x.org/a\" 'https://x.org/b' <https://x.org> [a](http://x.org/(c))",
+            &[
+                "https://x.org/a",
+                "https://x.org/b",
+                "https://x.org",
+                "http://x.org/(c)",
+            ],
+        ),
+        (
+            "https://x.org/a\u{3000}b https://x.org/a\u{a0}b",
+            &["https://x.org/a", "https://x.org/a"],
+        ),
+        (
+            "ไปที่https://x.org/aที่นี่ https://x.org/a에서",
+            &["https://x.org/a", "https://x.org/a"],
+        ),
+        (
+            "https://x.org/a۔ https://x.org/b، https://x.org/c।",
+            &["https://x.org/a", "https://x.org/b", "https://x.org/c"],
+        ),
+        (
+            "https://x.org/a—so https://x.org/a😀 https://x.org/a–",
+            &["https://x.org/a", "https://x.org/a", "https://x.org/a"],
+        ),
+        (
+            "https://x.org/a?b=c&d=e#f, https://x.org/a... https://x.org!",
+            &["https://x.org/a?b=c&d=e#f", "https://x.org/a", "https://x.org"],
+        ),
+        ("смотриhttps://x.org/a", &["https://x.org/a"]),
+        // These are whole.
+        ("https://例え.jp/パス。次", &["https://例え.jp/パス"]),
+        ("見るhttps://www.例え.jp/パス", &["https://www.例え.jp/パス"]),
+        ("https://例え.テスト", &["https://例え.テスト"]),
+        ("http://пример.рф/путь", &["http://пример.рф/путь"]),
+        (
+            "https://de.wikipedia.org/wiki/Käse",
+            &["https://de.wikipedia.org/wiki/Käse"],
+        ),
+        (
+            "https://x.org/a–b ftp://u:p@x.org:21/a",
+            &["https://x.org/a–b", "ftp://u:p@x.org:21/a"],
+        ),
+        (
+            "http://[::1]:8080/a and https://u@[2001:db8::1]/b.",
+            &["http://[::1]:8080/a", "https://u@[2001:db8::1]/b"],
+        ),
+        (
+            "http://localhost:8080 http://localhost",
+            &["http://localhost:8080", "http://localhost"],
+        ),
+    ];
+    for &(text, expected) in cases {
+        assert_eq!(found(text, &[SpanKind::Urls]), expected, "{text}");
+    }
+}
+
+#[test]
+fn an_address_has_the_letters_of_its_domain_only() {
+    let cases: &[(&str, &[&str])] = &[
+        ("我们看见a@x.org。他们", &["a@x.org"]),
+        ("邮箱：a@x.org，或b@x.org这里", &["a@x.org", "b@x.org"]),
+        ("a@x.org或b@x.org", &["a@x.org", "b@x.org"]),
+        ("a@x.org로 a@x.orgที่", &["a@x.org", "a@x.org"]),
+        (
+            "„a@x.org“ (b@x.org) <c@x.org> 'd@x.org' **e@x.org**",
+            &["a@x.org", "b@x.org", "c@x.org", "d@x.org", "e@x.org"],
+        ),
+        ("foo.bar+x@example.co.uk", &["foo.bar+x@example.co.uk"]),
+        (
+            "mailto:a@x.org. a@x.org; a@x.org’s",
+            &["mailto:a@x.org", "a@x.org", "a@x.org"],
+        ),
+        (
+            "用户@例え.jp и иван@пример.рф",
+            &["用户@例え.jp", "иван@пример.рф"],
+        ),
+        ("用户@x.org", &["用户@x.org"]),
+        ("https://u@x.org/b@x.org @name a@b", &[]),
+    ];
+    for &(text, expected) in cases {
+        assert_eq!(found(text, &[SpanKind::Emails]), expected, "{text}");
+        let both = found(text, &[SpanKind::Urls, SpanKind::Emails]);
+        assert!(
+            expected.iter().all(|email| both.contains(email)),
+            "{text}: {both:?}"
+        );
+    }
+}
+
+#[test]
+fn braces_within_a_placeholder_belong_to_it() {
+    let cases: &[(&str, &[&str])] = &[
+        (
+            "You have {count, plural, one {# file} other {# files}}.",
+            &["{count, plural, one {# file} other {# files}}"],
+        ),
+        (
+            "{a, select, x {{b, plural, =0 {no} other {{c}}}} other {z}} and {d}",
+            &[
+                "{a, select, x {{b, plural, =0 {no} other {{c}}}} other {z}}",
+                "{d}",
+            ],
+        ),
+        (
+            "{n, number} {0, date, short} {n,number,::percent}",
+            &["{n, number}", "{0, date, short}", "{n,number,::percent}"],
+        ),
+        (
+            "{a, select, x {it's '}' or '{'} other {}} don't",
+            &["{a, select, x {it's '}' or '{'} other {}}"],
+        ),
+        ("{{{html}}} {{name}}", &["{{{html}}}", "{{name}}"]),
+        ("{see, the next {page}}", &["{page}"]),
+        ("{n, plural, one {a} {b}", &["{a}", "{b}"]),
+        ("} {n, plural, one {x}} {", &["{n, plural, one {x}}"]),
+    ];
+    for &(text, expected) in cases {
+        assert_eq!(found(text, &[SpanKind::Placeholders]), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_sign_belongs_to_a_number_and_a_hyphen_does_not() {
+    let cases: &[(&str, &[&str])] = &[
+        ("−5 to +5, ±0.5 (-3) [-2]", &["−5", "+5", "±0.5", "-3", "-2"]),
+        ("-5", &["-5"]),
+        ("气温是-5度，-3度", &["-5", "-3"]),
+        ("„-5“ \"-5\" ＋5", &["-5", "-5", "＋5"]),
+        (
+            "A-5, 3-5, 3−5, (a)-5, x=-5, --5",
+            &["5", "3-5", "3", "5", "5", "5", "5"],
+        ),
+        ("5 - 3, 5 %, 1.234,50", &["5", "3", "5", "1.234,50"]),
+    ];
+    for &(text, expected) in cases {
+        assert_eq!(found(text, &[SpanKind::Numbers]), expected, "{text}");
+    }
+}
+
+#[test]
+fn long_lines_take_linear_time() {
+    let count = 100_000;
+    for part in [
+        "{a,plural,",
+        "'{",
+        "{'",
+        "a@x.org或",
+        "https://x.org/a。",
+        "[::",
+        "://[",
+        "-5",
+        "www.",
+    ] {
+        let start = std::time::Instant::now();
+        let line = part.repeat(count);
+        find(&line, &ALL, Vec::new());
+        assert!(start.elapsed().as_secs() < 10, "{part}");
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Lines with markup, or with spans to keep: what the model reads of them, and how their translations are put together.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ops::Range;
 
 use attend_data::is_blank;
@@ -9,6 +11,8 @@ use crate::error::InferError;
 use crate::language::Language;
 use crate::links::{self, Link};
 use crate::markup::{self, Format, Markup};
+use crate::options::TranslateOptions;
+use crate::search::SearchOptions;
 use crate::spans::{self, Reading, Role, Span};
 use crate::text;
 use crate::translation::{LinkedTranslation, Translation};
@@ -17,6 +21,8 @@ use crate::translation::{LinkedTranslation, Translation};
 /// together.
 pub(super) struct MarkedLine<'a> {
     pub(super) line: Line<'a>,
+    /// The options of the searches for its parts.
+    part_options: Cow<'a, TranslateOptions>,
     markup: Markup<'a>,
     spans: Vec<Span<'a>>,
     sentences: Vec<MarkedSentence>,
@@ -52,8 +58,9 @@ impl<'a> MarkedLine<'a> {
         if ranges.is_empty() {
             ranges.push(0..markup.text.len());
         }
-        let asks_for_words =
-            !is_blank(&options.prefix) || options.required.iter().any(|word| !is_blank(word));
+        let part_options = part_options(options, &markup, &spans);
+        let is_asked = |word: &String| !is_blank(word);
+        let asks_for_words = is_asked(&options.prefix) || part_options.required.iter().any(is_asked);
         let mut first = 0;
         let sentence = |range: Range<usize>| {
             let count = spans[first..]
@@ -75,6 +82,7 @@ impl<'a> MarkedLine<'a> {
         let sentences = ranges.into_iter().map(sentence).collect();
         Self {
             line: *line,
+            part_options,
             sentences,
             markup,
             spans,
@@ -88,6 +96,7 @@ impl<'a> MarkedLine<'a> {
             sentence.readings.iter().map(move |reading| Part {
                 line: Line {
                     text: &reading.text,
+                    options: &self.part_options,
                     ..self.line
                 },
                 start: sentence.range.start,
@@ -182,7 +191,7 @@ impl<'a> MarkedLine<'a> {
     }
 
     /// Returns the translations of a reading with spans in place of stand-ins, and the number of stand-ins that the
-    /// best of them lacks, or has too often.
+    /// best of them lacks, or has too often. If there are spans, translations that a search found are different texts.
     fn restored(
         &self,
         sentence: &MarkedSentence,
@@ -201,6 +210,12 @@ impl<'a> MarkedLine<'a> {
             );
             missing.get_or_insert(restored.missing);
             (translation.text, *links) = (restored.text, restored.links);
+        }
+        let search = &self.line.options.search;
+        if search.sampling.is_none() && !sentence.spans.is_empty() {
+            let mut texts = HashSet::new();
+            translations.retain(|found| texts.insert(found.translation.text.clone()));
+            translations.truncate(search.nbest);
         }
         (translations, missing.unwrap_or_default())
     }
@@ -256,6 +271,37 @@ impl<'a> MarkedLine<'a> {
             text::join(&spacings, &of_sentences, search.nbest)
         }
     }
+}
+
+/// Returns the options of the searches for the parts of a line.
+///
+/// A span has the required words that it consists of, so that the model need not write them. Different translations may
+/// be the same text once spans are in place of stand-ins, so that a search for several returns all that its beam has.
+fn part_options<'a>(
+    options: &'a TranslateOptions,
+    markup: &Markup<'_>,
+    spans: &[Span<'_>],
+) -> Cow<'a, TranslateOptions> {
+    let is_kept = |word: &String| {
+        let mut texts = spans.iter().map(|span| &markup.text[span.range.clone()]);
+        texts.any(|text| spans::has_word(text, word.trim()))
+    };
+    let SearchOptions {
+        nbest,
+        beam_size,
+        sampling,
+        ..
+    } = options.search;
+    let has_more = nbest > 1 && nbest < beam_size && sampling.is_none() && !spans.is_empty();
+    if !has_more && !options.required.iter().any(is_kept) {
+        return Cow::Borrowed(options);
+    }
+    let mut options = options.clone();
+    options.required.retain(|word| !is_kept(word));
+    if has_more {
+        options.search.nbest = beam_size;
+    }
+    Cow::Owned(options)
 }
 
 /// Returns the bytes of the sentences of a text, without white space around them. Sentences end at breaks, but each
