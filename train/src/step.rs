@@ -1,6 +1,8 @@
 //! A training step: forward pass, loss, backward pass and the optimizer's step, with the loss scale, clipping and the
 //! moving average of the weights.
 
+use std::sync::{Mutex, PoisonError};
+
 use attend_data::{Batch, Example};
 use attend_device::Workers;
 use attend_infer::padding;
@@ -96,6 +98,23 @@ impl Measurements {
     }
 }
 
+/// Makes a network whose weights are drawn with `seed`. Runs in the same process draw one after the other, because a
+/// device's random numbers are shared by all threads.
+fn initial_network(
+    config: &TransformerConfig,
+    seed: u64,
+    device: &Device,
+) -> Result<Transformer, TrainError> {
+    static DRAWING: Mutex<()> = Mutex::new(());
+    // A run that failed while it drew leaves nothing behind that another one reads.
+    let _alone = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
+    device.seed(seed);
+    let network = Transformer::new(config, device)?;
+    // Weights are drawn when they are first read.
+    let _drawn = network.valid();
+    Ok(network)
+}
+
 impl TrainingStep {
     /// Makes a network of the shape `config` on the first of `devices`. `seed` decides the initial weights. `bos_id` is
     /// the id of `<s>`. The workers share each batch, and use the devices in turn.
@@ -122,8 +141,7 @@ impl TrainingStep {
             return Err(TrainError::Precision { precision });
         }
         let devices: Vec<Device> = devices.iter().map(|device| device.clone().autodiff()).collect();
-        devices[0].seed(seed);
-        let model = Transformer::new(config, &devices[0])?;
+        let model = initial_network(config, seed, &devices[0])?;
         Ok(Self {
             state: StepState {
                 optimizer: Optimizer::new(settings.weight_decay),

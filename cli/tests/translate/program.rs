@@ -366,7 +366,7 @@ fn what_stands_before_bad_input_is_translated() {
     let missing = workspace.path("missing.txt");
     let latin1 = workspace.write("latin1.txt", b"yes\nM\xfcnchen\nyes\n");
     let cut = workspace.write("cut.txt.gz", &b"\x1f\x8b\x08\0\0\0\0\0"[..]);
-    let long = format!("yes\n\n{}\nyes\n", "~".repeat(MAX_SOURCE_TOKENS + 1));
+    let long = format!("yes\n\n{}\nyes\n", "~".repeat(MAX_SOURCE_TOKENS));
     let long = workspace.write("long.txt", long);
     let output = workspace.write("output.txt", "an older file");
     let part = workspace.path("output.txt.part");
