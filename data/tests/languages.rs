@@ -77,18 +77,24 @@ fn tokens(tokenizer: &Tokenizer, text: &str) -> Vec<String> {
 /// The table in docs/languages.md has the numbers that this test prints.
 #[test]
 fn every_language_has_as_few_tokens_as_with_sentencepiece() {
-    let expected: BTreeMap<String, BTreeMap<String, Cut>> = fixture("languages_sentencepiece.json");
+    let expected: BTreeMap<String, BTreeMap<String, Vec<Cut>>> = fixture("languages_sentencepiece.json");
     for (name, lines) in languages() {
-        let mut row = format!("| {name} |");
-        for (kind, cut) in &expected[&name] {
-            let tokenizer = train(kind.parse().unwrap(), &lines, cut.vocab_size);
-            let tokens: usize = lines.iter().map(|line| tokenizer.encode(line).len()).sum();
-            let per_sentence = |tokens: usize| tokens as f64 / SENTENCES as f64;
-            row += &format!(" {:.1} | {:.1} |", per_sentence(tokens), per_sentence(cut.tokens));
-            let ratio = tokens as f64 / cut.tokens as f64;
-            assert!(ratio <= 1.02, "{name} {kind}: {tokens} for {}", cut.tokens);
+        for (kind, cuts) in &expected[&name] {
+            for cut in cuts {
+                let tokenizer = train(kind.parse().unwrap(), &lines, cut.vocab_size);
+                let tokens: usize = lines.iter().map(|line| tokenizer.encode(line).len()).sum();
+                let per_sentence = |tokens: usize| tokens as f64 / SENTENCES as f64;
+                let (ours, theirs) = (per_sentence(tokens), per_sentence(cut.tokens));
+                println!(
+                    "| {name} | {kind} | {} | {ours:.1} | {theirs:.1} |",
+                    cut.vocab_size
+                );
+                // Of 800 entries, 86 in Chinese and 68 in Japanese are pairs of bytes that begin characters.
+                let bound = if cut.vocab_size == 800 { 1.08 } else { 1.02 };
+                let ratio = tokens as f64 / cut.tokens as f64;
+                assert!(ratio <= bound, "{name} {kind}: {tokens} for {}", cut.tokens);
+            }
         }
-        println!("{row}");
     }
 }
 

@@ -5,8 +5,9 @@ Needs sentencepiece 0.2.1 or newer (`pip install sentencepiece`). Every run give
 
     python data/tests/make_language_fixtures.py
 
-sentencepiece learns a vocabulary of 450 or 2,000 entries from the same sentences, or a smaller one if it finds no more
-pieces: the size that it reaches is written beside the number of tokens. Its settings are its defaults, but for these:
+sentencepiece learns a vocabulary of 450 entries, and for languages of many characters one of 800 and one of 2,000
+entries, from the same sentences, or a smaller one if it finds no more pieces: the size that it reaches is written beside
+the number of tokens. Its settings are its defaults, but for these:
 it has all characters of the text (character_coverage 1) and the 256 bytes (byte_fallback), and does not normalise.
 """
 
@@ -18,10 +19,8 @@ import sentencepiece
 
 FIXTURES = Path(__file__).parent / "fixtures"
 SENTENCES = 3000
-# Chinese and Japanese have more characters than the others, and two merges of bytes spell each of them. As in practice,
-# the vocabulary is so large that the pairs of bytes, which sentencepiece does without, are a small part of it.
-VOCAB_SIZES = {"Chinese": 2000, "Japanese": 2000}
-VOCAB_SIZE = 450
+# Chinese and Japanese have more characters than the others, and two merges of bytes spell each of them.
+VOCAB_SIZES = {"Chinese": [800, 2000], "Japanese": [800, 2000]}
 
 
 def sentences(language):
@@ -60,7 +59,7 @@ languages = json.loads((FIXTURES / "languages.json").read_text(encoding="utf-8")
 counts = {}
 for name, language in languages.items():
     lines = list(sentences(language))
-    vocab_size = VOCAB_SIZES.get(name, VOCAB_SIZE)
-    counts[name] = {kind: cut(lines, kind, vocab_size) for kind in ["bpe", "unigram"]}
+    sizes = VOCAB_SIZES.get(name, [450])
+    counts[name] = {kind: [cut(lines, kind, size) for size in sizes] for kind in ["bpe", "unigram"]}
 text = json.dumps(counts, ensure_ascii=False, indent=2) + "\n"
 (FIXTURES / "languages_sentencepiece.json").write_text(text, encoding="utf-8")

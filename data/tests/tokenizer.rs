@@ -305,24 +305,29 @@ fn a_file_that_is_no_usable_tokenizer_is_an_error() {
     let null = serde_json::Value::Null;
     let mut other_words = value["pre_tokenizer"].clone();
     other_words["pretokenizers"][0]["pattern"]["Regex"] = "[a-z]+".into();
+    let mut other_strip = value["decoder"].clone();
+    other_strip["decoders"][1]["start"] = 2.into();
     let cases = [
         (String::new(), "EOF"),
         (json[..json.len() / 2].to_owned(), "EOF"),
         ("{}".to_owned(), ""),
         (changed("</s>", "<end>"), "</s>"),
         (changed("<pad>", "[PAD]"), "<pad>"),
-        (changed("\"!\": 3", "\"!!!\": 3"), ""),
+        (changed("\"!\": 3", "\"!!!\": 3"), "the token ! is missing"),
         (changed("\"type\": \"BPE\"", "\"type\": \"WordLevel\""), ""),
         (with("normalizer", serde_json::json!({"type": "Unknown"})), ""),
         (with("pre_tokenizer", null.clone()), "pre_tokenizer"),
         (
             with("pre_tokenizer", serde_json::json!({"type": "Whitespace"})),
-            "",
+            "pre_tokenizer",
         ),
         (with("pre_tokenizer", byte_level(true, true)), "pre_tokenizer"),
         (with("pre_tokenizer", byte_level(false, false)), "pre_tokenizer"),
         (with("pre_tokenizer", other_words), "pre_tokenizer"),
-        (with("decoder", null), "decoder"),
+        (with("decoder", null.clone()), "Strip"),
+        (with("decoder", byte_level(false, true)), "Strip"),
+        (with("decoder", other_strip), "Strip"),
+        (with("normalizer", null), "its decoder must be ByteLevel"),
         (changed("\"dropout\": null", "\"dropout\": 0.1"), "random"),
     ];
     for (contents, reason) in cases {

@@ -2,14 +2,15 @@
 
 mod score;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::slice;
 
-use attend_data::{References, Sources, named, write_file};
+use attend_data::{DataError, OutputFile, References, Sources, named};
 use attend_device::notice_device_failure;
 use attend_infer::{InferError, ModelFolder, TranslateOptions};
 use clap::builder::{PathBufValueParser, TypedValueParser};
-use clap::{Args, error::ErrorKind, value_parser};
+use clap::{ArgGroup, Args, error::ErrorKind, value_parser};
 
 use crate::error::CliError;
 use crate::flags::{ComputeOptions, DASH, MetricFlags, SearchFlags, check_standard_input, input_file};
@@ -27,7 +28,8 @@ const NAMED: usize = 20;
 #[derive(Args)]
 #[command(
     override_usage = "attend eval [OPTIONS] <MODEL> <SOURCE> <REFERENCE>...\n       \
-                            attend eval [OPTIONS] --hypotheses <FILE> <REFERENCE>..."
+                            attend eval [OPTIONS] --hypotheses <FILE> <REFERENCE>...",
+    group = ArgGroup::new("resampled").args(["confidence", "baseline"]).multiple(true)
 )]
 pub(crate) struct Options {
     /// The model folder. It and SOURCE are left out with --hypotheses.
@@ -41,7 +43,7 @@ pub(crate) struct Options {
     #[arg(value_name = "REFERENCE", required_unless_present = "hypotheses", value_parser = input_file())]
     references: Vec<PathBuf>,
     /// Score the translations in this file in place of a model's.
-    #[arg(long, value_name = "FILE", value_parser = input_file(), conflicts_with = "output")]
+    #[arg(long, value_name = "FILE", value_parser = input_file(), conflicts_with_all = ["output", "SearchFlags"])]
     hypotheses: Option<PathBuf>,
     /// Compare with the translations of another system in this file, by paired bootstrap resampling.
     #[arg(long, value_name = "FILE", value_parser = input_file())]
@@ -50,7 +52,13 @@ pub(crate) struct Options {
     #[arg(long)]
     confidence: bool,
     /// The number of resamples for --confidence and --baseline.
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1000,
+        requires = "resampled",
+        value_parser = value_parser!(u32).range(1..=1_000_000)
+    )]
     resamples: u32,
     /// Write the translations to this file, a line for each sentence; it is blank where a sentence was left out.
     #[arg(long, value_name = "FILE", value_parser = translations_file())]
@@ -69,6 +77,8 @@ pub(crate) struct Options {
 /// What is scored: translations and their references, as many as there are.
 struct Translated {
     hypotheses: Vec<String>,
+    /// The lines of `--output`, one for each sentence of the test set.
+    lines: String,
     /// For each translator, a reference for each hypothesis.
     references: Vec<Vec<String>>,
     /// The indices of the sentences that were left out, in their order.
@@ -81,18 +91,21 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
     let others = [source, options.hypotheses.as_ref(), options.baseline.as_ref()];
     check_standard_input("eval", references.iter().chain(others.into_iter().flatten()));
     options.metrics.check()?;
-    // All files are read before the first sentence is translated, so that a wrong one costs no time.
+    // All files are opened before the first sentence is translated, so that a wrong one costs no time.
     let references = References::read(&references)?;
     let baseline = options.baseline.as_ref();
     let baseline = baseline.map(|path| references.translations(path)).transpose()?;
+    let output = options.output.as_ref().map(OutputFile::create).transpose()?;
     let Translated {
         hypotheses,
+        lines: translations,
         references,
         left_out,
     } = match (&options.hypotheses, &options.source) {
         (None, Some(path)) => options.translate(path, &references.sources(path)?, references.texts())?,
         (Some(hypotheses), _) => Translated {
             hypotheses: references.translations(hypotheses)?,
+            lines: String::new(),
             references: references.texts(),
             left_out: Vec::new(),
         },
@@ -113,7 +126,15 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
             score.to_text()
         }
     });
-    print(&lines.map(|line| line + "\n").collect::<String>())
+    print(&lines.map(|line| line + "\n").collect::<String>())?;
+    match (output, &options.output) {
+        (Some(mut output), Some(path)) => {
+            let written = output.write_all(translations.as_bytes());
+            written.map_err(|error| DataError::write(path, error))?;
+            Ok(output.finish()?)
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Options {
@@ -179,9 +200,6 @@ impl Options {
             let lines: Vec<usize> = left_out.iter().map(|&index| sources.lines[index]).collect();
             eprintln!("{}", note(path, &lines, sources.texts.len()));
         }
-        if let Some(path) = &self.output {
-            write_file(path, output)?;
-        }
         let plain = |references: Vec<String>| {
             let left = without(references, &left_out);
             left.iter()
@@ -191,6 +209,7 @@ impl Options {
         Ok(Translated {
             references: references.into_iter().map(plain).collect(),
             hypotheses,
+            lines: output,
             left_out,
         })
     }

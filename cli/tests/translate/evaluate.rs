@@ -16,18 +16,18 @@ const REFERENCES: [&str; 2] = [
     "A cat was sitting on the mat today.\nSlowly we go home over the bridge.\nIn the mountains it rains.\n",
 ];
 
-/// Runs `attend eval` with these flags on [`HYPOTHESES`], and on as many of [`REFERENCES`] as are asked for.
+/// Runs `attend eval` with these flags on [`HYPOTHESES`], and on as many of [`REFERENCES`] as are asked for. The file
+/// baseline.txt has [`BASELINE`].
 fn evaluate_hypotheses(references: usize, flags: &[&str]) -> String {
     let workspace = Workspace::new();
-    let baseline = workspace.write("baseline.txt", BASELINE);
+    workspace.write("baseline.txt", BASELINE);
     let mut command = attend("eval");
     for (name, text) in ["a.txt", "b.txt"].iter().zip(REFERENCES).take(references) {
-        command.arg(workspace.write(name, text));
+        workspace.write(name, text);
+        command.arg(name);
     }
+    command.current_dir(workspace.path("."));
     command.args(["--hypotheses", "-"]).args(flags);
-    if flags.contains(&"--resamples") && !flags.contains(&"--confidence") {
-        command.arg("--baseline").arg(baseline);
-    }
     stdout(&run(command, HYPOTHESES.as_bytes())).replace(
         concat!("version:attend-", env!("CARGO_PKG_VERSION")),
         "version:2.6.0",
@@ -73,7 +73,9 @@ fn given_translations_are_scored_as_sacrebleu_scores_them() {
 /// The numbers are those that `sacrebleu` 2.6.0 prints for the same files, with `--paired-bs --paired-bs-n 50 -w 2`.
 #[test]
 fn two_systems_are_compared_as_sacrebleu_compares_them() {
-    let compared = evaluate_hypotheses(2, &["--metrics", "bleu", "chrf", "ter", "--resamples", "50"]);
+    let resampled = ["--baseline", "baseline.txt", "--resamples", "50"];
+    let metrics = ["--metrics", "bleu", "chrf", "ter"];
+    let compared = evaluate_hypotheses(2, &[&metrics[..], &resampled].concat());
     let lines: Vec<&str> = compared.lines().collect();
     assert!(
         lines[0].starts_with(
@@ -97,7 +99,7 @@ fn two_systems_are_compared_as_sacrebleu_compares_them() {
         "TER of the baseline = 61.54 (μ = 61.31 ± 9.05), p = 0.0196"
     );
 
-    let json = evaluate_hypotheses(2, &["--metrics", "ter", "--json", "--resamples", "50"]);
+    let json = evaluate_hypotheses(2, &[&["--metrics", "ter", "--json"], &resampled[..]].concat());
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     let number = |value: &serde_json::Value| format!("{:.2}", value.as_f64().unwrap());
     assert_eq!(json["name"], "TER");
@@ -376,6 +378,34 @@ fn files_that_cannot_be_scored_are_named() {
     ] {
         assert_error(&workspace.evaluate(source, reference, &NOTHING), &parts);
     }
+}
+
+#[test]
+fn flags_that_would_do_nothing_are_refused() {
+    let workspace = Workspace::new();
+    let lines = workspace.write("lines.txt", "yes\n");
+    let evaluate = |flags: &[&str]| {
+        let mut command = attend("eval");
+        command
+            .arg(&lines)
+            .args(["--hypotheses", argument(&lines)])
+            .args(flags);
+        run(command, b"")
+    };
+    assert_usage_error(&evaluate(&["--resamples", "5"]), "--confidence");
+    assert_usage_error(&evaluate(&["--beam", "3"]), "--hypotheses");
+    assert_usage_error(&evaluate(&["--sample", "--top-k", "3"]), "--hypotheses");
+    stdout(&evaluate(&["--resamples", "5", "--confidence"]));
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_named_before_anything_is_translated() {
+    let workspace = Workspace::new();
+    let lines = workspace.write("lines.txt", "yes\n");
+    let missing = workspace.path("missing/translations.txt");
+    let output = workspace.evaluate(&lines, &lines, &["--output", argument(&missing)]);
+    assert_error(&output, &["missing/translations.txt"]);
+    assert!(output.stdout.is_empty());
 }
 
 #[test]

@@ -31,7 +31,7 @@ use crate::sentence_pair::SentencePair;
 
 use bpe_dropout::Merges;
 use byte_level::byte_of;
-use words::{byte_level_words, for_each_word};
+use words::{byte_level_words, for_each_word, with_space};
 
 pub use normalization::{Normalization, Normalizer};
 
@@ -153,8 +153,8 @@ impl Tokenizer {
     /// other characters.
     #[must_use]
     pub fn encode_within(&self, phrase: &str, after_space: bool) -> Vec<u32> {
-        let space = if after_space { " " } else { "" };
-        let text = format!("{space}{}", self.normalize(phrase));
+        let text = self.normalize(phrase);
+        let text = if after_space { with_space(&text) } else { text };
         let split = self.inner.get_pre_tokenizer().expect("every kind splits words");
         let mut ids = Vec::new();
         for_each_word(split, &text, |word| {
@@ -220,8 +220,11 @@ impl Tokenizer {
             .collect()
     }
 
-    /// Returns the text of `ids`. Special tokens and ids outside the vocabulary are skipped. Bytes that are not UTF-8,
-    /// which a model can produce, become U+FFFD.
+    /// Returns the text of `ids`, without the space that [`Tokenizer::encode`] puts before a text. Special tokens and ids
+    /// outside the vocabulary are skipped. Bytes that are not UTF-8, which a model can produce, become U+FFFD.
+    ///
+    /// The ids must be those of a whole text. The parts of a text join only by their [`surface`](Tokenizer::surface):
+    /// the ids of ` ein` and ` Haus` are decoded to `ein Haus` together, and to `ein` and `Haus` alone.
     #[must_use]
     pub fn decode(&self, ids: &[u32]) -> String {
         self.inner.decode(ids, true).expect(TOTAL)

@@ -10,6 +10,7 @@ use tokenizers::normalizers::unicode::{NFC, NFKC};
 use tokenizers::normalizers::{Prepend, Sequence, Strip};
 use tokenizers::{NormalizedString, Normalizer as _, NormalizerWrapper};
 
+use super::words::with_space;
 use super::{TOTAL, Tokenizer};
 
 /// A step of normalisation. Each step is a normalizer of the Hugging Face library, so that other programs that load
@@ -64,9 +65,9 @@ impl Normalizer {
         normalize(&self.0, text).into_owned()
     }
 
-    /// Returns the normalizer of a tokenizer: the steps, and then a space before the text if `prefix_space`. Returns
+    /// Returns the normalizer that a tokenizer has: the steps, and then a space before the text if `prefix_space`. Returns
     /// `None` if it would change nothing.
-    pub(super) fn of_tokenizer(mut self, prefix_space: bool) -> Option<NormalizerWrapper> {
+    pub(super) fn for_tokenizer(mut self, prefix_space: bool) -> Option<NormalizerWrapper> {
         if prefix_space {
             self.0.push(Prepend::new(" ".to_owned()).into());
         }
@@ -79,7 +80,7 @@ impl Tokenizer {
     /// come from text that [`Normalizer::apply`] has normalised in the same way.
     #[must_use]
     pub fn with_normalizer(mut self, normalizer: Normalizer) -> Self {
-        let normalizer = normalizer.of_tokenizer(self.prefix_space);
+        let normalizer = normalizer.for_tokenizer(self.prefix_space);
         let set = self.inner.with_normalizer(normalizer).map(|_| ());
         set.expect("its special tokens are not normalised");
         self
@@ -101,8 +102,8 @@ impl Tokenizer {
     /// there.
     pub(super) fn spaced<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let text = self.normalize(text);
-        if self.prefix_space && !text.is_empty() {
-            format!(" {text}").into()
+        if self.prefix_space {
+            with_space(&text)
         } else {
             text
         }

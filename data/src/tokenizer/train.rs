@@ -14,7 +14,7 @@ use super::alphabet::{CharacterMerges, END, count_characters, frequent_character
 use super::bpe_dropout::written_merges;
 use super::byte_level::spell;
 use super::normalization::Normalizer;
-use super::words::{byte_level_words, word_counts, words};
+use super::words::{byte_level_words, with_space, word_counts, words};
 use super::{BOS, EOS, Inner, PAD, Tokenizer, TokenizerKind, UNK, byte_level_decoder, whitespace_decoder};
 use crate::error::DataError;
 
@@ -77,7 +77,7 @@ impl Tokenizer {
     ) -> Result<Self, DataError> {
         check_vocab_size(vocab_size, SMALLEST)?;
         let words =
-            word_counts(&words(), lines.filter_map(|line| with_space(line.as_ref()))).map_err(train_error)?;
+            word_counts(&words(), lines.map(|line| with_space(line.as_ref()))).map_err(train_error)?;
         let characters = frequent_characters(&words);
         let CharacterMerges {
             characters,
@@ -131,7 +131,7 @@ impl Tokenizer {
     ) -> Result<Self, DataError> {
         check_vocab_size(vocab_size, SMALLEST)?;
         let words =
-            word_counts(&words(), lines.filter_map(|line| with_space(line.as_ref()))).map_err(train_error)?;
+            word_counts(&words(), lines.map(|line| with_space(line.as_ref()))).map_err(train_error)?;
         let characters = frequent_characters(&words);
         let characters = characters.into_iter().take((vocab_size - SMALLEST) / 2).collect();
         let words = without_others(words, &characters);
@@ -197,11 +197,6 @@ impl Tokenizer {
     }
 }
 
-/// Returns a line with a space before it, as a tokenizer cuts it into words; `None` for an empty line.
-fn with_space(line: &str) -> Option<String> {
-    (!line.is_empty()).then(|| format!(" {line}"))
-}
-
 /// Learns at most `size` pieces, spelt in bytes, with the logarithms of their probabilities. All characters of `words`
 /// are among them; there must be at most `size`.
 fn learn_pieces(words: HashMap<String, u64>, size: usize) -> Result<HashMap<String, f64>, DataError> {
@@ -265,7 +260,7 @@ fn train_error(error: impl ToString) -> DataError {
 
 fn byte_level(model: impl Into<ModelWrapper>) -> Inner {
     let mut inner = Inner::new(model.into());
-    let normalizer = Normalizer::new(&[]).of_tokenizer(true);
+    let normalizer = Normalizer::new(&[]).for_tokenizer(true);
     let set = inner.with_normalizer(normalizer).map(|_| ());
     set.expect("it has no special tokens yet");
     inner.with_pre_tokenizer(Some(byte_level_words()));

@@ -1,5 +1,6 @@
 //! Words: the parts of a text that are cut into tokens one by one. No token spans two words.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use rayon::iter::{ParallelBridge, ParallelIterator};
@@ -50,6 +51,15 @@ fn splits() -> [PreTokenizerWrapper; 2] {
         let split = Split::new(pattern, SplitDelimiterBehavior::Isolated, false);
         split.expect("the pattern is valid").into()
     })
+}
+
+/// Returns `text` with a space before it. An empty text stays empty, as in the library's normalizer `Prepend`.
+pub(super) fn with_space(text: &str) -> Cow<'static, str> {
+    if text.is_empty() {
+        Cow::Borrowed("")
+    } else {
+        Cow::Owned(format!(" {text}"))
+    }
 }
 
 /// Counts the words that `split` finds in `lines`.

@@ -35,8 +35,9 @@ impl Search<'_> {
     /// - At the maximum length only `</s>` follows.
     /// - Elsewhere these tokens are forbidden: the special tokens; `<unk>` unless it is kept or copied; `</s>` before
     ///   the minimum length and before all required words are there; tokens that would repeat an n-gram; with required
-    ///   words, tokens that would leave a character incomplete; and tokens that would complete a banned word. If no token is left, `</s>` follows, even if the translation is then
-    ///   shorter than the minimum length or lacks a required word.
+    ///   words, tokens that would leave a character incomplete; and tokens that would complete a banned word. If no
+    ///   token is left, `</s>` follows, even if the translation is then shorter than the minimum length or lacks a
+    ///   required word.
     ///
     /// The other tokens keep the log-probabilities of the decoder, which the repetition penalty may have changed.
     pub(super) fn constrain(&self, tokens: &[u32], request: &Request, row: &mut Row<'_>) -> Candidate {

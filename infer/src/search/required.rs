@@ -35,8 +35,9 @@ struct Words {
 /// The part of the required words that a hypothesis has.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    /// The number of tokens of the words that the hypothesis has, plus the tokens that it has of a word with whose
-    /// beginning it ends. A word counts as many tokens as its first spelling has.
+    /// The number of tokens of the words that the hypothesis has. A word counts as many tokens as its first spelling
+    /// has. If the hypothesis ends in the first tokens of a missing word, these count, too: with `Ap` `fel` required, a
+    /// hypothesis that ends in `Ap` counts 1.
     pub(super) tokens: usize,
     /// The tokens that begin or continue a missing word.
     pub(super) next: Vec<u32>,

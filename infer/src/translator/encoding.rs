@@ -98,8 +98,8 @@ impl<'a> EncodedLine<'a> {
 ///
 /// # Errors
 ///
-/// Returns [`InferError::Refused`] if the prefix or a required word has an unknown token or a banned word, and [`InferError::RequestTooLong`] if the prefix and the required words have more tokens than a
-/// translation may have.
+/// Returns [`InferError::Refused`] if the prefix or a required word has an unknown token or a banned word, and
+/// [`InferError::RequestTooLong`] if the prefix and the required words have more tokens than a translation may have.
 fn request(
     model: &Model,
     line: &Line<'_>,
@@ -138,6 +138,10 @@ fn request(
     let prefix = model.tokenizer.encode(prefix_text);
     let required = words.iter().map(|word| spellings(&model.tokenizer, word));
     let required: Vec<Vec<Vec<u32>>> = required.collect();
+    let asked = prefix.len() + required.iter().map(|word| word[0].len()).sum::<usize>();
+    if asked > limit {
+        return Err(too_long(asked));
+    }
     let spelt = words.iter().zip(&required);
     let spelt = spelt.map(|(word, spellings)| (word.as_str(), &spellings[0]));
     for (text, tokens) in spelt.chain([(prefix_text, &prefix)]) {
@@ -151,10 +155,6 @@ fn request(
     }
 
     let required = RequiredWords::new(required, model.surfaces.clone());
-    let asked = prefix.len() + required.tokens();
-    if asked > limit {
-        return Err(too_long(asked));
-    }
     let longest = source.len().max(search.min_length).max(asked);
     Ok(Request {
         // The source has a </s>, too.

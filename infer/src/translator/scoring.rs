@@ -165,7 +165,7 @@ impl Translator {
                 });
             }
         }
-        // Required words were found for no sentence.
+        // A sentence without all of its required words has no translation.
         if pairs.is_empty() {
             return;
         }
