@@ -43,7 +43,7 @@ pub(crate) struct Options {
     #[arg(value_name = "REFERENCE", required_unless_present = "hypotheses", value_parser = input_file())]
     references: Vec<PathBuf>,
     /// Score the translations in this file in place of a model's.
-    #[arg(long, value_name = "FILE", value_parser = input_file(), conflicts_with_all = ["output", "SearchFlags"])]
+    #[arg(long, value_name = "FILE", value_parser = input_file(), conflicts_with = "output")]
     hypotheses: Option<PathBuf>,
     /// Compare with the translations of another system in this file, by paired bootstrap resampling.
     #[arg(long, value_name = "FILE", value_parser = input_file())]
@@ -91,6 +91,10 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
     let others = [source, options.hypotheses.as_ref(), options.baseline.as_ref()];
     check_standard_input("eval", references.iter().chain(others.into_iter().flatten()));
     options.metrics.check()?;
+    if options.hypotheses.is_some() && options.search.are_given() {
+        let message = "with --hypotheses nothing is searched for, so leave the flags of the search out";
+        usage_error("eval", ErrorKind::ArgumentConflict, message);
+    }
     // All files are opened before the first sentence is translated, so that a wrong one costs no time.
     let references = References::read(&references)?;
     let baseline = options.baseline.as_ref();

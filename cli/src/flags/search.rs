@@ -77,6 +77,11 @@ struct SamplingFlags {
 }
 
 impl SearchFlags {
+    /// Returns whether any of the flags is given.
+    pub(crate) fn are_given(&self) -> bool {
+        self.sample || !given(self).is_empty()
+    }
+
     /// Returns the model's options with what the flags change, for `nbest` translations of each line.
     ///
     /// `--beam` also turns off the sampling that a model may ask for. The coverage penalty of a model holds only where a
@@ -103,8 +108,13 @@ impl SearchFlags {
 /// TOML, since it leaves out what is not given, and has a NaN, which JSON lacks.
 fn overlay<T: Serialize + DeserializeOwned>(options: T, flags: &impl Serialize) -> T {
     let mut fields = Table::try_from(options).expect("valid options are within TOML's numbers");
-    fields.extend(Table::try_from(flags).expect("flags are within TOML's numbers"));
+    fields.extend(given(flags));
     fields
         .try_into()
         .expect("a flag has the name and the type of its option")
+}
+
+/// Returns the fields of the flags that are given.
+fn given(flags: &impl Serialize) -> Table {
+    Table::try_from(flags).expect("flags are within TOML's numbers")
 }

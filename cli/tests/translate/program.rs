@@ -404,12 +404,13 @@ fn what_stands_before_bad_input_is_translated() {
     let (stdout, complaints) = stopped(&workspace, &NOTHING, b"yes\nM\xfcnchen\n");
     assert_eq!(stdout, yes);
     assert!(complaints[0].contains("standard input, line 2"), "{complaints:?}");
-    let too_long = "~".repeat(MAX_SOURCE_TOKENS + 1);
+    // The space before the text is a token, too.
+    let too_long = "~".repeat(MAX_SOURCE_TOKENS);
     let (stdout, complaints) = stopped(&workspace, &["--no-split", "yes", &too_long], b"");
     assert_eq!(stdout, yes);
     assert!(complaints[0].contains("line 2"), "{complaints:?}");
     assert_eq!(workspace.translated(&[&too_long], b"").lines().count(), 1);
-    let fits = workspace.translated(&["--no-split", &"~".repeat(MAX_SOURCE_TOKENS)], b"");
+    let fits = workspace.translated(&["--no-split", &"~".repeat(MAX_SOURCE_TOKENS - 1)], b"");
     assert_eq!(fits.lines().count(), 1);
 }
 
