@@ -5,9 +5,11 @@ use std::sync::LazyLock;
 
 use attend_data::{is_blank, single_line};
 use regex::Regex;
+use unicode_segmentation::UnicodeSegmentation;
 
 use crate::language::Language;
 use crate::script;
+use crate::spans;
 use crate::translation::LinkedTranslation;
 
 /// The number of bytes of a text that are divided into sentences at a time. For some texts, the time that this takes
@@ -47,7 +49,10 @@ pub(crate) fn sentences<'a>(
     let mut previous = "";
     while window_start < text.len() {
         let window_end = window_end(text, window_start);
-        let mut segments = whole_sentences(language.segments(&text[window_start..window_end]), text);
+        let segments = divided_behind_emoji(&text[window_start..window_end])
+            .flat_map(|part| language.segments(part))
+            .collect();
+        let mut segments = whole_sentences(segments, text);
         if window_end < text.len() && segments.len() > 1 {
             // The window may end before this sentence does: it begins the next one.
             segments.pop();
@@ -77,6 +82,22 @@ pub(crate) fn sentences<'a>(
         window_start = taken;
     }
     Ok(found)
+}
+
+/// Divides a text at the white space behind emoji that follow the mark of a sentence directly: `Yes.😀 No.`.
+fn divided_behind_emoji(text: &str) -> impl Iterator<Item = &str> {
+    static END: LazyLock<Regex> = LazyLock::new(|| {
+        let mark = r"[.…\p{Sentence_Break=STerm}]\p{Sentence_Break=Close}*";
+        let pattern = format!(r"{mark}(?:{})+\s+", spans::EMOJI.as_str());
+        Regex::new(&pattern).expect("the pattern is valid")
+    });
+    let ends = END.find_iter(text).map(|end| end.end());
+    let mut start = 0;
+    ends.chain([text.len()]).map(move |end| {
+        let part = &text[start..end];
+        start = end;
+        part
+    })
 }
 
 /// Joins the segments that are no sentences. All `segments` are slices of `text`, one after the other.
@@ -154,20 +175,29 @@ pub(crate) fn offset(text: &str, part: &str) -> usize {
     part.as_ptr().addr() - text.as_ptr().addr()
 }
 
-/// Returns the end of the window that begins at `start`: at white space, if the window has some.
+/// Returns the end of the window that begins at `start`: at white space, if the window has some, else between two
+/// characters as readers see them, such as a letter with its marks.
 fn window_end(text: &str, start: usize) -> usize {
     if text.len() - start <= WINDOW {
         return text.len();
     }
     let end = text.floor_char_boundary(start + WINDOW);
-    match text[start..end].rfind(char::is_whitespace) {
+    let window = &text[start..end];
+    // The last grapheme of the window may go on behind it.
+    let last_grapheme = || window.grapheme_indices(true).next_back().map(|(place, _)| place);
+    let place = window
+        .rfind(char::is_whitespace)
+        .filter(|&space| space > 0)
+        .or_else(last_grapheme);
+    match place {
         None | Some(0) => end,
-        Some(space) => start + space,
+        Some(place) => start + place,
     }
 }
 
 /// Returns the longest beginning of `text` for which the model has enough positions, with its tokens. It ends after
-/// punctuation if possible, else after a word, else after any character.
+/// punctuation if possible, else after a word, else after any character as readers see them, such as a letter with its
+/// marks. If not even the first of these fits, it ends after any character of Unicode.
 ///
 /// # Errors
 ///
@@ -180,17 +210,25 @@ fn longest_part<'a>(
         Ok(source) => return Ok((text, source)),
         Err(tokens) => tokens,
     };
-    let anywhere = |_, _| true;
-    for may_end in [ends_clause as fn(char, char) -> bool, ends_word, anywhere] {
-        let mut ends = Vec::new();
-        let mut characters = text.char_indices().peekable();
-        while let Some((place, character)) = characters.next() {
-            if let Some(&(_, next)) = characters.peek()
-                && may_end(character, next)
-            {
-                ends.push(place + character.len_utf8());
-            }
-        }
+    let graphemes: Vec<(usize, &str)> = text.grapheme_indices(true).collect();
+    let between_graphemes = |may_end: fn(char, char) -> bool| -> Vec<usize> {
+        let is_end = |pair: &[(usize, &str)]| {
+            let (before, behind) = (pair[0].1.chars().next_back(), pair[1].1.chars().next());
+            before
+                .zip(behind)
+                .is_some_and(|(before, behind)| may_end(before, behind))
+        };
+        let pairs = graphemes.windows(2).filter(|pair| is_end(pair));
+        pairs.map(|pair| pair[1].0).collect()
+    };
+    let choices: [&dyn Fn() -> Vec<usize>; 4] = [
+        &|| between_graphemes(ends_clause),
+        &|| between_graphemes(ends_word),
+        &|| between_graphemes(|_, _| true),
+        &|| text.char_indices().skip(1).map(|(place, _)| place).collect(),
+    ];
+    for ends in choices {
+        let ends = ends();
         let fitting = count_fitting(&ends, |end| encode(&text[..end]).is_ok());
         if let Some(&end) = ends[..fitting].last() {
             let part = &text[..end];
@@ -337,9 +375,9 @@ fn together<'a>(
 }
 
 /// Returns what stands between two sentences of a translation, given the white space between the sentences of the
-/// source. If the translation is of a script without spaces between sentences, blanks are left out. Otherwise there is
-/// one blank where the source has none, and a blank for each ideographic space. `has_no_spaces` is `None` if the
-/// translation has no letters; the white space then stays.
+/// source. If the translation is of a script without spaces between sentences, only tabs stay. Otherwise there is one
+/// blank where the source has none, and a blank for each ideographic space. `has_no_spaces` is `None` if the translation
+/// has no letters; the white space then stays.
 fn separator(spacing: Option<&str>, has_no_spaces: Option<bool>) -> Cow<'_, str> {
     let Some(spacing) = spacing else {
         return Cow::Borrowed("");
@@ -347,7 +385,7 @@ fn separator(spacing: Option<&str>, has_no_spaces: Option<bool>) -> Cow<'_, str>
     let mut spacing = single_line(spacing).into_owned();
     spacing.retain(char::is_whitespace);
     match has_no_spaces {
-        Some(true) => spacing.replace(' ', "").into(),
+        Some(true) => spacing.replace(|c| c != '\t', "").into(),
         Some(false) if spacing.is_empty() => " ".into(),
         Some(false) => spacing.replace('\u{3000}', " ").into(),
         None => spacing.into(),

@@ -138,6 +138,40 @@ fn tags_and_spans_come_out_once_whatever_the_model_does() {
 }
 
 #[test]
+fn a_line_may_begin_with_white_space_and_byte_order_marks() {
+    for translator in models() {
+        for start in [
+            "\u{feff}",
+            "\u{feff}\u{feff}",
+            "\u{2003}",
+            "\u{3000}\u{feff}",
+            "\u{feff} \u{a0}",
+        ] {
+            let lines = [
+                format!("{start}an <b>old</b> man"),
+                format!("{start}a@b.de reads <b>a book</b>"),
+                format!("{start}<i>😀</i> {start}🎉 yes {start}a@b.de"),
+            ];
+            for format in [Format::Html, Format::Xml] {
+                let options = TranslateOptions {
+                    format,
+                    keep: KEPT.to_vec(),
+                    ..searching(SearchOptions::default())
+                };
+                let found = translator.translate_best(&lines, &options).unwrap();
+                for (text, line) in found.iter().zip(&lines) {
+                    assert_eq!(tags(text), tags(line), "{text} of {line:?}");
+                    for span in ["a@b.de", "😀", "🎉"] {
+                        assert_eq!(text.matches(span).count(), line.matches(span).count(), "{text}");
+                    }
+                    assert_eq!(text.trim(), text, "{line:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn a_line_without_tags_and_spans_is_translated_as_before() {
     for translator in models() {
         for search in searches() {

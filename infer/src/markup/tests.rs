@@ -209,6 +209,25 @@ fn malformed_xml_is_text() {
 }
 
 #[test]
+fn a_byte_order_mark_is_nowhere_in_text() {
+    for format in [Format::Html, Format::Xml] {
+        for line in [
+            "\u{feff}one <b>two</b> three.",
+            "\u{feff}\u{feff}one <b>\u{feff}two</b>\u{feff} three.",
+        ] {
+            let found = written(format, line, "eins zwei drei.", &[0, 1, 2, 3]);
+            let expected = ("one two three.", "eins <b>zwei</b> drei.");
+            assert_eq!((found.0.as_str(), found.1.as_str()), expected, "{line:?}");
+        }
+    }
+    // The reader begins anew behind what is no tag.
+    let text = |line| Markup::new(line, Format::Xml).text;
+    assert_eq!(text("\u{feff}a"), "a");
+    assert_eq!(text("\u{feff}"), "");
+    assert_eq!(text("<1>\u{feff}é<b>x</b>"), "<1>éx");
+}
+
+#[test]
 fn blocks_end_sentences_and_words() {
     let Markup { text, breaks, .. } =
         Markup::new("<p>one</p><p>two<br>three <b>four</b>five</p>", Format::Html);
@@ -346,7 +365,7 @@ proptest! {
         parts in prop::collection::vec(
             prop::sample::select(vec![
                 "<b>", "</b>", "<i x='1'>", "</i>", "<br>", "<p>", "</p>", " ", "one", "two. ", "&amp;", "&",
-                "<!-- x -->", "<x/>", "é", "</", "<>", "a<b", "]]>", "?>", "<code>", "</code>",
+                "<!-- x -->", "<x/>", "é", "</", "<>", "a<b", "]]>", "?>", "<code>", "</code>", "\u{feff}", "<1>",
             ]),
             0..14,
         ),
@@ -368,7 +387,8 @@ proptest! {
                 }
             }
             tags.sort();
-            (tags, text.split_whitespace().collect())
+            // An element that is kept as it is may have invisible characters.
+            (tags, readable(&text).split_whitespace().collect())
         };
         // What is kept with its tags is a span of the text, which is no part of this test.
         let mut expected = of(&line).0;

@@ -12,9 +12,11 @@ use super::{Content, Piece, Tag};
 /// section that is not finished.
 pub(super) fn pieces(line: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
-    let mut start = 0;
-    while start < line.len() {
-        start += read(&line[start..], &mut pieces);
+    let mut rest = line;
+    while !rest.is_empty() {
+        // The reader skips a byte order mark without counting its bytes. No reader of the text sees such a mark.
+        rest = rest.trim_start_matches('\u{feff}');
+        rest = &rest[read(rest, &mut pieces)..];
     }
     pieces
 }

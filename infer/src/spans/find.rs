@@ -10,8 +10,8 @@ use super::placeholders::{placeholders, typed_arguments};
 use super::{Role, Span, SpanKind};
 use crate::script::is_written_without_spaces;
 
-/// The sequences of UTS #51, section 1.4.9: flags, keycaps, and elements joined by U+200D.
-static EMOJI: LazyLock<Regex> = LazyLock::new(|| {
+/// Emoji: the sequences of UTS #51, section 1.4.9: flags, keycaps, and elements joined by U+200D.
+pub(crate) static EMOJI: LazyLock<Regex> = LazyLock::new(|| {
     let element = r"(?:\p{Emoji}\x{FE0F}|\p{Emoji_Presentation}|\p{Emoji_Modifier_Base}\p{Emoji_Modifier})";
     let tags = r"\x{FE0F}?\p{Emoji_Modifier}?[\x{E0020}-\x{E007F}]*";
     let joined = format!(r"{element}{tags}(?:\x{{200D}}(?:{element}|\p{{Extended_Pictographic}}){tags})*");

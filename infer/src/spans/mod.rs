@@ -19,7 +19,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
 
-pub(crate) use find::find;
+pub(crate) use find::{EMOJI, find};
 pub(crate) use restore::restore;
 pub(crate) use stand_ins::{Reading, has_word, readings};
 

@@ -206,7 +206,7 @@ fn apply(
                     sources: vec![(source.clone(), 1.0)],
                     span: Some(first + span),
                 });
-                let is_in_source = start == 0 && space_behind;
+                let is_in_source = space_behind && text[..range.start].trim().is_empty();
                 if needs_space(
                     text[end..].chars().next(),
                     written.chars().next_back(),
@@ -218,14 +218,20 @@ fn apply(
         }
     }
     copy(text.len(), end, &mut edited, &mut edited_links);
-    if edited.len() > edited.trim_start().len() && !text.starts_with(char::is_whitespace) {
-        let removed = edited.len() - edited.trim_start().len();
-        edited.drain(..removed);
-        for link in &mut edited_links {
-            link.target = link.target.start - removed..link.target.end - removed;
-        }
-    }
+    trim_start(&mut edited, &mut edited_links);
     (edited, edited_links)
+}
+
+/// Removes the white space before the first word or span of a text. `links` has all of them.
+fn trim_start(text: &mut String, links: &mut [Link]) {
+    let blank = text.len() - text.trim_start().len();
+    // A span is kept with the white space that it may begin with.
+    let first = links.iter().map(|link| link.target.start).min();
+    let removed = blank.min(first.unwrap_or(blank));
+    text.drain(..removed);
+    for link in links {
+        link.target = link.target.start - removed..link.target.end - removed;
+    }
 }
 
 /// Returns a link to the words of the line in place of those of a reading.

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::restore::Restored;
 use super::stand_ins::occurrences;
 use super::*;
 use crate::links::{Link, words};
@@ -117,8 +118,8 @@ fn a_url_ends_where_a_text_goes_on_without_a_space() {
             ],
         ),
         (
-            "https://x.org/a\u{3000}b https://x.org/a\u{a0}b",
-            &["https://x.org/a", "https://x.org/a"],
+            "https://x.org/a\u{3000}b https://x.org/a\u{a0}b c\u{2003}https://x.org/a\u{3000}d.",
+            &["https://x.org/a", "https://x.org/a", "https://x.org/a"],
         ),
         (
             "ไปที่https://x.org/aที่นี่ https://x.org/a에서",
@@ -186,6 +187,11 @@ fn an_address_has_the_letters_of_its_domain_only() {
         ),
         ("用户@x.org", &["用户@x.org"]),
         ("https://u@x.org/b@x.org @name a@b", &[]),
+        (
+            "visits\u{a0}a@x.org. Yes.\u{3000}b@x.org\u{3000}No. c@x.org\u{2003}\u{2003}d@x.org",
+            &["a@x.org", "b@x.org", "c@x.org", "d@x.org"],
+        ),
+        ("\u{2003}a@x.org is\u{2028}b@x.org\u{85}", &["a@x.org", "b@x.org"]),
     ];
     for &(text, expected) in cases {
         assert_eq!(found(text, &[SpanKind::Emails]), expected, "{text}");
@@ -368,8 +374,30 @@ fn emoji_stand_where_the_words_around_them_are() {
         "Ich bin froh 😀."
     );
     assert_eq!(case("😀 Yes", "Ja", &[0]), "😀 Ja");
+    assert_eq!(case("😀 🎉 Yes.", "Ja.", &[0, 1]), "😀 🎉 Ja.");
+    assert_eq!(case("😀 😀🎉 Yes.", "Ja.", &[0, 1]), "😀 😀🎉 Ja.");
+    assert_eq!(case("😀🎉Yes 😀 🎉.", "Ja.", &[0, 1]), "😀🎉Ja 😀 🎉.");
     assert_eq!(case("Yes😀!", "Ja!", &[0, 1]), "Ja😀!");
     assert_eq!(case("red 😀 car", "rotes Auto", &[0, 1]), "rotes 😀 Auto");
+}
+
+#[test]
+fn a_span_is_kept_with_its_white_space() {
+    let line = "\u{2003}x\u{3000} Yes";
+    let span = |range| Span {
+        range,
+        role: Role::Name,
+        markup: None,
+    };
+    let spans = [span(0..line.len() - " Yes".len())];
+    let reading = &readings(line, 0..line.len(), &spans)[1];
+    assert_eq!(reading.text, "Anna Yes");
+    for (text, pairs) in [("Anna Ja", vec![0, 1]), ("Ja", vec![1]), ("", vec![])] {
+        let links = linked(&reading.text, text, &pairs);
+        let Restored { text, links, .. } = restore(line, &spans, 0, reading, text, &links);
+        let kept = links.iter().find(|link| link.span.is_some()).unwrap();
+        assert_eq!(text[kept.target.clone()], line[spans[0].range.clone()]);
+    }
 }
 
 proptest! {
@@ -408,6 +436,7 @@ proptest! {
                 let count = |text: &str| occurrences(text, span).count();
                 prop_assert_eq!(count(&restored.text), count(&line), "{} in {} of {}", span, restored.text, line);
             }
+            prop_assert_eq!(restored.text.trim(), restored.text.as_str());
             prop_assert!(restored.links.is_sorted_by(|a, b| a.target.end <= b.target.start));
             for link in &restored.links {
                 let word = restored.text.get(link.target.clone());

@@ -67,6 +67,9 @@ fn sentences_end_where_readers_end_them() {
         ("en", "She came.|Then it rained. 12. 13."),
         ("en", "- First point.|- Second point!"),
         ("en", "«Stop!»|😀 They laughed. 😀"),
+        ("en", "We are hungry.🌾|The garden is small!)👩‍🌾❤️|Yes…🇩🇪|no"),
+        ("en", "Version 2.😀1 is out.😀"),
+        ("zh", "你好。|😀再见！"),
         ("hi", "राम घर गया।|सीता १.५ किलो सेब लाई।|क्या यह ठीक है?|हाँ!"),
         ("th", "เขาชอบแอปเปิล! |เธอไป Node.Js แล้ว? |ใช่"),
         ("ar", "ذهب الولد إلى المدرسة.|هل عاد؟|نعم!|انتهى الدرس 1.5 ساعة."),
@@ -132,6 +135,21 @@ fn a_long_sentence_is_cut_at_punctuation_then_spaces_then_anywhere() {
     ] {
         assert_eq!(parts(text, "en", 10), expected);
     }
+    // A letter and its marks, and an emoji, are cut only if they are too long by themselves.
+    for (text, limit, expected) in [
+        ("e\u{301}e\u{301}", 3, vec!["e\u{301}", "e\u{301}"]),
+        ("a👩‍👩‍👧👩‍👩‍👧", 8, vec!["a👩‍👩‍👧", "👩‍👩‍👧"]),
+        ("🇩🇪🇫🇷", 3, vec!["🇩🇪", "🇫🇷"]),
+        ("क्षिक्षि", 5, vec!["क्षि", "क्षि"]),
+        ("一、\u{301}二三四", 4, vec!["一、\u{301}二", "三四"]),
+        (
+            "ae\u{301}\u{302}\u{303}b",
+            3,
+            vec!["a", "e\u{301}\u{302}", "\u{303}b"],
+        ),
+    ] {
+        assert_eq!(parts(text, "en", limit), expected);
+    }
     let refuse = |_: &str| Err(7);
     assert_eq!(sentences("a b", &Language::default(), refuse), Err(7));
     assert_eq!(sentences(" \u{3000}\n", &Language::default(), refuse), Ok(vec![]));
@@ -149,6 +167,19 @@ fn a_long_text_is_cut_between_sentences() {
     assert_eq!(parts(&endless, "en", 14).len(), 1_667);
     // Each of the four full windows ends in a part of 96 characters.
     assert_eq!(parts(&"é".repeat(20_000), "en", 100).len(), 201);
+    // A window without white space ends between letters with their marks, unless one of these fills it.
+    for letter in [
+        "e\u{301}".to_owned(),
+        "👩‍👩‍👧".to_owned(),
+        "x".to_owned() + &"\u{301}".repeat(WINDOW),
+    ] {
+        let text = letter.repeat(2 + 3 * WINDOW / letter.len());
+        let found = parts(&text, "en", usize::MAX);
+        assert!(found.len() > 2 && found.concat() == text);
+        if letter.len() < WINDOW {
+            assert!(found.iter().all(|part| part.starts_with(&letter)), "{letter}");
+        }
+    }
 }
 
 proptest! {
@@ -170,6 +201,22 @@ proptest! {
         }
         let rest = text.trim().strip_prefix(&whole);
         prop_assert!(rest.is_some_and(is_blank), "{whole:?} of {text:?}");
+    }
+
+    /// A cut that the length alone asks for is between two graphemes, if these fit.
+    #[test]
+    fn no_grapheme_is_cut(
+        graphemes in prop::collection::vec(
+            prop::sample::select(vec!["a", "e\u{301}\u{302}", "क्षि", "👩‍👩‍👧", "🇩🇪", "가", "각", "👍🏽"]),
+            1..30,
+        ),
+        limit in 5usize..20,
+    ) {
+        let text = graphemes.concat();
+        let boundaries: Vec<usize> = text.grapheme_indices(true).map(|(place, _)| place).collect();
+        for sentence in sentences(&text, &Language::default(), characters(limit)).unwrap() {
+            prop_assert!(boundaries.contains(&offset(&text, sentence.text)), "{}", sentence.text);
+        }
     }
 
     /// All ways to choose a translation of each sentence, ranked by their sums.
@@ -289,6 +336,7 @@ fn sentences_are_joined_as_the_script_of_the_translation_has_it() {
             "彼はiPadを買った。私は行かない。",
         ),
         ("\t", "你好。", "再见！", "你好。\t再见！"),
+        ("\u{3000}\t\u{a0}", "你好。", "再见！", "你好。\t再见！"),
         (" ", "1.", "2.", "1. 2."),
         // Of a part that no reader sees, only the white space around it stays.
         (" \u{200c}", "Sie gehen.", "Ich nicht.", "Sie gehen. Ich nicht."),
@@ -342,7 +390,19 @@ fn a_part_that_no_reader_sees_is_no_sentence() {
 /// square of it.
 #[test]
 fn junk_is_divided_in_linear_time() {
-    for unit in ["1. ", "a.B", "。", "! ", ")?", "…", "1.)"] {
+    for unit in [
+        "1. ",
+        "a.B",
+        "。",
+        "! ",
+        ")?",
+        "…",
+        "1.)",
+        "!😀 ",
+        "!)",
+        "e\u{301}",
+        "x👩‍👩‍👧",
+    ] {
         let text = unit.repeat(100_000 / unit.len());
         let start = std::time::Instant::now();
         let found = sentences(&text, &Language::default(), characters(100)).unwrap();
