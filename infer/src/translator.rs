@@ -7,10 +7,11 @@ mod marked;
 mod scoring;
 mod searching;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use attend_data::TokenMatrix;
+use attend_data::{TokenMatrix, readable};
 use attend_device::Workers;
 use burn::tensor::{Int, Tensor, TensorData};
 
@@ -215,8 +216,8 @@ struct Part<'a> {
 
 /// A line whose translations a caller requests.
 enum RequestedLine<'a> {
-    /// It is searched for as it is.
-    Plain(Line<'a>),
+    /// It is searched for as the model [reads](readable) it.
+    Plain { line: Line<'a>, text: Cow<'a, str> },
     /// It may have markup, or spans to keep.
     Marked(Box<MarkedLine<'a>>),
 }
@@ -226,13 +227,16 @@ impl<'a> RequestedLine<'a> {
         if line.options.passes_through() {
             Self::Marked(Box::new(MarkedLine::new(line)))
         } else {
-            Self::Plain(*line)
+            Self::Plain {
+                line: *line,
+                text: readable(line.text),
+            }
         }
     }
 
     fn options(&self) -> &TranslateOptions {
         match self {
-            Self::Plain(line) => line.options,
+            Self::Plain { line, .. } => line.options,
             Self::Marked(line) => line.line.options,
         }
     }
@@ -240,8 +244,8 @@ impl<'a> RequestedLine<'a> {
     /// Returns the parts that are searched for to translate the line.
     fn parts(&self) -> Vec<Part<'_>> {
         match self {
-            Self::Plain(line) => vec![Part {
-                line: *line,
+            Self::Plain { line, text } => vec![Part {
+                line: Line { text, ..*line },
                 start: 0,
                 has_links: false,
             }],
@@ -253,7 +257,7 @@ impl<'a> RequestedLine<'a> {
     /// number of results of the line, with which `results` begins.
     fn refusal<T>(&self, results: &[Result<T, InferError>]) -> (Option<usize>, usize) {
         match self {
-            Self::Plain(_) => (results[0].is_err().then_some(0), 1),
+            Self::Plain { .. } => (results[0].is_err().then_some(0), 1),
             Self::Marked(line) => line.refusal(results),
         }
     }
@@ -264,7 +268,7 @@ impl<'a> RequestedLine<'a> {
         found: &mut impl Iterator<Item = Result<Vec<LinkedTranslation>, InferError>>,
     ) -> Result<Vec<Translation>, InferError> {
         match self {
-            Self::Plain(_) => {
+            Self::Plain { .. } => {
                 let linked = found.next().expect("each line has a result")?;
                 Ok(linked.into_iter().map(|linked| linked.translation).collect())
             }

@@ -133,7 +133,7 @@ fn what_no_reader_sees_is_not_translated() {
         assert_eq!(workspace.translated(arguments, blank.as_bytes()), "\n".repeat(5));
     }
     let seen = workspace.translated(&NOTHING, b"the house is small. Yes!\n");
-    let unseen = "\u{200e}the ho\u{ad}use\u{200b} is small. \u{feff}Yes!\n";
+    let unseen = "\u{200e}the ho\u{ad}use\u{200b} is small.\u{200b} \u{feff}Yes!\u{2060}\n";
     assert_eq!(workspace.translated(&NOTHING, unseen.as_bytes()), seen);
 }
 
