@@ -1,0 +1,10 @@
+//! Attention to look at: a heat map in a terminal, a picture in SVG, and a page of HTML.
+//!
+//! The crate draws numbers that it is given. It knows no network and no tokenizer.
+
+mod attention_map;
+mod colour;
+mod terminal;
+
+pub use attention_map::AttentionMap;
+pub use terminal::{Colours, Terminal};

@@ -1,0 +1,3 @@
+//! Pictures of small maps, whose numbers are known.
+
+mod terminal;
