@@ -4,7 +4,9 @@
 
 mod attention_map;
 mod colour;
+mod svg;
 mod terminal;
 
 pub use attention_map::AttentionMap;
+pub use svg::svg;
 pub use terminal::{Colours, Terminal};
