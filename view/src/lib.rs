@@ -4,9 +4,11 @@
 
 mod attention_map;
 mod colour;
+mod page;
 mod svg;
 mod terminal;
 
-pub use attention_map::AttentionMap;
+pub use attention_map::{AttentionKind, AttentionMap};
+pub use page::page;
 pub use svg::svg;
 pub use terminal::{Colours, Terminal};
