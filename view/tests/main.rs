@@ -1,5 +1,6 @@
 //! Pictures of small maps, whose numbers are known.
 
+mod attention_map;
 mod svg;
 mod terminal;
 
