@@ -60,8 +60,8 @@ pub enum CliError {
     },
     /// All sentences of a test set are too long for the model.
     #[error(
-        "{}, line {line}: the sentence has at least {tokens} tokens, but the model takes at most {limit}, and the \
-         others are too long as well",
+        "no sentence of {} fits the model: the one on line {line} has at least {tokens} tokens, but the model takes at \
+         most {limit}",
         named(path)
     )]
     TooLong {
