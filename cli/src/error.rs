@@ -60,8 +60,8 @@ pub enum CliError {
     },
     /// All sentences of a test set are too long for the model.
     #[error(
-        "no sentence of {} fits the model: the one on line {line} has at least {tokens} tokens, but the model takes at \
-         most {limit}",
+        "{}, line {line}: the sentence has at least {tokens} tokens, but the model takes at most {limit}; no sentence of \
+         the file fits",
         named(path)
     )]
     TooLong {
