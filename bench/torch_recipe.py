@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Measures what BLEU PyTorch reaches in a given time: trains the network of a run's recipe on the text of the run.
 
-    just train configs/multi30k.toml
-    python bench/torch_recipe.py runs/multi30k --minutes 16
+    just train configs/tatoeba-small.toml
+    python bench/torch_recipe.py runs/tatoeba-small --minutes 60
 
 Takes the sizes, tokenizer and recipe from the folder of the run. Follows the recipe's corpus, cleaning, filters,
 batch size, learning rate, warm-up, dropout, label smoothing, clipping and number of averaged checkpoints. Refuses

@@ -60,8 +60,8 @@ pub enum CliError {
     },
     /// All sentences of a test set are too long for the model.
     #[error(
-        "{}, line {line}: the sentence has at least {tokens} tokens, but the model takes at most {limit}, and the \
-         others are too long as well",
+        "{}, line {line}: the sentence has at least {tokens} tokens, but the model takes at most {limit}; no sentence of \
+         the file fits",
         named(path)
     )]
     TooLong {

@@ -276,8 +276,8 @@ impl Hint for CliError {
     }
 }
 
-/// Returns which settings of a recipe decide what the filters drop that have dropped pairs. `dropped` has their names in
-/// the table of the preparation.
+/// Returns the settings of a recipe that decide what these filters drop. `dropped` names the filters as the table of
+/// pairs does.
 fn filters_hint(dropped: &[(&str, usize)]) -> String {
     let settings = dropped.iter().filter_map(|(filter, _)| match *filter {
         "empty" => Some("pairs with an empty side are always dropped"),

@@ -87,17 +87,16 @@ pub(crate) fn check_rereadable(path: &Path) -> Result<(), DataError> {
 }
 
 /// Returns whether a file is the null device.
-#[cfg(feature = "corpora")]
+#[cfg(all(feature = "corpora", unix))]
 fn is_null(file: &Metadata) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::{FileTypeExt, MetadataExt};
-        let is_device = |file: &Metadata| file.file_type().is_char_device();
-        if let Ok(null) = fs::metadata("/dev/null") {
-            return is_device(&null) && is_device(file) && null.rdev() == file.rdev();
-        }
-    }
-    let _ = file;
+    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+    let is_device = |file: &Metadata| file.file_type().is_char_device();
+    fs::metadata("/dev/null")
+        .is_ok_and(|null| is_device(&null) && is_device(file) && null.rdev() == file.rdev())
+}
+
+#[cfg(all(feature = "corpora", not(unix)))]
+fn is_null(_file: &Metadata) -> bool {
     false
 }
 

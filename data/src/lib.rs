@@ -62,6 +62,6 @@ pub use corpora::{
 pub use error::DataError;
 pub use expected::in_words;
 pub use file::{OutputFile, STANDARD_INPUT, located, named, read_text, sync_folder, write_file};
-pub use line::{is_blank, is_visible, readable, single_line, visible};
+pub use line::{is_blank, is_visible, readable, single_line, spaced_once, visible};
 pub use sentence_pair::SentencePair;
 pub use tokenizer::{Normalization, Normalizer, Tokenizer, TokenizerKind};

@@ -68,6 +68,17 @@ pub fn readable(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// Returns the words of `text` as a reader sees them: without invisible characters, with one space between words, and
+/// without white space at the start and the end.
+///
+/// ```
+/// assert_eq!(attend_data::spaced_once(" das \u{200b} Fahr\u{ad}rad\n"), "das Fahrrad");
+/// ```
+#[must_use]
+pub fn spaced_once(text: &str) -> String {
+    readable(text).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// Returns whether a reader sees nothing of `text`: it has only white space, control characters, and characters that
 /// Unicode calls ignorable by default.
 ///

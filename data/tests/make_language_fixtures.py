@@ -6,8 +6,8 @@ Needs sentencepiece 0.2.1 or newer (`pip install sentencepiece`). Every run give
     python data/tests/make_language_fixtures.py
 
 sentencepiece learns a vocabulary of 450 entries, and for languages of many characters one of 800 and one of 2,000
-entries, from the same sentences, or a smaller one if it finds no more pieces: the size that it reaches is written beside
-the number of tokens. Its settings are its defaults, but for these:
+entries, from the same sentences, or a smaller one if it finds no more pieces: the size that it reaches is written
+beside the number of tokens. Its settings are its defaults, but for these:
 it has all characters of the text (character_coverage 1) and the 256 bytes (byte_fallback), and does not normalise.
 """
 

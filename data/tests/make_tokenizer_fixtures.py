@@ -109,5 +109,6 @@ fixtures |= {name: make(words(), normalizer) for name, normalizer in NORMALIZERS
 # Attend puts a space before the text, and removes it when it decodes.
 SPACE = normalizers.Prepend(" ")
 fixtures["prefix_space"] = make(words(), normalizers.Sequence([SPACE]), prefix_space=True)
-fixtures["prefix_space nfkc whitespace quotes"] = make(words(), normalizers.Sequence([*MIXED, SPACE]), prefix_space=True)
+mixed = normalizers.Sequence([*MIXED, SPACE])
+fixtures["prefix_space nfkc whitespace quotes"] = make(words(), mixed, prefix_space=True)
 OUTPUT.write_text(json.dumps(fixtures, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")

@@ -50,8 +50,8 @@ impl FromStr for Language {
     ///   two letters if there is one: `deu` and `ger` become `de`. The codes from `qaa` to `qtz` are for languages that
     ///   have none.
     ///
-    /// Subtags, such as the second part of `de-AT` or `zh-Hant`, do not change where sentences end. A language for which
-    /// the crate `sentencex` has no rules gets the rules of a related language, or of English.
+    /// Subtags, such as the second part of `de-AT` or `zh-Hant`, do not change where sentences end. A language for
+    /// which the crate `sentencex` has no rules gets the rules of a related language, or of English.
     ///
     /// # Errors
     ///

@@ -42,10 +42,12 @@ pub struct TranslateOptions {
     /// It takes the feature `sentences`.
     pub language: Option<Language>,
     /// The text that all translations start with. It must be empty if there is a `language`. Its last word may go on:
-    /// `a` may become `an`. White space at its end is left out.
+    /// `a` may become `an`. White space around it and invisible characters are left out, and line ends in it are read
+    /// as spaces.
     pub prefix: String,
     /// Words or phrases that all translations have; [`RequiredWords`](crate::search::RequiredWords) describes when a
-    /// translation has one. Blank ones require nothing. There must be none if there is a `language`.
+    /// translation has one. Each is spelt in the form, NFC or NFD, that the tokenizer cuts into fewer tokens. Blank
+    /// ones require nothing. There must be none if there is a `language`.
     pub required: Vec<String>,
     /// Words or phrases that no translation has; [`BannedWords`](crate::search::BannedWords) describes when a
     /// translation has one.

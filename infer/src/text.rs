@@ -376,8 +376,8 @@ fn together<'a>(
 
 /// Returns what stands between two sentences of a translation, given the white space between the sentences of the
 /// source. If the translation is of a script without spaces between sentences, only tabs stay. Otherwise there is one
-/// blank where the source has none, and a blank for each ideographic space. `has_no_spaces` is `None` if the translation
-/// has no letters; the white space then stays.
+/// blank where the source has none, and a blank for each ideographic space. `has_no_spaces` is `None` if the
+/// translation has no letters; the white space then stays.
 fn separator(spacing: Option<&str>, has_no_spaces: Option<bool>) -> Cow<'_, str> {
     let Some(spacing) = spacing else {
         return Cow::Borrowed("");

@@ -154,8 +154,8 @@ pub struct Dataset {
     /// The BPE-dropout by which training sentences are cut anew whenever they are taken; `None` if the recipe does not
     /// ask for it.
     pub bpe_dropout: Option<BpeDropout>,
-    /// The validation pairs that have text on both sides, and whose two sides fit the model's positions. The targets are
-    /// plain text, with which translations are compared.
+    /// The validation pairs that have text on both sides, and whose two sides fit the model's positions. The targets
+    /// are plain text, with which translations are compared.
     pub valid_pairs: Vec<SentencePair>,
     /// The numbers of the other validation pairs.
     pub valid_left_out: LeftOut,
@@ -260,7 +260,8 @@ struct HeldOut {
     left_out: LeftOut,
 }
 
-/// Returns the pairs with text on both sides of which `encoded`, the text of a pair that is encoded, fits the positions.
+/// Returns the pairs with text on both sides of which `encoded`, the text of a pair that is encoded, fits the
+/// positions.
 fn held_out(
     pairs: &[SentencePair],
     tokenizer: &Tokenizer,

@@ -43,7 +43,7 @@ pub(crate) struct Options {
     #[arg(value_name = "REFERENCE", required_unless_present = "hypotheses", value_parser = input_file())]
     references: Vec<PathBuf>,
     /// Score the translations in this file in place of a model's.
-    #[arg(long, value_name = "FILE", value_parser = input_file(), conflicts_with = "output")]
+    #[arg(long, value_name = "FILE", value_parser = input_file(), conflicts_with_all = ["output", "dtype", "ensemble"])]
     hypotheses: Option<PathBuf>,
     /// Compare with the translations of another system in this file, by paired bootstrap resampling.
     #[arg(long, value_name = "FILE", value_parser = input_file())]
@@ -77,8 +77,6 @@ pub(crate) struct Options {
 /// What is scored: translations and their references, as many as there are.
 struct Translated {
     hypotheses: Vec<String>,
-    /// The lines of `--output`, one for each sentence of the test set.
-    lines: String,
     /// For each translator, a reference for each hypothesis.
     references: Vec<Vec<String>>,
     /// The indices of the sentences that were left out, in their order.
@@ -102,14 +100,15 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
     let output = options.output.as_ref().map(OutputFile::create).transpose()?;
     let Translated {
         hypotheses,
-        lines: translations,
         references,
         left_out,
     } = match (&options.hypotheses, &options.source) {
-        (None, Some(path)) => options.translate(path, &references.sources(path)?, references.texts())?,
+        (None, Some(path)) => {
+            let sources = references.sources(path)?;
+            options.translate(path, &sources, references.texts(), output)?
+        }
         (Some(hypotheses), _) => Translated {
             hypotheses: references.translations(hypotheses)?,
-            lines: String::new(),
             references: references.texts(),
             left_out: Vec::new(),
         },
@@ -130,15 +129,7 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
             score.to_text()
         }
     });
-    print(&lines.map(|line| line + "\n").collect::<String>())?;
-    match (output, &options.output) {
-        (Some(mut output), Some(path)) => {
-            let written = output.write_all(translations.as_bytes());
-            written.map_err(|error| DataError::write(path, error))?;
-            Ok(output.finish()?)
-        }
-        _ => Ok(()),
-    }
+    print(&lines.map(|line| line + "\n").collect::<String>())
 }
 
 impl Options {
@@ -154,12 +145,13 @@ impl Options {
     }
 
     /// Translates the sources of a test set, which are in the file at `path`. Those for which the model has too few
-    /// positions are left out, and named in a note.
+    /// positions are left out, and named in a note. The translations are written to the file `output`.
     fn translate(
         &self,
         path: &Path,
         sources: &Sources,
         references: Vec<Vec<String>>,
+        output: Option<OutputFile>,
     ) -> Result<Translated, CliError> {
         let search = self.search.over(ModelFolder::search_defaults(&self.model)?, 1);
         let (translator, device) = self.compute.load(&self.model)?;
@@ -169,6 +161,8 @@ impl Options {
             ..model.options()
         };
         if let Err(error) = model.check(&asked) {
+            // The program ends here; the temporary file goes first.
+            drop(output);
             usage_error("eval", ErrorKind::ValueValidation, &error.to_string());
         }
         let results = notice_device_failure(slice::from_ref(&device), || {
@@ -176,12 +170,12 @@ impl Options {
         })?;
 
         let mut too_long = None;
-        let (mut hypotheses, mut left_out, mut output) = (Vec::new(), Vec::new(), String::new());
+        let (mut hypotheses, mut left_out, mut lines) = (Vec::new(), Vec::new(), String::new());
         for (index, translations) in results.into_iter().enumerate() {
             match translations {
                 Ok(mut translations) => {
                     let best = translations.swap_remove(0).text;
-                    output += &best;
+                    lines += &best;
                     hypotheses.push(best);
                 }
                 Err(InferError::TooLong { tokens, limit, .. }) => {
@@ -195,14 +189,19 @@ impl Options {
                 }
                 Err(error) => return Err(error.into()),
             }
-            output.push('\n');
+            lines.push('\n');
         }
         if let Some(error) = too_long {
             if hypotheses.is_empty() {
                 return Err(error);
             }
-            let lines: Vec<usize> = left_out.iter().map(|&index| sources.lines[index]).collect();
-            eprintln!("{}", note(path, &lines, sources.texts.len()));
+            let numbers: Vec<usize> = left_out.iter().map(|&index| sources.lines[index]).collect();
+            eprintln!("{}", note(path, &numbers, sources.texts.len()));
+        }
+        if let (Some(mut output), Some(path)) = (output, &self.output) {
+            let written = output.write_all(lines.as_bytes());
+            written.map_err(|error| DataError::write(path, error))?;
+            output.finish()?;
         }
         let plain = |references: Vec<String>| {
             let left = without(references, &left_out);
@@ -213,7 +212,6 @@ impl Options {
         Ok(Translated {
             references: references.into_iter().map(plain).collect(),
             hypotheses,
-            lines: output,
             left_out,
         })
     }

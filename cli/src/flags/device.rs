@@ -9,8 +9,8 @@ use crate::error::CliError;
 /// The device of a command that computes on one.
 #[derive(Clone, Debug, Args)]
 pub struct DeviceOption {
-    /// The device to compute on: auto (a GPU if a backend for it is built in, else the processor), cpu, one that `attend
-    /// devices` lists, or remote:ws://HOST:PORT for one that `attend remote-server` serves there.
+    /// The device to compute on: auto (a GPU if a backend for it is built in, else the processor), cpu, one that
+    /// `attend devices` lists, or remote:ws://HOST:PORT for one that `attend remote-server` serves there.
     #[arg(long, value_name = "NAME", env = variable("ATTEND_DEVICE"), default_value = "auto")]
     device: String,
 }

@@ -84,8 +84,8 @@ impl SearchFlags {
 
     /// Returns the model's options with what the flags change, for `nbest` translations of each line.
     ///
-    /// `--beam` also turns off the sampling that a model may ask for. The coverage penalty of a model holds only where a
-    /// beam ranks translations.
+    /// `--beam` also turns off the sampling that a model may ask for. The coverage penalty of a model holds only where
+    /// a beam ranks translations.
     #[must_use]
     pub(crate) fn over(&self, model: SearchOptions, nbest: usize) -> SearchOptions {
         let sampling = if self.sample {

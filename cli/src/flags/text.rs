@@ -4,7 +4,7 @@ use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use attend_data::{DataError, Lines, is_blank, read_lines, single_line};
+use attend_data::{DataError, Lines, is_blank, read_lines, single_line, spaced_once};
 use attend_infer::{Format, SpanKind, StreamLine, TranslateOptions};
 use clap::Args;
 
@@ -154,5 +154,5 @@ fn phrase(text: &str) -> Result<String, &'static str> {
     if is_blank(text) {
         return Err("there is no word in it");
     }
-    Ok(text.split_whitespace().collect::<Vec<_>>().join(" "))
+    Ok(spaced_once(text))
 }

@@ -56,8 +56,8 @@ fn a_tiny_model_learns_to_copy_and_reverse() {
     );
 }
 
-/// The loss of untrained weights is about ln(vocabulary). In 120 updates, it must fall by a quarter. They are within the
-/// warm-up, which a cosine must be longer than; until its end all schedules are the same.
+/// The loss of untrained weights is about ln(vocabulary). In 120 updates, it must fall by a quarter. They are within
+/// the warm-up, which a cosine must be longer than; until its end all schedules are the same.
 #[test]
 fn the_phrasebook_recipe_lowers_its_loss_from_the_start() {
     let workspace = Workspace::new();

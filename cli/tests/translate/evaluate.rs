@@ -395,6 +395,8 @@ fn flags_that_would_do_nothing_are_refused() {
     assert_usage_error(&evaluate(&["--resamples", "5"]), "--confidence");
     assert_usage_error(&evaluate(&["--beam", "3"]), "--hypotheses");
     assert_usage_error(&evaluate(&["--sample", "--top-k", "3"]), "--hypotheses");
+    assert_usage_error(&evaluate(&["--dtype", "int8"]), "--hypotheses");
+    assert_usage_error(&evaluate(&["--ensemble", "other"]), "--hypotheses");
     stdout(&evaluate(&["--resamples", "5", "--confidence"]));
 }
 
@@ -406,6 +408,13 @@ fn a_file_that_cannot_be_written_is_named_before_anything_is_translated() {
     let output = workspace.evaluate(&lines, &lines, &["--output", argument(&missing)]);
     assert_error(&output, &["missing/translations.txt"]);
     assert!(output.stdout.is_empty());
+
+    // Nothing is left behind by options that the model refuses.
+    let unwritten = workspace.path("translations.txt");
+    let flags = ["--output", argument(&unwritten), "--min-length", "100000"];
+    assert_usage_error(&workspace.evaluate(&lines, &lines, &flags), "min");
+    let part = workspace.path("translations.txt.part");
+    assert!(!unwritten.exists() && !part.exists());
 }
 
 #[test]

@@ -96,8 +96,9 @@ pub(super) fn written_merges(model: &BPE) -> Result<Vec<(String, String)>, Strin
 
 impl Tokenizer {
     /// Encodes `text` by BPE-dropout: in each step, every applicable merge is skipped with `probability`. A probability
-    /// of 0 gives the tokens of [`Tokenizer::encode`], and a probability of 1 gives a token for each byte. Every result
-    /// decodes to the [normalised](Tokenizer::normalize) text. A tokenizer that is not
+    /// of 0 gives the tokens of [`Tokenizer::encode`], and a probability of 1 gives a token for each byte, and for the
+    /// space before the text if the tokenizer puts one there. Every result decodes to the
+    /// [normalised](Tokenizer::normalize) text. A tokenizer that is not
     /// [`TokenizerKind::Bpe`](super::TokenizerKind::Bpe) has no merges to skip, and the method then returns the tokens
     /// of [`Tokenizer::encode`].
     #[must_use]

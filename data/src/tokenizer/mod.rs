@@ -220,8 +220,8 @@ impl Tokenizer {
             .collect()
     }
 
-    /// Returns the text of `ids`, without the space that [`Tokenizer::encode`] puts before a text. Special tokens and ids
-    /// outside the vocabulary are skipped. Bytes that are not UTF-8, which a model can produce, become U+FFFD.
+    /// Returns the text of `ids`, without the space that [`Tokenizer::encode`] puts before a text. Special tokens and
+    /// ids outside the vocabulary are skipped. Bytes that are not UTF-8, which a model can produce, become U+FFFD.
     ///
     /// The ids must be those of a whole text. The parts of a text join only by their [`surface`](Tokenizer::surface):
     /// the ids of ` ein` and ` Haus` are decoded to `ein Haus` together, and to `ein` and `Haus` alone.

@@ -65,7 +65,8 @@ impl Normalizer {
         normalize(&self.0, text).into_owned()
     }
 
-    /// Returns the normalizer that a tokenizer has: the steps, and then a space before the text if `prefix_space`. Returns
+    /// Returns the normalizer that a tokenizer has: the steps, and then a space before the text if `prefix_space`.
+    /// Returns
     /// `None` if it would change nothing.
     pub(super) fn for_tokenizer(mut self, prefix_space: bool) -> Option<NormalizerWrapper> {
         if prefix_space {

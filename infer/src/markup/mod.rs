@@ -23,12 +23,12 @@ pub(crate) use write::write;
 
 /// The format of a line, and of its translations.
 ///
-/// Every tag of an HTML or XML line is in each translation exactly once and byte for byte, with the same tags around
-/// it. A pair of tags stands around the words that align to the words that it enclosed. Other tags, comments and
-/// processing instructions stand between the words that align to the words on either side. Entities are text: `&amp;`
-/// is translated as `&`, and written as `&amp;` again. `&nbsp;` and other spaces of typography are read and written as
-/// plain spaces, except between two digits. Blanks beside a tag that stands alone are those of the translation: none is
-/// before a period, or in a script without blanks. Line ends within a tag are written as spaces.
+/// Every tag of an HTML or XML line is in each translation exactly once, with the same tags around it, and byte for
+/// byte, but for line ends within it, which become spaces. A pair of tags stands around the words that align to the
+/// words that it enclosed. Other tags, comments and processing instructions stand between the words that align to the
+/// words on either side. Entities are text: `&amp;` is translated as `&`, and written as `&amp;` again. `&nbsp;` and
+/// other typographic spaces are read and written as plain spaces, except between two digits. Blanks beside a tag that
+/// stands alone are those of the translation: none is before a period, or in a script without blanks.
 ///
 /// Some elements are kept as they are: `code`, `kbd`, `samp`, `tt` and `var` in HTML, and elements with
 /// `translate="no"` or, in HTML, of the class `notranslate`. Such an element stands where the model puts it, which may

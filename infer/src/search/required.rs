@@ -79,8 +79,7 @@ impl RequiredWords {
     }
 
     /// Returns the number of tokens of all words together, each in its first spelling.
-    #[must_use]
-    pub fn tokens(&self) -> usize {
+    pub(super) fn tokens(&self) -> usize {
         self.0.as_ref().map_or(0, |words| words.tokens())
     }
 

@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use attend_data::{is_blank, is_visible};
+use attend_data::{is_blank, is_visible, spaced_once};
 use regex::Regex;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::{decompose_canonical, is_combining_mark};
@@ -124,7 +124,7 @@ pub(super) fn with_boundaries(text: &str) -> Vec<u8> {
 }
 
 /// Returns the patterns of a phrase. A text has the phrase if one of them is a part of the bytes that
-/// [`with_boundaries`] returns for the text. In the patterns, one space is between words. A blank phrase has no pattern.
+/// [`with_boundaries`] returns for the text. The patterns have one space between words. A blank phrase has no pattern.
 ///
 /// There are two patterns if the order of several marks differs between the form NFD and the decomposed characters of
 /// the form NFC.
@@ -132,7 +132,7 @@ pub(super) fn patterns(phrase: &str) -> Vec<Vec<u8>> {
     if is_blank(phrase) {
         return Vec::new();
     }
-    let phrase = phrase.split_whitespace().collect::<Vec<_>>().join(" ");
+    let phrase = spaced_once(phrase);
     let composed: String = phrase.nfc().collect();
     let decomposed: String = phrase.nfd().collect();
     let mut patterns = [composed, decomposed].map(|form| with_boundaries(&form)).to_vec();
@@ -205,6 +205,7 @@ mod tests {
             with_boundaries("Fahrrad")
         );
         assert_ne!(with_boundaries("cafe"), with_boundaries("café"));
+        assert_eq!(patterns("\u{200b} das \u{ad} Haus"), patterns("das Haus"));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! URLs and e-mail addresses.
 //!
-//! Either ends before a character that is neither ASCII nor a letter, mark or digit, such as `。` and `”`, and before a
-//! letter that may follow it without a space, which is one of Chinese, Japanese, Thai or Korean: `https://x.org/a这里`,
-//! `a@x.org로`. If its domain has such letters, so may all of it: `https://例え.jp/パス`.
+//! Either ends before a character that is neither ASCII nor a letter, mark or digit, such as `。` and `”`; joiners, and
+//! dashes between two letters or digits, are its own. It also ends before a letter that may follow it without a space,
+//! which is one of Korean or of a script that is written without spaces: `https://x.org/a这里`, `a@x.org로`. If its
+//! domain has such letters, so may all of it: `https://例え.jp/パス`.
 
 use std::collections::BTreeMap;
 use std::iter::repeat_n;

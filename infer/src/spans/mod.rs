@@ -31,8 +31,9 @@ pub(crate) use stand_ins::{Reading, has_word, readings};
 #[strum(serialize_all = "lowercase")]
 pub enum SpanKind {
     /// URLs with a scheme, and those that begin with `www.`. One ends before a character that is neither ASCII nor a
-    /// letter, mark or digit, such as `。`, and before a letter of Chinese, Japanese, Thai or Korean, unless its domain
-    /// has such letters: `https://x.org/a` ends before `这里`, but `https://例え.jp/パス` is whole.
+    /// letter, mark or digit, such as `。`; joiners, and dashes between two letters or digits, are its own. It also ends
+    /// before a letter of Korean or of a script that is written without spaces, such as Chinese, Japanese and Thai,
+    /// unless its domain has such letters: `https://x.org/a` ends before `这里`, but `https://例え.jp/パス` is whole.
     Urls,
     /// E-mail addresses, with `mailto:` before them. They end as URLs do, and begin behind such a character or letter.
     Emails,

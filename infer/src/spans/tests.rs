@@ -253,24 +253,23 @@ fn a_sign_belongs_to_a_number_and_a_hyphen_does_not() {
     }
 }
 
+/// Work that grew with the square of a line's length would take many minutes here.
 #[test]
-fn long_lines_take_linear_time() {
+fn long_lines_are_read_in_one_pass() {
     let count = 100_000;
-    for part in [
-        "{a,plural,",
-        "'{",
-        "{'",
-        "a@x.org或",
-        "https://x.org/a。",
-        "[::",
-        "://[",
-        "-5",
-        "www.",
+    for (part, spans) in [
+        ("{a,plural,", 0),
+        ("'{", 0),
+        ("{'", 0),
+        ("a@x.org或", count),
+        ("https://x.org/a。", count),
+        ("[::", 0),
+        ("://[", 0),
+        ("-5", 1),
+        ("www.", 0),
     ] {
-        let start = std::time::Instant::now();
         let line = part.repeat(count);
-        find(&line, &ALL, Vec::new());
-        assert!(start.elapsed().as_secs() < 10, "{part}");
+        assert_eq!(find(&line, &ALL, Vec::new()).len(), spans, "{part}");
     }
 }
 

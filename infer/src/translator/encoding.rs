@@ -1,6 +1,6 @@
 //! Encoding of lines into tokens. Each line and its options are checked here for the model.
 
-use attend_data::{Tokenizer, is_blank, readable};
+use attend_data::{Tokenizer, is_blank, readable, spaced_once};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::error::InferError;
@@ -115,7 +115,7 @@ fn request(
     let prefix_text = readable(prefix_text);
     let prefix_text = prefix_text.trim();
     let words = required.iter().filter(|word| !is_blank(word));
-    let words: Vec<String> = words.map(|word| spaced_once(&readable(word))).collect();
+    let words: Vec<String> = words.map(|word| spaced_once(word)).collect();
     let refused = |text: &str, reason| InferError::Refused {
         line: line.number + 1,
         text: text.to_owned(),
@@ -166,14 +166,9 @@ fn request(
     })
 }
 
-/// Returns `text` with one space in place of each run of white space, and none at its start and end.
-fn spaced_once(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Returns the tokens that spell a word within a sentence: those after a space, and then, if they differ, those directly
-/// after other characters. Of the word's forms NFC and NFD and the form as it is, the spelling is taken that has no
-/// `<unk>` and the fewest tokens, since it is in the form of the model's training text.
+/// Returns the tokens that spell a word within a sentence: those after a space, and then, if they differ, those
+/// directly after other characters. Of the word's forms NFC and NFD and the form as it is, the spelling is taken that
+/// has no `<unk>` and the fewest tokens, since it is in the form of the model's training text.
 fn spellings(tokenizer: &Tokenizer, word: &str) -> Vec<Vec<u32>> {
     let forms = [
         word.nfc().collect(),

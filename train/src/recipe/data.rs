@@ -17,12 +17,13 @@ pub struct DataSettings {
     /// Name of an embedded corpus: `phrasebook`. With it, `train`, `valid` and `test` are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub embedded: Option<EmbeddedCorpus>,
-    /// The language of the sources, as an ISO 639 code such as `en` or `zh-Hant`. The model folder keeps it: texts to
-    /// translate are divided into sentences by its rules. Default: unknown, so that texts are divided by the rules of
-    /// English.
+    /// The language of the sources, by a code of ISO 639, a tag of BCP 47 or a locale, such as `en`, `zh-Hant` or
+    /// `pt_BR`. The model folder keeps it: texts to translate are divided into sentences by its rules. Default:
+    /// unknown, so that texts are divided by the rules of English.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_language: Option<Language>,
-    /// The language of the targets, as an ISO 639 code. The model folder keeps it. Default: unknown.
+    /// The language of the targets, in the same notation as `source_language`. The model folder keeps it. Default:
+    /// unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_language: Option<Language>,
     /// Training pairs: a table that names the files of one corpus, or a list of such tables. The corpora of a list are
@@ -92,8 +93,8 @@ pub enum EmbeddedCorpus {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CorpusFiles {
-    /// File of source sentences: one on each line, or in a test set of WMT, `.sgm` or `.xml`, one in each `<seg>`. Those
-    /// of an `.xml` file are in `<src>`.
+    /// File of source sentences: one on each line, or in a test set of WMT, `.sgm` or `.xml`, one in each `<seg>`.
+    /// Those of an `.xml` file are in `<src>`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<PathBuf>,
     /// File of their translations, in one of the same formats. Those of an `.xml` file are in its first `<ref>`.

@@ -23,10 +23,10 @@ pub use sentences::open_sources;
 /// larger than the memory. Compressed files are decompressed, as by [`Lines`](crate::Lines).
 #[derive(Clone, Debug, PartialEq)]
 pub enum ParallelText {
-    /// Two files in which sentence n of one translates sentence n of the other. Each file has one sentence on each line,
-    /// unless its name ends in `.sgm` or `.xml`, or it begins as WMT's test sets of these formats do. An `.sgm` file has
-    /// one sentence in each `<seg id="…">` tag. Two `.sgm` files must have the same ids in the same order. An `.xml` file
-    /// may be both files: the sources are in `<src>`, and the targets are those of the first `<ref>`.
+    /// Two files in which sentence n of one translates sentence n of the other. Each file has one sentence on each
+    /// line, unless its name ends in `.sgm` or `.xml`, or it begins as WMT's test sets of these formats do. An `.sgm`
+    /// file has one sentence in each `<seg id="…">` tag. Two `.sgm` files must have the same ids in the same order. An
+    /// `.xml` file may be both files: the sources are in `<src>`, and the targets are those of the first `<ref>`.
     Files {
         /// The file of source sentences.
         source: PathBuf,
@@ -75,8 +75,8 @@ impl ParallelText {
     /// # Errors
     /// Returns [`DataError::Read`] if a file cannot be opened, [`DataError::ReadOnce`] if both files are the same pipe,
     /// [`DataError::Encoding`] or [`DataError::Archive`] if a file is not text in UTF-8, and [`DataError::Xml`],
-    /// [`DataError::RepeatedText`] or [`DataError::NoSegments`] if an `.xml` file cannot be used. The iterator returns an
-    /// error in these cases:
+    /// [`DataError::RepeatedText`] or [`DataError::NoSegments`] if an `.xml` file cannot be used. The iterator returns
+    /// an error in these cases:
     ///
     /// - [`DataError::Read`] if the rest of a file cannot be read;
     /// - [`DataError::InvalidUtf8`] or [`DataError::LongLine`] if a line is not text in UTF-8;
@@ -133,7 +133,8 @@ impl ParallelText {
     /// the pairs, and again when it is resumed.
     ///
     /// # Errors
-    /// Returns [`DataError::ReadOnce`] if a file is a pipe, a socket, or a device other than `/dev/null`, which is empty.
+    /// Returns [`DataError::ReadOnce`] if a file is a pipe, a socket, or a device other than `/dev/null`, which is
+    /// empty.
     pub fn check_rereadable(&self) -> Result<(), DataError> {
         match self {
             Self::Files { source, target } => {

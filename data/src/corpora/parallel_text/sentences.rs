@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::vec;
 
-use super::format::FileFormat;
+use super::format::TestSetFormat;
 use super::sgm::Segments;
 use super::wmt_xml::TestSet;
 use crate::corpora::lines::Lines;
@@ -61,14 +61,8 @@ pub(super) struct Sentence {
 impl Sentences {
     pub(super) fn open(path: &Path, side: Side) -> Result<Self, DataError> {
         let mut lines = Lines::open(path)?;
-        Ok(Self::new(match FileFormat::of(&mut lines)? {
-            FileFormat::Lines => Format::Lines(lines),
-            FileFormat::Sgml => Format::Sgm(Segments { lines }),
-            FileFormat::Xml => Format::Xml {
-                path: path.to_owned(),
-                sentences: sentences_of(&TestSet::read(lines)?, side, path)?.into_iter(),
-            },
-        }))
+        let format = TestSetFormat::of(&mut lines)?;
+        Contents::of(lines, format)?.into_sentences(side, path)
     }
 
     fn new(format: Format) -> Self {
@@ -107,6 +101,35 @@ impl Sentences {
     }
 }
 
+/// What a file has.
+enum Contents {
+    /// The sentences of a single side.
+    Sentences(Sentences),
+    /// The sides of an `.xml` file.
+    TestSet(TestSet),
+}
+
+impl Contents {
+    fn of(lines: Lines, format: Option<TestSetFormat>) -> Result<Self, DataError> {
+        Ok(match format {
+            None => Self::Sentences(Sentences::new(Format::Lines(lines))),
+            Some(TestSetFormat::Sgml) => Self::Sentences(Sentences::new(Format::Sgm(Segments { lines }))),
+            Some(TestSetFormat::Xml) => Self::TestSet(TestSet::read(lines)?),
+        })
+    }
+
+    /// Returns the sentences of a side of the file at `path`.
+    fn into_sentences(self, side: Side, path: &Path) -> Result<Sentences, DataError> {
+        match self {
+            Self::Sentences(sentences) => Ok(sentences),
+            Self::TestSet(test_set) => Ok(Sentences::new(Format::Xml {
+                path: path.to_owned(),
+                sentences: sentences_of(&test_set, side, path)?.into_iter(),
+            })),
+        }
+    }
+}
+
 /// A whole file of a test set, read once.
 pub(super) enum WholeFile {
     /// The sentences of a file with a single side.
@@ -118,11 +141,11 @@ pub(super) enum WholeFile {
 impl WholeFile {
     pub(super) fn read(path: &Path) -> Result<Self, DataError> {
         let mut lines = Lines::open(path)?;
-        let mut sentences = Sentences::new(match FileFormat::of(&mut lines)? {
-            FileFormat::Lines => Format::Lines(lines),
-            FileFormat::Sgml => Format::Sgm(Segments { lines }),
-            FileFormat::Xml => return Ok(Self::TestSet(TestSet::read(lines)?)),
-        });
+        let format = TestSetFormat::of(&mut lines)?;
+        let mut sentences = match Contents::of(lines, format)? {
+            Contents::Sentences(sentences) => sentences,
+            Contents::TestSet(test_set) => return Ok(Self::TestSet(test_set)),
+        };
         let mut all = Vec::new();
         while let Some(sentence) = sentences.next()? {
             all.push(sentence);
@@ -163,14 +186,16 @@ fn sentences_of(test_set: &TestSet, side: Side, path: &Path) -> Result<Vec<Sente
     })
 }
 
-/// Opens the sentences to translate in a file: its lines, or the sources of a test set in one of WMT's formats. Errors
-/// about a source name its number in the test set.
+/// Opens the sentences to translate in a file: the sources of a test set in one of WMT's formats if the file begins as
+/// one does, whatever its name is, and else its lines. Errors about a source name its number in the test set.
 ///
 /// # Errors
 /// Returns the errors of [`ParallelText::pairs`](crate::ParallelText::pairs) for a single file.
 pub fn open_sources(path: impl AsRef<Path>) -> Result<Lines, DataError> {
     let path = path.as_ref();
-    let mut sentences = Sentences::open(path, Side::Source)?;
+    let mut lines = Lines::open(path)?;
+    let format = TestSetFormat::of_content(lines.beginning()?);
+    let mut sentences = Contents::of(lines, format)?.into_sentences(Side::Source, path)?;
     if let Format::Lines(lines) = sentences.format {
         return Ok(lines);
     }
@@ -179,23 +204,4 @@ pub fn open_sources(path: impl AsRef<Path>) -> Result<Lines, DataError> {
         sources.extend([&single_line(&text), "\n"]);
     }
     Ok(Lines::new(Cursor::new(sources), path))
-}
-
-impl Lines {
-    /// Checks that the text does not begin as a test set in one of WMT's formats does.
-    ///
-    /// # Errors
-    /// Returns [`DataError::TestSet`] if it does, and [`DataError::Read`], [`DataError::Encoding`] or
-    /// [`DataError::Archive`] if the text cannot be read.
-    pub fn check_no_test_set(&mut self) -> Result<(), DataError> {
-        let format = match FileFormat::of_content(self.beginning()?) {
-            None | Some(FileFormat::Lines) => return Ok(()),
-            Some(FileFormat::Sgml) => "SGML",
-            Some(FileFormat::Xml) => "XML",
-        };
-        Err(DataError::TestSet {
-            path: self.path().to_owned(),
-            format,
-        })
-    }
 }
