@@ -74,6 +74,10 @@ test *ARGS:
 test-japanese *ARGS:
     cargo test --release --workspace --no-default-features --features {{backend}},ja-mecab "$@" --test infer bleu_of_japanese -- --ignored
 
+# Open the page of attention in Chromium, which Debian's package chromium has.
+test-page *ARGS:
+    cargo test --release --workspace {{features}} --test view "$@" page:: -- --ignored
+
 # Check the format and the lints.
 lint:
     cargo fmt --all --check

@@ -16,7 +16,10 @@ fn a_head_is_a_map_and_so_is_the_mean_of_a_layer() {
     let kind = kind();
     let head = kind.head(0, 1).unwrap();
     assert_eq!(head.weights, [[0.5, 0.5]]);
-    assert_eq!((head.queries, head.keys), (kind.queries.clone(), kind.keys.clone()));
+    assert_eq!(
+        (head.queries, head.keys),
+        (kind.queries.clone(), kind.keys.clone())
+    );
     assert_eq!(kind.mean(0).unwrap().weights, [[0.75, 0.25]]);
 }
 

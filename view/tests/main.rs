@@ -1,6 +1,7 @@
 //! Pictures of small maps, whose numbers are known.
 
 mod attention_map;
+mod page;
 mod svg;
 mod terminal;
 
