@@ -11,6 +11,7 @@ mod formats;
 mod languages;
 mod mixture;
 mod parallel_text;
+mod test_sets;
 mod tokenizer;
 mod tokenizer_reference;
 mod tokenizer_unigram;

@@ -76,8 +76,7 @@ impl Tokenizer {
         vocab_size: usize,
     ) -> Result<Self, DataError> {
         check_vocab_size(vocab_size, SMALLEST)?;
-        let words =
-            word_counts(&words(), lines.map(|line| with_space(line.as_ref()))).map_err(train_error)?;
+        let words = learnt_words(lines)?;
         let characters = frequent_characters(&words);
         let CharacterMerges {
             characters,
@@ -130,8 +129,7 @@ impl Tokenizer {
         vocab_size: usize,
     ) -> Result<Self, DataError> {
         check_vocab_size(vocab_size, SMALLEST)?;
-        let words =
-            word_counts(&words(), lines.map(|line| with_space(line.as_ref()))).map_err(train_error)?;
+        let words = learnt_words(lines)?;
         let characters = frequent_characters(&words);
         let characters = characters.into_iter().take((vocab_size - SMALLEST) / 2).collect();
         let words = without_others(words, &characters);
@@ -195,6 +193,14 @@ impl Tokenizer {
         inner.with_decoder(Some(whitespace_decoder()));
         Self::new(inner).map_err(train_error)
     }
+}
+
+/// Counts the words that subwords are learnt from, each with the space before it.
+fn learnt_words<S: AsRef<str> + Send>(
+    lines: impl Iterator<Item = S> + Send,
+) -> Result<HashMap<String, u64>, DataError> {
+    let lines = lines.map(|line| with_space(line.as_ref()));
+    word_counts(&words(), lines).map_err(train_error)
 }
 
 /// Learns at most `size` pieces, spelt in bytes, with the logarithms of their probabilities. All characters of `words`
