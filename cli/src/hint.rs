@@ -185,6 +185,7 @@ impl Hint for InferError {
             }
             Self::EnsembleTokenizers { .. } => "train its models on the same data, with other seeds",
             Self::TooLong { .. } => "split the line into sentences",
+            Self::NothingToAttend { .. } => "give a sentence; without a translation, the model finds one",
             Self::Refused { .. }
             | Self::OneSentence { .. }
             | Self::NoAlignment { .. }

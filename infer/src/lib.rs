@@ -7,6 +7,7 @@
 //! | set the options of a call or of a line | [`TranslateOptions`] |
 //! | keep tags, URLs and placeholders | [`Format`], [`SpanKind`] |
 //! | translate lines and texts, or score given translations | [`Translator`] |
+//! | see what a model attends to | [`Translator::attention`], [`Translator::head_statistics`] |
 //! | search with a decoder of one's own | [`search`] |
 //! | score translations against references | [`metric`] |
 //!
@@ -37,6 +38,7 @@
 //! ```
 
 mod alignment;
+mod attention;
 mod error;
 mod language;
 mod links;
@@ -57,7 +59,8 @@ mod translator;
 mod weights;
 
 pub use alignment::Alignment;
-pub use attend_model::Precision;
+pub use attend_model::{AttentionKind, Head, Precision};
+pub use attention::{Attention, HeadStatistics, SentenceAttention};
 pub use error::InferError;
 pub use language::{InvalidLanguage, Language, Languages};
 pub use markup::Format;

@@ -1,5 +1,6 @@
 //! The translator: it takes lines and returns their translations.
 
+mod attention;
 mod batches;
 mod encoding;
 mod groups;

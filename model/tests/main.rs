@@ -2,6 +2,7 @@
 
 mod common;
 mod fixtures;
+mod heads;
 mod inference;
 mod invariants;
 mod parity;

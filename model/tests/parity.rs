@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 
 use attend_model::{
-    DecoderLayer, EncoderLayer, Memory, MultiHeadAttention, NormPlacement, PositionKind, Preset,
-    ReturnedAttention, Transformer, TransformerConfig, causal_mask, scaled_dot_product_attention,
+    DecoderLayer, EncoderLayer, InferenceTransformer, Memory, MultiHeadAttention, NormPlacement,
+    PositionKind, Precision, Preset, ReturnedAttention, Transformer, TransformerConfig, causal_mask,
+    scaled_dot_product_attention,
 };
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Device, Gradients, Tensor};
+use burn::tensor::{Bool, Device, Gradients, Tensor};
 
 use crate::common::bound;
 use crate::fixtures::Fixture;
@@ -155,7 +156,7 @@ fn untied_pre_norm_model_with_learned_positions() {
     check_model("model_untied_pre_learned", &config);
 }
 
-/// Logits, label-smoothed loss, and its gradient with respect to every parameter.
+/// Logits, attention weights, label-smoothed loss, and its gradient with respect to every parameter.
 fn check_model(name: &str, config: &TransformerConfig) {
     let device = Device::default().autodiff();
     let fixture = Fixture::open(name);
@@ -190,6 +191,48 @@ fn check_model(name: &str, config: &TransformerConfig) {
     assert_output(&fixture, "expected/loss", loss);
 
     check_gradients(&fixture, &PyTorchGradients::of(&model, &gradients));
+    check_attention_weights(&fixture, config);
+}
+
+/// Compares the attention weights of the networks for training and for inference with what PyTorch's attentions return
+/// for `need_weights=True`.
+fn check_attention_weights(fixture: &Fixture, config: &TransformerConfig) {
+    let device = Device::default();
+    let mut model = Transformer::new(config, &device).unwrap();
+    fixture.load(&mut model);
+    let source = fixture.integers("input/source", &device);
+    let target_input = fixture.integers("input/target_input", &device);
+    // As for logits, the decoder's rows of padding are left out.
+    let padding: Tensor<4, Bool> = target_input
+        .clone()
+        .equal_elem(config.pad_id as i64)
+        .unsqueeze_dims(&[1, 3]);
+    let packed = InferenceTransformer::new(model.clone(), Precision::Float32);
+    for weights in [
+        model.attention_weights(source.clone(), target_input.clone()),
+        packed.attention_weights(source, target_input),
+    ] {
+        let kinds = [
+            ("encoder", weights.encoder, None),
+            ("decoder", weights.decoder, Some(&padding)),
+            ("cross", weights.cross, Some(&padding)),
+        ];
+        for (kind, layers, padding) in kinds {
+            assert_eq!(layers.len(), 2);
+            for (index, ours) in layers.into_iter().enumerate() {
+                let name = format!("expected/{kind}_attention.{index}");
+                let real = |weights: Tensor<4>| {
+                    let weights = match padding {
+                        Some(padding) => weights.mask_fill(padding.clone(), 0.0),
+                        None => weights,
+                    };
+                    weights.into_data().try_into_vec::<f32>().unwrap()
+                };
+                let theirs = real(fixture.floats(&name, &device));
+                assert_near(&name, relative_difference(&real(ours), &theirs));
+            }
+        }
+    }
 }
 
 fn check_gradients(fixture: &Fixture, ours: &BTreeMap<String, Vec<f32>>) {
