@@ -19,7 +19,7 @@ pub struct AttentionMap {
 /// All attentions of one kind in a network, for one sentence: of the encoder, of the decoder, or from the decoder to the
 /// encoder.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct AttentionKind {
+pub struct AttentionLayers {
     /// What the kind is called, such as `encoder self-attention`.
     pub name: String,
     /// The texts of the positions that attend, `[queries]`.
@@ -30,7 +30,7 @@ pub struct AttentionKind {
     pub layers: Vec<Vec<Vec<Vec<f32>>>>,
 }
 
-impl AttentionKind {
+impl AttentionLayers {
     /// Returns the map of one head, both counted from 0; `None` if there is no such layer or head.
     #[must_use]
     pub fn head(&self, layer: usize, head: usize) -> Option<AttentionMap> {

@@ -8,7 +8,7 @@ mod page;
 mod svg;
 mod terminal;
 
-pub use attention_map::{AttentionKind, AttentionMap};
+pub use attention_map::{AttentionLayers, AttentionMap};
 pub use page::page;
 pub use svg::svg;
 pub use terminal::{Colours, Terminal};

@@ -1,9 +1,9 @@
 //! Heads of a layer, and their mean.
 
-use attend_view::AttentionKind;
+use attend_view::AttentionLayers;
 
-fn kind() -> AttentionKind {
-    AttentionKind {
+fn kind() -> AttentionLayers {
+    AttentionLayers {
         name: "decoder to encoder".to_owned(),
         queries: vec!["Wir".to_owned()],
         keys: vec!["We".to_owned(), "are".to_owned()],

@@ -1,33 +1,45 @@
 //! The page of attention, opened in a browser.
 //!
-//! The tests need Chromium (Debian's package `chromium`): `just test-page` runs them.
+//! The tests need Chromium (Debian's package `chromium`): `just test-page` runs them. A script at the end of the page
+//! chooses and points as a reader does, and Chromium prints the page with what the script has read.
 
 use std::fs;
-use std::sync::Arc;
+use std::process::Command;
 
-use attend_view::{AttentionKind, page};
-use headless_chrome::{Browser, LaunchOptions, Tab};
-use tempfile::TempDir;
+use attend_view::{AttentionLayers, page};
 
-/// A page that is open in a browser.
-struct Opened {
-    tab: Arc<Tab>,
-    _browser: Browser,
-    _folder: TempDir,
-}
+/// What the scripts of the tests use. `read` takes values of any kind.
+const HELPERS: &str = r#"
+const found = [];
+const read = (value) => found.push(String(value));
+const all = (selector) => [...document.querySelectorAll(selector)];
+const choose = (id, place) => {
+    const choice = document.getElementById(id);
+    choice.selectedIndex = place;
+    choice.dispatchEvent(new Event("change"));
+};
+const options = (id) => [...document.getElementById(id).options].map((option) => option.text);
+/** Moves the pointer to the middle of an element, and returns what the page then says. */
+const point = (selector, place) => {
+    const box = all(selector)[place].getBoundingClientRect();
+    const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+    top.dispatchEvent(new PointerEvent("pointerenter"));
+    return document.getElementById("value").textContent;
+};
+"#;
 
 /// Two kinds: two layers of two heads, and one layer of one head.
-fn kinds() -> [AttentionKind; 2] {
+fn kinds() -> [AttentionLayers; 2] {
     let texts = |texts: &str| texts.split(' ').map(str::to_owned).collect();
     let (even, first) = (vec![vec![0.5, 0.5]; 3], vec![vec![1.0, 0.0]; 3]);
     [
-        AttentionKind {
+        AttentionLayers {
             name: "decoder to encoder".to_owned(),
             queries: texts("Wir sind </script>"),
             keys: texts("We are"),
             layers: vec![vec![even.clone(), first.clone()], vec![first, even]],
         },
-        AttentionKind {
+        AttentionLayers {
             name: "encoder self-attention".to_owned(),
             queries: texts("We are"),
             keys: texts("We are"),
@@ -36,132 +48,121 @@ fn kinds() -> [AttentionKind; 2] {
     ]
 }
 
-impl Opened {
-    fn new(kinds: &[AttentionKind]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("attention.html");
-        fs::write(&path, page("We are <b>", kinds)).unwrap();
+/// Opens a page in Chromium, runs a script on it, and returns what the script has read.
+fn read(kinds: &[AttentionLayers], script: &str) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("attention.html");
+    let script = format!(
+        "<script>(() => {{ {HELPERS} {script}\n\
+         const end = document.createElement('pre');\n\
+         end.id = 'found';\n\
+         end.textContent = encodeURIComponent(JSON.stringify(found));\n\
+         document.body.append(end); }})();</script>\n</body>"
+    );
+    fs::write(&path, page("We are <b>", kinds).replace("</body>", &script)).unwrap();
+    let output = Command::new("chromium")
         // A container gives its processes no namespaces of their own, which the sandbox needs.
-        let options = LaunchOptions::default_builder().sandbox(false).build().unwrap();
-        let browser = Browser::new(options).expect("Chromium starts");
-        let tab = browser.new_tab().unwrap();
-        tab.navigate_to(&format!("file://{}", path.display())).unwrap();
-        tab.wait_until_navigated().unwrap();
-        Self {
-            tab,
-            _browser: browser,
-            _folder: folder,
-        }
-    }
-
-    /// The value of an expression of JavaScript.
-    fn value(&self, expression: &str) -> String {
-        let found = self
-            .tab
-            .evaluate(&format!("String({expression})"), false)
-            .unwrap();
-        found.value.unwrap().as_str().unwrap().to_owned()
-    }
-
-    fn choose(&self, id: &str, place: usize) {
-        self.value(&format!(
-            "(() => {{ const choice = document.getElementById('{id}'); choice.selectedIndex = {place}; \
-             choice.dispatchEvent(new Event('change')); }})()"
-        ));
-    }
-
-    /// What the page says when the pointer is on the element at `place` of those that `selector` finds.
-    fn pointed_at(&self, selector: &str, place: usize) -> String {
-        let elements = self.tab.find_elements(selector).unwrap();
-        elements[place].move_mouse_over().unwrap();
-        self.value("document.getElementById('value').textContent")
-    }
-
-    fn options(&self, id: &str) -> String {
-        self.value(&format!(
-            "[...document.getElementById('{id}').options].map((option) => option.text)"
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--window-size=1280,900",
+            "--dump-dom",
+        ])
+        .arg(format!(
+            "--user-data-dir={}",
+            folder.path().join("profile").display()
         ))
-    }
+        .arg(format!("file://{}", path.display()))
+        .output()
+        .expect("Chromium is installed");
+    let shown = String::from_utf8(output.stdout).unwrap();
+    let (_, found) = shown
+        .split_once("<pre id=\"found\">")
+        .unwrap_or_else(|| panic!("{shown}"));
+    let (found, _) = found.split_once("</pre>").unwrap();
+    let found = percent_decoded(found);
+    serde_json::from_str(&found).unwrap()
+}
 
-    fn fills(&self) -> String {
-        self.value(
-            "[...document.querySelectorAll('#map rect')].map((cell) => cell.getAttribute('fill')).join(' ')",
-        )
+fn percent_decoded(text: &str) -> String {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next().unwrap().as_bytes().to_vec();
+    for part in parts {
+        bytes.push(u8::from_str_radix(&part[..2], 16).unwrap());
+        bytes.extend(part[2..].bytes());
     }
+    String::from_utf8(bytes).unwrap()
 }
 
 #[test]
 #[ignore = "needs Chromium"]
 fn a_reader_chooses_kind_layer_and_head_and_reads_values() {
-    let opened = Opened::new(&kinds());
-    assert_eq!(opened.value("document.title"), "We are <b>");
-    assert_eq!(
-        opened.options("kind"),
-        "decoder to encoder,encoder self-attention"
-    );
-    assert_eq!(opened.options("head"), "mean,all, in colours,1,2");
-    // The mean of the heads of layer 1 is 0.75 and 0.25.
-    assert_eq!(
-        opened.pointed_at("#map rect", 0),
-        "Wir → We: 0.750  ·  head 1 0.500  ·  head 2 1.000"
-    );
-    assert_eq!(
-        opened.pointed_at("#map rect", 5).split(':').next(),
-        Some("</script> → are")
-    );
-
-    opened.choose("head", 3);
-    assert_eq!(opened.pointed_at("#map rect", 0), "Wir → We: 1.000");
-    assert!(opened.fills().starts_with("rgb(8, 48, 107) rgb(255, 255, 255) "));
-    opened.choose("layer", 1);
-    assert_eq!(opened.pointed_at("#map rect", 0), "Wir → We: 0.500");
-
-    opened.choose("kind", 1);
-    assert_eq!(opened.options("layer"), "1");
-    assert_eq!(opened.options("head"), "mean,all, in colours,1");
-    assert_eq!(opened.value("document.querySelectorAll('#map rect').length"), "4");
-    assert_eq!(
-        opened.pointed_at("#lines text.query", 0),
-        "We → are 0.875  ·  We 0.125"
+    let found = read(
+        &kinds(),
+        r##"
+        read(document.title);
+        read(options("kind"));
+        read(options("head"));
+        read(point("#map rect", 0));
+        read(point("#map rect", 5));
+        choose("head", 3);
+        read(point("#map rect", 0));
+        read(all("#map rect").slice(0, 2).map((cell) => cell.getAttribute("fill")));
+        choose("layer", 1);
+        read(point("#map rect", 0));
+        choose("kind", 1);
+        read(options("layer"));
+        read(options("head"));
+        read(all("#map rect").length);
+        read(point("#lines text.query", 0));
+        read(point("#lines text.key", 0));
+        "##,
     );
     assert_eq!(
-        opened.pointed_at("#lines text.key", 0),
-        "We ← are 0.750  ·  We 0.125"
+        found,
+        [
+            "We are <b>",
+            "decoder to encoder,encoder self-attention",
+            "mean,all, in colours,1,2",
+            // The mean of the heads of layer 1 is 0.75 and 0.25.
+            "Wir → We: 0.750  ·  head 1 0.500  ·  head 2 1.000",
+            "</script> → are: 0.250  ·  head 1 0.500  ·  head 2 0.000",
+            "Wir → We: 1.000",
+            "rgb(8, 48, 107),rgb(255, 255, 255)",
+            "Wir → We: 0.500",
+            "1",
+            "mean,all, in colours,1",
+            "4",
+            "We → are 0.875  ·  We 0.125",
+            "We ← are 0.750  ·  We 0.125",
+        ]
     );
 }
 
 #[test]
 #[ignore = "needs Chromium"]
 fn the_width_of_a_line_is_its_weight() {
-    let opened = Opened::new(&kinds());
-    let widths = |opened: &Opened| {
-        opened.value(
-            "[...document.querySelectorAll('#lines line')].map((line) => line.getAttribute('stroke-width'))",
-        )
-    };
-    opened.choose("head", 3);
-    // Weights of 0 have no line.
-    assert_eq!(widths(&opened), "6,6,6");
-    opened.choose("head", 1);
-    assert_eq!(widths(&opened).matches(',').count() + 1, 6 + 3);
-    let colours = opened.value(
-        "new Set([...document.querySelectorAll('#lines line')].map((line) => line.getAttribute('stroke'))).size",
+    let found = read(
+        &kinds(),
+        r##"
+        const widths = () => all("#lines line").map((line) => line.getAttribute("stroke-width"));
+        choose("head", 3);
+        read(widths());
+        choose("head", 1);
+        read(widths().length);
+        read(new Set(all("#lines line").map((line) => line.getAttribute("stroke"))).size);
+        point("#lines text.query", 0);
+        read(all("#lines line.faint").length);
+        "##,
     );
-    assert_eq!(colours, "2");
-    // The lines of other texts fade while the pointer is on one.
-    opened.pointed_at("#lines text.query", 0);
-    assert_eq!(
-        opened.value("document.querySelectorAll('#lines line.faint').length"),
-        "6"
-    );
+    // Weights of 0 have no line. Of the nine lines of both heads, three belong to the text that is pointed at.
+    assert_eq!(found, ["6,6,6", "9", "2", "6"]);
 }
 
 #[test]
 #[ignore = "needs Chromium"]
 fn a_page_without_attention_is_a_page() {
-    let opened = Opened::new(&[]);
-    assert_eq!(
-        opened.value("document.querySelector('h1').textContent"),
-        "We are <b>"
-    );
+    let found = read(&[], r#"read(document.querySelector("h1").textContent);"#);
+    assert_eq!(found, ["We are <b>"]);
 }

@@ -3,7 +3,7 @@
 use serde_json::to_string;
 use svg::node::Text;
 
-use crate::attention_map::AttentionKind;
+use crate::attention_map::AttentionLayers;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -12,7 +12,7 @@ const SCRIPT: &str = include_str!("page.js");
 /// the heads or all heads in colours. The page shows a map of the weights, and the texts of both sides with lines
 /// between them, whose width is the weight, as in the appendix of the paper. The pointer shows single weights.
 #[must_use]
-pub fn page(title: &str, kinds: &[AttentionKind]) -> String {
+pub fn page(title: &str, kinds: &[AttentionLayers]) -> String {
     let title = Text::new(title).to_string();
     // A script ends at `</script>` wherever it stands, so no `<` may stand in its text.
     let data = to_string(kinds)
