@@ -31,7 +31,7 @@ pub fn svg(rows: &[Vec<(String, AttentionMap)>]) -> String {
     for row in rows {
         let (mut left, mut height): (f64, f64) = (MARGIN, 0.0);
         for (title, map) in row {
-            let picture = Picture::new(map);
+            let picture = Picture::new(title, map);
             let group = picture
                 .draw(title, map)
                 .set("transform", format!("translate({left},{top})"));
@@ -56,17 +56,21 @@ struct Picture {
     left: f64,
     /// The height of the title and of the texts of keys, which are turned by 90 degrees.
     top: f64,
+    /// The width of the title, which begins above the first key.
+    title: f64,
     queries: usize,
     keys: usize,
 }
 
 impl Picture {
-    fn new(map: &AttentionMap) -> Self {
+    fn new(title: &str, map: &AttentionMap) -> Self {
+        let width = |text: &str| text.width() as f64 * LETTER_WIDTH;
         let widest = |texts: &[String]| {
-            let columns = texts.iter().map(|text| text.width()).max().unwrap_or(0);
-            columns as f64 * LETTER_WIDTH + LETTER / 2.0
+            let widths = texts.iter().map(|text| width(text));
+            widths.fold(0.0, f64::max) + LETTER / 2.0
         };
         Self {
+            title: width(title),
             left: widest(&map.queries),
             top: 1.5 * LETTER + widest(&map.keys),
             queries: map.queries.len(),
@@ -75,7 +79,7 @@ impl Picture {
     }
 
     fn width(&self) -> f64 {
-        self.left + self.keys as f64 * CELL
+        self.left + self.title.max(self.keys as f64 * CELL)
     }
 
     fn height(&self) -> f64 {

@@ -162,6 +162,15 @@ fn the_width_of_a_line_is_its_weight() {
 
 #[test]
 #[ignore = "needs Chromium"]
+fn a_kind_without_layers_is_no_choice() {
+    let mut kinds = kinds();
+    kinds[0].layers.clear();
+    let found = read(&kinds, r#"read(options("kind"));"#);
+    assert_eq!(found, ["encoder self-attention"]);
+}
+
+#[test]
+#[ignore = "needs Chromium"]
 fn a_page_without_attention_is_a_page() {
     let found = read(&[], r#"read(document.querySelector("h1").textContent);"#);
     assert_eq!(found, ["We are <b>"]);

@@ -26,6 +26,19 @@ fn cells(picture: &str) -> Vec<(String, String, String)> {
     cells
 }
 
+/// The width and the height of a picture.
+fn size(picture: &str) -> Vec<f64> {
+    let Some(Event::Tag("svg", Type::Start, attributes)) = ::svg::read(picture)
+        .unwrap()
+        .find(|event| matches!(event, Event::Tag("svg", ..)))
+    else {
+        panic!("{picture}");
+    };
+    ["width", "height"]
+        .map(|name| attributes[name].parse().unwrap())
+        .into()
+}
+
 #[test]
 fn a_cell_has_the_place_and_the_colour_of_its_weight() {
     let picture = svg(&[vec![("layer 1, head 1".to_owned(), three())]]);
@@ -47,22 +60,21 @@ fn maps_stand_in_rows_within_the_picture() {
     let one = svg(&[vec![named("a")]]);
     let four = svg(&[vec![named("a"), named("b")], vec![named("c"), named("d")]]);
     assert_eq!(cells(&four).len(), 36);
-    let size = |picture: &str| -> Vec<f64> {
-        let Some(Event::Tag("svg", Type::Start, attributes)) = ::svg::read(picture)
-            .unwrap()
-            .find(|event| matches!(event, Event::Tag("svg", ..)))
-        else {
-            panic!("{picture}");
-        };
-        ["width", "height"]
-            .map(|name| attributes[name].parse().unwrap())
-            .into()
-    };
     let (one, four) = (size(&one), size(&four));
     assert!(
         four[0] > 1.8 * one[0] && four[1] > 1.8 * one[1],
         "{one:?} {four:?}"
     );
+}
+
+#[test]
+fn a_long_title_is_within_the_picture() {
+    let title = "encoder self-attention, layer 1, mean of 8 heads";
+    let [width, _] = size(&svg(&[vec![(title.to_owned(), three())]]))[..] else {
+        panic!("a width and a height");
+    };
+    // Letters of 12 units are wider than 6 units on average.
+    assert!(width > 6.0 * title.len() as f64, "{width}");
 }
 
 #[test]

@@ -10,12 +10,14 @@ const SCRIPT: &str = include_str!("page.js");
 
 /// Writes a page that loads no other file. The reader chooses the kind of attention, the layer, and a head, the mean of
 /// the heads or all heads in colours. The page shows a map of the weights, and the texts of both sides with lines
-/// between them, whose width is the weight, as in the appendix of the paper. The pointer shows single weights.
+/// between them, whose width is the weight, as in the appendix of the paper. The pointer shows single weights. A kind
+/// without layers is left out.
 #[must_use]
 pub fn page(title: &str, kinds: &[AttentionLayers]) -> String {
     let title = Text::new(title).to_string();
     // A script ends at `</script>` wherever it stands, so no `<` may stand in its text.
-    let data = to_string(kinds)
+    let shown: Vec<&AttentionLayers> = kinds.iter().filter(|kind| !kind.layers.is_empty()).collect();
+    let data = to_string(&shown)
         .expect("texts and numbers always serialize")
         .replace('<', "\\u003c");
     format!(
