@@ -41,6 +41,16 @@ eval MODEL SOURCE REFERENCE *ARGS:
 score MODEL SOURCE TARGET *ARGS:
     @{{attend}} score "$@"
 
+# Show what a model attends to: `just attention runs/phrasebook "We are hungry."`.
+[no-exit-message]
+attention MODEL *ARGS:
+    @{{attend}} attention "$@"
+
+# Show what each head attends to, and the loss without it: `just heads runs/phrasebook test.en test.de`.
+[no-exit-message]
+heads MODEL SOURCE REFERENCE *ARGS:
+    @{{attend}} heads "$@"
+
 # Fetch a corpus by its name, as `just data list` shows them, or write the phrasebook to files.
 [no-exit-message]
 data *ARGS:

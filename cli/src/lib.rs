@@ -20,11 +20,13 @@
 //! # Ok::<(), CliError>(())
 //! ```
 
+mod attention;
 mod data;
 mod devices;
 mod error;
 mod evaluate;
 mod flags;
+mod heads;
 mod hint;
 mod name;
 mod output;
@@ -59,6 +61,8 @@ enum Command {
     Translate(translate::Options),
     Eval(evaluate::Options),
     Score(score::Options),
+    Attention(attention::Options),
+    Heads(heads::Options),
     /// Fetch corpora to train on.
     #[command(subcommand)]
     Data(data::Task),
@@ -78,6 +82,8 @@ pub fn run() -> ExitCode {
         Command::Translate(options) => translate::run(&options),
         Command::Eval(options) => evaluate::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Score(options) => score::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Attention(options) => attention::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Heads(options) => heads::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Data(task) => data::run(task).map(|()| ExitCode::SUCCESS),
         Command::Devices => devices::run().map(|()| ExitCode::SUCCESS),
         #[cfg(feature = "remote")]

@@ -57,36 +57,57 @@ impl WorkerOptions {
     }
 }
 
-/// The models that compute beside the first, and the device and the workers that compute them.
+/// The precision of a model, and the device and the workers that compute it.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct ComputeOptions {
+pub(crate) struct ModelOptions {
     /// What weights are kept and multiplied in: float32; int8, which is smaller and faster on a processor for a small
     /// loss; bfloat16 or float16 for a GPU.
     #[arg(long, value_name = "TYPE", value_parser = name_of::<Precision>(), default_value_t)]
-    dtype: Precision,
+    pub(crate) dtype: Precision,
     #[command(flatten)]
     device: DeviceOption,
-    /// A further model folder, of the same tokenizer: all models' probabilities are averaged; may be given several
-    /// times.
-    #[arg(long, value_name = "FOLDER")]
-    ensemble: Vec<PathBuf>,
     #[command(flatten)]
     workers: WorkerOptions,
 }
 
-impl ComputeOptions {
-    /// Loads the model in `folder` and those of the ensemble, in a process that [avoids huge pages](avoid_huge_pages).
-    /// Returns a translator and its device.
+impl ModelOptions {
+    /// Opens the device and starts the workers, in a process that [avoids huge pages](avoid_huge_pages).
     ///
     /// # Errors
     ///
-    /// Those of [`DeviceOption::select`], [`Workers::start`], [`Model::load`] and [`Model::join_folder`].
-    pub(crate) fn load(&self, folder: &Path) -> Result<(Translator, NamedDevice), CliError> {
+    /// Those of [`DeviceOption::select`] and [`Workers::start`].
+    pub(crate) fn start(&self) -> Result<(NamedDevice, Workers), CliError> {
         avoid_huge_pages();
         let device = self.device.select()?;
         let workers = self.workers.start(&device)?;
+        if is_processor(&device.device) && self.dtype.dtype() != FloatDType::F32 {
+            eprintln!("{} emulates {}: float32 is faster there", device.name, self.dtype);
+        }
+        Ok((device, workers))
+    }
+}
+
+/// What computes a model, and the models that compute beside it.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ComputeOptions {
+    #[command(flatten)]
+    model: ModelOptions,
+    /// A further model folder, of the same tokenizer: all models' probabilities are averaged; may be given several
+    /// times.
+    #[arg(long, value_name = "FOLDER")]
+    ensemble: Vec<PathBuf>,
+}
+
+impl ComputeOptions {
+    /// Loads the model in `folder` and those of the ensemble. Returns a translator and its device.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ModelOptions::start`], [`Model::load`] and [`Model::join_folder`].
+    pub(crate) fn load(&self, folder: &Path) -> Result<(Translator, NamedDevice), CliError> {
+        let (device, workers) = self.model.start()?;
         let load = |()| {
-            let first = Model::load(folder, &device.device, self.dtype)?;
+            let first = Model::load(folder, &device.device, self.model.dtype)?;
             self.ensemble.iter().try_fold(first, Model::join_folder)
         };
         let model = notice_device_failure(slice::from_ref(&device), || {
@@ -94,9 +115,6 @@ impl ComputeOptions {
             let loaded: Result<Model, InferError> = workers.map([()], load).remove(0);
             Ok::<_, CliError>(loaded?)
         })?;
-        if is_processor(&device.device) && self.dtype.dtype() != FloatDType::F32 {
-            eprintln!("{} emulates {}: float32 is faster there", device.name, self.dtype);
-        }
         Ok((Translator::new(model, workers), device))
     }
 }
