@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use attend_data::{Batches, Example, Tokenizer};
 use attend_device::Workers;
-use attend_infer::ModelFolder;
+use attend_infer::{Model, ModelFolder, Precision, Translator};
 use attend_model::{Transformer, TransformerConfig};
 use burn::module::Module;
 use burn::tensor::Device;
 
+use crate::attention_record::AttentionRecord;
 use crate::average::mean;
 use crate::checkpoint::{Checkpoints, Loaded};
 use crate::dataset::Dataset;
@@ -388,7 +389,8 @@ impl Trainer {
         if is_best {
             model_folder.save(&self.folder)?;
         }
-        report.record_validation(&self.state, &scores)?;
+        let attention = self.attention(model_folder)?;
+        report.record_validation(&self.state, &scores, attention)?;
         observer(Event::Validated {
             update,
             scores,
@@ -400,6 +402,16 @@ impl Trainer {
     fn score(&self, model_folder: &ModelFolder) -> Result<Scores, TrainError> {
         let (device, workers) = (self.step.device(), self.step.workers());
         validation::scores(model_folder, &self.dataset, &self.recipe, &device, workers)
+    }
+
+    /// Returns the attention of a model to the first validation pairs.
+    fn attention(&self, model_folder: ModelFolder) -> Result<AttentionRecord, TrainError> {
+        let model = Model::new(model_folder, Precision::Float32)?;
+        let translator = Translator::new(model, self.step.workers().clone());
+        let Dataset {
+            valid_pairs, valid, ..
+        } = &self.dataset;
+        AttentionRecord::new(self.state.update, &translator, valid_pairs, valid)
     }
 
     /// Returns a model folder of this run with the weights of `model`.
