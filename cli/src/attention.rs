@@ -204,10 +204,13 @@ fn terminal() -> Terminal {
         _ => Colours::None,
     };
     let asked = std::env::var("COLUMNS").ok();
-    let columns = asked.and_then(|columns| columns.parse().ok());
+    let asked = asked.and_then(|columns| columns.parse::<NonZeroUsize>().ok());
     let of_terminal = || Some(usize::from(Term::stdout().size_checked()?.1));
     Terminal {
-        columns: columns.or_else(of_terminal).unwrap_or(COLUMNS),
+        columns: asked
+            .map(NonZeroUsize::get)
+            .or_else(of_terminal)
+            .unwrap_or(COLUMNS),
         colours,
         unicode: supports_unicode::on(supports_unicode::Stream::Stdout),
     }

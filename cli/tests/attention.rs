@@ -227,7 +227,7 @@ fn on_terminal(workspace: &Workspace, variables: &[(&str, &str)]) -> String {
     ] {
         command.env_remove(variable);
     }
-    command.envs(variables.iter().copied()).env("LC_ALL", "C.UTF-8");
+    command.env("LC_ALL", "C.UTF-8").envs(variables.iter().copied());
     command
         .arg("attention")
         .arg(workspace.model())
@@ -258,6 +258,8 @@ fn the_terminal_decides_on_colours() {
     ] {
         assert_eq!(shown(variables), plain);
     }
+    let ascii = shown(&[("TERM", "dumb"), ("LC_ALL", "C")]);
+    assert!(ascii.is_ascii() && ascii.contains(". 17 "), "{ascii}");
 }
 
 #[test]

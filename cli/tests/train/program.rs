@@ -32,6 +32,7 @@ fn a_whole_run_leaves_a_model_folder() {
     files.sort();
     let expected = [
         "README.md",
+        "attention.jsonl",
         "checkpoints",
         "config.json",
         "generation.json",
