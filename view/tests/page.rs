@@ -152,12 +152,13 @@ fn the_width_of_a_line_is_its_weight() {
         choose("head", 1);
         read(widths().length);
         read(new Set(all("#lines line").map((line) => line.getAttribute("stroke"))).size);
+        read(all("#legend span").map((head) => head.textContent));
         point("#lines text.query", 0);
         read(all("#lines line.faint").length);
         "##,
     );
     // Weights of 0 have no line. Of the nine lines of both heads, three belong to the text that is pointed at.
-    assert_eq!(found, ["6,6,6", "9", "2", "6"]);
+    assert_eq!(found, ["6,6,6", "9", "2", "head 1,head 2", "6"]);
 }
 
 #[test]

@@ -28,6 +28,7 @@ pub fn page(title: &str, kinds: &[AttentionLayers]) -> String {
          <label>Layer <select id=\"layer\"></select></label>\n\
          <label>Head <select id=\"head\"></select></label>\n</form>\n\
          <p id=\"value\" role=\"status\">Point at a cell or at a text.</p>\n\
+         <p id=\"legend\"></p>\n\
          <div id=\"pictures\"><div id=\"map\"></div><div id=\"lines\"></div></div>\n</main>\n\
          <script id=\"attention\" type=\"application/json\">{data}</script>\n\
          <script>\n{SCRIPT}</script>\n</body>\n</html>\n"

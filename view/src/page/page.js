@@ -142,6 +142,17 @@ function drawLines({ queries, keys }, heads) {
     write(keys, "key", left + GAP + LETTER / 2, "start");
 }
 
+/** Names the colours of heads. */
+function drawLegend(heads) {
+    const names = heads.map(({ name, colour }) => {
+        const entry = document.createElement("span");
+        entry.textContent = name;
+        entry.style.color = colour;
+        return entry;
+    });
+    document.getElementById("legend").replaceChildren(...names);
+}
+
 /** Draws what is chosen. A change of the kind may change the layers, and that of the layer the heads. */
 function show() {
     const kind = kinds[choices.kind.value];
@@ -152,6 +163,7 @@ function show() {
     drawMap(kind, chosen);
     const together = [{ name: "mean", colour: COLOURS[0], weights: mean(chosen) }];
     drawLines(kind, choices.head.value === "0" ? together : chosen);
+    drawLegend(choices.head.value === "1" ? chosen : []);
 }
 
 offer(choices.kind, kinds.map((kind) => kind.name));
