@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use attend_model::{
     Decoder, Encoder, Memory, MultiHeadAttention, NormPlacement, PositionKind, Preset, ReturnedAttention,
-    Transformer, TransformerConfig, padding_mask, sinusoids,
+    Transformer, TransformerConfig, Window, padding_mask, sinusoids,
 };
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -44,7 +44,7 @@ fn projections_start_within_their_bounds() {
         d_model: 64,
         ..Preset::Tiny.config(11)
     };
-    let heads = MultiHeadAttention::new(&config, &Device::default());
+    let heads = MultiHeadAttention::new(&config, Window::ALL, &Device::default());
     let mut weights = LargestWeights(BTreeMap::new(), Vec::new());
     heads.visit(&mut weights);
     for (name, outputs) in [
