@@ -68,6 +68,11 @@ impl MultiHeadAttention {
 }
 
 impl<P: Projection> MultiHeadAttention<P> {
+    /// Returns which positions each position sees.
+    pub(crate) fn window(&self) -> Window {
+        self.window
+    }
+
     /// Projects a sequence `[batch, keys, d_model]` to keys and values for [`attend`](Self::attend).
     pub fn project(&self, sequence: Tensor<3>) -> KeyValue {
         KeyValue {

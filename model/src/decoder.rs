@@ -29,7 +29,7 @@ impl DecoderLayer {
     /// Returns a layer with initial weights.
     pub fn new(config: &TransformerConfig, device: &Device) -> Self {
         Self {
-            self_attention: MultiHeadAttention::new(config, Window::CAUSAL, device),
+            self_attention: MultiHeadAttention::new(config, config.decoder_window(), device),
             self_attention_norm: AddNorm::new(config, device),
             cross_attention: MultiHeadAttention::new(config, Window::ALL, device),
             cross_attention_norm: AddNorm::new(config, device),
@@ -196,7 +196,8 @@ impl<P: Projection> Decoder<P> {
     /// Returns the state before the first target token, with one row per sentence.
     pub fn start(&self, memory: Memory) -> DecoderState {
         let layers = self.layers.iter().map(|layer| layer.start(memory.states.clone()));
-        DecoderState::new(layers.collect(), memory.hidden)
+        let window = self.layers.first().map(|layer| layer.self_attention.window());
+        DecoderState::new(layers.collect(), memory.hidden, window.unwrap_or(Window::CAUSAL))
     }
 
     /// Runs the stack on the next position of each row, and adds this position to `state`. Step by step, the outputs

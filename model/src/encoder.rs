@@ -1,6 +1,6 @@
 //! The encoder stack (section 3.1).
 
-use attend_ops::{PackedLinear, Precision, Window};
+use attend_ops::{PackedLinear, Precision};
 use burn::module::Module;
 use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{Bool, Device, Tensor};
@@ -25,7 +25,7 @@ impl EncoderLayer {
     /// Returns a layer with initial weights.
     pub fn new(config: &TransformerConfig, device: &Device) -> Self {
         Self {
-            self_attention: MultiHeadAttention::new(config, Window::ALL, device),
+            self_attention: MultiHeadAttention::new(config, config.encoder_window(), device),
             self_attention_norm: AddNorm::new(config, device),
             feed_forward: FeedForward::new(config, device),
             feed_forward_norm: AddNorm::new(config, device),

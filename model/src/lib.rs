@@ -60,7 +60,7 @@ pub use attend_ops::{Precision, Window, autocast, padding_multiple, scaled_dot_p
 pub use attention::{Attended, MultiHeadAttention};
 pub use attention_weights::{AttentionWeights, DecoderLayerWeights, ReturnedAttention};
 pub use cache::DecoderState;
-pub use config::{ConfigError, NormPlacement, PositionKind, Preset, TransformerConfig, bounds};
+pub use config::{ConfigError, LayerKind, NormPlacement, PositionKind, Preset, TransformerConfig, bounds};
 pub use decoder::{Decoder, DecoderLayer};
 pub use dropout::{Dropout, seed_dropout};
 pub use encoder::{Encoder, EncoderLayer};
