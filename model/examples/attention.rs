@@ -7,7 +7,7 @@
 //! All numbers up to the scores are exact, so that they can be checked by hand. `tests/worked_example.rs` compares all
 //! numbers with a calculation on paper.
 
-use attend_model::{causal_mask, scaled_dot_product_attention};
+use attend_model::{Window, scaled_dot_product_attention};
 use attend_view::{AttentionMap, Colours, Terminal};
 use burn::tensor::{Device, Tensor};
 
@@ -50,7 +50,7 @@ pub(crate) fn attend(causal: bool) -> Stages {
     let project = |weights| tensor(EMBEDDINGS).matmul(tensor(weights));
     let (queries, keys, values) = (project(W_Q), project(W_K), project(W_V));
     let scores = queries.clone().matmul(keys.clone().swap_dims(2, 3));
-    let hidden = causal.then(|| causal_mask(3, &device));
+    let hidden = causal.then(|| Window::CAUSAL.mask(3, 3, &device));
     let (output, weights) =
         scaled_dot_product_attention(queries.clone(), keys.clone(), values.clone(), hidden);
     Stages {

@@ -1,5 +1,6 @@
 //! The shape of a Transformer, and its presets.
 
+use attend_ops::Window;
 use serde::{Deserialize, Serialize};
 
 /// The place of layer normalization around a sub-layer.
@@ -24,6 +25,24 @@ pub enum PositionKind {
     Learned,
 }
 
+/// The kind of layer by which the positions of a sequence learn of each other (Vaswani et al., 2017, section 4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum LayerKind {
+    /// Self-attention: a position sees all positions, or in the decoder all positions before it.
+    #[default]
+    SelfAttention,
+    /// Self-attention to the nearest positions alone, `attention_window` on either side, or in the decoder before it.
+    Restricted,
+}
+
+impl LayerKind {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// The largest sizes that [`TransformerConfig::validate`] accepts. They are larger than any network in use. They
 /// prevent a typing error or a damaged file from requesting more memory than there is.
 pub mod bounds {
@@ -37,7 +56,7 @@ pub mod bounds {
     pub const N_HEADS: usize = 65_536;
     /// The largest `encoder_layers` and `decoder_layers`.
     pub const LAYERS: usize = 1_000;
-    /// The largest `max_length`.
+    /// The largest `max_length` and `attention_window`.
     pub const LENGTH: usize = 1_000_000;
     /// The largest `max_length * d_model`, which is the number of values in a table of positions.
     pub const POSITIONS: usize = 1 << 28;
@@ -75,6 +94,17 @@ pub struct TransformerConfig {
     pub tie_embeddings: bool,
     /// Id of the padding token, which is hidden from attention.
     pub pad_id: usize,
+    /// The kind of the encoder's layers.
+    // The options from here on are not written if they have their defaults, so that earlier versions read the file.
+    #[serde(default, skip_serializing_if = "LayerKind::is_default")]
+    pub encoder_layer: LayerKind,
+    /// The kind of the decoder's layers, for the part of a layer that looks at the target.
+    #[serde(default, skip_serializing_if = "LayerKind::is_default")]
+    pub decoder_layer: LayerKind,
+    /// The number of positions that a position sees on either side of it, or in the decoder before it, in layers that
+    /// are [restricted](LayerKind::Restricted). It is `None` if no layer is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attention_window: Option<usize>,
 }
 
 /// The reason why no network can be built from a [`TransformerConfig`].
@@ -124,6 +154,22 @@ pub enum ConfigError {
         /// Number of subwords.
         vocab_size: usize,
     },
+    /// Restricted layers without the number of positions that they see.
+    #[error(
+        "{field} is \"restricted\", which needs attention_window, the number of positions to see on a side"
+    )]
+    NoWindow {
+        /// The name of the field that asks for restricted layers.
+        field: &'static str,
+    },
+    /// A number of positions to see, though every layer sees all.
+    #[error(
+        "attention_window = {window}, but neither encoder_layer nor decoder_layer is \"restricted\", which alone use it"
+    )]
+    UnusedWindow {
+        /// The value given.
+        window: usize,
+    },
 }
 
 impl ConfigError {
@@ -137,6 +183,7 @@ impl ConfigError {
             Self::OddWidth { .. } => "d_model",
             Self::Dropout { .. } => "dropout",
             Self::Padding { .. } => "pad_id",
+            Self::NoWindow { .. } | Self::UnusedWindow { .. } => "attention_window",
         }
     }
 }
@@ -193,11 +240,31 @@ impl Preset {
             max_length: 256,
             tie_embeddings: true,
             pad_id: 0,
+            encoder_layer: LayerKind::default(),
+            decoder_layer: LayerKind::default(),
+            attention_window: None,
         }
     }
 }
 
 impl TransformerConfig {
+    /// Returns the window of the encoder's self-attention.
+    pub(crate) fn encoder_window(&self) -> Window {
+        self.window(Window::ALL, self.encoder_layer)
+    }
+
+    /// Returns the window of the decoder's self-attention.
+    pub(crate) fn decoder_window(&self) -> Window {
+        self.window(Window::CAUSAL, self.decoder_layer)
+    }
+
+    fn window(&self, whole: Window, kind: LayerKind) -> Window {
+        match (kind, self.attention_window) {
+            (LayerKind::Restricted, Some(radius)) => whole.restricted_to(radius),
+            _ => whole,
+        }
+    }
+
     /// Checks that a network can be built.
     ///
     /// # Errors
@@ -213,14 +280,16 @@ impl TransformerConfig {
             ("decoder_layers", self.decoder_layers, bounds::LAYERS),
             ("max_length", self.max_length, bounds::LENGTH),
         ];
-        if let Some((field, ..)) = sizes.into_iter().find(|(_, size, _)| *size == 0) {
+        let window = self.attention_window;
+        let sizes = sizes
+            .into_iter()
+            .chain(window.map(|window| ("attention_window", window, bounds::LENGTH)));
+        if let Some((field, ..)) = sizes.clone().find(|(_, size, _)| *size == 0) {
             return Err(ConfigError::Zero { field });
         }
         let positions = self.max_length.saturating_mul(self.d_model);
-        let sizes = sizes
-            .into_iter()
-            .chain([("max_length * d_model", positions, bounds::POSITIONS)]);
-        if let Some((field, size, most)) = sizes.into_iter().find(|(_, size, most)| size > most) {
+        let mut sizes = sizes.chain([("max_length * d_model", positions, bounds::POSITIONS)]);
+        if let Some((field, size, most)) = sizes.find(|(_, size, most)| size > most) {
             return Err(ConfigError::TooLarge { field, size, most });
         }
         if !self.d_model.is_multiple_of(self.n_heads) {
@@ -245,7 +314,16 @@ impl TransformerConfig {
                 vocab_size: self.vocab_size,
             });
         }
-        Ok(())
+        let kinds = [
+            ("encoder_layer", self.encoder_layer),
+            ("decoder_layer", self.decoder_layer),
+        ];
+        let restricted = kinds.into_iter().find(|(_, kind)| *kind == LayerKind::Restricted);
+        match (restricted, window) {
+            (Some((field, _)), None) => Err(ConfigError::NoWindow { field }),
+            (None, Some(window)) => Err(ConfigError::UnusedWindow { window }),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -335,5 +413,49 @@ mod tests {
         ));
         let padding = TransformerConfig { pad_id: 100, ..valid };
         assert_eq!(padding.validate().unwrap_err().field(), "pad_id");
+    }
+
+    #[test]
+    fn a_window_belongs_to_restricted_layers() {
+        let full = Preset::Tiny.config(100);
+        let message = |config: &TransformerConfig| config.validate().unwrap_err().to_string();
+        let unused = TransformerConfig {
+            attention_window: Some(4),
+            ..full.clone()
+        };
+        assert_eq!(
+            message(&unused),
+            "attention_window = 4, but neither encoder_layer nor decoder_layer is \"restricted\", which alone use it"
+        );
+        let decoder = TransformerConfig {
+            decoder_layer: LayerKind::Restricted,
+            ..unused.clone()
+        };
+        assert_eq!(decoder.validate(), Ok(()));
+        assert_eq!(decoder.encoder_window(), Window::ALL);
+        assert_eq!(decoder.decoder_window(), Window { before: 4, after: 0 });
+        let encoder = TransformerConfig {
+            encoder_layer: LayerKind::Restricted,
+            ..unused
+        };
+        assert_eq!(encoder.validate(), Ok(()));
+        assert_eq!(encoder.encoder_window(), Window { before: 4, after: 4 });
+        assert_eq!(encoder.decoder_window(), Window::CAUSAL);
+        let none = TransformerConfig {
+            attention_window: None,
+            ..encoder.clone()
+        };
+        assert_eq!(
+            message(&none),
+            "encoder_layer is \"restricted\", which needs attention_window, the number of positions to see on a side"
+        );
+        let zero = TransformerConfig {
+            attention_window: Some(0),
+            ..encoder
+        };
+        assert_eq!(message(&zero), "attention_window is 0, but must be at least 1");
+        for config in [none, zero] {
+            assert_eq!(config.validate().unwrap_err().field(), "attention_window");
+        }
     }
 }

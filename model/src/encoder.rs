@@ -25,7 +25,7 @@ impl EncoderLayer {
     /// Returns a layer with initial weights.
     pub fn new(config: &TransformerConfig, device: &Device) -> Self {
         Self {
-            self_attention: MultiHeadAttention::new(config, device),
+            self_attention: MultiHeadAttention::new(config, config.encoder_window(), device),
             self_attention_norm: AddNorm::new(config, device),
             feed_forward: FeedForward::new(config, device),
             feed_forward_norm: AddNorm::new(config, device),

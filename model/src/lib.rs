@@ -6,7 +6,7 @@
 //! | paper | here |
 //! |---|---|
 //! | 3.1 encoder and decoder stacks | [`Encoder`], [`Decoder`], and [`AddNorm`] around each sub-layer |
-//! | 3.2 attention | [`MultiHeadAttention`], with [`padding_mask`] and [`causal_mask`] |
+//! | 3.2 attention | [`MultiHeadAttention`], with [`padding_mask`] and the causal [`Window`] |
 //! | 3.3 position-wise feed-forward networks | [`FeedForward`] |
 //! | 3.4 embeddings and softmax | [`Transformer`] |
 //! | 3.5 positional encoding | [`PositionalEncoding`], [`sinusoids`] |
@@ -57,11 +57,11 @@ mod projection;
 mod transformer;
 
 pub use add_norm::AddNorm;
-pub use attend_ops::{Precision, autocast, padding_multiple, scaled_dot_product_attention};
+pub use attend_ops::{Precision, Window, autocast, padding_multiple, scaled_dot_product_attention};
 pub use attention::{Attended, MultiHeadAttention};
 pub use attention_weights::{AttentionWeights, DecoderLayerWeights, ReturnedAttention};
 pub use cache::DecoderState;
-pub use config::{ConfigError, NormPlacement, PositionKind, Preset, TransformerConfig, bounds};
+pub use config::{ConfigError, LayerKind, NormPlacement, PositionKind, Preset, TransformerConfig, bounds};
 pub use decoder::{Decoder, DecoderLayer};
 pub use dropout::{Dropout, seed_dropout};
 pub use encoder::{Encoder, EncoderLayer};
@@ -70,7 +70,7 @@ pub use feed_forward::FeedForward;
 pub use head::{AttentionKind, Head};
 pub use inference::{InferenceTransformer, NextTokens};
 pub use key_value::KeyValue;
-pub use mask::{causal_mask, padding_mask};
+pub use mask::padding_mask;
 pub use memory::Memory;
 pub use position::{PositionalEncoding, sinusoids};
 pub use projection::Projection;

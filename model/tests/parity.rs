@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use attend_model::{
     DecoderLayer, EncoderLayer, InferenceTransformer, Memory, MultiHeadAttention, NormPlacement,
-    PositionKind, Precision, Preset, ReturnedAttention, Transformer, TransformerConfig, causal_mask,
+    PositionKind, Precision, Preset, ReturnedAttention, Transformer, TransformerConfig, Window,
     scaled_dot_product_attention,
 };
 use burn::module::{Module, ModuleVisitor, Param};
@@ -77,24 +77,25 @@ fn scaled_dot_product_attention_with_masks() {
     assert_output(
         &fixture,
         "expected/scaled_causal",
-        attention(causal_mask(5, &device)),
+        attention(Window::CAUSAL.mask(5, 5, &device)),
     );
 }
 
 #[test]
 fn multi_head_attention_and_its_weights() {
     let (device, fixture) = (Device::default(), Fixture::open("attention"));
-    let mut heads = MultiHeadAttention::new(&config(), &device);
-    fixture.load(&mut heads);
     let queries = fixture.floats::<3>("input/queries", &device);
     let sequence = fixture.floats::<3>("input/sequence", &device);
 
-    let key_value = heads.project(sequence.clone());
+    let none_hidden = Tensor::<4, Bool>::zeros([1, 1, 1, 5], &device);
     let inputs = [
-        ("cross", queries, fixture.padding(&device)),
-        ("self", sequence, causal_mask(5, &device)),
+        ("cross", queries, fixture.padding(&device), Window::ALL),
+        ("self", sequence.clone(), none_hidden, Window::CAUSAL),
     ];
-    for (name, queries, hidden) in inputs {
+    for (name, queries, hidden, window) in inputs {
+        let mut heads = MultiHeadAttention::new(&config(), window, &device);
+        fixture.load(&mut heads);
+        let key_value = heads.project(sequence.clone());
         let attend = |with_weights| {
             let (queries, key_value) = (queries.clone(), key_value.clone());
             heads.attend(queries, key_value, hidden.clone(), with_weights)
@@ -135,7 +136,7 @@ fn decoder_layer() {
             hidden: fixture.padding(&device),
         };
         let x = fixture.floats("input/x", &device);
-        let (output, _) = layer.forward(x, causal_mask(4, &device), &memory, ReturnedAttention::None);
+        let (output, _) = layer.forward(x, &memory, ReturnedAttention::None);
         assert_output(&fixture, "expected/output", output);
     }
 }
