@@ -175,6 +175,10 @@ impl Hint for InferError {
                     command()
                 ));
             }
+            Self::OtherTask { path, found, .. } => {
+                let subcommand = format!("{} {found}", command());
+                return Some(format!("`{subcommand} --model {}` takes it", path.display()));
+            }
             Self::InvalidSettings { .. } => "restore the file from the training run that wrote the folder",
             Self::NotFinite { .. } => {
                 "take an earlier checkpoint, or train again with a smaller learning rate"

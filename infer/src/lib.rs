@@ -1,4 +1,5 @@
-//! Translates text with a trained model: the model folder, search, scores, BLEU, chrF and TER.
+//! Translates text with a trained model: the model folder, search, scores, BLEU, chrF and TER. Classifies texts and tags
+//! words.
 //!
 //! | to | take |
 //! |---|---|
@@ -7,6 +8,7 @@
 //! | set the options of a call or of a line | [`TranslateOptions`] |
 //! | keep tags, URLs and placeholders | [`Format`], [`SpanKind`] |
 //! | translate lines and texts, or score given translations | [`Translator`] |
+//! | classify texts, tag words | [`Classifier`], [`Tagger`] |
 //! | search with a decoder of one's own | [`search`] |
 //! | score translations against references | [`metric`] |
 //!
@@ -38,6 +40,7 @@
 
 mod alignment;
 mod error;
+mod labelling;
 mod language;
 mod links;
 mod markup;
@@ -50,6 +53,7 @@ mod script;
 pub mod search;
 mod spans;
 mod stream;
+mod task;
 mod text;
 mod transformer_decoder;
 mod translation;
@@ -59,6 +63,10 @@ mod weights;
 pub use alignment::Alignment;
 pub use attend_model::Precision;
 pub use error::InferError;
+pub use labelling::{
+    Classification, Classifier, LabelModelFolder, LabelProbability, Tag, Tagger, TokenWeight, encode_text,
+    encode_words,
+};
 pub use language::{InvalidLanguage, Language, Languages};
 pub use markup::Format;
 pub use model::Model;
@@ -67,5 +75,6 @@ pub use options::TranslateOptions;
 pub use padding::padding;
 pub use spans::SpanKind;
 pub use stream::StreamLine;
+pub use task::TaskKind;
 pub use translation::Translation;
 pub use translator::{GivenTranslation, Line, Score, TokenScore, Translator};

@@ -1,6 +1,6 @@
 //! The translator: it takes lines and returns their translations.
 
-mod batches;
+pub(crate) mod batches;
 mod encoding;
 mod groups;
 mod marked;
