@@ -157,6 +157,7 @@ impl Hint for MetricError {
             Self::UnequalCounts { .. } | Self::EmptyCorpus | Self::UnequalSystems { .. } => {
                 "give one hypothesis a line for each line of the reference"
             }
+            Self::UnequalTags { .. } => "write the words of both files in the same order, each with its tag",
             Self::NotBuiltIn { tokenizer } => {
                 return Some(format!(
                     "build with `just backend=flex,{tokenizer} …`, or `cargo install --locked --path cli --features \
