@@ -266,6 +266,10 @@ impl Hint for TrainError {
                 "raise model.max_length, or name files with shorter lines in [data]"
             }
             Self::NothingToTrain { dropped, .. } => return Some(filters_hint(dropped)),
+            Self::UnknownLabel { .. } => {
+                "correct the label, leave the text out, or train on texts that have this label"
+            }
+            Self::OneLabel { .. } => "name files in data.train whose texts have different labels",
         };
         Some(hint.to_owned())
     }

@@ -20,17 +20,21 @@
 //! # Ok::<(), CliError>(())
 //! ```
 
+mod classify;
 mod data;
 mod devices;
 mod error;
 mod evaluate;
 mod flags;
 mod hint;
+mod labelling;
+mod lines;
 mod name;
 mod output;
 #[cfg(feature = "remote")]
 mod remote_server;
 mod score;
+mod tag;
 mod train;
 mod translate;
 
@@ -45,7 +49,7 @@ pub use hint::Hint;
 pub use name::name_of;
 pub use output::{print, report};
 
-/// Train translators, translate with them, and score them.
+/// Train translators, translate with them, and score them. Train classifiers and taggers, and label text with them.
 #[derive(Parser)]
 #[command(name = "attend", version)]
 struct Attend {
@@ -59,6 +63,8 @@ enum Command {
     Translate(translate::Options),
     Eval(evaluate::Options),
     Score(score::Options),
+    Classify(classify::Options),
+    Tag(tag::Options),
     /// Fetch corpora to train on.
     #[command(subcommand)]
     Data(data::Task),
@@ -78,6 +84,8 @@ pub fn run() -> ExitCode {
         Command::Translate(options) => translate::run(&options),
         Command::Eval(options) => evaluate::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Score(options) => score::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Classify(options) => classify::run(&options),
+        Command::Tag(options) => tag::run(&options),
         Command::Data(task) => data::run(task).map(|()| ExitCode::SUCCESS),
         Command::Devices => devices::run().map(|()| ExitCode::SUCCESS),
         #[cfg(feature = "remote")]

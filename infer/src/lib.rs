@@ -9,6 +9,7 @@
 //! | keep tags, URLs and placeholders | [`Format`], [`SpanKind`] |
 //! | translate lines and texts, or score given translations | [`Translator`] |
 //! | classify texts, tag words | [`Classifier`], [`Tagger`] |
+//! | read lines ahead, while others are labelled | [`read_ahead`] |
 //! | search with a decoder of one's own | [`search`] |
 //! | score translations against references | [`metric`] |
 //!
@@ -74,7 +75,7 @@ pub use model_folder::ModelFolder;
 pub use options::TranslateOptions;
 pub use padding::padding;
 pub use spans::SpanKind;
-pub use stream::StreamLine;
+pub use stream::{StreamLine, read_ahead};
 pub use task::TaskKind;
 pub use translation::Translation;
 pub use translator::{GivenTranslation, Line, Score, TokenScore, Translator};

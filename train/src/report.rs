@@ -129,10 +129,7 @@ impl Report {
     ) -> Result<(), DataError> {
         self.write(Record::Validation {
             update: state.update,
-            loss: scores.loss,
-            perplexity: scores.perplexity,
-            bleu: scores.bleu,
-            chrf: scores.chrf,
+            scores: *scores,
             seconds: state.seconds,
         })?;
         Ok(())

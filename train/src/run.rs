@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use attend_data::{DataError, Tokenizer, write_file};
 use attend_device::{NamedDevice, Workers, is_processor, notice_device_failure};
-use attend_infer::metric::{Bleu, Chrf};
+use attend_infer::TaskKind;
 use attend_model::Precision;
 use burn::tensor::Device;
 
@@ -17,7 +17,8 @@ use crate::model_card::ModelCard;
 use crate::recipe::Recipe;
 use crate::record::Record;
 use crate::run_folder::{Inputs, RunFolder, run_name};
-use crate::task::{Start, Task, TranslationTask};
+use crate::task::{LabellingTask, Start, Task, TranslationTask};
+use crate::test::FinalTest;
 use crate::trainer::{Ending, Trainer};
 
 /// The default folder of prepared training pairs.
@@ -45,28 +46,6 @@ pub enum Outcome {
         /// Number of updates before the stop.
         update: usize,
     },
-}
-
-/// The result of a finished run on its test pairs, translated with the search of the recipe.
-#[derive(Clone, Debug)]
-pub struct FinalTest {
-    /// BLEU.
-    pub bleu: Bleu,
-    /// chrF2.
-    pub chrf: Chrf,
-    /// The translations, in the order of the pairs.
-    pub translations: Vec<TestTranslation>,
-}
-
-/// The translation of a test pair.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TestTranslation {
-    /// The source sentence.
-    pub source: String,
-    /// The target sentence of the pair.
-    pub reference: String,
-    /// The model's translation.
-    pub translation: String,
 }
 
 impl<'a> Run<'a> {
@@ -172,8 +151,9 @@ impl<'a> Run<'a> {
         self.recipe.data.bleu.check()?;
         self.recipe.set_defaults();
         let devices = self.take_devices()?;
-        notice_device_failure(&devices, || {
-            self.train_on::<TranslationTask>(&devices, &mut observe)
+        notice_device_failure(&devices, || match self.recipe.task {
+            TaskKind::Translate => self.train_on::<TranslationTask>(&devices, &mut observe),
+            TaskKind::Classify | TaskKind::Tag => self.train_on::<LabellingTask>(&devices, &mut observe),
         })
     }
 
@@ -192,8 +172,9 @@ impl<'a> Run<'a> {
         self.recipe.data.bleu.check()?;
         self.recipe.set_defaults();
         let devices = self.take_devices()?;
-        notice_device_failure(&devices, || {
-            self.dry_run_on::<TranslationTask>(&devices, &mut observe)
+        notice_device_failure(&devices, || match self.recipe.task {
+            TaskKind::Translate => self.dry_run_on::<TranslationTask>(&devices, &mut observe),
+            TaskKind::Classify | TaskKind::Tag => self.dry_run_on::<LabellingTask>(&devices, &mut observe),
         })
     }
 
@@ -373,9 +354,8 @@ impl<'a> Run<'a> {
             train_pairs: trainer.task.train().len(),
             corpora: &trainer.task.train().report(),
             valid_pairs: trainer.task.valid_len(),
-            test_pairs: test.translations.len(),
-            bleu: &test.bleu,
-            chrf: &test.chrf,
+            test_pairs: test.outputs.len(),
+            scores: &test.scores,
             environment: &Environment::of_this_process(&names.join(","), trainer.state.workers),
         };
         write_file(self.folder.join("README.md"), model_card.to_markdown())

@@ -1,12 +1,13 @@
 //! The tasks that runs train for: all that differs from one task to another, beside the loop that they share.
 
+mod labelling;
 mod translation;
 
 use std::path::Path;
 
 use attend_data::{Batches, Mixture, Position, Tokenizer};
 use attend_device::Workers;
-use attend_infer::InferError;
+use attend_infer::{InferError, TaskKind};
 use burn::tensor::Device;
 
 use crate::dataset::LeftOut;
@@ -15,9 +16,10 @@ use crate::event::Observer;
 use crate::metric::{Metric, Scores};
 use crate::objective::Objective;
 use crate::recipe::Recipe;
-use crate::run::FinalTest;
 use crate::run_folder::Inputs;
+use crate::test::FinalTest;
 
+pub(crate) use labelling::LabellingTask;
 pub(crate) use translation::TranslationTask;
 
 /// The network of a task.
@@ -128,6 +130,15 @@ pub(crate) trait Task: Sized {
         device: &Device,
         workers: &Workers,
     ) -> Result<FinalTest, TrainError>;
+}
+
+/// Returns the name of a target, of which the network predicts one after the other.
+pub(crate) fn target(task: TaskKind) -> &'static str {
+    match task {
+        TaskKind::Translate => "target token",
+        TaskKind::Classify => "text",
+        TaskKind::Tag => "word",
+    }
 }
 
 /// What a new run starts with: of a model folder, or nothing.

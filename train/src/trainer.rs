@@ -143,7 +143,7 @@ impl<T: Task> Trainer<T> {
                     ));
                 }
                 self.step.state = step;
-                let run = run.with_scores_of(self.metric, self.recipe.training.metric);
+                let run = run.with_scores_of(self.metric, self.recipe.metric());
                 self.state = TrainingState { workers, ..run };
             }
             None if self.recipe.init.is_some() || self.came_to_a_checkpoint()? => {
@@ -187,6 +187,7 @@ impl<T: Task> Trainer<T> {
             name: run_name(&self.folder),
             num_params: self.step.num_params(),
             metric: self.metric,
+            task: self.recipe.task,
         };
         let (mut report, notes) = Report::open(&self.folder, subject, &self.state)?;
         notes.into_iter().map(Event::Note).for_each(&mut *observer);
@@ -362,7 +363,7 @@ impl<T: Task> Trainer<T> {
             && self.is_sound()
         {
             let alone = self.score(&self.model_folder(self.step.state.model.valid()))?;
-            self.state.average_also(Some(alone.get(metric)), count, metric);
+            self.state.average_also(alone.get(metric), count, metric);
         }
         let (weights, averaged) = self.weights(observer);
         let model_folder = self.model_folder(weights);

@@ -44,7 +44,7 @@ pub(crate) fn metric_that_counts(
         counted += usize::from(bleu.longest_ngrams(&pair.target)? > 0);
     }
     let bleu_counts = 10 * counted >= valid_pairs.len();
-    Ok(match recipe.training.metric {
+    Ok(match recipe.metric() {
         Metric::Bleu if !bleu_counts => Metric::Chrf,
         metric => metric,
     })
@@ -53,7 +53,7 @@ pub(crate) fn metric_that_counts(
 /// Returns a sentence for the user of a run whose best weights are not chosen by the score that its recipe names, but
 /// by `metric`. If the targets are written in a script without spaces, the sentence names a tokenizer of BLEU for it.
 pub(crate) fn note_on_metric(recipe: &Recipe, metric: Metric, valid_pairs: &[SentencePair]) -> String {
-    let asked = recipe.training.metric.title();
+    let asked = recipe.metric().title();
     let cause = format!(
         "with data.bleu = \"{}\", fewer than one in ten validation targets has four words in a row, as BLEU counts them",
         recipe.data.bleu
@@ -131,9 +131,10 @@ pub(crate) fn scores(
     let hypotheses = translator.translate_best(&sources, &greedy)?;
     Ok(Scores {
         loss,
-        perplexity: perplexity(cross_entropy),
-        bleu: corpus_bleu(&hypotheses, &references, recipe.data.bleu)?.score,
-        chrf: corpus_chrf(&hypotheses, &references)?.score,
+        perplexity: Some(perplexity(cross_entropy)),
+        bleu: Some(corpus_bleu(&hypotheses, &references, recipe.data.bleu)?.score),
+        chrf: Some(corpus_chrf(&hypotheses, &references)?.score),
+        ..Scores::default()
     })
 }
 

@@ -1,4 +1,4 @@
-//! The flags for what computes: models, precision, device and workers.
+//! The flags for what computes: precision, device, workers, and further models.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use attend_device::{DeviceError, NamedDevice, Workers, is_processor, notice_device_failure};
 use attend_infer::{InferError, Model, Precision, Translator};
-use burn::tensor::FloatDType;
+use burn::tensor::{Device, FloatDType};
 use clap::Args;
 
 use super::{DeviceOption, whole_number};
@@ -42,8 +42,7 @@ impl FromStr for WorkerCount {
 /// The number of threads that compute.
 #[derive(Clone, Copy, Debug, Args)]
 struct WorkerOptions {
-    /// Batches decoded at the same time, auto for one a core, or one on a GPU; changes speed and memory, no
-    /// translation.
+    /// Batches computed at the same time, auto for one a core, or one on a GPU; changes speed and memory, no result.
     #[arg(long, value_name = "N", default_value = "auto")]
     workers: WorkerCount,
     /// Threads that share a batch's matrix products, for each worker.
@@ -57,47 +56,69 @@ impl WorkerOptions {
     }
 }
 
-/// The models that compute beside the first, and the device and the workers that compute them.
+/// The precision of weights, and the device and the workers that compute with them.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct ComputeOptions {
+pub(crate) struct NetworkOptions {
     /// What weights are kept and multiplied in: float32; int8, which is smaller and faster on a processor for a small
     /// loss; bfloat16 or float16 for a GPU.
     #[arg(long, value_name = "TYPE", value_parser = name_of::<Precision>(), default_value_t)]
     dtype: Precision,
     #[command(flatten)]
     device: DeviceOption,
-    /// A further model folder, of the same tokenizer: all models' probabilities are averaged; may be given several
-    /// times.
-    #[arg(long, value_name = "FOLDER")]
-    ensemble: Vec<PathBuf>,
     #[command(flatten)]
     workers: WorkerOptions,
 }
 
-impl ComputeOptions {
-    /// Loads the model in `folder` and those of the ensemble, in a process that [avoids huge pages](avoid_huge_pages).
-    /// Returns a translator and its device.
+impl NetworkOptions {
+    /// Loads a model, in a process that [avoids huge pages](avoid_huge_pages). `load` gets the device, the precision
+    /// and the workers. Returns the model and its device.
     ///
     /// # Errors
     ///
-    /// Those of [`DeviceOption::select`], [`Workers::start`], [`Model::load`] and [`Model::join_folder`].
-    pub(crate) fn load(&self, folder: &Path) -> Result<(Translator, NamedDevice), CliError> {
+    /// Those of [`DeviceOption::select`], [`Workers::start`] and `load`.
+    pub(crate) fn load<M: Send>(
+        &self,
+        load: impl Fn(&Device, Precision, &Workers) -> Result<M, InferError> + Sync,
+    ) -> Result<(M, NamedDevice), CliError> {
         avoid_huge_pages();
         let device = self.device.select()?;
         let workers = self.workers.start(&device)?;
-        let load = |()| {
-            let first = Model::load(folder, &device.device, self.dtype)?;
-            self.ensemble.iter().try_fold(first, Model::join_folder)
-        };
         let model = notice_device_failure(slice::from_ref(&device), || {
             // By a worker, so that no other thread computes.
-            let loaded: Result<Model, InferError> = workers.map([()], load).remove(0);
+            let load = |()| load(&device.device, self.dtype, &workers);
+            let loaded: Result<M, InferError> = workers.map([()], load).remove(0);
             Ok::<_, CliError>(loaded?)
         })?;
         if is_processor(&device.device) && self.dtype.dtype() != FloatDType::F32 {
             eprintln!("{} emulates {}: float32 is faster there", device.name, self.dtype);
         }
-        Ok((Translator::new(model, workers), device))
+        Ok((model, device))
+    }
+}
+
+/// The models that compute beside the first, and what computes with them.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ComputeOptions {
+    #[command(flatten)]
+    network: NetworkOptions,
+    /// A further model folder, of the same tokenizer: all models' probabilities are averaged; may be given several
+    /// times.
+    #[arg(long, value_name = "FOLDER")]
+    ensemble: Vec<PathBuf>,
+}
+
+impl ComputeOptions {
+    /// Loads the model in `folder` and those of the ensemble. Returns a translator and its device.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`NetworkOptions::load`], [`Model::load`] and [`Model::join_folder`].
+    pub(crate) fn load(&self, folder: &Path) -> Result<(Translator, NamedDevice), CliError> {
+        self.network.load(|device, precision, workers| {
+            let first = Model::load(folder, device, precision)?;
+            let model = self.ensemble.iter().try_fold(first, Model::join_folder)?;
+            Ok(Translator::new(model, workers.clone()))
+        })
     }
 }
 

@@ -27,17 +27,11 @@ fn expected(workspace: &Workspace, run: &str) -> Vec<(&'static str, usize, f64)>
                 ("train/tokens_per_second", tokens_per_second),
                 ("train/skipped", skipped as f64),
             ],
-            Record::Validation {
-                loss,
-                perplexity,
-                bleu,
-                chrf,
-                ..
-            } => &[
-                ("valid/loss", loss),
-                ("valid/perplexity", perplexity),
-                ("valid/bleu", bleu),
-                ("valid/chrf", chrf),
+            Record::Validation { scores, .. } => &[
+                ("valid/loss", scores.loss),
+                ("valid/perplexity", scores.perplexity.expect("of translations")),
+                ("valid/bleu", scores.bleu.expect("of translations")),
+                ("valid/chrf", scores.chrf.expect("of translations")),
             ],
         };
         scalars.extend(values.iter().map(|&(tag, value)| (tag, record.update(), value)));
@@ -197,7 +191,7 @@ fn a_page_of_a_run_that_diverged_is_drawn() {
     let perplexities = records(&workspace.path("run"))
         .into_iter()
         .filter_map(|record| match record {
-            Record::Validation { perplexity, .. } => Some(perplexity),
+            Record::Validation { scores, .. } => scores.perplexity,
             Record::Update { .. } => None,
         });
     assert_eq!(perplexities.collect::<Vec<_>>(), [1e12; 2]);
@@ -235,12 +229,7 @@ fn the_model_card_tells_of_data_scores_and_environment() {
     let model_card = workspace.model_card("run");
     let validations = records(&workspace.path("run"));
     let best = validations.into_iter().filter_map(|record| match record {
-        Record::Validation {
-            update,
-            bleu,
-            perplexity,
-            ..
-        } => Some((bleu, update, perplexity)),
+        Record::Validation { update, scores, .. } => Some((scores.bleu?, update, scores.perplexity?)),
         Record::Update { .. } => None,
     });
     // Of equal scores, the later one counts.

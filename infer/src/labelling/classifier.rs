@@ -64,6 +64,9 @@ pub struct TokenWeight {
 }
 
 impl Classifier {
+    /// The default limit of a batch, in tokens with padding. It is that of a [`Tagger`](crate::Tagger) too.
+    pub const BATCH_TOKENS: usize = 8_192;
+
     /// Reads the model folder of a classifier onto `device`, and keeps its weights in `precision`. The workers share the
     /// batches of each call.
     ///

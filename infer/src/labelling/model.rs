@@ -8,6 +8,7 @@ use burn::module::Module;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
+use super::classifier::Classifier;
 use super::folder::LabelModelFolder;
 use crate::error::InferError;
 use crate::padding::padding;
@@ -35,9 +36,6 @@ pub(super) struct Found {
 }
 
 impl LabelModel {
-    /// The default limit of a batch, in tokens with padding.
-    const BATCH_TOKENS: usize = 8_192;
-
     /// Packs the weights of a model in `precision`.
     ///
     /// # Errors
@@ -57,7 +55,7 @@ impl LabelModel {
             tokenizer: folder.tokenizer,
             labels: folder.labels,
             workers,
-            batch_limit: BatchLimit::Tokens(Self::BATCH_TOKENS),
+            batch_limit: BatchLimit::Tokens(Classifier::BATCH_TOKENS),
         })
     }
 

@@ -16,8 +16,8 @@ use crate::event::{Event, Observer};
 use crate::metric::{Metric, Scores};
 use crate::objective::Translation;
 use crate::recipe::Recipe;
-use crate::run::{FinalTest, TestTranslation};
 use crate::run_folder::Inputs;
+use crate::test::{FinalTest, TestOutput, TestScores};
 use crate::validation::{expected_seconds, metric_that_counts, note_on_metric, scores, translate};
 
 /// Translation from one language to another.
@@ -104,7 +104,7 @@ impl Task for TranslationTask {
     fn metric(&self, recipe: &Recipe) -> Result<(Metric, Option<String>), TrainError> {
         let pairs = &self.dataset.valid_pairs;
         let metric = metric_that_counts(recipe, pairs)?;
-        let differs = metric != recipe.training.metric;
+        let differs = metric != recipe.metric();
         Ok((metric, differs.then(|| note_on_metric(recipe, metric, pairs))))
     }
 
@@ -159,15 +159,17 @@ impl Task for TranslationTask {
         let translations = translate(pairs, folder, device, workers)?;
         let references: Vec<&str> = pairs.iter().map(|pair| pair.target.as_str()).collect();
         Ok(FinalTest {
-            bleu: corpus_bleu(&translations, &references, recipe.data.bleu)?,
-            chrf: corpus_chrf(&translations, &references)?,
-            translations: pairs
+            scores: TestScores::Translation {
+                bleu: corpus_bleu(&translations, &references, recipe.data.bleu)?,
+                chrf: corpus_chrf(&translations, &references)?,
+            },
+            outputs: pairs
                 .iter()
                 .zip(translations)
-                .map(|(pair, translation)| TestTranslation {
+                .map(|(pair, translation)| TestOutput {
                     source: pair.source.clone(),
                     reference: pair.target.clone(),
-                    translation,
+                    output: translation,
                 })
                 .collect(),
         })

@@ -195,9 +195,8 @@ fn a_tie_is_the_best_and_no_plateau_while_the_loss_falls() {
         state.update += 1;
         let scores = Scores {
             loss,
-            perplexity: 1.0,
-            bleu: 0.0,
-            chrf,
+            chrf: Some(chrf),
+            ..Scores::default()
         };
         assert_eq!(state.count_validation(Metric::Chrf, &scores, Vec::new()), is_best);
         assert_eq!(
@@ -229,9 +228,8 @@ fn scores_of_another_metric_are_forgotten() {
     };
     let scores = Scores {
         loss: 3.0,
-        perplexity: 1.0,
-        bleu: 0.0,
-        chrf: 0.0,
+        bleu: Some(0.0),
+        ..Scores::default()
     };
     let mut resumed = state().with_scores_of(Metric::Loss, Metric::Bleu);
     assert_eq!(
@@ -272,9 +270,8 @@ fn a_best_validation_without_its_loss_can_be_read() {
     };
     let scores = Scores {
         loss: 2.0,
-        perplexity: 1.0,
-        bleu: 1.5,
-        chrf: 0.0,
+        bleu: Some(1.5),
+        ..Scores::default()
     };
     assert!(state.count_validation(Metric::Bleu, &scores, Vec::new()));
     assert_eq!(state.best.unwrap().lowest_loss, Some(2.0));
