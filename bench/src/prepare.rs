@@ -106,6 +106,7 @@ fn recipe(source: &Path, target: &Path) -> Recipe {
         source: Some(source.to_owned()),
         target: Some(target.to_owned()),
         tsv: None,
+        conll: None,
         weight: None,
     }];
     (recipe.data.valid, recipe.data.test) = (None, None);

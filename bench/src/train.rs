@@ -12,7 +12,7 @@ use attend_cli::{DeviceOption, name_of, print};
 use attend_data::DataError;
 use attend_device::{Workers, notice_device_failure};
 use attend_model::{Precision, Preset};
-use attend_train::{TrainingSettings, TrainingStep};
+use attend_train::{TrainingSettings, TrainingStep, Translation};
 use burn::tensor::Device;
 use clap::{Args, value_parser};
 
@@ -179,9 +179,12 @@ fn measure_on(device: &Device, options: &TrainerOptions) -> Result<(), BenchErro
         dtype: options.dtype,
         ..toml::from_str(SETTINGS).expect("the settings are well formed")
     };
-    let config = options.size.config(workload.vocab_size);
+    let objective = Translation {
+        config: options.size.config(workload.vocab_size),
+        bos_id: BEGIN,
+    };
     let workers = Workers::start(options.workers, 1)?;
-    let mut step = TrainingStep::new(&settings, &config, BEGIN, SEED, slice::from_ref(device), workers)?;
+    let mut step = TrainingStep::new(&settings, objective, SEED, slice::from_ref(device), workers)?;
     let mut rates = Vec::new();
     for (update, batch) in (1..).zip(workload.batches) {
         let batch = [batch.examples()];

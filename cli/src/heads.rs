@@ -13,7 +13,7 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 
 use crate::error::CliError;
-use crate::flags::{ModelOptions, check_standard_input, input_file};
+use crate::flags::{NetworkOptions, check_standard_input, input_file};
 use crate::name::name_of;
 use crate::output::print;
 
@@ -47,7 +47,7 @@ pub(crate) struct Options {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    compute: ModelOptions,
+    compute: NetworkOptions,
 }
 
 /// What `--json` prints.

@@ -43,6 +43,14 @@ impl Hint for DataError {
             }
             Self::LongLine { .. } => "check that the file is text, and break it into lines",
             Self::Columns { .. } => "write one pair a line: source sentence, tab, target sentence",
+            Self::LabelColumns { .. } => "write one text a line: its label, a tab, the text",
+            Self::Incomplete {
+                missing: "label" | "text",
+                ..
+            } => "write one text a line: its label, a tab, the text; or remove the line",
+            Self::Incomplete { .. } => {
+                "write one word a line: the word, a tab, its tag; sentences have a blank line between them"
+            }
             Self::Segment { .. } => "write each segment on a line of its own",
             Self::TestSet { .. } => {
                 "name the file by --input, which reads its sources, or have lines of markup translated by --format"
@@ -63,7 +71,9 @@ impl Hint for DataError {
                 "look for a missing or an extra line, or <seg> in an .sgm or .xml file; the two files must have the \
                  same sentences in the same order"
             }
-            Self::EmptyCorpus { .. } => "check that the path names the right file",
+            Self::EmptyCorpus { .. } | Self::EmptyLabelled { .. } => {
+                "check that the path names the right file"
+            }
             Self::VocabularyTooSmall { .. } => "ask for a larger vocabulary; 4,000 to 32,000 is usual",
             Self::InvalidTokenizer { .. } => "use the tokenizer.json of a model folder that Attend wrote",
             Self::UnusedCorpus { .. } => "raise the weight, or leave the corpus out of the recipe",
@@ -147,6 +157,7 @@ impl Hint for MetricError {
             Self::UnequalCounts { .. } | Self::EmptyCorpus | Self::UnequalSystems { .. } => {
                 "give one hypothesis a line for each line of the reference"
             }
+            Self::UnequalTags { .. } => "write the words of both files in the same order, each with its tag",
             Self::NotBuiltIn { tokenizer } => {
                 return Some(format!(
                     "build with `just backend=flex,{tokenizer} …`, or `cargo install --locked --path cli --features \
@@ -174,6 +185,10 @@ impl Hint for InferError {
                     "train a model first, for example by `{} train`, or name another folder",
                     command()
                 ));
+            }
+            Self::OtherTask { path, found, .. } => {
+                let subcommand = format!("{} {found}", command());
+                return Some(format!("`{subcommand} --model {}` takes it", path.display()));
             }
             Self::InvalidSettings { .. } => "restore the file from the training run that wrote the folder",
             Self::NotFinite { .. } => {
@@ -252,6 +267,10 @@ impl Hint for TrainError {
                 "raise model.max_length, or name files with shorter lines in [data]"
             }
             Self::NothingToTrain { dropped, .. } => return Some(filters_hint(dropped)),
+            Self::UnknownLabel { .. } => {
+                "correct the label, leave the text out, or train on texts that have this label"
+            }
+            Self::OneLabel { .. } => "name files in data.train whose texts have different labels",
         };
         Some(hint.to_owned())
     }

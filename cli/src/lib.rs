@@ -21,6 +21,7 @@
 //! ```
 
 mod attention;
+mod classify;
 mod data;
 mod devices;
 mod error;
@@ -28,11 +29,14 @@ mod evaluate;
 mod flags;
 mod heads;
 mod hint;
+mod labelling;
+mod lines;
 mod name;
 mod output;
 #[cfg(feature = "remote")]
 mod remote_server;
 mod score;
+mod tag;
 mod train;
 mod translate;
 
@@ -47,7 +51,7 @@ pub use hint::Hint;
 pub use name::name_of;
 pub use output::{print, report};
 
-/// Train translators, translate with them, and score them.
+/// Train translators, translate with them, and score them. Train classifiers and taggers, and label text with them.
 #[derive(Parser)]
 #[command(name = "attend", version)]
 struct Attend {
@@ -63,6 +67,8 @@ enum Command {
     Score(score::Options),
     Attention(attention::Options),
     Heads(heads::Options),
+    Classify(classify::Options),
+    Tag(tag::Options),
     /// Fetch corpora to train on.
     #[command(subcommand)]
     Data(data::Task),
@@ -84,6 +90,8 @@ pub fn run() -> ExitCode {
         Command::Score(options) => score::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Attention(options) => attention::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Heads(options) => heads::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Classify(options) => classify::run(&options),
+        Command::Tag(options) => tag::run(&options),
         Command::Data(task) => data::run(task).map(|()| ExitCode::SUCCESS),
         Command::Devices => devices::run().map(|()| ExitCode::SUCCESS),
         #[cfg(feature = "remote")]

@@ -212,6 +212,38 @@ pub enum DataError {
         /// The file, or the file of source sentences.
         path: PathBuf,
     },
+    /// A line of a file of labelled texts is not a label, a tab and a text.
+    #[cfg(feature = "corpora")]
+    #[error(
+        "{}, line {line}: expected a label, one tab and a text, found {tabs} tabs",
+        named(path)
+    )]
+    LabelColumns {
+        /// The file.
+        path: PathBuf,
+        /// The number of the line, counted from one.
+        line: usize,
+        /// The number of tabs that the line has.
+        tabs: usize,
+    },
+    /// A line of labelled texts or tagged sentences lacks a part.
+    #[cfg(feature = "corpora")]
+    #[error("{}, line {line} has no {missing}", named(path))]
+    Incomplete {
+        /// The file.
+        path: PathBuf,
+        /// The number of the line, counted from one.
+        line: usize,
+        /// What the line lacks: the `label` or `text` of a labelled text, the `word` or `tag` of a tagged sentence.
+        missing: &'static str,
+    },
+    /// A file of labelled texts or tagged sentences has none.
+    #[cfg(feature = "corpora")]
+    #[error("{} is empty: a corpus needs at least one text with its labels", named(path))]
+    EmptyLabelled {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file of a prepared corpus is damaged, missing or of another version of the format.
     #[cfg(feature = "corpora")]
     #[error("the prepared corpus file {} cannot be used: {reason}", named(path))]

@@ -36,6 +36,8 @@
 //! # }
 //! ```
 //!
+//! [`LabelledText`] and [`TaggedText`] are read from files for tasks other than translation.
+//!
 //! Without features, the crate has [`Tokenizer`], [`Example`], [`Batch`] and [`OutputFile`], which is what translating
 //! needs. The feature `corpora` adds text, prepared examples and their batches, the feature `download` the named
 //! corpora of [`download`].
@@ -56,8 +58,9 @@ mod tokenizer;
 pub use batch::{Batch, Example, Lengths, Padding, TokenMatrix};
 #[cfg(feature = "corpora")]
 pub use corpora::{
-    BatchPlan, Batches, BpeDropout, Cleaning, Examples, Filter, Lines, Mixture, ParallelText, Position,
-    PreparationReport, Progress, References, Sources, is_compressed, open_sources, read_lines,
+    BatchPlan, Batches, BpeDropout, Cleaning, Examples, Filter, LabelledText, Lines, Mixture, ParallelText,
+    Position, PreparationReport, Progress, References, Sources, TaggedText, is_compressed, open_sources,
+    read_lines,
 };
 pub use error::DataError;
 pub use expected::in_words;

@@ -8,6 +8,7 @@ mod corpus;
 mod download;
 mod file;
 mod formats;
+mod labelled;
 mod languages;
 mod mixture;
 mod parallel_text;

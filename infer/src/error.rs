@@ -8,6 +8,7 @@ use attend_model::Precision;
 
 use crate::metric::MetricError;
 use crate::search::SearchError;
+use crate::task::TaskKind;
 
 /// An error of this crate. Its message is one sentence that names the file, the line or the field in error.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,19 @@ pub enum InferError {
     NotAModel {
         /// The folder.
         path: PathBuf,
+    },
+    /// A model folder whose model was trained for another task.
+    #[error(
+        "the model in {} was trained for the task \"{found}\", not for \"{task}\"",
+        path.display()
+    )]
+    OtherTask {
+        /// The folder.
+        path: PathBuf,
+        /// The task for which a model is wanted.
+        task: TaskKind,
+        /// The task of the model.
+        found: TaskKind,
     },
     /// A `config.json` or `generation.json` that is not valid JSON or has a value that is not valid.
     #[error("{}: {reason}", path.display())]

@@ -1,4 +1,5 @@
-//! Translates text with a trained model: the model folder, search, scores, BLEU, chrF and TER.
+//! Translates text with a trained model: the model folder, search, scores, BLEU, chrF and TER. Classifies texts and tags
+//! words.
 //!
 //! | to | take |
 //! |---|---|
@@ -8,6 +9,8 @@
 //! | keep tags, URLs and placeholders | [`Format`], [`SpanKind`] |
 //! | translate lines and texts, or score given translations | [`Translator`] |
 //! | see what a model attends to | [`Translator::attention`], [`Translator::head_statistics`] |
+//! | classify texts, tag words | [`Classifier`], [`Tagger`] |
+//! | read lines ahead, while others are labelled | [`read_ahead`] |
 //! | search with a decoder of one's own | [`search`] |
 //! | score translations against references | [`metric`] |
 //!
@@ -40,6 +43,7 @@
 mod alignment;
 mod attention;
 mod error;
+mod labelling;
 mod language;
 mod links;
 mod markup;
@@ -52,6 +56,7 @@ mod script;
 pub mod search;
 mod spans;
 mod stream;
+mod task;
 mod text;
 mod transformer_decoder;
 mod translation;
@@ -62,6 +67,10 @@ pub use alignment::Alignment;
 pub use attend_model::{AttentionKind, Head, Precision};
 pub use attention::{Attention, HeadStatistics, SentenceAttention};
 pub use error::InferError;
+pub use labelling::{
+    Classification, Classifier, LabelModelFolder, LabelProbability, Tag, Tagger, TokenWeight, encode_text,
+    encode_words,
+};
 pub use language::{InvalidLanguage, Language, Languages};
 pub use markup::Format;
 pub use model::Model;
@@ -69,6 +78,7 @@ pub use model_folder::ModelFolder;
 pub use options::TranslateOptions;
 pub use padding::padding;
 pub use spans::SpanKind;
-pub use stream::StreamLine;
+pub use stream::{StreamLine, read_ahead};
+pub use task::TaskKind;
 pub use translation::Translation;
 pub use translator::{GivenTranslation, Line, Score, TokenScore, Translator};

@@ -16,17 +16,18 @@ use std::path::{Path, PathBuf};
 use attend_data::{DataError, Tokenizer, in_words, read_text, write_file};
 use attend_model::{Transformer, TransformerConfig};
 use burn::tensor::Device;
-use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Serialize};
 
 use crate::error::InferError;
 use crate::language::Languages;
 use crate::search::SearchOptions;
+use crate::task::TaskKind;
 use crate::weights;
 
-const CONFIG: &str = "config.json";
-const WEIGHTS: &str = "model.safetensors";
-const TOKENIZER: &str = "tokenizer.json";
+pub(crate) const CONFIG: &str = "config.json";
+pub(crate) const WEIGHTS: &str = "model.safetensors";
+pub(crate) const TOKENIZER: &str = "tokenizer.json";
 const GENERATION: &str = "generation.json";
 const LANGUAGES: &str = "languages.json";
 
@@ -62,31 +63,13 @@ impl ModelFolder {
     /// If the device fails. [`attend_device::notice_device_failure`] around the call turns this panic into an error.
     pub fn load(folder: impl AsRef<Path>, device: &Device) -> Result<Self, InferError> {
         let folder = folder.as_ref();
-        let config_path = require_config(folder)?;
+        let config_path = require_config(folder, TaskKind::Translate)?;
         let config: TransformerConfig = read_json(&config_path)?;
         let model = Transformer::new(&config, device).map_err(|error| InferError::InvalidSettings {
             path: config_path.clone(),
             reason: error.to_string(),
         })?;
-        let tokenizer_path = folder.join(TOKENIZER);
-        let tokenizer = Tokenizer::load(&tokenizer_path)?;
-        if tokenizer.vocab_size() != config.vocab_size {
-            return Err(InferError::VocabularyMismatch {
-                path: tokenizer_path,
-                tokens: tokenizer.vocab_size(),
-                vocab_size: config.vocab_size,
-            });
-        }
-        if tokenizer.pad_id() != config.pad_id as u32 {
-            return Err(InferError::InvalidSettings {
-                path: config_path,
-                reason: format!(
-                    "pad_id = {}, but the tokenizer.json beside it pads with {}",
-                    config.pad_id,
-                    tokenizer.pad_id()
-                ),
-            });
-        }
+        let tokenizer = load_tokenizer(folder, &config)?;
         let model = weights::load(model, &folder.join(WEIGHTS))?;
 
         let generation = Self::search_defaults(folder)?;
@@ -113,7 +96,7 @@ impl ModelFolder {
     /// cannot be read, and [`InferError::InvalidSettings`] if it is not valid.
     pub fn search_defaults(folder: impl AsRef<Path>) -> Result<SearchOptions, InferError> {
         let folder = folder.as_ref();
-        require_config(folder)?;
+        require_config(folder, TaskKind::Translate)?;
         let path = folder.join(GENERATION);
         let generation: SearchOptions = read_json(&path)?;
         generation
@@ -133,7 +116,7 @@ impl ModelFolder {
     /// cannot be read, and [`InferError::InvalidSettings`] if it is not valid.
     pub fn languages(folder: impl AsRef<Path>) -> Result<Languages, InferError> {
         let folder = folder.as_ref();
-        require_config(folder)?;
+        require_config(folder, TaskKind::Translate)?;
         let path = folder.join(LANGUAGES);
         if path.exists() {
             read_json(&path)
@@ -173,19 +156,64 @@ impl ModelFolder {
     }
 }
 
-/// Returns the path of the `config.json` of a model folder, or [`InferError::NotAModel`] if there is none.
-fn require_config(folder: &Path) -> Result<PathBuf, InferError> {
+/// Reads the tokenizer of a model folder, and checks that it fits the shape of the network.
+pub(crate) fn load_tokenizer(folder: &Path, config: &TransformerConfig) -> Result<Tokenizer, InferError> {
+    let path = folder.join(TOKENIZER);
+    let tokenizer = Tokenizer::load(&path)?;
+    if tokenizer.vocab_size() != config.vocab_size {
+        return Err(InferError::VocabularyMismatch {
+            path,
+            tokens: tokenizer.vocab_size(),
+            vocab_size: config.vocab_size,
+        });
+    }
+    if tokenizer.pad_id() != config.pad_id as u32 {
+        return Err(InferError::InvalidSettings {
+            path: folder.join(CONFIG),
+            reason: format!(
+                "pad_id = {}, but the tokenizer.json beside it pads with {}",
+                config.pad_id,
+                tokenizer.pad_id()
+            ),
+        });
+    }
+    Ok(tokenizer)
+}
+
+/// Returns the path of the `config.json` of a model folder whose model is trained for `task`.
+///
+/// # Errors
+///
+/// Returns [`InferError::NotAModel`] if there is no such file, and [`InferError::OtherTask`] if it names another task. A
+/// file that names none is that of a translator.
+pub(crate) fn require_config(folder: &Path, task: TaskKind) -> Result<PathBuf, InferError> {
     let path = folder.join(CONFIG);
     if !path.exists() {
         return Err(InferError::NotAModel {
             path: folder.to_owned(),
         });
     }
+    // What is wrong with a damaged file is found when its settings are read.
+    let found = read_json::<Trained>(&path).map_or(task, |trained| trained.task);
+    if found != task {
+        return Err(InferError::OtherTask {
+            path: folder.to_owned(),
+            task,
+            found,
+        });
+    }
     Ok(path)
 }
 
+/// The task in a `config.json`.
+#[derive(Deserialize)]
+struct Trained {
+    #[serde(default)]
+    task: TaskKind,
+}
+
 /// Reads a file whose content is a JSON object.
-fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, InferError> {
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, InferError> {
     let text = read_text(path)?;
     parse_object(&text).map_err(|reason| InferError::InvalidSettings {
         path: path.to_owned(),
@@ -207,7 +235,7 @@ fn parse_object<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     })
 }
 
-fn write_json(path: &Path, value: &impl Serialize) -> Result<(), InferError> {
+pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), InferError> {
     let json = serde_json::to_string_pretty(value).map_err(|error| DataError::write(path, error.into()))?;
     Ok(write_file(path, json + "\n")?)
 }

@@ -1,4 +1,4 @@
-//! Translation of a stream of lines: lines are read, translated and written side by side.
+//! Streams of lines: lines are read, translated and written side by side.
 
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
@@ -12,7 +12,7 @@ use crate::options::TranslateOptions;
 use crate::translation::Translation;
 use crate::translator::{Line, Translator};
 
-/// The maximum number of lines that are translated together. It is enough for batches of sentences of similar lengths.
+/// The maximum number of lines that are taken together. It is enough for batches of sentences of similar lengths.
 const LINES_TOGETHER: usize = 1_000;
 
 /// The number of bytes at which no more lines are read ahead. A single line may have more.
@@ -27,16 +27,66 @@ pub struct StreamLine {
     pub options: Arc<TranslateOptions>,
 }
 
+impl AsRef<str> for StreamLine {
+    fn as_ref(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Reads a stream of lines on a thread, which reads ahead until it has 1,000 lines or 1 MiB. Calls `take` with up to so
+/// many lines at a time, in order. Memory grows with the longest line, not with the number of lines.
+///
+/// If `eager` is set, `take` is not called with 1,000 lines, but with all lines that have been read. This is for input
+/// that a person types.
+///
+/// The stream ends early, without an error, if `take` returns [`ControlFlow::Break`]. The thread then ends after the next
+/// line that it reads.
+///
+/// # Errors
+///
+/// Returns the first error of `take`; the error of the first line that cannot be read, after `take` was called with the
+/// lines before it; or [`DeviceError::Threads`] if the system does not start the thread.
+///
+/// # Panics
+///
+/// If `lines` panics.
+pub fn read_ahead<L, E>(
+    lines: impl Iterator<Item = Result<L, E>> + Send + 'static,
+    eager: bool,
+    mut take: impl FnMut(Vec<L>) -> Result<ControlFlow<()>, E>,
+) -> Result<(), E>
+where
+    L: AsRef<str> + Send + 'static,
+    E: From<InferError> + Send + 'static,
+{
+    let queue = Arc::new(Queue::default());
+    let reading = Reading(Arc::clone(&queue));
+    let reader = thread::Builder::new()
+        .name("lines".to_owned())
+        .spawn(move || reading.read(lines))
+        .map_err(|error| InferError::from(DeviceError::Threads(error)))?;
+    let _stop = Stop(&queue);
+    while let Some((lines, error)) = queue.take(eager) {
+        if take(lines)?.is_break() {
+            return Ok(());
+        }
+        if let Some(error) = error {
+            return Err(error);
+        }
+    }
+    // The queue is complete, so the thread ends.
+    match reader.join() {
+        Ok(()) => Ok(()),
+        Err(panic) => resume_unwind(panic),
+    }
+}
+
 impl Translator {
     /// Translates a stream of `lines`, which are numbered from 0. Calls `write` with up to 1,000 lines at a time and
-    /// their translations, in order. A thread reads lines ahead, until it has 1,000 lines or 1 MiB. Memory grows with
-    /// the longest line, not with the number of lines.
+    /// their translations, in order. A thread [reads ahead](read_ahead), and if `eager` is set, the translator does not
+    /// wait for 1,000 lines, but translates all lines that have been read.
     ///
-    /// If `eager` is set, the translator does not wait for 1,000 lines, but translates all lines that have been read.
-    /// This is for input that a person types.
-    ///
-    /// The stream ends early, without an error, if `write` returns [`ControlFlow::Break`]. The thread then ends after
-    /// the next line that it reads.
+    /// The stream ends early, without an error, if `write` returns [`ControlFlow::Break`].
     ///
     /// # Errors
     ///
@@ -54,38 +104,26 @@ impl Translator {
         eager: bool,
         mut write: impl FnMut(&[(String, Vec<Translation>)]) -> Result<ControlFlow<()>, E>,
     ) -> Result<(), E> {
-        let queue = Arc::new(Queue::default());
-        let reading = Reading(Arc::clone(&queue));
-        let reader = thread::Builder::new()
-            .name("lines".to_owned())
-            .spawn(move || reading.read(lines))
-            .map_err(|error| InferError::from(DeviceError::Threads(error)))?;
-        let _stop = Stop(&queue);
         let mut first = 0;
-        while let Some((lines, mut error)) = queue.take(eager) {
-            let (mut translated, mut results) = (Vec::new(), self.translate_from(first, &lines).into_iter());
+        read_ahead(lines, eager, |lines| {
+            let (mut translated, mut failure) = (Vec::new(), None);
+            let results = self.translate_from(first, &lines);
             first += lines.len();
-            for (line, result) in lines.into_iter().zip(&mut results) {
+            for (line, result) in lines.into_iter().zip(results) {
                 match result {
                     Ok(translations) => translated.push((line.text, translations)),
-                    Err(failure) => {
-                        error = Some(failure.into());
+                    Err(error) => {
+                        failure = Some(error);
                         break;
                     }
                 }
             }
-            if write(&translated)?.is_break() {
-                return Ok(());
+            let flow = write(&translated)?;
+            match failure {
+                Some(error) if flow.is_continue() => Err(error.into()),
+                _ => Ok(flow),
             }
-            if let Some(error) = error {
-                return Err(error);
-            }
-        }
-        // The queue is complete, so the thread ends.
-        match reader.join() {
-            Ok(()) => Ok(()),
-            Err(panic) => resume_unwind(panic),
-        }
+        })
     }
 
     /// Translates lines that are numbered from `first`.
@@ -104,25 +142,25 @@ impl Translator {
     }
 }
 
-/// The queue of lines between the thread that reads and the thread that translates.
-struct Queue<E> {
-    state: Mutex<State<E>>,
+/// The queue of lines between the thread that reads and the thread that takes them.
+struct Queue<L, E> {
+    state: Mutex<State<L, E>>,
     changed: Condvar,
 }
 
-struct State<E> {
-    lines: Vec<StreamLine>,
+struct State<L, E> {
+    lines: Vec<L>,
     /// The number of bytes of all lines in the queue.
     bytes: usize,
     /// The error of reading the line after these lines.
     error: Option<E>,
     /// Whether all lines have been read.
     is_complete: bool,
-    /// Whether no more lines will be translated.
+    /// Whether no more lines will be taken.
     is_abandoned: bool,
 }
 
-impl<E> Default for Queue<E> {
+impl<L, E> Default for Queue<L, E> {
     fn default() -> Self {
         Self {
             state: Mutex::new(State {
@@ -137,34 +175,34 @@ impl<E> Default for Queue<E> {
     }
 }
 
-impl<E> State<E> {
+impl<L, E> State<L, E> {
     fn is_full(&self) -> bool {
         self.lines.len() >= LINES_TOGETHER || self.bytes >= BYTES_AHEAD
     }
 }
 
-impl<E> Queue<E> {
-    fn state(&self) -> MutexGuard<'_, State<E>> {
+impl<L, E> Queue<L, E> {
+    fn state(&self) -> MutexGuard<'_, State<L, E>> {
         self.state
             .lock()
             .expect("no thread panics while it holds the lines")
     }
 
-    fn wait_while(&self, condition: impl Fn(&State<E>) -> bool) -> MutexGuard<'_, State<E>> {
+    fn wait_while(&self, condition: impl Fn(&State<L, E>) -> bool) -> MutexGuard<'_, State<L, E>> {
         self.changed
             .wait_while(self.state(), |state| condition(state))
             .expect("no thread panics while it holds the lines")
     }
 
-    fn change(&self, change: impl FnOnce(&mut State<E>)) {
+    fn change(&self, change: impl FnOnce(&mut State<L, E>)) {
         change(&mut self.state());
         self.changed.notify_all();
     }
 
     /// Takes all lines of the queue, and the error after them. Waits until the queue has a line if `eager` is set, or
     /// else until it is full; the end of the stream ends either wait. Returns `None` at the end of the stream.
-    fn take(&self, eager: bool) -> Option<(Vec<StreamLine>, Option<E>)> {
-        let is_wanting = |state: &State<E>| {
+    fn take(&self, eager: bool) -> Option<(Vec<L>, Option<E>)> {
+        let is_wanting = |state: &State<L, E>| {
             if eager {
                 state.lines.is_empty()
             } else {
@@ -181,16 +219,16 @@ impl<E> Queue<E> {
 }
 
 /// The reading end of a queue. When it is dropped, even by a panic, it marks the queue as complete.
-struct Reading<E>(Arc<Queue<E>>);
+struct Reading<L, E>(Arc<Queue<L, E>>);
 
-impl<E> Reading<E> {
-    fn read(self, lines: impl Iterator<Item = Result<StreamLine, E>>) {
+impl<L: AsRef<str>, E> Reading<L, E> {
+    fn read(self, lines: impl Iterator<Item = Result<L, E>>) {
         for line in lines {
             let mut state = self.0.wait_while(|state| state.is_full() && !state.is_abandoned);
             let is_last = state.is_abandoned || line.is_err();
             match line {
                 Ok(line) => {
-                    state.bytes += line.text.len();
+                    state.bytes += line.as_ref().len();
                     state.lines.push(line);
                 }
                 Err(error) => state.error = Some(error),
@@ -204,17 +242,17 @@ impl<E> Reading<E> {
     }
 }
 
-impl<E> Drop for Reading<E> {
+impl<L, E> Drop for Reading<L, E> {
     fn drop(&mut self) {
         self.0.change(|state| state.is_complete = true);
     }
 }
 
-/// The translating end of a queue. When it is dropped, it marks the queue as abandoned, so that the reading thread
+/// The taking end of a queue. When it is dropped, it marks the queue as abandoned, so that the reading thread
 /// ends.
-struct Stop<'a, E>(&'a Queue<E>);
+struct Stop<'a, L, E>(&'a Queue<L, E>);
 
-impl<E> Drop for Stop<'_, E> {
+impl<L, E> Drop for Stop<'_, L, E> {
     fn drop(&mut self) {
         self.0.change(|state| state.is_abandoned = true);
     }

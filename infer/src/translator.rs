@@ -1,7 +1,7 @@
 //! The translator: it takes lines and returns their translations.
 
 mod attention;
-mod batches;
+pub(crate) mod batches;
 mod encoding;
 mod groups;
 mod marked;

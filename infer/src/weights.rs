@@ -6,7 +6,6 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use attend_data::{DataError, write_file};
-use attend_model::Transformer;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use burn_store::{BurnToPyTorchAdapter, ModuleSnapshot, SafetensorsStore};
@@ -15,7 +14,7 @@ use safetensors::tensor::{Dtype, Metadata, SafeTensorError, TensorInfo};
 use crate::error::InferError;
 
 /// Writes the weights of a network to a file. The file is replaced as a whole or not at all.
-pub(crate) fn save(model: &Transformer, path: &Path) -> Result<(), InferError> {
+pub(crate) fn save(model: &impl Module, path: &Path) -> Result<(), InferError> {
     // The store writes the entries of its metadata in random order. With only the entry that PyTorch's loaders need,
     // equal weights give equal files.
     let mut store = SafetensorsStore::from_bytes(None)
@@ -36,7 +35,7 @@ pub(crate) fn save(model: &Transformer, path: &Path) -> Result<(), InferError> {
 /// Returns [`InferError::Data`] if the file cannot be read, [`InferError::InvalidWeights`] if it is not a whole
 /// safetensors file, [`InferError::WeightsMismatch`] if its tensors do not fit the network, and
 /// [`InferError::NotFinite`] if a weight is infinite or NaN.
-pub(crate) fn load(model: Transformer, path: &Path) -> Result<Transformer, InferError> {
+pub(crate) fn load<N: Module>(model: N, path: &Path) -> Result<N, InferError> {
     let mut reader = WeightReader::open(path)?;
     let model = model.map(&mut reader);
     reader.finish()?;

@@ -13,6 +13,7 @@
 //! | 5.4 dropout, label smoothing | [`Dropout`], [`Transformer::loss`] |
 //! | 6.1 inference, one token at a time | [`InferenceTransformer`], an [`Ensemble`] of them, [`DecoderState`] |
 //! | table 3: sizes and variants | [`TransformerConfig`], [`Preset`] |
+//! | other tasks of an encoder | [`EncoderClassifier`], [`Pooling`] |
 //!
 //! A [`Transformer`] is for training and an [`InferenceTransformer`] for inference. Both consist of the same layers,
 //! which are generic over the type of their linear layers, a [`Projection`]. Shapes are written
@@ -44,6 +45,7 @@ mod decoder;
 mod dropout;
 mod embedding;
 mod encoder;
+mod encoder_classifier;
 mod ensemble;
 mod feed_forward;
 mod head;
@@ -52,6 +54,7 @@ mod init;
 mod key_value;
 mod mask;
 mod memory;
+mod pooling;
 mod position;
 mod projection;
 mod transformer;
@@ -65,6 +68,7 @@ pub use config::{ConfigError, LayerKind, NormPlacement, PositionKind, Preset, Tr
 pub use decoder::{Decoder, DecoderLayer};
 pub use dropout::{Dropout, seed_dropout};
 pub use encoder::{Encoder, EncoderLayer};
+pub use encoder_classifier::{EncoderClassifier, EncoderClassifierConfig};
 pub use ensemble::Ensemble;
 pub use feed_forward::FeedForward;
 pub use head::{AttentionKind, Head};
@@ -72,6 +76,7 @@ pub use inference::{InferenceTransformer, NextTokens};
 pub use key_value::KeyValue;
 pub use mask::padding_mask;
 pub use memory::Memory;
+pub use pooling::{Pooling, PoolingKind};
 pub use position::{PositionalEncoding, sinusoids};
 pub use projection::Projection;
 pub use transformer::Transformer;

@@ -1,25 +1,23 @@
 //! English: fixed word order and do-support.
 
-use crate::features::{Agreement, Determiner, Mode, Number, Person, Pronoun};
+use crate::clock::Clock;
+use crate::features::{Agreement, Case, Determiner, Mode, Number, Person, Pronoun};
+use crate::lexicon::Adverbial;
 use crate::numbers;
-use crate::text::{capitalized, join};
-use crate::tree::{Clause, NounPhrase, Phrase, Sentence};
+use crate::tree::{Bilingual, Clause, NounPhrase, Phrase, Sentence};
+use crate::word::{PartOfSpeech, Word, in_case, words, words_by};
 
-/// Returns the English sentence of a tree, with a capital first letter and a final mark.
-pub(crate) fn sentence(tree: &Sentence) -> String {
-    match tree {
+/// Returns the words of the English sentence of a tree, with a capital first letter and a final mark.
+pub(crate) fn sentence(tree: &Sentence) -> Vec<Word> {
+    let (mut sentence, mark) = match tree {
         Sentence::Statement { front, clause } => {
             let front = front.as_ref().map(phrase).unwrap_or_default();
-            let mark = if matches!(clause.subject, NounPhrase::Pronoun(Pronoun::Who)) {
-                "?"
-            } else {
-                "."
-            };
-            capitalized(&join([front, statement(clause)]), mark)
+            let mark = if clause.subject.is_who() { "?" } else { "." };
+            ([front, statement(clause)].concat(), mark)
         }
         Sentence::Question { word, clause } => {
-            let word = word.map_or("", |(english, _)| english);
-            capitalized(&join([word.to_owned(), question(clause)]), "?")
+            let word = word.map(question_word).unwrap_or_default();
+            ([word, question(clause)].concat(), "?")
         }
         Sentence::Subordination {
             main,
@@ -27,58 +25,108 @@ pub(crate) fn sentence(tree: &Sentence) -> String {
             subordinate,
             subordinate_first,
         } => {
+            let conjunction = words(conjunction.0, PartOfSpeech::SubordinatingConjunction);
             let (main, subordinate) = (statement(main), statement(subordinate));
-            let text = if *subordinate_first {
-                format!("{} {subordinate}, {main}", conjunction.0)
+            let sentence = if *subordinate_first {
+                [
+                    conjunction,
+                    subordinate,
+                    words(",", PartOfSpeech::Punctuation),
+                    main,
+                ]
+                .concat()
             } else {
-                format!("{main} {} {subordinate}", conjunction.0)
+                [main, conjunction, subordinate].concat()
             };
-            capitalized(&text, ".")
+            (sentence, ".")
         }
         Sentence::Coordination {
             first,
             conjunction,
             second,
-        } => capitalized(
-            &format!("{}{} {}", statement(first), conjunction.0, statement(second)),
-            ".",
-        ),
+        } => {
+            let conjunction = match conjunction.0.strip_prefix(',') {
+                Some(word) => [
+                    words(",", PartOfSpeech::Punctuation),
+                    words(word, PartOfSpeech::CoordinatingConjunction),
+                ]
+                .concat(),
+                None => words(conjunction.0, PartOfSpeech::CoordinatingConjunction),
+            };
+            ([statement(first), conjunction, statement(second)].concat(), ".")
+        }
         Sentence::Existence { place, thing } => {
             let (_, number) = thing.agreement();
             let verb = if number == Number::Singular { "is" } else { "are" };
-            let thing = noun_phrase(thing, Role::Object);
-            capitalized(&format!("{} there {verb} {thing}", phrase(place)), ".")
+            let sentence = [
+                phrase(place),
+                words("there", PartOfSpeech::Pronoun),
+                words(verb, PartOfSpeech::Auxiliary),
+                noun_phrase(thing, Case::Accusative),
+            ];
+            (sentence.concat(), ".")
         }
-        Sentence::TimeOfDay(clock) => capitalized(&format!("it is {}", clock.english()), "."),
+        Sentence::TimeOfDay(clock) => {
+            let it = in_case(words("it", PartOfSpeech::Pronoun), Case::Nominative);
+            (
+                [it, words("is", PartOfSpeech::Auxiliary), time_of_day(*clock)].concat(),
+                ".",
+            )
+        }
+    };
+    if let Some(first) = sentence.first_mut() {
+        first.text = capitalized(&first.text);
+    }
+    sentence.extend(words(mark, PartOfSpeech::Punctuation));
+    sentence
+}
+
+fn capitalized(word: &str) -> String {
+    let mut characters = word.chars();
+    let first = characters.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(characters).collect()
+}
+
+/// Returns a question word. "What" and "whom" are objects, in the case of their German translations.
+fn question_word((english, german): Bilingual) -> Vec<Word> {
+    match german {
+        "was" | "wen" => in_case(words(english, PartOfSpeech::Pronoun), Case::Accusative),
+        "wem" => in_case(words(english, PartOfSpeech::Pronoun), Case::Dative),
+        _ => words(english, PartOfSpeech::Adverb),
     }
 }
 
 /// Returns a clause with the subject first: "the man does not buy the book".
-fn statement(clause: &Clause) -> String {
+fn statement(clause: &Clause) -> Vec<Word> {
     let agreement = clause.subject.agreement();
-    let not = if clause.negated { "not" } else { "" };
+    let not = words(if clause.negated { "not" } else { "" }, PartOfSpeech::Particle);
     let (helper, form) = match helper(clause, agreement) {
-        Some("can") if clause.negated => ("cannot".to_owned(), Form::Base),
-        Some(helper) => (join([helper.to_owned(), not.to_owned()]), Form::Base),
-        None if clause.negated => (format!("{} not", does(agreement)), Form::Base),
-        None => (String::new(), Form::Finite(agreement)),
+        Some("can") if clause.negated => (words("cannot", PartOfSpeech::Auxiliary), Form::Base),
+        Some(helper) => ([words(helper, PartOfSpeech::Auxiliary), not].concat(), Form::Base),
+        None if clause.negated => (
+            [words(does(agreement), PartOfSpeech::Auxiliary), not].concat(),
+            Form::Base,
+        ),
+        None => (Vec::new(), Form::Finite(agreement)),
     };
-    join([
-        noun_phrase(&clause.subject, Role::Subject),
+    [
+        noun_phrase(&clause.subject, Case::Nominative),
         helper,
         predicate(clause, form),
-    ])
+    ]
+    .concat()
 }
 
 /// Returns a clause with the helper first: "does the man buy the book".
-fn question(clause: &Clause) -> String {
+fn question(clause: &Clause) -> Vec<Word> {
     let agreement = clause.subject.agreement();
     let helper = helper(clause, agreement).unwrap_or(does(agreement));
-    join([
-        helper.to_owned(),
-        noun_phrase(&clause.subject, Role::Subject),
+    [
+        words(helper, PartOfSpeech::Auxiliary),
+        noun_phrase(&clause.subject, Case::Nominative),
         predicate(clause, Form::Base),
-    ])
+    ]
+    .concat()
 }
 
 /// Returns the verb that takes "not" and precedes the subject of a question; `None` if that is "do".
@@ -114,42 +162,61 @@ enum Form {
 }
 
 /// Returns the part of a clause that follows subject, helper and "not".
-fn predicate(clause: &Clause, form: Form) -> String {
+fn predicate(clause: &Clause, form: Form) -> Vec<Word> {
     let (verb, particle) = clause
         .verb
         .english
         .split_once('|')
         .unwrap_or((clause.verb.english, ""));
     let verb = match clause.mode {
-        Mode::Present if verb == "be" => String::new(),
-        Mode::Present => inflected(verb, form),
-        Mode::Perfect => with_first_word(verb, |_| clause.verb.english_participle.to_owned()),
-        Mode::Can | Mode::Must => verb.to_owned(),
-        Mode::Want => format!("{} to {verb}", inflected("want", form)),
+        Mode::Present if verb == "be" => Vec::new(),
+        Mode::Present => verb_words(&inflected(verb, form)),
+        Mode::Perfect => verb_words(&with_first_word(verb, |_| {
+            clause.verb.english_participle.to_owned()
+        })),
+        Mode::Can | Mode::Must => verb_words(verb),
+        Mode::Want => [
+            words(&inflected("want", form), PartOfSpeech::Verb),
+            words("to", PartOfSpeech::Particle),
+            verb_words(verb),
+        ]
+        .concat(),
     };
-    let object = |phrase: &Option<NounPhrase>| {
+    let object = |phrase: &Option<NounPhrase>, case| {
         phrase
             .as_ref()
-            .map(|phrase| noun_phrase(phrase, Role::Object))
+            .map(|phrase| noun_phrase(phrase, case))
             .unwrap_or_default()
     };
+    let (particle, direct) = (
+        words(particle, PartOfSpeech::Adposition),
+        object(&clause.direct, Case::Accusative),
+    );
     let direct = match &clause.direct {
-        Some(pronoun) if pronoun.is_pronoun() => [object(&clause.direct), particle.to_owned()],
-        _ => [particle.to_owned(), object(&clause.direct)],
+        Some(pronoun) if pronoun.is_pronoun() => [direct, particle],
+        _ => [particle, direct],
     };
     let other = |part: &Option<Phrase>| part.as_ref().map(phrase).unwrap_or_default();
-    join([
-        clause
-            .frequency
-            .map(|adverb| adverb.english.to_owned())
-            .unwrap_or_default(),
+    [
+        clause.frequency.map(adverbial).unwrap_or_default(),
         verb,
-        object(&clause.indirect),
-        join(direct),
+        object(&clause.indirect, Case::Dative),
+        direct.concat(),
         other(&clause.complement),
         other(&clause.place),
         other(&clause.time),
-    ])
+    ]
+    .concat()
+}
+
+/// Returns the words of a verb, of which the first is inflected, and the others are particles: "waits for".
+fn verb_words(verb: &str) -> Vec<Word> {
+    let (first, particles) = verb.split_once(' ').unwrap_or((verb, ""));
+    [
+        words(first, PartOfSpeech::Verb),
+        words(particles, PartOfSpeech::Adposition),
+    ]
+    .concat()
 }
 
 fn inflected(verb: &str, form: Form) -> String {
@@ -181,31 +248,69 @@ pub(crate) fn third_person(verb: &str) -> String {
 }
 
 /// Returns a complement or an adverbial.
-fn phrase(phrase: &Phrase) -> String {
+fn phrase(phrase: &Phrase) -> Vec<Word> {
     match phrase {
-        Phrase::Fixed(adverbial) => adverbial.english.to_owned(),
-        Phrase::Clock(clock) => format!("at {}", clock.english()),
-        Phrase::Adjective(adjective) => adjective.english.to_owned(),
-        Phrase::Age(years) => format!("{} years old", numbers::english(*years)),
-        Phrase::Prepositional { english, object, .. } => {
-            join([english.to_string(), noun_phrase(object, Role::Object)])
-        }
+        Phrase::Fixed(fixed) => adverbial(fixed),
+        Phrase::Clock(clock) => [words("at", PartOfSpeech::Adposition), time_of_day(*clock)].concat(),
+        Phrase::Adjective(adjective) => words(adjective.english, PartOfSpeech::Adjective),
+        Phrase::Age(years) => [
+            number(*years),
+            words("years", PartOfSpeech::Noun),
+            words("old", PartOfSpeech::Adjective),
+        ]
+        .concat(),
+        Phrase::Prepositional {
+            english,
+            case,
+            object,
+            ..
+        } => [
+            words(english, PartOfSpeech::Adposition),
+            noun_phrase(object, *case),
+        ]
+        .concat(),
     }
 }
 
-/// The role of a noun phrase, which decides the form of a pronoun.
-#[derive(Clone, Copy)]
-enum Role {
-    Subject,
-    Object,
+/// Returns the words of an adverb or a fixed phrase. No rule inflects them, so that they have no case.
+fn adverbial(adverbial: &Adverbial) -> Vec<Word> {
+    if !adverbial.english.contains(' ') {
+        return words(adverbial.english, PartOfSpeech::Adverb);
+    }
+    words_by(adverbial.english, |word| match word {
+        "at" | "in" | "on" => PartOfSpeech::Adposition,
+        "every" | "the" | "this" => PartOfSpeech::Determiner,
+        "next" => PartOfSpeech::Adjective,
+        _ if word.starts_with(char::is_uppercase) => PartOfSpeech::ProperNoun,
+        _ => PartOfSpeech::Noun,
+    })
 }
 
-fn noun_phrase(phrase: &NounPhrase, role: Role) -> String {
+fn time_of_day(clock: Clock) -> Vec<Word> {
+    words_by(&clock.english(), |word| match word {
+        "past" | "to" => PartOfSpeech::Adposition,
+        "a" => PartOfSpeech::Determiner,
+        "half" | "quarter" => PartOfSpeech::Noun,
+        "o'clock" => PartOfSpeech::Adverb,
+        _ => PartOfSpeech::Numeral,
+    })
+}
+
+fn number(number: u32) -> Vec<Word> {
+    words_by(&numbers::english(number), |word| match word {
+        "and" => PartOfSpeech::CoordinatingConjunction,
+        _ => PartOfSpeech::Numeral,
+    })
+}
+
+fn noun_phrase(phrase: &NounPhrase, case: Case) -> Vec<Word> {
     match phrase {
-        NounPhrase::Pronoun(pronoun) => personal(*pronoun, role).to_owned(),
-        NounPhrase::Relative { is_person: true, .. } => "who".to_owned(),
-        NounPhrase::Relative { is_person: false, .. } => "that".to_owned(),
-        NounPhrase::Name(name) => name.name.to_owned(),
+        NounPhrase::Pronoun(pronoun) => in_case(words(personal(*pronoun, case), PartOfSpeech::Pronoun), case),
+        NounPhrase::Relative { is_person, .. } => {
+            let word = if *is_person { "who" } else { "that" };
+            in_case(words(word, PartOfSpeech::Pronoun), case)
+        }
+        NounPhrase::Name(name) => in_case(words(name.name, PartOfSpeech::ProperNoun), case),
         NounPhrase::Noun {
             determiner,
             adjective,
@@ -217,27 +322,36 @@ fn noun_phrase(phrase: &NounPhrase, role: Role) -> String {
                 Number::Singular => noun.english,
                 Number::Plural => noun.english_plural.unwrap_or(noun.english),
             };
-            let described = join([adjective.map_or("", |adjective| adjective.english), head]);
+            let described = [
+                adjective.map_or(Vec::new(), |adjective| {
+                    words(adjective.english, PartOfSpeech::Adjective)
+                }),
+                words(head, PartOfSpeech::Noun),
+            ]
+            .concat();
             let counted = *number == Number::Singular && noun.is_counted();
+            let begins_with_vowel = described[0].text.starts_with(['a', 'e', 'i', 'o', 'u']);
             let determiner = match determiner {
-                Determiner::Definite => "the".to_owned(),
-                Determiner::Indefinite if !counted => String::new(),
-                Determiner::Indefinite if described.starts_with(['a', 'e', 'i', 'o', 'u']) => "an".to_owned(),
-                Determiner::Indefinite => "a".to_owned(),
-                Determiner::Negative => "no".to_owned(),
-                Determiner::Demonstrative if *number == Number::Plural => "these".to_owned(),
-                Determiner::Demonstrative => "this".to_owned(),
-                Determiner::Every => "every".to_owned(),
-                Determiner::Possessive(owner) => possessive(*owner).to_owned(),
-                Determiner::Count(count) => numbers::english(*count),
+                Determiner::Definite => words("the", PartOfSpeech::Determiner),
+                Determiner::Indefinite if !counted => Vec::new(),
+                Determiner::Indefinite if begins_with_vowel => words("an", PartOfSpeech::Determiner),
+                Determiner::Indefinite => words("a", PartOfSpeech::Determiner),
+                Determiner::Negative => words("no", PartOfSpeech::Determiner),
+                Determiner::Demonstrative if *number == Number::Plural => {
+                    words("these", PartOfSpeech::Determiner)
+                }
+                Determiner::Demonstrative => words("this", PartOfSpeech::Determiner),
+                Determiner::Every => words("every", PartOfSpeech::Determiner),
+                Determiner::Possessive(owner) => words(possessive(*owner), PartOfSpeech::Pronoun),
+                Determiner::Count(count) => self::number(*count),
             };
             let relative = relative.as_deref().map(statement).unwrap_or_default();
-            join([determiner, described, relative])
+            [in_case([determiner, described].concat(), case), relative].concat()
         }
     }
 }
 
-fn personal(pronoun: Pronoun, role: Role) -> &'static str {
+fn personal(pronoun: Pronoun, case: Case) -> &'static str {
     let (subject, object) = match pronoun {
         Pronoun::I => ("I", "me"),
         Pronoun::You => ("you", "you"),
@@ -248,10 +362,7 @@ fn personal(pronoun: Pronoun, role: Role) -> &'static str {
         Pronoun::They => ("they", "them"),
         Pronoun::Who => ("who", "whom"),
     };
-    match role {
-        Role::Subject => subject,
-        Role::Object => object,
-    }
+    if case == Case::Nominative { subject } else { object }
 }
 
 fn possessive(owner: Pronoun) -> &'static str {

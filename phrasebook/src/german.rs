@@ -2,7 +2,7 @@
 
 use crate::conjugation::{Bracket, bracket};
 use crate::declension::{contracted, noun_group, pronoun, relative_pronoun};
-use crate::features::{Case, Determiner, Pronoun};
+use crate::features::{Case, Determiner};
 use crate::numbers;
 use crate::text::{capitalized, join};
 use crate::tree::{Clause, NounPhrase, Phrase, Sentence};
@@ -11,11 +11,7 @@ use crate::tree::{Clause, NounPhrase, Phrase, Sentence};
 pub(crate) fn sentence(tree: &Sentence) -> String {
     match tree {
         Sentence::Statement { front: None, clause } => {
-            let mark = if matches!(clause.subject, NounPhrase::Pronoun(Pronoun::Who)) {
-                "?"
-            } else {
-                "."
-            };
+            let mark = if clause.subject.is_who() { "?" } else { "." };
             capitalized(&self::clause(clause, Order::SubjectFirst), mark)
         }
         Sentence::Statement {

@@ -6,5 +6,6 @@ use crate::lexicon::Lexicon;
 
 mod corpus;
 mod grammar;
+mod labels;
 
 static LEXICON: LazyLock<Lexicon> = LazyLock::new(Lexicon::embedded);

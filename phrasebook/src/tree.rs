@@ -149,6 +149,11 @@ impl NounPhrase<'_> {
         matches!(self, Self::Pronoun(_))
     }
 
+    /// Returns whether the phrase is the question word "who".
+    pub(crate) fn is_who(&self) -> bool {
+        matches!(self, Self::Pronoun(Pronoun::Who))
+    }
+
     /// Returns whether the phrase is a noun with "ein" or no article, which German negates by "kein".
     pub(crate) fn is_indefinite(&self) -> bool {
         matches!(

@@ -1,13 +1,12 @@
 //! Averages of a run's weights over several updates, which often translate better than the weights of a single update.
 
-use attend_model::Transformer;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
 /// Returns the mean of the weights of `models`; `None` if there is no model. The models must be of one run, and on a
 /// device without autodiff.
-pub(crate) fn mean(models: impl IntoIterator<Item = Transformer>) -> Option<Transformer> {
+pub(crate) fn mean<N: Module>(models: impl IntoIterator<Item = N>) -> Option<N> {
     let mut mean = None;
     for (model, count) in models.into_iter().zip(1..) {
         let share = 1.0 / f64::from(count);
@@ -22,18 +21,13 @@ pub(crate) fn mean(models: impl IntoIterator<Item = Transformer>) -> Option<Tran
 /// Returns the exponential moving average after an update: `d · average + (1 - d) · model`. Here d is the smaller of
 /// `decay` and `(1 + update) / (10 + update)`. So d is small early in a run, and the average soon forgets the initial
 /// weights. After the first update it is 2/11 of the initial weights and 9/11 of the model's.
-pub(crate) fn moving_average(
-    average: Transformer,
-    model: &Transformer,
-    decay: f64,
-    update: usize,
-) -> Transformer {
+pub(crate) fn moving_average<N: Module>(average: N, model: &N, decay: f64, update: usize) -> N {
     let decay = decay.min((1.0 + update as f64) / (10.0 + update as f64));
     weighted_sum(average, decay, model, 1.0 - decay)
 }
 
 /// Returns `a · left + b · right`, weight by weight.
-fn weighted_sum(left: Transformer, a: f64, right: &Transformer, b: f64) -> Transformer {
+fn weighted_sum<N: Module>(left: N, a: f64, right: &N, b: f64) -> N {
     // Burn's container of gradients holds any tensor for each weight.
     struct Collect(GradientsParams);
     impl ModuleVisitor for Collect {
@@ -66,7 +60,7 @@ fn weighted_sum(left: Transformer, a: f64, right: &Transformer, b: f64) -> Trans
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use attend_model::{Preset, TransformerConfig};
+    use attend_model::{Preset, Transformer, TransformerConfig};
     use burn::tensor::Device;
 
     fn config() -> TransformerConfig {

@@ -19,8 +19,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use attend_data::{DataError, sync_folder, write_file};
-use attend_model::Transformer;
-use burn::module::Module;
+use burn::module::{Module, ModuleDisplay};
 use burn::store::ModuleRecord;
 use burn::tensor::Bytes;
 use serde::{Deserialize, Serialize};
@@ -63,8 +62,8 @@ pub(crate) struct Checkpoints {
 }
 
 /// A checkpoint, and the reasons why later ones cannot be used.
-pub(crate) struct Loaded {
-    pub(crate) step: StepState,
+pub(crate) struct Loaded<N> {
+    pub(crate) step: StepState<N>,
     pub(crate) run: TrainingState,
     pub(crate) damages: Vec<TrainError>,
 }
@@ -83,7 +82,11 @@ impl Checkpoints {
     /// # Errors
     ///
     /// Returns [`TrainError::Data`] if a file cannot be written. The older checkpoints then stay.
-    pub(crate) fn save(&self, step: &StepState, run: &TrainingState) -> Result<(), TrainError> {
+    pub(crate) fn save<N: Module + ModuleDisplay>(
+        &self,
+        step: &StepState<N>,
+        run: &TrainingState,
+    ) -> Result<(), TrainError> {
         let partial = self.folder.join(PARTIAL);
         remove(&partial)?;
         // Missing parent folders are not created: if the run's folder was removed, nobody would look for a checkpoint
@@ -162,7 +165,10 @@ impl Checkpoints {
     /// # Errors
     ///
     /// Returns [`TrainError::InvalidCheckpoint`] if there are checkpoints, and all are damaged.
-    pub(crate) fn load(&self, start: &StepState) -> Result<Option<Loaded>, TrainError> {
+    pub(crate) fn load<N: Module + ModuleDisplay>(
+        &self,
+        start: &StepState<N>,
+    ) -> Result<Option<Loaded<N>>, TrainError> {
         self.put_back_replaced()?;
         let mut damages = Vec::new();
         for update in self.updates().into_iter().rev() {
@@ -182,7 +188,7 @@ impl Checkpoints {
     /// # Errors
     ///
     /// Returns [`TrainError::InvalidCheckpoint`] if they are missing or damaged.
-    pub(crate) fn weights(&self, update: usize, model: Transformer) -> Result<Transformer, TrainError> {
+    pub(crate) fn weights<N: Module>(&self, update: usize, model: N) -> Result<N, TrainError> {
         self.read_weights(update, MODEL, model)
     }
 
@@ -195,7 +201,11 @@ impl Checkpoints {
         self.read_bytes(update, MODEL).map(|_| ())
     }
 
-    fn read(&self, update: usize, start: &StepState) -> Result<(StepState, TrainingState), TrainError> {
+    fn read<N: Module + ModuleDisplay>(
+        &self,
+        update: usize,
+        start: &StepState<N>,
+    ) -> Result<(StepState<N>, TrainingState), TrainError> {
         let StateFile { loss_scale, run } = self.state(update)?;
         let optimizer = start
             .optimizer
@@ -218,7 +228,7 @@ impl Checkpoints {
             .map_err(|error| damaged(&self.path(update, STATE), error.message()))
     }
 
-    fn read_weights(&self, update: usize, file: &str, model: Transformer) -> Result<Transformer, TrainError> {
+    fn read_weights<N: Module>(&self, update: usize, file: &str, model: N) -> Result<N, TrainError> {
         ModuleRecord::from_bytes(self.read_bytes(update, file)?)
             .and_then(|record| model.try_load_record(record))
             .map_err(|error| damaged(&self.path(update, file), error))

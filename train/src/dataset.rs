@@ -199,6 +199,7 @@ impl Dataset {
         if train.is_empty() {
             let report = train.report();
             return Err(TrainError::NothingToTrain {
+                unit: "pairs",
                 pairs: report.pairs_read(),
                 dropped: report.dropped().collect(),
             });
@@ -213,7 +214,7 @@ impl Dataset {
         };
         let valid = held_out(&corpora.valid, tokenizer, positions, both_sides);
         let test = held_out(&corpora.test, tokenizer, positions, source);
-        for (name, held_out) in [("validation", &valid), ("test", &test)] {
+        for (name, held_out) in [("validation pairs", &valid), ("test pairs", &test)] {
             if held_out.pairs.is_empty() {
                 return Err(TrainError::NothingToScore {
                     name,

@@ -7,8 +7,9 @@ use attend_device::peak_memory;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
+use crate::error::TrainError;
+use crate::task::Task;
 use crate::trainer::Trainer;
-use crate::validation::expected_seconds;
 
 /// The number of updates whose time is measured, after one that is not.
 const MEASURED: u32 = 2;
@@ -58,22 +59,24 @@ pub struct EpochSize {
 
 impl DryRun {
     /// Takes the first updates of a run and measures them. Writes no files.
-    pub(crate) fn of(mut trainer: Trainer) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// Returns [`TrainError::Infer`] if a validation example cannot be scored.
+    pub(crate) fn of<T: Task>(mut trainer: Trainer<T>) -> Result<Self, TrainError> {
         let settings = trainer.recipe.training.clone();
-        let train = trainer.dataset.train.clone();
-        let first_epoch = trainer.dataset.batches(&trainer.recipe, Position::default());
+        let first_epoch = trainer.task.batches(&trainer.recipe, Position::default());
         let batches = first_epoch.plan();
-        let epoch = EpochSize::of(&train, batches.iter());
+        let epoch = EpochSize::of(trainer.task.train(), batches.iter());
         let weights = parts(&trainer.step.state.model);
 
         let (update_seconds, tokens_per_second) = measure(&mut trainer);
-        let validation_seconds = expected_seconds(
+        let validation_seconds = trainer.task.expected_seconds(
             &trainer.model_folder(trainer.step.state.model.valid()),
-            &trainer.dataset,
             &trainer.recipe,
             &trainer.step.device(),
             trainer.step.workers(),
-        );
+        )?;
         let seconds_of = |updates: f64| {
             let validations = (updates / settings.validate_every as f64).ceil();
             update_seconds * updates + validation_seconds * validations
@@ -87,8 +90,8 @@ impl DryRun {
             settings.minutes.map(|minutes| 60.0 * minutes),
         ];
         let first = batches.batch(0).unwrap_or_default();
-        let text = |ids: &[u32]| trainer.tokenizer.decode(ids);
-        Self {
+        let text = |ids: &[u32]| trainer.task.tokenizer().decode(ids);
+        Ok(Self {
             weights,
             epoch,
             update_seconds,
@@ -101,10 +104,10 @@ impl DryRun {
             first_pairs: first
                 .iter()
                 .take(SHOWN)
-                .map(|&number| train.get(number))
+                .map(|&number| trainer.task.train().get(number))
                 .map(|example| (text(&example.source), text(&example.target)))
                 .collect(),
-        }
+        })
     }
 }
 
@@ -158,8 +161,8 @@ fn parts(model: &impl Module) -> Vec<(String, usize)> {
 }
 
 /// Takes some updates. Returns the mean seconds of an update, and the number of target tokens in a second.
-fn measure(trainer: &mut Trainer) -> (f64, f64) {
-    let mut batches = trainer.dataset.batches(&trainer.recipe, Position::default());
+fn measure<T: Task>(trainer: &mut Trainer<T>) -> (f64, f64) {
+    let mut batches = trainer.task.batches(&trainer.recipe, Position::default());
     trainer.update(&mut batches);
     let start = Instant::now();
     let updates = (0..MEASURED).filter_map(|_| trainer.update(&mut batches));

@@ -105,10 +105,24 @@ pub enum TrainError {
         /// The precision that was asked for.
         precision: Precision,
     },
+    /// A validation or test text has a label that no training text has.
+    #[error("{place}: no training text has the label {label:?}")]
+    UnknownLabel {
+        /// The file and the line, or the name of the embedded corpus.
+        place: String,
+        /// The label.
+        label: String,
+    },
+    /// All training texts have the same label, so that there is nothing to learn.
+    #[error("all training texts have the label {label:?}, but a network learns to tell labels apart")]
+    OneLabel {
+        /// The label.
+        label: String,
+    },
     /// All validation pairs or all test pairs are blank or too long for the model.
-    #[error("none of the {} {name} pairs can be scored: {}", left_out.pairs(), why_none(left_out, *positions))]
+    #[error("none of the {} {name} can be scored: {}", left_out.pairs(), why_none(left_out, *positions))]
     NothingToScore {
-        /// `validation` or `test`.
+        /// `validation pairs` or `test pairs`, or `texts` in place of pairs.
         name: &'static str,
         /// The number of pairs that were left out for each reason.
         left_out: LeftOut,
@@ -116,9 +130,14 @@ pub enum TrainError {
         positions: usize,
     },
     /// No training pair is left.
-    #[error("the filters dropped all {pairs} training pairs: {}", of_each_filter(dropped))]
+    #[error(
+        "the filters dropped all {pairs} training {unit}: {}",
+        of_each_filter(dropped)
+    )]
     NothingToTrain {
-        /// Number of pairs read.
+        /// `pairs`, or `texts` with labels.
+        unit: &'static str,
+        /// Number of pairs or texts read.
         pairs: usize,
         /// The filters that dropped pairs, as [`PreparationReport::dropped`](attend_data::PreparationReport::dropped)
         /// names them, each with the number of pairs.

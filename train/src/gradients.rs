@@ -2,7 +2,7 @@
 
 use attend_data::Example;
 use attend_device::{Workers, values};
-use attend_model::{Transformer, seed_dropout};
+use attend_model::seed_dropout;
 use attend_ops::sum_of_squares;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -18,7 +18,7 @@ pub(crate) struct Gradients {
 
 impl Gradients {
     /// Computes the gradients of a loss that `model` has computed: the backward pass.
-    pub(crate) fn of(loss: Tensor<1>, model: &Transformer) -> Self {
+    pub(crate) fn of(loss: Tensor<1>, model: &impl Module) -> Self {
         Self {
             loss: loss.clone().inner(),
             gradients: GradientsParams::from_grads(loss.backward(), model),
@@ -26,14 +26,14 @@ impl Gradients {
     }
 
     /// Returns the sum of two losses of `model`, and the gradients of this sum.
-    pub(crate) fn plus(self, other: Self, model: &Transformer) -> Self {
+    pub(crate) fn plus(self, other: Self, model: &impl Module) -> Self {
         Self {
             loss: self.loss + other.loss,
             gradients: add(model, self.gradients, other.gradients),
         }
     }
 
-    fn on_device(self, device: &Device, model: &Transformer) -> Self {
+    fn on_device(self, device: &Device, model: &impl Module) -> Self {
         if self.loss.device() == *device {
             return self;
         }
@@ -57,13 +57,13 @@ impl Gradients {
 /// # Panics
 ///
 /// Panics if the batch is empty, or there is no device.
-pub(crate) fn gradients_of_batch(
+pub(crate) fn gradients_of_batch<N: Module + Sync>(
     workers: &Workers,
-    model: &Transformer,
+    model: &N,
     devices: &[Device],
     batch: &[Example],
     seed: u64,
-    gradients: impl Fn(&Transformer, &Device, &[Example]) -> Gradients + Sync,
+    gradients: impl Fn(&N, &Device, &[Example]) -> Gradients + Sync,
 ) -> Gradients {
     let part_size = batch.len().div_ceil(workers.count());
     let parts: Vec<_> = batch
@@ -87,7 +87,7 @@ pub(crate) fn gradients_of_batch(
 }
 
 /// Adds two sets of gradients of `model`, weight by weight.
-fn add(model: &Transformer, left: GradientsParams, right: GradientsParams) -> GradientsParams {
+fn add(model: &impl Module, left: GradientsParams, right: GradientsParams) -> GradientsParams {
     struct Add {
         left: GradientsParams,
         right: GradientsParams,
@@ -110,7 +110,7 @@ fn add(model: &Transformer, left: GradientsParams, right: GradientsParams) -> Gr
 /// Reads the loss and the global gradient norm from the device. The norm is √(Σ g²) over the gradients g of all
 /// weights. Both are read at once and nothing else is read in an update, so that an update waits for the device only
 /// once.
-pub(crate) fn loss_and_norm(model: &Transformer, gradients: &Gradients) -> (f64, f64) {
+pub(crate) fn loss_and_norm(model: &impl Module, gradients: &Gradients) -> (f64, f64) {
     let mut vectors = Vectors {
         gradients: &gradients.gradients,
         vectors: Vec::new(),

@@ -12,7 +12,7 @@
 //!     }
 //! })?;
 //! if let Outcome::Finished(test) = outcome {
-//!     println!("{}\n{}", test.bleu, test.chrf);
+//!     println!("{}", test.scores);
 //! }
 //! # Ok(())
 //! # }
@@ -40,10 +40,12 @@ mod environment;
 mod error;
 mod event;
 mod gradients;
+mod labelled;
 mod loss;
 mod loss_scale;
 mod metric;
 mod model_card;
+mod objective;
 mod optimizer;
 mod place;
 mod recipe;
@@ -54,6 +56,8 @@ mod run_folder;
 mod schedule;
 mod state;
 mod step;
+mod task;
+mod test;
 mod trainer;
 mod validation;
 
@@ -63,10 +67,12 @@ pub use error::TrainError;
 pub use event::{Event, Progress};
 pub use loss::{batch_loss, to_tensor};
 pub use metric::{Metric, Scores};
+pub use objective::{Labelling, Objective, Translation};
 pub use optimizer::{Optimizer, OptimizerKind};
 pub use place::Place;
 pub use recipe::{CorpusFiles, DataSettings, EmbeddedCorpus, ModelSettings, Recipe, TrainingSettings};
 pub use record::Record;
-pub use run::{FinalTest, Outcome, Run, TestTranslation};
+pub use run::{Outcome, Run};
 pub use schedule::{Schedule, ScheduleKind};
 pub use step::{Measurements, TrainingStep};
+pub use test::{FinalTest, TestOutput, TestScores};

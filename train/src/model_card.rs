@@ -1,14 +1,16 @@
 //! The model card: the `README.md` of a model folder. It describes the training data, the settings and the scores.
 
 use attend_data::PreparationReport;
-use attend_infer::Languages;
-use attend_infer::metric::{Bleu, Chrf};
+use attend_infer::metric::LabelScore;
+use attend_infer::{Languages, TaskKind};
 use num_format::{Locale, ToFormattedString};
 
 use crate::environment::Environment;
 use crate::recipe::{CorpusFiles, DataSettings, Recipe};
 use crate::record::Record;
 use crate::state::TrainingState;
+use crate::task::target;
+use crate::test::TestScores;
 
 /// The facts of a finished run that a model card states.
 #[derive(Clone, Debug)]
@@ -35,10 +37,8 @@ pub(crate) struct ModelCard<'a> {
     pub(crate) valid_pairs: usize,
     /// Number of test pairs.
     pub(crate) test_pairs: usize,
-    /// BLEU on the test pairs.
-    pub(crate) bleu: &'a Bleu,
-    /// chrF on the test pairs.
-    pub(crate) chrf: &'a Chrf,
+    /// The scores on the test pairs.
+    pub(crate) scores: &'a TestScores,
     /// The software and the machine.
     pub(crate) environment: &'a Environment,
 }
@@ -52,22 +52,20 @@ impl ModelCard<'_> {
             state,
             weights,
             corpora,
-            bleu,
-            chrf,
+            scores,
             environment,
             ..
         } = self;
         format!(
             "# {name}\n\n\
-             A translation Transformer of {params} weights, trained with Attend on {train} sentence pairs: {updates} \
-             updates in {minutes:.1} minutes. {start}{languages}{weights}\n\n\
+             {network} of {params} weights, trained with Attend on {train} {texts}: {updates} updates in {minutes:.1} minutes. {start}{languages}{weights}\n\n\
              ## Scores\n\n\
-             {test} test pairs, beam {beam}, length penalty {penalty}:\n\n\
-             ```text\n{bleu}\n{chrf}\n```\n\n\
-             {validation}\
+             {test} test {examples}{search}:\n\n\
+             ```text\n{scores}\n```\n\n\
+             {of_each_label}{validation}\
              ## Data\n\n\
              {files}\n\
-             What became of the training pairs:\n\n\
+             What became of the training {examples}:\n\n\
              ```text\n{corpora}\n```\n\n\
              ## Environment\n\n\
              {environment}\n{speed}\n\
@@ -75,6 +73,19 @@ impl ModelCard<'_> {
              {command}\
              The settings, also in `recipe.toml`:\n\n\
              ```toml\n{settings}```\n",
+            network = match recipe.task {
+                TaskKind::Translate => "A translation Transformer",
+                TaskKind::Classify => "A Transformer encoder that classifies texts,",
+                TaskKind::Tag => "A Transformer encoder that tags words,",
+            },
+            texts = match recipe.task {
+                TaskKind::Translate => "sentence pairs",
+                TaskKind::Classify => "texts",
+                TaskKind::Tag => "sentences",
+            },
+            examples = self.examples(),
+            search = self.search(),
+            of_each_label = self.scores_of_each_label(),
             params = count(self.num_params),
             train = count(self.train_pairs),
             updates = count(state.update),
@@ -82,8 +93,6 @@ impl ModelCard<'_> {
             start = self.start(),
             languages = languages(&recipe.data),
             test = count(self.test_pairs),
-            beam = recipe.search.beam_size,
-            penalty = recipe.search.length_penalty,
             validation = self.validation(),
             files = files(&recipe.data),
             speed = self.speed(),
@@ -112,31 +121,79 @@ impl ModelCard<'_> {
     fn validation(&self) -> String {
         let best = self.state.best.as_ref().map(|best| best.update);
         let record = self.records.iter().rev().find_map(|record| match record {
-            Record::Validation {
-                update,
-                loss,
-                perplexity,
-                bleu,
-                chrf,
-                ..
-            } if Some(*update) == best => Some((update, loss, perplexity, bleu, chrf)),
+            Record::Validation { update, scores, .. } if Some(*update) == best => Some((update, scores)),
             _ => None,
         });
-        let Some((update, loss, perplexity, bleu, chrf)) = record else {
+        let Some((update, scores)) = record else {
             return String::new();
         };
+        let scores: Vec<String> = scores.all().map(|(metric, score)| metric.show(score)).collect();
         format!(
-            "The best validation, after update {update}, on {pairs} pairs by greedy search: BLEU {bleu:.2}, chrF \
-             {chrf:.2}, perplexity {perplexity:.2}, loss {loss:.3}.\n\n",
+            "The best validation, after update {update}, on {pairs} {examples}{search}: {scores}.\n\n",
             update = count(*update),
             pairs = count(self.valid_pairs),
+            examples = self.examples(),
+            search = match self.recipe.task {
+                TaskKind::Translate => " by greedy search",
+                TaskKind::Classify | TaskKind::Tag => "",
+            },
+            scores = scores.join(", "),
         )
+    }
+
+    /// Returns the name of what the model is trained and tested on, in the plural.
+    fn examples(&self) -> &'static str {
+        match self.recipe.task {
+            TaskKind::Translate => "pairs",
+            TaskKind::Classify | TaskKind::Tag => "texts",
+        }
+    }
+
+    /// Returns the search of the final test, with a comma before it. Only translations are searched for.
+    fn search(&self) -> String {
+        let search = &self.recipe.search;
+        match self.recipe.task {
+            TaskKind::Translate => format!(
+                ", beam {}, length penalty {}",
+                search.beam_size, search.length_penalty
+            ),
+            TaskKind::Classify | TaskKind::Tag => String::new(),
+        }
+    }
+
+    /// Returns a table of the scores of each label, or of each type of span.
+    fn scores_of_each_label(&self) -> String {
+        let (title, scores) = match self.scores {
+            TestScores::Classification(scores) => ("label", &scores.labels),
+            TestScores::Tagging {
+                scores,
+                mark_spans: true,
+            } => ("span", &scores.types),
+            _ => return String::new(),
+        };
+        let row = |(label, score): (&String, &LabelScore)| {
+            let LabelScore {
+                precision,
+                recall,
+                f1,
+                support,
+            } = score;
+            let [precision, recall, f1] =
+                [precision, recall, f1].map(|share| format!("{:.2}", 100.0 * share));
+            format!("| `{label}` | {precision} | {recall} | {f1} | {} |\n", support)
+        };
+        let rows: String = scores.iter().map(row).collect();
+        format!("| {title} | precision | recall | F1 | number |\n|---|---|---|---|---|\n{rows}\n")
     }
 
     /// Returns a line on the speed of training.
     fn speed(&self) -> String {
         match Record::typical_speed(self.records) {
-            Some(speed) => format!("- {} target tokens a second, the median\n", count(speed as usize)),
+            Some(speed) => format!(
+                "- {} {}s a second, the median\n",
+                count(speed as usize),
+                target(self.recipe.task)
+            ),
             None => String::new(),
         }
     }
@@ -156,14 +213,12 @@ fn languages(settings: &DataSettings) -> String {
 /// Lists the files of each part of the data, a line each.
 fn files(settings: &DataSettings) -> String {
     if settings.embedded.is_some() {
-        return "The phrasebook that comes with Attend, cut into pairs to train, validate and test on.\n"
+        return "The phrasebook that comes with Attend, cut into parts to train, validate and test on.\n"
             .to_owned();
     }
     let line = |part: &str, files: &CorpusFiles| {
-        let paths = [&files.source, &files.target, &files.tsv];
-        let paths: Vec<String> = paths
-            .into_iter()
-            .flatten()
+        let paths: Vec<String> = files
+            .paths()
             .map(|path| format!("`{}`", path.display()))
             .collect();
         let weight = files
@@ -175,7 +230,7 @@ fn files(settings: &DataSettings) -> String {
     let valid = settings.valid.iter().map(|files| line("validation", files));
     let test = match &settings.test {
         Some(files) => line("test", files),
-        None => "- test: the validation pairs\n".to_owned(),
+        None => "- test: the same as validation\n".to_owned(),
     };
     train.chain(valid).chain([test]).collect()
 }

@@ -4,9 +4,8 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::fmt::Debug;
 
-use attend_model::Transformer;
 use attend_ops::adam::{AdamStep, Moments, adam};
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::module::{Module, ModuleDisplay, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::{Bytes, Tensor};
@@ -58,6 +57,13 @@ pub struct Optimizer {
 struct ByWeight(HashMap<ParamId, Box<dyn AnyRank>>);
 
 impl ByWeight {
+    /// Collects the moments that stand in place of the weights of a network.
+    fn of(moments: &impl Module) -> Self {
+        let mut collect = Collect(Self::default());
+        moments.visit(&mut collect);
+        collect.0
+    }
+
     fn insert<const D: usize>(&mut self, id: ParamId, moment: Tensor<D>) {
         self.0.insert(id, Box::new(moment));
     }
@@ -93,9 +99,9 @@ impl<const D: usize> AnyRank for Tensor<D> {
 
 /// The moments as a checkpoint holds them: two networks in which a moment stands where its weight would be.
 #[derive(Module, Debug)]
-struct MomentsRecord {
-    mean: Transformer,
-    mean_square: Transformer,
+struct MomentsRecord<N> {
+    mean: N,
+    mean_square: N,
 }
 
 impl Optimizer {
@@ -142,7 +148,7 @@ impl Optimizer {
     /// # Errors
     ///
     /// Returns Burn's error if Burn cannot write them.
-    pub(crate) fn to_bytes(&self, model: &Transformer) -> Result<Bytes, RecordError> {
+    pub(crate) fn to_bytes<N: Module + ModuleDisplay>(&self, model: &N) -> Result<Bytes, RecordError> {
         let in_place_of_weights = |moment| model.valid().map(&mut InPlaceOfWeights { moment });
         let record = MomentsRecord {
             mean: in_place_of_weights(&self.mean),
@@ -157,27 +163,22 @@ impl Optimizer {
     /// # Errors
     ///
     /// Returns Burn's error if the bytes are not moments of these weights.
-    pub(crate) fn with_moments(
+    pub(crate) fn with_moments<N: Module + ModuleDisplay>(
         &self,
         bytes: Bytes,
         steps: usize,
-        model: &Transformer,
+        model: &N,
     ) -> Result<Self, RecordError> {
         let record = MomentsRecord {
             mean: model.valid(),
             mean_square: model.valid(),
         };
         let record = record.try_load_record(ModuleRecord::from_bytes(bytes)?)?;
-        let by_weight = |moment: Transformer| {
-            let mut collect = Collect(ByWeight::default());
-            moment.visit(&mut collect);
-            collect.0
-        };
         Ok(Self {
             weight_decay: self.weight_decay,
             steps,
-            mean: by_weight(record.mean),
-            mean_square: by_weight(record.mean_square),
+            mean: ByWeight::of(&record.mean),
+            mean_square: ByWeight::of(&record.mean_square),
         })
     }
 }

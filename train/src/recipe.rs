@@ -10,13 +10,14 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use attend_data::{Normalizer, Tokenizer, in_words, read_text};
-use attend_infer::ModelFolder;
 use attend_infer::search::SearchOptions;
-use attend_model::TransformerConfig;
+use attend_infer::{ModelFolder, TaskKind};
+use attend_model::{PoolingKind, TransformerConfig};
 use serde::{Deserialize, Deserializer, Serialize};
 use toml::{Table, Value};
 
 use crate::error::TrainError;
+use crate::metric::Metric;
 use crate::place::Place;
 use crate::schedule::ScheduleKind;
 
@@ -35,6 +36,9 @@ pub struct Recipe {
     /// 1.
     #[serde(default = "default_seed")]
     pub seed: u64,
+    /// What the network is trained for: `translate`, `classify` or `tag`. Default `translate`.
+    #[serde(default)]
+    pub task: TaskKind,
     /// A model folder that the run starts from, with its weights and its tokenizer. The optimizer and the schedule
     /// start afresh. The settings of the shape, `data.tokenizer`, `data.vocab_size` and `data.normalization` are the
     /// model's: a recipe may leave them out, and must not ask for others. `data.source_language` and
@@ -171,9 +175,10 @@ impl Recipe {
         Table::try_from(self).expect("numbers, paths and strings always serialize")
     }
 
-    /// Sets the kind of the tokenizer to its default if the recipe leaves it out. A run that starts from a model takes
-    /// the model's.
+    /// Sets what the recipe leaves out to defaults that depend on other keys: the metric, and the kind of the tokenizer.
+    /// A run that starts from a model takes the model's tokenizer.
     pub(crate) fn set_defaults(&mut self) {
+        self.training.metric = Some(self.metric());
         if self.init.is_none() {
             self.data.tokenizer.get_or_insert_default();
         }
@@ -232,6 +237,19 @@ impl Recipe {
         }
     }
 
+    /// Returns the score by which the best weights are chosen: that which the recipe names, or the default of the task.
+    #[must_use]
+    pub fn metric(&self) -> Metric {
+        self.training.metric.unwrap_or(Metric::of(self.task)[0])
+    }
+
+    /// Returns the pooling of a classifier: that which the recipe names, or the default. Other tasks have none.
+    #[must_use]
+    pub fn pooling(&self) -> Option<PoolingKind> {
+        let is_classifier = self.task == TaskKind::Classify;
+        is_classifier.then(|| self.model.pooling().unwrap_or_default())
+    }
+
     /// Returns the network's shape for a tokenizer of `vocab_size` tokens whose padding is `pad_id`. A recipe that
     /// leaves fields of the shape to the model that its run starts from has the preset `tiny` in their place until the
     /// run has read that model.
@@ -263,7 +281,8 @@ impl Recipe {
     fn validate(&self) -> Result<(), OutOfRange> {
         self.check_bounds()?;
         self.training.validate()?;
-        self.data.validate()?;
+        self.data.validate(self.task)?;
+        self.validate_task()?;
         if self
             .init
             .as_ref()
@@ -285,6 +304,39 @@ impl Recipe {
             self.transformer_config(self.data.vocab_size.unwrap_or(Tokenizer::DEFAULT_VOCAB_SIZE), 0);
         config.validate()?;
         Ok(self.search.validate_for(config.max_length - 1)?)
+    }
+}
+
+impl Recipe {
+    /// Checks that no key is set that has no meaning for the task.
+    fn validate_task(&self) -> Result<(), OutOfRange> {
+        let task = self.task;
+        let metric = self.metric();
+        if !Metric::of(task).contains(&metric) {
+            let names = Metric::of(task).iter().map(|metric| format!("\"{metric}\""));
+            let names: Vec<String> = names.collect();
+            let reason = format!("is \"{metric}\", but task = \"{task}\" has {}", names.join(", "));
+            return OutOfRange::of("training.metric", &reason);
+        }
+        let translates = task == TaskKind::Translate;
+        let only_of_translation = [
+            ("init", self.init.is_some()),
+            ("search", self.search != SearchOptions::default()),
+            ("model.decoder_layers", self.model.gives("decoder_layers")),
+            ("model.tie_embeddings", self.model.gives("tie_embeddings")),
+        ];
+        let only_of_translation = only_of_translation
+            .into_iter()
+            .chain(self.data.only_of_translation());
+        for (field, is_set) in only_of_translation {
+            if is_set && !translates {
+                return OutOfRange::of(field, &format!("has no meaning for task = \"{task}\""));
+            }
+        }
+        if self.model.pooling().is_some() && task != TaskKind::Classify {
+            return OutOfRange::of("model.pooling", &format!("has no meaning for task = \"{task}\""));
+        }
+        Ok(())
     }
 }
 

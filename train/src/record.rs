@@ -7,6 +7,8 @@ use std::path::Path;
 use attend_data::DataError;
 use serde::{Deserialize, Serialize};
 
+use crate::metric::Scores;
+
 /// The file in a run's folder that holds the records.
 pub(crate) const METRICS: &str = "metrics.jsonl";
 
@@ -20,7 +22,8 @@ pub enum Record {
         update: usize,
         /// Number of the pass through the data in which the last update was taken, counted from 0.
         epoch: u64,
-        /// Label-smoothed cross-entropy of the summarized updates, in nats a target token.
+        /// Label-smoothed cross-entropy of the summarized updates, in nats a target: a target token of a translation, or
+        /// a label.
         loss: f64,
         /// Learning rate of the last update.
         learning_rate: f64,
@@ -28,7 +31,7 @@ pub enum Record {
         gradient_norm: f64,
         /// Number of updates of the whole run that were skipped because the loss or a gradient was not finite.
         skipped: usize,
-        /// Number of target tokens a second. Neither padding nor the time of validations counts.
+        /// Number of targets a second. Neither padding nor the time of validations counts.
         tokens_per_second: f64,
         /// Seconds since the run began, without the pauses between resumed parts.
         seconds: f64,
@@ -37,14 +40,9 @@ pub enum Record {
     Validation {
         /// Number of updates before the validation.
         update: usize,
-        /// Label-smoothed cross-entropy on the validation pairs, in nats a target token.
-        loss: f64,
-        /// Exponential of the cross-entropy without smoothing.
-        perplexity: f64,
-        /// BLEU of greedy translations of the validation pairs.
-        bleu: f64,
-        /// chrF2 of greedy translations of the validation pairs.
-        chrf: f64,
+        /// The loss and the other scores of the task.
+        #[serde(flatten)]
+        scores: Scores,
         /// Seconds since the run began, without the pauses between resumed parts.
         seconds: f64,
     },
@@ -64,6 +62,14 @@ impl Record {
     pub fn seconds(&self) -> f64 {
         match self {
             Self::Update { seconds, .. } | Self::Validation { seconds, .. } => *seconds,
+        }
+    }
+
+    /// Returns the scores of a validation.
+    pub(crate) fn scores(&self) -> Option<&Scores> {
+        match self {
+            Self::Validation { scores, .. } => Some(scores),
+            Self::Update { .. } => None,
         }
     }
 
@@ -90,18 +96,10 @@ impl Record {
                 ("train/tokens_per_second", tokens_per_second),
                 ("train/skipped", skipped as f64),
             ],
-            Self::Validation {
-                loss,
-                perplexity,
-                bleu,
-                chrf,
-                ..
-            } => vec![
-                ("valid/loss", loss),
-                ("valid/perplexity", perplexity),
-                ("valid/bleu", bleu),
-                ("valid/chrf", chrf),
-            ],
+            Self::Validation { scores, .. } => scores
+                .loss_first()
+                .map(|(metric, score)| (metric.tag(), score))
+                .collect(),
         }
     }
 
@@ -111,7 +109,7 @@ impl Record {
         scalars.find_map(|(other, value)| (other == tag).then_some(value))
     }
 
-    /// Returns the median of the updates' target tokens a second; `None` if there is no record of updates.
+    /// Returns the median of the updates' targets a second; `None` if there is no record of updates.
     pub(crate) fn typical_speed(records: &[Self]) -> Option<f64> {
         let speed = |record: &Self| record.scalar("train/tokens_per_second");
         let mut speeds: Vec<f64> = records.iter().filter_map(speed).collect();

@@ -124,7 +124,7 @@ impl Report {
         })
     }
 
-    /// Records a validation, with the attention of the validated model.
+    /// Records a validation, with the attention of the validated model if its task has one to show.
     ///
     /// # Errors
     ///
@@ -133,16 +133,15 @@ impl Report {
         &mut self,
         state: &TrainingState,
         scores: &Scores,
-        attention: AttentionRecord,
+        attention: Option<AttentionRecord>,
     ) -> Result<(), DataError> {
-        attention.append(&self.folder)?;
-        self.attention.push(attention);
+        if let Some(attention) = attention {
+            attention.append(&self.folder)?;
+            self.attention.push(attention);
+        }
         self.write(Record::Validation {
             update: state.update,
-            loss: scores.loss,
-            perplexity: scores.perplexity,
-            bleu: scores.bleu,
-            chrf: scores.chrf,
+            scores: *scores,
             seconds: state.seconds,
         })?;
         Ok(())

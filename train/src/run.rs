@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 
-use attend_data::{DataError, Progress, Tokenizer, write_file};
+use attend_data::{DataError, Tokenizer, write_file};
 use attend_device::{NamedDevice, Workers, is_processor, notice_device_failure};
-use attend_infer::ModelFolder;
-use attend_infer::metric::{Bleu, Chrf, corpus_bleu, corpus_chrf};
-use attend_model::{Precision, Transformer};
+use attend_infer::TaskKind;
+use attend_model::Precision;
 use burn::tensor::Device;
 
-use crate::dataset::{Corpora, Dataset, LeftOut};
+use crate::dataset::LeftOut;
 use crate::dry_run::DryRun;
 use crate::environment::Environment;
 use crate::error::TrainError;
@@ -18,8 +17,9 @@ use crate::model_card::ModelCard;
 use crate::recipe::Recipe;
 use crate::record::Record;
 use crate::run_folder::{Inputs, RunFolder, run_name};
+use crate::task::{LabellingTask, Start, Task, TranslationTask};
+use crate::test::FinalTest;
 use crate::trainer::{Ending, Trainer};
-use crate::validation::{note_on_metric, translate};
 
 /// The default folder of prepared training pairs.
 const PREPARED: &str = "prepared";
@@ -46,42 +46,6 @@ pub enum Outcome {
         /// Number of updates before the stop.
         update: usize,
     },
-}
-
-/// The result of a finished run on its test pairs, translated with the search of the recipe.
-#[derive(Clone, Debug)]
-pub struct FinalTest {
-    /// BLEU.
-    pub bleu: Bleu,
-    /// chrF2.
-    pub chrf: Chrf,
-    /// The translations, in the order of the pairs.
-    pub translations: Vec<TestTranslation>,
-}
-
-/// The translation of a test pair.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TestTranslation {
-    /// The source sentence.
-    pub source: String,
-    /// The target sentence of the pair.
-    pub reference: String,
-    /// The model's translation.
-    pub translation: String,
-}
-
-/// The text of a run, read and encoded.
-struct Text {
-    tokenizer: Tokenizer,
-    dataset: Dataset,
-    inputs: Inputs,
-}
-
-/// What a new run starts with: of a model folder, or nothing.
-#[derive(Default)]
-struct Start {
-    tokenizer: Option<Tokenizer>,
-    weights: Option<Transformer>,
 }
 
 impl<'a> Run<'a> {
@@ -187,7 +151,10 @@ impl<'a> Run<'a> {
         self.recipe.data.bleu.check()?;
         self.recipe.set_defaults();
         let devices = self.take_devices()?;
-        notice_device_failure(&devices, || self.train_on(&devices, &mut observe))
+        notice_device_failure(&devices, || match self.recipe.task {
+            TaskKind::Translate => self.train_on::<TranslationTask>(&devices, &mut observe),
+            TaskKind::Classify | TaskKind::Tag => self.train_on::<LabellingTask>(&devices, &mut observe),
+        })
     }
 
     /// Takes a few updates, and returns what the run would do. Writes the prepared training pairs, and no other file.
@@ -205,17 +172,24 @@ impl<'a> Run<'a> {
         self.recipe.data.bleu.check()?;
         self.recipe.set_defaults();
         let devices = self.take_devices()?;
-        notice_device_failure(&devices, || {
-            let Start { tokenizer, weights } = self.start(&devices[0].device, &mut observe)?;
-            let Text {
-                tokenizer, dataset, ..
-            } = self.prepare(None, tokenizer, &mut observe)?;
-            let mut trainer = self.trainer(tokenizer, dataset, &devices, &mut observe)?;
-            if let Some(weights) = weights {
-                trainer.step.start_from(weights);
-            }
-            Ok(DryRun::of(trainer))
+        notice_device_failure(&devices, || match self.recipe.task {
+            TaskKind::Translate => self.dry_run_on::<TranslationTask>(&devices, &mut observe),
+            TaskKind::Classify | TaskKind::Tag => self.dry_run_on::<LabellingTask>(&devices, &mut observe),
         })
+    }
+
+    fn dry_run_on<T: Task>(
+        &mut self,
+        devices: &[NamedDevice],
+        observer: &mut Observer<'_>,
+    ) -> Result<DryRun, TrainError> {
+        let Start { tokenizer, weights } = self.start::<T>(&devices[0].device, observer)?;
+        let (task, _) = self.prepare::<T>(None, tokenizer, observer)?;
+        let mut trainer = self.trainer(task, devices, observer)?;
+        if let Some(weights) = weights {
+            trainer.step.start_from(weights);
+        }
+        DryRun::of(trainer)
     }
 
     fn take_devices(&mut self) -> Result<Vec<NamedDevice>, TrainError> {
@@ -225,7 +199,7 @@ impl<'a> Run<'a> {
         Ok(std::mem::take(&mut self.devices))
     }
 
-    fn train_on(
+    fn train_on<T: Task>(
         &mut self,
         devices: &[NamedDevice],
         observer: &mut Observer<'_>,
@@ -242,14 +216,10 @@ impl<'a> Run<'a> {
                 self.recipe.complete_as(&run_folder.recipe()?);
                 Start::default()
             }
-            None => self.start(&devices[0].device, observer)?,
+            None => self.start::<T>(&devices[0].device, observer)?,
         };
-        let Text {
-            tokenizer,
-            dataset,
-            inputs,
-        } = self.prepare(begun, tokenizer, observer)?;
-        let mut trainer = self.trainer(tokenizer, dataset, devices, observer)?;
+        let (task, inputs) = self.prepare::<T>(begun, tokenizer, observer)?;
+        let mut trainer = self.trainer(task, devices, observer)?;
 
         // Locked until the end of this function.
         let run_folder = match existing {
@@ -266,7 +236,7 @@ impl<'a> Run<'a> {
                 trainer.step.start_from(weights);
                 trainer.save_start()?;
             }
-            run_folder.begin(&self.recipe, &inputs, &trainer.tokenizer)?;
+            run_folder.begin(&self.recipe, &inputs, trainer.task.tokenizer())?;
         }
         if self.resumes {
             trainer
@@ -282,7 +252,10 @@ impl<'a> Run<'a> {
         });
         match trainer.run(observer, &*self.stop)? {
             Ending::Finished { weights } => {
-                let test = self.test(&trainer, &devices[0].device)?;
+                let workers = trainer.step.workers();
+                let test = trainer
+                    .task
+                    .test(&self.folder, &self.recipe, &devices[0].device, workers)?;
                 self.write_model_card(&trainer, &weights, &test, devices)?;
                 Ok(Outcome::Finished(Box::new(test)))
             }
@@ -294,84 +267,62 @@ impl<'a> Run<'a> {
 
     /// Reads the model folder that the run starts from, if the recipe names one, and takes from it what the recipe
     /// leaves out.
-    fn start(&mut self, device: &Device, observer: &mut Observer<'_>) -> Result<Start, TrainError> {
-        let Some(folder) = self.recipe.init.clone() else {
-            return Ok(Start::default());
-        };
-        let initial = ModelFolder::load(&folder, device)?;
-        self.recipe.complete(&folder, &initial)?;
-        observer(Event::Note(format!(
-            "starting from the weights and the tokenizer of {}",
-            folder.display()
-        )));
-        Ok(Start {
-            tokenizer: Some(initial.tokenizer),
-            weights: Some(initial.model),
-        })
+    fn start<T: Task>(
+        &mut self,
+        device: &Device,
+        observer: &mut Observer<'_>,
+    ) -> Result<Start<T>, TrainError> {
+        let start = T::start(&mut self.recipe, device)?;
+        if let Some(folder) = &self.recipe.init {
+            observer(Event::Note(format!(
+                "starting from the weights and the tokenizer of {}",
+                folder.display()
+            )));
+        }
+        Ok(start)
     }
 
     /// Reads and encodes the text. The recipe, tokenizer and text of a run that has begun must not have changed since.
     /// A new run learns its tokenizer from the text, unless it starts with the one of a model.
-    fn prepare(
+    fn prepare<T: Task>(
         &self,
         begun: Option<&RunFolder>,
         initial: Option<Tokenizer>,
         observer: &mut Observer<'_>,
-    ) -> Result<Text, TrainError> {
+    ) -> Result<(T, Inputs), TrainError> {
         let recipe = &self.recipe;
         let tokenizer = match begun {
             Some(run_folder) => Some(run_folder.resume(recipe)?),
             None => initial,
         };
-        let corpora = Corpora::load(&recipe.data)?;
-        let tokenizer = match tokenizer {
-            Some(tokenizer) => tokenizer,
-            None => corpora.train_tokenizer(&recipe.data)?,
-        };
-        let dataset = Dataset::encode(&corpora, &tokenizer, recipe, &self.prepared, |progress| {
-            observer(match progress {
-                Progress::Waiting => Event::Waiting,
-                Progress::Pairs(pairs) => Event::Preparing { pairs },
-            });
-        })?;
-        let inputs = Inputs::new(&dataset.train, &corpora, &tokenizer);
+        let (task, inputs) = T::prepare(recipe, tokenizer, &self.prepared, observer)?;
         if let Some(run_folder) = begun {
             run_folder.check_inputs(&inputs)?;
         }
         observer(Event::Prepared {
-            corpora: &dataset.train.report(),
+            corpora: &task.train().report(),
         });
-        for (name, left_out) in [
-            ("validation", dataset.valid_left_out),
-            ("test", dataset.test_left_out),
-        ] {
+        for (name, left_out) in task.left_out() {
             if left_out != LeftOut::default() {
-                observer(Event::Note(format!("{name} pairs: left out {left_out}")));
+                observer(Event::Note(format!("{name}: left out {left_out}")));
             }
         }
-        Ok(Text {
-            tokenizer,
-            dataset,
-            inputs,
-        })
+        Ok((task, inputs))
     }
 
-    fn trainer(
+    fn trainer<T: Task>(
         &self,
-        tokenizer: Tokenizer,
-        dataset: Dataset,
+        task: T,
         devices: &[NamedDevice],
         observer: &mut Observer<'_>,
-    ) -> Result<Trainer, TrainError> {
+    ) -> Result<Trainer<T>, TrainError> {
         let keep_busy = || devices.iter().map(NamedDevice::workers).sum();
         let workers = Workers::start(self.workers.unwrap_or_else(keep_busy), 1)?;
         let handles: Vec<Device> = devices.iter().map(|device| device.device.clone()).collect();
         let (recipe, folder) = (self.recipe.clone(), self.folder.clone());
-        let trainer = Trainer::new(recipe, tokenizer, dataset, folder, &handles, workers)?;
-        if trainer.metric != self.recipe.training.metric {
-            let pairs = &trainer.dataset.valid_pairs;
-            observer(Event::Note(note_on_metric(&self.recipe, trainer.metric, pairs)));
-        }
+        let (metric, note) = task.metric(&recipe)?;
+        let trainer = Trainer::new(recipe, task, metric, folder, &handles, workers)?;
+        note.map(Event::Note).into_iter().for_each(&mut *observer);
         let precision = self.recipe.training.dtype;
         for device in devices.iter().filter(|device| is_processor(&device.device)) {
             if precision != Precision::Float32 {
@@ -384,29 +335,9 @@ impl<'a> Run<'a> {
         Ok(trainer)
     }
 
-    /// Translates the test pairs with the weights in the model folder, and scores the translations.
-    fn test(&self, trainer: &Trainer, device: &Device) -> Result<FinalTest, TrainError> {
-        let pairs = &trainer.dataset.test_pairs;
-        let translations = translate(pairs, &self.folder, device, trainer.step.workers())?;
-        let references: Vec<&str> = pairs.iter().map(|pair| pair.target.as_str()).collect();
-        Ok(FinalTest {
-            bleu: corpus_bleu(&translations, &references, self.recipe.data.bleu)?,
-            chrf: corpus_chrf(&translations, &references)?,
-            translations: pairs
-                .iter()
-                .zip(translations)
-                .map(|(pair, translation)| TestTranslation {
-                    source: pair.source.clone(),
-                    reference: pair.target.clone(),
-                    translation,
-                })
-                .collect(),
-        })
-    }
-
-    fn write_model_card(
+    fn write_model_card<T: Task>(
         &self,
-        trainer: &Trainer,
+        trainer: &Trainer<T>,
         weights: &str,
         test: &FinalTest,
         devices: &[NamedDevice],
@@ -420,12 +351,11 @@ impl<'a> Run<'a> {
             records: &Record::read_all(&self.folder)?,
             weights,
             num_params: trainer.step.num_params(),
-            train_pairs: trainer.dataset.train.len(),
-            corpora: &trainer.dataset.train.report(),
-            valid_pairs: trainer.dataset.valid_pairs.len(),
-            test_pairs: test.translations.len(),
-            bleu: &test.bleu,
-            chrf: &test.chrf,
+            train_pairs: trainer.task.train().len(),
+            corpora: &trainer.task.train().report(),
+            valid_pairs: trainer.task.valid_len(),
+            test_pairs: test.outputs.len(),
+            scores: &test.scores,
             environment: &Environment::of_this_process(&names.join(","), trainer.state.workers),
         };
         write_file(self.folder.join("README.md"), model_card.to_markdown())

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::checkpoint::CHECKPOINTS;
 use crate::dataset::Corpora;
 use crate::error::TrainError;
+use crate::labelled::{LabelledCorpora, LabelledDataset, Sample};
 use crate::recipe::Recipe;
 
 /// The recipe, which is written last when a run begins.
@@ -40,6 +41,27 @@ pub(crate) struct Inputs {
 }
 
 impl Inputs {
+    /// Computes the checksums of labelled text.
+    pub(crate) fn of_labelled(
+        dataset: &LabelledDataset,
+        corpora: &LabelledCorpora,
+        tokenizer: &Tokenizer,
+    ) -> Self {
+        let labels = sum_of_lines(&dataset.labels);
+        // A text is two lines, with tabs between its parts and between their labels: neither has a tab in it.
+        let sum_of_samples = |samples: &[Sample]| {
+            let sides = samples.iter().flat_map(|sample| [&sample.parts, &sample.labels]);
+            sum_of_lines(sides.map(|side| side.join("\t")))
+        };
+        Self {
+            // The examples hold the numbers of the labels.
+            train: format!("{} {labels}", dataset.train.fingerprint()),
+            valid: sum_of_samples(&corpora.valid.samples),
+            test: sum_of_samples(&corpora.test.samples),
+            tokenizer: sum_of_tokenizer(tokenizer),
+        }
+    }
+
     /// Computes the checksums.
     pub(crate) fn new(train: &Mixture, corpora: &Corpora, tokenizer: &Tokenizer) -> Self {
         Self {
@@ -227,12 +249,15 @@ impl RunFolder {
 /// Returns the SHA-256 sum of sentence pairs, each written as two lines. Two lists of pairs never give the same lines,
 /// since no sentence holds a line break.
 fn sum_of_pairs(pairs: &[SentencePair]) -> String {
+    sum_of_lines(pairs.iter().flat_map(|pair| [&pair.source, &pair.target]))
+}
+
+/// Returns the SHA-256 sum of lines.
+fn sum_of_lines(lines: impl IntoIterator<Item = impl AsRef<[u8]>>) -> String {
     let mut hash = Sha256::new();
-    for pair in pairs {
-        for sentence in [&pair.source, &pair.target] {
-            hash.update(sentence);
-            hash.update("\n");
-        }
+    for line in lines {
+        hash.update(line);
+        hash.update("\n");
     }
     hexadecimal(&hash.finalize())
 }

@@ -89,7 +89,7 @@ impl TrainingState {
     /// rise any more, such as a chrF of 100, must not end a run that still learns. Any other tie is a plateau, and the
     /// earlier weights stay the best.
     pub(crate) fn count_validation(&mut self, metric: Metric, scores: &Scores, averaged: Vec<usize>) -> bool {
-        let score = scores.get(metric);
+        let score = scores.get(metric).expect("the metric is one of the task's");
         let before = self.best.as_ref();
         let improved = before.is_none_or(|best| metric.is_better(score, best.score));
         let ties = before.is_some_and(|best| best.score == score);

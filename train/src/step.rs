@@ -3,10 +3,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use attend_data::{Batch, Example};
+use attend_data::Example;
 use attend_device::Workers;
-use attend_infer::padding;
-use attend_model::{Precision, Transformer, TransformerConfig, autocast};
+use attend_model::{Precision, autocast};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -14,26 +13,27 @@ use serde::{Deserialize, Serialize};
 use crate::average::moving_average;
 use crate::error::TrainError;
 use crate::gradients::{Gradients, clip_factor, gradients_of_batch, loss_and_norm};
-use crate::loss::batch_loss;
 use crate::loss_scale::LossScale;
+use crate::objective::{Objective, Translation};
 use crate::optimizer::Optimizer;
 use crate::recipe::TrainingSettings;
 use crate::schedule::Schedule;
 
-/// A network with its optimizer, which takes training steps on batches of token ids. It reads no text and no files.
+/// A network with its optimizer, which takes training steps on batches of token ids. It reads no text and no files. The
+/// [`Objective`] is its network's loss.
 ///
 /// ```
 /// use attend_data::Example;
 /// use attend_device::Workers;
 /// use attend_model::Preset;
-/// use attend_train::{TrainingSettings, TrainingStep};
+/// use attend_train::{TrainingSettings, TrainingStep, Translation};
 ///
 /// let settings: TrainingSettings = toml::from_str("updates = 2\nlearning_rate = 0.001").unwrap();
-/// let config = Preset::Tiny.config(10);
-/// let (bos_id, seed) = (1, 7);
+/// let objective = Translation { config: Preset::Tiny.config(10), bos_id: 1 };
+/// let seed = 7;
 /// let device = attend_device::auto()?.device;
 /// let workers = Workers::start(1, 1)?;
-/// let mut step = TrainingStep::new(&settings, &config, bos_id, seed, &[device], workers)?;
+/// let mut step = TrainingStep::new(&settings, objective, seed, &[device], workers)?;
 /// let pair = Example { source: vec![4, 5, 2], target: vec![6, 7, 8, 2] };
 /// for update in 1..=2 {
 ///     let measured = step.take(update, &[vec![pair.clone()]]).expect("finite gradients");
@@ -41,28 +41,26 @@ use crate::schedule::Schedule;
 /// }
 /// # Ok::<(), attend_train::TrainError>(())
 /// ```
-pub struct TrainingStep {
-    pub(crate) state: StepState,
+pub struct TrainingStep<O: Objective = Translation> {
+    pub(crate) state: StepState<O::Network>,
+    objective: O,
     settings: TrainingSettings,
     schedule: Schedule,
     seed: u64,
     /// The devices that share each batch. The first one holds the weights.
     devices: Vec<Device>,
     workers: Workers,
-    pad_id: u32,
-    bos_id: u32,
-    max_length: usize,
 }
 
 /// The state of a run that a training step changes. A checkpoint holds it.
 #[derive(Clone)]
-pub(crate) struct StepState {
+pub(crate) struct StepState<N> {
     /// The network.
-    pub(crate) model: Transformer,
+    pub(crate) model: N,
     /// The optimizer with its moments.
     pub(crate) optimizer: Optimizer,
     /// The moving average of the weights, on a device without autodiff; `None` if the recipe asks for none.
-    pub(crate) moving_average: Option<Transformer>,
+    pub(crate) moving_average: Option<N>,
     /// The loss scale; `None` unless matrix products are computed in float16.
     pub(crate) loss_scale: Option<LossScale>,
 }
@@ -100,37 +98,36 @@ impl Measurements {
 
 /// Makes a network whose weights are drawn with `seed`. Runs in the same process draw one after the other, because a
 /// device's random numbers are shared by all threads.
-fn initial_network(
-    config: &TransformerConfig,
+fn initial_network<O: Objective>(
+    objective: &O,
     seed: u64,
     device: &Device,
-) -> Result<Transformer, TrainError> {
+) -> Result<O::Network, TrainError> {
     static DRAWING: Mutex<()> = Mutex::new(());
     // A run that failed while it drew leaves nothing behind that another one reads.
     let _alone = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
     device.seed(seed);
-    let network = Transformer::new(config, device)?;
+    let network = objective.network(device)?;
     // Weights are drawn when they are first read.
     let _drawn = network.valid();
     Ok(network)
 }
 
-impl TrainingStep {
-    /// Makes a network of the shape `config` on the first of `devices`. `seed` decides the initial weights. `bos_id` is
-    /// the id of `<s>`. The workers share each batch, and use the devices in turn.
+impl<O: Objective> TrainingStep<O> {
+    /// Makes the network of an objective on the first of `devices`. `seed` decides the initial weights. The workers
+    /// share each batch, and use the devices in turn.
     ///
     /// # Errors
     ///
-    /// Returns [`TrainError::Config`] if no network has the shape `config`, and [`TrainError::Precision`] if a device
-    /// does not train in the precision `settings.dtype`.
+    /// Returns [`TrainError::Config`] if no network has the shape that the objective names, and
+    /// [`TrainError::Precision`] if a device does not train in the precision `settings.dtype`.
     ///
     /// # Panics
     ///
     /// Panics if there is no device.
     pub fn new(
         settings: &TrainingSettings,
-        config: &TransformerConfig,
-        bos_id: u32,
+        objective: O,
         seed: u64,
         devices: &[Device],
         workers: Workers,
@@ -141,7 +138,7 @@ impl TrainingStep {
             return Err(TrainError::Precision { precision });
         }
         let devices: Vec<Device> = devices.iter().map(|device| device.clone().autodiff()).collect();
-        let model = initial_network(config, seed, &devices[0])?;
+        let model = initial_network(&objective, seed, &devices[0])?;
         Ok(Self {
             state: StepState {
                 optimizer: Optimizer::new(settings.weight_decay),
@@ -150,13 +147,11 @@ impl TrainingStep {
                 model,
             },
             settings: settings.clone(),
-            schedule: settings.schedule(config.d_model),
+            schedule: settings.schedule(objective.d_model()),
+            objective,
             seed,
             devices,
             workers,
-            pad_id: config.pad_id as u32,
-            bos_id,
-            max_length: config.max_length,
         })
     }
 
@@ -166,13 +161,13 @@ impl TrainingStep {
     /// # Panics
     ///
     /// Panics if the weights have other shapes.
-    pub(crate) fn start_from(&mut self, model: Transformer) {
+    pub(crate) fn start_from(&mut self, model: O::Network) {
         let state = &mut self.state;
         state.model = state.model.clone().load_record(model.into_record());
         state.moving_average = self.settings.ema.map(|_| state.model.valid());
     }
 
-    /// Takes one step of the optimizer on one or more batches. The loss is the mean over the target tokens of all these
+    /// Takes one step of the optimizer on one or more batches. The loss is the mean over the targets of all these
     /// batches. `update` is the number of the update, counted from 1. It decides the learning rate and the random
     /// numbers of dropout. Returns `None` and leaves the weights as they are if the loss or a gradient is not finite.
     ///
@@ -180,7 +175,8 @@ impl TrainingStep {
     ///
     /// Panics if `update` is 0, if there is no batch, or if a batch is empty.
     pub fn take(&mut self, update: usize, batches: &[Vec<Example>]) -> Option<Measurements> {
-        let target_tokens = batches.iter().flatten().map(|example| example.target.len()).sum();
+        let examples = batches.iter().flatten();
+        let target_tokens = examples.map(|example| self.objective.targets(example)).sum();
         let gradients = self.gradients(update, batches, target_tokens);
         self.apply(update, gradients, target_tokens)
     }
@@ -189,7 +185,7 @@ impl TrainingStep {
     /// batch.
     fn gradients(&self, update: usize, batches: &[Vec<Example>], target_tokens: usize) -> Gradients {
         let divisor = target_tokens as f64 / self.loss_factor();
-        let gradients_of = |model: &Transformer, device: &Device, examples: &[Example]| {
+        let gradients_of = |model: &O::Network, device: &Device, examples: &[Example]| {
             let products = self.settings.dtype.dtype();
             let loss = autocast(products, || self.loss(model, device, examples));
             Gradients::of(loss / divisor, model)
@@ -208,11 +204,10 @@ impl TrainingStep {
             .expect("an update has at least one batch")
     }
 
-    /// Returns the label-smoothed cross-entropy of `examples`, summed over their target tokens: `[1]`.
-    fn loss(&self, model: &Transformer, device: &Device, examples: &[Example]) -> Tensor<1> {
-        let padding = padding(device, self.pad_id, self.max_length);
-        let batch = Batch::new(examples, padding, self.bos_id);
-        batch_loss(model, &batch, device, self.settings.label_smoothing)
+    /// Returns the label-smoothed cross-entropy of `examples`, summed over their targets: `[1]`.
+    fn loss(&self, model: &O::Network, device: &Device, examples: &[Example]) -> Tensor<1> {
+        let smoothing = self.settings.label_smoothing;
+        self.objective.loss(model, examples, device, smoothing)
     }
 
     /// Clips the gradients and takes the optimizer's step along them. If the loss or a gradient is not finite, lowers

@@ -3,17 +3,13 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use attend_data::{Batches, Example, Tokenizer};
+use attend_data::{Batches, Example};
 use attend_device::Workers;
-use attend_infer::{Model, ModelFolder, Precision, Translator};
-use attend_model::{Transformer, TransformerConfig};
 use burn::module::Module;
 use burn::tensor::Device;
 
-use crate::attention_record::AttentionRecord;
 use crate::average::mean;
 use crate::checkpoint::{Checkpoints, Loaded};
-use crate::dataset::Dataset;
 use crate::error::TrainError;
 use crate::event::{Event, Observer, Progress};
 use crate::metric::{Metric, Scores};
@@ -23,22 +19,20 @@ use crate::report::{Report, Status, Subject};
 use crate::run_folder::run_name;
 use crate::state::{Averaged, Best, TrainingState};
 use crate::step::{Measurements, TrainingStep};
-use crate::validation;
+use crate::task::{Network, Task};
 
 /// The number of skipped updates in a row after which a run ends with an error, unless the loss scale can still be
 /// lowered. An update is skipped if its loss or gradients are not finite.
 const MAX_SKIPPED_IN_A_ROW: usize = 10;
 
 /// A run between two updates.
-pub(crate) struct Trainer {
+pub(crate) struct Trainer<T: Task> {
     pub(crate) recipe: Recipe,
-    pub(crate) tokenizer: Tokenizer,
-    pub(crate) dataset: Dataset,
+    pub(crate) task: T,
     /// The score by which the best weights are chosen.
     pub(crate) metric: Metric,
-    config: TransformerConfig,
     folder: PathBuf,
-    pub(crate) step: TrainingStep,
+    pub(crate) step: TrainingStep<T::Objective>,
     pub(crate) state: TrainingState,
     skipped_in_a_row: usize,
 }
@@ -56,42 +50,37 @@ pub(crate) enum Ending {
     Stopped,
 }
 
-impl Trainer {
-    /// Makes a run before its first update. The run will write into `folder`. The workers share the devices. The first
-    /// device holds the weights and validates.
+impl<T: Task> Trainer<T> {
+    /// Makes a run before its first update. The run will write into `folder`, and chooses its best weights by `metric`.
+    /// The workers share the devices. The first device holds the weights and validates.
     ///
     /// # Errors
     ///
-    /// Returns [`TrainError::Config`] if no network can be built by the recipe, [`TrainError::Precision`] if a device
-    /// does not train in the recipe's precision, and [`TrainError::Infer`] if the recipe's tokenizer of BLEU cannot be
-    /// used.
+    /// Returns [`TrainError::Config`] if no network can be built by the recipe, and [`TrainError::Precision`] if a
+    /// device does not train in the recipe's precision.
     ///
     /// # Panics
     ///
     /// Panics if there is no device.
     pub(crate) fn new(
         recipe: Recipe,
-        tokenizer: Tokenizer,
-        dataset: Dataset,
+        task: T,
+        metric: Metric,
         folder: PathBuf,
         devices: &[Device],
         workers: Workers,
     ) -> Result<Self, TrainError> {
-        let config = recipe.transformer_config(tokenizer.vocab_size(), tokenizer.pad_id() as usize);
-        let metric = validation::metric_that_counts(&recipe, &dataset.valid_pairs)?;
         let state = TrainingState {
             workers: workers.count(),
             metric: Some(metric),
             ..TrainingState::default()
         };
-        let (settings, bos_id) = (&recipe.training, tokenizer.bos_id());
+        let objective = task.objective(&recipe);
         Ok(Self {
             metric,
-            step: TrainingStep::new(settings, &config, bos_id, recipe.seed, devices, workers)?,
+            step: TrainingStep::new(&recipe.training, objective, recipe.seed, devices, workers)?,
             recipe,
-            tokenizer,
-            dataset,
-            config,
+            task,
             folder,
             state,
             skipped_in_a_row: 0,
@@ -154,7 +143,7 @@ impl Trainer {
                     ));
                 }
                 self.step.state = step;
-                let run = run.with_scores_of(self.metric, self.recipe.training.metric);
+                let run = run.with_scores_of(self.metric, self.recipe.metric());
                 self.state = TrainingState { workers, ..run };
             }
             None if self.recipe.init.is_some() || self.came_to_a_checkpoint()? => {
@@ -198,10 +187,11 @@ impl Trainer {
             name: run_name(&self.folder),
             num_params: self.step.num_params(),
             metric: self.metric,
+            task: self.recipe.task,
         };
         let (mut report, notes) = Report::open(&self.folder, subject, &self.state)?;
         notes.into_iter().map(Event::Note).for_each(&mut *observer);
-        let mut batches = self.dataset.batches(&self.recipe, self.state.position);
+        let mut batches = self.task.batches(&self.recipe, self.state.position);
         let (seconds_before, start) = (self.state.seconds, Instant::now());
         let seconds = || seconds_before + start.elapsed().as_secs_f64();
 
@@ -373,7 +363,7 @@ impl Trainer {
             && self.is_sound()
         {
             let alone = self.score(&self.model_folder(self.step.state.model.valid()))?;
-            self.state.average_also(Some(alone.get(metric)), count, metric);
+            self.state.average_also(alone.get(metric), count, metric);
         }
         let (weights, averaged) = self.weights(observer);
         let model_folder = self.model_folder(weights);
@@ -387,9 +377,11 @@ impl Trainer {
         }
         let is_best = self.state.count_validation(metric, &scores, averaged);
         if is_best {
-            model_folder.save(&self.folder)?;
+            T::save(&model_folder, &self.folder)?;
         }
-        let attention = self.attention(model_folder)?;
+        let attention = self
+            .task
+            .attention(self.state.update, model_folder, self.step.workers())?;
         report.record_validation(&self.state, &scores, attention)?;
         observer(Event::Validated {
             update,
@@ -399,35 +391,19 @@ impl Trainer {
         Ok(())
     }
 
-    fn score(&self, model_folder: &ModelFolder) -> Result<Scores, TrainError> {
+    fn score(&self, model_folder: &T::ModelFolder) -> Result<Scores, TrainError> {
         let (device, workers) = (self.step.device(), self.step.workers());
-        validation::scores(model_folder, &self.dataset, &self.recipe, &device, workers)
-    }
-
-    /// Returns the attention of a model to the first validation pairs.
-    fn attention(&self, model_folder: ModelFolder) -> Result<AttentionRecord, TrainError> {
-        let model = Model::new(model_folder, Precision::Float32)?;
-        let translator = Translator::new(model, self.step.workers().clone());
-        let Dataset {
-            valid_pairs, valid, ..
-        } = &self.dataset;
-        AttentionRecord::new(self.state.update, &translator, valid_pairs, valid)
+        self.task.scores(model_folder, &self.recipe, &device, workers)
     }
 
     /// Returns a model folder of this run with the weights of `model`.
-    pub(crate) fn model_folder(&self, model: Transformer) -> ModelFolder {
-        ModelFolder {
-            config: self.config.clone(),
-            model,
-            tokenizer: self.tokenizer.clone(),
-            generation: self.recipe.search,
-            languages: self.recipe.data.languages(),
-        }
+    pub(crate) fn model_folder(&self, model: Network<T>) -> T::ModelFolder {
+        self.task.model_folder(&self.recipe, model)
     }
 
     /// Returns the weights to validate, and the updates whose checkpoints were averaged. The weights are the average if
     /// the recipe asks for one, else the weights of this update.
-    fn weights(&self, observer: &mut Observer<'_>) -> (Transformer, Vec<usize>) {
+    fn weights(&self, observer: &mut Observer<'_>) -> (Network<T>, Vec<usize>) {
         let (average, averaged) = match &self.step.state.moving_average {
             Some(average) => (Some(average.clone()), Vec::new()),
             None => self.mean_of_checkpoints(observer),
@@ -439,7 +415,7 @@ impl Trainer {
     /// Returns the mean of the weights of the checkpoints to average, and the updates of these checkpoints. If a
     /// checkpoint is damaged or missing, the mean is that of the others, and the observer gets a note. The run does not
     /// end for that.
-    fn mean_of_checkpoints(&self, observer: &mut Observer<'_>) -> (Option<Transformer>, Vec<usize>) {
+    fn mean_of_checkpoints(&self, observer: &mut Observer<'_>) -> (Option<Network<T>>, Vec<usize>) {
         let checkpoints = self.checkpoints();
         let current = self.step.state.model.valid();
         let mut updates = Vec::new();

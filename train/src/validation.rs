@@ -13,8 +13,9 @@ use unicode_script::{Script, UnicodeScript};
 
 use crate::dataset::Dataset;
 use crate::error::TrainError;
-use crate::loss::{batch_loss, to_tensor};
+use crate::loss::to_tensor;
 use crate::metric::{Metric, Scores};
+use crate::objective::{Objective, Translation};
 use crate::recipe::{Recipe, TrainingSettings};
 
 /// The maximum of [`Scores::perplexity`].
@@ -43,7 +44,7 @@ pub(crate) fn metric_that_counts(
         counted += usize::from(bleu.longest_ngrams(&pair.target)? > 0);
     }
     let bleu_counts = 10 * counted >= valid_pairs.len();
-    Ok(match recipe.training.metric {
+    Ok(match recipe.metric() {
         Metric::Bleu if !bleu_counts => Metric::Chrf,
         metric => metric,
     })
@@ -52,7 +53,7 @@ pub(crate) fn metric_that_counts(
 /// Returns a sentence for the user of a run whose best weights are not chosen by the score that its recipe names, but
 /// by `metric`. If the targets are written in a script without spaces, the sentence names a tokenizer of BLEU for it.
 pub(crate) fn note_on_metric(recipe: &Recipe, metric: Metric, valid_pairs: &[SentencePair]) -> String {
-    let asked = recipe.training.metric.title();
+    let asked = recipe.metric().title();
     let cause = format!(
         "with data.bleu = \"{}\", fewer than one in ten validation targets has four words in a row, as BLEU counts them",
         recipe.data.bleu
@@ -109,7 +110,15 @@ pub(crate) fn scores(
     device: &Device,
     workers: &Workers,
 ) -> Result<Scores, TrainError> {
-    let (loss, perplexity) = losses(model_folder, &dataset.valid, &recipe.training, device, workers);
+    let (objective, model) = (objective(model_folder), &model_folder.model);
+    let (loss, cross_entropy) = losses(
+        &objective,
+        model,
+        &dataset.valid,
+        &recipe.training,
+        device,
+        workers,
+    );
     let greedy = TranslateOptions {
         search: model_folder.generation.greedy(),
         ..TranslateOptions::default()
@@ -122,9 +131,10 @@ pub(crate) fn scores(
     let hypotheses = translator.translate_best(&sources, &greedy)?;
     Ok(Scores {
         loss,
-        perplexity,
-        bleu: corpus_bleu(&hypotheses, &references, recipe.data.bleu)?.score,
-        chrf: corpus_chrf(&hypotheses, &references)?.score,
+        perplexity: Some(perplexity(cross_entropy)),
+        bleu: Some(corpus_bleu(&hypotheses, &references, recipe.data.bleu)?.score),
+        chrf: Some(corpus_chrf(&hypotheses, &references)?.score),
+        ..Scores::default()
     })
 }
 
@@ -166,7 +176,8 @@ pub(crate) fn expected_seconds(
     let batch = Batch::new(&sample, padding, tokenizer.bos_id());
 
     let clock = Instant::now();
-    losses(model_folder, &sample, &recipe.training, device, workers);
+    let (objective, network) = (objective(model_folder), &model_folder.model);
+    losses(&objective, network, &sample, &recipe.training, device, workers);
     let model = InferenceTransformer::new(model_folder.model.clone(), Precision::Float32);
     let mut state = model.start(model.encode(to_tensor(&batch.source, device)));
     let target_input = to_tensor(&batch.target_input, device);
@@ -179,33 +190,41 @@ pub(crate) fn expected_seconds(
     of_sample * examples.len() as f64 / sample.len() as f64 / workers.count() as f64
 }
 
-/// Returns the label-smoothed cross-entropy of `examples`, in nats a target token, and their perplexity.
-fn losses(
-    model_folder: &ModelFolder,
+/// Returns the objective of the model in a folder.
+fn objective(model_folder: &ModelFolder) -> Translation {
+    Translation {
+        config: model_folder.config.clone(),
+        bos_id: model_folder.tokenizer.bos_id(),
+    }
+}
+
+/// Returns the label-smoothed cross-entropy of `examples`, and their cross-entropy without smoothing, both in nats a
+/// target. The workers share the batches. `device` must be the device of the network.
+pub(crate) fn losses<O: Objective>(
+    objective: &O,
+    network: &O::Network,
     examples: &[Example],
     settings: &TrainingSettings,
     device: &Device,
     workers: &Workers,
 ) -> (f64, f64) {
-    let tokenizer = &model_folder.tokenizer;
     let lengths = (0..).zip(examples.iter().map(Example::lengths));
     let plan = BatchPlan::new(lengths, settings.batch_tokens, 0, 0);
     let sums = workers.map(plan.iter(), |indices| {
-        let batch = indices.iter().map(|&index| &examples[index as usize]);
-        let padding = padding(device, tokenizer.pad_id(), model_folder.config.max_length);
-        let batch = Batch::new(batch, padding, tokenizer.bos_id());
+        let batch = indices.iter().map(|&index| examples[index as usize].clone());
+        let batch: Vec<Example> = batch.collect();
         let loss = |smoothing| {
-            let sum = batch_loss(&model_folder.model, &batch, device, smoothing);
+            let sum = objective.loss(network, &batch, device, smoothing);
             f64::from(sum.into_scalar::<f32>())
         };
-        let tokens = batch.target_tokens as f64;
-        (loss(settings.label_smoothing), loss(0.0), tokens)
+        let targets: usize = batch.iter().map(|example| objective.targets(example)).sum();
+        (loss(settings.label_smoothing), loss(0.0), targets as f64)
     });
     let add = |left: (f64, f64, f64), right: (f64, f64, f64)| {
         (left.0 + right.0, left.1 + right.1, left.2 + right.2)
     };
-    let (smoothed, plain, target_tokens) = sums.into_iter().fold((0.0, 0.0, 0.0), add);
-    (smoothed / target_tokens, perplexity(plain / target_tokens))
+    let (smoothed, plain, targets) = sums.into_iter().fold((0.0, 0.0, 0.0), add);
+    (smoothed / targets, plain / targets)
 }
 
 /// Returns the perplexity of a cross-entropy in nats a token: 2 for ln 2. The perplexity is limited to [`DIVERGED`],

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use attend_infer::ModelFolder;
-use attend_train::{Event, Outcome, Recipe, Record, Run, TrainError};
+use attend_train::{Event, Outcome, Recipe, Record, Run, TestScores, TrainError};
 use tempfile::TempDir;
 
 /// A folder with pairs and a recipe for them, small enough for seconds.
@@ -75,7 +75,8 @@ fn course(event: &Event<'_>) -> Option<String> {
 fn losses(folder: &Path) -> Vec<(usize, f64)> {
     let records = Record::read_all(folder).unwrap();
     let loss = |record| match record {
-        Record::Update { update, loss, .. } | Record::Validation { update, loss, .. } => (update, loss),
+        Record::Update { update, loss, .. } => (update, loss),
+        Record::Validation { update, scores, .. } => (update, scores.loss),
     };
     records.into_iter().map(loss).collect()
 }
@@ -127,12 +128,15 @@ fn a_run_tells_of_its_course_and_leaves_a_model_folder() {
     );
 
     // The validation pairs are the test pairs as well.
-    assert_eq!(test.translations.len(), 10);
-    assert_eq!(test.translations[0].source, "one and one 50");
-    assert_eq!(test.translations[0].reference, "one and one 50");
-    assert!((0.0..=100.0).contains(&test.bleu.score) && (0.0..=100.0).contains(&test.chrf.score));
+    assert_eq!(test.outputs.len(), 10);
+    assert_eq!(test.outputs[0].source, "one and one 50");
+    assert_eq!(test.outputs[0].reference, "one and one 50");
+    let TestScores::Translation { bleu, chrf } = &test.scores else {
+        panic!("{:?}", test.scores);
+    };
+    assert!((0.0..=100.0).contains(&bleu.score) && (0.0..=100.0).contains(&chrf.score));
     let model_card = fs::read_to_string(workspace.path("run/README.md")).unwrap();
-    assert!(model_card.contains(&test.bleu.to_string()), "{model_card}");
+    assert!(model_card.contains(&bleu.to_string()), "{model_card}");
     // No command started it.
     assert!(
         model_card.contains("## Repeat it\n\nThe settings, also in `recipe.toml`:"),

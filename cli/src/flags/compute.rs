@@ -1,4 +1,4 @@
-//! The flags for what computes: models, precision, device and workers.
+//! The flags for what computes: precision, device, workers, and further models.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use attend_device::{DeviceError, NamedDevice, Workers, is_processor, notice_device_failure};
 use attend_infer::{InferError, Model, Precision, Translator};
-use burn::tensor::FloatDType;
+use burn::tensor::{Device, FloatDType};
 use clap::Args;
 
 use super::{DeviceOption, whole_number};
@@ -42,8 +42,7 @@ impl FromStr for WorkerCount {
 /// The number of threads that compute.
 #[derive(Clone, Copy, Debug, Args)]
 struct WorkerOptions {
-    /// Batches decoded at the same time, auto for one a core, or one on a GPU; changes speed and memory, no
-    /// translation.
+    /// Batches computed at the same time, auto for one a core, or one on a GPU; changes speed and memory, no result.
     #[arg(long, value_name = "N", default_value = "auto")]
     workers: WorkerCount,
     /// Threads that share a batch's matrix products, for each worker.
@@ -57,9 +56,9 @@ impl WorkerOptions {
     }
 }
 
-/// The precision of a model, and the device and the workers that compute it.
+/// The precision of weights, and the device and the workers that compute with them.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct ModelOptions {
+pub(crate) struct NetworkOptions {
     /// What weights are kept and multiplied in: float32; int8, which is smaller and faster on a processor for a small
     /// loss; bfloat16 or float16 for a GPU.
     #[arg(long, value_name = "TYPE", value_parser = name_of::<Precision>(), default_value_t)]
@@ -70,7 +69,7 @@ pub(crate) struct ModelOptions {
     workers: WorkerOptions,
 }
 
-impl ModelOptions {
+impl NetworkOptions {
     /// Opens the device and starts the workers, in a process that [avoids huge pages](avoid_huge_pages).
     ///
     /// # Errors
@@ -85,13 +84,32 @@ impl ModelOptions {
         }
         Ok((device, workers))
     }
+
+    /// Loads a model. `load` gets the device, the precision and the workers. Returns the model and its device.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`start`](Self::start) and `load`.
+    pub(crate) fn load<M: Send>(
+        &self,
+        load: impl Fn(&Device, Precision, &Workers) -> Result<M, InferError> + Sync,
+    ) -> Result<(M, NamedDevice), CliError> {
+        let (device, workers) = self.start()?;
+        let model = notice_device_failure(slice::from_ref(&device), || {
+            // By a worker, so that no other thread computes.
+            let load = |()| load(&device.device, self.dtype, &workers);
+            let loaded: Result<M, InferError> = workers.map([()], load).remove(0);
+            Ok::<_, CliError>(loaded?)
+        })?;
+        Ok((model, device))
+    }
 }
 
-/// What computes a model, and the models that compute beside it.
+/// The models that compute beside the first, and what computes with them.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ComputeOptions {
     #[command(flatten)]
-    model: ModelOptions,
+    network: NetworkOptions,
     /// A further model folder, of the same tokenizer: all models' probabilities are averaged; may be given several
     /// times.
     #[arg(long, value_name = "FOLDER")]
@@ -103,19 +121,13 @@ impl ComputeOptions {
     ///
     /// # Errors
     ///
-    /// Those of [`ModelOptions::start`], [`Model::load`] and [`Model::join_folder`].
+    /// Those of [`NetworkOptions::load`], [`Model::load`] and [`Model::join_folder`].
     pub(crate) fn load(&self, folder: &Path) -> Result<(Translator, NamedDevice), CliError> {
-        let (device, workers) = self.model.start()?;
-        let load = |()| {
-            let first = Model::load(folder, &device.device, self.model.dtype)?;
-            self.ensemble.iter().try_fold(first, Model::join_folder)
-        };
-        let model = notice_device_failure(slice::from_ref(&device), || {
-            // By a worker, so that no other thread computes.
-            let loaded: Result<Model, InferError> = workers.map([()], load).remove(0);
-            Ok::<_, CliError>(loaded?)
-        })?;
-        Ok((Translator::new(model, workers), device))
+        self.network.load(|device, precision, workers| {
+            let first = Model::load(folder, device, precision)?;
+            let model = self.ensemble.iter().try_fold(first, Model::join_folder)?;
+            Ok(Translator::new(model, workers.clone()))
+        })
     }
 }
 

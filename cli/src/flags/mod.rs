@@ -9,7 +9,7 @@ mod search;
 mod text;
 
 pub use compute::avoid_huge_pages;
-pub(crate) use compute::{ComputeOptions, ModelOptions, WorkerCount};
+pub(crate) use compute::{ComputeOptions, NetworkOptions, WorkerCount};
 pub use device::DeviceOption;
 pub(crate) use device::DevicesOption;
 pub(crate) use file::{DASH, check_standard_input, input_file, output_folder, variable};

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal};
 
+use attend_infer::TaskKind;
 use attend_train::{Event, Record};
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
@@ -15,20 +16,28 @@ pub(super) struct Display {
     spinner: ProgressBar,
     /// The bar of a run that has started on a terminal.
     bar: Option<ProgressBar>,
+    /// What the network predicts, in the plural.
+    targets: &'static str,
 }
 
 impl Display {
     /// Makes a display that shows nothing yet.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(task: TaskKind) -> Self {
         let style = style("{spinner} preparing the training pairs: {human_pos}");
         Self {
             spinner: ProgressBar::new_spinner().with_style(style),
             bar: None,
+            targets: match task {
+                TaskKind::Translate => "tokens",
+                TaskKind::Classify => "texts",
+                TaskKind::Tag => "words",
+            },
         }
     }
 
     /// Shows what happened.
     pub(super) fn show(&mut self, event: Event<'_>) {
+        let targets = self.targets;
         match event {
             Event::Waiting => eprintln!("waiting for another run to prepare the same training pairs"),
             Event::Preparing { pairs } => self.spinner.set_position(pairs as u64),
@@ -55,8 +64,8 @@ impl Display {
             } => {
                 if let Some(bar) = &self.bar {
                     bar.set_message(format!(
-                        "update {update}  loss {loss:.3}  lr {learning_rate:.1e}  {tokens_per_second:.0} tokens/s  {} \
-                         left",
+                        "update {update}  loss {loss:.3}  lr {learning_rate:.1e}  {tokens_per_second:.0} {targets}/s  \
+                         {} left",
                         HumanDuration(progress.time_left),
                     ));
                     bar.set_position((progress.done * BAR_STEPS as f64) as u64);
@@ -77,7 +86,7 @@ impl Display {
                 {
                     eprintln!(
                         "{:3.0}%  update {update}  epoch {epoch}  loss {loss:.3}  lr {learning_rate:.1e}  \
-                         {tokens_per_second:.0} tokens/s  {} left",
+                         {tokens_per_second:.0} {targets}/s  {} left",
                         100.0 * progress.done,
                         HumanDuration(progress.time_left),
                     );

@@ -8,23 +8,26 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use attend_data::STANDARD_INPUT;
+use attend_infer::TaskKind;
 use attend_train::{Event, FinalTest, Outcome, Recipe, Run};
 use clap::Args;
 use shlex::Quoter;
 use toml::Value;
 
+use crate::classify;
 use crate::command;
 use crate::error::CliError;
 use crate::flags::{DevicesOption, WorkerCount, input_file, output_folder, variable};
 use crate::output::print;
-use crate::translate::DEFAULT_MODEL;
+use crate::tag;
+use crate::translate;
 use display::Display;
 use interrupt::Interrupt;
 
-/// The number of translations that are shown at the end.
+/// The number of outputs of the model that are shown at the end.
 const SAMPLES: usize = 3;
 
-/// Train a translator by a recipe, and score it.
+/// Train a translator, a classifier or a tagger by a recipe, and score it.
 #[derive(Args)]
 pub(crate) struct Options {
     /// The recipe, a TOML file; - is standard input.
@@ -65,6 +68,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode, CliError> {
     let recipe = Recipe::load(&options.recipe, &options.settings()?)?;
+    let task = recipe.task;
     let devices = options.devices.select()?;
     let workers = options.workers.on(&devices);
     if workers < devices.len() {
@@ -79,7 +83,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, CliError> {
         .prepared_in(&options.prepared)
         .on(devices)
         .workers(workers);
-    let mut display = Display::new();
+    let mut display = Display::new(task);
     if options.dry_run {
         let found = run.dry_run(|event| display.show(event))?;
         print(&dry_run::text(&found))?;
@@ -101,7 +105,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, CliError> {
     })?;
     match outcome {
         Outcome::Finished(test) => {
-            print(&summary(&test, &folder))?;
+            print(&summary(task, &test, &folder))?;
             Ok(ExitCode::SUCCESS)
         }
         Outcome::Stopped { update } => {
@@ -126,21 +130,20 @@ impl Options {
     }
 }
 
-/// Returns the scores of a run, some translations, and the command to type next.
-fn summary(test: &FinalTest, folder: &Path) -> String {
+/// Returns the scores of a run, some outputs of its model, and the command to type next.
+fn summary(task: TaskKind, test: &FinalTest, folder: &Path) -> String {
     let samples: String = test
-        .translations
+        .outputs
         .iter()
         .take(SAMPLES)
-        .map(|pair| format!("\n  {}\n→ {}\n", pair.source, pair.translation))
+        .map(|test| format!("\n  {}\n→ {}\n", test.source, test.output))
         .collect();
-    let sentence = test.translations.first().map_or("", |pair| &pair.source);
+    let sentence = test.outputs.first().map_or("", |test| &test.source);
     format!(
-        "{}\n{}\n{samples}\nThe model is in {}. Next:\n  {}\n",
-        test.bleu,
-        test.chrf,
+        "{}\n{samples}\nThe model is in {}. Next:\n  {}\n",
+        test.scores,
         folder.display(),
-        next_command(folder, sentence)
+        next_command(task, folder, sentence)
     )
 }
 
@@ -169,11 +172,17 @@ fn command_to_repeat(options: &Options, folder: &Path, workers: usize) -> String
     command_line(&words)
 }
 
-/// Returns the command that translates a sentence with the model in a folder.
-fn next_command(folder: &Path, sentence: &str) -> String {
+/// Returns the command that translates or labels a sentence with the model in a folder.
+fn next_command(task: TaskKind, folder: &Path, sentence: &str) -> String {
     let name = folder.display().to_string();
-    let mut words = vec!["translate"];
-    if folder != Path::new(DEFAULT_MODEL) {
+    let subcommand = task.to_string();
+    let default = match task {
+        TaskKind::Translate => translate::DEFAULT_MODEL,
+        TaskKind::Classify => classify::DEFAULT_MODEL,
+        TaskKind::Tag => tag::DEFAULT_MODEL,
+    };
+    let mut words = vec![subcommand.as_str()];
+    if folder != Path::new(default) {
         words.extend(["--model", &name]);
     }
     // Without it, a sentence such as "- Hello." would be taken for a flag.
@@ -197,16 +206,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_next_command_translates_whatever_the_sentence_begins_with() {
-        let next = |folder: &str, sentence: &str| next_command(Path::new(folder), sentence);
+    fn the_next_command_takes_the_model_and_the_sentence_whatever_it_begins_with() {
+        let next =
+            |folder: &str, sentence: &str| next_command(TaskKind::Translate, Path::new(folder), sentence);
         let program = command();
         assert_eq!(
-            next(DEFAULT_MODEL, "Hello."),
+            next(translate::DEFAULT_MODEL, "Hello."),
             format!("{program} translate Hello.")
         );
         assert_eq!(
             next("runs/subtitles", "- Hello."),
             format!("{program} translate --model runs/subtitles -- '- Hello.'")
+        );
+        let of_tagger = |folder: &str| next_command(TaskKind::Tag, Path::new(folder), "Hello .");
+        assert_eq!(of_tagger(tag::DEFAULT_MODEL), format!("{program} tag 'Hello .'"));
+        assert_eq!(
+            of_tagger(translate::DEFAULT_MODEL),
+            format!("{program} tag --model runs/phrasebook 'Hello .'")
         );
     }
 }

@@ -1,27 +1,26 @@
 //! `attend translate`: text in, translations out.
 
 mod output;
-mod progress;
-mod prompt;
 
-use std::io::{self, BufReader, Cursor, IsTerminal};
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::slice;
 
-use attend_data::{DataError, Lines, STANDARD_INPUT, open_sources, single_line};
+use attend_data::STANDARD_INPUT;
 use attend_device::{NamedDevice, notice_device_failure};
-use attend_infer::{Format, InferError, Language, ModelFolder, StreamLine, TranslateOptions, Translator};
+use attend_infer::{
+    Format, InferError, Language, Line, ModelFolder, StreamLine, TranslateOptions, Translation, Translator,
+};
 use clap::{Args, error::ErrorKind};
 
 use crate::error::CliError;
-use crate::flags::{ComputeOptions, DASH, SearchFlags, TextFlags, input_file, whole_number};
+use crate::flags::{ComputeOptions, LineOptions, SearchFlags, TextFlags, input_file, whole_number};
 use crate::hint::Hint;
-use crate::output::report_with;
+use crate::lines::{Input, Output, Progress, prompt};
+use crate::output::{report, report_with};
 use crate::usage_error;
-use output::Output;
-use progress::Progress;
 
 /// The model folder that `attend translate` uses if none is named.
 pub(crate) const DEFAULT_MODEL: &str = "runs/phrasebook";
@@ -104,8 +103,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, CliError> {
         refuse(&error.to_string());
     }
     let asked = options.text.of_lines(asked)?;
-    let input = options.input()?;
-    let mut output = Output::create(options.output_file(), options.json)?;
+    let input = options.input().open()?;
+    let mut output = Output::create(Output::file(options.output.as_deref()))?;
     let (translator, device) = match options.load(asked.common()) {
         Err(CliError::Infer(InferError::Search(error))) => {
             // To end the process would leave its file behind.
@@ -119,10 +118,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, CliError> {
     }
     let result = notice_device_failure(slice::from_ref(&device), || match input {
         Some(lines) => options.translate(translator, asked.zip(lines), &mut output),
-        None => prompt::translate(&translator, &asked, &mut output),
+        None => options.answer(&translator, &asked, &mut output),
     });
     if let Err(error) = result {
-        let hints = [error.hint(), output.unfinished()];
+        let hints = [error.hint(), output.unfinished("translations")];
         let hints: Vec<String> = hints.into_iter().flatten().collect();
         return Ok(report_with(&error, (!hints.is_empty()).then(|| hints.join("; "))));
     }
@@ -151,36 +150,15 @@ impl Options {
         }
     }
 
-    /// Returns the file to write, or `None` for standard output.
-    fn output_file(&self) -> Option<&Path> {
-        self.output.as_deref().filter(|path| *path != Path::new(DASH))
-    }
-
-    /// Returns the lines to translate, or `None` if a prompt should ask for them.
-    fn input(&self) -> Result<Option<Lines>, DataError> {
-        if !self.lines.is_empty() {
-            // Each argument is a line.
-            let lines = self
-                .lines
-                .iter()
-                .flat_map(|line| [single_line(line), "\n".into()]);
-            let text = Cursor::new(lines.collect::<String>());
-            return Ok(Some(Lines::new(text, "the command line")));
+    /// Returns where the lines to translate come from.
+    fn input(&self) -> Input<'_> {
+        Input {
+            arguments: &self.lines,
+            file: self.input.as_deref(),
+            // Markup is translated with its tags.
+            may_be_test_set: self.text.format == Format::Text,
+            prints: Output::file(self.output.as_deref()).is_none(),
         }
-        if let Some(path) = &self.input {
-            // The lines of a pipe are translated as they come, and markup with its tags.
-            let may_be_test_set = path.is_file() && self.text.format == Format::Text;
-            let lines = if may_be_test_set {
-                open_sources(path)
-            } else {
-                Lines::open(path)
-            };
-            return lines.map(Some);
-        }
-        if self.output_file().is_none() && io::stdin().is_terminal() && io::stdout().is_terminal() {
-            return Ok(None);
-        }
-        Ok(Some(Lines::new(BufReader::new(io::stdin()), "standard input")))
     }
 
     /// Loads a model that can do what is asked for. Returns a translator and its device.
@@ -196,14 +174,49 @@ impl Options {
         lines: impl Iterator<Item = Result<StreamLine, CliError>> + Send + 'static,
         output: &mut Output,
     ) -> Result<(), CliError> {
-        // The lines of a pipe may come one by one.
-        let eager = !self.input.as_ref().is_some_and(|path| path.is_file());
         let progress = Progress::of(self.input.as_deref());
         let translator = progress.observe(translator);
-        translator.translate_stream(lines, eager, |lines| {
-            let state = progress.suspend(|| output.write(lines))?;
-            progress.advance(lines);
+        translator.translate_stream(lines, self.input().is_eager(), |lines| {
+            let text = output::lines(lines, self.json);
+            let state = progress.suspend(|| output.write(&text, lines.len()))?;
+            progress.advance(lines.iter().map(|(line, _)| line));
             Ok(state)
         })
     }
+
+    /// Translates each line that is typed.
+    fn answer(
+        &self,
+        translator: &Translator,
+        options: &LineOptions,
+        output: &mut Output,
+    ) -> Result<(), CliError> {
+        let mut asked = 0;
+        prompt(|text| match translated(translator, options, &text, asked) {
+            Ok(translations) => {
+                asked += 1;
+                let text = output::lines(&[(text, translations)], self.json);
+                output.write(&text, 1)
+            }
+            // The next line may be a better one.
+            Err(error) => {
+                report(&error);
+                Ok(ControlFlow::Continue(()))
+            }
+        })
+    }
+}
+
+fn translated(
+    translator: &Translator,
+    options: &LineOptions,
+    text: &str,
+    number: usize,
+) -> Result<Vec<Translation>, CliError> {
+    let line = Line {
+        text,
+        number,
+        options: &*options.of(number)?,
+    };
+    Ok(translator.translate_each(&[line]).remove(0)?)
 }

@@ -83,7 +83,7 @@ fn a_model_learns_on_from_where_it_was() {
         workspace.train_well(&[start, &["--output", output], &settings].concat());
         let validations = records(&workspace.path(output)).into_iter();
         let mut losses = validations.filter_map(|record| match record {
-            Record::Validation { loss, .. } => Some(loss),
+            Record::Validation { scores, .. } => Some(scores.loss),
             Record::Update { .. } => None,
         });
         losses.next_back().expect("the run validated")

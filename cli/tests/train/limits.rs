@@ -20,7 +20,7 @@ fn validations(run: &std::path::Path, score: impl Fn(&Record) -> Option<f64>) ->
 
 fn loss(record: &Record) -> Option<f64> {
     match record {
-        Record::Validation { loss, .. } => Some(*loss),
+        Record::Validation { scores, .. } => Some(scores.loss),
         Record::Update { .. } => None,
     }
 }
@@ -117,7 +117,7 @@ fn a_score_that_cannot_move_neither_chooses_nor_ends_a_run() {
         "{messages}"
     );
     let bleu = |record: &Record| match record {
-        Record::Validation { bleu, .. } => Some(*bleu),
+        Record::Validation { scores, .. } => scores.bleu,
         Record::Update { .. } => None,
     };
     let scores = validations(&workspace.path("short"), bleu);
@@ -153,18 +153,12 @@ fn each_metric_keeps_its_best() {
         workspace.train_well(&[&["small.toml", "--output", metric], &settings[..]].concat());
         // The scores have signs by which the highest is the best.
         let scores = validations(&workspace.path(metric), |record| match record {
-            Record::Validation {
-                loss,
-                perplexity,
-                bleu,
-                chrf,
-                ..
-            } => Some(match metric {
-                "bleu" => *bleu,
-                "chrf" => *chrf,
-                "perplexity" => -perplexity,
-                _ => -loss,
-            }),
+            Record::Validation { scores, .. } => match metric {
+                "bleu" => scores.bleu,
+                "chrf" => scores.chrf,
+                "perplexity" => scores.perplexity.map(|perplexity| -perplexity),
+                _ => Some(-scores.loss),
+            },
             Record::Update { .. } => None,
         });
         let (best, _) = scores
@@ -187,7 +181,7 @@ fn perplexity_is_the_exponential_of_the_loss() {
     let settings = set(&["training.label_smoothing=0.0"]);
     workspace.train_well(&[&["small.toml", "--output", "run"], &settings[..]].concat());
     let ratios = validations(&workspace.path("run"), |record| match record {
-        Record::Validation { loss, perplexity, .. } => Some(perplexity / loss.exp()),
+        Record::Validation { scores, .. } => Some(scores.perplexity? / scores.loss.exp()),
         Record::Update { .. } => None,
     });
     assert_eq!(ratios.len(), 2);

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use attend_infer::{GivenTranslation, ModelFolder, TranslateOptions};
-use attend_train::Record;
+use attend_train::{Metric, Record};
 use serde_json::Value;
 
 use crate::common::translator;
@@ -31,17 +31,11 @@ fn expected(workspace: &Workspace, run: &str) -> Vec<(&'static str, usize, f64)>
                 ("train/tokens_per_second", tokens_per_second),
                 ("train/skipped", skipped as f64),
             ],
-            Record::Validation {
-                loss,
-                perplexity,
-                bleu,
-                chrf,
-                ..
-            } => &[
-                ("valid/loss", loss),
-                ("valid/perplexity", perplexity),
-                ("valid/bleu", bleu),
-                ("valid/chrf", chrf),
+            Record::Validation { scores, .. } => &[
+                ("valid/loss", scores.loss),
+                ("valid/perplexity", scores.perplexity.expect("of translations")),
+                ("valid/bleu", scores.bleu.expect("of translations")),
+                ("valid/chrf", scores.chrf.expect("of translations")),
             ],
         };
         scalars.extend(values.iter().map(|&(tag, value)| (tag, record.update(), value)));
@@ -201,7 +195,7 @@ fn a_page_of_a_run_that_diverged_is_drawn() {
     let perplexities = records(&workspace.path("run"))
         .into_iter()
         .filter_map(|record| match record {
-            Record::Validation { perplexity, .. } => Some(perplexity),
+            Record::Validation { scores, .. } => scores.perplexity,
             Record::Update { .. } => None,
         });
     assert_eq!(perplexities.collect::<Vec<_>>(), [1e12; 2]);
@@ -236,7 +230,7 @@ fn each_validation_records_the_attention_to_three_pairs() {
     let scores = records(&workspace.path("run"))
         .into_iter()
         .filter_map(|record| match record {
-            Record::Validation { update, bleu, .. } => Some((bleu, update)),
+            Record::Validation { update, scores, .. } => Some((scores.get(Metric::Bleu)?, update)),
             Record::Update { .. } => None,
         });
     // Of equal scores, the later one counts.
@@ -323,12 +317,7 @@ fn the_model_card_tells_of_data_scores_and_environment() {
     let model_card = workspace.model_card("run");
     let validations = records(&workspace.path("run"));
     let best = validations.into_iter().filter_map(|record| match record {
-        Record::Validation {
-            update,
-            bleu,
-            perplexity,
-            ..
-        } => Some((bleu, update, perplexity)),
+        Record::Validation { update, scores, .. } => Some((scores.bleu?, update, scores.perplexity?)),
         Record::Update { .. } => None,
     });
     // Of equal scores, the later one counts.

@@ -84,7 +84,7 @@ fn the_saved_model_translates_as_the_trained_one() {
         workspace.train_well(&[&["small.toml", "--output", run], settings, &length].concat());
         let records = records(&workspace.path(run)).into_iter();
         let scores = records.filter_map(|record| match record {
-            Record::Validation { loss, bleu, .. } => Some((loss, bleu)),
+            Record::Validation { scores, .. } => Some((scores.loss, scores.bleu.expect("a BLEU"))),
             Record::Update { .. } => None,
         });
         scores.collect::<Vec<_>>()

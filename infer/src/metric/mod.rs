@@ -1,4 +1,4 @@
-//! Corpus-level translation metrics, equal to those of the program `sacrebleu`.
+//! Corpus-level translation metrics, equal to those of the program `sacrebleu`, and metrics of labels and tags.
 //!
 //! Each hypothesis, a translation, is compared with one or several references. A [`Metric`] counts what it compares in
 //! each sentence: its statistics. The statistics are summed over the whole corpus before they are divided, so the score
@@ -32,13 +32,18 @@
 //! println!("{} is the probability of such a difference by chance", system.compare(&baseline, 1000)?.p_value);
 //! # Ok::<(), attend_infer::metric::MetricError>(())
 //! ```
+//!
+//! [`LabelScores`] compare the labels of texts, as scikit-learn does, and [`TagScores`] the tags of words, as seqeval
+//! does.
 
 mod bleu;
 mod bootstrap;
 mod chrf;
 mod corpus;
+mod labels;
 mod ngrams;
 mod signature;
+mod tags;
 mod ter;
 mod tokenize;
 
@@ -48,7 +53,9 @@ pub use bleu::{Bleu, BleuSettings, corpus_bleu};
 pub use bootstrap::{Confidence, PairedTest};
 pub use chrf::{Chrf, ChrfSettings, corpus_chrf};
 pub use corpus::CorpusStatistics;
+pub use labels::{LabelScore, LabelScores};
 pub use signature::Signature;
+pub use tags::{TagScores, is_span_tag};
 pub use ter::{Ter, TerSettings};
 pub use tokenize::BleuTokenizer;
 
@@ -119,6 +126,16 @@ pub enum MetricError {
         hypotheses: usize,
         /// Number of references.
         references: usize,
+    },
+    /// A sentence has more or fewer tags than words.
+    #[error("sentence {sentence} has {hypothesis} tags for {reference} words")]
+    UnequalTags {
+        /// The number of the sentence, counted from one.
+        sentence: usize,
+        /// Number of tags of the hypothesis.
+        hypothesis: usize,
+        /// Number of tags of the reference, one for each word.
+        reference: usize,
     },
     /// There are no hypotheses, or no references.
     #[error("an empty corpus has no score: there are no hypotheses, or no references")]

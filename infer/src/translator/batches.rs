@@ -13,7 +13,7 @@ const ENCODED_TOGETHER: usize = 64;
 
 /// The limit of a batch.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum BatchLimit {
+pub(crate) enum BatchLimit {
     /// The maximum number of tokens of sources and targets together, with padding.
     Tokens(usize),
     /// The maximum number of sentences.
@@ -22,13 +22,13 @@ pub(super) enum BatchLimit {
 
 /// A sentence that will be put into a batch.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Item {
+pub(crate) struct Item {
     /// The index of the sentence among all sentences of the call.
-    pub(super) place: usize,
+    pub(crate) place: usize,
     /// The number of tokens of the source, `</s>` not counted.
-    pub(super) source: usize,
+    pub(crate) source: usize,
     /// The maximum number of tokens of the target, `</s>` not counted.
-    pub(super) target: usize,
+    pub(crate) target: usize,
 }
 
 impl BatchLimit {
@@ -37,7 +37,7 @@ impl BatchLimit {
     ///
     /// Sentences of similar lengths share a batch, so that little of it is padding. The longest sentences come first,
     /// so that all `workers` end at about the same time.
-    pub(super) fn plan(self, mut items: Vec<Item>, rows_per_item: usize, workers: usize) -> Vec<Vec<usize>> {
+    pub(crate) fn plan(self, mut items: Vec<Item>, rows_per_item: usize, workers: usize) -> Vec<Vec<usize>> {
         items.sort_by_key(|item| Reverse(item.source));
         let mut rest = items.as_slice();
         let sizes = self.sizes(rest, rows_per_item, workers);

@@ -6,9 +6,14 @@ use crate::features::{Case, Determiner, Gender, Mode, Number, Pronoun};
 use crate::pair;
 use crate::tree::{Clause, NounPhrase, Phrase, Sentence};
 
-type Phrased = NounPhrase<'static>;
+pub(super) type Phrased = NounPhrase<'static>;
 
-fn described(determiner: Determiner, adjective: Option<&str>, noun: &str, number: Number) -> Phrased {
+pub(super) fn described(
+    determiner: Determiner,
+    adjective: Option<&str>,
+    noun: &str,
+    number: Number,
+) -> Phrased {
     let adjective = adjective.map(|adjective| LEXICON.adjective(adjective));
     NounPhrase::Noun {
         determiner,
@@ -19,23 +24,28 @@ fn described(determiner: Determiner, adjective: Option<&str>, noun: &str, number
     }
 }
 
-fn the(noun: &str) -> Phrased {
+pub(super) fn the(noun: &str) -> Phrased {
     described(Determiner::Definite, None, noun, Number::Singular)
 }
 
-fn the_many(noun: &str) -> Phrased {
+pub(super) fn the_many(noun: &str) -> Phrased {
     described(Determiner::Definite, None, noun, Number::Plural)
 }
 
-fn a(adjective: Option<&str>, noun: &str) -> Phrased {
+pub(super) fn a(adjective: Option<&str>, noun: &str) -> Phrased {
     described(Determiner::Indefinite, adjective, noun, Number::Singular)
 }
 
-fn clause(subject: Phrased, english: &str, german: &str) -> Clause<'static> {
+pub(super) fn clause(subject: Phrased, english: &str, german: &str) -> Clause<'static> {
     Clause::new(subject, LEXICON.verb(english, german))
 }
 
-fn around(english: &'static str, german: &str, case: Case, object: Phrased) -> Option<Phrase<'static>> {
+pub(super) fn around(
+    english: &'static str,
+    german: &str,
+    case: Case,
+    object: Phrased,
+) -> Option<Phrase<'static>> {
     Some(Phrase::Prepositional {
         english,
         german: LEXICON.preposition(german),
@@ -44,7 +54,7 @@ fn around(english: &'static str, german: &str, case: Case, object: Phrased) -> O
     })
 }
 
-fn adverbial(english: &str) -> Phrase<'static> {
+pub(super) fn adverbial(english: &str) -> Phrase<'static> {
     Phrase::Fixed(
         LEXICON
             .adverbials
@@ -64,7 +74,7 @@ fn states(clause: Clause, english: &str, german: &str) {
 }
 
 /// "The teacher calls the woman."
-fn calls() -> Clause<'static> {
+pub(super) fn calls() -> Clause<'static> {
     Clause {
         direct: Some(the("woman")),
         ..clause(the("teacher"), "call", "rufen")
@@ -72,7 +82,7 @@ fn calls() -> Clause<'static> {
 }
 
 /// "The boy reads a long novel."
-fn reads() -> Clause<'static> {
+pub(super) fn reads() -> Clause<'static> {
     Clause {
         direct: Some(a(Some("good"), "novel")),
         ..clause(the("boy"), "read", "lesen")

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use attend_data::{Cleaning, Normalization, ParallelText, TokenizerKind};
 use attend_infer::metric::BleuTokenizer;
-use attend_infer::{Language, Languages};
+use attend_infer::{Language, Languages, TaskKind};
 use attend_model::bounds;
 use serde::{Deserialize, Serialize};
 
 use super::out_of_range::{MOST, OutOfRange, check_bounds};
 
-/// The text of a run: the embedded corpus, or files.
+/// The text of a run: the embedded corpus, or files. A run of the task `classify` or `tag` reads labelled texts in place
+/// of pairs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataSettings {
@@ -88,8 +89,8 @@ pub enum EmbeddedCorpus {
     Phrasebook,
 }
 
-/// Parallel text: two files, or one file of two columns. Paths are relative to the working folder. Compressed files are
-/// decompressed. A run reads the files several times, so that none can be a pipe.
+/// Parallel text, in two files or in one file of two columns; or labelled text, in one file. Paths are relative to the
+/// working folder. Compressed files are decompressed. A run reads the files several times, so that none can be a pipe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CorpusFiles {
@@ -100,10 +101,14 @@ pub struct CorpusFiles {
     /// File of their translations, in one of the same formats. Those of an `.xml` file are in its first `<ref>`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<PathBuf>,
-    /// File with a source sentence, a tab and a target sentence on each line. With it, `source` and `target` are left
-    /// out.
+    /// File with a source sentence, a tab and a target sentence on each line; or for the task `classify`, with a label, a
+    /// tab and a text. With it, the other files are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tsv: Option<PathBuf>,
+    /// File of the task `tag`, in the columns of CoNLL: a word and its tag on each line, and a blank line after each
+    /// sentence. With it, the other files are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conll: Option<PathBuf>,
     /// Number of times that an epoch takes each training pair, on average. Only training pairs have a weight. Default
     /// 1.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -115,6 +120,7 @@ impl CorpusFiles {
     #[must_use]
     pub fn text(&self) -> Option<ParallelText> {
         match (&self.source, &self.target, &self.tsv) {
+            _ if self.conll.is_some() => None,
             (Some(source), Some(target), None) => Some(ParallelText::Files {
                 source: source.clone(),
                 target: target.clone(),
@@ -124,8 +130,38 @@ impl CorpusFiles {
         }
     }
 
-    fn paths(&self) -> impl Iterator<Item = &PathBuf> {
-        [&self.source, &self.target, &self.tsv].into_iter().flatten()
+    /// Returns the path of the file of labelled text. Returns `None` unless this file alone is named: `tsv` for the task
+    /// `classify`, `conll` for `tag`.
+    #[must_use]
+    pub fn labelled(&self, task: TaskKind) -> Option<&Path> {
+        let file = match task {
+            TaskKind::Translate => &None,
+            TaskKind::Classify => &self.tsv,
+            TaskKind::Tag => &self.conll,
+        };
+        file.as_deref().filter(|_| self.paths().count() == 1)
+    }
+
+    /// Returns the files that are named.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.source, &self.target, &self.tsv, &self.conll]
+            .into_iter()
+            .flatten()
+    }
+
+    /// Returns which files must be named, if they are not those of the task.
+    fn missing(&self, task: TaskKind) -> Option<&'static str> {
+        match task {
+            TaskKind::Translate => self.text().is_none().then_some("needs source and target, or tsv"),
+            TaskKind::Classify => self
+                .labelled(task)
+                .is_none()
+                .then_some("needs tsv, and no other file, since task = \"classify\""),
+            TaskKind::Tag => self
+                .labelled(task)
+                .is_none()
+                .then_some("needs conll, and no other file, since task = \"tag\""),
+        }
     }
 }
 
@@ -163,8 +199,23 @@ impl DataSettings {
         check_bounds("data.clean.max_repeats", Some(self.clean.max_repeats), 0..=MOST)
     }
 
+    /// Returns the keys that have a meaning for translation alone, each with whether it is set to another value than its
+    /// default.
+    pub(super) fn only_of_translation(&self) -> [(&'static str, bool); 8] {
+        [
+            ("data.source_language", self.source_language.is_some()),
+            ("data.target_language", self.target_language.is_some()),
+            ("data.capitals", self.capitals != 0.0),
+            ("data.vocab_pairs", self.vocab_pairs != default_vocab_pairs()),
+            ("data.bpe_dropout", self.bpe_dropout != 0.0),
+            ("data.max_ratio", self.max_ratio != default_max_ratio()),
+            ("data.bleu", self.bleu != BleuTokenizer::default()),
+            ("data.clean", self.clean != Cleaning::default()),
+        ]
+    }
+
     /// Checks the settings that are not whole numbers, and that the settings go together.
-    pub(super) fn validate(&self) -> Result<(), OutOfRange> {
+    pub(super) fn validate(&self, task: TaskKind) -> Result<(), OutOfRange> {
         if self.max_ratio.is_nan() || self.max_ratio < 1.0 {
             return OutOfRange::of("data.max_ratio", "must be at least 1");
         }
@@ -181,10 +232,10 @@ impl DataSettings {
             let reason = format!("needs data.tokenizer = \"bpe\", not \"{kind}\"");
             return OutOfRange::of("data.bpe_dropout", &reason);
         }
-        self.validate_corpora()
+        self.validate_corpora(task)
     }
 
-    fn validate_corpora(&self) -> Result<(), OutOfRange> {
+    fn validate_corpora(&self, task: TaskKind) -> Result<(), OutOfRange> {
         let files_missing = "needs train and valid files, or an embedded corpus";
         let problem = match (self.embedded, self.train.as_slice(), &self.valid, &self.test) {
             (Some(_), [], None, None) | (None, [_, ..], Some(_), _) => None,
@@ -214,8 +265,8 @@ impl DataSettings {
             .into_iter()
             .filter_map(|(name, files)| Some((name, name.to_owned(), files.as_ref()?)));
         for (name, field, files) in train.chain(held_out) {
-            let (key, problem) = match files.weight {
-                _ if files.text().is_none() => ("", "needs source and target, or tsv"),
+            let (key, problem) = match (files.missing(task), files.weight) {
+                (Some(problem), _) => ("", problem),
                 _ if files.paths().any(|path| path.to_str().is_none()) => {
                     ("", "has a path that is not UTF-8")
                 }
@@ -223,10 +274,10 @@ impl DataSettings {
                     "",
                     "names standard input, which can be read only once, but a run reads its text several times",
                 ),
-                Some(_) if name != "data.train" => {
+                (_, Some(_)) if name != "data.train" => {
                     (".weight", "has a weight, which only training corpora have")
                 }
-                Some(weight) if !(weight > 0.0 && weight.is_finite()) => {
+                (_, Some(weight)) if !(weight > 0.0 && weight.is_finite()) => {
                     (".weight", "has a weight that is no number above 0")
                 }
                 _ => continue,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use attend_data::Tokenizer;
-use attend_model::{ConfigError, PositionKind, Preset, TransformerConfig};
+use attend_model::{ConfigError, PoolingKind, PositionKind, Preset, TransformerConfig};
 use serde::de::value::{MapAccessDeserializer, MapDeserializer};
 use serde::de::{DeserializeSeed, Error, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -14,6 +14,8 @@ use super::out_of_range::OutOfRange;
 
 /// The key of the preset.
 const PRESET: &str = "preset";
+/// The key of the pooling of a classifier, which is no part of the encoder's shape.
+const POOLING: &str = "pooling";
 /// The fields of a [`TransformerConfig`] that the tokenizer decides.
 const OF_TOKENIZER: [&str; 2] = ["vocab_size", "pad_id"];
 
@@ -26,11 +28,12 @@ const UNTIL_KNOWN: Preset = Preset::Tiny;
 /// The shape of the network: a preset, and settings that differ from it.
 ///
 /// A recipe writes `preset = "tiny"`, and may write any field of a [`TransformerConfig`] except `vocab_size` and
-/// `pad_id`, which the tokenizer decides. A recipe with `init` may leave the preset out: the fields that it does not
+/// `pad_id`, which the tokenizer decides. A recipe of a classifier may also write its `pooling`. A recipe with `init` may leave the preset out: the fields that it does not
 /// write are then those of the model that the run starts from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelSettings {
     preset: Option<Preset>,
+    pooling: Option<PoolingKind>,
     /// The names of the fields that the recipe gives.
     given: BTreeSet<String>,
     /// The preset with the given fields, for a vocabulary of the default size.
@@ -42,6 +45,7 @@ impl Default for ModelSettings {
     fn default() -> Self {
         Self {
             preset: None,
+            pooling: None,
             given: BTreeSet::new(),
             config: UNTIL_KNOWN.config(Tokenizer::DEFAULT_VOCAB_SIZE),
         }
@@ -49,6 +53,16 @@ impl Default for ModelSettings {
 }
 
 impl ModelSettings {
+    /// Returns the pooling that the recipe gives.
+    pub(super) fn pooling(&self) -> Option<PoolingKind> {
+        self.pooling
+    }
+
+    /// Returns whether the recipe gives this field.
+    pub(super) fn gives(&self, field: &str) -> bool {
+        self.given.contains(field)
+    }
+
     /// Returns whether the recipe gives the whole shape: a preset, or each field.
     pub(super) fn is_complete(&self) -> bool {
         // A recipe that gives every field of an earlier version is complete: fields that have come since have defaults.
@@ -154,13 +168,20 @@ impl Serialize for ModelSettings {
         struct Settings {
             #[serde(skip_serializing_if = "Option::is_none")]
             preset: Option<Preset>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pooling: Option<PoolingKind>,
             #[serde(flatten)]
             given: Table,
         }
         let mut given = table(&self.config);
         given.retain(|name, _| self.given.contains(name));
-        let preset = self.preset;
-        Settings { preset, given }.serialize(serializer)
+        let (preset, pooling) = (self.preset, self.pooling);
+        let settings = Settings {
+            preset,
+            pooling,
+            given,
+        };
+        settings.serialize(serializer)
     }
 }
 
@@ -179,12 +200,14 @@ impl<'de> Deserialize<'de> for ModelSettings {
                 let mut overlay = Overlay {
                     recipe,
                     preset: None,
+                    pooling: None,
                     given: BTreeSet::new(),
                     others: None,
                 };
                 let config = TransformerConfig::deserialize(MapAccessDeserializer::new(&mut overlay))?;
                 Ok(ModelSettings {
                     preset: overlay.preset,
+                    pooling: overlay.pooling,
                     given: overlay.given,
                     config,
                 })
@@ -201,6 +224,7 @@ impl<'de> Deserialize<'de> for ModelSettings {
 struct Overlay<'de, A> {
     recipe: A,
     preset: Option<Preset>,
+    pooling: Option<PoolingKind>,
     /// The names of the fields that the recipe gives, as far as it has been read.
     given: BTreeSet<String>,
     /// The other fields, once the recipe has been read.
@@ -217,6 +241,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Overlay<'de, A> {
             }
             match self.recipe.next_key_seed(KnownKey)? {
                 Some(key) if key == PRESET => self.preset = Some(self.recipe.next_value()?),
+                Some(key) if key == POOLING => self.pooling = Some(self.recipe.next_value()?),
                 Some(key) => {
                     self.given.insert(key.clone());
                     return seed.deserialize(key.into_deserializer()).map(Some);
@@ -248,6 +273,7 @@ impl<'de> DeserializeSeed<'de> for KnownKey {
         let key = String::deserialize(deserializer)?;
         let mut known = vec![PRESET.to_owned()];
         known.extend(names());
+        known.push(POOLING.to_owned());
         if known.contains(&key) {
             return Ok(key);
         }

@@ -66,11 +66,16 @@ pub struct TrainingSettings {
     /// Number of updates between two checkpoints, apart from the checkpoints of validations. Default: `validate_every`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint_every: Option<usize>,
-    /// Score on the validation pairs by which the best weights are chosen: `bleu`, `chrf`, `perplexity` or `loss`. If
-    /// fewer than one in ten validation targets has the four words in a row that BLEU counts, `chrf` takes the place of
-    /// `bleu`, which could not tell weights apart. Default `bleu`.
-    #[serde(default)]
-    pub metric: Metric,
+    /// Score on the validation pairs by which the best weights are chosen.
+    ///
+    /// - Translation has `bleu`, the default, `chrf`, `perplexity` and `loss`. If fewer than one in ten validation
+    ///   targets has the four words in a row that BLEU counts, `chrf` takes the place of `bleu`, which could not tell
+    ///   weights apart.
+    /// - Classification has `accuracy`, the default, `macro-f1` and `loss`.
+    /// - Tagging has `accuracy`, the default, `span-f1` and `loss`. If a tag marks no span, `accuracy` takes the place
+    ///   of `span-f1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metric: Option<Metric>,
     /// The run ends after this many validations in a row without a new best score. A validation that ties with the best
     /// score and has a lower loss does not count. If `patience` is left out, only the other limits end the run.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use attend_infer::TaskKind;
 use html_escape::encode_text;
 use humantime::format_duration;
 use num_format::{Locale, ToFormattedString};
@@ -14,11 +15,12 @@ use crate::event::Progress;
 use crate::metric::Metric;
 use crate::record::Record;
 use crate::state::TrainingState;
+use crate::task::target;
 
 const STYLE: &str = include_str!("page.css");
 const TRAINING: RGBColor = RGBColor(37, 99, 235);
 const VALIDATION: RGBColor = RGBColor(217, 94, 15);
-const CHRF: RGBColor = RGBColor(13, 148, 136);
+const SECOND_SCORE: RGBColor = RGBColor(13, 148, 136);
 
 /// The facts on the page that do not change during a run.
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ pub(crate) struct Subject {
     pub(crate) num_params: usize,
     /// Score by which the best weights are chosen.
     pub(crate) metric: Metric,
+    /// What the network is trained for.
+    pub(crate) task: TaskKind,
 }
 
 /// Where a run stands.
@@ -54,9 +58,9 @@ impl Status<'_> {
 /// A plot on the page.
 struct Figure {
     title: &'static str,
-    unit: &'static str,
+    unit: String,
     /// The names of the lines, if there are several.
-    legend: &'static [&'static str],
+    legend: Vec<&'static str>,
     plot: Plot,
 }
 
@@ -78,7 +82,7 @@ pub(super) fn page(
         .into_iter()
         .map(|(title, value)| format!("<tr><th>{title}</th><td>{}</td></tr>\n", encode_text(&value)))
         .collect();
-    let figures: String = figures(records)
+    let figures: String = figures(subject.task, records)
         .iter()
         .map(|figure| figure.to_html(state.update))
         .collect();
@@ -127,24 +131,15 @@ fn rows(
         ));
     }
     let mut last_first = records.iter().rev();
-    if let Some((bleu, chrf, perplexity)) = last_first.find_map(|record| match record {
-        Record::Validation {
-            bleu,
-            chrf,
-            perplexity,
-            ..
-        } => Some((bleu, chrf, perplexity)),
-        Record::Update { .. } => None,
-    }) {
-        rows.push((
-            "Last validation",
-            format!("BLEU\u{a0}{bleu:.2}, chrF\u{a0}{chrf:.2}, perplexity\u{a0}{perplexity:.2}"),
-        ));
+    if let Some(scores) = last_first.find_map(Record::scores) {
+        let shown = scores.all().filter(|(metric, _)| *metric != Metric::Loss);
+        let shown = shown.map(|(metric, score)| metric.show(score).replace(' ', "\u{a0}"));
+        rows.push(("Last validation", shown.collect::<Vec<_>>().join(", ")));
     }
     if let Some(speed) = Record::typical_speed(records) {
         rows.push((
             "Typical speed",
-            format!("{} target tokens a second", count(speed as usize)),
+            format!("{} {}s a second", count(speed as usize), target(subject.task)),
         ));
     }
     rows.push(("Workers", state.workers.to_string()));
@@ -155,7 +150,7 @@ fn rows(
     rows
 }
 
-fn figures(records: &[Record]) -> Vec<Figure> {
+fn figures(task: TaskKind, records: &[Record]) -> Vec<Figure> {
     let line = |color, tag: &str| Line {
         color,
         has_marks: tag.starts_with("valid/"),
@@ -164,34 +159,47 @@ fn figures(records: &[Record]) -> Vec<Figure> {
             .filter_map(|record| Some((record.update(), record.scalar(tag)?)))
             .collect(),
     };
-    let figure = |title, unit, legend, axis, lines| Figure {
+    let figure = |title, unit: &str, legend: &[&'static str], axis, lines| Figure {
         title,
-        unit,
-        legend,
+        unit: unit.to_owned(),
+        legend: legend.to_vec(),
         plot: Plot { axis, lines },
     };
-    vec![
-        figure(
-            "Loss",
-            "nats a target token",
-            &["training", "validation"],
-            Axis::Linear,
-            vec![line(TRAINING, "train/loss"), line(VALIDATION, "valid/loss")],
-        ),
-        figure(
-            "Validation scores",
-            "of greedy translations",
-            &["BLEU", "chrF"],
-            Axis::FromZero,
-            vec![line(VALIDATION, "valid/bleu"), line(CHRF, "valid/chrf")],
-        ),
+    let rising = Metric::of(task).iter().filter(|metric| metric.rises());
+    let scored: Vec<Metric> = rising.copied().collect();
+    let titles: Vec<&str> = scored.iter().map(|metric| metric.title()).collect();
+    let scores = scored.iter().zip([VALIDATION, SECOND_SCORE]);
+    let scores = scores.map(|(metric, color)| line(color, metric.tag()));
+    let (unit_of_scores, axis_of_scores) = match task {
+        TaskKind::Translate => ("of greedy translations", Axis::FromZero),
+        TaskKind::Classify | TaskKind::Tag => ("percent", Axis::Linear),
+    };
+    let perplexity = Metric::of(task).contains(&Metric::Perplexity).then(|| {
         figure(
             "Validation perplexity",
             "logarithmic",
             &[],
             Axis::Logarithmic,
-            vec![line(VALIDATION, "valid/perplexity")],
+            vec![line(VALIDATION, Metric::Perplexity.tag())],
+        )
+    });
+    let of_validation = [
+        figure(
+            "Loss",
+            &format!("nats a {}", target(task)),
+            &["training", "validation"],
+            Axis::Linear,
+            vec![line(TRAINING, "train/loss"), line(VALIDATION, Metric::Loss.tag())],
         ),
+        figure(
+            "Validation scores",
+            unit_of_scores,
+            &titles,
+            axis_of_scores,
+            scores.collect(),
+        ),
+    ];
+    let of_training = [
         figure(
             "Learning rate",
             "",
@@ -201,7 +209,7 @@ fn figures(records: &[Record]) -> Vec<Figure> {
         ),
         figure(
             "Speed",
-            "target tokens a second",
+            &format!("{}s a second", target(task)),
             &[],
             Axis::FromZero,
             vec![line(TRAINING, "train/tokens_per_second")],
@@ -213,7 +221,12 @@ fn figures(records: &[Record]) -> Vec<Figure> {
             Axis::FromZero,
             vec![line(TRAINING, "train/gradient_norm")],
         ),
-    ]
+    ];
+    of_validation
+        .into_iter()
+        .chain(perplexity)
+        .chain(of_training)
+        .collect()
 }
 
 impl Figure {

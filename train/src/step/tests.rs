@@ -7,7 +7,7 @@ use burn::optim::GradientsParams;
 
 use super::*;
 use crate::average::tests::weights;
-use attend_model::Preset;
+use attend_model::{Preset, TransformerConfig};
 
 const SETTINGS: &str = "updates = 10\nlearning_rate = 0.1\nwarmup = 1\nema = 0.9";
 const BEGIN: u32 = 1;
@@ -26,7 +26,11 @@ fn step_on(device: &Device) -> TrainingStep {
         ..Preset::Tiny.config(300)
     };
     let workers = Workers::start(1, 1).unwrap();
-    TrainingStep::new(&settings, &config, BEGIN, 1, slice::from_ref(device), workers).unwrap()
+    let objective = Translation {
+        config,
+        bos_id: BEGIN,
+    };
+    TrainingStep::new(&settings, objective, 1, slice::from_ref(device), workers).unwrap()
 }
 
 fn example() -> Example {
@@ -160,8 +164,11 @@ fn no_network_is_trained_in_integers() {
         ..toml::from_str(SETTINGS).unwrap()
     };
     let workers = Workers::start(1, 1).unwrap();
-    let config = Preset::Tiny.config(300);
-    let result = TrainingStep::new(&settings, &config, BEGIN, 1, &[Device::default()], workers);
+    let objective = Translation {
+        config: Preset::Tiny.config(300),
+        bos_id: BEGIN,
+    };
+    let result = TrainingStep::new(&settings, objective, 1, &[Device::default()], workers);
     let error = result.err().expect("it is refused");
     assert_eq!(error.to_string(), "not all of the devices compute in int8");
 }

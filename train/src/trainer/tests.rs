@@ -6,12 +6,13 @@ use std::slice;
 use super::*;
 use crate::average::tests::weights;
 use crate::checkpoint::CHECKPOINTS;
-use crate::dataset::Corpora;
+use crate::dataset::{Corpora, Dataset};
 use crate::loss_scale::LossScale;
 use crate::metric::Metric;
 use crate::schedule::ScheduleKind;
 use crate::step::tests::gradients;
-use attend_data::{ParallelText, SentencePair};
+use crate::task::TranslationTask;
+use attend_data::{ParallelText, SentencePair, Tokenizer};
 
 const RECIPE: &str = r#"
     [data]
@@ -29,11 +30,11 @@ const RECIPE: &str = r#"
     ema = 0.9
 "#;
 
-fn trainer() -> Trainer {
+fn trainer() -> Trainer<TranslationTask> {
     trainer_by(toml::from_str(RECIPE).unwrap())
 }
 
-fn trainer_by(recipe: Recipe) -> Trainer {
+fn trainer_by(recipe: Recipe) -> Trainer<TranslationTask> {
     let pair = SentencePair {
         source: "one two".to_owned(),
         target: "eins zwei".to_owned(),
@@ -50,12 +51,14 @@ fn trainer_by(recipe: Recipe) -> Trainer {
     let tokenizer = Tokenizer::train_bpe(["one two", "eins zwei"].into_iter(), 300).unwrap();
     let prepared = tempfile::tempdir().unwrap();
     let dataset = Dataset::encode(&corpora, &tokenizer, &recipe, prepared.path(), |_| {}).unwrap();
+    let task = TranslationTask::new(tokenizer, dataset);
+    let (metric, _) = task.metric(&recipe).unwrap();
     let workers = Workers::start(1, 1).unwrap();
     let device = Device::default();
     Trainer::new(
         recipe,
-        tokenizer,
-        dataset,
+        task,
+        metric,
         PathBuf::new(),
         slice::from_ref(&device),
         workers,
@@ -64,7 +67,7 @@ fn trainer_by(recipe: Recipe) -> Trainer {
 }
 
 /// Takes the next update with the gradients of one example, times a factor.
-fn apply(trainer: &mut Trainer, factor: f64) -> Option<Measurements> {
+fn apply(trainer: &mut Trainer<TranslationTask>, factor: f64) -> Option<Measurements> {
     trainer.state.update += 1;
     let gradients = gradients(&trainer.step, factor);
     let measured = trainer.step.apply(trainer.state.update, gradients, 3);
@@ -74,7 +77,7 @@ fn apply(trainer: &mut Trainer, factor: f64) -> Option<Measurements> {
 #[test]
 fn an_update_that_is_not_finite_is_skipped_and_leaves_no_trace() {
     let mut trainer = trainer();
-    let both = |trainer: &Trainer| {
+    let both = |trainer: &Trainer<TranslationTask>| {
         let state = &trainer.step.state;
         let average = state.moving_average.as_ref().expect("one is asked for");
         [weights(&state.model), weights(average)]
@@ -192,9 +195,8 @@ fn a_tie_is_the_best_and_no_plateau_while_the_loss_falls() {
         state.update += 1;
         let scores = Scores {
             loss,
-            perplexity: 1.0,
-            bleu: 0.0,
-            chrf,
+            chrf: Some(chrf),
+            ..Scores::default()
         };
         assert_eq!(state.count_validation(Metric::Chrf, &scores, Vec::new()), is_best);
         assert_eq!(
@@ -226,9 +228,8 @@ fn scores_of_another_metric_are_forgotten() {
     };
     let scores = Scores {
         loss: 3.0,
-        perplexity: 1.0,
-        bleu: 0.0,
-        chrf: 0.0,
+        bleu: Some(0.0),
+        ..Scores::default()
     };
     let mut resumed = state().with_scores_of(Metric::Loss, Metric::Bleu);
     assert_eq!(
@@ -269,9 +270,8 @@ fn a_best_validation_without_its_loss_can_be_read() {
     };
     let scores = Scores {
         loss: 2.0,
-        perplexity: 1.0,
-        bleu: 1.5,
-        chrf: 0.0,
+        bleu: Some(1.5),
+        ..Scores::default()
     };
     assert!(state.count_validation(Metric::Bleu, &scores, Vec::new()));
     assert_eq!(state.best.unwrap().lowest_loss, Some(2.0));

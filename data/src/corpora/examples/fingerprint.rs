@@ -5,6 +5,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::format::FORMAT;
+use crate::batch::Example;
 use crate::corpora::cleaning::Cleaning;
 use crate::corpora::compression::without_compression;
 use crate::corpora::filter::Filter;
@@ -31,8 +32,20 @@ pub(super) fn fingerprint(
     hash.field(tokenizer.to_json().as_bytes());
     hash.field(&serde_json::to_vec(filter).expect("numbers always serialize"));
     hash.text(text)?;
-    let sum = hash.0.finalize();
-    Ok(sum[..16].iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hash.finish())
+}
+
+/// Returns a hash of the tokens of examples, in as many digits.
+pub(super) fn of_examples(examples: &[Example]) -> String {
+    let mut hash = ContentHash(Sha256::new());
+    for side in examples
+        .iter()
+        .flat_map(|example| [&example.source, &example.target])
+    {
+        let bytes: Vec<u8> = side.iter().flat_map(|id| id.to_le_bytes()).collect();
+        hash.field(&bytes);
+    }
+    hash.finish()
 }
 
 /// A hash over fields. The length of each field is hashed with the field, so that two different lists of fields never
@@ -40,6 +53,12 @@ pub(super) fn fingerprint(
 struct ContentHash(Sha256);
 
 impl ContentHash {
+    /// Returns the first 32 hexadecimal digits of the hash.
+    fn finish(self) -> String {
+        let sum = self.0.finalize();
+        sum[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     fn field(&mut self, bytes: &[u8]) {
         self.0.update((bytes.len() as u64).to_le_bytes());
         self.0.update(bytes);

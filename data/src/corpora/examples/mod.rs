@@ -33,25 +33,36 @@ use memmap2::Mmap;
 use crate::batch::{Example, Lengths};
 use crate::corpora::cleaning::CleaningCounts;
 use crate::corpora::filter::FilterCounts;
-use crate::corpora::report::Column;
+use crate::corpora::report::{Column, Unit};
 use crate::error::DataError;
 use format::{Manifest, ShardEntry, invalid, shard_path};
 use map::map;
 
 pub use prepare::Progress;
 
-/// The examples of a corpus, prepared by [`Examples::prepare`]: its sentence pairs, cleaned, encoded and filtered.
+/// The examples of a corpus.
 ///
-/// They are in files that are mapped into memory. Only the parts in use take memory, which the system can reclaim.
+/// Those that [`Examples::prepare`] makes of sentence pairs, cleaned, encoded and filtered, are in files that are mapped
+/// into memory. Only the parts in use take memory, which the system can reclaim. [`Examples::in_memory`] takes examples
+/// that stay in memory.
 pub struct Examples {
     /// The name of the corpus in reports and errors.
     name: String,
-    shards: Vec<Shard>,
-    /// The index of the first example of each shard, and at the end the number of all examples.
-    starts: Vec<usize>,
+    storage: Storage,
     fingerprint: String,
+    unit: Unit,
     cleaned: CleaningCounts,
     filtered: FilterCounts,
+}
+
+/// The place where examples are stored.
+enum Storage {
+    Files {
+        shards: Vec<Shard>,
+        /// The index of the first example of each shard, and at the end the number of all examples.
+        starts: Vec<usize>,
+    },
+    Memory(Vec<Example>),
 }
 
 impl Examples {
@@ -78,12 +89,33 @@ impl Examples {
         }
         Ok(Self {
             name,
-            shards,
-            starts,
+            storage: Storage::Files { shards, starts },
             fingerprint: manifest.fingerprint,
+            unit: Unit::Pairs,
             cleaned: manifest.cleaned,
             filtered: manifest.filtered,
         })
+    }
+
+    /// Makes a corpus of the encoded examples of labelled texts. The corpus had `read` texts, of which those that are
+    /// not among the examples were too long. The fingerprint is a hash of the examples.
+    #[must_use]
+    pub fn in_memory(name: String, read: usize, examples: Vec<Example>) -> Self {
+        Self {
+            name,
+            fingerprint: fingerprint::of_examples(&examples),
+            unit: Unit::Texts,
+            cleaned: CleaningCounts {
+                kept: read,
+                ..CleaningCounts::default()
+            },
+            filtered: FilterCounts {
+                kept: examples.len(),
+                too_long: read - examples.len(),
+                ..FilterCounts::default()
+            },
+            storage: Storage::Memory(examples),
+        }
     }
 
     /// Returns the name of the corpus in reports and errors: the [name](crate::ParallelText::name) of its text.
@@ -95,7 +127,10 @@ impl Examples {
     /// Returns the number of examples.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.starts[self.shards.len()]
+        match &self.storage {
+            Storage::Files { shards, starts } => starts[shards.len()],
+            Storage::Memory(examples) => examples.len(),
+        }
     }
 
     /// Returns whether there is no example.
@@ -110,11 +145,16 @@ impl Examples {
     /// Panics if `index` is not below [`Examples::len`].
     #[must_use]
     pub fn get(&self, index: usize) -> Example {
-        let (shard, index) = self.locate(index);
-        let [source, target] = shard.sentences(index);
-        Example {
-            source: shard.tokens(source),
-            target: shard.tokens(target),
+        match &self.storage {
+            Storage::Files { shards, starts } => {
+                let (shard, index) = locate(shards, starts, index);
+                let [source, target] = shard.sentences(index);
+                Example {
+                    source: shard.tokens(source),
+                    target: shard.tokens(target),
+                }
+            }
+            Storage::Memory(examples) => examples[index].clone(),
         }
     }
 
@@ -124,32 +164,39 @@ impl Examples {
     /// Panics if `index` is not below [`Examples::len`].
     #[must_use]
     pub fn lengths(&self, index: usize) -> Lengths {
-        let (shard, index) = self.locate(index);
-        let [source, target] = shard.sentences(index).map(|tokens| tokens.len() as u32);
-        Lengths { source, target }
+        match &self.storage {
+            Storage::Files { shards, starts } => {
+                let (shard, index) = locate(shards, starts, index);
+                let [source, target] = shard.sentences(index).map(|tokens| tokens.len() as u32);
+                Lengths { source, target }
+            }
+            Storage::Memory(examples) => examples[index].lengths(),
+        }
     }
 
     /// Returns the column of the corpus in a report.
     pub(crate) fn report(&self) -> Column {
         Column {
             name: self.name.clone(),
+            unit: self.unit,
             cleaned: self.cleaned,
             filtered: self.filtered,
         }
     }
 
-    /// Returns the name of the prepared folder: a hash of the text, the cleaning, the tokenizer and the filter. Corpora
-    /// with different examples have different fingerprints.
+    /// Returns the name of the prepared folder: a hash of the text, the cleaning, the tokenizer and the filter. Of
+    /// examples in memory, the fingerprint is a hash of their tokens. Corpora with different examples have different
+    /// fingerprints.
     #[must_use]
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
+}
 
-    /// Returns the shard that holds an example, and the index of the example in the shard.
-    fn locate(&self, index: usize) -> (&Shard, usize) {
-        let number = self.starts.partition_point(|start| *start <= index) - 1;
-        (&self.shards[number], index - self.starts[number])
-    }
+/// Returns the shard that holds an example, and the index of the example in the shard.
+fn locate<'a>(shards: &'a [Shard], starts: &[usize], index: usize) -> (&'a Shard, usize) {
+    let number = starts.partition_point(|start| *start <= index) - 1;
+    (&shards[number], index - starts[number])
 }
 
 impl fmt::Debug for Examples {

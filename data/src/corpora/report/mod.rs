@@ -1,4 +1,4 @@
-//! A table of the numbers of sentence pairs that were read, dropped and kept.
+//! A table of the numbers of sentence pairs, or of labelled texts, that were read, dropped and kept.
 
 #[cfg(test)]
 mod tests;
@@ -10,7 +10,8 @@ use num_format::{Locale, ToFormattedString};
 use crate::corpora::cleaning::CleaningCounts;
 use crate::corpora::filter::FilterCounts;
 
-/// The numbers of sentence pairs that were read, dropped for each reason, and kept when corpora were prepared.
+/// The numbers of sentence pairs that were read, dropped for each reason, and kept when corpora were prepared. Corpora of
+/// labelled texts have the numbers of texts in place of pairs.
 ///
 /// `Display` writes a table with a row for each reason and a column for each corpus. If there are several corpora, the
 /// last column is their sum:
@@ -30,14 +31,32 @@ pub struct PreparationReport(Vec<Column>);
 pub(crate) struct Column {
     /// The name of the corpus.
     pub(crate) name: String,
+    /// What is counted.
+    pub(crate) unit: Unit,
     /// The numbers of pairs that cleaning kept and dropped.
     pub(crate) cleaned: CleaningCounts,
     /// The numbers of pairs that the filter kept and dropped, out of the pairs that cleaning kept.
     pub(crate) filtered: FilterCounts,
 }
 
+/// What a corpus consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// Sentence pairs.
+    Pairs,
+    /// Texts with their labels.
+    Texts,
+}
+
 /// The title of a row, and its number for a corpus.
 type Row = (&'static str, fn(&Column) -> usize);
+
+/// The rows for labelled texts, which are dropped for their length alone.
+const ROWS_OF_TEXTS: [Row; 3] = [
+    ("texts read", |corpus| corpus.cleaned.read()),
+    ("- too long", |corpus| corpus.filtered.too_long),
+    ("texts kept", |corpus| corpus.filtered.kept),
+];
 
 const ROWS: [Row; 9] = [
     ("pairs read", |corpus| corpus.cleaned.read()),
@@ -65,11 +84,21 @@ impl PreparationReport {
     /// Returns the reasons for which pairs were dropped, as the table names them, each with the number of pairs of all
     /// corpora.
     pub fn dropped(&self) -> impl Iterator<Item = (&'static str, usize)> {
-        let rows = ROWS
+        let rows = self
+            .rows()
             .iter()
             .filter_map(|(title, count)| Some((title.strip_prefix("- ")?, count)));
         rows.map(|(reason, count)| (reason, self.0.iter().map(count).sum()))
             .filter(|(_, pairs)| *pairs > 0)
+    }
+
+    /// Returns the rows of the table below the names of the corpora.
+    fn rows(&self) -> &'static [Row] {
+        if self.0.iter().any(|corpus| corpus.unit == Unit::Texts) {
+            &ROWS_OF_TEXTS
+        } else {
+            &ROWS
+        }
     }
 
     /// Returns the cells of the table, row by row. The first row holds the names of the corpora.
@@ -78,7 +107,7 @@ impl PreparationReport {
         let names = self.0.iter().map(|corpus| corpus.name.clone());
         let sum = has_sum.then(|| "all".to_owned());
         let header = [String::new()].into_iter().chain(names).chain(sum).collect();
-        let rows = ROWS.iter().map(|(title, count)| {
+        let rows = self.rows().iter().map(|(title, count)| {
             let counts: Vec<usize> = self.0.iter().map(count).collect();
             let sum = has_sum.then(|| counts.iter().sum());
             let counts = counts.into_iter().chain(sum);

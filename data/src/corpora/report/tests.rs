@@ -1,6 +1,6 @@
 //! The table of a report.
 
-use super::{Column, PreparationReport};
+use super::{Column, PreparationReport, Unit};
 use crate::corpora::cleaning::CleaningCounts;
 use crate::corpora::filter::FilterCounts;
 
@@ -8,6 +8,7 @@ use crate::corpora::filter::FilterCounts;
 fn reports_make_a_table_with_a_row_for_each_reason() {
     let report = |name: &str, kept| Column {
         name: name.to_owned(),
+        unit: Unit::Pairs,
         cleaned: CleaningCounts {
             kept: kept + 1_110,
             empty: 1,
@@ -53,4 +54,30 @@ fn reports_make_a_table_with_a_row_for_each_reason() {
         lines[9],
         "pairs kept                      1,900,000      0  1,900,000"
     );
+}
+
+#[test]
+fn labelled_texts_are_dropped_for_their_length_alone() {
+    let column = Column {
+        name: "reviews".to_owned(),
+        unit: Unit::Texts,
+        cleaned: CleaningCounts {
+            kept: 12,
+            ..CleaningCounts::default()
+        },
+        filtered: FilterCounts {
+            kept: 10,
+            too_long: 2,
+            ..FilterCounts::default()
+        },
+    };
+    let report = PreparationReport(vec![column]);
+    let expected = [
+        "            reviews",
+        "texts read       12",
+        "- too long        2",
+        "texts kept       10",
+    ];
+    assert_eq!(report.to_string().lines().collect::<Vec<_>>(), expected);
+    assert_eq!(report.dropped().collect::<Vec<_>>(), [("too long", 2)]);
 }

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use attend_data::is_compressed;
-use attend_infer::{Translation, Translator};
+use attend_infer::Translator;
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 /// A bar on standard error, if that is a terminal and the input a file.
 pub(crate) struct Progress {
     bar: ProgressBar,
-    /// The number of sentences translated so far.
+    /// The number of sentences done so far.
     sentences: Arc<AtomicU64>,
 }
 
@@ -60,9 +60,14 @@ impl Progress {
         })
     }
 
-    /// Adds the bytes of lines that are translated.
-    pub(crate) fn advance(&self, lines: &[(String, Vec<Translation>)]) {
-        let bytes: usize = lines.iter().map(|(line, _)| line.len() + 1).sum();
+    /// Counts sentences that are done.
+    pub(crate) fn count(&self, sentences: usize) {
+        self.sentences.fetch_add(sentences as u64, Ordering::Relaxed);
+    }
+
+    /// Adds the bytes of lines that are done.
+    pub(crate) fn advance<'a>(&self, lines: impl IntoIterator<Item = &'a String>) {
+        let bytes: usize = lines.into_iter().map(|line| line.len() + 1).sum();
         self.bar.inc(bytes as u64);
     }
 
