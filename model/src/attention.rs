@@ -12,6 +12,7 @@ use crate::config::TransformerConfig;
 use crate::init;
 use crate::key_value::{KeyValue, KeyValueTable};
 use crate::projection::{Projection, pack};
+use crate::sequence_layer::SequenceLayer;
 
 /// The gain of the initial weights of the query, key and value projections. With it, the three projections start with
 /// the distribution of one layer of `3 · d_model` outputs, as in PyTorch and fairseq. With a gain of 1, the training of
@@ -137,5 +138,13 @@ impl<P: Projection> MultiHeadAttention<P> {
         };
         let attended = attended.unsqueeze_dim(1);
         (self.output.forward(attended, Activation::Identity), weights)
+    }
+}
+
+/// Self-attention: the keys and values are those of the sequence itself.
+impl<P: Projection> SequenceLayer for MultiHeadAttention<P> {
+    fn forward(&self, x: Tensor<3>, hidden: Tensor<4, Bool>, with_weights: bool) -> Attended {
+        let sequence = self.project(x.clone());
+        self.attend(x, sequence, hidden, with_weights)
     }
 }

@@ -35,6 +35,10 @@ pub enum LayerKind {
     SelfAttention,
     /// Self-attention to the nearest positions alone, `attention_window` on either side, or in the decoder before it.
     Restricted,
+    /// Gated recurrent units that read the sequence in both directions. The encoder alone has it.
+    Recurrent,
+    /// A convolution over `convolution_width` positions. The encoder alone has it.
+    Convolution,
 }
 
 impl LayerKind {
@@ -58,6 +62,8 @@ pub mod bounds {
     pub const LAYERS: usize = 1_000;
     /// The largest `max_length` and `attention_window`.
     pub const LENGTH: usize = 1_000_000;
+    /// The largest `convolution_width`.
+    pub const CONVOLUTION_WIDTH: usize = 1_000;
     /// The largest `max_length * d_model`, which is the number of values in a table of positions.
     pub const POSITIONS: usize = 1 << 28;
 }
@@ -105,6 +111,20 @@ pub struct TransformerConfig {
     /// are [restricted](LayerKind::Restricted). It is `None` if no layer is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attention_window: Option<usize>,
+    /// The number of positions that a [convolution](LayerKind::Convolution) takes together. It is odd.
+    #[serde(
+        default = "default_convolution_width",
+        skip_serializing_if = "is_default_convolution_width"
+    )]
+    pub convolution_width: usize,
+}
+
+fn default_convolution_width() -> usize {
+    3
+}
+
+fn is_default_convolution_width(width: &usize) -> bool {
+    *width == default_convolution_width()
 }
 
 /// The reason why no network can be built from a [`TransformerConfig`].
@@ -162,6 +182,34 @@ pub enum ConfigError {
         /// The name of the field that asks for restricted layers.
         field: &'static str,
     },
+    /// A kind of layer that a decoder does not have.
+    #[error(
+        "decoder_layer = \"{kind}\", but a decoder has only \"self-attention\" and \"restricted\": it caches keys and values"
+    )]
+    DecoderLayer {
+        /// The kind given.
+        kind: LayerKind,
+    },
+    /// An odd width with recurrent layers.
+    #[error("d_model = {d_model} is odd, but a recurrent layer divides it between its two directions")]
+    OddRecurrentWidth {
+        /// Width of the model.
+        d_model: usize,
+    },
+    /// A convolution without a position in its middle.
+    #[error(
+        "convolution_width = {width} is even, but must be odd, so that each position is the middle of what it sees"
+    )]
+    EvenConvolution {
+        /// The value given.
+        width: usize,
+    },
+    /// A width of convolutions, though no layer is one.
+    #[error("convolution_width = {width}, but encoder_layer is not \"convolution\", which alone uses it")]
+    UnusedConvolution {
+        /// The value given.
+        width: usize,
+    },
     /// A number of positions to see, though every layer sees all.
     #[error(
         "attention_window = {window}, but neither encoder_layer nor decoder_layer is \"restricted\", which alone use it"
@@ -180,9 +228,11 @@ impl ConfigError {
         match self {
             Self::Zero { field } | Self::TooLarge { field, .. } => field,
             Self::Heads { .. } => "n_heads",
-            Self::OddWidth { .. } => "d_model",
+            Self::OddWidth { .. } | Self::OddRecurrentWidth { .. } => "d_model",
             Self::Dropout { .. } => "dropout",
             Self::Padding { .. } => "pad_id",
+            Self::DecoderLayer { .. } => "decoder_layer",
+            Self::EvenConvolution { .. } | Self::UnusedConvolution { .. } => "convolution_width",
             Self::NoWindow { .. } | Self::UnusedWindow { .. } => "attention_window",
         }
     }
@@ -243,6 +293,7 @@ impl Preset {
             encoder_layer: LayerKind::default(),
             decoder_layer: LayerKind::default(),
             attention_window: None,
+            convolution_width: default_convolution_width(),
         }
     }
 }
@@ -279,6 +330,11 @@ impl TransformerConfig {
             ("encoder_layers", self.encoder_layers, bounds::LAYERS),
             ("decoder_layers", self.decoder_layers, bounds::LAYERS),
             ("max_length", self.max_length, bounds::LENGTH),
+            (
+                "convolution_width",
+                self.convolution_width,
+                bounds::CONVOLUTION_WIDTH,
+            ),
         ];
         let window = self.attention_window;
         let sizes = sizes
@@ -314,12 +370,34 @@ impl TransformerConfig {
                 vocab_size: self.vocab_size,
             });
         }
+        self.validate_layers()
+    }
+
+    /// Checks the kinds of layers, and the options that belong to them.
+    fn validate_layers(&self) -> Result<(), ConfigError> {
+        if matches!(self.decoder_layer, LayerKind::Recurrent | LayerKind::Convolution) {
+            return Err(ConfigError::DecoderLayer {
+                kind: self.decoder_layer,
+            });
+        }
+        if self.encoder_layer == LayerKind::Recurrent && !self.d_model.is_multiple_of(2) {
+            return Err(ConfigError::OddRecurrentWidth {
+                d_model: self.d_model,
+            });
+        }
+        let width = self.convolution_width;
+        if width.is_multiple_of(2) {
+            return Err(ConfigError::EvenConvolution { width });
+        }
+        if self.encoder_layer != LayerKind::Convolution && !is_default_convolution_width(&width) {
+            return Err(ConfigError::UnusedConvolution { width });
+        }
         let kinds = [
             ("encoder_layer", self.encoder_layer),
             ("decoder_layer", self.decoder_layer),
         ];
         let restricted = kinds.into_iter().find(|(_, kind)| *kind == LayerKind::Restricted);
-        match (restricted, window) {
+        match (restricted, self.attention_window) {
             (Some((field, _)), None) => Err(ConfigError::NoWindow { field }),
             (None, Some(window)) => Err(ConfigError::UnusedWindow { window }),
             _ => Ok(()),
@@ -457,5 +535,58 @@ mod tests {
         for config in [none, zero] {
             assert_eq!(config.validate().unwrap_err().field(), "attention_window");
         }
+    }
+
+    #[test]
+    fn a_kind_of_layer_has_its_place_and_its_options() {
+        let full = Preset::Tiny.config(100);
+        for (config, field, message) in [
+            (
+                TransformerConfig {
+                    decoder_layer: LayerKind::Recurrent,
+                    ..full.clone()
+                },
+                "decoder_layer",
+                "decoder_layer = \"recurrent\", but a decoder has only \"self-attention\" and \"restricted\": it caches \
+                 keys and values",
+            ),
+            (
+                TransformerConfig {
+                    encoder_layer: LayerKind::Convolution,
+                    convolution_width: 4,
+                    ..full.clone()
+                },
+                "convolution_width",
+                "convolution_width = 4 is even, but must be odd, so that each position is the middle of what it sees",
+            ),
+            (
+                TransformerConfig {
+                    convolution_width: 5,
+                    ..full.clone()
+                },
+                "convolution_width",
+                "convolution_width = 5, but encoder_layer is not \"convolution\", which alone uses it",
+            ),
+            (
+                TransformerConfig {
+                    encoder_layer: LayerKind::Recurrent,
+                    d_model: 9,
+                    n_heads: 3,
+                    positions: PositionKind::Learned,
+                    ..full.clone()
+                },
+                "d_model",
+                "d_model = 9 is odd, but a recurrent layer divides it between its two directions",
+            ),
+        ] {
+            let error = config.validate().unwrap_err();
+            assert_eq!((error.field(), error.to_string().as_str()), (field, message));
+        }
+        let wide = TransformerConfig {
+            encoder_layer: LayerKind::Convolution,
+            convolution_width: 5,
+            ..full
+        };
+        assert_eq!(wide.validate(), Ok(()));
     }
 }

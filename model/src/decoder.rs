@@ -13,6 +13,7 @@ use crate::config::TransformerConfig;
 use crate::feed_forward::FeedForward;
 use crate::memory::Memory;
 use crate::projection::Projection;
+use crate::sequence_layer::SequenceLayer;
 
 /// A decoder layer: masked self-attention, cross-attention to the encoder's output, and a feed-forward network.
 #[derive(Module, Debug)]
@@ -71,9 +72,8 @@ impl<P: Projection> DecoderLayer<P> {
                 let [_, target_seq, _] = x.dims();
                 // Padding is on the right, so that it lies after every real position, which does not see it.
                 let none_hidden = Tensor::<4, Bool>::zeros([1, 1, 1, target_seq], &x.device());
-                let target = self.self_attention.project(x.clone());
                 self.self_attention
-                    .attend(x, target, none_hidden, returned == ReturnedAttention::All)
+                    .forward(x, none_hidden, returned == ReturnedAttention::All)
             },
             |x| {
                 let source = self.cross_attention.project(memory.states.clone());

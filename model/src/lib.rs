@@ -10,6 +10,7 @@
 //! | 3.3 position-wise feed-forward networks | [`FeedForward`] |
 //! | 3.4 embeddings and softmax | [`Transformer`] |
 //! | 3.5 positional encoding | [`PositionalEncoding`], [`sinusoids`] |
+//! | 4 why self-attention: table 1 | [`SequenceLayer`]: self-attention, restricted or not, [`Recurrent`], [`Convolution`] |
 //! | 5.4 dropout, label smoothing | [`Dropout`], [`Transformer::loss`] |
 //! | 6.1 inference, one token at a time | [`InferenceTransformer`], an [`Ensemble`] of them, [`DecoderState`] |
 //! | table 3: sizes and variants | [`TransformerConfig`], [`Preset`] |
@@ -41,6 +42,7 @@ mod attention;
 mod attention_weights;
 mod cache;
 mod config;
+mod convolution;
 mod decoder;
 mod dropout;
 mod embedding;
@@ -57,6 +59,8 @@ mod memory;
 mod pooling;
 mod position;
 mod projection;
+mod recurrent;
+mod sequence_layer;
 mod transformer;
 
 pub use add_norm::AddNorm;
@@ -65,6 +69,7 @@ pub use attention::{Attended, MultiHeadAttention};
 pub use attention_weights::{AttentionWeights, DecoderLayerWeights, ReturnedAttention};
 pub use cache::DecoderState;
 pub use config::{ConfigError, LayerKind, NormPlacement, PositionKind, Preset, TransformerConfig, bounds};
+pub use convolution::Convolution;
 pub use decoder::{Decoder, DecoderLayer};
 pub use dropout::{Dropout, seed_dropout};
 pub use encoder::{Encoder, EncoderLayer};
@@ -79,4 +84,6 @@ pub use memory::Memory;
 pub use pooling::{Pooling, PoolingKind};
 pub use position::{PositionalEncoding, sinusoids};
 pub use projection::Projection;
+pub use recurrent::Recurrent;
+pub use sequence_layer::SequenceLayer;
 pub use transformer::Transformer;

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use attend_model::{
-    Decoder, Encoder, Memory, MultiHeadAttention, NormPlacement, PositionKind, Preset, ReturnedAttention,
-    Transformer, TransformerConfig, Window, padding_mask, sinusoids,
+    Decoder, Encoder, LayerKind, Memory, MultiHeadAttention, NormPlacement, PositionKind, Preset,
+    ReturnedAttention, Transformer, TransformerConfig, Window, padding_mask, sinusoids,
 };
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -303,29 +303,27 @@ fn sequences_fill_all_positions_and_no_more() {
 /// The names of all weights in a file, which are part of its format.
 fn expected_names(config: &TransformerConfig) -> BTreeSet<String> {
     let mut modules = Vec::new();
-    let mut layers = |stack: &str, layers, attentions: &[&str]| {
+    // `parts` are the layers without the feed-forward network, which have a norm each of the names in `norms`.
+    let mut layers = |stack: &str, layers, parts: &[String], norms: &[&str]| {
         for layer in (0..layers).map(|layer| format!("{stack}.layers.{layer}")) {
-            for attention in attentions {
-                for projection in ["query", "key", "value", "output"] {
-                    modules.push(format!("{layer}.{attention}.{projection}"));
-                }
-                modules.push(format!("{layer}.{attention}_norm.norm"));
-            }
-            for part in [
-                "feed_forward.inner",
-                "feed_forward.outer",
-                "feed_forward_norm.norm",
-            ] {
-                modules.push(format!("{layer}.{part}"));
-            }
+            modules.extend(parts.iter().map(|part| format!("{layer}.{part}")));
+            modules.extend(norms.iter().map(|norm| format!("{layer}.{norm}_norm.norm")));
+            let feed_forward = ["inner", "outer"].map(|part| format!("{layer}.feed_forward.{part}"));
+            modules.extend(feed_forward);
         }
     };
-    layers("encoder", config.encoder_layers, &["self_attention"]);
-    layers(
-        "decoder",
-        config.decoder_layers,
-        &["self_attention", "cross_attention"],
-    );
+    let attention = |name: &str| ["query", "key", "value", "output"].map(|part| format!("{name}.{part}"));
+    let direction = |name: &str| ["input", "state"].map(|part| format!("recurrent.{name}.{part}"));
+    let of_encoder = match config.encoder_layer {
+        LayerKind::SelfAttention | LayerKind::Restricted => attention("self_attention").to_vec(),
+        LayerKind::Recurrent => [direction("forwards"), direction("backwards")].concat(),
+        LayerKind::Convolution => vec!["convolution.projection".to_owned()],
+    };
+    let norms = ["self_attention", "feed_forward"];
+    layers("encoder", config.encoder_layers, &of_encoder, &norms);
+    let of_decoder = [attention("self_attention"), attention("cross_attention")].concat();
+    let norms = ["self_attention", "cross_attention", "feed_forward"];
+    layers("decoder", config.decoder_layers, &of_decoder, &norms);
     if config.norm == NormPlacement::Pre {
         modules.extend(["encoder.norm", "decoder.norm"].map(str::to_owned));
     }

@@ -6,12 +6,13 @@
 use std::collections::BTreeMap;
 
 use attend_model::{
-    DecoderLayer, EncoderLayer, InferenceTransformer, Memory, MultiHeadAttention, NormPlacement,
-    PositionKind, Precision, Preset, ReturnedAttention, Transformer, TransformerConfig, Window,
-    scaled_dot_product_attention,
+    Convolution, DecoderLayer, EncoderLayer, InferenceTransformer, Memory, MultiHeadAttention, NormPlacement,
+    PositionKind, Precision, Preset, Recurrent, ReturnedAttention, SequenceLayer, Transformer,
+    TransformerConfig, Window, scaled_dot_product_attention,
 };
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Bool, Device, Gradients, Tensor};
+use burn_store::ModuleSnapshot;
 
 use crate::common::bound;
 use crate::fixtures::Fixture;
@@ -116,7 +117,7 @@ fn encoder_layer() {
     let device = Device::default();
     for (norm, name) in PLACEMENTS {
         let fixture = Fixture::open(&format!("encoder_layer_{name}"));
-        let mut layer = EncoderLayer::new(&TransformerConfig { norm, ..config() }, &device);
+        let mut layer = EncoderLayer::new(&TransformerConfig { norm, ..config() }, 0, &device);
         fixture.load(&mut layer);
         let x = fixture.floats("input/x", &device);
         let (output, _) = layer.forward(x, fixture.padding(&device), ReturnedAttention::None);
@@ -139,6 +140,43 @@ fn decoder_layer() {
         let (output, _) = layer.forward(x, &memory, ReturnedAttention::None);
         assert_output(&fixture, "expected/output", output);
     }
+}
+
+#[test]
+fn recurrent_layer() {
+    let mut layer = Recurrent::new(&config(), &Device::default().autodiff());
+    check_sequence_layer("recurrent", &mut layer);
+}
+
+/// In the second layer, with a dilation of 2.
+#[test]
+fn convolution() {
+    let config = TransformerConfig {
+        convolution_width: 5,
+        ..config()
+    };
+    let mut layer = Convolution::new(&config, 1, &Device::default().autodiff());
+    check_sequence_layer("convolution", &mut layer);
+}
+
+/// Output, and the gradients with respect to the input and the weights of a loss that is the output times fixed numbers.
+fn check_sequence_layer<L: SequenceLayer + ModuleSnapshot>(name: &str, layer: &mut L) {
+    let device = Device::default().autodiff();
+    let fixture = Fixture::open(name);
+    fixture.load(layer);
+    let x = fixture.floats::<3>("input/x", &device).require_grad();
+    let hidden = fixture.padding(&device);
+    let (output, _) = layer.forward(x.clone(), hidden.clone(), false);
+    // What the layer returns at padding has no meaning.
+    let [batch, seq, d_model] = output.dims();
+    let padding = hidden.reshape([batch, seq, 1]).expand([batch, seq, d_model]);
+    let output = output.mask_fill(padding, 0.0);
+    assert_output(&fixture, "expected/output", output.clone());
+    let gradients = (output * fixture.floats("input/factors", &device))
+        .sum()
+        .backward();
+    assert_output(&fixture, "expected/gradient", x.grad(&gradients).unwrap());
+    check_gradients(&fixture, &PyTorchGradients::of(layer, &gradients));
 }
 
 #[test]
@@ -281,7 +319,7 @@ struct PyTorchGradients<'a> {
 }
 
 impl<'a> PyTorchGradients<'a> {
-    fn of(model: &Transformer, gradients: &'a Gradients) -> BTreeMap<String, Vec<f32>> {
+    fn of(model: &impl Module, gradients: &'a Gradients) -> BTreeMap<String, Vec<f32>> {
         let mut visitor = Self {
             gradients,
             path: Vec::new(),

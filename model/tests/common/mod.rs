@@ -53,6 +53,15 @@ pub(crate) fn relatives() -> Vec<TransformerConfig> {
             norm: NormPlacement::Pre,
             ..whole.clone()
         },
+        TransformerConfig {
+            encoder_layer: LayerKind::Recurrent,
+            ..whole.clone()
+        },
+        TransformerConfig {
+            encoder_layer: LayerKind::Convolution,
+            convolution_width: 5,
+            ..whole
+        },
     ]
 }
 

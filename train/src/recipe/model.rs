@@ -305,6 +305,8 @@ fn table(config: &TransformerConfig) -> Table {
     ] {
         table.insert(name.to_owned(), Value::String(kind.to_string()));
     }
+    let width = i64::try_from(config.convolution_width).expect("a size within bounds");
+    table.insert("convolution_width".to_owned(), Value::Integer(width));
     table
 }
 
@@ -444,7 +446,7 @@ mod tests {
             (
                 "preset = \"tiny\"\nd_modle = 3\nd_ff = 3",
                 "d_modle",
-                "unknown field `d_modle`, expected one of `preset`, `d_ff`, `d_model`",
+                "unknown field `d_modle`, expected one of `preset`, `convolution_width`, `d_ff`",
             ),
             (
                 "vocab_size = 3\npreset = \"tiny\"",
