@@ -2,6 +2,7 @@
 
 mod common;
 mod data;
+mod labelling;
 mod program;
 mod train;
 mod translate;

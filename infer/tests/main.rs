@@ -4,6 +4,7 @@ mod any_options;
 mod common;
 mod constraints;
 mod coverage;
+mod labelling;
 mod labels;
 mod languages;
 mod markup;
