@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use attend_data::download::{DownloadError, Downloader, Mirror, Progress, Source, SourceFile};
 use attend_data::{DataError, write_file};
-use attend_phrasebook::Phrasebook;
+use attend_phrasebook::{LabelledSentence, Phrasebook, TaggedSentence, Word};
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
@@ -19,7 +19,9 @@ use crate::output::print;
 pub(crate) enum Action {
     /// List the corpora that can be fetched.
     List,
-    /// Write the embedded corpus as training, validation and test text, one sentence a line.
+    /// Write the embedded corpus as training, validation and test text: sentence pairs, one a line (.en and .de), English
+    /// sentences behind the label of their clause and a tab (.tsv), and their words, one a line, each with its part of
+    /// speech and the case of its noun phrase (.conll).
     Phrasebook {
         /// The folder to write to, which is created if it is missing.
         #[arg(
@@ -146,19 +148,39 @@ fn bar(file: &SourceFile) -> ProgressBar {
 
 fn write_phrasebook(output: &Path) -> Result<(), DataError> {
     fs::create_dir_all(output).map_err(|error| DataError::write(output, error))?;
-    let Phrasebook { train, valid, test } = Phrasebook::generate();
-    for (split, pairs) in [("train", train), ("valid", valid), ("test", test)] {
-        let source = pairs.iter().map(|pair| pair.english.as_str());
-        let target = pairs.iter().map(|pair| pair.german.as_str());
-        write_lines(&output.join(format!("{split}.en")), source)?;
-        write_lines(&output.join(format!("{split}.de")), target)?;
-        eprintln!("{split}: {} pairs", pairs.len());
+    let (pairs, clauses, words) = (Phrasebook::generate(), Phrasebook::clauses(), Phrasebook::words());
+    for (split, pairs, clauses, sentences) in [
+        ("train", pairs.train, clauses.train, words.train),
+        ("valid", pairs.valid, clauses.valid, words.valid),
+        ("test", pairs.test, clauses.test, words.test),
+    ] {
+        let write = |ending: &str, lines: String| write_file(output.join(format!("{split}.{ending}")), lines);
+        write(
+            "en",
+            pairs.iter().map(|pair| format!("{}\n", pair.english)).collect(),
+        )?;
+        write(
+            "de",
+            pairs.iter().map(|pair| format!("{}\n", pair.german)).collect(),
+        )?;
+        write("tsv", clauses.iter().map(labelled_line).collect())?;
+        write("conll", sentences.iter().map(tagged_lines).collect())?;
+        eprintln!(
+            "{split}: {} pairs, and as many labelled and tagged sentences",
+            pairs.len()
+        );
     }
     Ok(())
 }
 
-fn write_lines<'a>(path: &Path, lines: impl Iterator<Item = &'a str>) -> Result<(), DataError> {
-    write_file(path, lines.flat_map(|line| [line, "\n"]).collect::<String>())
+fn labelled_line(sentence: &LabelledSentence) -> String {
+    format!("{}\t{}\n", sentence.label, sentence.text)
+}
+
+/// Returns the lines of a sentence, and the blank line behind them.
+fn tagged_lines(sentence: &TaggedSentence) -> String {
+    let line = |word: &Word| format!("{}\t{}\t{}\n", word.text, word.part_of_speech, word.case_tag);
+    sentence.words.iter().map(line).collect::<String>() + "\n"
 }
 
 fn list() -> Result<(), CliError> {

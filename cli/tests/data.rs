@@ -3,8 +3,8 @@
 use std::fs;
 use std::process::Output;
 
-use attend_data::ParallelText;
 use attend_data::download::Source;
+use attend_data::{LabelledText, Lines, ParallelText, TaggedText};
 use attend_phrasebook::Phrasebook;
 use tempfile::TempDir;
 
@@ -94,13 +94,13 @@ fn phrasebook_writes_the_embedded_corpus() {
     let output_folder = folder.path().join("a/b");
     let output = data(&["phrasebook", "--output", output_folder.to_str().unwrap()]);
     assert!(output.status.success(), "{}", stderr(&output));
-    let phrasebook = Phrasebook::generate();
-    for (split, pairs) in [
-        ("train", phrasebook.train),
-        ("valid", phrasebook.valid),
-        ("test", phrasebook.test),
+    let (pairs, clauses, words) = (Phrasebook::generate(), Phrasebook::clauses(), Phrasebook::words());
+    for (split, pairs, clauses, words) in [
+        ("train", pairs.train, clauses.train, words.train),
+        ("valid", pairs.valid, clauses.valid, words.valid),
+        ("test", pairs.test, clauses.test, words.test),
     ] {
-        let path = |language: &str| output_folder.join(format!("{split}.{language}"));
+        let path = |ending: &str| output_folder.join(format!("{split}.{ending}"));
         let text = ParallelText::Files {
             source: path("en"),
             target: path("de"),
@@ -111,8 +111,25 @@ fn phrasebook_writes_the_embedded_corpus() {
             read.eq(pairs.iter().map(|pair| (&pair.english, &pair.german))),
             "{split}"
         );
+
+        let texts = LabelledText::read(Lines::open(path("tsv")).unwrap());
+        let expected = clauses.into_iter().map(|sentence| LabelledText {
+            text: sentence.text,
+            label: sentence.label.to_owned(),
+        });
+        assert!(texts.map(Result::unwrap).eq(expected), "{split}");
+
+        let sentences = TaggedText::read(Lines::open(path("conll")).unwrap());
+        let expected = words.into_iter().map(|sentence| {
+            let columns = sentence.words.into_iter();
+            let (words, tags) = columns.map(|word| (word.text, word.case_tag.to_owned())).unzip();
+            TaggedText { words, tags }
+        });
+        assert!(sentences.map(Result::unwrap).eq(expected), "{split}");
     }
-    assert_eq!(fs::read_dir(output_folder).unwrap().count(), 6);
+    let test = fs::read_to_string(output_folder.join("test.conll")).unwrap();
+    assert!(test.starts_with("The\tDET\tB-NOM\nold\tADJ\tI-NOM\nteacher\tNOUN\tI-NOM\ndoes\tAUX\tO\n"));
+    assert_eq!(fs::read_dir(output_folder).unwrap().count(), 12);
 }
 
 #[test]

@@ -224,3 +224,29 @@ fn a_sentence_that_dropout_makes_too_long_keeps_its_encoding() {
     }
     assert!(kept > 100 && changed > 10, "{kept} {changed}");
 }
+
+/// Labelled texts are short lists of tokens with a label, and stay in memory.
+#[test]
+fn examples_in_memory_are_batched_as_those_in_files() {
+    let example = |number: u32| Example {
+        source: (0..=number % 5).collect(),
+        target: vec![number],
+    };
+    let examples: Vec<Example> = (0..50).map(example).collect();
+    let corpus = |count| Examples::in_memory("texts".to_owned(), 60, examples[..count].to_vec());
+    assert_eq!(corpus(50).fingerprint(), corpus(50).fingerprint());
+    assert_ne!(corpus(50).fingerprint(), corpus(49).fingerprint());
+    let mixture = Mixture::new([(corpus(50), 1.0)]).unwrap();
+    assert_eq!((mixture.len(), mixture.get(7)), (50, example(7)));
+    assert_eq!(mixture.lengths(7), example(7).lengths());
+    assert_eq!(mixture.report().dropped().collect::<Vec<_>>(), [("too long", 10)]);
+    let mut batches = Batches::starting_at(Arc::new(mixture), 20, 1, Position::default());
+    let mut seen = Vec::new();
+    while seen.len() < 50 {
+        let batch = batches.next_batch();
+        assert!(batch.len() * batch.iter().map(Example::longest_side).max().unwrap() <= 20);
+        seen.extend(batch.into_iter().map(|example| example.target[0]));
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, (0..50).collect::<Vec<_>>());
+}

@@ -5,8 +5,12 @@ use std::sync::Mutex;
 use attend_data::Tokenizer;
 use attend_device::{Workers, auto};
 use attend_infer::search::SearchOptions;
-use attend_infer::{InferError, Languages, Model, ModelFolder, Precision, TranslateOptions, Translator};
-use attend_model::{Preset, Transformer, TransformerConfig};
+use attend_infer::{
+    InferError, LabelModelFolder, Languages, Model, ModelFolder, Precision, TranslateOptions, Translator,
+};
+use attend_model::{
+    EncoderClassifier, EncoderClassifierConfig, PoolingKind, Preset, Transformer, TransformerConfig,
+};
 use burn::tensor::{Device, Int, Tensor};
 
 /// Sentences of one to a dozen words, in the tokenizer's training text.
@@ -48,10 +52,11 @@ pub(crate) fn config() -> TransformerConfig {
     }
 }
 
+/// Locked while weights are drawn: the random numbers of a device are shared by all threads.
+static RANDOM: Mutex<()> = Mutex::new(());
+
 /// A model with the random weights of `seed`, and greedy search.
 pub(crate) fn bundle_of(config: TransformerConfig, seed: u64) -> ModelFolder {
-    /// The random numbers of a device are shared by all threads.
-    static RANDOM: Mutex<()> = Mutex::new(());
     let _alone = RANDOM.lock().expect("no test fails while it draws weights");
     let device = cpu();
     device.seed(seed);
@@ -68,6 +73,34 @@ pub(crate) fn bundle_of(config: TransformerConfig, seed: u64) -> ModelFolder {
             ..SearchOptions::default()
         },
         languages: Languages::default(),
+    }
+}
+
+/// A classifier with random weights if there is pooling, and else a tagger, with the labels `A`, `B-X` and `O`.
+pub(crate) fn label_model_folder(tokenizer: Tokenizer, pooling: Option<PoolingKind>) -> LabelModelFolder {
+    let labels = ["A", "B-X", "O"].map(str::to_owned).to_vec();
+    let encoder = TransformerConfig {
+        vocab_size: tokenizer.vocab_size(),
+        pad_id: tokenizer.pad_id() as usize,
+        ..config()
+    };
+    let config = EncoderClassifierConfig {
+        encoder: encoder.clone(),
+        pooling,
+        labels: labels.len(),
+    };
+    let _alone = RANDOM.lock().expect("no test fails while it draws weights");
+    let device = cpu();
+    device.seed(5);
+    let model = EncoderClassifier::new(&config, &device).expect("a valid shape");
+    // Weights are drawn when they are first used.
+    model.forward(Tensor::from_ints([[2]], &device));
+    LabelModelFolder {
+        labels,
+        pooling,
+        encoder,
+        model,
+        tokenizer,
     }
 }
 

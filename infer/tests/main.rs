@@ -5,6 +5,7 @@ mod attention;
 mod common;
 mod constraints;
 mod coverage;
+mod labelling;
 mod labels;
 mod languages;
 mod markup;

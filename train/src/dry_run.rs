@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use attend_data::{Mixture, Position};
 use attend_device::peak_memory;
+use attend_infer::TaskKind;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
@@ -20,13 +21,15 @@ const SHOWN: usize = 5;
 /// writing checkpoints is not included.
 #[derive(Clone, Debug)]
 pub struct DryRun {
+    /// What the network is trained for.
+    pub task: TaskKind,
     /// The name of each part of the network, and the number of its weights.
     pub weights: Vec<(String, usize)>,
     /// The batches of an epoch.
     pub epoch: EpochSize,
     /// Seconds that an update takes.
     pub update_seconds: f64,
-    /// Number of target tokens that training processes in a second.
+    /// Number of targets that training processes in a second: target tokens, labelled texts or tagged words.
     pub tokens_per_second: f64,
     /// Seconds that a validation takes.
     pub validation_seconds: f64,
@@ -36,22 +39,22 @@ pub struct DryRun {
     pub run_seconds: f64,
     /// The maximum number of bytes that the process has had in memory so far; `None` if the system does not report it.
     pub peak_memory: Option<u64>,
-    /// Number of pairs in the first batch.
+    /// Number of pairs or labelled texts in the first batch.
     pub first_batch: usize,
-    /// The source and target sentences of the first pairs in the first batch.
+    /// The source and target sentences of the first pairs in the first batch, or the first texts and their labels.
     pub first_pairs: Vec<(String, String)>,
 }
 
 /// The batches of an epoch, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct EpochSize {
-    /// Number of pairs.
+    /// Number of pairs or labelled texts.
     pub pairs: usize,
     /// Number of batches.
     pub batches: usize,
     /// Number of source tokens, `</s>` included.
     pub source_tokens: u64,
-    /// Number of target tokens, `</s>` included.
+    /// Number of target tokens, `</s>` included. A labelled text has one, and tagged words have as many as source tokens.
     pub target_tokens: u64,
     /// Number of padding tokens divided by the number of all tokens in the padded batches, from 0 to 1.
     pub padding: f64,
@@ -90,8 +93,8 @@ impl DryRun {
             settings.minutes.map(|minutes| 60.0 * minutes),
         ];
         let first = batches.batch(0).unwrap_or_default();
-        let text = |ids: &[u32]| trainer.task.tokenizer().decode(ids);
         Ok(Self {
+            task: trainer.recipe.task,
             weights,
             epoch,
             update_seconds,
@@ -105,7 +108,7 @@ impl DryRun {
                 .iter()
                 .take(SHOWN)
                 .map(|&number| trainer.task.train().get(number))
-                .map(|example| (text(&example.source), text(&example.target)))
+                .map(|example| trainer.task.text(&example))
                 .collect(),
         })
     }

@@ -9,7 +9,7 @@ use crate::environment::Environment;
 use crate::recipe::{CorpusFiles, DataSettings, Recipe};
 use crate::record::Record;
 use crate::state::TrainingState;
-use crate::task::target;
+use crate::task::{examples, target};
 use crate::test::TestScores;
 
 /// The facts of a finished run that a model card states.
@@ -83,7 +83,7 @@ impl ModelCard<'_> {
                 TaskKind::Classify => "texts",
                 TaskKind::Tag => "sentences",
             },
-            examples = self.examples(),
+            examples = examples(self.recipe.task),
             search = self.search(),
             of_each_label = self.scores_of_each_label(),
             params = count(self.num_params),
@@ -132,21 +132,13 @@ impl ModelCard<'_> {
             "The best validation, after update {update}, on {pairs} {examples}{search}: {scores}.\n\n",
             update = count(*update),
             pairs = count(self.valid_pairs),
-            examples = self.examples(),
+            examples = examples(self.recipe.task),
             search = match self.recipe.task {
                 TaskKind::Translate => " by greedy search",
                 TaskKind::Classify | TaskKind::Tag => "",
             },
             scores = scores.join(", "),
         )
-    }
-
-    /// Returns the name of what the model is trained and tested on, in the plural.
-    fn examples(&self) -> &'static str {
-        match self.recipe.task {
-            TaskKind::Translate => "pairs",
-            TaskKind::Classify | TaskKind::Tag => "texts",
-        }
     }
 
     /// Returns the search of the final test, with a comma before it. Only translations are searched for.

@@ -159,3 +159,33 @@ impl Lines {
         Ok(lines)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs of versions that knew no task but translation can be resumed, and their records read.
+    #[test]
+    fn a_record_of_a_translator_has_the_form_that_it_always_had() {
+        let line = "{\"event\":\"validation\",\"update\":5,\"loss\":3.25,\"perplexity\":8.0,\"bleu\":12.5,\"chrf\":30.0,\
+                    \"seconds\":1.5}\n";
+        let record: Record = serde_json::from_str(line).unwrap();
+        assert_eq!(record.to_line(), line);
+        let expected = [
+            ("valid/loss", 3.25),
+            ("valid/perplexity", 8.0),
+            ("valid/bleu", 12.5),
+            ("valid/chrf", 30.0),
+        ];
+        assert_eq!(record.scalars(), expected);
+    }
+
+    #[test]
+    fn a_record_of_another_task_has_the_scores_of_the_task() {
+        let line = "{\"event\":\"validation\",\"update\":5,\"loss\":0.25,\"accuracy\":99.0,\"span_f1\":98.0,\"seconds\":1.5}\n";
+        let record: Record = serde_json::from_str(line).unwrap();
+        assert_eq!(record.to_line(), line);
+        assert_eq!(record.scalar("valid/span_f1"), Some(98.0));
+        assert_eq!(record.scalar("valid/macro_f1"), None);
+    }
+}

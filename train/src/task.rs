@@ -5,7 +5,7 @@ mod translation;
 
 use std::path::Path;
 
-use attend_data::{Batches, Mixture, Position, Tokenizer};
+use attend_data::{Batches, Example, Mixture, Position, Tokenizer};
 use attend_device::Workers;
 use attend_infer::{InferError, TaskKind};
 use burn::tensor::Device;
@@ -67,6 +67,9 @@ pub(crate) trait Task: Sized {
 
     /// Returns the batches of the run, beginning at `position`.
     fn batches(&self, recipe: &Recipe, position: Position) -> Batches;
+
+    /// Returns the source and the target of a training example as text.
+    fn text(&self, example: &Example) -> (String, String);
 
     /// Returns the number of validation examples.
     fn valid_len(&self) -> usize;
@@ -153,6 +156,14 @@ pub(crate) fn target(task: TaskKind) -> &'static str {
         TaskKind::Translate => "target token",
         TaskKind::Classify => "text",
         TaskKind::Tag => "word",
+    }
+}
+
+/// Returns the name of what a network is trained and tested on, in the plural.
+pub(crate) fn examples(task: TaskKind) -> &'static str {
+    match task {
+        TaskKind::Translate => "pairs",
+        TaskKind::Classify | TaskKind::Tag => "texts",
     }
 }
 

@@ -19,7 +19,7 @@ use crate::report::{Report, Status, Subject};
 use crate::run_folder::run_name;
 use crate::state::{Averaged, Best, TrainingState};
 use crate::step::{Measurements, TrainingStep};
-use crate::task::{Network, Task};
+use crate::task::{Network, Task, examples};
 
 /// The number of skipped updates in a row after which a run ends with an error, unless the loss scale can still be
 /// lowered. An update is skipped if its loss or gradients are not finite.
@@ -464,7 +464,8 @@ impl<T: Task> Trainer<T> {
             }
         };
         Ok(format!(
-            "These are {weights}, the best on the validation pairs: {metric} {score:.2}."
+            "These are {weights}, the best on the validation {}: {metric} {score:.2}.",
+            examples(self.recipe.task)
         ))
     }
 }

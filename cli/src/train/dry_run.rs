@@ -3,11 +3,18 @@
 use std::fmt::{Display, Write};
 use std::time::Duration;
 
+use attend_infer::TaskKind;
 use attend_train::DryRun;
 use indicatif::HumanDuration;
 
 /// Writes a dry run down as tables, with the beginning of the first batch.
 pub(super) fn text(run: &DryRun) -> String {
+    // What the network is trained on, and what it predicts.
+    let (examples, targets) = match run.task {
+        TaskKind::Translate => ("pairs", "target tokens"),
+        TaskKind::Classify => ("texts", "texts"),
+        TaskKind::Tag => ("texts", "words"),
+    };
     let mut text = String::from("weights\n");
     for (part, weights) in &run.weights {
         line(&mut text, part, weights);
@@ -16,13 +23,18 @@ pub(super) fn text(run: &DryRun) -> String {
     line(&mut text, "together", together);
 
     text += "\nan epoch\n";
-    line(&mut text, "pairs", run.epoch.pairs);
+    line(&mut text, examples, run.epoch.pairs);
     line(&mut text, "batches", run.epoch.batches);
     line(&mut text, "source tokens", run.epoch.source_tokens);
-    line(&mut text, "target tokens", run.epoch.target_tokens);
+    if run.task == TaskKind::Translate {
+        line(&mut text, targets, run.epoch.target_tokens);
+    }
     line(&mut text, "padding", format!("{:.1}%", 100.0 * run.epoch.padding));
 
-    text += "\nexpected, as the first updates and a few validation pairs went, without writing checkpoints\n";
+    let _ = writeln!(
+        text,
+        "\nexpected, as the first updates and a few validation {examples} went, without writing checkpoints"
+    );
     line(
         &mut text,
         "an update",
@@ -30,7 +42,7 @@ pub(super) fn text(run: &DryRun) -> String {
     );
     line(
         &mut text,
-        "target tokens",
+        targets,
         format!("{:.0} a second", run.tokens_per_second),
     );
     line(
@@ -48,7 +60,7 @@ pub(super) fn text(run: &DryRun) -> String {
         line(&mut text, "memory", format!("{} MiB", peak >> 20));
     }
 
-    let _ = writeln!(text, "\nthe first batch, {} pairs", run.first_batch);
+    let _ = writeln!(text, "\nthe first batch, {} {examples}", run.first_batch);
     for (source, target) in &run.first_pairs {
         let _ = writeln!(text, "  {source}\n  {target}\n");
     }

@@ -11,6 +11,7 @@ mod files;
 mod from_model;
 mod interrupt;
 mod killed_preparation;
+mod labelling;
 mod limits;
 mod mixed_precision;
 mod program;

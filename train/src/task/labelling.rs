@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use attend_data::{Batches, Mixture, Position, Tokenizer};
+use attend_data::{Batches, Example, Mixture, Position, Tokenizer};
 use attend_device::Workers;
 use attend_infer::metric::{LabelScores, MetricError, TagScores, is_span_tag};
 use attend_infer::{Classifier, InferError, LabelModelFolder, Tagger, TaskKind};
@@ -15,7 +15,7 @@ use super::{Start, Task};
 use crate::dataset::LeftOut;
 use crate::error::TrainError;
 use crate::event::Observer;
-use crate::labelled::{LabelledCorpora, LabelledDataset, Sample};
+use crate::labelled::{LabelledCorpora, LabelledDataset, NO_LABEL, Sample};
 use crate::metric::{Metric, Scores};
 use crate::objective::Labelling;
 use crate::recipe::Recipe;
@@ -132,6 +132,14 @@ impl Task for LabellingTask {
     fn batches(&self, recipe: &Recipe, position: Position) -> Batches {
         let train = Arc::clone(&self.dataset.train);
         Batches::starting_at(train, recipe.training.batch_tokens, recipe.seed, position)
+    }
+
+    fn text(&self, Example { source, target }: &Example) -> (String, String) {
+        let labels = target.iter().filter(|&&label| label != NO_LABEL);
+        let labels: Vec<&str> = labels
+            .map(|&label| self.dataset.labels[label as usize].as_str())
+            .collect();
+        (self.tokenizer.decode(source), labels.join(" "))
     }
 
     fn valid_len(&self) -> usize {

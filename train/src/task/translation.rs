@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use attend_data::{Batches, Mixture, Position, Progress, Tokenizer};
+use attend_data::{Batches, Example, Mixture, Position, Progress, Tokenizer};
 use attend_device::Workers;
 use attend_infer::metric::{corpus_bleu, corpus_chrf};
 use attend_infer::{InferError, Model, ModelFolder, Precision, Translator};
@@ -89,6 +89,11 @@ impl Task for TranslationTask {
 
     fn batches(&self, recipe: &Recipe, position: Position) -> Batches {
         self.dataset.batches(recipe, position)
+    }
+
+    fn text(&self, example: &Example) -> (String, String) {
+        let Example { source, target } = example;
+        (self.tokenizer.decode(source), self.tokenizer.decode(target))
     }
 
     fn valid_len(&self) -> usize {

@@ -10,7 +10,7 @@ use crate::corpora::lines::Lines;
 use crate::error::DataError;
 use crate::line::{is_blank, single_line, spaced_once};
 
-/// A text and its label, as text classification learns them. The module `tsv` describes the file format.
+/// A text and its label, as text classification learns them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LabelledText {
     /// The text.
