@@ -5,6 +5,7 @@ mod agree;
 mod conformance;
 mod decode;
 mod error;
+mod layers;
 mod measurement;
 mod prepare;
 mod train;
@@ -36,6 +37,8 @@ enum Subject {
     /// Measure target tokens a second and peak memory of decoding, beside CTranslate2's if a Python with ctranslate2 is
     /// given.
     Decode(decode::Options),
+    /// Measure the layers of the paper's table 1 at growing lengths, beside PyTorch's if a Python with torch is given.
+    Layers(layers::Options),
     /// Compare encoder outputs, logits and hypotheses with those of CTranslate2 for the same weights.
     Agree(agree::Options),
     /// Compare what a device computes with what the processor does, and print how far the two are apart.
@@ -45,6 +48,9 @@ enum Subject {
     /// Measure Attend's side of `train`: training steps on the batches of a file.
     #[command(hide = true)]
     Trainer(train::TrainerOptions),
+    /// Measure Attend's side of `layers`: a layer at one length.
+    #[command(hide = true)]
+    Layer(layers::LayerOptions),
     /// Measure Attend's side of `decode`: the translator, on the lines of a file.
     #[command(hide = true)]
     Decoder(decode::DecoderOptions),
@@ -56,6 +62,8 @@ fn main() -> ExitCode {
         Subject::Trainer(options) => train::measure(&options),
         Subject::Decode(options) => decode::compare(&options),
         Subject::Decoder(options) => decode::measure(&options),
+        Subject::Layers(options) => layers::compare(&options),
+        Subject::Layer(options) => layers::measure(&options),
         Subject::Agree(options) => agree::compare(&options),
         Subject::Conformance(options) => conformance::compare(&options),
         Subject::Prepare(options) => prepare::measure(&options),

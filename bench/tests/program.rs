@@ -156,6 +156,78 @@ fn a_peer_that_fails_is_named_with_what_it_needs() {
     }
 }
 
+/// The stand-in needs half a second forward and one backward, whatever the length.
+#[test]
+fn layers_are_measured_at_growing_lengths_beside_a_peer() {
+    let folder = tempfile::tempdir().unwrap();
+    let measured = r#"{"forward": 0.5, "backward": 1.0, "bytes": 2097152}"#;
+    let python = stand_in(&folder, measured);
+    let svg = folder.path().join("layers.svg");
+    let settings = "layers --longest 32 --width 64 --width 128 --window 8 --workers 2".split(' ');
+    let settings: Vec<&str> = settings.collect();
+    let files = [
+        "--python",
+        python.to_str().unwrap(),
+        "--svg",
+        svg.to_str().unwrap(),
+    ];
+    let output = bench(&[&settings[..], &files].concat());
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{table}");
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .skip(1)
+        .map(|line| line.split_whitespace().collect())
+        .take_while(|row: &Vec<&str>| !row.is_empty())
+        .collect();
+    let cells: Vec<_> = rows.iter().map(|row| row[..3].join(" ")).collect();
+    let expected = ["self-attention", "restricted", "recurrent", "convolution"]
+        .map(|layer| ["64 16", "64 32", "128 16", "128 32"].map(|sizes| format!("{layer} {sizes}")));
+    assert_eq!(cells, expected.as_flattened());
+    for row in &rows {
+        let number = |field: usize| row[field].parse::<f64>().unwrap();
+        assert!(number(3) > 0.0 && number(4) > 0.0, "{row:?}");
+        assert_eq!(row[6..9], ["500.000", "1000.000", "2.0"]);
+        let ratio = 1_500.0 / (number(3) + number(4));
+        assert!((number(9) / ratio - 1.0).abs() < 0.5, "{row:?}, not {ratio}");
+    }
+    // 32 positions of 128 numbers: n² d, r n d, n d² and 3 n d².
+    let formulas: Vec<_> = rows
+        .iter()
+        .skip(3)
+        .step_by(4)
+        .map(|row| row[10..].join(" "))
+        .collect();
+    assert_eq!(
+        formulas,
+        ["1.31e5 1 1", "3.28e4 1 4", "5.24e5 32 32", "1.57e6 1 5"]
+    );
+    let picture = fs::read_to_string(svg).unwrap();
+    for part in [
+        "positions, at a width of 64",
+        "at a width of 128",
+        "recurrent, PyTorch",
+    ] {
+        assert!(picture.contains(part), "{picture}");
+    }
+    let arguments = fs::read_to_string(folder.path().join("arguments")).unwrap();
+    assert!(
+        arguments.trim_end().ends_with("convolution 32 128 8 2"),
+        "{arguments}"
+    );
+}
+
+#[test]
+fn a_width_that_heads_do_not_divide_is_refused() {
+    let output = bench(&["layers", "--width", "100"]);
+    assert_eq!(output.status.code(), Some(2));
+    let complaints = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        complaints.contains("a multiple of 64 from 64 to 16384"),
+        "{complaints}"
+    );
+}
+
 #[test]
 fn batches_too_large_for_any_memory_are_refused() {
     let output = bench(&["train", "--batch-tokens", "1000000"]);
