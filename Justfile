@@ -51,6 +51,16 @@ classify *ARGS:
 tag *ARGS:
     @{{attend}} tag "$@"
 
+# Show what a model attends to: `just attention runs/phrasebook "We are hungry."`.
+[no-exit-message]
+attention MODEL *ARGS:
+    @{{attend}} attention "$@"
+
+# Show what each head attends to, and the loss without it: `just heads runs/phrasebook test.en test.de`.
+[no-exit-message]
+heads MODEL SOURCE REFERENCE *ARGS:
+    @{{attend}} heads "$@"
+
 # Fetch a corpus by its name, as `just data list` shows them, or write the phrasebook to files.
 [no-exit-message]
 data *ARGS:
@@ -83,6 +93,10 @@ test *ARGS:
 # Compare BLEU of Japanese with sacreBLEU's, which needs the dictionary of Debian's package mecab-ipadic.
 test-japanese *ARGS:
     cargo test --release --workspace --no-default-features --features {{backend}},ja-mecab "$@" --test infer bleu_of_japanese -- --ignored
+
+# Open the page of attention in Chromium, which Debian's package chromium has.
+test-page *ARGS:
+    cargo test --release --workspace {{features}} --test view "$@" page:: -- --ignored
 
 # Check the format and the lints.
 lint:

@@ -74,6 +74,26 @@ pub enum CliError {
         /// The maximum number of tokens in a sentence, `</s>` not counted.
         limit: usize,
     },
+    /// A layer is asked for that the model does not have.
+    #[error("{kind} has {count} layers, but --layer is {layer}")]
+    NoSuchLayer {
+        /// The number of the layer, counted from 1.
+        layer: usize,
+        /// The kind of attention.
+        kind: &'static str,
+        /// The number of layers.
+        count: usize,
+    },
+    /// A head is asked for that the model does not have.
+    #[error("{kind} has {count} heads in a layer, but --head is {head}")]
+    NoSuchHead {
+        /// The number of the head, counted from 1.
+        head: usize,
+        /// The kind of attention.
+        kind: &'static str,
+        /// The number of heads.
+        count: usize,
+    },
     /// A recipe cannot hold a path.
     #[error("the path {} is not UTF-8, so no recipe can hold it", path.display())]
     NotUtf8 {

@@ -200,6 +200,7 @@ impl Hint for InferError {
             }
             Self::EnsembleTokenizers { .. } => "train its models on the same data, with other seeds",
             Self::TooLong { .. } => "split the line into sentences",
+            Self::NothingToAttend { .. } => "give a sentence; without a translation, the model finds one",
             Self::Refused { .. }
             | Self::OneSentence { .. }
             | Self::NoAlignment { .. }
@@ -287,6 +288,9 @@ impl Hint for CliError {
             Self::SeveralDevices { .. } => "name one device by --device, or by ATTEND_DEVICE",
             Self::IdleDevices { .. } => "take a worker for each device, or leave out --workers",
             Self::Prefixes { .. } => "give a line for each line of the input; it may be empty",
+            Self::NoSuchLayer { .. } | Self::NoSuchHead { .. } => {
+                "layers and heads are counted from 1; leave the flag out to see what there is"
+            }
             Self::NotUtf8 { .. } => "rename it",
             Self::TooLong { .. } => "split the sentences, or take a model with more positions",
             Self::Signals(_) => "check the limits of this system",

@@ -20,12 +20,14 @@
 //! # Ok::<(), CliError>(())
 //! ```
 
+mod attention;
 mod classify;
 mod data;
 mod devices;
 mod error;
 mod evaluate;
 mod flags;
+mod heads;
 mod hint;
 mod labelling;
 mod lines;
@@ -63,6 +65,8 @@ enum Command {
     Translate(translate::Options),
     Eval(evaluate::Options),
     Score(score::Options),
+    Attention(attention::Options),
+    Heads(heads::Options),
     Classify(classify::Options),
     Tag(tag::Options),
     /// Fetch corpora to train on.
@@ -84,6 +88,8 @@ pub fn run() -> ExitCode {
         Command::Translate(options) => translate::run(&options),
         Command::Eval(options) => evaluate::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Score(options) => score::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Attention(options) => attention::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Heads(options) => heads::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Classify(options) => classify::run(&options),
         Command::Tag(options) => tag::run(&options),
         Command::Data(task) => data::run(task).map(|()| ExitCode::SUCCESS),

@@ -1,5 +1,6 @@
 //! All tests of this crate are one program, since each program would link Burn anew.
 
+mod attention;
 mod common;
 mod data;
 mod labelling;

@@ -65,7 +65,7 @@ impl fmt::Display for Alignment {
 
 /// Returns the index, from 0, of the word that each token is a part of, `[seq]`. A token without a character other
 /// than white space has `None`.
-fn words(tokenizer: &Tokenizer, tokens: &[u32], text: Option<&str>) -> Vec<Option<usize>> {
+pub(crate) fn words(tokenizer: &Tokenizer, tokens: &[u32], text: Option<&str>) -> Vec<Option<usize>> {
     // In a tokenizer with unknown tokens, each token is a piece of the text between white space, and the piece ends
     // in @@ if its word goes on.
     let text = readable(text.unwrap_or_default());

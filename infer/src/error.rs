@@ -98,7 +98,8 @@ pub enum InferError {
         "line {line} of {text} has at least {tokens} tokens, but the model takes at most {limit} in a sentence"
     )]
     TooLong {
-        /// The input that has the line: `the input` of a translation; `the sources` or `the targets` of scoring.
+        /// The input that has the line: `the input` of a translation; `the sources` or `the targets` of scoring;
+        /// `the source` or `the translation` of an attention.
         text: &'static str,
         /// The number of the line, counted from 1.
         line: usize,
@@ -106,6 +107,12 @@ pub enum InferError {
         tokens: usize,
         /// The maximum number of tokens in a sentence, `</s>` not counted.
         limit: usize,
+    },
+    /// A sentence or a translation without a text, whose attention is asked for.
+    #[error("{text} is empty, so there are no words that attend")]
+    NothingToAttend {
+        /// The text that is empty: `the source` or `the translation`.
+        text: &'static str,
     },
     /// A prefix or a required word that cannot be in a translation.
     #[error("line {line} of the input asks for {text:?} in its translation: {reason}")]

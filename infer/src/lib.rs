@@ -8,6 +8,7 @@
 //! | set the options of a call or of a line | [`TranslateOptions`] |
 //! | keep tags, URLs and placeholders | [`Format`], [`SpanKind`] |
 //! | translate lines and texts, or score given translations | [`Translator`] |
+//! | see what a model attends to | [`Translator::attention`], [`Translator::head_statistics`] |
 //! | classify texts, tag words | [`Classifier`], [`Tagger`] |
 //! | read lines ahead, while others are labelled | [`read_ahead`] |
 //! | search with a decoder of one's own | [`search`] |
@@ -40,6 +41,7 @@
 //! ```
 
 mod alignment;
+mod attention;
 mod error;
 mod labelling;
 mod language;
@@ -62,7 +64,8 @@ mod translator;
 mod weights;
 
 pub use alignment::Alignment;
-pub use attend_model::Precision;
+pub use attend_model::{AttentionKind, Head, Precision};
+pub use attention::{Attention, HeadStatistics, SentenceAttention};
 pub use error::InferError;
 pub use labelling::{
     Classification, Classifier, LabelModelFolder, LabelProbability, Tag, Tagger, TokenWeight, encode_text,

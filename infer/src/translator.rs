@@ -1,5 +1,6 @@
 //! The translator: it takes lines and returns their translations.
 
+mod attention;
 pub(crate) mod batches;
 mod encoding;
 mod groups;

@@ -1,6 +1,7 @@
 //! One program for all of these files, since each program links everything that is tested.
 
 mod any_options;
+mod attention;
 mod common;
 mod constraints;
 mod coverage;

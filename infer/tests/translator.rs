@@ -9,7 +9,7 @@ use attend_infer::search::{LengthNormalization, Sampling, SearchOptions, Stoppin
 use attend_infer::{
     InferError, Language, Line, Model, ModelFolder, TranslateOptions, Translation, Translator,
 };
-use attend_model::{NormPlacement, PositionKind, Precision, TransformerConfig};
+use attend_model::{LayerKind, NormPlacement, PositionKind, Precision, TransformerConfig};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
@@ -77,6 +77,19 @@ fn models() -> Vec<Arc<Model>> {
                 ..config()
             });
         }
+    }
+    for encoder_layer in [
+        LayerKind::Restricted,
+        LayerKind::Recurrent,
+        LayerKind::Convolution,
+    ] {
+        kinds.push(TransformerConfig {
+            encoder_layer,
+            decoder_layer: LayerKind::Restricted,
+            attention_window: Some(2),
+            encoder_layers: 2,
+            ..config()
+        });
     }
     let seeds = 11..;
     let model_folders = kinds

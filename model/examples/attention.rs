@@ -7,7 +7,8 @@
 //! All numbers up to the scores are exact, so that they can be checked by hand. `tests/worked_example.rs` compares all
 //! numbers with a calculation on paper.
 
-use attend_model::{causal_mask, scaled_dot_product_attention};
+use attend_model::{Window, scaled_dot_product_attention};
+use attend_view::{AttentionMap, Colours, Terminal};
 use burn::tensor::{Device, Tensor};
 
 /// The sentence.
@@ -49,7 +50,7 @@ pub(crate) fn attend(causal: bool) -> Stages {
     let project = |weights| tensor(EMBEDDINGS).matmul(tensor(weights));
     let (queries, keys, values) = (project(W_Q), project(W_K), project(W_V));
     let scores = queries.clone().matmul(keys.clone().swap_dims(2, 3));
-    let hidden = causal.then(|| causal_mask(3, &device));
+    let hidden = causal.then(|| Window::CAUSAL.mask(3, 3, &device));
     let (output, weights) =
         scaled_dot_product_attention(queries.clone(), keys.clone(), values.clone(), hidden);
     Stages {
@@ -90,6 +91,22 @@ fn table(title: &str, matrix: &Matrix, decimals: usize, labels: Labels) -> Strin
     lines.join("\n") + "\n"
 }
 
+/// Returns the weights as the heat map that `attend attention` prints, in percent.
+fn heat_map(weights: &Matrix) -> String {
+    let words: Vec<String> = WORDS.map(str::to_owned).into();
+    let map = AttentionMap {
+        queries: words.clone(),
+        keys: words,
+        weights: weights.iter().map(|row| row.to_vec()).collect(),
+    };
+    let terminal = Terminal {
+        columns: 80,
+        colours: Colours::None,
+        unicode: true,
+    };
+    terminal.heat_map(&map)
+}
+
 /// Returns every step as text, and the weights and the output under a causal mask.
 pub(crate) fn report() -> String {
     let (all, causal) = (attend(false), attend(true));
@@ -114,10 +131,12 @@ pub(crate) fn report() -> String {
             3,
             Labels::Both,
         ),
+        heat_map(&all.weights),
         table("Output softmax(Q Kᵀ / √3) V", &all.output, 3, Labels::Rows),
         "With a causal mask, no word sees a later one: those scores become -∞ and their weights 0.\n"
             .to_owned(),
         table("Weights", &causal.weights, 3, Labels::Both),
+        heat_map(&causal.weights),
         table("Output", &causal.output, 3, Labels::Rows),
     ]
     .join("\n")

@@ -1,7 +1,7 @@
 //! Multi-head attention (section 3.2).
 
 use attend_ops::{
-    Activation, PackedLinear, Precision, attention, attention_with_weights, gathered_attention,
+    Activation, PackedLinear, Precision, Window, attention, attention_with_weights, gathered_attention,
     gathered_attention_with_weights,
 };
 use burn::module::Module;
@@ -12,6 +12,7 @@ use crate::config::TransformerConfig;
 use crate::init;
 use crate::key_value::{KeyValue, KeyValueTable};
 use crate::projection::{Projection, pack};
+use crate::sequence_layer::SequenceLayer;
 
 /// The gain of the initial weights of the query, key and value projections. With it, the three projections start with
 /// the distribution of one layer of `3 · d_model` outputs, as in PyTorch and fairseq. With a gain of 1, the training of
@@ -35,11 +36,14 @@ pub struct MultiHeadAttention<P = Linear> {
     value: P,
     output: P,
     n_heads: usize,
+    #[module(skip)]
+    window: Window,
 }
 
 impl MultiHeadAttention {
-    /// Returns an attention with initial weights. Its four projections are from `d_model` to `d_model`.
-    pub fn new(config: &TransformerConfig, device: &Device) -> Self {
+    /// Returns an attention with initial weights, in which each position sees the positions within `window`. Its four
+    /// projections are from `d_model` to `d_model`.
+    pub fn new(config: &TransformerConfig, window: Window, device: &Device) -> Self {
         let projection = |gain| init::linear(config.d_model, config.d_model, gain, device);
         Self {
             query: projection(INPUT_GAIN),
@@ -47,6 +51,7 @@ impl MultiHeadAttention {
             value: projection(INPUT_GAIN),
             output: projection(1.0),
             n_heads: config.n_heads,
+            window,
         }
     }
 
@@ -58,11 +63,17 @@ impl MultiHeadAttention {
             value: pack(self.value, precision),
             output: pack(self.output, precision),
             n_heads: self.n_heads,
+            window: self.window,
         }
     }
 }
 
 impl<P: Projection> MultiHeadAttention<P> {
+    /// Returns which positions each position sees.
+    pub(crate) fn window(&self) -> Window {
+        self.window
+    }
+
     /// Projects a sequence `[batch, keys, d_model]` to keys and values for [`attend`](Self::attend).
     pub fn project(&self, sequence: Tensor<3>) -> KeyValue {
         KeyValue {
@@ -71,13 +82,13 @@ impl<P: Projection> MultiHeadAttention<P> {
         }
     }
 
-    /// Computes attention from each position of `queries` to the positions of `sequence`.
+    /// Computes attention from each position of `queries` to the positions of `sequence` within the window.
     ///
     /// # Shapes
     ///
     /// - queries: `[batch, queries, d_model]`
     /// - sequence: the keys and values of `[batch, keys, d_model]`, from [`project`](Self::project)
-    /// - hidden: `[batch or 1, 1, queries or 1, keys]`, `true` at hidden keys
+    /// - hidden: `[batch or 1, 1, 1, keys]`, `true` at keys that are hidden from every query
     /// - output: `[batch, queries, d_model]`, and weights `[batch, n_heads, queries, keys]` if `with_weights`
     pub fn attend(
         &self,
@@ -89,16 +100,20 @@ impl<P: Projection> MultiHeadAttention<P> {
         let KeyValue { key, value } = sequence;
         let query = self.query.forward(queries, Activation::Identity);
         let (attended, weights) = if with_weights {
-            let (attended, weights) = attention_with_weights(query, key, value, hidden, self.n_heads);
+            let (attended, weights) =
+                attention_with_weights(query, key, value, hidden, self.window, self.n_heads);
             (attended, Some(weights))
         } else {
-            (attention(query, key, value, hidden, self.n_heads), None)
+            (
+                attention(query, key, value, hidden, self.window, self.n_heads),
+                None,
+            )
         };
         (self.output.forward(attended, Activation::Identity), weights)
     }
 
     /// Computes attention from the single position in each row of `queries` to the slots of `table` that belong to the
-    /// row.
+    /// row. All of these slots are in sight.
     ///
     /// # Shapes
     ///
@@ -123,5 +138,13 @@ impl<P: Projection> MultiHeadAttention<P> {
         };
         let attended = attended.unsqueeze_dim(1);
         (self.output.forward(attended, Activation::Identity), weights)
+    }
+}
+
+/// Self-attention: the keys and values are those of the sequence itself.
+impl<P: Projection> SequenceLayer for MultiHeadAttention<P> {
+    fn forward(&self, x: Tensor<3>, hidden: Tensor<4, Bool>, with_weights: bool) -> Attended {
+        let sequence = self.project(x.clone());
+        self.attend(x, sequence, hidden, with_weights)
     }
 }

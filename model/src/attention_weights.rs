@@ -40,3 +40,19 @@ pub struct AttentionWeights {
     /// Attention of the decoder to the encoder's output, `[batch, n_heads, target_seq, source_seq]` in each layer.
     pub cross: Vec<Tensor<4>>,
 }
+
+impl AttentionWeights {
+    /// Takes the weights that an encoder and the layers of a decoder return for [`ReturnedAttention::All`].
+    pub(crate) fn new(encoder: Vec<Tensor<4>>, decoder: Vec<DecoderLayerWeights>) -> Self {
+        let (mut self_attention, mut cross) = (Vec::new(), Vec::new());
+        for layer in decoder {
+            self_attention.extend(layer.self_attention);
+            cross.extend(layer.cross_attention);
+        }
+        Self {
+            encoder,
+            decoder: self_attention,
+            cross,
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! The state of decoding one position at a time: keys and values in slots, and the slots that each row attends to.
 
-use attend_ops::padding_multiple;
+use attend_ops::{Window, padding_multiple};
 use burn::tensor::{Bool, Int, Tensor};
 
 use crate::key_value::{KeyValue, KeyValueTable};
@@ -37,8 +37,8 @@ impl LayerCache {
 pub(crate) struct CacheSlots {
     /// The first slot that the step writes to. Row `i` writes its next target position to slot `first_new_slot + i`.
     pub(crate) first_new_slot: usize,
-    /// The slots of each row's target positions, including the next one, `[rows, width]`. The columns after the last
-    /// position are -1.
+    /// The slots of those target positions of each row that the next one sees, itself included, `[rows, width]`. The
+    /// columns after the last position are -1.
     pub(crate) target: Tensor<2, Int>,
     /// The slots of each row's encoder output, `[rows, source_seq]`. They are -1 at source padding.
     pub(crate) memory: Tensor<2, Int>,
@@ -54,24 +54,32 @@ pub(crate) struct CacheSlots {
 /// For example, two sentences have the slots `[[0, 2], [1, 3]]` after two steps. If the second row is dropped and the
 /// first duplicated, the slots become `[[0, 2], [0, 2]]`. The next step writes to the slots 4 and 5:
 /// `[[0, 2, 4], [0, 2, 5]]`.
+///
+/// If the decoder's window is restricted to the last `r` positions, a row has the slots of at most `r + 1` positions.
+/// Once half of the slots in use belong to earlier positions, the others are moved together, so that the tables do not
+/// grow with the length of the target.
 #[derive(Clone, Debug)]
 pub struct DecoderState {
     pub(crate) layers: Vec<LayerCache>,
-    /// The slots of each row's target positions, `[rows, width]`, with `width >= length`. The columns from `length` on
-    /// are -1. `None` before the first step.
+    /// The slots of each row's target positions that are still in sight, `[rows, width]`, with `width >= in_sight`. The
+    /// columns from `in_sight` on are -1. `None` before the first step.
     target_slots: Option<Tensor<2, Int>>,
+    /// The number of target positions in each row of `target_slots`.
+    in_sight: usize,
+    /// The window of the decoder's self-attention.
+    window: Window,
     /// The number of target tokens decoded in each row.
     length: usize,
     /// The slots of each row's encoder output, `[rows, source_seq]`. They are -1 at source padding.
     memory_slots: Tensor<2, Int>,
-    /// The number of slots written so far in each layer's target table.
+    /// The number of slots in use in each layer's target table.
     written: usize,
 }
 
 impl DecoderState {
     /// Returns the state before the first step, with one row per sentence. `hidden`, `[sentences, 1, 1, source_seq]`,
-    /// is `true` at source padding.
-    pub(crate) fn new(layers: Vec<LayerCache>, hidden: Tensor<4, Bool>) -> Self {
+    /// is `true` at source padding. `window` is that of the decoder's self-attention.
+    pub(crate) fn new(layers: Vec<LayerCache>, hidden: Tensor<4, Bool>, window: Window) -> Self {
         let device = hidden.device();
         let [sentences, _, _, source_seq] = hidden.dims();
         let hidden = hidden.reshape([sentences, source_seq]);
@@ -79,6 +87,8 @@ impl DecoderState {
         Self {
             layers,
             target_slots: None,
+            in_sight: 0,
+            window,
             length: 0,
             memory_slots: slots.reshape([sentences, source_seq]).mask_fill(hidden, -1),
             written: 0,
@@ -93,21 +103,23 @@ impl DecoderState {
 
     /// Reserves a slot for the next position of each row, and returns the slots that this step writes and reads.
     pub(crate) fn advance(&mut self) -> CacheSlots {
+        self.forget();
         let [rows, _] = self.memory_slots.dims();
         let device = self.memory_slots.device();
         let first = self.written;
         let next = Tensor::arange(first as i64..(first + rows) as i64, &device).reshape([rows, 1]);
-        let length = self.length;
+        let column = self.in_sight;
         let slots = match self.target_slots.take() {
-            Some(slots) if length < slots.dims()[1] => slots,
+            Some(slots) if column < slots.dims()[1] => slots,
             full => {
                 // The width grows by the multiple to which the device pads rows.
                 let room = Tensor::full([rows, padding_multiple(&device)], -1, &device);
                 Tensor::cat(full.into_iter().chain([room]).collect(), 1)
             }
         };
-        let slots = slots.slice_assign([0..rows, length..length + 1], next);
+        let slots = slots.slice_assign([0..rows, column..column + 1], next);
         self.length += 1;
+        self.in_sight += 1;
         self.target_slots = Some(slots.clone());
         self.written += rows;
         CacheSlots {
@@ -115,6 +127,33 @@ impl DecoderState {
             target: slots,
             memory: self.memory_slots.clone(),
         }
+    }
+
+    /// Forgets the position that the next one does not see, if there is one. If at least half of the slots in use are
+    /// then out of every row's sight, or are shared by rows, the slots in sight are moved to the start of the tables.
+    fn forget(&mut self) {
+        if self.in_sight <= self.window.before {
+            return;
+        }
+        let Some(slots) = self.target_slots.take() else {
+            return;
+        };
+        let ([rows, width], device) = (slots.dims(), slots.device());
+        self.in_sight -= 1;
+        let (in_sight, kept) = (self.in_sight, rows * self.in_sight);
+        let no_slot = |columns: usize| Tensor::full([rows, columns], -1, &device);
+        let slots = if self.written < 2 * kept {
+            Tensor::cat(vec![slots.slice_dim(1, 1..width), no_slot(1)], 1)
+        } else {
+            let old = slots.slice_dim(1, 1..in_sight + 1).reshape([kept]);
+            for layer in &mut self.layers {
+                layer.target.keep(&old);
+            }
+            self.written = kept;
+            let new = Tensor::arange(0..kept as i64, &device).reshape([rows, in_sight]);
+            Tensor::cat(vec![new, no_slot(width - in_sight)], 1)
+        };
+        self.target_slots = Some(slots);
     }
 
     /// Keeps the given rows, in the given order. A row may occur several times, if several continuations of a
@@ -127,5 +166,49 @@ impl DecoderState {
         let select = |slots: Tensor<2, Int>| slots.select(0, rows.clone());
         self.target_slots = self.target_slots.take().map(select);
         self.memory_slots.inplace(select);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{LayerKind, Preset, TransformerConfig};
+    use crate::decoder::Decoder;
+    use crate::{Memory, ReturnedAttention};
+    use burn::tensor::Device;
+
+    #[test]
+    fn tables_of_a_restricted_decoder_do_not_grow_with_the_target() {
+        let device = Device::default();
+        let config = TransformerConfig {
+            d_model: 8,
+            d_ff: 8,
+            n_heads: 2,
+            decoder_layers: 2,
+            decoder_layer: LayerKind::Restricted,
+            attention_window: Some(5),
+            ..Preset::Tiny.config(11)
+        };
+        let memory = Memory {
+            states: Tensor::ones([3, 2, 8], &device),
+            hidden: Tensor::zeros([3, 1, 1, 2], &device),
+        };
+        let decoder = Decoder::new(&config, &device);
+        let mut state = decoder.start(memory);
+        for length in 1..=1_000 {
+            decoder.step(
+                Tensor::ones([3, 1, 8], &device),
+                &mut state,
+                ReturnedAttention::None,
+            );
+            // Rows change their places, as under a beam.
+            state.select(Tensor::from_ints([2, 0, 0], &device));
+            assert_eq!(state.length(), length);
+            let slots = state.layers.iter().map(|layer| layer.target.key.dims()[0]);
+            assert!(slots.max() <= Some(3 * INITIAL_POSITIONS), "at {length}");
+            let seen = state.target_slots.clone().expect("a step").greater_equal_elem(0);
+            let seen: usize = seen.int().sum().into_scalar::<i64>() as usize;
+            assert_eq!(seen, 3 * length.min(6));
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The shape of a Transformer, and its presets.
 
+use attend_ops::Window;
 use serde::{Deserialize, Serialize};
 
 /// The place of layer normalization around a sub-layer.
@@ -24,6 +25,28 @@ pub enum PositionKind {
     Learned,
 }
 
+/// The kind of layer by which the positions of a sequence learn of each other (Vaswani et al., 2017, section 4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum LayerKind {
+    /// Self-attention: a position sees all positions, or in the decoder all positions before it.
+    #[default]
+    SelfAttention,
+    /// Self-attention to the nearest positions alone, `attention_window` on either side, or in the decoder before it.
+    Restricted,
+    /// Gated recurrent units that read the sequence in both directions. The encoder alone has it.
+    Recurrent,
+    /// A convolution over `convolution_width` positions. The encoder alone has it.
+    Convolution,
+}
+
+impl LayerKind {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// The largest sizes that [`TransformerConfig::validate`] accepts. They are larger than any network in use. They
 /// prevent a typing error or a damaged file from requesting more memory than there is.
 pub mod bounds {
@@ -37,8 +60,10 @@ pub mod bounds {
     pub const N_HEADS: usize = 65_536;
     /// The largest `encoder_layers` and `decoder_layers`.
     pub const LAYERS: usize = 1_000;
-    /// The largest `max_length`.
+    /// The largest `max_length` and `attention_window`.
     pub const LENGTH: usize = 1_000_000;
+    /// The largest `convolution_width`.
+    pub const CONVOLUTION_WIDTH: usize = 1_000;
     /// The largest `max_length * d_model`, which is the number of values in a table of positions.
     pub const POSITIONS: usize = 1 << 28;
 }
@@ -75,6 +100,31 @@ pub struct TransformerConfig {
     pub tie_embeddings: bool,
     /// Id of the padding token, which is hidden from attention.
     pub pad_id: usize,
+    /// The kind of the encoder's layers.
+    // The options from here on are not written if they have their defaults, so that earlier versions read the file.
+    #[serde(default, skip_serializing_if = "LayerKind::is_default")]
+    pub encoder_layer: LayerKind,
+    /// The kind of the decoder's layers, for the part of a layer that looks at the target.
+    #[serde(default, skip_serializing_if = "LayerKind::is_default")]
+    pub decoder_layer: LayerKind,
+    /// The number of positions that a position sees on either side of it, or in the decoder before it, in layers that
+    /// are [restricted](LayerKind::Restricted). It is `None` if no layer is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attention_window: Option<usize>,
+    /// The number of positions that a [convolution](LayerKind::Convolution) takes together. It is odd.
+    #[serde(
+        default = "default_convolution_width",
+        skip_serializing_if = "is_default_convolution_width"
+    )]
+    pub convolution_width: usize,
+}
+
+fn default_convolution_width() -> usize {
+    3
+}
+
+fn is_default_convolution_width(width: &usize) -> bool {
+    *width == default_convolution_width()
 }
 
 /// The reason why no network can be built from a [`TransformerConfig`].
@@ -124,6 +174,50 @@ pub enum ConfigError {
         /// Number of subwords.
         vocab_size: usize,
     },
+    /// Restricted layers without the number of positions that they see.
+    #[error(
+        "{field} is \"restricted\", which needs attention_window, the number of positions to see on a side"
+    )]
+    NoWindow {
+        /// The name of the field that asks for restricted layers.
+        field: &'static str,
+    },
+    /// A kind of layer that a decoder does not have.
+    #[error(
+        "decoder_layer = \"{kind}\", but a decoder has only \"self-attention\" and \"restricted\": it caches keys and values"
+    )]
+    DecoderLayer {
+        /// The kind given.
+        kind: LayerKind,
+    },
+    /// An odd width with recurrent layers.
+    #[error("d_model = {d_model} is odd, but a recurrent layer divides it between its two directions")]
+    OddRecurrentWidth {
+        /// Width of the model.
+        d_model: usize,
+    },
+    /// A convolution without a position in its middle.
+    #[error(
+        "convolution_width = {width} is even, but must be odd, so that each position is the middle of what it sees"
+    )]
+    EvenConvolution {
+        /// The value given.
+        width: usize,
+    },
+    /// A width of convolutions, though no layer is one.
+    #[error("convolution_width = {width}, but encoder_layer is not \"convolution\", which alone uses it")]
+    UnusedConvolution {
+        /// The value given.
+        width: usize,
+    },
+    /// A number of positions to see, though every layer sees all.
+    #[error(
+        "attention_window = {window}, but neither encoder_layer nor decoder_layer is \"restricted\", which alone use it"
+    )]
+    UnusedWindow {
+        /// The value given.
+        window: usize,
+    },
 }
 
 impl ConfigError {
@@ -134,9 +228,12 @@ impl ConfigError {
         match self {
             Self::Zero { field } | Self::TooLarge { field, .. } => field,
             Self::Heads { .. } => "n_heads",
-            Self::OddWidth { .. } => "d_model",
+            Self::OddWidth { .. } | Self::OddRecurrentWidth { .. } => "d_model",
             Self::Dropout { .. } => "dropout",
             Self::Padding { .. } => "pad_id",
+            Self::DecoderLayer { .. } => "decoder_layer",
+            Self::EvenConvolution { .. } | Self::UnusedConvolution { .. } => "convolution_width",
+            Self::NoWindow { .. } | Self::UnusedWindow { .. } => "attention_window",
         }
     }
 }
@@ -193,11 +290,32 @@ impl Preset {
             max_length: 256,
             tie_embeddings: true,
             pad_id: 0,
+            encoder_layer: LayerKind::default(),
+            decoder_layer: LayerKind::default(),
+            attention_window: None,
+            convolution_width: default_convolution_width(),
         }
     }
 }
 
 impl TransformerConfig {
+    /// Returns the window of the encoder's self-attention.
+    pub(crate) fn encoder_window(&self) -> Window {
+        self.window(Window::ALL, self.encoder_layer)
+    }
+
+    /// Returns the window of the decoder's self-attention.
+    pub(crate) fn decoder_window(&self) -> Window {
+        self.window(Window::CAUSAL, self.decoder_layer)
+    }
+
+    fn window(&self, whole: Window, kind: LayerKind) -> Window {
+        match (kind, self.attention_window) {
+            (LayerKind::Restricted, Some(radius)) => whole.restricted_to(radius),
+            _ => whole,
+        }
+    }
+
     /// Checks that a network can be built.
     ///
     /// # Errors
@@ -212,15 +330,22 @@ impl TransformerConfig {
             ("encoder_layers", self.encoder_layers, bounds::LAYERS),
             ("decoder_layers", self.decoder_layers, bounds::LAYERS),
             ("max_length", self.max_length, bounds::LENGTH),
+            (
+                "convolution_width",
+                self.convolution_width,
+                bounds::CONVOLUTION_WIDTH,
+            ),
         ];
-        if let Some((field, ..)) = sizes.into_iter().find(|(_, size, _)| *size == 0) {
+        let window = self.attention_window;
+        let sizes = sizes
+            .into_iter()
+            .chain(window.map(|window| ("attention_window", window, bounds::LENGTH)));
+        if let Some((field, ..)) = sizes.clone().find(|(_, size, _)| *size == 0) {
             return Err(ConfigError::Zero { field });
         }
         let positions = self.max_length.saturating_mul(self.d_model);
-        let sizes = sizes
-            .into_iter()
-            .chain([("max_length * d_model", positions, bounds::POSITIONS)]);
-        if let Some((field, size, most)) = sizes.into_iter().find(|(_, size, most)| size > most) {
+        let mut sizes = sizes.chain([("max_length * d_model", positions, bounds::POSITIONS)]);
+        if let Some((field, size, most)) = sizes.find(|(_, size, most)| size > most) {
             return Err(ConfigError::TooLarge { field, size, most });
         }
         if !self.d_model.is_multiple_of(self.n_heads) {
@@ -245,7 +370,38 @@ impl TransformerConfig {
                 vocab_size: self.vocab_size,
             });
         }
-        Ok(())
+        self.validate_layers()
+    }
+
+    /// Checks the kinds of layers, and the options that belong to them.
+    fn validate_layers(&self) -> Result<(), ConfigError> {
+        if matches!(self.decoder_layer, LayerKind::Recurrent | LayerKind::Convolution) {
+            return Err(ConfigError::DecoderLayer {
+                kind: self.decoder_layer,
+            });
+        }
+        if self.encoder_layer == LayerKind::Recurrent && !self.d_model.is_multiple_of(2) {
+            return Err(ConfigError::OddRecurrentWidth {
+                d_model: self.d_model,
+            });
+        }
+        let width = self.convolution_width;
+        if width.is_multiple_of(2) {
+            return Err(ConfigError::EvenConvolution { width });
+        }
+        if self.encoder_layer != LayerKind::Convolution && !is_default_convolution_width(&width) {
+            return Err(ConfigError::UnusedConvolution { width });
+        }
+        let kinds = [
+            ("encoder_layer", self.encoder_layer),
+            ("decoder_layer", self.decoder_layer),
+        ];
+        let restricted = kinds.into_iter().find(|(_, kind)| *kind == LayerKind::Restricted);
+        match (restricted, self.attention_window) {
+            (Some((field, _)), None) => Err(ConfigError::NoWindow { field }),
+            (None, Some(window)) => Err(ConfigError::UnusedWindow { window }),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -335,5 +491,102 @@ mod tests {
         ));
         let padding = TransformerConfig { pad_id: 100, ..valid };
         assert_eq!(padding.validate().unwrap_err().field(), "pad_id");
+    }
+
+    #[test]
+    fn a_window_belongs_to_restricted_layers() {
+        let full = Preset::Tiny.config(100);
+        let message = |config: &TransformerConfig| config.validate().unwrap_err().to_string();
+        let unused = TransformerConfig {
+            attention_window: Some(4),
+            ..full.clone()
+        };
+        assert_eq!(
+            message(&unused),
+            "attention_window = 4, but neither encoder_layer nor decoder_layer is \"restricted\", which alone use it"
+        );
+        let decoder = TransformerConfig {
+            decoder_layer: LayerKind::Restricted,
+            ..unused.clone()
+        };
+        assert_eq!(decoder.validate(), Ok(()));
+        assert_eq!(decoder.encoder_window(), Window::ALL);
+        assert_eq!(decoder.decoder_window(), Window { before: 4, after: 0 });
+        let encoder = TransformerConfig {
+            encoder_layer: LayerKind::Restricted,
+            ..unused
+        };
+        assert_eq!(encoder.validate(), Ok(()));
+        assert_eq!(encoder.encoder_window(), Window { before: 4, after: 4 });
+        assert_eq!(encoder.decoder_window(), Window::CAUSAL);
+        let none = TransformerConfig {
+            attention_window: None,
+            ..encoder.clone()
+        };
+        assert_eq!(
+            message(&none),
+            "encoder_layer is \"restricted\", which needs attention_window, the number of positions to see on a side"
+        );
+        let zero = TransformerConfig {
+            attention_window: Some(0),
+            ..encoder
+        };
+        assert_eq!(message(&zero), "attention_window is 0, but must be at least 1");
+        for config in [none, zero] {
+            assert_eq!(config.validate().unwrap_err().field(), "attention_window");
+        }
+    }
+
+    #[test]
+    fn a_kind_of_layer_has_its_place_and_its_options() {
+        let full = Preset::Tiny.config(100);
+        for (config, field, message) in [
+            (
+                TransformerConfig {
+                    decoder_layer: LayerKind::Recurrent,
+                    ..full.clone()
+                },
+                "decoder_layer",
+                "decoder_layer = \"recurrent\", but a decoder has only \"self-attention\" and \"restricted\": it caches \
+                 keys and values",
+            ),
+            (
+                TransformerConfig {
+                    encoder_layer: LayerKind::Convolution,
+                    convolution_width: 4,
+                    ..full.clone()
+                },
+                "convolution_width",
+                "convolution_width = 4 is even, but must be odd, so that each position is the middle of what it sees",
+            ),
+            (
+                TransformerConfig {
+                    convolution_width: 5,
+                    ..full.clone()
+                },
+                "convolution_width",
+                "convolution_width = 5, but encoder_layer is not \"convolution\", which alone uses it",
+            ),
+            (
+                TransformerConfig {
+                    encoder_layer: LayerKind::Recurrent,
+                    d_model: 9,
+                    n_heads: 3,
+                    positions: PositionKind::Learned,
+                    ..full.clone()
+                },
+                "d_model",
+                "d_model = 9 is odd, but a recurrent layer divides it between its two directions",
+            ),
+        ] {
+            let error = config.validate().unwrap_err();
+            assert_eq!((error.field(), error.to_string().as_str()), (field, message));
+        }
+        let wide = TransformerConfig {
+            encoder_layer: LayerKind::Convolution,
+            convolution_width: 5,
+            ..full
+        };
+        assert_eq!(wide.validate(), Ok(()));
     }
 }

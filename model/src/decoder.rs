@@ -1,6 +1,6 @@
 //! The decoder stack (section 3.1), for whole targets and for one position at a time.
 
-use attend_ops::{PackedLinear, Precision};
+use attend_ops::{PackedLinear, Precision, Window};
 use burn::module::Module;
 use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{Bool, Device, Tensor};
@@ -11,9 +11,9 @@ use crate::attention_weights::{DecoderLayerWeights, ReturnedAttention};
 use crate::cache::{CacheSlots, DecoderState, LayerCache};
 use crate::config::TransformerConfig;
 use crate::feed_forward::FeedForward;
-use crate::mask::causal_mask;
 use crate::memory::Memory;
 use crate::projection::Projection;
+use crate::sequence_layer::SequenceLayer;
 
 /// A decoder layer: masked self-attention, cross-attention to the encoder's output, and a feed-forward network.
 #[derive(Module, Debug)]
@@ -30,9 +30,9 @@ impl DecoderLayer {
     /// Returns a layer with initial weights.
     pub fn new(config: &TransformerConfig, device: &Device) -> Self {
         Self {
-            self_attention: MultiHeadAttention::new(config, device),
+            self_attention: MultiHeadAttention::new(config, config.decoder_window(), device),
             self_attention_norm: AddNorm::new(config, device),
-            cross_attention: MultiHeadAttention::new(config, device),
+            cross_attention: MultiHeadAttention::new(config, Window::ALL, device),
             cross_attention_norm: AddNorm::new(config, device),
             feed_forward: FeedForward::new(config, device),
             feed_forward_norm: AddNorm::new(config, device),
@@ -60,20 +60,20 @@ impl<P: Projection> DecoderLayer<P> {
     /// # Shapes
     ///
     /// - x and output: `[batch, target_seq, d_model]`
-    /// - causal_mask: `[1, 1, target_seq, target_seq]`, `true` at positions after the query's
     pub fn forward(
         &self,
         x: Tensor<3>,
-        causal_mask: Tensor<4, Bool>,
         memory: &Memory,
         returned: ReturnedAttention,
     ) -> (Tensor<3>, DecoderLayerWeights) {
         self.sub_layers(
             x,
             |x| {
-                let target = self.self_attention.project(x.clone());
+                let [_, target_seq, _] = x.dims();
+                // Padding is on the right, so that it lies after every real position, which does not see it.
+                let none_hidden = Tensor::<4, Bool>::zeros([1, 1, 1, target_seq], &x.device());
                 self.self_attention
-                    .attend(x, target, causal_mask, returned == ReturnedAttention::All)
+                    .forward(x, none_hidden, returned == ReturnedAttention::All)
             },
             |x| {
                 let source = self.cross_attention.project(memory.states.clone());
@@ -184,11 +184,9 @@ impl<P: Projection> Decoder<P> {
         memory: &Memory,
         returned: ReturnedAttention,
     ) -> (Tensor<3>, Vec<DecoderLayerWeights>) {
-        let [_, target_seq, _] = x.dims();
-        let causal_mask = causal_mask(target_seq, &x.device());
         let mut weights = Vec::with_capacity(self.layers.len());
         for (layer, returned) in self.layers_returning(returned) {
-            let (output, of_layer) = layer.forward(x, causal_mask.clone(), memory, returned);
+            let (output, of_layer) = layer.forward(x, memory, returned);
             x = output;
             weights.push(of_layer);
         }
@@ -198,7 +196,8 @@ impl<P: Projection> Decoder<P> {
     /// Returns the state before the first target token, with one row per sentence.
     pub fn start(&self, memory: Memory) -> DecoderState {
         let layers = self.layers.iter().map(|layer| layer.start(memory.states.clone()));
-        DecoderState::new(layers.collect(), memory.hidden)
+        let window = self.layers.first().map(|layer| layer.self_attention.window());
+        DecoderState::new(layers.collect(), memory.hidden, window.unwrap_or(Window::CAUSAL))
     }
 
     /// Runs the stack on the next position of each row, and adds this position to `state`. Step by step, the outputs

@@ -3,6 +3,7 @@
 use attend_ops::Precision;
 use burn::tensor::{Device, Int, Tensor};
 
+use crate::attention_weights::AttentionWeights;
 use crate::cache::DecoderState;
 use crate::inference::{InferenceTransformer, NextTokens};
 use crate::memory::Memory;
@@ -54,6 +55,26 @@ impl Ensemble {
     pub fn encode(&self, source: Tensor<2, Int>) -> Vec<Memory> {
         let encode = |model: &InferenceTransformer| model.encode(source.clone());
         self.models.iter().map(encode).collect()
+    }
+
+    /// Returns the [attention weights](InferenceTransformer::attention_weights) of each network.
+    ///
+    /// # Shapes
+    ///
+    /// - source: `[batch, source_seq]`, rows end with `</s>`, padded on the right
+    /// - target_input: `[batch, target_seq]`, rows start with `<s>`, padded on the right
+    ///
+    /// # Panics
+    ///
+    /// If a sequence is longer than a model's positions or a token is outside the vocabulary.
+    pub fn attention_weights(
+        &self,
+        source: Tensor<2, Int>,
+        target_input: Tensor<2, Int>,
+    ) -> Vec<AttentionWeights> {
+        let weights =
+            |model: &InferenceTransformer| model.attention_weights(source.clone(), target_input.clone());
+        self.models.iter().map(weights).collect()
     }
 
     /// Returns the state of each network's decoder before the first target token, with one row per sentence.

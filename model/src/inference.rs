@@ -4,7 +4,7 @@ use attend_ops::{Activation, PackedLinear, Precision, log_sum_exp};
 use burn::nn::Embedding;
 use burn::tensor::{Device, Int, Tensor};
 
-use crate::attention_weights::{DecoderLayerWeights, ReturnedAttention};
+use crate::attention_weights::{AttentionWeights, DecoderLayerWeights, ReturnedAttention};
 use crate::cache::DecoderState;
 use crate::decoder::Decoder;
 use crate::embedding::embed;
@@ -81,10 +81,19 @@ impl InferenceTransformer {
     ///
     /// If a sequence is longer than the model's positions or a token is outside its vocabulary.
     pub fn encode(&self, source: Tensor<2, Int>) -> Memory {
+        self.encode_returning(source, ReturnedAttention::None).0
+    }
+
+    /// Encodes a batch of source sentences, and returns the attention weights of each layer that `returned` names.
+    fn encode_returning(
+        &self,
+        source: Tensor<2, Int>,
+        returned: ReturnedAttention,
+    ) -> (Memory, Vec<Tensor<4>>) {
         let hidden = padding_mask(source.clone(), self.pad_id);
         let x = embed(&self.source_embedding, &self.source_positions, source, 0);
-        let (states, _) = self.encoder.forward(x, hidden.clone(), ReturnedAttention::None);
-        Memory { states, hidden }
+        let (states, weights) = self.encoder.forward(x, hidden.clone(), returned);
+        (Memory { states, hidden }, weights)
     }
 
     /// Returns the decoder's state before the first target token, with one row per sentence.
@@ -178,6 +187,26 @@ impl InferenceTransformer {
     pub fn alignment(&self, target_input: Tensor<2, Int>, memory: &Memory) -> Tensor<3> {
         let (_, weights) = self.decode(target_input, memory, ReturnedAttention::Alignment);
         alignment_of(weights)
+    }
+
+    /// Returns the attention weights of every layer for whole targets.
+    ///
+    /// # Shapes
+    ///
+    /// - source: `[batch, source_seq]`, rows end with `</s>`, padded on the right
+    /// - target_input: `[batch, target_seq]`, rows start with `<s>`, padded on the right
+    ///
+    /// # Panics
+    ///
+    /// If a sequence is longer than the model's positions or a token is outside its vocabulary.
+    pub fn attention_weights(
+        &self,
+        source: Tensor<2, Int>,
+        target_input: Tensor<2, Int>,
+    ) -> AttentionWeights {
+        let (memory, encoder) = self.encode_returning(source, ReturnedAttention::All);
+        let (_, layers) = self.decode(target_input, &memory, ReturnedAttention::All);
+        AttentionWeights::new(encoder, layers)
     }
 
     /// Returns the decoder's output `[batch, target_seq, d_model]` for whole targets `[batch, target_seq]`, and the

@@ -1,6 +1,6 @@
 //! Keys and values (section 3.2) of whole sequences, and in tables with one row per cache slot.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 
 /// The keys and values of a batch of sequences. The last dimension is the concatenation of the heads.
 #[derive(Clone, Debug)]
@@ -35,8 +35,7 @@ impl KeyValueTable {
     }
 
     /// Writes the keys and values of the next position of each row, `[rows, 1, d_model]`, to consecutive slots from
-    /// `first_slot` on. A full table is first copied to one of at least twice the size; no other call moves keys or
-    /// values.
+    /// `first_slot` on. A full table is first copied to one of at least twice the size.
     pub(crate) fn write(&mut self, first_slot: usize, next: KeyValue) {
         let next = Self::new(next);
         let [rows, d_model] = next.key.dims();
@@ -50,6 +49,22 @@ impl KeyValueTable {
                     Tensor::cat(vec![table, room], 0)
                 };
                 table.slice_assign([first_slot..first_slot + rows, 0..d_model], next)
+            });
+        }
+    }
+
+    /// Keeps the keys and values in the given slots alone, and moves them to the first slots in the given order. As many
+    /// free slots follow.
+    ///
+    /// # Shapes
+    ///
+    /// - slots: `[kept]`
+    pub(crate) fn keep(&mut self, slots: &Tensor<1, Int>) {
+        for table in [&mut self.key, &mut self.value] {
+            table.inplace(|table| {
+                let kept = table.select(0, slots.clone());
+                let room = kept.zeros_like();
+                Tensor::cat(vec![kept, room], 0)
             });
         }
     }

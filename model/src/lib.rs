@@ -6,10 +6,11 @@
 //! | paper | here |
 //! |---|---|
 //! | 3.1 encoder and decoder stacks | [`Encoder`], [`Decoder`], and [`AddNorm`] around each sub-layer |
-//! | 3.2 attention | [`MultiHeadAttention`], with [`padding_mask`] and [`causal_mask`] |
+//! | 3.2 attention | [`MultiHeadAttention`], with [`padding_mask`] and the causal [`Window`] |
 //! | 3.3 position-wise feed-forward networks | [`FeedForward`] |
 //! | 3.4 embeddings and softmax | [`Transformer`] |
 //! | 3.5 positional encoding | [`PositionalEncoding`], [`sinusoids`] |
+//! | 4 why self-attention: table 1 | [`SequenceLayer`]: self-attention, restricted or not, [`Recurrent`], [`Convolution`] |
 //! | 5.4 dropout, label smoothing | [`Dropout`], [`Transformer::loss`] |
 //! | 6.1 inference, one token at a time | [`InferenceTransformer`], an [`Ensemble`] of them, [`DecoderState`] |
 //! | table 3: sizes and variants | [`TransformerConfig`], [`Preset`] |
@@ -41,6 +42,7 @@ mod attention;
 mod attention_weights;
 mod cache;
 mod config;
+mod convolution;
 mod decoder;
 mod dropout;
 mod embedding;
@@ -48,6 +50,7 @@ mod encoder;
 mod encoder_classifier;
 mod ensemble;
 mod feed_forward;
+mod head;
 mod inference;
 mod init;
 mod key_value;
@@ -56,25 +59,31 @@ mod memory;
 mod pooling;
 mod position;
 mod projection;
+mod recurrent;
+mod sequence_layer;
 mod transformer;
 
 pub use add_norm::AddNorm;
-pub use attend_ops::{Precision, autocast, padding_multiple, scaled_dot_product_attention};
+pub use attend_ops::{Precision, Window, autocast, padding_multiple, scaled_dot_product_attention};
 pub use attention::{Attended, MultiHeadAttention};
 pub use attention_weights::{AttentionWeights, DecoderLayerWeights, ReturnedAttention};
 pub use cache::DecoderState;
-pub use config::{ConfigError, NormPlacement, PositionKind, Preset, TransformerConfig, bounds};
+pub use config::{ConfigError, LayerKind, NormPlacement, PositionKind, Preset, TransformerConfig, bounds};
+pub use convolution::Convolution;
 pub use decoder::{Decoder, DecoderLayer};
 pub use dropout::{Dropout, seed_dropout};
 pub use encoder::{Encoder, EncoderLayer};
 pub use encoder_classifier::{EncoderClassifier, EncoderClassifierConfig};
 pub use ensemble::Ensemble;
 pub use feed_forward::FeedForward;
+pub use head::{AttentionKind, Head};
 pub use inference::{InferenceTransformer, NextTokens};
 pub use key_value::KeyValue;
-pub use mask::{causal_mask, padding_mask};
+pub use mask::padding_mask;
 pub use memory::Memory;
 pub use pooling::{Pooling, PoolingKind};
 pub use position::{PositionalEncoding, sinusoids};
 pub use projection::Projection;
+pub use recurrent::Recurrent;
+pub use sequence_layer::SequenceLayer;
 pub use transformer::Transformer;

@@ -96,13 +96,7 @@ impl Transformer {
     ) -> AttentionWeights {
         let (memory, encoder) = self.encode_returning(source, ReturnedAttention::All);
         let (_, layers) = self.decode_returning(target_input, &memory, ReturnedAttention::All);
-        let decoder = layers.iter().filter_map(|layer| layer.self_attention.clone());
-        let cross = layers.iter().filter_map(|layer| layer.cross_attention.clone());
-        AttentionWeights {
-            encoder,
-            decoder: decoder.collect(),
-            cross: cross.collect(),
-        }
+        AttentionWeights::new(encoder, layers)
     }
 
     /// Returns the training loss, in nats: the sum of the [label-smoothed cross-entropy](linear_cross_entropy) over all

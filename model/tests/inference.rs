@@ -9,7 +9,7 @@ use burn::module::Module;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::common::{PAD, SOURCES, Spread, TARGETS, assert_close, batch, model, variants};
+use crate::common::{PAD, SOURCES, Spread, TARGETS, all_networks, assert_close, batch, model, variants};
 
 /// The log-probabilities after each token of whole targets.
 fn log_probabilities(
@@ -37,7 +37,7 @@ fn a_layer_computes_the_same_with_packed_weights_and_without() {
     let device = Device::default();
     let x = Tensor::<3>::from_data(TensorData::new(sinusoids(6, 16), [1, 6, 16]), &device);
     let hidden = padding_mask(batch(&[SOURCES[1]], &device), PAD);
-    for config in variants() {
+    for config in all_networks() {
         let encoder = Encoder::new(&config, &device).map(&mut Spread(0.0));
         let (states, _) = encoder.forward(x.clone(), hidden.clone(), ReturnedAttention::None);
         let packed = encoder.pack(Precision::Float32);
@@ -75,7 +75,7 @@ fn steps_equal_the_whole_pass() {
         .map(|row| (0..40).map(|position| (position * (row + 3)) % 10).collect())
         .collect();
     let targets: Vec<&[i32]> = targets.iter().map(Vec::as_slice).collect();
-    for config in variants() {
+    for config in all_networks() {
         let config = TransformerConfig {
             max_length: 40,
             ..config
@@ -102,7 +102,7 @@ fn given_targets_are_scored_and_attended_as_by_the_whole_pass() {
     // More positions than are scored together.
     let long: Vec<i32> = (0..100).map(|position| position % 10).collect();
     let targets: [&[i32]; 3] = [&long, &long[3..], &[1, 6, 5]];
-    for config in variants() {
+    for config in all_networks() {
         let config = TransformerConfig {
             max_length: 100,
             ..config
@@ -186,7 +186,7 @@ fn an_ensemble_is_as_sure_as_its_networks_in_the_mean() {
 fn eight_bits_change_probabilities_little() {
     let device = Device::default();
     let targets: [&[i32]; 3] = [&[1, 4, 8], &[1, 9, 6], &[1, 6, 5]];
-    for config in variants() {
+    for config in all_networks() {
         let model = model(&config, &device);
         let whole = log_probabilities(&model, &SOURCES, &targets, &device);
         let model = InferenceTransformer::new(model, Precision::Int8);
@@ -209,7 +209,7 @@ fn eight_bits_change_probabilities_little() {
 fn selected_rows_continue_as_if_alone() {
     let device = Device::default();
     let prefixes: [&[i32]; 3] = [&[1, 4, 8], &[1, 9, 6], &[1, 6, 5]];
-    for config in variants() {
+    for config in all_networks() {
         let model = model(&config, &device);
         let inference = InferenceTransformer::new(model.clone(), Precision::Float32);
         let mut state = inference.start(inference.encode(batch(&SOURCES, &device)));

@@ -5,15 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use attend_model::{
-    Decoder, Encoder, Memory, MultiHeadAttention, NormPlacement, PositionKind, Preset, ReturnedAttention,
-    Transformer, TransformerConfig, padding_mask, sinusoids,
+    Decoder, Encoder, LayerKind, Memory, MultiHeadAttention, NormPlacement, PositionKind, Preset,
+    ReturnedAttention, Transformer, TransformerConfig, Window, padding_mask, sinusoids,
 };
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_store::{BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, SafetensorsStore};
 use safetensors::SafeTensors;
 
-use crate::common::{PAD, SOURCES, TARGETS, assert_close, batch, bound, model, variants};
+use crate::common::{
+    PAD, SOURCES, TARGETS, all_networks, assert_close, batch, bound, model, relatives, variants,
+};
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().try_into_vec().unwrap()
@@ -44,7 +46,7 @@ fn projections_start_within_their_bounds() {
         d_model: 64,
         ..Preset::Tiny.config(11)
     };
-    let heads = MultiHeadAttention::new(&config, &Device::default());
+    let heads = MultiHeadAttention::new(&config, Window::ALL, &Device::default());
     let mut weights = LargestWeights(BTreeMap::new(), Vec::new());
     heads.visit(&mut weights);
     for (name, outputs) in [
@@ -66,7 +68,7 @@ fn projections_start_within_their_bounds() {
 #[test]
 fn padding_and_company_change_no_logit() {
     let device = Device::default();
-    for config in variants() {
+    for config in all_networks() {
         let model = model(&config, &device);
         let together = model.forward(batch(&SOURCES, &device), batch(&TARGETS, &device));
         for (row, (source, target)) in SOURCES.into_iter().zip(TARGETS).enumerate() {
@@ -98,7 +100,7 @@ fn a_target_token_changes_its_own_and_later_logits_only() {
 #[test]
 fn a_source_token_changes_every_logit() {
     let device = Device::default();
-    for config in variants() {
+    for config in all_networks() {
         let model = model(&config, &device);
         let target = batch(&TARGETS[..1], &device);
         let logits = |source: &[i32]| model.forward(batch(&[source], &device), target.clone());
@@ -191,6 +193,39 @@ fn returning_weights_changes_no_output() {
     }
 }
 
+/// A token reaches as many positions further in each layer as the window is wide.
+#[test]
+fn a_restricted_layer_sees_its_window_alone() {
+    let device = Device::default();
+    let config = &relatives()[0];
+    let model = model(config, &device);
+    let (source, target) = (batch(&[SOURCES[1]], &device), batch(&[TARGETS[0]], &device));
+    let weights = model.attention_weights(source, target.clone());
+    for layer in &weights.encoder {
+        check_weights(layer, [1, 4, 6, 6], |_, query, key| query.abs_diff(key) > 1);
+    }
+    for layer in &weights.decoder {
+        check_weights(layer, [1, 4, 5, 5], |_, query, key| {
+            key > query || query - key > 1
+        });
+    }
+
+    let sources: [&[i32]; 2] = [&[5, 6, 7, 8, 9, 0, 3, 2], &[1, 6, 7, 8, 9, 0, 3, 2]];
+    let [one, other] = sources.map(|source| model.encode(batch(&[source], &device)).states);
+    let changes = values((one - other).abs().max_dim(2));
+    // Three layers.
+    assert!(changes[..4].iter().all(|&change| change > 1e-4), "{changes:?}");
+    assert_eq!(changes[4..], [0.0; 4]);
+
+    let memory = model.encode(batch(&SOURCES[..1], &device));
+    let targets: [&[i32]; 2] = [TARGETS[0], &[9, 4, 8, 3, 7]];
+    let [one, other] = targets.map(|target| model.decode(batch(&[target], &device), &memory));
+    let changes = values((one - other).abs().max_dim(2));
+    // Two layers.
+    assert!(changes[..3].iter().all(|&change| change > 1e-4), "{changes:?}");
+    assert_eq!(changes[3..], [0.0; 2]);
+}
+
 #[test]
 fn a_batch_loses_what_its_sentences_lose() {
     let device = Device::default();
@@ -232,7 +267,7 @@ fn sinusoids_of_two_positions_agree_by_their_distance_alone() {
 #[test]
 fn dropout_acts_in_training_only() {
     let device = Device::default().autodiff();
-    for config in variants() {
+    for config in all_networks() {
         let training = model(&config, &device);
         let logits = |model: &Transformer| {
             let device = &model.devices()[0];
@@ -252,7 +287,7 @@ fn dropout_acts_in_training_only() {
 #[test]
 fn sequences_fill_all_positions_and_no_more() {
     let device = Device::default();
-    for config in variants() {
+    for config in all_networks() {
         let model = model(&config, &device);
         let longest = batch(&[&[5; 8]], &device);
         assert_eq!(model.forward(longest.clone(), longest).dims(), [1, 8, 11]);
@@ -268,29 +303,27 @@ fn sequences_fill_all_positions_and_no_more() {
 /// The names of all weights in a file, which are part of its format.
 fn expected_names(config: &TransformerConfig) -> BTreeSet<String> {
     let mut modules = Vec::new();
-    let mut layers = |stack: &str, layers, attentions: &[&str]| {
+    // `parts` are the layers without the feed-forward network, which have a norm each of the names in `norms`.
+    let mut layers = |stack: &str, layers, parts: &[String], norms: &[&str]| {
         for layer in (0..layers).map(|layer| format!("{stack}.layers.{layer}")) {
-            for attention in attentions {
-                for projection in ["query", "key", "value", "output"] {
-                    modules.push(format!("{layer}.{attention}.{projection}"));
-                }
-                modules.push(format!("{layer}.{attention}_norm.norm"));
-            }
-            for part in [
-                "feed_forward.inner",
-                "feed_forward.outer",
-                "feed_forward_norm.norm",
-            ] {
-                modules.push(format!("{layer}.{part}"));
-            }
+            modules.extend(parts.iter().map(|part| format!("{layer}.{part}")));
+            modules.extend(norms.iter().map(|norm| format!("{layer}.{norm}_norm.norm")));
+            let feed_forward = ["inner", "outer"].map(|part| format!("{layer}.feed_forward.{part}"));
+            modules.extend(feed_forward);
         }
     };
-    layers("encoder", config.encoder_layers, &["self_attention"]);
-    layers(
-        "decoder",
-        config.decoder_layers,
-        &["self_attention", "cross_attention"],
-    );
+    let attention = |name: &str| ["query", "key", "value", "output"].map(|part| format!("{name}.{part}"));
+    let direction = |name: &str| ["input", "state"].map(|part| format!("recurrent.{name}.{part}"));
+    let of_encoder = match config.encoder_layer {
+        LayerKind::SelfAttention | LayerKind::Restricted => attention("self_attention").to_vec(),
+        LayerKind::Recurrent => [direction("forwards"), direction("backwards")].concat(),
+        LayerKind::Convolution => vec!["convolution.projection".to_owned()],
+    };
+    let norms = ["self_attention", "feed_forward"];
+    layers("encoder", config.encoder_layers, &of_encoder, &norms);
+    let of_decoder = [attention("self_attention"), attention("cross_attention")].concat();
+    let norms = ["self_attention", "cross_attention", "feed_forward"];
+    layers("decoder", config.decoder_layers, &of_decoder, &norms);
     if config.norm == NormPlacement::Pre {
         modules.extend(["encoder.norm", "decoder.norm"].map(str::to_owned));
     }
@@ -312,7 +345,7 @@ fn expected_names(config: &TransformerConfig) -> BTreeSet<String> {
 fn saved_weights_bring_back_the_same_network() {
     let device = Device::default();
     let folder = tempfile::tempdir().unwrap();
-    for (index, config) in variants().into_iter().enumerate() {
+    for (index, config) in all_networks().into_iter().enumerate() {
         let path = folder.path().join(format!("{index}.safetensors"));
         let logits =
             |model: &Transformer| values(model.forward(batch(&SOURCES, &device), batch(&TARGETS, &device)));

@@ -3,6 +3,7 @@
 mod common;
 mod encoder_classifier;
 mod fixtures;
+mod heads;
 mod inference;
 mod invariants;
 mod parity;

@@ -6,11 +6,13 @@
 use std::collections::BTreeMap;
 
 use attend_model::{
-    DecoderLayer, EncoderLayer, Memory, MultiHeadAttention, NormPlacement, PositionKind, Preset,
-    ReturnedAttention, Transformer, TransformerConfig, causal_mask, scaled_dot_product_attention,
+    Convolution, DecoderLayer, EncoderLayer, InferenceTransformer, Memory, MultiHeadAttention, NormPlacement,
+    PositionKind, Precision, Preset, Recurrent, ReturnedAttention, SequenceLayer, Transformer,
+    TransformerConfig, Window, scaled_dot_product_attention,
 };
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Device, Gradients, Tensor};
+use burn::tensor::{Bool, Device, Gradients, Tensor};
+use burn_store::ModuleSnapshot;
 
 use crate::common::bound;
 use crate::fixtures::Fixture;
@@ -76,24 +78,25 @@ fn scaled_dot_product_attention_with_masks() {
     assert_output(
         &fixture,
         "expected/scaled_causal",
-        attention(causal_mask(5, &device)),
+        attention(Window::CAUSAL.mask(5, 5, &device)),
     );
 }
 
 #[test]
 fn multi_head_attention_and_its_weights() {
     let (device, fixture) = (Device::default(), Fixture::open("attention"));
-    let mut heads = MultiHeadAttention::new(&config(), &device);
-    fixture.load(&mut heads);
     let queries = fixture.floats::<3>("input/queries", &device);
     let sequence = fixture.floats::<3>("input/sequence", &device);
 
-    let key_value = heads.project(sequence.clone());
+    let none_hidden = Tensor::<4, Bool>::zeros([1, 1, 1, 5], &device);
     let inputs = [
-        ("cross", queries, fixture.padding(&device)),
-        ("self", sequence, causal_mask(5, &device)),
+        ("cross", queries, fixture.padding(&device), Window::ALL),
+        ("self", sequence.clone(), none_hidden, Window::CAUSAL),
     ];
-    for (name, queries, hidden) in inputs {
+    for (name, queries, hidden, window) in inputs {
+        let mut heads = MultiHeadAttention::new(&config(), window, &device);
+        fixture.load(&mut heads);
+        let key_value = heads.project(sequence.clone());
         let attend = |with_weights| {
             let (queries, key_value) = (queries.clone(), key_value.clone());
             heads.attend(queries, key_value, hidden.clone(), with_weights)
@@ -114,7 +117,7 @@ fn encoder_layer() {
     let device = Device::default();
     for (norm, name) in PLACEMENTS {
         let fixture = Fixture::open(&format!("encoder_layer_{name}"));
-        let mut layer = EncoderLayer::new(&TransformerConfig { norm, ..config() }, &device);
+        let mut layer = EncoderLayer::new(&TransformerConfig { norm, ..config() }, 0, &device);
         fixture.load(&mut layer);
         let x = fixture.floats("input/x", &device);
         let (output, _) = layer.forward(x, fixture.padding(&device), ReturnedAttention::None);
@@ -134,9 +137,46 @@ fn decoder_layer() {
             hidden: fixture.padding(&device),
         };
         let x = fixture.floats("input/x", &device);
-        let (output, _) = layer.forward(x, causal_mask(4, &device), &memory, ReturnedAttention::None);
+        let (output, _) = layer.forward(x, &memory, ReturnedAttention::None);
         assert_output(&fixture, "expected/output", output);
     }
+}
+
+#[test]
+fn recurrent_layer() {
+    let mut layer = Recurrent::new(&config(), &Device::default().autodiff());
+    check_sequence_layer("recurrent", &mut layer);
+}
+
+/// In the second layer, with a dilation of 2.
+#[test]
+fn convolution() {
+    let config = TransformerConfig {
+        convolution_width: 5,
+        ..config()
+    };
+    let mut layer = Convolution::new(&config, 1, &Device::default().autodiff());
+    check_sequence_layer("convolution", &mut layer);
+}
+
+/// Output, and the gradients with respect to the input and the weights of a loss that is the output times fixed numbers.
+fn check_sequence_layer<L: SequenceLayer + ModuleSnapshot>(name: &str, layer: &mut L) {
+    let device = Device::default().autodiff();
+    let fixture = Fixture::open(name);
+    fixture.load(layer);
+    let x = fixture.floats::<3>("input/x", &device).require_grad();
+    let hidden = fixture.padding(&device);
+    let (output, _) = layer.forward(x.clone(), hidden.clone(), false);
+    // What the layer returns at padding has no meaning.
+    let [batch, seq, d_model] = output.dims();
+    let padding = hidden.reshape([batch, seq, 1]).expand([batch, seq, d_model]);
+    let output = output.mask_fill(padding, 0.0);
+    assert_output(&fixture, "expected/output", output.clone());
+    let gradients = (output * fixture.floats("input/factors", &device))
+        .sum()
+        .backward();
+    assert_output(&fixture, "expected/gradient", x.grad(&gradients).unwrap());
+    check_gradients(&fixture, &PyTorchGradients::of(layer, &gradients));
 }
 
 #[test]
@@ -155,7 +195,7 @@ fn untied_pre_norm_model_with_learned_positions() {
     check_model("model_untied_pre_learned", &config);
 }
 
-/// Logits, label-smoothed loss, and its gradient with respect to every parameter.
+/// Logits, attention weights, label-smoothed loss, and its gradient with respect to every parameter.
 fn check_model(name: &str, config: &TransformerConfig) {
     let device = Device::default().autodiff();
     let fixture = Fixture::open(name);
@@ -190,6 +230,48 @@ fn check_model(name: &str, config: &TransformerConfig) {
     assert_output(&fixture, "expected/loss", loss);
 
     check_gradients(&fixture, &PyTorchGradients::of(&model, &gradients));
+    check_attention_weights(&fixture, config);
+}
+
+/// Compares the attention weights of the networks for training and for inference with what PyTorch's attentions return
+/// for `need_weights=True`.
+fn check_attention_weights(fixture: &Fixture, config: &TransformerConfig) {
+    let device = Device::default();
+    let mut model = Transformer::new(config, &device).unwrap();
+    fixture.load(&mut model);
+    let source = fixture.integers("input/source", &device);
+    let target_input = fixture.integers("input/target_input", &device);
+    // As for logits, the decoder's rows of padding are left out.
+    let padding: Tensor<4, Bool> = target_input
+        .clone()
+        .equal_elem(config.pad_id as i64)
+        .unsqueeze_dims(&[1, 3]);
+    let packed = InferenceTransformer::new(model.clone(), Precision::Float32);
+    for weights in [
+        model.attention_weights(source.clone(), target_input.clone()),
+        packed.attention_weights(source, target_input),
+    ] {
+        let kinds = [
+            ("encoder", weights.encoder, None),
+            ("decoder", weights.decoder, Some(&padding)),
+            ("cross", weights.cross, Some(&padding)),
+        ];
+        for (kind, layers, padding) in kinds {
+            assert_eq!(layers.len(), 2);
+            for (index, ours) in layers.into_iter().enumerate() {
+                let name = format!("expected/{kind}_attention.{index}");
+                let real = |weights: Tensor<4>| {
+                    let weights = match padding {
+                        Some(padding) => weights.mask_fill(padding.clone(), 0.0),
+                        None => weights,
+                    };
+                    weights.into_data().try_into_vec::<f32>().unwrap()
+                };
+                let theirs = real(fixture.floats(&name, &device));
+                assert_near(&name, relative_difference(&real(ours), &theirs));
+            }
+        }
+    }
 }
 
 fn check_gradients(fixture: &Fixture, ours: &BTreeMap<String, Vec<f32>>) {
@@ -237,7 +319,7 @@ struct PyTorchGradients<'a> {
 }
 
 impl<'a> PyTorchGradients<'a> {
-    fn of(model: &Transformer, gradients: &'a Gradients) -> BTreeMap<String, Vec<f32>> {
+    fn of(model: &impl Module, gradients: &'a Gradients) -> BTreeMap<String, Vec<f32>> {
         let mut visitor = Self {
             gradients,
             path: Vec::new(),

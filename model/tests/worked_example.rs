@@ -91,7 +91,7 @@ fn causal_weights_and_output() {
 }
 
 #[test]
-fn the_program_prints_labelled_tables() {
+fn the_program_prints_labelled_tables_and_pictures() {
     let report = attention::report();
     let weights = "each row sums to 1
              I    like     tea
@@ -100,5 +100,12 @@ fn the_program_prints_labelled_tables() {
    tea   0.168   0.533   0.299
 ";
     assert!(report.contains(weights), "{report}");
+    let causal_picture = "
+     I    like tea
+I    █100    0    0
+like ▒ 50 ▒ 50    0
+tea  ░ 17 ▒ 53 ░ 30
+";
+    assert!(report.contains(causal_picture), "{report}");
     attention::main();
 }

@@ -8,7 +8,7 @@
 //! | operation | section of the paper |
 //! |---|---|
 //! | [`linear()`] | 3.2.2 and 3.3: projections and feed-forward layers |
-//! | [`attention()`] | 3.2.1: scaled dot-product attention of all heads |
+//! | [`attention()`] | 3.2.1: scaled dot-product attention of all heads; section 4: within a [`Window`] |
 //! | [`layer_norm()`] | 3.1: layer normalization |
 //! | [`dropout()`] | 5.4: dropout |
 //! | [`linear_cross_entropy`] | 3.4 and 5.4: output layer, softmax and label-smoothed loss |
@@ -53,7 +53,7 @@ mod precision;
 pub mod sum_of_squares;
 
 pub use adam::{AdamStep, Moments, adam};
-pub use attention::{attention, attention_with_weights, scaled_dot_product_attention};
+pub use attention::{Window, attention, attention_with_weights, scaled_dot_product_attention};
 pub use autocast::autocast;
 pub use cross_entropy::linear_cross_entropy;
 pub use dropout::dropout;

@@ -31,6 +31,7 @@
 //! translates the validation pairs, writes a checkpoint and, if the weights are the best so far, the model folder. It
 //! leaves plots in `report.html`, and their numbers in `metrics.jsonl` and for TensorBoard.
 
+mod attention_record;
 mod average;
 mod checkpoint;
 mod dataset;

@@ -1,5 +1,6 @@
-//! The reports of a run: `metrics.jsonl`, TensorBoard's event file and `report.html`.
+//! The reports of a run: `metrics.jsonl`, `attention.jsonl`, TensorBoard's event file and `report.html`.
 
+mod attention;
 mod page;
 mod plot;
 mod tensorboard;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use attend_data::{DataError, write_file};
 
+use crate::attention_record::AttentionRecord;
 use crate::metric::Scores;
 use crate::record::{Lines, METRICS, Record};
 use crate::state::TrainingState;
@@ -26,6 +28,8 @@ const PAGE: &str = "report.html";
 pub(crate) struct Report {
     subject: Subject,
     records: Vec<Record>,
+    attention: Vec<AttentionRecord>,
+    folder: PathBuf,
     metrics: File,
     metrics_path: PathBuf,
     events: EventFile,
@@ -56,7 +60,8 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// Returns a [`DataError`] if `metrics.jsonl` cannot be read or written, or the event file cannot be written.
+    /// Returns a [`DataError`] if `metrics.jsonl` or `attention.jsonl` cannot be read or written, or the event file
+    /// cannot be written.
     pub(crate) fn open(
         run_folder: &Path,
         subject: Subject,
@@ -80,6 +85,8 @@ impl Report {
             subject,
             events: EventFile::create(run_folder, &records, state.seconds)?,
             records,
+            attention: AttentionRecord::resume(run_folder, state.update)?,
+            folder: run_folder.to_owned(),
             metrics,
             metrics_path,
             page_path: run_folder.join(PAGE),
@@ -117,16 +124,21 @@ impl Report {
         })
     }
 
-    /// Records a validation.
+    /// Records a validation, with the attention of the validated model if its task has one to show.
     ///
     /// # Errors
     ///
-    /// Returns a [`DataError`] if `metrics.jsonl` or the event file cannot be written.
+    /// Returns a [`DataError`] if `metrics.jsonl`, `attention.jsonl` or the event file cannot be written.
     pub(crate) fn record_validation(
         &mut self,
         state: &TrainingState,
         scores: &Scores,
+        attention: Option<AttentionRecord>,
     ) -> Result<(), DataError> {
+        if let Some(attention) = attention {
+            attention.append(&self.folder)?;
+            self.attention.push(attention);
+        }
         self.write(Record::Validation {
             update: state.update,
             scores: *scores,
@@ -162,7 +174,7 @@ impl Report {
     ///
     /// Returns [`DataError::Write`] if it cannot be written.
     pub(crate) fn write_page(&self, state: &TrainingState, status: Status<'_>) -> Result<(), DataError> {
-        let page = page::page(&self.subject, state, status, &self.records);
+        let page = page::page(&self.subject, state, status, &self.records, &self.attention);
         write_file(&self.page_path, page)
     }
 }

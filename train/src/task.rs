@@ -10,6 +10,7 @@ use attend_device::Workers;
 use attend_infer::{InferError, TaskKind};
 use burn::tensor::Device;
 
+use crate::attention_record::AttentionRecord;
 use crate::dataset::LeftOut;
 use crate::error::TrainError;
 use crate::event::Observer;
@@ -120,6 +121,20 @@ pub(crate) trait Task: Sized {
         device: &Device,
         workers: &Workers,
     ) -> Result<f64, TrainError>;
+
+    /// Returns the attention of a model to a few validation examples after an update; `None` if the task has none to show.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`TrainError::Infer`] if an example cannot be scored.
+    fn attention(
+        &self,
+        _update: usize,
+        _model_folder: Self::ModelFolder,
+        _workers: &Workers,
+    ) -> Result<Option<AttentionRecord>, TrainError> {
+        Ok(None)
+    }
 
     /// Tests the model in `folder` on the test examples, which the workers share.
     ///

@@ -379,7 +379,10 @@ impl<T: Task> Trainer<T> {
         if is_best {
             T::save(&model_folder, &self.folder)?;
         }
-        report.record_validation(&self.state, &scores)?;
+        let attention = self
+            .task
+            .attention(self.state.update, model_folder, self.step.workers())?;
+        report.record_validation(&self.state, &scores, attention)?;
         observer(Event::Validated {
             update,
             scores,

@@ -62,7 +62,7 @@ pub(crate) struct NetworkOptions {
     /// What weights are kept and multiplied in: float32; int8, which is smaller and faster on a processor for a small
     /// loss; bfloat16 or float16 for a GPU.
     #[arg(long, value_name = "TYPE", value_parser = name_of::<Precision>(), default_value_t)]
-    dtype: Precision,
+    pub(crate) dtype: Precision,
     #[command(flatten)]
     device: DeviceOption,
     #[command(flatten)]
@@ -70,28 +70,37 @@ pub(crate) struct NetworkOptions {
 }
 
 impl NetworkOptions {
-    /// Loads a model, in a process that [avoids huge pages](avoid_huge_pages). `load` gets the device, the precision
-    /// and the workers. Returns the model and its device.
+    /// Opens the device and starts the workers, in a process that [avoids huge pages](avoid_huge_pages).
     ///
     /// # Errors
     ///
-    /// Those of [`DeviceOption::select`], [`Workers::start`] and `load`.
+    /// Those of [`DeviceOption::select`] and [`Workers::start`].
+    pub(crate) fn start(&self) -> Result<(NamedDevice, Workers), CliError> {
+        avoid_huge_pages();
+        let device = self.device.select()?;
+        let workers = self.workers.start(&device)?;
+        if is_processor(&device.device) && self.dtype.dtype() != FloatDType::F32 {
+            eprintln!("{} emulates {}: float32 is faster there", device.name, self.dtype);
+        }
+        Ok((device, workers))
+    }
+
+    /// Loads a model. `load` gets the device, the precision and the workers. Returns the model and its device.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`start`](Self::start) and `load`.
     pub(crate) fn load<M: Send>(
         &self,
         load: impl Fn(&Device, Precision, &Workers) -> Result<M, InferError> + Sync,
     ) -> Result<(M, NamedDevice), CliError> {
-        avoid_huge_pages();
-        let device = self.device.select()?;
-        let workers = self.workers.start(&device)?;
+        let (device, workers) = self.start()?;
         let model = notice_device_failure(slice::from_ref(&device), || {
             // By a worker, so that no other thread computes.
             let load = |()| load(&device.device, self.dtype, &workers);
             let loaded: Result<M, InferError> = workers.map([()], load).remove(0);
             Ok::<_, CliError>(loaded?)
         })?;
-        if is_processor(&device.device) && self.dtype.dtype() != FloatDType::F32 {
-            eprintln!("{} emulates {}: float32 is faster there", device.name, self.dtype);
-        }
         Ok((model, device))
     }
 }

@@ -32,6 +32,7 @@ fn a_whole_run_leaves_a_model_folder() {
     files.sort();
     let expected = [
         "README.md",
+        "attention.jsonl",
         "checkpoints",
         "config.json",
         "generation.json",
@@ -228,6 +229,16 @@ fn a_value_out_of_range_is_named_with_its_place() {
     workspace.write("small.toml", SMALL_RECIPE);
     let cases = [
         ("model.dropout=1.0", "dropout"),
+        ("model.attention_window=0", "attention_window is 0"),
+        ("model.attention_window=-1", "`-1`"),
+        (
+            "model.attention_window=4",
+            "neither encoder_layer nor decoder_layer is \"restricted\"",
+        ),
+        ("model.decoder_layer=restricted", "needs attention_window"),
+        ("model.decoder_layer=recurrent", "it caches keys and values"),
+        ("model.encoder_layer=attention", "`attention`"),
+        ("model.convolution_width=4", "convolution_width = 4 is even"),
         ("training.updates=0", "training.updates is 0"),
         ("training.epochs=0", "training.epochs is 0"),
         ("training.minutes=0", "training.minutes must be"),

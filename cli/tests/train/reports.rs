@@ -3,7 +3,11 @@
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use attend_train::Record;
+use attend_infer::{GivenTranslation, ModelFolder, TranslateOptions};
+use attend_train::{Metric, Record};
+use serde_json::Value;
+
+use crate::common::translator;
 
 use super::common::{Workspace, records, small_workspace, stderr};
 use super::events::scalars;
@@ -205,6 +209,90 @@ fn a_page_goes_on_after_a_resume() {
     assert_eq!(lines(&page(), "Loss")[0].len(), 2);
     workspace.train_well(&["small.toml", "--output", "run", "--resume"]);
     assert_eq!(lines(&page(), "Loss")[0].len(), 4);
+}
+
+/// The records of `attention.jsonl` in a run's folder.
+fn attention(workspace: &Workspace, run: &str) -> Vec<Value> {
+    let text = fs::read_to_string(workspace.path(run).join("attention.jsonl")).unwrap();
+    let lines = text.lines();
+    lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn each_validation_records_the_attention_to_three_pairs() {
+    let workspace = small_workspace();
+    workspace.train_well(&["small.toml", "--output", "run"]);
+    let recorded = attention(&workspace, "run");
+    let updates: Vec<&Value> = recorded.iter().map(|record| &record["update"]).collect();
+    assert_eq!(updates, [10, 20]);
+
+    // The best validation is that of the weights in the model folder, whose alignments are its record.
+    let scores = records(&workspace.path("run"))
+        .into_iter()
+        .filter_map(|record| match record {
+            Record::Validation { update, scores, .. } => Some((scores.get(Metric::Bleu)?, update)),
+            Record::Update { .. } => None,
+        });
+    // Of equal scores, the later one counts.
+    let (_, best) = scores.max_by(|one, other| one.0.total_cmp(&other.0)).unwrap();
+    let device = attend_device::auto().unwrap().device;
+    let translator = translator(ModelFolder::load(workspace.path("run"), &device).unwrap());
+    let valid =
+        ["src", "tgt"].map(|side| fs::read_to_string(workspace.path(&format!("valid.{side}"))).unwrap());
+    let [sources, targets] = valid.each_ref().map(|text| text.lines());
+    let aligned = TranslateOptions {
+        alignment: true,
+        ..TranslateOptions::default()
+    };
+    let pairs = sources.zip(targets).filter_map(|(source, target)| {
+        let pair = GivenTranslation {
+            source,
+            target,
+            number: 0,
+        };
+        let alignment = translator
+            .score(&[pair], &aligned)
+            .remove(0)
+            .unwrap()
+            .alignment
+            .unwrap();
+        (alignment.source.len() <= 20 && alignment.target.len() <= 20).then_some(alignment)
+    });
+    let expected: Vec<_> = pairs.take(3).collect();
+    let maps = recorded[best / 10 - 1]["maps"].as_array().unwrap();
+    assert_eq!((maps.len(), expected.len()), (3, 3));
+    for (map, expected) in maps.iter().zip(&expected) {
+        assert_eq!(map["queries"], serde_json::json!(expected.target));
+        assert_eq!(map["keys"], serde_json::json!(expected.source));
+        let weights: Vec<Vec<f32>> = serde_json::from_value(map["weights"].clone()).unwrap();
+        for (ours, expected) in weights.iter().flatten().zip(expected.attention.iter().flatten()) {
+            assert!((ours - expected).abs() < 6e-4, "{ours} is not {expected}");
+        }
+    }
+    let page = fs::read_to_string(workspace.path("run/report.html")).unwrap();
+    let (_, figure) = page.split_once("<b>Attention to the source</b>").unwrap();
+    for update in [10, 20] {
+        assert_eq!(
+            figure.matches(&format!("\nupdate {update}\n")).count(),
+            3,
+            "{figure}"
+        );
+    }
+}
+
+#[test]
+fn a_resumed_run_has_the_attention_of_an_uninterrupted_one() {
+    let workspace = small_workspace();
+    workspace.train_well(&["small.toml", "--output", "whole"]);
+    workspace.train_well(&["small.toml", "--output", "parts", "--set", "training.updates=10"]);
+    // A later validation, as of a run that was killed before its checkpoint.
+    let path = workspace.path("parts/attention.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    let later = text.replace("\"update\":10", "\"update\":20");
+    fs::write(&path, format!("{text}{later}")).unwrap();
+    workspace.train_well(&["small.toml", "--output", "parts", "--resume"]);
+    let bytes = |run: &str| fs::read(workspace.path(run).join("attention.jsonl")).unwrap();
+    assert_eq!(bytes("parts"), bytes("whole"));
 }
 
 #[test]

@@ -28,6 +28,46 @@ fn a_resumed_run_equals_an_uninterrupted_one() {
     assert!(weights("whole") == weights("parts"), "the weights differ");
 }
 
+#[test]
+fn a_run_of_each_kind_of_layer_resumes_exactly_and_saves_what_it_trained() {
+    let workspace = small_workspace();
+    for (run, settings) in [
+        (
+            "restricted",
+            set(&[
+                "model.encoder_layer=restricted",
+                "model.decoder_layer=restricted",
+                "model.attention_window=2",
+            ]),
+        ),
+        ("recurrent", set(&["model.encoder_layer=recurrent"])),
+        (
+            "convolution",
+            set(&["model.encoder_layer=convolution", "model.convolution_width=5"]),
+        ),
+    ] {
+        let parts = format!("{run}-parts");
+        let train = |folder: &str, more: &[&str]| {
+            let output = ["small.toml", "--output", folder];
+            workspace.train_well(&[&output, settings.as_slice(), more].concat());
+        };
+        train(run, &[]);
+        train(&parts, &["--set", "training.updates=10"]);
+        train(&parts, &["--resume"]);
+        let file = |run: &str, name: &str| fs::read(workspace.path(run).join(name)).expect("it was saved");
+        assert!(
+            file(run, "model.safetensors") == file(&parts, "model.safetensors"),
+            "the weights of {run} differ"
+        );
+        let config = String::from_utf8(file(run, "config.json")).expect("JSON");
+        assert!(
+            config.contains(&format!("\"encoder_layer\": \"{run}\"")),
+            "{config}"
+        );
+        ModelFolder::load(workspace.path(run), &auto().expect("a device").device).expect("a model folder");
+    }
+}
+
 /// BURN_DEVICE sets Burn's default device, which may be one that the machine lacks.
 #[test]
 fn a_run_resumes_on_its_device_whatever_burns_default_is() {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use attend_infer::ModelFolder;
-use attend_model::{NormPlacement, PositionKind, TransformerConfig};
+use attend_model::{LayerKind, NormPlacement, PositionKind, TransformerConfig};
 use burn::tensor::{Int, Tensor};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::{Value, json};
@@ -81,6 +81,38 @@ fn a_saved_model_comes_back_to_the_bit() {
                 assert_eq!(translate(loaded), translate(saved));
             }
         }
+    }
+}
+
+#[test]
+fn a_saved_model_of_each_kind_of_layer_comes_back_to_the_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    for encoder_layer in [
+        LayerKind::Restricted,
+        LayerKind::Recurrent,
+        LayerKind::Convolution,
+    ] {
+        let shape = TransformerConfig {
+            encoder_layer,
+            decoder_layer: LayerKind::Restricted,
+            attention_window: Some(3),
+            ..config()
+        };
+        let saved = bundle_of(shape, 5);
+        saved.save(folder.path()).unwrap();
+        let loaded = ModelFolder::load(folder.path(), &cpu()).unwrap();
+        assert_eq!(loaded.config, saved.config);
+        assert_eq!(logits(&loaded), logits(&saved));
+    }
+}
+
+/// Earlier versions refuse a key that they do not know.
+#[test]
+fn the_options_of_layers_are_not_written_if_they_have_their_defaults() {
+    let workspace = Workspace::new();
+    let config = fs::read_to_string(workspace.model().join(CONFIG)).unwrap();
+    for key in ["layer\"", "window", "convolution"] {
+        assert!(!config.contains(key), "{config}");
     }
 }
 

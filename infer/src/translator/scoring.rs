@@ -53,11 +53,11 @@ pub struct TokenScore {
 }
 
 /// A sentence and its translation as tokens, `</s>` last on both sides.
-struct EncodedPair<'a> {
-    tokens: Example,
-    source: &'a str,
+pub(super) struct EncodedPair<'a> {
+    pub(super) tokens: Example,
+    pub(super) source: &'a str,
     /// The text of the translation; `None` if a search found the translation.
-    target: Option<&'a str>,
+    pub(super) target: Option<&'a str>,
 }
 
 impl Translator {
@@ -205,14 +205,14 @@ impl Translator {
         of_pairs.zip(pairs).map(alignment).collect()
     }
 
-    fn batch(&self, pairs: &[&EncodedPair<'_>]) -> Batch {
+    pub(super) fn batch(&self, pairs: &[&EncodedPair<'_>]) -> Batch {
         let pairs = pairs.iter().map(|pair| &pair.tokens);
         Batch::new(pairs, self.model.padding(), self.model.special.bos)
     }
 }
 
 impl<'a> EncodedPair<'a> {
-    fn new(
+    pub(super) fn new(
         model: &Model,
         pair: &GivenTranslation<'a>,
         options: &TranslateOptions,

@@ -1,6 +1,6 @@
 //! Small networks of every kind with fixed weights, and sentences for them.
 
-use attend_model::{NormPlacement, PositionKind, Preset, Transformer, TransformerConfig};
+use attend_model::{LayerKind, NormPlacement, PositionKind, Preset, Transformer, TransformerConfig};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
@@ -35,6 +35,39 @@ pub(crate) fn variants() -> Vec<TransformerConfig> {
         }
     }
     variants
+}
+
+/// Networks of other layers than full self-attention.
+pub(crate) fn relatives() -> Vec<TransformerConfig> {
+    let whole = variants().swap_remove(0);
+    vec![
+        TransformerConfig {
+            encoder_layer: LayerKind::Restricted,
+            decoder_layer: LayerKind::Restricted,
+            attention_window: Some(1),
+            ..whole.clone()
+        },
+        TransformerConfig {
+            decoder_layer: LayerKind::Restricted,
+            attention_window: Some(3),
+            norm: NormPlacement::Pre,
+            ..whole.clone()
+        },
+        TransformerConfig {
+            encoder_layer: LayerKind::Recurrent,
+            ..whole.clone()
+        },
+        TransformerConfig {
+            encoder_layer: LayerKind::Convolution,
+            convolution_width: 5,
+            ..whole
+        },
+    ]
+}
+
+/// [`variants`] and [`relatives`].
+pub(crate) fn all_networks() -> Vec<TransformerConfig> {
+    [variants(), relatives()].concat()
 }
 
 /// Replaces matrices by fixed numbers, and adds such numbers to biases and norms, which would otherwise be 0 or 1.

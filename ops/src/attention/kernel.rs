@@ -5,6 +5,8 @@ use burn::backend::tensor::{BoolTensor, FloatTensor};
 use burn::backend::{Autodiff, autodiff::checkpoint::strategy::CheckpointStrategy};
 use burn::backend::{Backend, backend_extension};
 
+use super::Window;
+
 /// A backend with a kernel for [`attention`](super::attention()).
 #[backend_extension(Flex, Autodiff: cfg(feature = "autodiff"))]
 pub(super) trait Attention: Backend {
@@ -13,6 +15,7 @@ pub(super) trait Attention: Backend {
         key: FloatTensor<Self>,
         value: FloatTensor<Self>,
         hidden: BoolTensor<Self>,
+        window: Window,
         n_heads: usize,
     ) -> FloatTensor<Self>;
 }
@@ -26,6 +29,7 @@ pub(super) trait AttentionBackward: Attention {
         key: FloatTensor<Self>,
         value: FloatTensor<Self>,
         hidden: BoolTensor<Self>,
+        window: Window,
         n_heads: usize,
         gradient: FloatTensor<Self>,
     ) -> [FloatTensor<Self>; 3];
@@ -38,17 +42,18 @@ impl<B: AttentionBackward, C: CheckpointStrategy> Attention for Autodiff<B, C> {
         key: FloatTensor<Self>,
         value: FloatTensor<Self>,
         hidden: BoolTensor<Self>,
+        window: Window,
         n_heads: usize,
     ) -> FloatTensor<Self> {
         crate::autodiff::record::<B, C, _, _>(
             [query, key, value],
             |inputs| {
                 let [query, key, value] = inputs.clone();
-                let output = B::attention_forward(query, key, value, hidden.clone(), n_heads);
-                (output, (inputs, hidden, n_heads))
+                let output = B::attention_forward(query, key, value, hidden.clone(), window, n_heads);
+                (output, (inputs, hidden, window, n_heads))
             },
-            |([query, key, value], hidden, n_heads), gradient| {
-                B::attention_backward(query, key, value, hidden, n_heads, gradient)
+            |([query, key, value], hidden, window, n_heads), gradient| {
+                B::attention_backward(query, key, value, hidden, window, n_heads, gradient)
             },
         )
     }

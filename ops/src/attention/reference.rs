@@ -3,6 +3,7 @@
 use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, Tensor};
 
+use super::Window;
 use crate::autocast::matmul;
 
 /// Computes [`attention`](super::attention()) in tensor operations.
@@ -12,31 +13,42 @@ pub fn reference(
     key: Tensor<3>,
     value: Tensor<3>,
     hidden: Tensor<4, Bool>,
+    window: Window,
     n_heads: usize,
 ) -> Tensor<3> {
-    attention_with_weights(query, key, value, hidden, n_heads).0
+    attention_with_weights(query, key, value, hidden, window, n_heads).0
 }
 
 /// Returns the output of [`attention`](super::attention()), and the attention weights
 /// `[batch, n_heads, queries, keys]`.
 ///
-/// In each head, the weights of a query sum to 1 over the keys. No kernel computes them, because training does not need
-/// them.
+/// In each head, the weights of a query sum to 1 over the keys. If a query sees no key, its weights are 0. No kernel
+/// computes them, because training does not need them.
 ///
 /// # Shapes
 ///
 /// - query and first output: `[batch, queries, d_model]`
 /// - key, value: `[batch, keys, d_model]`
-/// - hidden: `[batch or 1, 1, queries or 1, keys]`, `true` at hidden keys
+/// - hidden: `[batch or 1, 1, 1, keys]`, `true` at keys that are hidden from every query
 #[must_use]
 pub fn attention_with_weights(
     query: Tensor<3>,
     key: Tensor<3>,
     value: Tensor<3>,
     hidden: Tensor<4, Bool>,
+    window: Window,
     n_heads: usize,
 ) -> (Tensor<3>, Tensor<4>) {
     let [batch, queries, d_model] = query.dims();
+    let [_, keys, _] = key.dims();
+    let hidden = if window == Window::ALL {
+        hidden
+    } else {
+        let [sentences, ..] = hidden.dims();
+        let shape = [sentences, 1, queries, keys];
+        let out_of_sight = window.mask(queries, keys, &hidden.device());
+        hidden.expand(shape).bool_or(out_of_sight.expand(shape))
+    };
     let split_heads = |x: Tensor<3>| {
         let [_, length, _] = x.dims();
         x.reshape([batch, length, n_heads, d_model / n_heads])
@@ -51,8 +63,7 @@ pub fn attention_with_weights(
 /// Returns `softmax(Q Kᵀ / sqrt(d_head)) V` (section 3.2.1, equation 1), and the softmax, which is the attention
 /// weights.
 ///
-/// The weights of each query sum to 1. Each query must see at least one key. If all keys are hidden from a query, its
-/// output is undefined.
+/// The weights of each query sum to 1. If all keys are hidden from a query, its weights and its output are 0.
 ///
 /// # Shapes
 ///
@@ -71,10 +82,13 @@ pub fn scaled_dot_product_attention(
     // The scale is applied to the query instead of the scores, because the query is the smaller tensor.
     let query = query.mul_scalar((d_head as f64).powf(-0.5));
     let scores = matmul(query, key.swap_dims(2, 3));
-    let scores = match hidden {
-        Some(hidden) => scores.mask_fill(hidden, f32::NEG_INFINITY),
-        None => scores,
+    let weights = match hidden {
+        // The softmax of a row of negative infinities is NaN, which the second mask replaces. In the backward pass, the
+        // first mask replaces it.
+        Some(hidden) => {
+            softmax(scores.mask_fill(hidden.clone(), f32::NEG_INFINITY), 3).mask_fill(hidden, 0.0)
+        }
+        None => softmax(scores, 3),
     };
-    let weights = softmax(scores, 3);
     (matmul(weights.clone(), value), weights)
 }

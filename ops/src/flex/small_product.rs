@@ -42,39 +42,99 @@ impl<'a> Left<'a> {
     }
 }
 
-/// Computes `out = left · right`. `left` has `depth` columns and `right` has `depth` rows. The rows of `out` and
-/// `right` are `width` values long, a multiple of [`WIDTH`].
+/// The right factor of a product, in registers of [`WIDTH`] neighbouring values of a row: the value of a row and of a
+/// block of columns is in `registers[row · row_stride + block · block_stride]`.
+#[derive(Clone, Copy)]
+pub(crate) struct Right<'a> {
+    registers: &'a [[f32; WIDTH]],
+    row_stride: usize,
+    block_stride: usize,
+}
+
+impl<'a> Right<'a> {
+    /// A matrix whose rows are `width` values long, a multiple of [`WIDTH`].
+    pub(crate) fn rows(values: &'a [f32], width: usize) -> Self {
+        let (registers, _) = values.as_chunks();
+        Self {
+            registers,
+            row_stride: width / WIDTH,
+            block_stride: 1,
+        }
+    }
+
+    /// A matrix of `depth` rows in blocks of [`WIDTH`] columns: all rows of the first block, then all rows of the next.
+    pub(crate) fn blocks(values: &'a [f32], depth: usize) -> Self {
+        let (registers, _) = values.as_chunks();
+        Self {
+            registers,
+            row_stride: 1,
+            block_stride: depth,
+        }
+    }
+}
+
+/// Computes `out = left · right`. `left` has `depth` columns and `right` has `depth` rows. The rows of `out` are `width`
+/// values long, a multiple of [`WIDTH`].
 #[inline(always)]
-pub(crate) fn small_product(out: &mut [f32], left: Left<'_>, right: &[f32], depth: usize, width: usize) {
+pub(crate) fn small_product(out: &mut [f32], left: Left<'_>, right: Right<'_>, depth: usize, width: usize) {
+    row_groups::<false>(out, left, right, depth, width);
+}
+
+/// Computes `out = out + left · right`, with factors as those of [`small_product`].
+#[cfg(feature = "autodiff")]
+#[inline(always)]
+pub(crate) fn add_small_product(
+    out: &mut [f32],
+    left: Left<'_>,
+    right: Right<'_>,
+    depth: usize,
+    width: usize,
+) {
+    row_groups::<true>(out, left, right, depth, width);
+}
+
+/// Computes the product, and adds it to `out` if `ADD`.
+#[inline(always)]
+fn row_groups<const ADD: bool>(
+    out: &mut [f32],
+    left: Left<'_>,
+    right: Right<'_>,
+    depth: usize,
+    width: usize,
+) {
     let mut first = 0;
     let mut groups = out.chunks_exact_mut(ROWS * width);
     for group in &mut groups {
-        rows::<ROWS>(group, left, first, right, depth, width);
+        rows::<ROWS, ADD>(group, left, first, right, depth, width);
         first += ROWS;
     }
     for row in groups.into_remainder().chunks_exact_mut(width) {
-        rows::<1>(row, left, first, right, depth, width);
+        rows::<1, ADD>(row, left, first, right, depth, width);
         first += 1;
     }
 }
 
-/// Computes `N` rows of a product. `first` is the index of the first of these rows in the left factor and in the
-/// product.
+/// Computes `N` rows of a product, and adds them to `out` if `ADD`. `first` is the index of the first of these rows in
+/// the left factor.
 #[inline(always)]
-fn rows<const N: usize>(
+fn rows<const N: usize, const ADD: bool>(
     out: &mut [f32],
     left: Left<'_>,
     first: usize,
-    right: &[f32],
+    right: Right<'_>,
     depth: usize,
     width: usize,
 ) {
-    let (right, _) = right.as_chunks::<WIDTH>();
-    let blocks = width / WIDTH;
-    for block in 0..blocks {
+    for block in 0..width / WIDTH {
         let mut sums = [[0.0f32; WIDTH]; N];
-        for k in 0..depth {
-            let right = &right[k * blocks + block];
+        if ADD {
+            for (row, sums) in sums.iter_mut().enumerate() {
+                sums.copy_from_slice(&out[row * width + block * WIDTH..][..WIDTH]);
+            }
+        }
+        let registers = &right.registers[block * right.block_stride..];
+        let registers = registers.iter().step_by(right.row_stride).take(depth);
+        for (k, right) in registers.enumerate() {
             for (row, sums) in sums.iter_mut().enumerate() {
                 let factor = left.values[(first + row) * left.row_stride + k * left.column_stride];
                 for (sum, right) in sums.iter_mut().zip(right) {

@@ -132,10 +132,14 @@ pub(crate) fn exp_in_place<S: Simd>(simd: S, row: &mut [f32], max: f32) -> f32 {
     total
 }
 
-/// Replaces the values of a row by their softmax. At least one value must be greater than negative infinity.
+/// Replaces the values of a row by their softmax. If all are negative infinity, all become 0.
 #[inline(always)]
 pub(crate) fn softmax_in_place<S: Simd>(simd: S, row: &mut [f32]) {
     let max = max(simd, row);
+    if max == f32::NEG_INFINITY {
+        row.fill(0.0);
+        return;
+    }
     let share = exp_in_place(simd, row, max).recip();
     row.iter_mut().for_each(|value| *value *= share);
 }

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Int, Tensor};
 
-use crate::attention::attention_with_weights;
+use crate::attention::{Window, attention_with_weights};
 
 /// Computes [`gathered_attention`](super::gathered_attention()) in tensor operations.
 #[must_use]
@@ -40,6 +40,7 @@ pub fn gathered_attention_with_weights(
     let slots = slots.clamp_min(0).reshape([rows * positions]);
     let gather = |table: Tensor<2>| table.select(0, slots.clone()).reshape([rows, positions, d_model]);
     let query = query.reshape([rows, 1, d_model]);
-    let (attended, weights) = attention_with_weights(query, gather(key), gather(value), hidden, n_heads);
+    let (key, value) = (gather(key), gather(value));
+    let (attended, weights) = attention_with_weights(query, key, value, hidden, Window::ALL, n_heads);
     (attended.reshape([rows, d_model]), weights.squeeze_dim(2))
 }

@@ -7,8 +7,8 @@ use attend_data::Tokenizer;
 use attend_model::{ConfigError, PoolingKind, PositionKind, Preset, TransformerConfig};
 use serde::de::value::{MapAccessDeserializer, MapDeserializer};
 use serde::de::{DeserializeSeed, Error, IntoDeserializer, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
-use toml::Table;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use toml::{Table, Value};
 
 use super::out_of_range::OutOfRange;
 
@@ -18,6 +18,9 @@ const PRESET: &str = "preset";
 const POOLING: &str = "pooling";
 /// The fields of a [`TransformerConfig`] that the tokenizer decides.
 const OF_TOKENIZER: [&str; 2] = ["vocab_size", "pad_id"];
+
+/// The field that no preset has a value for.
+const ATTENTION_WINDOW: &str = "attention_window";
 
 /// The preset in place of one that a recipe leaves out, until the model that the run starts from is known.
 const UNTIL_KNOWN: Preset = Preset::Tiny;
@@ -62,7 +65,11 @@ impl ModelSettings {
 
     /// Returns whether the recipe gives the whole shape: a preset, or each field.
     pub(super) fn is_complete(&self) -> bool {
-        self.preset.is_some() || names(&self.config).all(|name| self.given.contains(&name))
+        // A recipe that gives every field of an earlier version is complete: fields that have come since have defaults.
+        let without_defaults = Table::try_from(UNTIL_KNOWN.config(Tokenizer::DEFAULT_VOCAB_SIZE));
+        let mut fields = without_defaults.into_iter().flat_map(|table| table.into_iter());
+        let is_given = |name: &str| OF_TOKENIZER.contains(&name) || self.given.contains(name);
+        self.preset.is_some() || fields.all(|(name, _)| is_given(&name))
     }
 
     /// Checks that the settings do not ask for another shape than that of `initial`, the model that the run starts
@@ -72,22 +79,26 @@ impl ModelSettings {
     ///
     /// Returns what the recipe asks for, such as `model.d_ff = 512`, and the value in `initial`.
     pub(super) fn check_shape(&self, initial: &TransformerConfig) -> Result<(), (String, String)> {
-        let found = table(initial);
-        for (name, asked) in table(&self.config) {
+        let (found, asked) = (table(initial), table(&self.config));
+        let value = |table: &Table, name: &str| table.get(name).map_or("none".to_owned(), Value::to_string);
+        for name in names() {
+            let is_given = self.given.contains(&name);
             let may_differ = match name.as_str() {
                 "dropout" => true,
                 "max_length" => initial.positions == PositionKind::Sinusoidal,
-                name => OF_TOKENIZER.contains(&name),
+                _ => self.preset.is_none() && !is_given,
             };
-            let is_given = self.given.contains(&name);
-            if may_differ || found[&name] == asked || (self.preset.is_none() && !is_given) {
+            if may_differ || found.get(&name) == asked.get(&name) {
                 continue;
             }
+            let value_asked = value(&asked, &name);
             let asked = match self.preset {
-                Some(preset) if !is_given => format!("{name} = {asked} by model.{PRESET} = \"{preset}\""),
-                _ => format!("model.{name} = {asked}"),
+                Some(preset) if !is_given => {
+                    format!("{name} = {value_asked} by model.{PRESET} = \"{preset}\"")
+                }
+                _ => format!("model.{name} = {value_asked}"),
             };
-            return Err((asked, found[&name].to_string()));
+            return Err((asked, value(&found, &name)));
         }
         Ok(())
     }
@@ -103,7 +114,10 @@ impl ModelSettings {
             own.filter(|(name, _)| self.given.contains(name) || OF_TOKENIZER.contains(&name.as_str())),
         );
         self.config = fields.try_into().expect("each field has the type that it had");
-        self.given = names(&self.config).collect();
+        let written = table(&self.config).into_iter().map(|(name, _)| name);
+        self.given = written
+            .filter(|name| !OF_TOKENIZER.contains(&name.as_str()))
+            .collect();
     }
 
     /// Returns the shape, for a vocabulary whose size does not matter.
@@ -159,7 +173,7 @@ impl Serialize for ModelSettings {
             #[serde(flatten)]
             given: Table,
         }
-        let mut given = Table::try_from(&self.config).map_err(ser::Error::custom)?;
+        let mut given = table(&self.config);
         given.retain(|name, _| self.given.contains(name));
         let (preset, pooling) = (self.preset, self.pooling);
         let settings = Settings {
@@ -258,7 +272,7 @@ impl<'de> DeserializeSeed<'de> for KnownKey {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
         let key = String::deserialize(deserializer)?;
         let mut known = vec![PRESET.to_owned()];
-        known.extend(names(&UNTIL_KNOWN.config(Tokenizer::DEFAULT_VOCAB_SIZE)));
+        known.extend(names());
         known.push(POOLING.to_owned());
         if known.contains(&key) {
             return Ok(key);
@@ -271,9 +285,10 @@ impl<'de> DeserializeSeed<'de> for KnownKey {
 }
 
 /// Returns the names of the fields that a recipe may write.
-fn names(config: &TransformerConfig) -> impl Iterator<Item = String> {
-    let names = table(config).into_iter().map(|(name, _)| name);
-    names.filter(|name| !OF_TOKENIZER.contains(&name.as_str()))
+fn names() -> impl Iterator<Item = String> {
+    let names = fields(UNTIL_KNOWN).into_iter().map(|(name, _)| name);
+    let names = names.filter(|name| !OF_TOKENIZER.contains(&name.as_str()));
+    names.chain([ATTENTION_WINDOW.to_owned()])
 }
 
 /// Returns the fields of a preset's shape.
@@ -281,14 +296,24 @@ fn fields(preset: Preset) -> Table {
     table(&preset.config(Tokenizer::DEFAULT_VOCAB_SIZE))
 }
 
+/// Returns the fields of a shape, those included that its file leaves out because they have their defaults.
 fn table(config: &TransformerConfig) -> Table {
-    Table::try_from(config).expect("numbers and names always serialize")
+    let mut table = Table::try_from(config).expect("numbers and names always serialize");
+    for (name, kind) in [
+        ("encoder_layer", config.encoder_layer),
+        ("decoder_layer", config.decoder_layer),
+    ] {
+        table.insert(name.to_owned(), Value::String(kind.to_string()));
+    }
+    let width = i64::try_from(config.convolution_width).expect("a size within bounds");
+    table.insert("convolution_width".to_owned(), Value::Integer(width));
+    table
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use attend_model::NormPlacement;
+    use attend_model::{LayerKind, NormPlacement};
 
     #[test]
     fn what_is_not_given_is_the_presets() {
@@ -333,6 +358,55 @@ mod tests {
     }
 
     #[test]
+    fn the_window_of_the_initial_model_is_kept() {
+        let initial = TransformerConfig {
+            decoder_layer: LayerKind::Restricted,
+            attention_window: Some(16),
+            ..Preset::Tiny.config(500)
+        };
+        let mut settings: ModelSettings = toml::from_str("dropout = 0.2").unwrap();
+        assert_eq!(settings.check_shape(&initial), Ok(()));
+        settings.complete(&initial);
+        let expected = TransformerConfig {
+            dropout: 0.2,
+            ..initial.clone()
+        };
+        assert_eq!(settings.config(500, 0), expected);
+        let written = toml::to_string(&settings).unwrap();
+        assert_eq!(toml::from_str::<ModelSettings>(&written).unwrap(), settings);
+        for (text, asked, found) in [
+            ("attention_window = 8", "model.attention_window = 8", "16"),
+            (
+                "decoder_layer = \"self-attention\"",
+                "model.decoder_layer = \"self-attention\"",
+                "\"restricted\"",
+            ),
+            (
+                "preset = \"tiny\"\ndecoder_layer = \"restricted\"",
+                "attention_window = none by model.preset = \"tiny\"",
+                "16",
+            ),
+        ] {
+            let settings: ModelSettings = toml::from_str(text).unwrap();
+            let differs = settings.check_shape(&initial).unwrap_err();
+            assert_eq!(differs, (asked.to_owned(), found.to_owned()));
+        }
+    }
+
+    /// As a recipe of a version without kinds of layers has them.
+    #[test]
+    fn each_field_of_an_earlier_version_is_the_whole_shape() {
+        let fields = Table::try_from(Preset::Small.config(500)).unwrap().into_iter();
+        let given: Table = fields
+            .filter(|(name, _)| !OF_TOKENIZER.contains(&name.as_str()))
+            .collect();
+        assert!(!given.contains_key("encoder_layer"));
+        let settings: ModelSettings = toml::from_str(&given.to_string()).unwrap();
+        assert!(settings.is_complete());
+        assert_eq!(settings.config(500, 0), Preset::Small.config(500));
+    }
+
+    #[test]
     fn a_preset_asks_for_its_whole_shape() {
         let initial = Preset::Tiny.config(500);
         for (text, differs) in [
@@ -349,6 +423,15 @@ mod tests {
                 "preset = \"small\"",
                 Some(("d_ff = 1024 by model.preset = \"small\"", "256")),
             ),
+            (
+                "encoder_layer = \"restricted\"\nattention_window = 4",
+                Some(("model.encoder_layer = \"restricted\"", "\"self-attention\"")),
+            ),
+            ("encoder_layer = \"self-attention\"", None),
+            (
+                "attention_window = 4",
+                Some(("model.attention_window = 4", "none")),
+            ),
         ] {
             let settings: ModelSettings = toml::from_str(text).unwrap();
             let found = settings.check_shape(&initial);
@@ -363,7 +446,7 @@ mod tests {
             (
                 "preset = \"tiny\"\nd_modle = 3\nd_ff = 3",
                 "d_modle",
-                "unknown field `d_modle`, expected one of `preset`, `d_ff`, `d_model`",
+                "unknown field `d_modle`, expected one of `preset`, `convolution_width`, `d_ff`",
             ),
             (
                 "vocab_size = 3\npreset = \"tiny\"",
@@ -379,6 +462,16 @@ mod tests {
                 "preset = \"tiny\"\nnorm = \"middle\"",
                 "\"middle\"",
                 "unknown variant `middle`, expected `post` or `pre`",
+            ),
+            (
+                "preset = \"tiny\"\nencoder_layer = \"attention\"",
+                "\"attention\"",
+                "unknown variant `attention`, expected",
+            ),
+            (
+                "preset = \"tiny\"\nattention_window = -1",
+                "-1",
+                "invalid value: integer `-1`",
             ),
             (
                 "preset = \"tiny\"\nd_model = \"wide\"",

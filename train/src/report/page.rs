@@ -8,7 +8,9 @@ use humantime::format_duration;
 use num_format::{Locale, ToFormattedString};
 use plotters::style::RGBColor;
 
+use super::attention;
 use super::plot::{Axis, Line, Plot};
+use crate::attention_record::AttentionRecord;
 use crate::event::Progress;
 use crate::metric::Metric;
 use crate::record::Record;
@@ -68,6 +70,7 @@ pub(super) fn page(
     state: &TrainingState,
     status: Status<'_>,
     records: &[Record],
+    attention: &[AttentionRecord],
 ) -> String {
     let name = encode_text(&subject.name);
     let sentence = match status {
@@ -88,8 +91,9 @@ pub(super) fn page(
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>{name} – Attend</title>\n\
          <style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{name}</h1>\n<p>{sentence}</p>\n\
          <div class=\"run\">\n<table>\n{rows}</table>\n<div class=\"plots\">\n{figures}</div>\n</div>\n\
-         </main>\n</body>\n</html>\n",
+         {attention}</main>\n</body>\n</html>\n",
         sentence = encode_text(&sentence),
+        attention = attention::figure(attention),
     )
 }
 

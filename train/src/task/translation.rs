@@ -5,11 +5,12 @@ use std::path::Path;
 use attend_data::{Batches, Example, Mixture, Position, Progress, Tokenizer};
 use attend_device::Workers;
 use attend_infer::metric::{corpus_bleu, corpus_chrf};
-use attend_infer::{InferError, ModelFolder};
+use attend_infer::{InferError, Model, ModelFolder, Precision, Translator};
 use attend_model::Transformer;
 use burn::tensor::Device;
 
 use super::{Start, Task};
+use crate::attention_record::AttentionRecord;
 use crate::dataset::{Corpora, Dataset, LeftOut};
 use crate::error::TrainError;
 use crate::event::{Event, Observer};
@@ -151,6 +152,20 @@ impl Task for TranslationTask {
             device,
             workers,
         ))
+    }
+
+    fn attention(
+        &self,
+        update: usize,
+        model_folder: ModelFolder,
+        workers: &Workers,
+    ) -> Result<Option<AttentionRecord>, TrainError> {
+        let model = Model::new(model_folder, Precision::Float32)?;
+        let translator = Translator::new(model, workers.clone());
+        let Dataset {
+            valid_pairs, valid, ..
+        } = &self.dataset;
+        AttentionRecord::new(update, &translator, valid_pairs, valid).map(Some)
     }
 
     fn test(

@@ -1,0 +1,228 @@
+//! `attend attention`: what a model attends to in a sentence and its translation.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::slice;
+use std::str::FromStr;
+
+use attend_data::write_file;
+use attend_device::notice_device_failure;
+use attend_infer::{Attention, AttentionKind, SentenceAttention};
+use attend_view::{AttentionLayers, AttentionMap, Colours, Terminal, page, svg};
+use clap::Args;
+use clap::builder::{PathBufValueParser, TypedValueParser};
+use console::Term;
+use serde::Serialize;
+
+use crate::error::CliError;
+use crate::flags::{ComputeOptions, DASH, whole_number};
+use crate::name::name_of;
+use crate::output::print;
+
+/// The width of a picture that is not printed on a terminal.
+const COLUMNS: usize = 80;
+
+/// Show what a model attends to: a heat map of the weights, in percent, for a sentence and its translation.
+///
+/// Without further flags, the map shows how the words of the translation attend to those of the sentence: for each
+/// layer, the mean of its heads.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The model folder.
+    model: PathBuf,
+    /// The sentence.
+    #[arg(allow_hyphen_values = true)]
+    source: String,
+    /// Its translation. Without it, the model translates the sentence.
+    #[arg(allow_hyphen_values = true)]
+    target: Option<String>,
+    /// What attends: the encoder to the sentence, the decoder to its translation so far, or, across, the decoder to
+    /// the sentence; several with commas between them.
+    #[arg(
+        long,
+        value_name = "KIND,...",
+        value_delimiter = ',',
+        value_parser = name_of::<AttentionKind>(),
+        default_value = "cross"
+    )]
+    kind: Vec<AttentionKind>,
+    /// Show only this layer, counted from 1.
+    #[arg(long, value_name = "N", value_parser = whole_number::<NonZeroUsize>)]
+    layer: Option<NonZeroUsize>,
+    /// The head to show, counted from 1; mean of all heads of a layer; or all, one by one.
+    #[arg(long, value_name = "N|mean|all", default_value = "mean")]
+    head: Heads,
+    /// Show words in place of subwords: weights are summed over the subwords of a word that is attended to, and
+    /// averaged over those of one that attends.
+    #[arg(long)]
+    words: bool,
+    /// Also write the maps to this file, as a picture in SVG.
+    #[arg(long, value_name = "FILE", value_parser = picture_file())]
+    svg: Option<PathBuf>,
+    /// Also write a page for a browser to this file, on which all kinds, layers and heads are shown.
+    #[arg(long, value_name = "FILE", value_parser = picture_file())]
+    html: Option<PathBuf>,
+    /// Print a JSON object with the weights of all kinds, layers and heads in place of maps.
+    #[arg(long, conflicts_with_all = ["kind", "layer", "head", "svg"])]
+    json: bool,
+    #[command(flatten)]
+    compute: ComputeOptions,
+}
+
+/// The heads of a layer that are shown.
+#[derive(Clone, Copy, Debug)]
+enum Heads {
+    Mean,
+    All,
+    One(NonZeroUsize),
+}
+
+impl FromStr for Heads {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match (text, text.parse()) {
+            ("mean", _) => Ok(Self::Mean),
+            ("all", _) => Ok(Self::All),
+            (_, Ok(number)) => Ok(Self::One(number)),
+            _ => Err("neither a number from 1 nor mean nor all"),
+        }
+    }
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Output<'a> {
+    source: &'a str,
+    translation: &'a str,
+    attention: &'a [AttentionLayers],
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), CliError> {
+    let (translator, device) = options.compute.load(&options.model)?;
+    let SentenceAttention {
+        translation,
+        encoder,
+        decoder,
+        cross,
+    } = notice_device_failure(slice::from_ref(&device), || {
+        Ok::<_, CliError>(translator.attention(&options.source, options.target.as_deref())?)
+    })?;
+    let all = [encoder, decoder, cross].map(|attention| {
+        if options.words {
+            attention.of_words()
+        } else {
+            attention
+        }
+    });
+    let shown = |attention: &&Attention| options.kind.contains(&attention.kind);
+    let maps: Vec<Vec<(String, AttentionMap)>> = all
+        .iter()
+        .filter(shown)
+        .map(|attention| options.maps(attention))
+        .collect::<Result<Vec<_>, _>>()?
+        .concat();
+    let all = all.map(layers);
+    if let Some(path) = &options.svg {
+        write_file(path, svg(&maps))?;
+    }
+    if let Some(path) = &options.html {
+        let title = format!("{} → {translation}", options.source);
+        write_file(path, page(&title, &all))?;
+    }
+    if options.json {
+        let output = Output {
+            source: &options.source,
+            translation: &translation,
+            attention: &all,
+        };
+        let json = serde_json::to_string(&output).expect("texts and numbers always serialize");
+        return print(&(json + "\n"));
+    }
+    let terminal = terminal();
+    let maps = maps.iter().flatten();
+    let drawn = maps.map(|(title, map)| format!("\n{title}\n{}", terminal.heat_map(map)));
+    print(&format!("{translation}\n{}", drawn.collect::<String>()))
+}
+
+impl Options {
+    /// Returns the maps to show, a row for each layer, each map with its title.
+    fn maps(&self, attention: &Attention) -> Result<Vec<Vec<(String, AttentionMap)>>, CliError> {
+        let kind = attention.kind.title();
+        let layers = layers(attention.clone());
+        let count = layers.layers.len();
+        let chosen = match self.layer.map(NonZeroUsize::get) {
+            None => 0..count,
+            Some(layer) if layer <= count => layer - 1..layer,
+            Some(layer) => {
+                return Err(CliError::NoSuchLayer { layer, kind, count });
+            }
+        };
+        let row = |layer: usize| {
+            let count = layers.layers[layer].len();
+            let title = |head: &str| format!("{kind}, layer {}, {head}", layer + 1);
+            let one = |head: usize| {
+                let map = layers.head(layer, head)?;
+                Some((title(&format!("head {}", head + 1)), map))
+            };
+            match self.head {
+                Heads::Mean => {
+                    let map = layers.mean(layer).into_iter();
+                    Ok(map
+                        .map(|map| (title(&format!("mean of {count} heads")), map))
+                        .collect())
+                }
+                Heads::All => Ok((0..count).filter_map(one).collect()),
+                Heads::One(head) => one(head.get() - 1)
+                    .map(|map| vec![map])
+                    .ok_or(CliError::NoSuchHead {
+                        head: head.get(),
+                        kind,
+                        count,
+                    }),
+            }
+        };
+        chosen.map(row).collect()
+    }
+}
+
+/// Returns the weights as the pictures take them.
+fn layers(attention: Attention) -> AttentionLayers {
+    AttentionLayers {
+        name: attention.kind.title().to_owned(),
+        queries: attention.queries,
+        keys: attention.keys,
+        layers: attention.layers,
+    }
+}
+
+/// Returns what standard output can show. The variables `NO_COLOR` and `COLUMNS` are obeyed.
+fn terminal() -> Terminal {
+    let colours = match supports_color::on(supports_color::Stream::Stdout) {
+        Some(level) if level.has_16m => Colours::True,
+        Some(level) if level.has_256 => Colours::Palette,
+        _ => Colours::None,
+    };
+    let asked = std::env::var("COLUMNS").ok();
+    let asked = asked.and_then(|columns| columns.parse::<NonZeroUsize>().ok());
+    let of_terminal = || Some(usize::from(Term::stdout().size_checked()?.1));
+    Terminal {
+        columns: asked
+            .map(NonZeroUsize::get)
+            .or_else(of_terminal)
+            .unwrap_or(COLUMNS),
+        colours,
+        unicode: supports_unicode::on(supports_unicode::Stream::Stdout),
+    }
+}
+
+/// Returns the parser of the file for a picture, which standard output cannot be: it has the maps.
+fn picture_file() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| {
+        if path == Path::new(DASH) {
+            Err("standard output has the maps; name a file")
+        } else {
+            Ok(path)
+        }
+    })
+}

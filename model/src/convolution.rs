@@ -1,0 +1,91 @@
+//! A convolution, a relative of self-attention (section 4).
+
+use attend_ops::{Activation, PackedLinear, Precision};
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::tensor::{Bool, Device, Tensor};
+
+use crate::attention::Attended;
+use crate::config::TransformerConfig;
+use crate::init;
+use crate::projection::{Projection, pack};
+use crate::sequence_layer::{SequenceLayer, real_positions};
+
+/// A convolution: the output at a position is a linear layer of the vectors at `width` positions, of which it is the
+/// middle one. They are `dilation` positions apart. Beyond the ends of a sequence, and at padding, all vectors are 0.
+///
+/// For example, with a width of 3 and a dilation of 2, the output at position 5 depends on the positions 3, 5 and 7. The
+/// output is that of PyTorch's `torch.nn.Conv1d` with such a width and dilation.
+#[derive(Module, Debug)]
+pub struct Convolution<P = Linear> {
+    /// From the vectors at all `width` positions, one after another, to the output. It is PyTorch's weight
+    /// `[d_model, d_model, width]` as `[d_model, width · d_model]`.
+    projection: P,
+    width: usize,
+    dilation: usize,
+}
+
+impl Convolution {
+    /// Returns the convolution of the layer at this index, with initial weights. Its dilation is 1 in the first layer
+    /// and twice as large in each following one, so that a position is reached from all others in about as many layers
+    /// as the logarithm of their number. Before it would exceed `max_length`, it begins at 1 again.
+    pub fn new(config: &TransformerConfig, layer: usize, device: &Device) -> Self {
+        let (d_model, width) = (config.d_model, config.convolution_width);
+        let dilations = config.max_length.max(1).ilog2() as usize + 1;
+        Self {
+            projection: init::linear(width * d_model, d_model, 1.0, device),
+            width,
+            dilation: 1 << (layer % dilations),
+        }
+    }
+
+    pub(crate) fn pack(self, precision: Precision) -> Convolution<PackedLinear> {
+        Convolution {
+            projection: pack(self.projection, precision),
+            width: self.width,
+            dilation: self.dilation,
+        }
+    }
+}
+
+impl<P: Projection> SequenceLayer for Convolution<P> {
+    fn forward(&self, x: Tensor<3>, hidden: Tensor<4, Bool>, _with_weights: bool) -> Attended {
+        let x = x * real_positions(hidden);
+        let middle = self.width / 2;
+        let seen = (0..self.width).map(|index| {
+            let distance = index.abs_diff(middle) * self.dilation;
+            if index < middle {
+                earlier(x.clone(), distance)
+            } else {
+                later(x.clone(), distance)
+            }
+        });
+        let seen = Tensor::cat(seen.collect(), 2);
+        (self.projection.forward(seen, Activation::Identity), None)
+    }
+}
+
+/// Returns `[batch, seq, d_model]` with the vector `distance` positions before each position in its place, or 0.
+fn earlier(x: Tensor<3>, distance: usize) -> Tensor<3> {
+    let [batch, seq, d_model] = x.dims();
+    let distance = distance.min(seq);
+    let zeros = Tensor::zeros([batch, distance, d_model], &x.device());
+    join(zeros, x.slice_dim(1, 0..seq - distance))
+}
+
+/// Returns `[batch, seq, d_model]` with the vector `distance` positions after each position in its place, or 0.
+fn later(x: Tensor<3>, distance: usize) -> Tensor<3> {
+    let [batch, seq, d_model] = x.dims();
+    let distance = distance.min(seq);
+    let zeros = Tensor::zeros([batch, distance, d_model], &x.device());
+    join(x.slice_dim(1, distance..seq), zeros)
+}
+
+/// Joins two sequences, of which one may be empty.
+fn join(first: Tensor<3>, second: Tensor<3>) -> Tensor<3> {
+    match (first.dims()[1], second.dims()[1]) {
+        (0, _) => second,
+        (_, 0) => first,
+        _ => Tensor::cat(vec![first, second], 1),
+    }
+}
