@@ -41,6 +41,16 @@ eval MODEL SOURCE REFERENCE *ARGS:
 score MODEL SOURCE TARGET *ARGS:
     @{{attend}} score "$@"
 
+# Give texts a label: arguments, --input FILE or standard input: `just classify "Does he sleep?"`.
+[no-exit-message]
+classify *ARGS:
+    @{{attend}} classify "$@"
+
+# Give each word of sentences a tag: arguments, --input FILE or standard input: `just tag "He sleeps ."`.
+[no-exit-message]
+tag *ARGS:
+    @{{attend}} tag "$@"
+
 # Show what a model attends to: `just attention runs/phrasebook "We are hungry."`.
 [no-exit-message]
 attention MODEL *ARGS:

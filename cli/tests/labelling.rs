@@ -13,8 +13,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::common::{
-    NOTHING, SENTENCES, assert_error, assert_usage_error, attend, label_model_folder, model_folder, run,
-    stdout, text, tokenizer,
+    NOTHING, SENTENCES, assert_error, assert_usage_error, attend, label_model_folder, model_folder, program,
+    run, stdout, text, tokenizer,
 };
 
 /// A folder with the models `classifier`, `tagger` and `translator`, of random weights.
@@ -228,4 +228,25 @@ fn wrong_command_lines_and_folders_are_refused() {
         "{message}"
     );
     assert!(!output.exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_prompt_labels_lines_until_it_ends() {
+    let models = models();
+    for (subcommand, model) in [("classify", "classifier"), ("tag", "tagger")] {
+        let mut command = program();
+        command.args([subcommand, "--json", "--model"]);
+        command.arg(models.path().join(model)).env("TERM", "xterm");
+        let mut terminal = rexpect::session::spawn_command(command, Some(60_000)).unwrap();
+        for text in ["good morning", "yes"] {
+            terminal.exp_string("> ").unwrap();
+            terminal.send_line(text).unwrap();
+            terminal.exp_string(&format!("{{\"text\":\"{text}\"")).unwrap();
+        }
+        terminal.exp_string("> ").unwrap();
+        terminal.send_control('d').unwrap();
+        let rest = terminal.exp_eof().unwrap();
+        assert!(!rest.contains("error"), "{rest}");
+    }
 }

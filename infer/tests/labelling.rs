@@ -1,13 +1,15 @@
 //! Classifiers and taggers: their model folders, windows, batches, and blank text.
 
 use std::fs;
+use std::sync::LazyLock;
 
-use attend_data::{Tokenizer, TokenizerKind};
+use attend_data::{Tokenizer, TokenizerKind, is_blank};
 use attend_device::Workers;
 use attend_infer::{
     Classification, Classifier, InferError, LabelModelFolder, ModelFolder, Precision, Tagger, TaskKind,
 };
 use attend_model::PoolingKind;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::common::{MAX_SOURCE_TOKENS, SENTENCES, cpu, label_model_folder, model_folder, tokenizer};
@@ -236,6 +238,8 @@ fn a_damaged_configuration_is_refused() {
         .unwrap();
     let path = folder.path().join("config.json");
     let written: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    let mut short = written["encoder"].clone();
+    short["max_length"] = json!(2);
     for (field, value, reason) in [
         ("labels", json!([]), "there are no labels"),
         ("labels", json!(["A", "A"]), "a label is named twice"),
@@ -243,11 +247,27 @@ fn a_damaged_configuration_is_refused() {
         ("pooling", Value::Null, "needs `pooling`"),
         ("pooling", json!("last"), "unknown variant `last`"),
         ("heads", json!(4), "unknown field `heads`"),
+        ("encoder", short, "`max_length` is below 3"),
     ] {
         let mut config = written.clone();
         config[field] = value;
         fs::write(&path, config.to_string()).unwrap();
         let error = LabelModelFolder::load(folder.path(), TaskKind::Classify, &cpu()).unwrap_err();
         assert!(error.to_string().contains(reason), "{error}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_has_all_labels_and_any_word_a_tag(texts in proptest::collection::vec(any::<String>(), 0..4)) {
+        static CLASSIFIER: LazyLock<Classifier> =
+            LazyLock::new(|| classifier(tokenizer(), PoolingKind::Attention, 1));
+        static TAGGER: LazyLock<Tagger> = LazyLock::new(|| tagger(tokenizer(), 1));
+        let found = CLASSIFIER.classify(&texts);
+        prop_assert_eq!(found.len(), texts.len());
+        for (text, found) in texts.iter().zip(&found) {
+            prop_assert_eq!(found.labels.len(), if is_blank(text) { 0 } else { 3 });
+        }
+        prop_assert_eq!(TAGGER.tag(&[&texts])[0].len(), texts.len());
     }
 }

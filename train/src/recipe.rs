@@ -323,6 +323,7 @@ impl Recipe {
             ("init", self.init.is_some()),
             ("search", self.search != SearchOptions::default()),
             ("model.decoder_layers", self.model.gives("decoder_layers")),
+            ("model.decoder_layer", self.model.gives("decoder_layer")),
             ("model.tie_embeddings", self.model.gives("tie_embeddings")),
         ];
         let only_of_translation = only_of_translation

@@ -320,6 +320,11 @@ fn keys_that_do_not_go_with_the_task_are_refused_by_name() {
         ),
         (
             "tag.toml",
+            "model.decoder_layer=restricted",
+            "model.decoder_layer has no meaning for task = \"tag\"",
+        ),
+        (
+            "tag.toml",
             "model.tie_embeddings=true",
             "model.tie_embeddings has no meaning",
         ),

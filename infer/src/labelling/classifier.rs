@@ -96,7 +96,7 @@ impl Classifier {
     ///
     /// # Panics
     ///
-    /// If the model is a tagger, or the device fails.
+    /// If the model is a tagger or has fewer than three positions, or the device fails.
     pub fn new(folder: LabelModelFolder, precision: Precision, workers: Workers) -> Result<Self, InferError> {
         assert_eq!(folder.task(), TaskKind::Classify, "a classifier pools");
         Ok(Self(LabelModel::new(folder, precision, workers)?))

@@ -36,6 +36,9 @@ pub struct LabelModelFolder {
     pub tokenizer: Tokenizer,
 }
 
+/// The smallest number of positions: a token between `<s>` and `</s>`.
+pub(super) const LEAST_LENGTH: usize = 3;
+
 /// The content of `config.json`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,6 +60,8 @@ impl Config {
             Some("a label is named twice")
         } else if (self.task == TaskKind::Classify) != self.pooling.is_some() {
             Some("the task \"classify\", and no other, needs `pooling`")
+        } else if self.encoder.max_length < LEAST_LENGTH {
+            Some("`max_length` is below 3, so that no token fits between <s> and </s>")
         } else {
             None
         }

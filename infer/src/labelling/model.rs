@@ -9,7 +9,7 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::classifier::Classifier;
-use super::folder::LabelModelFolder;
+use super::folder::{LEAST_LENGTH, LabelModelFolder};
 use crate::error::InferError;
 use crate::padding::padding;
 use crate::translator::batches::{BatchLimit, Item};
@@ -41,11 +41,19 @@ impl LabelModel {
     /// # Errors
     ///
     /// Returns [`InferError::Precision`] if the device does not compute in `precision`.
+    ///
+    /// # Panics
+    ///
+    /// If the model has fewer than three positions.
     pub(super) fn new(
         folder: LabelModelFolder,
         precision: Precision,
         workers: Workers,
     ) -> Result<Self, InferError> {
+        assert!(
+            folder.encoder.max_length >= LEAST_LENGTH,
+            "a window holds a token"
+        );
         if !folder.model.devices()[0].supports_dtype(precision.dtype()) {
             return Err(InferError::Precision { precision });
         }
@@ -66,9 +74,9 @@ impl LabelModel {
         }
     }
 
-    /// Returns the number of tokens in a window, `<s>` and `</s>` not counted; at least 1.
+    /// Returns the number of tokens in a window, `<s>` and `</s>` not counted.
     pub(super) fn window(&self) -> usize {
-        self.max_length.saturating_sub(2).max(1)
+        self.max_length - 2
     }
 
     /// Computes on the workers. Returns the results in the order of the items.

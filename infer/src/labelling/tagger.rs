@@ -80,7 +80,7 @@ impl Tagger {
     ///
     /// # Panics
     ///
-    /// If the model is a classifier, or the device fails.
+    /// If the model is a classifier or has fewer than three positions, or the device fails.
     pub fn new(folder: LabelModelFolder, precision: Precision, workers: Workers) -> Result<Self, InferError> {
         assert_eq!(folder.task(), TaskKind::Tag, "a tagger does not pool");
         Ok(Self(LabelModel::new(folder, precision, workers)?))
