@@ -18,10 +18,10 @@ use strum::VariantArray;
 use crate::error::BenchError;
 use crate::measurement::{run, this_program};
 use fit::exponent;
-use layer::{CONVOLUTION_WIDTH, D_HEAD, Layer, Pass};
+use layer::{CONVOLUTION_WIDTH, D_HEAD, Pass};
 use plot::Line;
 
-pub(crate) use layer::{LayerOptions, measure};
+pub(crate) use layer::{Layer, LayerOptions, measure};
 
 /// The shortest sequence.
 const SHORTEST: usize = 16;

@@ -7,6 +7,7 @@ mod decode;
 mod error;
 mod layers;
 mod measurement;
+mod paths;
 mod prepare;
 mod train;
 mod workload;
@@ -43,6 +44,8 @@ enum Subject {
     Agree(agree::Options),
     /// Compare what a device computes with what the processor does, and print how far the two are apart.
     Conformance(conformance::Options),
+    /// Train layers of each type to copy the first token of a sequence to its end, and print how often they do.
+    Paths(paths::Options),
     /// Measure speed and memory of preparing a large generated corpus, and of drawing batches from it.
     Prepare(prepare::Options),
     /// Measure Attend's side of `train`: training steps on the batches of a file.
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Subject::Layer(options) => layers::measure(&options),
         Subject::Agree(options) => agree::compare(&options),
         Subject::Conformance(options) => conformance::compare(&options),
+        Subject::Paths(options) => paths::measure(&options),
         Subject::Prepare(options) => prepare::measure(&options),
     };
     match result {

@@ -484,3 +484,32 @@ fn a_text_without_a_sentence_is_refused() {
         }
     }
 }
+
+#[test]
+fn layers_copy_the_first_token_as_far_as_they_reach() {
+    let options =
+        "paths --layer self-attention --layer restricted --length 6 --layers 1 --window 2 --updates 150";
+    let output = bench(&options.split(' ').collect::<Vec<_>>());
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8(output.stdout).unwrap();
+    let rows: Vec<Vec<&str>> = text
+        .lines()
+        .skip(2)
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    let names: Vec<[&str; 4]> = rows.iter().map(|row| [row[0], row[1], row[2], row[3]]).collect();
+    assert_eq!(
+        names,
+        [
+            ["self-attention", "6", "1", "yes"],
+            ["restricted", "6", "3", "no"]
+        ]
+    );
+    let found = |row: usize| rows[row][4].trim_end_matches('%').parse::<f64>().unwrap();
+    // One of eight signs is found by chance, and 512 sequences are tested.
+    assert!(found(0) > 90.0 && found(1) < 25.0, "{text}");
+}

@@ -15,7 +15,7 @@ use crate::error::TrainError;
 use crate::recipe::{CorpusFiles, DataSettings, EmbeddedCorpus, Recipe};
 
 /// The target of a token that has no label. As a number with a sign, it is −1.
-pub(crate) const NO_LABEL: u32 = u32::MAX;
+pub const NO_LABEL: u32 = u32::MAX;
 
 /// A text with its labels.
 #[derive(Clone, Debug, PartialEq, Eq)]

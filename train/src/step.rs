@@ -270,6 +270,12 @@ impl<O: Objective> TrainingStep<O> {
         &self.workers
     }
 
+    /// Returns the network with its present weights, without autodiff.
+    #[must_use]
+    pub fn network(&self) -> O::Network {
+        self.state.model.valid()
+    }
+
     /// Returns the number of trained weights.
     #[must_use]
     pub fn num_params(&self) -> usize {

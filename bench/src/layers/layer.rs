@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use attend_cli::name_of;
 use attend_device::{Workers, auto, peak_memory};
-use attend_model::{Convolution, Preset, Recurrent, SequenceLayer, TransformerConfig};
+use attend_model::{Convolution, LayerKind, Preset, Recurrent, SequenceLayer, TransformerConfig};
 use attend_ops::{Window, attention};
 use burn::tensor::{Bool, Device, Distribution, Tensor};
 use clap::Args;
@@ -33,7 +33,7 @@ const SECONDS: f64 = 1.0;
     strum::VariantNames,
 )]
 #[strum(serialize_all = "kebab-case")]
-pub(super) enum Layer {
+pub(crate) enum Layer {
     SelfAttention,
     Restricted,
     Recurrent,
@@ -41,6 +41,16 @@ pub(super) enum Layer {
 }
 
 impl Layer {
+    /// Returns the kind of an encoder's layers.
+    pub(crate) fn kind(self) -> LayerKind {
+        match self {
+            Self::SelfAttention => LayerKind::SelfAttention,
+            Self::Restricted => LayerKind::Restricted,
+            Self::Recurrent => LayerKind::Recurrent,
+            Self::Convolution => LayerKind::Convolution,
+        }
+    }
+
     /// Returns table 1's computation per layer, for `n` positions, a width of `d` and a window of `r` positions.
     pub(super) fn computation(self, n: usize, d: usize, r: usize) -> f64 {
         let [n, d, r, k] = [n, d, r, CONVOLUTION_WIDTH].map(|size| size as f64);
@@ -72,7 +82,7 @@ impl Layer {
     /// Returns the length of the longest path between two of `n` positions. In all but the recurrent layer, this is the
     /// number of layers after which each position has reached each other: layers with a window of `r`, or convolutions
     /// with the dilations 1, 2, 4 and so on.
-    pub(super) fn longest_path(self, n: usize, r: usize) -> usize {
+    pub(crate) fn longest_path(self, n: usize, r: usize) -> usize {
         let farthest = n - 1;
         match self {
             Self::SelfAttention => 1,
