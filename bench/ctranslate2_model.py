@@ -54,6 +54,11 @@ def filled(folder):
     """Returns CTranslate2's specification of a Transformer with the weights and the vocabulary of `folder`."""
     folder = pathlib.Path(folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    for key in ("encoder_layer", "decoder_layer"):
+        # The file leaves the key out where a layer is self-attention.
+        kind = config.get(key, "self-attention")
+        if kind != "self-attention":
+            sys.exit(f"error: {folder} has {key} = {kind!r}, but CTranslate2 has 'self-attention' alone")
     weights = load_file(folder / "model.safetensors")
     pre_norm = config["norm"] == "pre"
     spec = transformer_spec.TransformerSpec.from_config(

@@ -51,6 +51,15 @@ KNOWN_SETTINGS = {
 }
 
 
+# The fields of config.json that the peer's network has one value for. The file may leave a field out.
+KNOWN_CONFIG = {
+    "positions": "sinusoidal",
+    "tie_embeddings": True,
+    "encoder_layer": "self-attention",
+    "decoder_layer": "self-attention",
+}
+
+
 def check(settings, known):
     """Ends the program if one of the `known` settings has another value."""
     for key, value in known.items():
@@ -131,7 +140,7 @@ def main():
         with open(f"{options.run}/config.json", encoding="utf-8") as file:
             config = json.load(file)
         check(recipe, KNOWN_SETTINGS)
-        check(config, {"positions": "sinusoidal", "tie_embeddings": True, "decoder_layers": config["encoder_layers"]})
+        check(config, KNOWN_CONFIG | {"decoder_layers": config["encoder_layers"]})
         text = Text(options.run, recipe, config)
         pairs, (valid_sources, references) = text.training_pairs(), text.validation()
         expected = pairs_of_run(options.run)

@@ -19,6 +19,10 @@ pub enum ReturnedAttention {
 }
 
 /// The attention weights that one decoder layer returns. Weights that were not asked for are `None`.
+///
+/// A decoding step returns the weights of one position, so that `target_seq` is 1 in the third dimension. In the last
+/// dimension of its self-attention, it has a weight for each position that the cache has room for. If the layer is
+/// [restricted](crate::LayerKind::Restricted), the first of them is that of the first position in sight.
 #[derive(Clone, Debug)]
 pub struct DecoderLayerWeights {
     /// The weight of each target position (last dimension) for each target position that attends to it (third
@@ -29,11 +33,14 @@ pub struct DecoderLayerWeights {
     pub cross_attention: Option<Tensor<4>>,
 }
 
-/// All attention weights of one forward pass, with one tensor per layer, from the first layer to the last. The weights
-/// of a query, along the last dimension, sum to 1.
+/// All attention weights of one forward pass, with one tensor per layer, from the first layer to the last.
+///
+/// The weights of a query, along the last dimension, sum to 1. In [restricted](crate::LayerKind::Restricted) layers, a
+/// query at padding may see padding alone, and its weights are then 0.
 #[derive(Clone, Debug)]
 pub struct AttentionWeights {
-    /// Encoder self-attention, `[batch, n_heads, source_seq, source_seq]` in each layer.
+    /// Encoder self-attention, `[batch, n_heads, source_seq, source_seq]` in each layer. It is empty if the encoder's
+    /// layers are no attention, but recurrent or convolutions.
     pub encoder: Vec<Tensor<4>>,
     /// Decoder self-attention, `[batch, n_heads, target_seq, target_seq]` in each layer.
     pub decoder: Vec<Tensor<4>>,

@@ -56,8 +56,8 @@ pub(crate) struct CacheSlots {
 /// `[[0, 2, 4], [0, 2, 5]]`.
 ///
 /// If the decoder's window is restricted to the last `r` positions, a row has the slots of at most `r + 1` positions.
-/// Once half of the slots in use belong to earlier positions, the others are moved together, so that the tables do not
-/// grow with the length of the target.
+/// Once the slots in use are at least twice the rows times the positions in sight, those in sight are moved to the start
+/// of the tables, which therefore do not grow with the length of the target. A slot that rows share is copied for each.
 #[derive(Clone, Debug)]
 pub struct DecoderState {
     pub(crate) layers: Vec<LayerCache>,
@@ -129,8 +129,8 @@ impl DecoderState {
         }
     }
 
-    /// Forgets the position that the next one does not see, if there is one. If at least half of the slots in use are
-    /// then out of every row's sight, or are shared by rows, the slots in sight are moved to the start of the tables.
+    /// Forgets the position that the next one does not see, if there is one. If the slots in use are then at least twice
+    /// the rows times the positions in sight, those in sight are moved to the start of the tables.
     fn forget(&mut self) {
         if self.in_sight <= self.window.before {
             return;

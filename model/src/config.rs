@@ -30,7 +30,7 @@ pub enum PositionKind {
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum LayerKind {
-    /// Self-attention: a position sees all positions, or in the decoder all positions before it.
+    /// Self-attention: a position sees all positions, or in the decoder itself and all before it.
     #[default]
     SelfAttention,
     /// Self-attention to the nearest positions alone, `attention_window` on either side, or in the decoder before it.
@@ -204,13 +204,13 @@ pub enum ConfigError {
         /// The value given.
         width: usize,
     },
-    /// A width of convolutions, though no layer is one.
+    /// A width of convolutions, though no layer is a convolution.
     #[error("convolution_width = {width}, but encoder_layer is not \"convolution\", which alone uses it")]
     UnusedConvolution {
         /// The value given.
         width: usize,
     },
-    /// A number of positions to see, though every layer sees all.
+    /// A number of positions to see, though no layer is restricted.
     #[error(
         "attention_window = {window}, but neither encoder_layer nor decoder_layer is \"restricted\", which alone use it"
     )]

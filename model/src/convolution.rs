@@ -9,7 +9,11 @@ use crate::attention::Attended;
 use crate::config::TransformerConfig;
 use crate::init;
 use crate::projection::{Projection, pack};
-use crate::sequence_layer::{SequenceLayer, real_positions};
+use crate::sequence_layer::{SequenceLayer, padding};
+
+/// The number of layers after which the dilation is 1 again. With a width of 3, so many layers reach 255 positions on
+/// either side, which is about a sentence of the default `max_length`.
+const DILATIONS: usize = 8;
 
 /// A convolution: the output at a position is a linear layer of the vectors at `width` positions, of which it is the
 /// middle one. They are `dilation` positions apart. Beyond the ends of a sequence, and at padding, all vectors are 0.
@@ -28,14 +32,13 @@ pub struct Convolution<P = Linear> {
 impl Convolution {
     /// Returns the convolution of the layer at this index, with initial weights. Its dilation is 1 in the first layer
     /// and twice as large in each following one, so that a position is reached from all others in about as many layers
-    /// as the logarithm of their number. Before it would exceed `max_length`, it begins at 1 again.
+    /// as the logarithm of their number. After 128, in the eighth layer, it begins at 1 again.
     pub fn new(config: &TransformerConfig, layer: usize, device: &Device) -> Self {
         let (d_model, width) = (config.d_model, config.convolution_width);
-        let dilations = config.max_length.max(1).ilog2() as usize + 1;
         Self {
             projection: init::linear(width * d_model, d_model, 1.0, device),
             width,
-            dilation: 1 << (layer % dilations),
+            dilation: 1 << (layer % DILATIONS),
         }
     }
 
@@ -50,7 +53,7 @@ impl Convolution {
 
 impl<P: Projection> SequenceLayer for Convolution<P> {
     fn forward(&self, x: Tensor<3>, hidden: Tensor<4, Bool>, _with_weights: bool) -> Attended {
-        let x = x * real_positions(hidden);
+        let x = x.mask_fill(padding(hidden), 0.0);
         let middle = self.width / 2;
         let seen = (0..self.width).map(|index| {
             let distance = index.abs_diff(middle) * self.dilation;

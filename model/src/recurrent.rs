@@ -10,7 +10,7 @@ use crate::attention::Attended;
 use crate::config::TransformerConfig;
 use crate::init;
 use crate::projection::{Projection, pack};
-use crate::sequence_layer::{SequenceLayer, real_positions};
+use crate::sequence_layer::{SequenceLayer, padding};
 
 /// Gated recurrent units (Cho et al., 2014), one half of which read a sequence forwards and the other half backwards.
 ///
@@ -41,11 +41,13 @@ impl Recurrent {
 
 impl<P: Projection> SequenceLayer for Recurrent<P> {
     fn forward(&self, x: Tensor<3>, hidden: Tensor<4, Bool>, _with_weights: bool) -> Attended {
-        let real = positions(real_positions(hidden));
+        let padding = padding(hidden);
+        let x = x.mask_fill(padding.clone(), 0.0);
+        let padding = padding.split(1, 1);
         let read = |units: &GatedUnits<P>| positions(units.input.forward(x.clone(), Activation::Identity));
-        let steps = read(&self.forwards).into_iter().zip(real.clone());
+        let steps = read(&self.forwards).into_iter().zip(padding.clone());
         let forwards = self.forwards.states(steps);
-        let steps = read(&self.backwards).into_iter().zip(real).rev();
+        let steps = read(&self.backwards).into_iter().zip(padding).rev();
         let mut backwards = self.backwards.states(steps);
         backwards.reverse();
         let states = [forwards, backwards].map(|states| Tensor::cat(states, 1));
@@ -91,12 +93,12 @@ impl GatedUnits {
 
 impl<P: Projection> GatedUnits<P> {
     /// Returns the state after each step, `[batch, 1, width]`. A step has the output of the layer `input` at a position,
-    /// `[batch, 1, 3 · width]`, and `[batch, 1, 1]`, which is 1, or 0 at padding. At padding, the state returns to 0.
-    fn states(&self, steps: impl Iterator<Item = (Tensor<3>, Tensor<3>)>) -> Vec<Tensor<3>> {
+    /// `[batch, 1, 3 · width]`, and `[batch, 1, 1]`, which is `true` at padding. At padding, the state returns to 0.
+    fn states(&self, steps: impl Iterator<Item = (Tensor<3>, Tensor<3, Bool>)>) -> Vec<Tensor<3>> {
         let width = self.width;
         let mut states: Vec<Tensor<3>> = Vec::new();
-        for (of_input, real) in steps {
-            let [batch, ..] = real.dims();
+        for (of_input, padding) in steps {
+            let [batch, ..] = padding.dims();
             let state = states.last().cloned();
             let state = state.unwrap_or_else(|| Tensor::zeros([batch, 1, width], &of_input.device()));
             let of_state = self.state.forward(state.clone(), Activation::Identity);
@@ -106,7 +108,8 @@ impl<P: Projection> GatedUnits<P> {
             let reset = gate.clone().slice_dim(2, 0..width);
             let update = gate.slice_dim(2, width..2 * width);
             let new = tanh(candidate(&of_input) + reset * candidate(&of_state));
-            states.push((new.clone() + update * (state - new)) * real);
+            let state = new.clone() + update * (state - new);
+            states.push(state.mask_fill(padding, 0.0));
         }
         states
     }
@@ -114,8 +117,8 @@ impl<P: Projection> GatedUnits<P> {
 
 /// Returns the positions of `[batch, seq, width]`, each `[batch, 1, width]`.
 ///
-/// The sequence is halved again and again. In the backward pass, the gradient of each part is copied to one as long as
-/// what was divided, so that parts of the whole sequence would take time in proportion to the square of its length.
+/// The backward pass of a slice fills a tensor as long as what was sliced. Of n positions, n slices of the whole sequence
+/// would fill n² positions. The sequence is halved again and again instead, which fills n log n.
 fn positions(x: Tensor<3>) -> Vec<Tensor<3>> {
     let [_, seq, _] = x.dims();
     if seq < 2 {

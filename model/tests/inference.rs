@@ -9,7 +9,9 @@ use burn::module::Module;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::common::{PAD, SOURCES, Spread, TARGETS, all_networks, assert_close, batch, model, variants};
+use crate::common::{
+    PAD, SOURCES, Spread, TARGETS, all_networks, assert_close, batch, model, relatives, variants,
+};
 
 /// The log-probabilities after each token of whole targets.
 fn log_probabilities(
@@ -136,9 +138,10 @@ fn given_targets_are_scored_and_attended_as_by_the_whole_pass() {
 #[test]
 fn an_ensemble_is_as_sure_as_its_networks_in_the_mean() {
     let device = Device::default();
-    let configs = variants();
-    // Of other shapes, but one vocabulary.
-    let networks = [0, 3, 6].map(|variant| model(&configs[variant], &device));
+    let (configs, relatives) = (variants(), relatives());
+    // Of other shapes and layers, but one vocabulary.
+    let networks = [&configs[0], &configs[3], &configs[6], &relatives[0]];
+    let networks = networks.map(|config| model(config, &device));
     let alone = networks
         .clone()
         .map(|network| InferenceTransformer::new(network, Precision::Float32));
@@ -146,7 +149,7 @@ fn an_ensemble_is_as_sure_as_its_networks_in_the_mean() {
     let ensemble = others
         .into_iter()
         .fold(Ensemble::new(first, Precision::Float32), Ensemble::with);
-    let mean = |tensors: Vec<Tensor<2>>| tensors.into_iter().reduce(|a, b| a + b).unwrap() / 3.0;
+    let mean = |tensors: Vec<Tensor<2>>| tensors.into_iter().reduce(|a, b| a + b).unwrap() / 4.0;
 
     let source = batch(&SOURCES, &device);
     let input = batch(&TARGETS, &device);

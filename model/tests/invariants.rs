@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use attend_model::{
-    Decoder, Encoder, LayerKind, Memory, MultiHeadAttention, NormPlacement, PositionKind, Preset,
-    ReturnedAttention, Transformer, TransformerConfig, Window, padding_mask, sinusoids,
+    Convolution, Decoder, Encoder, LayerKind, Memory, MultiHeadAttention, NormPlacement, PositionKind,
+    Preset, Recurrent, ReturnedAttention, SequenceLayer, Transformer, TransformerConfig, Window,
+    padding_mask, sinusoids,
 };
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -161,7 +162,8 @@ fn returning_weights_changes_no_output() {
     let x = sinusoids(6, 16);
     let x = Tensor::<3>::from_data(TensorData::new(x, [1, 6, 16]), &device);
     let hidden = padding_mask(batch(&[SOURCES[1]], &device), PAD);
-    for config in variants() {
+    // The first two relatives are attention.
+    for config in variants().into_iter().chain(relatives().into_iter().take(2)) {
         let encoder = Encoder::new(&config, &device);
         let encode = |returned| encoder.forward(x.clone(), hidden.clone(), returned);
         let (states, weights) = encode(ReturnedAttention::None);
@@ -224,6 +226,52 @@ fn a_restricted_layer_sees_its_window_alone() {
     // Two layers.
     assert!(changes[..3].iter().all(|&change| change > 1e-4), "{changes:?}");
     assert_eq!(changes[3..], [0.0; 2]);
+}
+
+/// Positions that no sentence fills are no part of the network, so that a run may change their number.
+#[test]
+fn more_sinusoidal_positions_change_no_logit() {
+    let device = Device::default();
+    for config in all_networks() {
+        if config.positions == PositionKind::Learned {
+            continue;
+        }
+        let [few, many] = [6, 100].map(|max_length| {
+            let config = TransformerConfig {
+                max_length,
+                encoder_layers: 5,
+                ..config.clone()
+            };
+            values(model(&config, &device).forward(batch(&SOURCES, &device), batch(&TARGETS, &device)))
+        });
+        assert_eq!(few, many, "{:?}", config.encoder_layer);
+    }
+}
+
+#[test]
+fn what_is_no_number_at_padding_reaches_no_position() {
+    let device = Device::default().autodiff();
+    let config = variants().swap_remove(0);
+    let layers: [Box<dyn SequenceLayer>; 2] = [
+        Box::new(Recurrent::new(&config, &device)),
+        Box::new(Convolution::new(&config, 1, &device)),
+    ];
+    for layer in layers {
+        let x = Tensor::<3>::from_data(TensorData::new(sinusoids(6, 16), [1, 6, 16]), &device);
+        let hidden = padding_mask(batch(&[&[5, 6, 7, 2, PAD as i32, PAD as i32]], &device), PAD);
+        let [expected, found] = [1.0, f32::NAN].map(|padding| {
+            let padding = Tensor::full([1, 2, 16], padding, &device);
+            let x = x
+                .clone()
+                .slice_assign([0..1, 4..6, 0..16], padding)
+                .require_grad();
+            let (output, _) = layer.forward(x.clone(), hidden.clone(), false);
+            let output = output.slice_dim(1, 0..4);
+            let gradients = output.clone().square().sum().backward();
+            [values(output), values(x.grad(&gradients).unwrap())]
+        });
+        assert_eq!(found, expected);
+    }
 }
 
 #[test]

@@ -144,8 +144,14 @@ fn decoder_layer() {
 
 #[test]
 fn recurrent_layer() {
-    let mut layer = Recurrent::new(&config(), &Device::default().autodiff());
+    let device = Device::default().autodiff();
+    let mut layer = Recurrent::new(&config(), &device);
     check_sequence_layer("recurrent", &mut layer);
+    // PyTorch's output is 0 at padding, and so is ours.
+    let fixture = Fixture::open("recurrent");
+    let x = fixture.floats::<3>("input/x", &device);
+    let (output, _) = layer.forward(x, fixture.padding(&device), false);
+    assert_output(&fixture, "expected/output", output);
 }
 
 /// In the second layer, with a dilation of 2.
@@ -167,7 +173,7 @@ fn check_sequence_layer<L: SequenceLayer + ModuleSnapshot>(name: &str, layer: &m
     let x = fixture.floats::<3>("input/x", &device).require_grad();
     let hidden = fixture.padding(&device);
     let (output, _) = layer.forward(x.clone(), hidden.clone(), false);
-    // What the layer returns at padding has no meaning.
+    // What a convolution returns at padding has no meaning.
     let [batch, seq, d_model] = output.dims();
     let padding = hidden.reshape([batch, seq, 1]).expand([batch, seq, d_model]);
     let output = output.mask_fill(padding, 0.0);

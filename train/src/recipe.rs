@@ -223,7 +223,8 @@ impl Recipe {
         self.data.tokenizer = Some(kind);
         self.data.vocab_size = Some(vocab_size);
         self.data.complete_languages(&initial.languages);
-        self.check()
+        self.check()?;
+        self.validate_shape().map_err(of_program)
     }
 
     /// Takes from `saved`, the recipe with which the run to resume began, what this recipe leaves to the model that the
@@ -270,12 +271,7 @@ impl Recipe {
 
     /// Checks a recipe that a program may have made or changed.
     pub(crate) fn check(&self) -> Result<(), TrainError> {
-        self.validate()
-            .map_err(|OutOfRange { reason, .. }| TrainError::Recipe {
-                place: Place::Program,
-                reason,
-                nearest: None,
-            })
+        self.validate().map_err(of_program)
     }
 
     fn validate(&self) -> Result<(), OutOfRange> {
@@ -290,16 +286,21 @@ impl Recipe {
         {
             return OutOfRange::of("init", "must be the path of a model folder, in UTF-8");
         }
-        if !self.model.is_complete() {
-            return match self.init {
-                // The shape is checked once it is known.
-                Some(_) => Ok(self.search.validate()?),
-                None => OutOfRange::of(
-                    "model.preset",
-                    "is missing: set it, or name by init a model folder to start from",
-                ),
-            };
+        if self.init.is_some() && !self.model.has_preset() {
+            // What the recipe leaves out is the model's, so that the shape is checked once that is known.
+            return Ok(self.search.validate()?);
         }
+        if !self.model.is_complete() {
+            return OutOfRange::of(
+                "model.preset",
+                "is missing: set it, or name by init a model folder to start from",
+            );
+        }
+        self.validate_shape()
+    }
+
+    /// Checks the shape of the network, and the search by its number of positions.
+    fn validate_shape(&self) -> Result<(), OutOfRange> {
         let config =
             self.transformer_config(self.data.vocab_size.unwrap_or(Tokenizer::DEFAULT_VOCAB_SIZE), 0);
         config.validate()?;
@@ -338,6 +339,15 @@ impl Recipe {
             return OutOfRange::of("model.pooling", &format!("has no meaning for task = \"{task}\""));
         }
         Ok(())
+    }
+}
+
+/// Returns the error of a setting in a recipe that a program may have made or changed.
+fn of_program(OutOfRange { reason, .. }: OutOfRange) -> TrainError {
+    TrainError::Recipe {
+        place: Place::Program,
+        reason,
+        nearest: None,
     }
 }
 

@@ -135,6 +135,12 @@ fn another_shape_or_vocabulary_is_refused_with_both_values() {
         ("first", "model.n_heads=2", "model.n_heads = 2", "4".to_owned()),
         (
             "first",
+            "model.encoder_layer=recurrent",
+            "model.encoder_layer = \"recurrent\"",
+            "\"self-attention\"".to_owned(),
+        ),
+        (
+            "first",
             "model.preset=tiny",
             "d_ff = 256 by model.preset = \"tiny\"",
             "64".to_owned(),
@@ -255,6 +261,12 @@ fn a_run_goes_on_when_the_model_that_it_started_from_is_gone() {
     workspace.wait_for("killed/recipe.toml");
     child.kill().unwrap();
     child.wait().unwrap();
+
+    // The saved recipe has no keys that came after it was first written, or else no earlier run could be resumed.
+    let saved = fs::read_to_string(workspace.path("parts/recipe.toml")).unwrap();
+    for key in ["encoder_layer =", "decoder_layer =", "convolution_width ="] {
+        assert!(!saved.contains(key), "{saved}");
+    }
 
     fs::remove_dir_all(workspace.path("first")).unwrap();
     let weights = |run: &str| fs::read(workspace.path(run).join("model.safetensors")).unwrap();

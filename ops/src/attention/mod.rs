@@ -19,7 +19,8 @@ pub use window::Window;
 ///
 /// The last dimension is the concatenation of the heads, each of size `d_head = d_model / n_heads`. A query sees the
 /// keys within its [`Window`], unless they are hidden. A query that sees no key has an output of zeros, and changes no
-/// gradient. The kernel does no work for keys that are out of reach of a block of neighbouring queries. Its memory grows
+/// gradient; in a restricted window there may be padding alone. Unless the window has a limit before the query, the first
+/// key must not be hidden. The kernel does no work for keys that are out of reach of a block of neighbouring queries. Its memory grows
 /// as the number of keys, not as its square.
 ///
 /// # Shapes

@@ -22,8 +22,10 @@ pub fn reference(
 /// Returns the output of [`attention`](super::attention()), and the attention weights
 /// `[batch, n_heads, queries, keys]`.
 ///
-/// In each head, the weights of a query sum to 1 over the keys. If a query sees no key, its weights are 0. No kernel
-/// computes them, because training does not need them.
+/// In each head, the weights of a query sum to 1 over the keys. Under a window with a limit before the query, such as
+/// [restricted](Window::restricted_to) ones, the weights of a query that sees no key are 0. Under other windows, each
+/// query must see a key, as it does if the first key is not hidden. No kernel computes the weights, because training
+/// does not need them.
 ///
 /// # Shapes
 ///
@@ -55,7 +57,15 @@ pub fn attention_with_weights(
             .swap_dims(1, 2)
     };
     let [query, key, value] = [query, key, value].map(split_heads);
-    let (attended, weights) = scaled_dot_product_attention(query, key, value, Some(hidden));
+    let weights = softmax(scores(query, key, Some(hidden.clone())), 3);
+    // Where each query sees the first key, each has a key in sight. Where it may have none, the softmax of its row of
+    // negative infinities is NaN. In the backward pass, the mask of the scores replaces the NaN.
+    let weights = if window.before == usize::MAX {
+        weights
+    } else {
+        weights.mask_fill(hidden, 0.0)
+    };
+    let attended = matmul(weights.clone(), value);
     let attended = attended.swap_dims(1, 2).reshape([batch, queries, d_model]);
     (attended, weights)
 }
@@ -63,7 +73,8 @@ pub fn attention_with_weights(
 /// Returns `softmax(Q Kᵀ / sqrt(d_head)) V` (section 3.2.1, equation 1), and the softmax, which is the attention
 /// weights.
 ///
-/// The weights of each query sum to 1. If all keys are hidden from a query, its weights and its output are 0.
+/// The weights of each query sum to 1. Each query must see at least one key. If all keys are hidden from a query, its
+/// weights and its output are undefined.
 ///
 /// # Shapes
 ///
@@ -78,17 +89,18 @@ pub fn scaled_dot_product_attention(
     value: Tensor<4>,
     hidden: Option<Tensor<4, Bool>>,
 ) -> (Tensor<4>, Tensor<4>) {
+    let weights = softmax(scores(query, key, hidden), 3);
+    (matmul(weights.clone(), value), weights)
+}
+
+/// Returns `Q Kᵀ / sqrt(d_head)`, with negative infinity at hidden keys.
+fn scores(query: Tensor<4>, key: Tensor<4>, hidden: Option<Tensor<4, Bool>>) -> Tensor<4> {
     let [_, _, _, d_head] = query.dims();
     // The scale is applied to the query instead of the scores, because the query is the smaller tensor.
     let query = query.mul_scalar((d_head as f64).powf(-0.5));
     let scores = matmul(query, key.swap_dims(2, 3));
-    let weights = match hidden {
-        // The softmax of a row of negative infinities is NaN, which the second mask replaces. In the backward pass, the
-        // first mask replaces it.
-        Some(hidden) => {
-            softmax(scores.mask_fill(hidden.clone(), f32::NEG_INFINITY), 3).mask_fill(hidden, 0.0)
-        }
-        None => softmax(scores, 3),
-    };
-    (matmul(weights.clone(), value), weights)
+    match hidden {
+        Some(hidden) => scores.mask_fill(hidden, f32::NEG_INFINITY),
+        None => scores,
+    }
 }

@@ -52,16 +52,19 @@ impl Window {
     /// - output: `[1, 1, queries, keys]`, broadcast over batch and heads
     #[must_use]
     pub fn mask(self, queries: usize, keys: usize, device: &Device) -> Tensor<4, Bool> {
+        let shape = [1, 1, queries, keys];
         let position = |length: usize| Tensor::<1, Int>::arange(0..length as i64, device);
         let query = position(queries).reshape([1, 1, queries, 1]);
-        let key = position(keys).reshape([1, 1, 1, keys]);
-        // Positive where the key comes after the query.
-        let distance = key.expand([1, 1, queries, keys]) - query.expand([1, 1, queries, keys]);
-        let [before, after] = [self.before, self.after].map(|most| most.min(queries.max(keys)) as i64);
-        distance
-            .clone()
-            .greater_elem(after)
-            .bool_or(distance.lower_elem(-before))
+        let key = || position(keys).reshape([1, 1, 1, keys]).expand(shape);
+        // A side without a limit hides nothing, and takes no operation.
+        let limit = |most: usize| (most != usize::MAX).then(|| most.min(queries.max(keys)) as i64);
+        let too_late = limit(self.after).map(|after| key().greater((query.clone() + after).expand(shape)));
+        let too_early = limit(self.before).map(|before| key().lower((query - before).expand(shape)));
+        match (too_late, too_early) {
+            (Some(late), Some(early)) => late.bool_or(early),
+            (Some(one), None) | (None, Some(one)) => one,
+            (None, None) => Tensor::zeros(shape, device),
+        }
     }
 }
 

@@ -20,10 +20,14 @@ pub(crate) fn vectorized<L: WithSimd>(loops: L) -> L::Output {
     pulp::Arch::new().dispatch(loops)
 }
 
-/// Replaces negative values by 0.
+/// Replaces negative values by 0. NaN stays NaN.
 pub(crate) fn relu(values: &mut [f32]) {
     vectorized(
         #[inline(always)]
-        || values.iter_mut().for_each(|value| *value = value.max(0.0)),
+        || {
+            values
+                .iter_mut()
+                .for_each(|value| *value = if *value < 0.0 { 0.0 } else { *value });
+        },
     );
 }

@@ -87,7 +87,7 @@ pub(crate) fn dot<S: Simd>(simd: S, left: &[f32], right: &[f32]) -> f32 {
     total(simd, sums) + products.sum::<f32>()
 }
 
-/// Returns the largest value of a row, and negative infinity for an empty row.
+/// Returns the largest value of a row other than NaN, and negative infinity if there is none.
 #[inline(always)]
 pub(crate) fn max<S: Simd>(simd: S, row: &[f32]) -> f32 {
     let (vectors, rest) = S::as_simd_f32s(row);
@@ -132,11 +132,13 @@ pub(crate) fn exp_in_place<S: Simd>(simd: S, row: &mut [f32], max: f32) -> f32 {
     total
 }
 
-/// Replaces the values of a row by their softmax. If all are negative infinity, all become 0.
+/// Replaces the values of a row by their softmax. If all are negative infinity, all become 0. If one is NaN, all become
+/// NaN.
 #[inline(always)]
 pub(crate) fn softmax_in_place<S: Simd>(simd: S, row: &mut [f32]) {
     let max = max(simd, row);
-    if max == f32::NEG_INFINITY {
+    // NaN has no part in the maximum, so that a row of NaN has to be told from a row of negative infinities.
+    if max == f32::NEG_INFINITY && row.iter().all(|&value| value == max) {
         row.fill(0.0);
         return;
     }

@@ -87,6 +87,14 @@ fn linear_is_a_product_a_bias_and_an_activation() {
 }
 
 #[test]
+fn an_activation_keeps_what_is_no_number() {
+    let (x, weight) = (values([2, 3, 5], 1), values([5, 7], 2));
+    let bias = values([7], 3) * f32::NAN;
+    let output = linear(x, weight, bias, Activation::Relu);
+    assert!(output.is_nan().all().into_scalar::<bool>());
+}
+
+#[test]
 fn layer_norm_is_its_formula() {
     for (batch, seq, d_model) in [(1, 1, 5), (2, 3, 33), (2, 5, 128)] {
         let x = values([batch, seq, d_model], 1);
@@ -319,6 +327,22 @@ fn gathered_attention_is_that_of_the_gathered_rows() {
         let expected = gathered_attention::reference(query, key, value, slots, n_heads);
         let error = relative_error(actual, expected);
         assert!(error < 2e-6, "{rows} rows of {positions}: {error}");
+    }
+}
+
+#[test]
+fn gathered_attention_of_a_query_that_is_no_number_is_none() {
+    let [key, value] = [2, 3].map(|seed| inference_values([4, 6], seed));
+    let [number, none] = [
+        inference_values([1, 6], 1),
+        inference_values([1, 6], 1) * f32::NAN,
+    ];
+    let slots = Tensor::from_ints([[0, 3, 2, -1], [1, 0, -1, -1]], &Device::flex());
+    for attention in [gathered_attention, gathered_attention::reference] {
+        let query = Tensor::cat(vec![number.clone(), none.clone()], 0);
+        let output = attention(query, key.clone(), value.clone(), slots.clone(), 2);
+        let is_none: Vec<bool> = output.is_nan().into_data().iter::<bool>().collect();
+        assert_eq!(is_none, [[false; 6], [true; 6]].concat());
     }
 }
 

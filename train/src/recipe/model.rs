@@ -63,13 +63,16 @@ impl ModelSettings {
         self.given.contains(field)
     }
 
-    /// Returns whether the recipe gives the whole shape: a preset, or each field.
+    /// Returns whether the recipe names a preset.
+    pub(super) fn has_preset(&self) -> bool {
+        self.preset.is_some()
+    }
+
+    /// Returns whether the recipe gives the whole shape: a preset, or each field that has no default.
     pub(super) fn is_complete(&self) -> bool {
-        // A recipe that gives every field of an earlier version is complete: fields that have come since have defaults.
-        let without_defaults = Table::try_from(UNTIL_KNOWN.config(Tokenizer::DEFAULT_VOCAB_SIZE));
-        let mut fields = without_defaults.into_iter().flat_map(|table| table.into_iter());
-        let is_given = |name: &str| OF_TOKENIZER.contains(&name) || self.given.contains(name);
-        self.preset.is_some() || fields.all(|(name, _)| is_given(&name))
+        let is_given = |name: &String| OF_TOKENIZER.contains(&name.as_str()) || self.given.contains(name);
+        let without_default = written(&UNTIL_KNOWN.config(Tokenizer::DEFAULT_VOCAB_SIZE));
+        self.preset.is_some() || without_default.keys().all(is_given)
     }
 
     /// Checks that the settings do not ask for another shape than that of `initial`, the model that the run starts
@@ -114,10 +117,11 @@ impl ModelSettings {
             own.filter(|(name, _)| self.given.contains(name) || OF_TOKENIZER.contains(&name.as_str())),
         );
         self.config = fields.try_into().expect("each field has the type that it had");
-        let written = table(&self.config).into_iter().map(|(name, _)| name);
-        self.given = written
-            .filter(|name| !OF_TOKENIZER.contains(&name.as_str()))
-            .collect();
+        // Other fields with their defaults are not given, so that the recipe of a run that began before a version had
+        // them is still the same.
+        let names = written(&self.config).into_iter().map(|(name, _)| name);
+        self.given
+            .extend(names.filter(|name| !OF_TOKENIZER.contains(&name.as_str())));
     }
 
     /// Returns the shape, for a vocabulary whose size does not matter.
@@ -296,9 +300,14 @@ fn fields(preset: Preset) -> Table {
     table(&preset.config(Tokenizer::DEFAULT_VOCAB_SIZE))
 }
 
+/// Returns the fields of a shape that its file has, which leaves out some that have their defaults.
+fn written(config: &TransformerConfig) -> Table {
+    Table::try_from(config).expect("numbers and names always serialize")
+}
+
 /// Returns the fields of a shape, those included that its file leaves out because they have their defaults.
 fn table(config: &TransformerConfig) -> Table {
-    let mut table = Table::try_from(config).expect("numbers and names always serialize");
+    let mut table = written(config);
     for (name, kind) in [
         ("encoder_layer", config.encoder_layer),
         ("decoder_layer", config.decoder_layer),
@@ -393,17 +402,40 @@ mod tests {
         }
     }
 
-    /// As a recipe of a version without kinds of layers has them.
+    /// A saved recipe of a version without kinds of layers.
+    const OF_EARLIER_VERSION: &str = "d_ff = 1024\nd_model = 256\ndecoder_layers = 3\ndropout = 0.1\n\
+        encoder_layers = 3\nmax_length = 256\nn_heads = 4\nnorm = \"post\"\npositions = \"sinusoidal\"\n\
+        tie_embeddings = true\n";
+
     #[test]
     fn each_field_of_an_earlier_version_is_the_whole_shape() {
-        let fields = Table::try_from(Preset::Small.config(500)).unwrap().into_iter();
-        let given: Table = fields
-            .filter(|(name, _)| !OF_TOKENIZER.contains(&name.as_str()))
-            .collect();
-        assert!(!given.contains_key("encoder_layer"));
-        let settings: ModelSettings = toml::from_str(&given.to_string()).unwrap();
+        let settings: ModelSettings = toml::from_str(OF_EARLIER_VERSION).unwrap();
         assert!(settings.is_complete());
         assert_eq!(settings.config(500, 0), Preset::Small.config(500));
+    }
+
+    #[test]
+    fn a_run_of_an_earlier_version_goes_on_by_its_saved_recipe() {
+        let saved: ModelSettings = toml::from_str(OF_EARLIER_VERSION).unwrap();
+        for text in ["", "d_ff = 1024", OF_EARLIER_VERSION] {
+            let mut settings: ModelSettings = toml::from_str(text).unwrap();
+            settings.complete(saved.shape());
+            assert_eq!(toml::to_string(&settings).unwrap(), OF_EARLIER_VERSION);
+        }
+        let text = "encoder_layer = \"self-attention\"";
+        let mut given: ModelSettings = toml::from_str(text).unwrap();
+        given.complete(saved.shape());
+        let written = toml::to_string(&given).unwrap();
+        assert!(written.contains(text), "{written}");
+    }
+
+    #[test]
+    fn a_recipe_may_write_each_field_that_the_tokenizer_does_not_decide() {
+        let error = toml::from_str::<TransformerConfig>("unknown = 1").unwrap_err();
+        let of_config: BTreeSet<&str> = error.message().split('`').skip(3).step_by(2).collect();
+        let names: Vec<String> = names().collect();
+        let names = names.iter().map(String::as_str).chain(OF_TOKENIZER);
+        assert_eq!(names.collect::<BTreeSet<_>>(), of_config);
     }
 
     #[test]
