@@ -55,10 +55,25 @@ pub(crate) struct Side {
 
 impl Side {
     /// Takes tokens and the text from which they were encoded; `None` if a search found them. A special token is a word
-    /// of its own.
+    /// of its own. A token that is only white space is a part of the word after it or, at the end of the text, of the
+    /// word before it.
     pub(crate) fn new(tokenizer: &Tokenizer, tokens: &[u32], text: Option<&str>) -> Self {
         let texts: Vec<String> = tokens.iter().map(|&token| tokenizer.token(token)).collect();
-        let indices = alignment::words(tokenizer, tokens, text);
+        let mut indices = alignment::words(tokenizer, tokens, text);
+        // Special tokens have no surface.
+        let is_space = |index: Option<usize>, token: usize| {
+            index.is_none() && !tokenizer.surface(tokens[token]).is_empty()
+        };
+        for token in (1..tokens.len()).rev() {
+            if is_space(indices[token - 1], token - 1) {
+                indices[token - 1] = indices[token];
+            }
+        }
+        for token in 1..tokens.len() {
+            if is_space(indices[token], token) {
+                indices[token] = indices[token - 1];
+            }
+        }
         let mut words: Vec<Word> = Vec::new();
         for (token, index) in indices.iter().enumerate() {
             match words.last_mut() {
@@ -173,7 +188,7 @@ fn alone(words: &[Word]) -> Vec<Word> {
 ///
 /// The own position of a query is the key with its index. In encoder-decoder attention, whose sides differ in length,
 /// it is the key at the same part of the way: query `i` of `n` has the key `i · (keys - 1) / (n - 1)`, rounded. The
-/// first query so has the first key, and the last the last.
+/// first query so has the first key, and the last the last. A single query has the first key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct HeadStatistics {
     /// The distance from a query's own position to the keys, in positions, weighted by attention.
@@ -345,6 +360,28 @@ mod tests {
             }
         }
         assert_eq!(words.of_words(), words);
+    }
+
+    #[test]
+    fn tokens_that_are_only_space_belong_to_words() {
+        let lines = ["an old man reads a book"; 8];
+        let tokenizer = Tokenizer::train_bpe(lines.into_iter(), 260).unwrap();
+        for text in ["  an  old,   man's book  ", " an", "an "] {
+            let tokens = [tokenizer.encode(text), vec![tokenizer.eos_id()]].concat();
+            let spaces = tokens.iter().filter(|&&token| tokenizer.token(token) == " ");
+            assert!(spaces.count() > 0);
+            let side = || Side::new(&tokenizer, &tokens, Some(text));
+            let even = vec![1.0 / tokens.len() as f32; tokens.len()];
+            let weights = vec![vec![vec![even; tokens.len()]]];
+            let words = Attention::new(AttentionKind::Encoder, side(), side(), weights).of_words();
+            let expected: Vec<&str> = text.split_whitespace().chain(["</s>"]).collect();
+            assert_eq!(words.queries, expected);
+            assert_eq!(words.keys, expected);
+            for row in &words.layers[0][0] {
+                assert_close(row.iter().sum::<f32>().into(), 1.0);
+                assert_close(row[row.len() - 1].into(), 1.0 / tokens.len() as f64);
+            }
+        }
     }
 
     #[test]
