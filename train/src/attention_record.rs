@@ -2,8 +2,8 @@
 //!
 //! The report shows them, so that one sees the alignment of words arise.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::Path;
 
 use attend_data::{DataError, Example, SentencePair, write_file};
@@ -12,6 +12,7 @@ use attend_view::AttentionMap;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
+use crate::record::Lines;
 
 /// The file in a run's folder that holds the records.
 const ATTENTION: &str = "attention.jsonl";
@@ -31,7 +32,7 @@ pub(crate) struct AttentionRecord {
 }
 
 /// Returns the pairs to record: the first that are not long. `examples` are the tokens of `pairs`.
-fn recorded<'a>(pairs: &'a [SentencePair], examples: &[Example]) -> Vec<GivenTranslation<'a>> {
+pub(crate) fn recorded<'a>(pairs: &'a [SentencePair], examples: &[Example]) -> Vec<GivenTranslation<'a>> {
     let pairs = pairs.iter().zip(examples).zip(0..);
     pairs
         .filter(|((_, example), _)| example.longest_side() <= LONGEST)
@@ -47,8 +48,8 @@ fn recorded<'a>(pairs: &'a [SentencePair], examples: &[Example]) -> Vec<GivenTra
 }
 
 impl AttentionRecord {
-    /// Computes the attention of the translator's model, as an [alignment](attend_infer::Alignment) has it, with three
-    /// decimals.
+    /// Computes the attention of the translator's model to pairs, as an [alignment](attend_infer::Alignment) has it, with
+    /// three decimals.
     ///
     /// # Errors
     ///
@@ -56,14 +57,13 @@ impl AttentionRecord {
     pub(crate) fn new(
         update: usize,
         translator: &Translator,
-        pairs: &[SentencePair],
-        examples: &[Example],
+        pairs: &[GivenTranslation<'_>],
     ) -> Result<Self, TrainError> {
         let options = TranslateOptions {
             alignment: true,
             ..TranslateOptions::default()
         };
-        let scores = translator.score(&recorded(pairs, examples), &options);
+        let scores = translator.score(pairs, &options);
         let rounded = |weight: f32| (1000.0 * weight).round() / 1000.0;
         let mut maps = Vec::new();
         for score in scores {
@@ -83,23 +83,19 @@ impl AttentionRecord {
     }
 
     /// Reads the records in a run's folder up to an update, and drops later ones, which a resumed run takes again, and
-    /// lines that are no records. There are none if there is no file.
+    /// damaged lines. There are none if there is no file. Returns the records, and a note for each damaged line.
     ///
     /// # Errors
     ///
     /// Returns a [`DataError`] if the file cannot be read or written.
-    pub(crate) fn resume(run_folder: &Path, update: usize) -> Result<Vec<Self>, DataError> {
+    pub(crate) fn resume(run_folder: &Path, update: usize) -> Result<(Vec<Self>, Vec<String>), DataError> {
         let path = run_folder.join(ATTENTION);
-        let text = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(DataError::read(&path, error)),
-        };
-        let lines = text.split(|&byte| byte == b'\n');
-        let records = lines.filter_map(|line| serde_json::from_slice(line).ok());
-        let records: Vec<Self> = records.filter(|record: &Self| record.update <= update).collect();
-        write_file(&path, records.iter().map(Self::to_line).collect::<String>())?;
-        Ok(records)
+        let Lines { mut records, notes } = Lines::<Self>::read(&path)?;
+        records.retain(|record| record.update <= update);
+        if path.exists() {
+            write_file(&path, records.iter().map(Self::to_line).collect::<String>())?;
+        }
+        Ok((records, notes))
     }
 
     /// Appends the record to the file in a run's folder.
@@ -121,6 +117,8 @@ impl AttentionRecord {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn record(update: usize) -> AttentionRecord {
@@ -138,7 +136,9 @@ mod tests {
     fn later_and_damaged_records_are_dropped() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
-        assert_eq!(AttentionRecord::resume(folder, 9).unwrap(), []);
+        assert_eq!(AttentionRecord::resume(folder, 9).unwrap(), (vec![], vec![]));
+        // A task without attention has no such file.
+        assert!(!folder.join(ATTENTION).exists());
         for update in [5, 10, 15] {
             record(update).append(folder).unwrap();
         }
@@ -148,10 +148,21 @@ mod tests {
         fs::write(&path, format!("{text}{}", &text[..30])).unwrap();
         assert_eq!(
             AttentionRecord::resume(folder, 10).unwrap(),
-            [record(5), record(10)]
+            (vec![record(5), record(10)], vec![])
         );
         record(15).append(folder).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
+
+        // A row with fewer weights than there are keys, and bytes that are no text.
+        let lines: Vec<&str> = text.lines().collect();
+        let ragged = lines[1].replace("[0.875,0.125]", "[0.875]");
+        assert_ne!(ragged, lines[1]);
+        let damaged = [lines[0], &ragged, lines[2], ""].join("\n");
+        fs::write(&path, [damaged.as_bytes(), b"\xff\n"].concat()).unwrap();
+        let (records, notes) = AttentionRecord::resume(folder, 15).unwrap();
+        assert_eq!(records, [record(5), record(15)]);
+        let note = |line| format!("{}, line {line}: not a record, left out", path.display());
+        assert_eq!(notes, [note(2), note(4)]);
     }
 
     #[test]

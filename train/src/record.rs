@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use attend_data::DataError;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::metric::Scores;
@@ -127,16 +128,16 @@ impl Record {
     }
 }
 
-/// The lines of a `metrics.jsonl`.
-pub(crate) struct Lines {
+/// The lines of a file of records, such as `metrics.jsonl`.
+pub(crate) struct Lines<R> {
     /// The lines that are records.
-    pub(crate) records: Vec<Record>,
-    /// The numbers, counted from 1, of the lines that are not records. They do not include a last line without a line
-    /// break, which a killed program may leave.
-    pub(crate) damaged: Vec<usize>,
+    pub(crate) records: Vec<R>,
+    /// A note for each line that is not a record. A last line without a line break, which a killed program may leave,
+    /// has none.
+    pub(crate) notes: Vec<String>,
 }
 
-impl Lines {
+impl<R: DeserializeOwned> Lines<R> {
     /// Reads the lines. There are none if there is no such file.
     pub(crate) fn read(path: &Path) -> Result<Self, DataError> {
         let bytes = match fs::read(path) {
@@ -146,13 +147,18 @@ impl Lines {
         };
         let mut lines = Self {
             records: Vec::new(),
-            damaged: Vec::new(),
+            notes: Vec::new(),
         };
         for (line, number) in bytes.split_inclusive(|&byte| byte == b'\n').zip(1..) {
             let is_whole = line.ends_with(b"\n");
             match serde_json::from_slice(line) {
                 Ok(record) if is_whole => lines.records.push(record),
-                Err(_) if is_whole => lines.damaged.push(number),
+                Err(_) if is_whole => {
+                    let path = path.display();
+                    lines
+                        .notes
+                        .push(format!("{path}, line {number}: not a record, left out"));
+                }
                 _ => {}
             }
         }

@@ -68,7 +68,10 @@ impl Report {
         state: &TrainingState,
     ) -> Result<(Self, Vec<String>), DataError> {
         let metrics_path = run_folder.join(METRICS);
-        let Lines { mut records, damaged } = Lines::read(&metrics_path)?;
+        let Lines {
+            mut records,
+            mut notes,
+        } = Lines::<Record>::read(&metrics_path)?;
         records.retain(|record| record.update() <= state.update);
         let kept: String = records.iter().map(Record::to_line).collect();
         write_file(&metrics_path, kept)?;
@@ -76,16 +79,13 @@ impl Report {
             .append(true)
             .open(&metrics_path)
             .map_err(|error| DataError::write(&metrics_path, error))?;
-        let path = metrics_path.display();
-        let notes = damaged
-            .iter()
-            .map(|line| format!("{path}, line {line}: not a record, left out"))
-            .collect();
+        let (attention, notes_on_attention) = AttentionRecord::resume(run_folder, state.update)?;
+        notes.extend(notes_on_attention);
         let report = Self {
             subject,
             events: EventFile::create(run_folder, &records, state.seconds)?,
             records,
-            attention: AttentionRecord::resume(run_folder, state.update)?,
+            attention,
             folder: run_folder.to_owned(),
             metrics,
             metrics_path,

@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 ///
 /// For example, in the attention of a decoder to `We are hungry`, the keys are these three words, and the queries are
 /// the words of the translation.
+///
+/// A map that is read by serde has as many rows as queries, and in each row as many weights as keys, or is an error.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
 pub struct AttentionMap {
     /// The texts of the positions that attend, `[queries]`.
     pub queries: Vec<String>,
@@ -16,9 +19,44 @@ pub struct AttentionMap {
     pub weights: Vec<Vec<f32>>,
 }
 
+/// The fields of an [`AttentionMap`] as a file has them, which may contradict each other.
+#[derive(Deserialize)]
+struct Unchecked {
+    queries: Vec<String>,
+    keys: Vec<String>,
+    weights: Vec<Vec<f32>>,
+}
+
+impl TryFrom<Unchecked> for AttentionMap {
+    type Error = String;
+
+    fn try_from(unchecked: Unchecked) -> Result<Self, Self::Error> {
+        let Unchecked {
+            queries,
+            keys,
+            weights,
+        } = unchecked;
+        if weights.len() != queries.len() {
+            return Err(format!(
+                "{} queries have {} rows of weights",
+                queries.len(),
+                weights.len()
+            ));
+        }
+        if let Some(row) = weights.iter().find(|row| row.len() != keys.len()) {
+            return Err(format!("{} keys have {} weights in a row", keys.len(), row.len()));
+        }
+        Ok(Self {
+            queries,
+            keys,
+            weights,
+        })
+    }
+}
+
 /// All attentions of one kind in a network, for one sentence: of the encoder, of the decoder, or from the decoder to the
 /// encoder.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct AttentionLayers {
     /// What the kind is called, such as `encoder self-attention`.
     pub name: String,
@@ -38,6 +76,10 @@ impl AttentionLayers {
     }
 
     /// Returns the mean of the heads of a layer, counted from 0; `None` if there is no such layer, or if it has no head.
+    ///
+    /// # Panics
+    ///
+    /// If a head has fewer rows than there are queries, or a row fewer weights than there are keys.
     #[must_use]
     pub fn mean(&self, layer: usize) -> Option<AttentionMap> {
         let heads = self.layers.get(layer).filter(|heads| !heads.is_empty())?;

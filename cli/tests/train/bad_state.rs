@@ -165,10 +165,23 @@ fn a_damaged_record_is_left_out_and_the_others_stay() {
         .collect();
     lines[1][3] = 0xff;
     fs::write(&path, lines.concat()).unwrap();
+    // A line whose weights do not fit its tokens.
+    let attention = workspace.path("run/attention.jsonl");
+    let text = fs::read_to_string(&attention).unwrap();
+    let (first, others) = text.split_once('\n').unwrap();
+    let ragged = first.replacen("\"weights\":[[", "\"weights\":[[0.5,", 1);
+    fs::write(&attention, format!("{ragged}\n{others}")).unwrap();
     let output = workspace.train(&RESUME);
     let message = stderr(&output);
     assert!(output.status.success(), "{message}");
-    assert_contains(&message, &["run/metrics.jsonl, line 2: not a record, left out"]);
+    assert_contains(
+        &message,
+        &[
+            "run/metrics.jsonl, line 2: not a record, left out",
+            "run/attention.jsonl, line 1: not a record, left out",
+        ],
+    );
+    assert_eq!(fs::read_to_string(&attention).unwrap(), others);
     lines.remove(1);
     assert!(fs::read(&path).unwrap() == lines.concat());
 }

@@ -10,7 +10,7 @@ use attend_model::Transformer;
 use burn::tensor::Device;
 
 use super::{Start, Task};
-use crate::attention_record::AttentionRecord;
+use crate::attention_record::{AttentionRecord, recorded};
 use crate::dataset::{Corpora, Dataset, LeftOut};
 use crate::error::TrainError;
 use crate::event::{Event, Observer};
@@ -160,12 +160,13 @@ impl Task for TranslationTask {
         model_folder: ModelFolder,
         workers: &Workers,
     ) -> Result<Option<AttentionRecord>, TrainError> {
+        let pairs = recorded(&self.dataset.valid_pairs, &self.dataset.valid);
+        if pairs.is_empty() {
+            return Ok(None);
+        }
         let model = Model::new(model_folder, Precision::Float32)?;
         let translator = Translator::new(model, workers.clone());
-        let Dataset {
-            valid_pairs, valid, ..
-        } = &self.dataset;
-        AttentionRecord::new(update, &translator, valid_pairs, valid).map(Some)
+        AttentionRecord::new(update, &translator, &pairs).map(Some)
     }
 
     fn test(
