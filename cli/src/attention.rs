@@ -24,17 +24,15 @@ const COLUMNS: usize = 80;
 
 /// Show what a model attends to: a heat map of the weights, in percent, for a sentence and its translation.
 ///
-/// Without further flags, the map shows how the words of the translation attend to those of the sentence: for each
+/// Without further flags, the map shows how the subwords of the translation attend to those of the sentence: for each
 /// layer, the mean of its heads.
 #[derive(Args)]
 pub(crate) struct Options {
     /// The model folder.
     model: PathBuf,
-    /// The sentence.
-    #[arg(allow_hyphen_values = true)]
+    /// The sentence. One that begins with a hyphen stands after all flags and --.
     source: String,
     /// Its translation. Without it, the model translates the sentence.
-    #[arg(allow_hyphen_values = true)]
     target: Option<String>,
     /// What attends: the encoder to the sentence, the decoder to its translation so far, or, across, the decoder to
     /// the sentence; several with commas between them.
@@ -95,7 +93,16 @@ impl FromStr for Heads {
 struct Output<'a> {
     source: &'a str,
     translation: &'a str,
-    attention: &'a [AttentionLayers],
+    attention: Vec<KindOutput<'a>>,
+}
+
+/// One kind of attention in what `--json` prints.
+#[derive(Serialize)]
+struct KindOutput<'a> {
+    /// The name of the kind as `--kind` takes it.
+    kind: String,
+    #[serde(flatten)]
+    layers: &'a AttentionLayers,
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), CliError> {
@@ -122,6 +129,7 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
         .map(|attention| options.maps(attention))
         .collect::<Result<Vec<_>, _>>()?
         .concat();
+    let kinds = all.each_ref().map(|attention| attention.kind);
     let all = all.map(layers);
     if let Some(path) = &options.svg {
         write_file(path, svg(&maps))?;
@@ -134,14 +142,24 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
         let output = Output {
             source: &options.source,
             translation: &translation,
-            attention: &all,
+            attention: kinds
+                .iter()
+                .zip(&all)
+                .map(|(kind, layers)| KindOutput {
+                    kind: kind.to_string(),
+                    layers,
+                })
+                .collect(),
         };
         let json = serde_json::to_string(&output).expect("texts and numbers always serialize");
         return print(&(json + "\n"));
     }
     let terminal = terminal();
     let maps = maps.iter().flatten();
-    let drawn = maps.map(|(title, map)| format!("\n{title}\n{}", terminal.heat_map(map)));
+    let drawn = maps.map(|(title, map)| {
+        let title = textwrap::fill(title, terminal.columns);
+        format!("\n{title}\n{}", terminal.heat_map(map))
+    });
     print(&format!("{translation}\n{}", drawn.collect::<String>()))
 }
 
@@ -151,6 +169,9 @@ impl Options {
         let kind = attention.kind.title();
         let layers = layers(attention.clone());
         let count = layers.layers.len();
+        if count == 0 {
+            return Err(CliError::NoAttention { kind });
+        }
         let chosen = match self.layer.map(NonZeroUsize::get) {
             None => 0..count,
             Some(layer) if layer <= count => layer - 1..layer,
@@ -198,7 +219,10 @@ fn layers(attention: Attention) -> AttentionLayers {
 
 /// Returns what standard output can show. The variables `NO_COLOR` and `COLUMNS` are obeyed.
 fn terminal() -> Terminal {
+    // `supports_color` takes NO_COLOR=0 as a wish for colours, but https://no-color.org asks for none by any value.
+    let wants_none = std::env::var_os("NO_COLOR").is_some();
     let colours = match supports_color::on(supports_color::Stream::Stdout) {
+        _ if wants_none => Colours::None,
         Some(level) if level.has_16m => Colours::True,
         Some(level) if level.has_256 => Colours::Palette,
         _ => Colours::None,

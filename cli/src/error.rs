@@ -74,6 +74,20 @@ pub enum CliError {
         /// The maximum number of tokens in a sentence, `</s>` not counted.
         limit: usize,
     },
+    /// Two files of sentences and translations have no pair with text on both sides.
+    #[error("no line has text both in {} and in {}", named(source_path), named(reference))]
+    NoPairs {
+        /// The file of the sentences.
+        source_path: PathBuf,
+        /// The file of the translations.
+        reference: PathBuf,
+    },
+    /// A kind of attention is asked for that no layer of the model has.
+    #[error("the model has no {kind}: its layers learn of other positions by recurrence or convolution")]
+    NoAttention {
+        /// The kind of attention.
+        kind: &'static str,
+    },
     /// A layer is asked for that the model does not have.
     #[error("{kind} has {count} layers, but --layer is {layer}")]
     NoSuchLayer {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::slice;
 
-use attend_data::{ParallelText, SentencePair};
+use attend_data::{ParallelText, SentencePair, is_blank};
 use attend_device::{NamedDevice, Workers, notice_device_failure};
 use attend_infer::metric::{BleuTokenizer, corpus_bleu};
 use attend_infer::{GivenTranslation, Head, HeadStatistics, InferError, Model, ModelFolder, Translator};
@@ -29,7 +29,8 @@ pub(crate) struct Options {
     /// compressed is decompressed.
     #[arg(value_parser = input_file())]
     source: PathBuf,
-    /// Their translations, in the same format. Only one of the two files can be standard input.
+    /// Their translations, in the same format. Only one of the two files can be standard input. Pairs with a blank side
+    /// are left out.
     #[arg(value_parser = input_file())]
     reference: PathBuf,
     /// Score by BLEU of the model's own translations in place of the loss, which takes far longer: the sentences are
@@ -92,7 +93,8 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
         source: options.source.clone(),
         target: options.reference.clone(),
     };
-    let pairs: Vec<SentencePair> = text.pairs()?.collect::<Result<_, _>>()?;
+    let pairs = text.read_all()?;
+    let pairs = options.without_blanks(&pairs)?;
     let (device, workers) = options.compute.start()?;
     let report = notice_device_failure(slice::from_ref(&device), || {
         options.report(&pairs, measure, &device, &workers)
@@ -105,9 +107,37 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
 }
 
 impl Options {
+    /// Returns the pairs with text on both sides, and tells how many are left out.
+    fn without_blanks<'a>(&self, pairs: &'a [SentencePair]) -> Result<Vec<GivenTranslation<'a>>, CliError> {
+        let given = (0..)
+            .zip(pairs)
+            .map(|(number, SentencePair { source, target })| GivenTranslation {
+                source,
+                target,
+                number,
+            });
+        let kept: Vec<_> = given
+            .filter(|pair| !is_blank(pair.source) && !is_blank(pair.target))
+            .collect();
+        if kept.is_empty() {
+            return Err(CliError::NoPairs {
+                source_path: self.source.clone(),
+                reference: self.reference.clone(),
+            });
+        }
+        if kept.len() < pairs.len() {
+            eprintln!(
+                "left out {} of {} pairs, of which a side is blank",
+                pairs.len() - kept.len(),
+                pairs.len()
+            );
+        }
+        Ok(kept)
+    }
+
     fn report(
         &self,
-        pairs: &[SentencePair],
+        pairs: &[GivenTranslation<'_>],
         measure: Measure,
         device: &NamedDevice,
         workers: &Workers,
@@ -120,7 +150,7 @@ impl Options {
             Ok::<_, InferError>(Translator::new(model, workers.clone()))
         };
         let whole = translator(folder.clone())?;
-        let statistics = whole.head_statistics(&given(pairs))?;
+        let statistics = whole.head_statistics(pairs)?;
         let bar = ProgressBar::new(statistics.len() as u64);
         let without = |(Head { kind, layer, head }, statistics)| {
             let model = folder.model.clone();
@@ -148,17 +178,6 @@ impl Options {
     }
 }
 
-fn given(pairs: &[SentencePair]) -> Vec<GivenTranslation<'_>> {
-    let pairs = pairs.iter().enumerate();
-    pairs
-        .map(|(number, SentencePair { source, target })| GivenTranslation {
-            source,
-            target,
-            number,
-        })
-        .collect()
-}
-
 impl Measure {
     fn name(self) -> &'static str {
         match self {
@@ -167,20 +186,28 @@ impl Measure {
         }
     }
 
-    fn score(self, translator: &Translator, pairs: &[SentencePair]) -> Result<f64, CliError> {
+    /// Returns whether a score is worse than another.
+    fn is_worse(self, score: f64, than: f64) -> bool {
+        match self {
+            Self::Loss => score > than,
+            Self::Bleu(_) => score < than,
+        }
+    }
+
+    fn score(self, translator: &Translator, pairs: &[GivenTranslation<'_>]) -> Result<f64, CliError> {
         let options = translator.model().options();
         match self {
             Self::Loss => {
-                let scores = translator.score(&given(pairs), &options);
+                let scores = translator.score(pairs, &options);
                 let scores = scores.into_iter().collect::<Result<Vec<_>, _>>()?;
                 let tokens = scores.iter().flat_map(|score| &score.tokens);
                 let total: f64 = tokens.clone().map(|token| f64::from(token.log_probability)).sum();
                 Ok(-total / tokens.count() as f64)
             }
             Self::Bleu(tokenizer) => {
-                let sources: Vec<&str> = pairs.iter().map(|pair| pair.source.as_str()).collect();
+                let sources: Vec<&str> = pairs.iter().map(|pair| pair.source).collect();
                 let model = translator.model().tokenizer();
-                let references = pairs.iter().map(|pair| model.plain_text(&pair.target));
+                let references = pairs.iter().map(|pair| model.plain_text(pair.target));
                 let hypotheses = translator.translate_best(&sources, &options)?;
                 let references: Vec<String> = references.collect();
                 Ok(corpus_bleu(&hypotheses, &references, tokenizer)?.score)
@@ -222,6 +249,19 @@ impl Report {
             "{title} of the whole model: {:.decimals$}{unit}",
             self.score
         );
+        let dispensable = self
+            .heads
+            .iter()
+            .filter(|head| !measure.is_worse(head.score, self.score));
+        let names: Vec<String> = dispensable
+            .map(|head| format!("{} {}.{}", head.kind, head.layer, head.head))
+            .collect();
+        let names = if names.is_empty() {
+            "none".to_owned()
+        } else {
+            names.join(", ")
+        };
+        let _ = writeln!(table, "{title} is no worse without: {names}");
         table
     }
 }

@@ -288,6 +288,10 @@ impl Hint for CliError {
             Self::SeveralDevices { .. } => "name one device by --device, or by ATTEND_DEVICE",
             Self::IdleDevices { .. } => "take a worker for each device, or leave out --workers",
             Self::Prefixes { .. } => "give a line for each line of the input; it may be empty",
+            Self::NoPairs { .. } => "name the files of a test set, with one sentence a line",
+            Self::NoAttention { .. } => {
+                "ask for --kind cross or decoder: a decoder attends whatever layers its encoder has"
+            }
             Self::NoSuchLayer { .. } | Self::NoSuchHead { .. } => {
                 "layers and heads are counted from 1; leave the flag out to see what there is"
             }

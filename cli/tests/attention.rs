@@ -5,11 +5,12 @@ use std::process::Output;
 
 use attend_infer::metric::{BleuTokenizer, corpus_bleu};
 use attend_infer::{AttentionKind, GivenTranslation, Head, ModelFolder};
+use attend_model::{LayerKind, TransformerConfig};
 use serde_json::Value;
 
 use crate::common::{
-    MAX_SOURCE_TOKENS, SENTENCES, Workspace, assert_error, assert_usage_error, attend, each, model_folder,
-    model_folder_of_words, run, stdout, text, translator,
+    MAX_SOURCE_TOKENS, SENTENCES, Workspace, assert_error, assert_usage_error, attend, bundle_of, config,
+    each, model_folder, model_folder_of_words, run, stdout, text, translator,
 };
 
 const SOURCE: &str = "the house is small";
@@ -97,6 +98,8 @@ fn a_map_shows_the_weights_that_json_has() {
             "encoder-decoder attention"
         ]
     );
+    let kinds: Vec<&Value> = (0..3).map(|kind| &all["attention"][kind]["kind"]).collect();
+    assert_eq!(kinds, ["encoder", "decoder", "cross"]);
 
     let shown = stdout(&attention(&workspace, &[SOURCE, TARGET, "--head", "all"]));
     let mut lines = shown.lines();
@@ -171,7 +174,32 @@ fn files_have_the_same_numbers() {
         .unwrap();
     let (data, _) = data.split_once("</script>").unwrap();
     let data: Value = serde_json::from_str(data).unwrap();
-    assert_eq!(data, all["attention"]);
+    for kind in 0..3 {
+        let (ours, all) = (&data[kind], &all["attention"][kind]);
+        for field in ["name", "queries", "keys"] {
+            assert_eq!(ours[field], all[field]);
+        }
+        let layers = |kind: &Value| -> Vec<Vec<Vec<Vec<f64>>>> {
+            serde_json::from_value(kind["layers"].clone()).unwrap()
+        };
+        // The page has four decimals.
+        let rounded = |weight: f64| format!("{weight:.4}");
+        let rounded = |kind: &Value| {
+            let rows = layers(kind).concat().concat();
+            rows.into_iter()
+                .map(|row| row.into_iter().map(rounded).collect())
+                .collect::<Vec<Vec<String>>>()
+        };
+        assert_eq!(rounded(ours), rounded(all));
+        assert!(
+            layers(ours)
+                .concat()
+                .concat()
+                .concat()
+                .iter()
+                .all(|weight| weight.to_string().len() <= 6)
+        );
+    }
     assert!(page.contains("<h1>the house is small → das Haus ist klein</h1>"));
 
     let cross = &all["attention"][2];
@@ -202,11 +230,10 @@ fn a_narrow_terminal_has_maps_in_parts() {
     let plain = shown(&[]);
     assert!(!plain.contains('\u{1b}'), "{plain}");
     let narrow = shown(&[("COLUMNS", "20")]);
-    let widest = narrow.lines().filter(|line| !line.contains("attention"));
-    assert!(
-        widest.map(|line| line.chars().count()).max().unwrap() <= 20,
-        "{narrow}"
-    );
+    let widths = narrow.lines().map(|line| line.chars().count());
+    assert!(widths.max().unwrap() <= 20, "{narrow}");
+    let title = "\nencoder-decoder\nattention, layer 1,\nmean of 2 heads\n";
+    assert!(narrow.contains(title), "{narrow}");
     assert_eq!(
         narrow.matches("</s>").count(),
         plain.matches("</s>").count() + 2 * 2
@@ -255,11 +282,19 @@ fn the_terminal_decides_on_colours() {
     for variables in [
         &[("TERM", "dumb")][..],
         &[("TERM", "xterm"), true_colour, ("NO_COLOR", "1")],
+        &[("TERM", "xterm"), true_colour, ("NO_COLOR", "0")],
     ] {
         assert_eq!(shown(variables), plain);
     }
     let ascii = shown(&[("TERM", "dumb"), ("LC_ALL", "C")]);
     assert!(ascii.is_ascii() && ascii.contains(". 17 "), "{ascii}");
+    assert_eq!(shown(&[("TERM", "linux")]), ascii);
+    // A pipe has UTF-8 in any locale, and colours if they are forced.
+    let piped = |variables: &[(&str, &str)]| stdout(&attention_on(&workspace, &[SOURCE, TARGET], variables));
+    assert_eq!(piped(&[("LC_ALL", "C")]), plain);
+    let forced = ("FORCE_COLOR", "3");
+    assert!(piped(&[forced]).contains("\u{1b}[48;2;"));
+    assert_eq!(piped(&[forced, ("NO_COLOR", "0")]), plain);
 }
 
 #[test]
@@ -303,9 +338,57 @@ fn what_cannot_be_shown_is_an_error() {
         "[possible values: encoder, decoder, cross]",
     );
     usage(&["yes", "--json", "--layer", "1"], "--layer");
+    // A flag that does not exist is no translation.
+    usage(&["yes", "--word"], "unexpected argument '--word' found");
+    usage(&["-yes"], "unexpected argument '-y' found");
     usage(
         &["yes", "--html", "-"],
         "standard output has the maps; name a file",
+    );
+}
+
+#[test]
+fn a_sentence_that_begins_with_a_hyphen_stands_after_two() {
+    let workspace = workspace();
+    let shown = json(&attention(&workspace, &["--json", "--", "-yes", "--words"]));
+    assert_eq!(
+        (&shown["source"], &shown["translation"]),
+        (&"-yes".into(), &"--words".into())
+    );
+}
+
+#[test]
+fn an_encoder_without_attention_has_no_map() {
+    let workspace = Workspace::new();
+    let recurrent = TransformerConfig {
+        encoder_layer: LayerKind::Recurrent,
+        ..config()
+    };
+    bundle_of(recurrent, 3).save(workspace.model()).unwrap();
+    let error = assert_error(
+        &attention(&workspace, &[SOURCE, TARGET, "--kind", "cross,encoder"]),
+        &["the model has no encoder self-attention"],
+    );
+    assert!(error.contains("hint: ask for --kind cross or decoder"), "{error}");
+    let shown = stdout(&attention(
+        &workspace,
+        &[SOURCE, TARGET, "--kind", "cross,decoder"],
+    ));
+    assert_eq!(shown.matches("attention, layer").count(), 4);
+    let all = json(&attention(&workspace, &[SOURCE, TARGET, "--json"]));
+    assert_eq!(all["attention"][0]["layers"], serde_json::json!([]));
+    let report = json(&heads(&workspace, &text(), &text(), &["--json"]));
+    let kinds: Vec<&Value> = report["heads"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|head| &head["kind"])
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "decoder", "decoder", "decoder", "decoder", "cross", "cross", "cross", "cross"
+        ]
     );
 }
 
@@ -324,12 +407,8 @@ fn heads(workspace: &Workspace, source: &str, target: &str, arguments: &[&str]) 
 fn heads_are_scored_without_each_in_turn() {
     let workspace = Workspace::new();
     let targets: Vec<&str> = SENTENCES.into_iter().rev().collect();
-    let report = json(&heads(
-        &workspace,
-        &text(),
-        &(targets.join("\n") + "\n"),
-        &["--json"],
-    ));
+    let references = targets.join("\n") + "\n";
+    let report = json(&heads(&workspace, &text(), &references, &["--json"]));
     assert_eq!(report["measure"], "loss");
     let all = report["heads"].as_array().unwrap();
     assert_eq!(all.len(), 2 + 4 + 4);
@@ -366,20 +445,61 @@ fn heads_are_scored_without_each_in_turn() {
         assert!((without - whole).abs() > 1e-5, "{reported}");
     }
 
-    let table = stdout(&heads(&workspace, &text(), &(text()), &[]));
+    let table = stdout(&heads(&workspace, &text(), &references, &[]));
     let lines: Vec<&str> = table.lines().collect();
-    assert_eq!(lines.len(), 1 + 10 + 1);
+    assert_eq!(lines.len(), 1 + 10 + 2);
     assert!(lines[1].starts_with("encoder        1     1  "), "{table}");
-    assert!(lines[10].starts_with("cross          2     2  "), "{table}");
-    assert!(lines[11].starts_with("loss of the whole model: "), "{table}");
+    let (last, whole) = (&all[9], report["score"].as_f64().unwrap());
+    let number = |field: &str| last[field].as_f64().unwrap();
+    let percent = |field: &str| format!("{:.1}%", 100.0 * number(field));
+    let row: Vec<&str> = lines[10].split_whitespace().collect();
+    let expected = [
+        "cross".to_owned(),
+        "2".to_owned(),
+        "2".to_owned(),
+        format!("{:.2}", number("distance")),
+        format!("{:.2}", number("entropy")),
+        percent("itself"),
+        percent("previous"),
+        percent("next"),
+        percent("special"),
+        format!("{:.4}", number("score")),
+        format!("({:+.4})", number("score") - whole),
+    ];
+    assert_eq!(row, expected);
+    assert_eq!(
+        lines[11],
+        format!("loss of the whole model: {whole:.4} nats a token")
+    );
+    let dispensable: Vec<String> = all
+        .iter()
+        .filter(|head| head["score"].as_f64().unwrap() <= whole)
+        .map(|head| {
+            format!(
+                "{} {}.{}",
+                head["kind"].as_str().unwrap(),
+                head["layer"],
+                head["head"]
+            )
+        })
+        .collect();
+    assert!(!dispensable.is_empty() && dispensable.len() < 10, "{table}");
+    assert_eq!(
+        lines[12],
+        format!("loss is no worse without: {}", dispensable.join(", "))
+    );
 }
 
 #[test]
 fn heads_are_scored_by_bleu_if_asked() {
     let workspace = workspace();
-    let targets = workspace.translated(&crate::common::NOTHING, text().as_bytes());
-    let report = json(&heads(&workspace, &text(), &targets, &["--json", "--bleu"]));
-    // The references are the model's own translations.
+    // The references are the model's own translations, without those that are blank.
+    let translations = workspace.translated(&crate::common::NOTHING, text().as_bytes());
+    let pairs = SENTENCES.into_iter().zip(translations.lines());
+    let (sources, references): (Vec<&str>, Vec<&str>) =
+        pairs.filter(|(_, target)| !target.trim().is_empty()).unzip();
+    let [source, target] = [&sources, &references].map(|lines| lines.join("\n") + "\n");
+    let report = json(&heads(&workspace, &source, &target, &["--json", "--bleu"]));
     assert_eq!(report["measure"], "bleu");
     assert!((report["score"].as_f64().unwrap() - 100.0).abs() < 1e-9);
     let folder = model_folder_of_words(SENTENCES);
@@ -393,17 +513,34 @@ fn heads_are_scored_by_bleu_if_asked() {
         ..folder
     });
     let hypotheses = without
-        .translate_best(&SENTENCES, &without.model().options())
+        .translate_best(&sources, &without.model().options())
         .unwrap();
-    let references: Vec<&str> = targets.lines().collect();
     let expected = corpus_bleu(&hypotheses, &references, BleuTokenizer::default())
         .unwrap()
         .score;
     assert!((report["heads"][9]["score"].as_f64().unwrap() - expected).abs() < 1e-9);
-    let characters = json(&heads(&workspace, &text(), &targets, &["--json", "--bleu=char"]));
+    let characters = json(&heads(&workspace, &source, &target, &["--json", "--bleu=char"]));
     assert!((characters["score"].as_f64().unwrap() - 100.0).abs() < 1e-9);
-    let table = stdout(&heads(&workspace, &text(), &targets, &["--bleu"]));
-    assert!(table.ends_with("BLEU of the whole model: 100.00\n"), "{table}");
+    let table = stdout(&heads(&workspace, &source, &target, &["--bleu"]));
+    let (_, end) = table.split_once("\nBLEU of the whole model: 100.00\n").unwrap();
+    let equal = report["heads"].as_array().unwrap().iter();
+    let equal: Vec<String> = equal
+        .filter(|head| head["score"].as_f64().unwrap() >= 100.0 - 1e-9)
+        .map(|head| {
+            format!(
+                "{} {}.{}",
+                head["kind"].as_str().unwrap(),
+                head["layer"],
+                head["head"]
+            )
+        })
+        .collect();
+    let equal = if equal.is_empty() {
+        "none".to_owned()
+    } else {
+        equal.join(", ")
+    };
+    assert_eq!(end, format!("BLEU is no worse without: {equal}\n"));
 }
 
 #[test]
@@ -413,6 +550,27 @@ fn heads_need_pairs_that_fit() {
     assert_error(
         &heads(&workspace, "yes\nno\n", "ja\n", &[]),
         &["source.txt", "target.txt"],
+    );
+    assert_error(
+        &heads(&workspace, "yes\n \n", "\nnein\n", &[]),
+        &["no line has text both in ", "source.txt and in ", "target.txt"],
+    );
+    let report = |source: &str, target: &str| heads(&workspace, source, target, &["--json"]);
+    let some = report("yes\n\ngood morning\n \n", "ja\nnein\nguten Morgen\n\n");
+    let note = "left out 2 of 4 pairs, of which a side is blank\n";
+    assert_eq!(String::from_utf8_lossy(&some.stderr), note);
+    let whole = report("yes\ngood morning\n", "ja\nguten Morgen\n");
+    assert_eq!(String::from_utf8_lossy(&some.stdout), stdout(&whole));
+    let blank_first = heads(
+        &workspace,
+        &("\nyes\n".to_owned() + &"house ".repeat(MAX_SOURCE_TOKENS + 1)),
+        "ja\nja\nnein\n",
+        &[],
+    );
+    let error = String::from_utf8_lossy(&blank_first.stderr);
+    assert!(
+        error.contains("line 3 of the sources has at least 100 tokens"),
+        "{error}"
     );
     let long = "yes\n".to_owned() + &"house ".repeat(MAX_SOURCE_TOKENS + 1);
     assert_error(

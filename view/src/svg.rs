@@ -1,7 +1,5 @@
 //! A picture of attention in SVG.
 
-use std::fmt::Display;
-
 use svg::Document;
 use svg::node::element::{Group, Rectangle, Text, Title};
 use unicode_width::UnicodeWidthStr;
@@ -21,7 +19,12 @@ const MARGIN: f64 = 12.0;
 /// Draws maps in SVG, in rows: for example a row for each layer, with a map for each head. Each map has its title above
 /// it, the queries on its left and the keys above. A cell shows its weight when the pointer rests on it.
 ///
-/// The letters are those of the reader's own sans-serif font, so texts of any script are shown.
+/// The letters are those of the reader's own sans-serif font, so texts of any script are shown. Characters that XML does
+/// not have become U+FFFD.
+///
+/// # Panics
+///
+/// If a map has more rows than queries, or a row more weights than there are keys.
 #[must_use]
 pub fn svg(rows: &[Vec<(String, AttentionMap)>]) -> String {
     let mut document = Document::new()
@@ -113,13 +116,26 @@ impl Picture {
                         "fill",
                         format!("#{:02x}{:02x}{:02x}", colour.0, colour.1, colour.2),
                     );
-                group = group.add(cell.add(Title::new(note)));
+                group = group.add(cell.add(Title::new(xml(&note))));
             }
         }
         group
     }
 }
 
-fn text(content: impl Display, x: f64, y: f64) -> Text {
-    Text::new(content.to_string()).set("x", x).set("y", y)
+fn text(content: &str, x: f64, y: f64) -> Text {
+    Text::new(xml(content)).set("x", x).set("y", y)
+}
+
+/// Returns a text in which U+FFFD stands for each character that is no `Char` of XML 1.0 (section 2.2).
+fn xml(text: &str) -> String {
+    let is_char = |character| matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    let replaced = text.chars().map(|character| {
+        if is_char(character) {
+            character
+        } else {
+            char::REPLACEMENT_CHARACTER
+        }
+    });
+    replaced.collect()
 }

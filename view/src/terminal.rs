@@ -46,6 +46,10 @@ impl Terminal {
     /// ends in a line feed. A text that is too long is cut; wide and combining characters are counted as the terminal
     /// shows them.
     ///
+    /// # Panics
+    ///
+    /// If a row of the map has fewer weights than there are keys.
+    ///
     /// ```
     /// use attend_view::{AttentionMap, Colours, Terminal};
     ///
@@ -106,7 +110,7 @@ impl Terminal {
         let style = match self.colours {
             Colours::None => {
                 let shades = if self.unicode { SHADES } else { ASCII_SHADES };
-                let shade = shades[(weight * (shades.len() - 1) as f32).round() as usize];
+                let shade = shades[(weight.clamp(0.0, 1.0) * (shades.len() - 1) as f32).round() as usize];
                 return padded(&format!("{shade}{percent:>3}"), width);
             }
             Colours::True => Style::new()

@@ -110,6 +110,7 @@ fn a_reader_chooses_kind_layer_and_head_and_reads_values() {
         read(point("#map rect", 0));
         read(all("#map rect").slice(0, 2).map((cell) => cell.getAttribute("fill")));
         choose("layer", 1);
+        read(document.getElementById("value").textContent);
         read(point("#map rect", 0));
         choose("kind", 1);
         read(options("layer"));
@@ -130,6 +131,8 @@ fn a_reader_chooses_kind_layer_and_head_and_reads_values() {
             "</script> → are: 0.250  ·  head 1 0.500  ·  head 2 0.000",
             "Wir → We: 1.000",
             "rgb(8, 48, 107),rgb(255, 255, 255)",
+            // A value of another layer would be a wrong one.
+            "Point at a cell or at a text.",
             "Wir → We: 0.500",
             "1",
             "mean,all, in colours,1",
@@ -159,6 +162,32 @@ fn the_width_of_a_line_is_its_weight() {
     );
     // Weights of 0 have no line. Of the nine lines of both heads, three belong to the text that is pointed at.
     assert_eq!(found, ["6,6,6", "9", "2", "head 1,head 2", "6"]);
+}
+
+/// A picture that is wider than the page is neither smaller nor surrounded by blank space: the reader scrolls.
+#[test]
+#[ignore = "needs Chromium"]
+fn a_long_sentence_scrolls() {
+    let words: Vec<String> = (0..60).map(|word| format!("w{word}")).collect();
+    let long = AttentionLayers {
+        name: "encoder self-attention".to_owned(),
+        queries: words.clone(),
+        keys: words,
+        layers: vec![vec![vec![vec![1.0 / 60.0; 60]; 60]]],
+    };
+    let found = read(
+        &[long],
+        r##"
+        const box = (selector) => document.querySelector(selector).getBoundingClientRect();
+        read(box("#map rect").top - box("#map svg").top < 80);
+        read(Math.round(box("#map rect").width));
+        read(document.documentElement.scrollWidth <= innerWidth);
+        const map = document.getElementById("map");
+        read(map.scrollWidth > map.clientWidth);
+        read(JSON.parse(document.getElementById("attention").textContent)[0].layers[0][0][0][0]);
+        "##,
+    );
+    assert_eq!(found, ["true", "24", "true", "true", "0.0167"]);
 }
 
 #[test]

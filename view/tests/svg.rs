@@ -86,6 +86,14 @@ fn any_text_is_text() {
         "{picture}"
     );
     assert_eq!(cells(&picture).len(), 1);
+    // XML has no such characters.
+    let foreign = map(&["a\u{1b}\u{fffe}"], &["b\u{0}"], &[&[0.5]]);
+    let picture = svg(&[vec![("c\u{ffff}\u{1f33e}".to_owned(), foreign)]]);
+    for text in ["a\u{fffd}\u{fffd} → b\u{fffd}: 0.500", "c\u{fffd}\u{1f33e}"] {
+        assert!(picture.contains(text), "no {text:?} in: {picture:?}");
+    }
+    let is_foreign = |c: char| (c.is_control() && c != '\n') || ['\u{fffe}', '\u{ffff}'].contains(&c);
+    assert!(!picture.contains(is_foreign), "{picture:?}");
     assert_eq!(
         cells(&svg(&[vec![(String::new(), AttentionMap::default())]])).len(),
         0

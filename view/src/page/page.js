@@ -155,6 +155,7 @@ function drawLegend(heads) {
 
 /** Draws what is chosen. A change of the kind may change the layers, and that of the layer the heads. */
 function show() {
+    say("Point at a cell or at a text.");
     const kind = kinds[choices.kind.value];
     offer(choices.layer, kind.layers.map((_, layer) => `${layer + 1}`));
     const heads = kind.layers[choices.layer.value];
