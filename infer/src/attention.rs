@@ -375,8 +375,8 @@ mod tests {
             let weights = vec![vec![vec![even; tokens.len()]]];
             let words = Attention::new(AttentionKind::Encoder, side(), side(), weights).of_words();
             let expected: Vec<&str> = text.split_whitespace().chain(["</s>"]).collect();
-            assert_eq!((&words.queries, &words.keys), (&words.keys, &words.queries));
             assert_eq!(words.queries, expected);
+            assert_eq!(words.keys, expected);
             for row in &words.layers[0][0] {
                 assert_close(row.iter().sum::<f32>().into(), 1.0);
                 assert_close(row[row.len() - 1].into(), 1.0 / tokens.len() as f64);
