@@ -65,7 +65,7 @@ pub use dataset::{Corpora, Dataset, LeftOut};
 pub use dry_run::{DryRun, EpochSize};
 pub use error::TrainError;
 pub use event::{Event, Progress};
-pub use loss::{batch_loss, to_tensor};
+pub use loss::batch_loss;
 pub use metric::{Metric, Scores};
 pub use objective::{Labelling, Objective, Translation};
 pub use optimizer::{Optimizer, OptimizerKind};
