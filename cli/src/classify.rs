@@ -1,5 +1,6 @@
 //! `attend classify`: texts in, labels out.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -22,8 +23,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FOLDER", default_value = DEFAULT_MODEL)]
     model: PathBuf,
     /// Labels given for each text, the most probable first.
-    #[arg(long, value_name = "K", default_value_t = 1, value_parser = whole_number::<usize>)]
-    top: usize,
+    #[arg(long, value_name = "K", default_value_t = NonZeroUsize::MIN, value_parser = whole_number::<NonZeroUsize>)]
+    top: NonZeroUsize,
     #[command(flatten)]
     labelling: LabellingOptions,
 }
@@ -51,7 +52,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, CliError> {
 
 impl Options {
     fn line(&self, text: &str, Classification { labels, weights }: &Classification) -> String {
-        let labels = &labels[..self.top.min(labels.len())];
+        let labels = &labels[..self.top.get().min(labels.len())];
         if self.labelling.json {
             return json_line(&ClassifiedText {
                 text,

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use attend_data::download::{DownloadError, Downloader, Mirror, Progress, Source, SourceFile};
-use attend_data::{DataError, write_file};
+use attend_data::{DataError, LabelledText, write_file};
 use attend_phrasebook::{LabelledSentence, Phrasebook, TaggedSentence, Word};
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
@@ -174,7 +174,11 @@ fn write_phrasebook(output: &Path) -> Result<(), DataError> {
 }
 
 fn labelled_line(sentence: &LabelledSentence) -> String {
-    format!("{}\t{}\n", sentence.label, sentence.text)
+    let line = LabelledText {
+        text: sentence.text.clone(),
+        label: sentence.label.to_owned(),
+    };
+    format!("{line}\n")
 }
 
 /// Returns the lines of a sentence, and the blank line behind them.

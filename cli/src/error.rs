@@ -129,9 +129,17 @@ impl From<MetricError> for CliError {
 fn with_flag(error: &TrainError) -> String {
     match error {
         TrainError::Recipe {
-            place: Place::Override(_),
+            place: Place::Override(assignment),
             ..
-        } => format!("--set {error}"),
+        } => {
+            // The flag --from sets the key init.
+            let flags = if assignment.starts_with("init=") {
+                "--from or --set"
+            } else {
+                "--set"
+            };
+            format!("{flags} {error}")
+        }
         _ => error.to_string(),
     }
 }

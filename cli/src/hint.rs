@@ -12,8 +12,8 @@ use attend_train::{Place, TrainError};
 
 use shlex::Quoter;
 
-use crate::command;
 use crate::error::CliError;
+use crate::{classify, command, tag, typed_command};
 
 /// An error that may come with a hint.
 pub trait Hint {
@@ -50,6 +50,12 @@ impl Hint for DataError {
             } => "write one text a line: its label, a tab, the text; or remove the line",
             Self::Incomplete { .. } => {
                 "write one word a line: the word, a tab, its tag; sentences have a blank line between them"
+            }
+            Self::BlankLine { .. } => "remove the line; blank lines may only end the file",
+            Self::SpacedTag { .. } => "write the tag as one word, such as B-full-name",
+            Self::NumberedWords { .. } => {
+                "leave the words and their tags in the file, such as the parts of speech by `grep -vE '^[0-9]+[-.]' | \
+                 cut -f 2,4`"
             }
             Self::Segment { .. } => "write each segment on a line of its own",
             Self::TestSet { .. } => {
@@ -157,7 +163,8 @@ impl Hint for MetricError {
             Self::UnequalCounts { .. } | Self::EmptyCorpus | Self::UnequalSystems { .. } => {
                 "give one hypothesis a line for each line of the reference"
             }
-            Self::UnequalTags { .. } => "write the words of both files in the same order, each with its tag",
+            // No subcommand compares tags of different words.
+            Self::UnequalTags { .. } => return None,
             Self::NotBuiltIn { tokenizer } => {
                 return Some(format!(
                     "build with `just backend=flex,{tokenizer} …`, or `cargo install --locked --path cli --features \
@@ -180,15 +187,24 @@ impl Hint for InferError {
             Self::Device(error) => return error.hint(),
             Self::Metric(error) => return error.hint(),
             Self::Search(_) => return None,
-            Self::NotAModel { .. } => {
+            Self::NotAModel { path } => {
+                let defaults = [
+                    (classify::DEFAULT_MODEL, "configs/phrasebook-classify.toml"),
+                    (tag::DEFAULT_MODEL, "configs/phrasebook-tag.toml"),
+                ];
+                let recipe = defaults.into_iter().find(|(model, _)| path == Path::new(model));
+                let words: Vec<&str> = ["train"]
+                    .into_iter()
+                    .chain(recipe.map(|(_, recipe)| recipe))
+                    .collect();
                 return Some(format!(
-                    "train a model first, for example by `{} train`, or name another folder",
-                    command()
+                    "train a model first, for example by `{}`, or name another folder",
+                    typed_command(&words)
                 ));
             }
             Self::OtherTask { path, found, .. } => {
-                let subcommand = format!("{} {found}", command());
-                return Some(format!("`{subcommand} --model {}` takes it", path.display()));
+                let words = [&found.to_string(), "--model", &path.display().to_string()];
+                return Some(format!("`{}` takes it", typed_command(&words)));
             }
             Self::InvalidSettings { .. } => "restore the file from the training run that wrote the folder",
             Self::NotFinite { .. } => {
@@ -223,6 +239,9 @@ impl Hint for TrainError {
         let hint = match self {
             Self::Data(error) => return error.hint(),
             Self::Device(error) => return error.hint(),
+            Self::Infer(InferError::OtherTask { .. }) => {
+                "a run starts from a model of its own task: name one by --from or init, or start from none"
+            }
             Self::Infer(error) => return error.hint(),
             Self::Recipe {
                 nearest: Some(key), ..
@@ -266,7 +285,7 @@ impl Hint for TrainError {
             Self::NothingToScore { .. } => {
                 "raise model.max_length, or name files with shorter lines in [data]"
             }
-            Self::NothingToTrain { dropped, .. } => return Some(filters_hint(dropped)),
+            Self::NothingToTrain { unit, dropped, .. } => return Some(filters_hint(unit, dropped)),
             Self::UnknownLabel { .. } => {
                 "correct the label, leave the text out, or train on texts that have this label"
             }
@@ -303,9 +322,10 @@ impl Hint for CliError {
     }
 }
 
-/// Returns the settings of a recipe that decide what these filters drop. `dropped` names the filters as the table of
-/// pairs does.
-fn filters_hint(dropped: &[(&str, usize)]) -> String {
+/// Returns the settings of a recipe that decide what these filters drop. `unit` is what they drop, pairs or texts, and
+/// `dropped` names the filters as the table of pairs does.
+fn filters_hint(unit: &str, dropped: &[(&str, usize)]) -> String {
+    let too_long = format!("data.max_length and model.max_length say which {unit} are too long");
     let settings = dropped.iter().filter_map(|(filter, _)| match *filter {
         "empty" => Some("pairs with an empty side are always dropped"),
         "source equals target" => Some("data.clean.copies says whether a target may equal its source"),
@@ -314,7 +334,7 @@ fn filters_hint(dropped: &[(&str, usize)]) -> String {
         }
         "duplicate in corpus" => Some("data.clean.duplicates says whether a pair may occur again"),
         "repeated side" => Some("data.clean.max_repeats says how often a sentence may occur"),
-        "too long" => Some("data.max_length and model.max_length say which pairs are too long"),
+        "too long" => Some(too_long.as_str()),
         "uneven lengths" => Some("data.max_ratio says which pairs have uneven lengths"),
         _ => None,
     });

@@ -74,7 +74,7 @@ impl LabellingOptions {
         let mut output = Output::create(file)?;
         let (model, device) = self.network.load(load)?;
         let model = limit(model, self.batch_tokens.get());
-        let progress = Progress::of(input.file);
+        let progress = Progress::of(input.file, "lines");
         let mut label_and_write = |lines: Vec<String>| {
             let found = label(&model, &lines);
             let state = progress.suspend(|| output.write(&found.concat(), lines.len()))?;

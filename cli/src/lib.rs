@@ -44,6 +44,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use shlex::Quoter;
 
 pub use error::CliError;
 pub use flags::{DeviceOption, avoid_huge_pages};
@@ -118,6 +119,14 @@ fn command() -> String {
     let command = std::env::var("ATTEND_COMMAND").ok();
     let command = command.filter(|command| !command.is_empty());
     command.unwrap_or_else(|| "attend".to_owned())
+}
+
+/// Returns a subcommand of this program and its arguments as a shell takes them.
+fn typed_command(words: &[&str]) -> String {
+    let quoter = Quoter::new().allow_nul(true);
+    let words = quoter.join(words.iter().copied());
+    let words = words.expect("nothing but a NUL would be refused");
+    format!("{} {words}", command())
 }
 
 /// Ends the process as clap does after a wrong command line: prints a message and the usage of the subcommand, and

@@ -14,7 +14,7 @@ use crate::labelling::{LabellingOptions, json_line};
 pub(crate) const DEFAULT_MODEL: &str = "runs/phrasebook-tag";
 
 /// Tag the words of sentences: arguments, a file, or standard input, one sentence a line, with spaces between words and
-/// around punctuation marks. Each line of the output has a tag for each word. On a terminal, a prompt asks for the
+/// around punctuation marks, or with tabs between words. Each line of the output has a tag for each word. On a terminal, a prompt asks for the
 /// sentences.
 #[derive(Args)]
 pub(crate) struct Options {
@@ -45,7 +45,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, CliError> {
         |device, precision, workers| Tagger::load(&options.model, device, precision, workers.clone()),
         |tagger, limit| tagger.with_batch_tokens(limit),
         |tagger, texts| {
-            let words = texts.iter().map(|text| text.split_whitespace().collect());
+            let words = texts.iter().map(|text| words(text));
             let words: Vec<Vec<&str>> = words.collect();
             let tags = tagger.tag(&words);
             let lines = texts.iter().zip(words.iter().zip(&tags));
@@ -54,6 +54,14 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, CliError> {
                 .collect()
         },
     )
+}
+
+/// Returns the words of a line. They stand between tabs if it has one, and else between spaces, as in the files that a
+/// tagger is trained on.
+fn words(line: &str) -> Vec<&str> {
+    let separator = if line.contains('\t') { '\t' } else { ' ' };
+    let words = line.split(separator).map(str::trim);
+    words.filter(|word| !word.is_empty()).collect()
 }
 
 impl Options {

@@ -117,7 +117,7 @@ fn phrasebook_writes_the_embedded_corpus() {
             text: sentence.text,
             label: sentence.label.to_owned(),
         });
-        assert!(texts.map(Result::unwrap).eq(expected), "{split}");
+        assert!(texts.map(|text| text.unwrap().1).eq(expected), "{split}");
 
         let sentences = TaggedText::read(Lines::open(path("conll")).unwrap());
         let expected = words.into_iter().map(|sentence| {
@@ -125,7 +125,7 @@ fn phrasebook_writes_the_embedded_corpus() {
             let (words, tags) = columns.map(|word| (word.text, word.case_tag.to_owned())).unzip();
             TaggedText { words, tags }
         });
-        assert!(sentences.map(Result::unwrap).eq(expected), "{split}");
+        assert!(sentences.map(|text| text.unwrap().1).eq(expected), "{split}");
     }
     let test = fs::read_to_string(output_folder.join("test.conll")).unwrap();
     assert!(test.starts_with("The\tDET\tB-NOM\nold\tADJ\tI-NOM\nteacher\tNOUN\tI-NOM\ndoes\tAUX\tO\n"));

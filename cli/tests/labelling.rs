@@ -188,6 +188,7 @@ fn a_model_of_another_task_is_refused_with_the_command_that_takes_it() {
         ("translate", "classifier", "classify"),
         ("translate", "tagger", "tag"),
         ("classify", "tagger", "tag"),
+        ("classify", "translator", "translate"),
         ("tag", "translator", "translate"),
     ] {
         let model = models.path().join(model);
@@ -200,6 +201,50 @@ fn a_model_of_another_task_is_refused_with_the_command_that_takes_it() {
         let hint = format!("hint: `attend {found} --model {}` takes it", model.display());
         assert!(message.contains(&hint), "{message}");
     }
+    // The command can be typed, whatever the name of the folder is.
+    let spaced = models.path().join("my tagger");
+    fs::rename(models.path().join("tagger"), &spaced).unwrap();
+    let message = assert_error(&label("classify", &spaced, &["yes"], b""), &[]);
+    let hint = format!("hint: `attend tag --model '{}'` takes it", spaced.display());
+    assert!(message.contains(&hint), "{message}");
+}
+
+/// More lines are labelled together than a batch holds, and more than are read at once.
+#[test]
+fn many_lines_have_the_labels_that_each_has_alone() {
+    let models = models();
+    let lines = text().repeat(1_100 / SENTENCES.len() + 1);
+    for (subcommand, model, expected) in [
+        ("classify", "classifier", expected_labels()),
+        ("tag", "tagger", expected_tags()),
+    ] {
+        let expected = expected.repeat(1_100 / SENTENCES.len() + 1);
+        assert!(expected.lines().count() > 1_000);
+        for workers in ["1", "3"] {
+            let found = label(
+                subcommand,
+                &models.path().join(model),
+                &["--workers", workers],
+                lines.as_bytes(),
+            );
+            assert!(stdout(&found) == expected, "{subcommand} with {workers} workers");
+        }
+    }
+}
+
+/// The model folder of the example is named by default, so the hint names the recipe that trains it.
+#[test]
+fn a_missing_default_model_is_trained_by_its_own_recipe() {
+    let folder = tempfile::tempdir().unwrap();
+    for subcommand in ["classify", "tag"] {
+        let mut command = attend(subcommand);
+        command.arg("yes").current_dir(folder.path());
+        let message = assert_error(&run(command, b""), &["is no model folder"]);
+        let hint = format!(
+            "hint: train a model first, for example by `attend train configs/phrasebook-{subcommand}.toml`"
+        );
+        assert!(message.contains(&hint), "{message}");
+    }
 }
 
 #[test]
@@ -210,6 +255,10 @@ fn wrong_command_lines_and_folders_are_refused() {
     assert_usage_error(&label("classify", &classifier, &both, b""), "cannot be used with");
     assert_usage_error(
         &label("classify", &classifier, &["--top", "many", "yes"], b""),
+        "--top",
+    );
+    assert_usage_error(
+        &label("classify", &classifier, &["--top", "0", "yes"], b""),
         "--top",
     );
     assert_error(

@@ -237,6 +237,38 @@ pub enum DataError {
         /// What the line lacks: the `label` or `text` of a labelled text, the `word` or `tag` of a tagged sentence.
         missing: &'static str,
     },
+    /// A line between labelled texts is blank.
+    #[cfg(feature = "corpora")]
+    #[error("{}, line {line} is blank", named(path))]
+    BlankLine {
+        /// The file.
+        path: PathBuf,
+        /// The number of the line, counted from one.
+        line: usize,
+    },
+    /// A tag of a tagged sentence contains white space.
+    #[cfg(feature = "corpora")]
+    #[error("{}, line {line}: the tag {tag:?} contains a space", named(path))]
+    SpacedTag {
+        /// The file.
+        path: PathBuf,
+        /// The number of the line, counted from one.
+        line: usize,
+        /// The tag.
+        tag: String,
+    },
+    /// A line of tagged sentences is in CoNLL-U, where the word is the second column.
+    #[cfg(feature = "corpora")]
+    #[error(
+        "{}, line {line}: the first of the ten columns is a number, as in CoNLL-U, but must be the word",
+        named(path)
+    )]
+    NumberedWords {
+        /// The file.
+        path: PathBuf,
+        /// The number of the line, counted from one.
+        line: usize,
+    },
     /// A file of labelled texts or tagged sentences has none.
     #[cfg(feature = "corpora")]
     #[error("{} is empty: a corpus needs at least one text with its labels", named(path))]

@@ -76,7 +76,7 @@ pub use markup::Format;
 pub use model::Model;
 pub use model_folder::ModelFolder;
 pub use options::TranslateOptions;
-pub use padding::padding;
+pub use padding::{padding, to_tensor};
 pub use spans::SpanKind;
 pub use stream::{StreamLine, read_ahead};
 pub use task::TaskKind;

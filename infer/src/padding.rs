@@ -1,8 +1,8 @@
-//! The padding of rows of tokens for a device.
+//! Rows of tokens on a device: their padding, and their copy.
 
-use attend_data::Padding;
+use attend_data::{Padding, TokenMatrix};
 use attend_model::padding_multiple;
-use burn::tensor::Device;
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
 /// Returns the padding of rows of tokens on `device`: the id of the padding `token`, and the lengths that rows may
 /// have.
@@ -17,4 +17,11 @@ pub fn padding(device: &Device, token: u32, positions: usize) -> Padding {
         multiple: padding_multiple(device),
         most: positions,
     }
+}
+
+/// Copies token ids to a device, as a tensor `[rows, width]`.
+#[must_use]
+pub fn to_tensor(matrix: &TokenMatrix, device: &Device) -> Tensor<2, Int> {
+    let shape = [matrix.rows, matrix.width];
+    Tensor::from_data(TensorData::new(matrix.ids.clone(), shape), device)
 }

@@ -14,11 +14,12 @@ use std::sync::Arc;
 
 use attend_data::{TokenMatrix, readable};
 use attend_device::Workers;
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor};
 
 use crate::error::InferError;
 use crate::model::Model;
 use crate::options::TranslateOptions;
+use crate::padding::to_tensor;
 use crate::translation::{LinkedTranslation, Translation};
 use batches::BatchLimit;
 use marked::MarkedLine;
@@ -199,9 +200,8 @@ impl Translator {
         best.collect()
     }
 
-    fn tensor(&self, matrix: TokenMatrix) -> Tensor<2, Int> {
-        let shape = [matrix.rows, matrix.width];
-        Tensor::from_data(TensorData::new(matrix.ids, shape), &self.model.device())
+    fn tensor(&self, matrix: &TokenMatrix) -> Tensor<2, Int> {
+        to_tensor(matrix, &self.model.device())
     }
 }
 

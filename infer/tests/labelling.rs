@@ -9,6 +9,8 @@ use attend_infer::{
     Classification, Classifier, InferError, LabelModelFolder, ModelFolder, Precision, Tagger, TaskKind,
 };
 use attend_model::PoolingKind;
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::Tensor;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -270,4 +272,29 @@ proptest! {
         }
         prop_assert_eq!(TAGGER.tag(&[&texts])[0].len(), texts.len());
     }
+}
+
+/// Sets each weight to 0, so that all labels are equally probable.
+struct Zeros;
+
+impl ModuleMapper for Zeros {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|tensor| tensor.zeros_like())
+    }
+}
+
+#[test]
+fn the_first_of_equally_probable_labels_is_taken() {
+    let equal = |pooling| {
+        let folder = label_model_folder(tokenizer(), pooling);
+        LabelModelFolder {
+            model: folder.model.map(&mut Zeros),
+            ..folder
+        }
+    };
+    let workers = || Workers::start(1, 1).unwrap();
+    let classifier = Classifier::new(equal(Some(PoolingKind::Mean)), Precision::Float32, workers());
+    assert_eq!(classifier.unwrap().classify(&["yes"])[0].labels[0].label, "A");
+    let tagger = Tagger::new(equal(None), Precision::Float32, workers());
+    assert_eq!(tagger.unwrap().tag(&[["yes"]])[0][0].tag, "A");
 }

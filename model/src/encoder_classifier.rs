@@ -5,7 +5,6 @@ use burn::module::Module;
 use burn::nn::{Embedding, Linear};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Bool, Device, Int, Tensor};
-use serde::{Deserialize, Serialize};
 
 use crate::attention_weights::ReturnedAttention;
 use crate::config::{ConfigError, TransformerConfig};
@@ -19,13 +18,11 @@ use crate::position::PositionalEncoding;
 use crate::projection::{Projection, pack};
 
 /// The shape of an [`EncoderClassifier`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct EncoderClassifierConfig {
     /// The shape of the encoder. The fields of the decoder and `tie_embeddings` have no effect.
     pub encoder: TransformerConfig,
     /// How a text becomes one vector, which is then labelled; `None` to label each token.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pooling: Option<PoolingKind>,
     /// Number of labels.
     pub labels: usize,

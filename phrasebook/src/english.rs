@@ -188,10 +188,7 @@ fn predicate(clause: &Clause, form: Form) -> Vec<Word> {
             .map(|phrase| noun_phrase(phrase, case))
             .unwrap_or_default()
     };
-    let (particle, direct) = (
-        words(particle, PartOfSpeech::Adposition),
-        object(&clause.direct, Case::Accusative),
-    );
+    let (particle, direct) = (particles(particle), object(&clause.direct, Case::Accusative));
     let direct = match &clause.direct {
         Some(pronoun) if pronoun.is_pronoun() => [direct, particle],
         _ => [particle, direct],
@@ -211,12 +208,16 @@ fn predicate(clause: &Clause, form: Form) -> Vec<Word> {
 
 /// Returns the words of a verb, of which the first is inflected, and the others are particles: "waits for".
 fn verb_words(verb: &str) -> Vec<Word> {
-    let (first, particles) = verb.split_once(' ').unwrap_or((verb, ""));
-    [
-        words(first, PartOfSpeech::Verb),
-        words(particles, PartOfSpeech::Adposition),
-    ]
-    .concat()
+    let (first, others) = verb.split_once(' ').unwrap_or((verb, ""));
+    [words(first, PartOfSpeech::Verb), particles(others)].concat()
+}
+
+/// Returns the words of a verb behind the one that is inflected: particles and prepositions, and "asleep" behind "fall".
+fn particles(text: &str) -> Vec<Word> {
+    words_by(text, |word| match word {
+        "asleep" => PartOfSpeech::Adjective,
+        _ => PartOfSpeech::Adposition,
+    })
 }
 
 fn inflected(verb: &str, form: Form) -> String {

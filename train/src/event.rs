@@ -20,7 +20,7 @@ pub enum Event<'a> {
     },
     /// The text has been read and encoded.
     Prepared {
-        /// What became of the pairs of each training corpus.
+        /// What became of the pairs or texts of each training corpus.
         corpora: &'a PreparationReport,
     },
     /// Something that the user should know, in a sentence. The run goes on.
@@ -38,11 +38,11 @@ pub enum Event<'a> {
     Updated {
         /// Number of the update, counted from 1.
         update: usize,
-        /// Label-smoothed cross-entropy, in nats a target token.
+        /// Label-smoothed cross-entropy, in nats a target: a token, or a label.
         loss: f64,
         /// Learning rate.
         learning_rate: f64,
-        /// Number of target tokens a second since the last record. Padding is not counted.
+        /// Number of targets a second since the last record. Padding is not counted.
         tokens_per_second: f64,
         /// How far the run has come.
         progress: Progress,
@@ -58,7 +58,7 @@ pub enum Event<'a> {
     Validated {
         /// Number of updates before the validation.
         update: usize,
-        /// Scores on the validation pairs.
+        /// Scores on the validation pairs or texts.
         scores: Scores,
         /// Whether these scores are the best of the run so far, or equal to the best. The model folder then holds the
         /// validated weights.

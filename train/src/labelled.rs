@@ -24,6 +24,9 @@ pub(crate) struct Sample {
     pub(crate) parts: Vec<String>,
     /// The label of each part.
     pub(crate) labels: Vec<String>,
+    /// The line of the file with the first part, counted from one. The other parts are on the lines behind, one on
+    /// each. `None` for a text of the embedded corpus.
+    line: Option<usize>,
 }
 
 impl Sample {
@@ -33,20 +36,24 @@ impl Sample {
     }
 }
 
-impl From<LabelledText> for Sample {
-    fn from(LabelledText { text, label }: LabelledText) -> Self {
+/// A text, and the number of its line.
+impl From<(usize, LabelledText)> for Sample {
+    fn from((line, LabelledText { text, label }): (usize, LabelledText)) -> Self {
         Self {
             parts: vec![text],
             labels: vec![label],
+            line: Some(line),
         }
     }
 }
 
-impl From<TaggedText> for Sample {
-    fn from(TaggedText { words, tags }: TaggedText) -> Self {
+/// A sentence, and the number of the line of its first word.
+impl From<(usize, TaggedText)> for Sample {
+    fn from((line, TaggedText { words, tags }): (usize, TaggedText)) -> Self {
         Self {
             parts: words,
             labels: tags,
+            line: Some(line),
         }
     }
 }
@@ -56,6 +63,7 @@ impl From<LabelledSentence> for Sample {
         Self {
             parts: vec![text],
             labels: vec![label.to_owned()],
+            line: None,
         }
     }
 }
@@ -65,12 +73,16 @@ impl From<TaggedSentence> for Sample {
     fn from(TaggedSentence { words }: TaggedSentence) -> Self {
         let words = words.into_iter();
         let (parts, labels) = words.map(|word| (word.text, word.case_tag.to_owned())).unzip();
-        Self { parts, labels }
+        Self {
+            parts,
+            labels,
+            line: None,
+        }
     }
 }
 
 /// The labelled texts of a file or of the embedded corpus.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct LabelledCorpus {
     /// The file; `None` for the embedded corpus.
     path: Option<PathBuf>,
@@ -114,22 +126,29 @@ impl LabelledCorpus {
         }
     }
 
-    /// Returns an error that names the first line with this label.
-    fn unknown(&self, label: &str) -> TrainError {
-        let first = self.path.as_ref().and_then(|path| {
-            let lines = Lines::open(path).ok()?;
-            let has_label = |line: &String| line.split(['\t', ' ']).any(|column| column.trim() == label);
-            let is_first = |line: &Result<String, DataError>| line.as_ref().is_ok_and(has_label);
-            lines.zip(1..).find(|(line, _)| is_first(line))
-        });
-        TrainError::UnknownLabel {
-            place: match (&self.path, first) {
-                (Some(path), Some((_, line))) => format!("{}, line {line}", named(path)),
-                (Some(path), None) => named(path).to_string(),
-                (None, _) => self.name(),
-            },
-            label: label.to_owned(),
+    /// Checks that all labels are among `known`.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`TrainError::UnknownLabel`] for the first label that is not.
+    fn check_labels(&self, known: &BTreeSet<&String>) -> Result<(), TrainError> {
+        for sample in &self.samples {
+            let unknown = sample
+                .labels
+                .iter()
+                .zip(0..)
+                .find(|(label, _)| !known.contains(label));
+            if let Some((label, part)) = unknown {
+                return Err(TrainError::UnknownLabel {
+                    place: match (&self.path, sample.line) {
+                        (Some(path), Some(line)) => format!("{}, line {}", named(path), line + part),
+                        _ => self.name(),
+                    },
+                    label: label.clone(),
+                });
+            }
         }
+        Ok(())
     }
 }
 
@@ -169,8 +188,7 @@ impl LabelledCorpora {
             Some(files) => read(files),
             None => Ok(None),
         };
-        let valid = of_held_out(&settings.valid)?;
-        let valid = valid.unwrap_or_else(|| LabelledCorpus::embedded(Vec::<Sample>::new()));
+        let valid = of_held_out(&settings.valid)?.unwrap_or_default();
         Ok(Self {
             train,
             test: of_held_out(&settings.test)?.unwrap_or_else(|| valid.clone()),
@@ -214,13 +232,27 @@ impl LabelledCorpora {
                 label: labels.first().map_or(String::new(), |label| (*label).clone()),
             });
         }
-        for corpus in [&self.valid, &self.test] {
-            let mut of_corpus = corpus.samples.iter().flat_map(|sample| &sample.labels);
-            if let Some(unknown) = of_corpus.find(|label| !labels.contains(label)) {
-                return Err(corpus.unknown(unknown));
-            }
-        }
+        self.valid.check_labels(&labels)?;
+        self.test.check_labels(&labels)?;
         Ok(labels.into_iter().cloned().collect())
+    }
+
+    /// Returns a sentence for the user if nearly all training texts have labels of their own, as in a file whose
+    /// columns are swapped.
+    pub(crate) fn note_on_labels(&self) -> Option<String> {
+        let labels = || {
+            self.train
+                .iter()
+                .flat_map(|(corpus, _)| &corpus.samples)
+                .flat_map(|sample| &sample.labels)
+        };
+        let (labelled, different) = (labels().count(), labels().collect::<BTreeSet<_>>().len());
+        (10 * different > 9 * labelled).then(|| {
+            format!(
+                "the training texts have {labelled} labels, of which {different} are different: are the columns of \
+                 the files in the right order?"
+            )
+        })
     }
 }
 
@@ -264,22 +296,18 @@ impl LabelledDataset {
     ) -> Result<Self, TrainError> {
         let labels = corpora.labels()?;
         let positions = recipe.transformer_config(tokenizer.vocab_size(), 0).max_length;
-        let encode = |samples: &[Sample], most: usize| {
+        let encode = |sample: &Sample, most: usize| {
             // To encode a text that is surely too long would take a hundred times its memory.
-            let fitting = samples.iter().filter(|sample| {
-                let text = sample.text();
-                text.len() <= most || tokenizer.min_tokens(&text) <= most
-            });
-            fitting
-                .map(|sample| (sample.clone(), encode(sample, &labels, tokenizer, recipe.task)))
-                .filter(|(_, example)| example.source.len() <= most)
-                .unzip::<Sample, Example, Vec<_>, Vec<_>>()
+            let text = sample.text();
+            let may_fit = text.len() <= most || tokenizer.min_tokens(&text) <= most;
+            let example = may_fit.then(|| encode(sample, &labels, tokenizer, recipe.task));
+            example.filter(|example| example.source.len() <= most)
         };
         let mut train = Vec::new();
         for (corpus, weight) in &corpora.train {
             let most = recipe.data.max_length.min(positions);
-            let (_, examples) = encode(&corpus.samples, most);
-            let examples = Examples::in_memory(corpus.name(), corpus.samples.len(), examples);
+            let examples = corpus.samples.iter().filter_map(|sample| encode(sample, most));
+            let examples = Examples::in_memory(corpus.name(), corpus.samples.len(), examples.collect());
             train.push((examples, *weight));
         }
         let train = Mixture::new(train)?;
@@ -292,7 +320,9 @@ impl LabelledDataset {
             });
         }
         let held_out = |name, corpus: &LabelledCorpus| {
-            let (samples, examples) = encode(&corpus.samples, positions);
+            let encoded = corpus.samples.iter();
+            let encoded = encoded.filter_map(|sample| Some((sample.clone(), encode(sample, positions)?)));
+            let (samples, examples): (Vec<Sample>, Vec<Example>) = encoded.unzip();
             let left_out = LeftOut {
                 blank: 0,
                 too_long: corpus.samples.len() - samples.len(),

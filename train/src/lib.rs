@@ -66,7 +66,7 @@ pub use dry_run::{DryRun, EpochSize};
 pub use error::TrainError;
 pub use event::{Event, Progress};
 pub use labelled::NO_LABEL;
-pub use loss::{batch_loss, to_tensor};
+pub use loss::batch_loss;
 pub use metric::{Metric, Scores};
 pub use objective::{Labelling, Objective, Translation};
 pub use optimizer::{Optimizer, OptimizerKind};

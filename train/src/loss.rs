@@ -1,8 +1,9 @@
 //! The loss of a batch of token ids.
 
-use attend_data::{Batch, TokenMatrix};
+use attend_data::Batch;
+use attend_infer::to_tensor;
 use attend_model::Transformer;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 
 /// Returns the label-smoothed cross-entropy of a batch (Vaswani et al., 2017, section 5.4): `[1]`, in nats, summed over
 /// the target tokens without padding. The batch is copied to `device`, which must be the device of the model.
@@ -14,11 +15,4 @@ pub fn batch_loss(model: &Transformer, batch: &Batch, device: &Device, smoothing
         to_tensor(&batch.target_output, device),
         smoothing,
     )
-}
-
-/// Copies token ids to a device, as a tensor `[rows, width]`.
-#[must_use]
-pub fn to_tensor(matrix: &TokenMatrix, device: &Device) -> Tensor<2, Int> {
-    let shape = [matrix.rows, matrix.width];
-    Tensor::from_data(TensorData::new(matrix.ids.clone(), shape), device)
 }

@@ -58,7 +58,8 @@ impl ModelCard<'_> {
         } = self;
         format!(
             "# {name}\n\n\
-             {network} of {params} weights, trained with Attend on {train} {texts}: {updates} updates in {minutes:.1} minutes. {start}{languages}{weights}\n\n\
+             {network} of {params} weights, trained with Attend on {train} {texts}: {updates} updates in \
+             {minutes:.1} minutes. {start}{languages}{weights}\n\n\
              ## Scores\n\n\
              {test} test {examples}{search}:\n\n\
              ```text\n{scores}\n```\n\n\
@@ -94,7 +95,7 @@ impl ModelCard<'_> {
             languages = languages(&recipe.data),
             test = count(self.test_pairs),
             validation = self.validation(),
-            files = files(&recipe.data),
+            files = files(&recipe.data, examples(recipe.task)),
             speed = self.speed(),
             command = self.command(),
             settings = recipe.to_toml(),
@@ -172,7 +173,8 @@ impl ModelCard<'_> {
             } = score;
             let [precision, recall, f1] =
                 [precision, recall, f1].map(|share| format!("{:.2}", 100.0 * share));
-            format!("| `{label}` | {precision} | {recall} | {f1} | {} |\n", support)
+            let label = cell_of_code(label);
+            format!("| {label} | {precision} | {recall} | {f1} | {support} |\n")
         };
         let rows: String = scores.iter().map(row).collect();
         format!("| {title} | precision | recall | F1 | number |\n|---|---|---|---|---|\n{rows}\n")
@@ -191,6 +193,20 @@ impl ModelCard<'_> {
     }
 }
 
+/// Returns text as code in a cell of a Markdown table: `` `B-NP` ``. The backticks around it are more than those in it,
+/// and a bar in it, which would end the cell, has a backslash before it.
+fn cell_of_code(text: &str) -> String {
+    let runs = text.split(|c| c != '`').map(str::len);
+    let fence = "`".repeat(runs.max().unwrap_or_default() + 1);
+    // A space between them is no part of the code.
+    let space = if text.starts_with('`') || text.ends_with('`') {
+        " "
+    } else {
+        ""
+    };
+    format!("{fence}{space}{}{space}{fence}", text.replace('|', "\\|"))
+}
+
 /// Returns a sentence on the languages, as far as the recipe names them.
 fn languages(settings: &DataSettings) -> String {
     let Languages { source, target } = settings.languages();
@@ -202,11 +218,12 @@ fn languages(settings: &DataSettings) -> String {
     }
 }
 
-/// Lists the files of each part of the data, a line each.
-fn files(settings: &DataSettings) -> String {
+/// Lists the files of each part of the data, a line each. The files hold `examples`: pairs or texts.
+fn files(settings: &DataSettings, examples: &str) -> String {
     if settings.embedded.is_some() {
-        return "The phrasebook that comes with Attend, cut into parts to train, validate and test on.\n"
-            .to_owned();
+        return format!(
+            "The phrasebook that comes with Attend, cut into {examples} to train, validate and test on.\n"
+        );
     }
     let line = |part: &str, files: &CorpusFiles| {
         let paths: Vec<String> = files
@@ -222,11 +239,30 @@ fn files(settings: &DataSettings) -> String {
     let valid = settings.valid.iter().map(|files| line("validation", files));
     let test = match &settings.test {
         Some(files) => line("test", files),
-        None => "- test: the same as validation\n".to_owned(),
+        None => format!("- test: the validation {examples}\n"),
     };
     train.chain(valid).chain([test]).collect()
 }
 
 fn count(count: usize) -> String {
     count.to_formatted_string(&Locale::en)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Expected by the sections "Code spans" of CommonMark and "Tables" of GitHub Flavored Markdown.
+    #[test]
+    fn a_label_stays_in_its_cell() {
+        for (label, cell) in [
+            ("B-NP", "`B-NP`"),
+            ("a|b", r"`a\|b`"),
+            ("a`b", "``a`b``"),
+            ("``", "``` `` ```"),
+            ("`|", r"`` `\| ``"),
+        ] {
+            assert_eq!(cell_of_code(label), cell);
+        }
+    }
 }

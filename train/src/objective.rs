@@ -1,13 +1,13 @@
 //! What training steps minimize: the loss of a network on examples.
 
 use attend_data::{Batch, Example, Padding, TokenMatrix};
-use attend_infer::padding;
+use attend_infer::{padding, to_tensor};
 use attend_model::{ConfigError, EncoderClassifier, EncoderClassifierConfig, Transformer, TransformerConfig};
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::{Device, Tensor};
 
 use crate::labelled::NO_LABEL;
-use crate::loss::{batch_loss, to_tensor};
+use crate::loss::batch_loss;
 
 /// A network and its loss on examples, which is what a [`TrainingStep`](crate::TrainingStep) knows of a task.
 pub trait Objective: Sync {

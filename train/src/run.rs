@@ -82,8 +82,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Keeps prepared training pairs in `folder`, which runs can share. By default it is `prepared` in the working
-    /// folder.
+    /// Keeps the prepared training pairs of a translator in `folder`, which runs can share. By default it is `prepared`
+    /// in the working folder.
     #[must_use]
     pub fn prepared_in(self, folder: impl Into<PathBuf>) -> Self {
         Self {
@@ -122,8 +122,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Trains until the run ends, translates the test pairs with the best weights, and writes the model card. Calls
-    /// `observe` with each [`Event`] meanwhile. A run ends at the first of `training.updates`, `epochs` and `minutes`,
+    /// Trains until the run ends, has the best weights translate the test pairs or label the test texts, and writes the
+    /// model card. Calls `observe` with each [`Event`] meanwhile. A run ends at the first of `training.updates`, `epochs` and `minutes`,
     /// or when `training.patience` validations in a row have brought no improvement. A recipe must set at least one of
     /// `updates`, `epochs` and `minutes`.
     ///
@@ -297,7 +297,7 @@ impl<'a> Run<'a> {
         };
         let (task, inputs) = T::prepare(recipe, tokenizer, &self.prepared, observer)?;
         if let Some(run_folder) = begun {
-            run_folder.check_inputs(&inputs)?;
+            run_folder.check_inputs(&inputs, recipe.task)?;
         }
         observer(Event::Prepared {
             corpora: &task.train().report(),

@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
 use attend_data::{DataError, Mixture, SentencePair, Tokenizer, read_text, write_file};
+use attend_infer::TaskKind;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -12,6 +13,7 @@ use crate::dataset::Corpora;
 use crate::error::TrainError;
 use crate::labelled::{LabelledCorpora, LabelledDataset, Sample};
 use crate::recipe::Recipe;
+use crate::task::examples;
 
 /// The recipe, which is written last when a run begins.
 const RECIPE: &str = "recipe.toml";
@@ -30,11 +32,12 @@ pub(crate) struct RunFolder {
 /// Checksums of what a run trains on.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Inputs {
-    /// Fingerprint of the prepared training pairs, which depends on their text, cleaning, tokenizer and filter.
+    /// Fingerprint of the encoded training pairs, which depends on their text, cleaning, tokenizer and filter. That of
+    /// labelled texts depends on their labels too.
     train: String,
-    /// SHA-256 sum of the text of the validation pairs.
+    /// SHA-256 sum of the text of the validation pairs, or of the validation texts and their labels.
     valid: String,
-    /// SHA-256 sum of the text of the test pairs.
+    /// SHA-256 sum of the text of the test pairs, or of the test texts and their labels.
     test: String,
     /// SHA-256 sum of the tokenizer's JSON.
     tokenizer: String,
@@ -216,15 +219,16 @@ impl RunFolder {
     ///
     /// Returns [`TrainError::ChangedInput`] if it has changed, and [`TrainError::Data`] or
     /// [`TrainError::InvalidCheckpoint`] if the checksums cannot be read.
-    pub(crate) fn check_inputs(&self, now: &Inputs) -> Result<(), TrainError> {
+    pub(crate) fn check_inputs(&self, now: &Inputs, task: TaskKind) -> Result<(), TrainError> {
         let before = self.inputs()?;
-        let pairs = [
-            ("training pairs (data.train)", &before.train, &now.train),
-            ("validation pairs (data.valid)", &before.valid, &now.valid),
-            ("test pairs (data.test)", &before.test, &now.test),
+        let parts = [
+            ("training", "data.train", &before.train, &now.train),
+            ("validation", "data.valid", &before.valid, &now.valid),
+            ("test", "data.test", &before.test, &now.test),
         ];
-        match pairs.into_iter().find(|(_, before, now)| before != now) {
-            Some((name, ..)) => Err(self.changed(format!("the text of the {name}"))),
+        let examples = examples(task);
+        match parts.into_iter().find(|(_, _, before, now)| before != now) {
+            Some((name, key, ..)) => Err(self.changed(format!("the text of the {name} {examples} ({key})"))),
             None => Ok(()),
         }
     }

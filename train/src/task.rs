@@ -122,19 +122,18 @@ pub(crate) trait Task: Sized {
         workers: &Workers,
     ) -> Result<f64, TrainError>;
 
-    /// Returns the attention of a model to a few validation examples after an update; `None` if the task has none to show.
+    /// Returns the attention of a model to a few validation examples after an update; `None` if the task has none to
+    /// show.
     ///
     /// # Errors
     ///
     /// Returns [`TrainError::Infer`] if an example cannot be scored.
     fn attention(
         &self,
-        _update: usize,
-        _model_folder: Self::ModelFolder,
-        _workers: &Workers,
-    ) -> Result<Option<AttentionRecord>, TrainError> {
-        Ok(None)
-    }
+        update: usize,
+        model_folder: Self::ModelFolder,
+        workers: &Workers,
+    ) -> Result<Option<AttentionRecord>, TrainError>;
 
     /// Tests the model in `folder` on the test examples, which the workers share.
     ///

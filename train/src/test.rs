@@ -56,7 +56,8 @@ impl fmt::Display for TestScores {
 /// A source of the final test, and what the model made of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TestOutput {
-    /// The source sentence, or the text that is labelled.
+    /// The source sentence, or the text that is labelled: its words with spaces between them, or with a tab behind each
+    /// of them if a word contains a space.
     pub source: String,
     /// The right output: the target sentence of the pair, the label of the text, or the tags of its words with spaces
     /// between them.

@@ -6,17 +6,19 @@ use std::time::Instant;
 use attend_data::{Batch, BatchPlan, Example, SentencePair};
 use attend_device::Workers;
 use attend_infer::metric::{BleuSettings, BleuTokenizer, corpus_bleu, corpus_chrf};
-use attend_infer::{Model, ModelFolder, TranslateOptions, Translator, padding};
+use attend_infer::{Model, ModelFolder, TranslateOptions, Translator, padding, to_tensor};
 use attend_model::{InferenceTransformer, Precision};
 use burn::tensor::Device;
 use unicode_script::{Script, UnicodeScript};
 
 use crate::dataset::Dataset;
 use crate::error::TrainError;
-use crate::loss::to_tensor;
 use crate::metric::{Metric, Scores};
 use crate::objective::{Objective, Translation};
 use crate::recipe::{Recipe, TrainingSettings};
+
+/// The number of examples on which a dry run measures how long a validation takes.
+pub(crate) const SAMPLE: usize = 32;
 
 /// The maximum of [`Scores::perplexity`].
 const DIVERGED: f64 = 1e12;
@@ -166,7 +168,6 @@ pub(crate) fn expected_seconds(
     device: &Device,
     workers: &Workers,
 ) -> f64 {
-    const SAMPLE: usize = 32;
     let mut examples = dataset.valid.clone();
     examples.sort_by_key(|example| example.source.len());
     let start = examples.len().saturating_sub(SAMPLE) / 2;

@@ -6,11 +6,13 @@ use std::path::Path;
 use attend_data::{Batch, Example, Tokenizer};
 use attend_device::{Workers, values};
 use attend_infer::search::SearchOptions;
-use attend_infer::{InferError, Languages, Model, ModelFolder, TranslateOptions, Translation, Translator};
+use attend_infer::{
+    InferError, Languages, Model, ModelFolder, TranslateOptions, Translation, Translator, to_tensor,
+};
 use attend_model::{
     InferenceTransformer, Precision, Preset, Transformer, TransformerConfig, autocast, seed_dropout,
 };
-use attend_train::{Optimizer, batch_loss, to_tensor};
+use attend_train::{Optimizer, batch_loss};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::activation::log_softmax;

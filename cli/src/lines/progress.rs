@@ -13,17 +13,17 @@ use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, Prog
 /// A bar on standard error, if that is a terminal and the input a file.
 pub(crate) struct Progress {
     bar: ProgressBar,
-    /// The number of sentences done so far.
-    sentences: Arc<AtomicU64>,
+    /// The number of sentences or lines done so far.
+    done: Arc<AtomicU64>,
 }
 
 impl Progress {
-    /// Starts a bar that counts the bytes of `input`.
-    pub(crate) fn of(input: Option<&Path>) -> Self {
-        let sentences = Arc::default();
+    /// Starts a bar that counts the bytes of `input`, and what is done of it: sentences or lines, as `unit` says.
+    pub(crate) fn of(input: Option<&Path>, unit: &'static str) -> Self {
+        let done = Arc::default();
         let Some(input) = input else {
             let bar = ProgressBar::hidden();
-            return Self { bar, sentences };
+            return Self { bar, done };
         };
         // The length of compressed text is not known.
         let is_compressed = is_compressed(input);
@@ -33,36 +33,36 @@ impl Progress {
         let bytes = bytes.map(|file| file.len());
         let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::stderr());
         if bar.is_hidden() {
-            return Self { bar, sentences };
+            return Self { bar, done };
         }
         let template = match bytes {
-            Some(_) => "{bar:30} {bytes} of {total_bytes}, {sentences}, {eta} left",
-            None => "{spinner} {bytes}, {sentences}",
+            Some(_) => "{bar:30} {bytes} of {total_bytes}, {done}, {eta} left",
+            None => "{spinner} {bytes}, {done}",
         };
-        let count = Arc::clone(&sentences);
-        let show_sentences = move |state: &ProgressState, text: &mut dyn Write| {
-            let sentences = count.load(Ordering::Relaxed);
-            let speed = sentences as f64 / state.elapsed().as_secs_f64().max(1e-3);
+        let count = Arc::clone(&done);
+        let show_done = move |state: &ProgressState, text: &mut dyn Write| {
+            let done = count.load(Ordering::Relaxed);
+            let speed = done as f64 / state.elapsed().as_secs_f64().max(1e-3);
             // Writing to a string never fails.
-            let _ = write!(text, "{} sentences, {speed:.1} a second", HumanCount(sentences));
+            let _ = write!(text, "{} {unit}, {speed:.1} a second", HumanCount(done));
         };
         let style = ProgressStyle::with_template(template).expect("the template is valid");
-        bar.set_style(style.with_key("sentences", show_sentences));
+        bar.set_style(style.with_key("done", show_done));
         bar.enable_steady_tick(Duration::from_millis(200));
-        Self { bar, sentences }
+        Self { bar, done }
     }
 
     /// Has the bar count the sentences that a translator translates.
     pub(crate) fn observe(&self, translator: Translator) -> Translator {
-        let count = Arc::clone(&self.sentences);
+        let count = Arc::clone(&self.done);
         translator.on_progress(move |sentences| {
             count.fetch_add(sentences as u64, Ordering::Relaxed);
         })
     }
 
-    /// Counts sentences that are done.
-    pub(crate) fn count(&self, sentences: usize) {
-        self.sentences.fetch_add(sentences as u64, Ordering::Relaxed);
+    /// Counts sentences or lines that are done.
+    pub(crate) fn count(&self, done: usize) {
+        self.done.fetch_add(done as u64, Ordering::Relaxed);
     }
 
     /// Adds the bytes of lines that are done.

@@ -11,16 +11,15 @@ use attend_data::STANDARD_INPUT;
 use attend_infer::TaskKind;
 use attend_train::{Event, FinalTest, Outcome, Recipe, Run};
 use clap::Args;
-use shlex::Quoter;
 use toml::Value;
 
 use crate::classify;
-use crate::command;
 use crate::error::CliError;
 use crate::flags::{DevicesOption, WorkerCount, input_file, output_folder, variable};
 use crate::output::print;
 use crate::tag;
 use crate::translate;
+use crate::typed_command;
 use display::Display;
 use interrupt::Interrupt;
 
@@ -43,7 +42,7 @@ pub(crate) struct Options {
     /// Go on with the run in the output folder from its last checkpoint.
     #[arg(long)]
     resume: bool,
-    /// The folder of prepared training pairs, which runs can share.
+    /// The folder of the prepared training pairs of translators, which runs can share.
     #[arg(
         long,
         value_name = "FOLDER",
@@ -169,7 +168,7 @@ fn command_to_repeat(options: &Options, folder: &Path, workers: usize) -> String
     );
     words.extend(["--workers", &workers]);
     words.extend(devices.iter().flat_map(|names| ["--device", names]));
-    command_line(&words)
+    typed_command(&words)
 }
 
 /// Returns the command that translates or labels a sentence with the model in a folder.
@@ -190,15 +189,7 @@ fn next_command(task: TaskKind, folder: &Path, sentence: &str) -> String {
         words.push("--");
     }
     words.push(sentence);
-    command_line(&words)
-}
-
-/// Returns a subcommand of this program and its arguments as a shell takes them.
-fn command_line(words: &[&str]) -> String {
-    let quoter = Quoter::new().allow_nul(true);
-    let words = quoter.join(words.iter().copied());
-    let words = words.expect("nothing but a NUL would be refused");
-    format!("{} {words}", command())
+    typed_command(&words)
 }
 
 #[cfg(test)]
@@ -209,7 +200,7 @@ mod tests {
     fn the_next_command_takes_the_model_and_the_sentence_whatever_it_begins_with() {
         let next =
             |folder: &str, sentence: &str| next_command(TaskKind::Translate, Path::new(folder), sentence);
-        let program = command();
+        let program = crate::command();
         assert_eq!(
             next(translate::DEFAULT_MODEL, "Hello."),
             format!("{program} translate Hello.")

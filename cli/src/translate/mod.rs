@@ -174,7 +174,7 @@ impl Options {
         lines: impl Iterator<Item = Result<StreamLine, CliError>> + Send + 'static,
         output: &mut Output,
     ) -> Result<(), CliError> {
-        let progress = Progress::of(self.input.as_deref());
+        let progress = Progress::of(self.input.as_deref(), "sentences");
         let translator = progress.observe(translator);
         translator.translate_stream(lines, self.input().is_eager(), |lines| {
             let text = output::lines(lines, self.json);

@@ -4,10 +4,13 @@ use std::collections::HashMap;
 use std::fs;
 
 use attend_data::Tokenizer;
+use attend_model::PoolingKind;
 use attend_train::{Recipe, Record};
 use burn::tensor::f16;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
+
+use crate::common::{label_model_folder, tokenizer};
 
 use super::common::{SMALL_RECIPE, Workspace, copy_and_reverse, records, set, small_workspace, stderr};
 
@@ -190,6 +193,18 @@ fn a_folder_without_a_usable_model_is_refused() {
     let here = workspace.path("").canonicalize().unwrap();
     let relative_to = format!("nowhere (in {}) is no model folder", here.display());
     refused("init=nowhere", &[&relative_to, "hint: train a model first"]);
+    let classifier = workspace.path("classifier");
+    fs::create_dir(&classifier).unwrap();
+    label_model_folder(tokenizer(), Some(PoolingKind::Mean))
+        .save(&classifier)
+        .unwrap();
+    refused(
+        "init=classifier",
+        &[
+            "was trained for the task \"classify\", not for \"translate\"",
+            "hint: a run starts from a model of its own task",
+        ],
+    );
     refused("init=", &["init must be the path of a model folder"]);
     copy_in_half_precision(&workspace, |number| if number > 0.5 { f32::NAN } else { number });
     refused("init=half", &["model.safetensors", "not finite"]);

@@ -194,7 +194,7 @@ fn a_run_does_not_go_on_with_other_labels() {
     }
     let message = workspace.failure(&["classify.toml", "--output", "run", "--resume"]);
     assert!(
-        message.contains("changed since the run in run began"),
+        message.contains("the text of the training texts (data.train) changed since the run in run began"),
         "{message}"
     );
 }
@@ -242,6 +242,45 @@ fn bad_text_is_refused_with_its_line() {
             "a\tB-C\n\nb\tO\nc\tB-V\n",
             "valid.conll, line 4: no training text has the label \"B-V\"",
         ),
+        // The label may also stand in a text, a comment or a word before it, and may contain a space.
+        (
+            "classify",
+            "valid.tsv",
+            "copy\tMy sports question\nsports\tcopy a\n",
+            "valid.tsv, line 2: no training text has the label \"sports\"",
+        ),
+        (
+            "classify",
+            "test.tsv",
+            "copy\tvery good\ncopy\ta\nvery good\tcopy a\n",
+            "test.tsv, line 3: no training text has the label \"very good\"",
+        ),
+        (
+            "tag",
+            "test.conll",
+            "# B-V\nB-V\tO\na\tB-C\n\n# B-V\na\tO\na\tB-V\n",
+            "test.conll, line 7: no training text has the label \"B-V\"",
+        ),
+        // A blank line between texts.
+        (
+            "classify",
+            "train.tsv",
+            "copy\tcopy a\n\nreverse\treverse b\n",
+            "train.tsv, line 2 is blank",
+        ),
+        // CoNLL-U, where the first column counts the words.
+        (
+            "tag",
+            "train.conll",
+            "# text = Ada\n1\tAda\tAda\tPROPN\tNNP\t_\t0\troot\t_\t_\n",
+            "train.conll, line 2: the first of the ten columns is a number",
+        ),
+        (
+            "tag",
+            "train.conll",
+            "a\tB C\nb\tO\n",
+            "train.conll, line 1: the tag \"B C\" contains a space",
+        ),
         (
             "tag",
             "train.conll",
@@ -287,6 +326,7 @@ fn texts_that_are_too_long_are_dropped_and_counted() {
         message.contains("the filters dropped all 301 training texts: 301 as too long"),
         "{message}"
     );
+    assert!(message.contains("say which texts are too long"), "{message}");
 }
 
 #[test]
@@ -411,6 +451,89 @@ fn tags_without_spans_are_scored_by_accuracy_alone() {
     );
     assert!(!messages.contains("span F1 "), "{messages}");
     assert!(!workspace.model_card("run").contains("span F1"));
+    let page = fs::read_to_string(workspace.path("run/report.html")).unwrap();
+    assert!(page.contains(">accuracy</i>") && !page.contains("span F1"));
+}
+
+/// What a run shows of its test can be typed after `attend tag`.
+#[test]
+fn words_with_spaces_are_tagged_as_they_were_trained_on() {
+    let workspace = workspace();
+    for name in ["train.conll", "valid.conll", "test.conll"] {
+        let text = fs::read_to_string(workspace.path(name)).unwrap();
+        workspace.write(
+            name,
+            text.replace("copy\t", "New York\t")
+                .replace("reverse\t", "New York\t"),
+        );
+    }
+    let output = workspace.train(&["tag.toml", "--output", "run", "--set", "training.updates=2"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let summary = String::from_utf8(output.stdout).unwrap();
+    let shown = summary.lines().find(|line| line.contains("New York")).unwrap();
+    let shown = shown.strip_prefix("  ").unwrap();
+    let words = shown.split_terminator('\t').count();
+    assert!(words > 1 && shown.starts_with("New York\t"), "{shown:?}");
+    let tag = |line: &str| {
+        let mut tag = attend("tag");
+        tag.arg("--model").arg(workspace.path("run")).arg(line);
+        stdout(&run(tag, b"")).trim_end().split(' ').count()
+    };
+    assert_eq!(tag(shown), words);
+    assert_eq!(tag("New York\t"), 1);
+    assert_eq!(tag(" New  York "), 2);
+    // Between spaces, a word may contain a space that does not break.
+    assert_eq!(tag("10\u{a0}000 a"), 2);
+}
+
+#[test]
+fn columns_in_the_wrong_order_are_noticed() {
+    let workspace = workspace();
+    let swapped: String = (0..40)
+        .map(|number| format!("copy text {number}\tcopy\n"))
+        .collect();
+    for name in ["train.tsv", "valid.tsv", "test.tsv"] {
+        workspace.write(name, &swapped);
+    }
+    let output = workspace.train(&["classify.toml", "--output", "run", "--set", "training.updates=2"]);
+    let messages = stderr(&output);
+    assert!(output.status.success(), "{messages}");
+    let note = "the training texts have 40 labels, of which 40 are different: are the columns";
+    assert!(messages.contains(note), "{messages}");
+    let output = workspace.train(&["tag.toml", "--output", "other", "--set", "training.updates=2"]);
+    assert!(
+        !stderr(&output).contains("are the columns"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_label_run_starts_from_no_model() {
+    let workspace = workspace();
+    let message = workspace.failure(&["classify.toml", "--output", "run", "--from", "other"]);
+    assert!(
+        message.contains("--from or --set init=\"other\": init has no meaning for task = \"classify\""),
+        "{message}"
+    );
+}
+
+#[test]
+fn labels_stay_in_their_cells_of_the_card() {
+    let workspace = workspace();
+    for name in ["train.tsv", "valid.tsv", "test.tsv"] {
+        let text = fs::read_to_string(workspace.path(name)).unwrap();
+        workspace.write(
+            name,
+            text.replace("copy\t", "copy|all\t")
+                .replace("reverse\t", "`reverse`\t"),
+        );
+    }
+    workspace.train_well(&["classify.toml", "--output", "run", "--set", "training.updates=2"]);
+    let card = workspace.model_card("run");
+    for cell in [r"| `copy\|all` | ", "| `` `reverse` `` | "] {
+        assert!(card.contains(cell), "{cell} is not in:\n{card}");
+    }
 }
 
 #[test]
@@ -446,6 +569,11 @@ fn the_phrasebook_has_labels_for_both_tasks() {
         assert_eq!(super::common::counts(&messages, "texts kept"), [20_000]);
         let config = fs::read_to_string(workspace.path(task).join("config.json")).unwrap();
         assert!(config.contains(labels), "{config}");
-        assert!(workspace.model_card(task).contains("500 test texts"));
+        let card = workspace.model_card(task);
+        assert!(card.contains("500 test texts"), "{card}");
+        assert!(
+            card.contains("cut into texts to train, validate and test on"),
+            "{card}"
+        );
     }
 }

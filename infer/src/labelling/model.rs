@@ -6,13 +6,12 @@ use attend_model::{EncoderClassifier, Precision};
 use attend_ops::PackedLinear;
 use burn::module::Module;
 use burn::tensor::activation::softmax;
-use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::classifier::Classifier;
 use super::folder::{LEAST_LENGTH, LabelModelFolder};
 use crate::error::InferError;
-use crate::padding::padding;
-use crate::translator::batches::{BatchLimit, Item};
+use crate::padding::{padding, to_tensor};
+use crate::translator::batches::{BatchLimit, Item, for_each, in_order};
 
 /// A network that labels windows, with its tokenizer and its labels.
 #[derive(Clone, Debug)]
@@ -81,11 +80,7 @@ impl LabelModel {
 
     /// Computes on the workers. Returns the results in the order of the items.
     pub(super) fn on_workers<I: Sync, R: Send>(&self, items: &[I], work: impl Fn(&I) -> R + Sync) -> Vec<R> {
-        let share = items.len().div_ceil(self.workers.count()).max(1);
-        let results = self.workers.map(items.chunks(share), |items| {
-            items.iter().map(&work).collect::<Vec<_>>()
-        });
-        results.into_iter().flatten().collect()
+        for_each(&self.workers, items, work)
     }
 
     /// Labels windows, each `<s>`, tokens and `</s>`. The workers share the batches. Returns the results in the order of
@@ -93,7 +88,8 @@ impl LabelModel {
     pub(super) fn label(&self, windows: &[Vec<u32>]) -> Vec<Found> {
         let items = windows.iter().enumerate().map(|(place, window)| Item {
             place,
-            source: window.len(),
+            // `<s>` and `</s>` are counted by the plan.
+            source: window.len() - 2,
             target: 0,
         });
         let batches = self.batch_limit.plan(items.collect(), 1, self.workers.count());
@@ -101,13 +97,7 @@ impl LabelModel {
             let rows: Vec<&[u32]> = batch.iter().map(|&place| windows[place].as_slice()).collect();
             self.label_batch(&rows)
         });
-        let mut found: Vec<(usize, Found)> = batches
-            .iter()
-            .zip(found)
-            .flat_map(|(batch, found)| batch.iter().copied().zip(found))
-            .collect();
-        found.sort_unstable_by_key(|(place, _)| *place);
-        found.into_iter().map(|(_, found)| found).collect()
+        in_order(&batches, found)
     }
 
     fn label_batch(&self, rows: &[&[u32]]) -> Vec<Found> {
@@ -137,9 +127,4 @@ impl LabelModel {
             })
             .collect()
     }
-}
-
-fn to_tensor(matrix: &TokenMatrix, device: &Device) -> Tensor<2, Int> {
-    let shape = [matrix.rows, matrix.width];
-    Tensor::from_data(TensorData::new(matrix.ids.clone(), shape), device)
 }

@@ -148,7 +148,9 @@ impl Tagger {
 
     fn most_probable(&self, probabilities: &[f32]) -> Tag {
         let tags = self.0.labels.iter().zip(probabilities);
+        // Of tags that are equally probable the first one is taken, as a classifier does.
         let (tag, &probability) = tags
+            .rev()
             .max_by(|(_, one), (_, other)| one.total_cmp(other))
             .expect("a tagger has tags");
         Tag {

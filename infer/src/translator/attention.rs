@@ -99,7 +99,7 @@ impl Translator {
     /// Returns the three kinds of attention for a pair, in the order of [`AttentionKind`].
     fn attention_of(&self, pair: &EncodedPair<'_>) -> [Attention; 3] {
         let batch = self.batch(&[pair]);
-        let (source, target_input) = (self.tensor(batch.source), self.tensor(batch.target_input));
+        let (source, target_input) = (self.tensor(&batch.source), self.tensor(&batch.target_input));
         let Example { source: read, target } = &pair.tokens;
         let written = &target[..target.len() - 1];
 

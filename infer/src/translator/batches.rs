@@ -2,6 +2,8 @@
 
 use std::cmp::Reverse;
 
+use attend_device::Workers;
+
 use super::Translator;
 
 /// The maximum number of rows of a decoder in a batch, one for each hypothesis that is decoded side by side; each takes
@@ -87,22 +89,37 @@ impl Translator {
             }
             results
         });
-        let mut results: Vec<(usize, R)> = batches
-            .iter()
-            .zip(found)
-            .flat_map(|(batch, results)| batch.iter().copied().zip(results))
-            .collect();
-        results.sort_unstable_by_key(|(place, _)| *place);
-        results.into_iter().map(|(_, result)| result).collect()
+        in_order(batches, found)
     }
 
     /// Calls `work` with each line on the workers. Returns the results in the order of the lines.
     pub(super) fn for_each<L: Sync, R: Send>(&self, lines: &[L], work: impl Fn(&L) -> R + Sync) -> Vec<R> {
-        let chunks = self.workers.map(lines.chunks(ENCODED_TOGETHER), |lines| {
-            lines.iter().map(&work).collect::<Vec<_>>()
-        });
-        chunks.into_iter().flatten().collect()
+        for_each(&self.workers, lines, work)
     }
+}
+
+/// Calls `work` with each line on the workers. Returns the results in the order of the lines.
+pub(crate) fn for_each<L: Sync, R: Send>(
+    workers: &Workers,
+    lines: &[L],
+    work: impl Fn(&L) -> R + Sync,
+) -> Vec<R> {
+    let chunks = workers.map(lines.chunks(ENCODED_TOGETHER), |lines| {
+        lines.iter().map(&work).collect::<Vec<_>>()
+    });
+    chunks.into_iter().flatten().collect()
+}
+
+/// Returns the results of all batches in the order of their items. A batch is the indices of its items, and `results`
+/// has a list for each batch with a result for each item.
+pub(crate) fn in_order<R>(batches: &[Vec<usize>], results: Vec<Vec<R>>) -> Vec<R> {
+    let mut results: Vec<(usize, R)> = batches
+        .iter()
+        .zip(results)
+        .flat_map(|(batch, results)| batch.iter().copied().zip(results))
+        .collect();
+    results.sort_unstable_by_key(|(place, _)| *place);
+    results.into_iter().map(|(_, result)| result).collect()
 }
 
 #[cfg(test)]

@@ -104,9 +104,9 @@ impl Translator {
         let networks = &self.model.networks;
         let batch = self.batch(pairs);
         let width = batch.target_output.width;
-        let memories = networks.encode(self.tensor(batch.source));
-        let target_input = self.tensor(batch.target_input);
-        let target_output = self.tensor(batch.target_output);
+        let memories = networks.encode(self.tensor(&batch.source));
+        let target_input = self.tensor(&batch.target_input);
+        let target_output = self.tensor(&batch.target_output);
         let log_probabilities = networks.score(target_input.clone(), target_output, &memories);
         let log_probabilities = values(log_probabilities);
         let rows = log_probabilities.chunks_exact(width).zip(pairs);
@@ -175,7 +175,7 @@ impl Translator {
             states: memory.states.clone().select(0, rows.clone()),
             hidden: memory.hidden.clone().select(0, rows.clone()),
         });
-        let target_input = self.tensor(self.batch(&pairs).target_input);
+        let target_input = self.tensor(&self.batch(&pairs).target_input);
         let alignments = self.alignments(&pairs, target_input, &memories.collect::<Vec<_>>());
         for (translation, alignment) in translations.iter_mut().flatten().zip(alignments) {
             translation.alignment = Some(alignment);

@@ -74,7 +74,7 @@ impl Translator {
             .map(|sentence| [sentence.source.as_slice(), &[special.eos]].concat())
             .collect();
         let requests: Vec<Request> = batch.iter().map(|sentence| sentence.request.clone()).collect();
-        let memories = networks.encode(self.tensor(TokenMatrix::new(&sources, self.model.padding())));
+        let memories = networks.encode(self.tensor(&TokenMatrix::new(&sources, self.model.padding())));
         let search = Search::new(special, options, group.banned.as_deref()).expect(VALID);
         let shortlist = search.shortlist(&requests);
         let mut decoder = TransformerDecoder::new(

@@ -104,7 +104,7 @@ fn tense_and_polarity_are_those_of_the_verb() {
                 ..clause(the_many("child"), "fall asleep", "schlafen")
             }),
             &format!("[The children]NOM {adverb} fall asleep ."),
-            "DET NOUN ADV VERB ADP PUNCT",
+            "DET NOUN ADV VERB ADJ PUNCT",
             label,
         );
     }

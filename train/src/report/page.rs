@@ -165,8 +165,11 @@ fn figures(task: TaskKind, records: &[Record]) -> Vec<Figure> {
         legend: legend.to_vec(),
         plot: Plot { axis, lines },
     };
+    // Validations may lack a score of their task: tags that mark no spans have no span F1.
+    let last = records.iter().rev().find_map(Record::scores);
+    let is_scored = |metric: &Metric| last.is_none_or(|scores| scores.get(*metric).is_some());
     let rising = Metric::of(task).iter().filter(|metric| metric.rises());
-    let scored: Vec<Metric> = rising.copied().collect();
+    let scored: Vec<Metric> = rising.copied().filter(is_scored).collect();
     let titles: Vec<&str> = scored.iter().map(|metric| metric.title()).collect();
     let scores = scored.iter().zip([VALIDATION, SECOND_SCORE]);
     let scores = scores.map(|(metric, color)| line(color, metric.tag()));

@@ -12,16 +12,17 @@ use attend_model::{EncoderClassifier, EncoderClassifierConfig, Precision};
 use burn::tensor::Device;
 
 use super::{Start, Task};
+use crate::attention_record::AttentionRecord;
 use crate::dataset::LeftOut;
 use crate::error::TrainError;
-use crate::event::Observer;
-use crate::labelled::{LabelledCorpora, LabelledDataset, NO_LABEL, Sample};
+use crate::event::{Event, Observer};
+use crate::labelled::{HeldOutTexts, LabelledCorpora, LabelledDataset, NO_LABEL, Sample};
 use crate::metric::{Metric, Scores};
 use crate::objective::Labelling;
 use crate::recipe::Recipe;
 use crate::run_folder::Inputs;
 use crate::test::{FinalTest, TestOutput, TestScores};
-use crate::validation::losses;
+use crate::validation::{SAMPLE, losses};
 
 /// The labelling of texts, or of the words of sentences.
 pub(crate) struct LabellingTask {
@@ -65,6 +66,46 @@ impl LabellingTask {
     fn tag_without_span(&self) -> Option<&String> {
         self.dataset.labels.iter().find(|tag| !is_span_tag(tag))
     }
+
+    /// Scores a model on texts, of which `examples` are the encoded ones. The workers share the texts.
+    fn scores_on(
+        &self,
+        samples: &[Sample],
+        examples: &[Example],
+        model_folder: &LabelModelFolder,
+        recipe: &Recipe,
+        device: &Device,
+        workers: &Workers,
+    ) -> Result<Scores, TrainError> {
+        let (objective, network) = (self.objective(recipe), &model_folder.model);
+        let (loss, _) = losses(&objective, network, examples, &recipe.training, device, workers);
+        let labels = self.labels(model_folder.clone(), samples, workers)?;
+        let mut scores = Scores {
+            loss,
+            ..Scores::default()
+        };
+        if self.kind == TaskKind::Tag {
+            let found = tag_scores(&labels, samples)?;
+            let mark_spans = self.tag_without_span().is_none();
+            scores.accuracy = Some(100.0 * found.accuracy);
+            scores.span_f1 = mark_spans.then_some(100.0 * found.spans.f1);
+        } else {
+            let found = label_scores(&labels, samples)?;
+            scores.accuracy = Some(100.0 * found.accuracy);
+            scores.macro_f1 = Some(100.0 * found.macro_f1);
+        }
+        Ok(scores)
+    }
+}
+
+/// Joins words so that `attend tag` reads the same words: with spaces between them, or a tab behind each of them if a
+/// word contains a space.
+fn sentence(words: &[String]) -> String {
+    if words.iter().any(|word| word.contains(' ')) {
+        words.iter().map(|word| format!("{word}\t")).collect()
+    } else {
+        words.join(" ")
+    }
 }
 
 /// Compares the labels that a model gave to texts with the right ones.
@@ -93,9 +134,12 @@ impl Task for LabellingTask {
         recipe: &Recipe,
         tokenizer: Option<Tokenizer>,
         _: &Path,
-        _: &mut Observer<'_>,
+        observer: &mut Observer<'_>,
     ) -> Result<(Self, Inputs), TrainError> {
         let corpora = LabelledCorpora::load(&recipe.data, recipe.task)?;
+        if let Some(note) = corpora.note_on_labels() {
+            observer(Event::Note(note));
+        }
         let tokenizer = match tokenizer {
             Some(tokenizer) => tokenizer,
             None => corpora.train_tokenizer(&recipe.data)?,
@@ -187,32 +231,10 @@ impl Task for LabellingTask {
         device: &Device,
         workers: &Workers,
     ) -> Result<Scores, TrainError> {
-        let (objective, network) = (self.objective(recipe), &model_folder.model);
-        let valid = &self.dataset.valid;
-        let (loss, _) = losses(
-            &objective,
-            network,
-            &valid.examples,
-            &recipe.training,
-            device,
-            workers,
-        );
-        let labels = self.labels(model_folder.clone(), &valid.samples, workers)?;
-        let mut scores = Scores {
-            loss,
-            ..Scores::default()
-        };
-        if self.kind == TaskKind::Tag {
-            let found = tag_scores(&labels, &valid.samples)?;
-            let mark_spans = self.tag_without_span().is_none();
-            scores.accuracy = Some(100.0 * found.accuracy);
-            scores.span_f1 = mark_spans.then_some(100.0 * found.spans.f1);
-        } else {
-            let found = label_scores(&labels, &valid.samples)?;
-            scores.accuracy = Some(100.0 * found.accuracy);
-            scores.macro_f1 = Some(100.0 * found.macro_f1);
-        }
-        Ok(scores)
+        let HeldOutTexts {
+            samples, examples, ..
+        } = &self.dataset.valid;
+        self.scores_on(samples, examples, model_folder, recipe, device, workers)
     }
 
     fn expected_seconds(
@@ -222,9 +244,29 @@ impl Task for LabellingTask {
         device: &Device,
         workers: &Workers,
     ) -> Result<f64, TrainError> {
+        let HeldOutTexts {
+            samples, examples, ..
+        } = &self.dataset.valid;
+        let mut texts: Vec<(&Sample, &Example)> = samples.iter().zip(examples).collect();
+        texts.sort_by_key(|(_, example)| example.source.len());
+        let start = texts.len().saturating_sub(SAMPLE) / 2;
+        let middle = texts.iter().skip(start).take(SAMPLE);
+        let (samples, examples): (Vec<Sample>, Vec<Example>) = middle
+            .map(|&(sample, example)| (sample.clone(), example.clone()))
+            .unzip();
         let clock = Instant::now();
-        self.scores(model_folder, recipe, device, workers)?;
-        Ok(clock.elapsed().as_secs_f64())
+        self.scores_on(&samples, &examples, model_folder, recipe, device, workers)?;
+        Ok(clock.elapsed().as_secs_f64() * texts.len() as f64 / samples.len() as f64)
+    }
+
+    /// There is none to show: a record of attention is that of a translation.
+    fn attention(
+        &self,
+        _: usize,
+        _: LabelModelFolder,
+        _: &Workers,
+    ) -> Result<Option<AttentionRecord>, TrainError> {
+        Ok(None)
     }
 
     fn test(
@@ -249,7 +291,10 @@ impl Task for LabellingTask {
                 .iter()
                 .zip(labels)
                 .map(|(sample, labels)| TestOutput {
-                    source: sample.text(),
+                    source: match self.kind {
+                        TaskKind::Tag => sentence(&sample.parts),
+                        _ => sample.text(),
+                    },
                     reference: sample.labels.join(" "),
                     output: labels.join(" "),
                 })

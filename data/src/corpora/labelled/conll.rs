@@ -1,9 +1,7 @@
 //! Files of tagged sentences, in the columns of CoNLL-2003 (Tjong Kim Sang and De Meulder 2003, "Introduction to the
 //! CoNLL-2003 Shared Task").
 
-use std::fmt;
-
-use super::{TaggedText, column, label, text, until_error};
+use super::{TaggedText, label, text, until_error};
 use crate::corpora::lines::Lines;
 use crate::error::DataError;
 use crate::line::is_blank;
@@ -15,6 +13,8 @@ const COMMENT_START: &str = "# ";
 
 impl TaggedText {
     /// Reads tagged sentences, one at a time: a word and its tag on each line, and a blank line after each sentence.
+    /// Each comes with the number of the line of its first word, counted from one. Its other words are on the lines
+    /// behind, one on each.
     ///
     /// - The first column is the word, the last one the tag. Columns between them are skipped.
     /// - A line with a tab has its columns between tabs, and a word may then contain a space. A line without a tab has
@@ -23,39 +23,33 @@ impl TaggedText {
     /// - A line that begins with `#` and a space is a comment, and skipped, if it stands before the first word of a
     ///   sentence. Behind the first word, `#` is a word. It is one everywhere if a tab follows it.
     /// - White space around a word and a tag is no part of them. A word is a [single line](crate::single_line). A tag
-    ///   is without characters that no reader sees. It may be any text: an `I-` tag need not follow a tag of its kind.
+    ///   is in Unicode's form NFC, and without characters that no reader sees. It may be any text without white space: an
+    ///   `I-` tag need not follow a tag of its kind.
     ///
     /// ```
     /// use attend_data::{Lines, TaggedText};
     ///
     /// let lines = Lines::new("# a comment\nAda NNP B-PER\nsleeps VBZ O\n\nGo\tO\n".as_bytes(), "example.conll");
     /// let sentences = TaggedText::read(lines).collect::<Result<Vec<_>, _>>()?;
-    /// assert_eq!((sentences[0].words[0].as_str(), sentences[0].tags[0].as_str()), ("Ada", "B-PER"));
-    /// assert_eq!(sentences[1].to_string(), "Go\tO\n");
+    /// let (line, first) = &sentences[0];
+    /// assert_eq!((*line, first.words[0].as_str(), first.tags[0].as_str()), (2, "Ada", "B-PER"));
+    /// assert_eq!(sentences[1].1.words, ["Go"]);
     /// # Ok::<(), attend_data::DataError>(())
     /// ```
     ///
     /// # Errors
     /// The iterator returns the errors of [`Lines`], [`DataError::Incomplete`] if a reader sees no word or no tag on a
-    /// line, and [`DataError::EmptyLabelled`] if there is no word. An error ends the iterator.
-    pub fn read(lines: Lines) -> impl Iterator<Item = Result<Self, DataError>> + Send {
+    /// line, [`DataError::SpacedTag`] if a tag contains white space, [`DataError::NumberedWords`] if the first column is
+    /// no word but a number, as in CoNLL-U, and [`DataError::EmptyLabelled`] if there is no word. An error ends the
+    /// iterator.
+    pub fn read(lines: Lines) -> impl Iterator<Item = Result<(usize, Self), DataError>> + Send {
         until_error(lines, next)
     }
 }
 
-/// Writes the lines of a file, without the blank line behind them: each word, a tab, its tag and a line feed. A tab or a
-/// line end in a word or a tag becomes a space.
-impl fmt::Display for TaggedText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (word, tag) in self.words.iter().zip(&self.tags) {
-            writeln!(f, "{}\t{}", column(word), column(tag))?;
-        }
-        Ok(())
-    }
-}
-
-fn next(lines: &mut Lines) -> Result<Option<TaggedText>, DataError> {
+fn next(lines: &mut Lines) -> Result<Option<(usize, TaggedText)>, DataError> {
     let mut sentence = TaggedText::default();
+    let mut first_line = 0;
     while let Some(line) = lines.next().transpose()? {
         let has_begun = !sentence.words.is_empty();
         let (word, tag) = first_and_last(&line);
@@ -64,11 +58,43 @@ fn next(lines: &mut Lines) -> Result<Option<TaggedText>, DataError> {
                 break;
             }
         } else if has_begun || !line.starts_with(COMMENT_START) {
+            if has_numbered_words(&line) {
+                return Err(DataError::NumberedWords {
+                    path: lines.path().to_owned(),
+                    line: lines.line(),
+                });
+            }
+            if !has_begun {
+                first_line = lines.line();
+            }
             sentence.words.push(text(word, "word", lines)?);
-            sentence.tags.push(label(tag.unwrap_or_default(), "tag", lines)?);
+            sentence.tags.push(single_tag(tag.unwrap_or_default(), lines)?);
         }
     }
-    Ok((!sentence.words.is_empty()).then_some(sentence))
+    Ok((!sentence.words.is_empty()).then_some((first_line, sentence)))
+}
+
+/// Returns the tag of the line read last. A tag without white space can be written beside others, with spaces between
+/// them.
+fn single_tag(column: &str, lines: &Lines) -> Result<String, DataError> {
+    let tag = label(column, "tag", lines)?;
+    if tag.contains(char::is_whitespace) {
+        return Err(DataError::SpacedTag {
+            path: lines.path().to_owned(),
+            line: lines.line(),
+            tag,
+        });
+    }
+    Ok(tag)
+}
+
+/// Returns whether a line has the ten columns of CoNLL-U. The first of them counts the words: `2`, `2-3` for words that
+/// are written as one, or `2.1` for a word that is not written.
+fn has_numbered_words(line: &str) -> bool {
+    let first = line.split('\t').next().unwrap_or_default().trim();
+    let is_number = first.starts_with(|c: char| c.is_ascii_digit())
+        && first.chars().all(|c| c.is_ascii_digit() || "-.".contains(c));
+    is_number && line.split('\t').count() == 10
 }
 
 /// Returns the first column of a line, and the last one if there are several.

@@ -6,6 +6,8 @@ mod tsv;
 use std::borrow::Cow;
 use std::iter;
 
+use unicode_normalization::UnicodeNormalization;
+
 use crate::corpora::lines::Lines;
 use crate::error::DataError;
 use crate::line::{is_blank, single_line, spaced_once};
@@ -68,12 +70,13 @@ fn text(column: &str, name: &'static str, lines: &Lines) -> Result<String, DataE
     Ok(single_line(column).into_owned())
 }
 
-/// Returns a label or a tag of the line read last, without the characters that no reader sees.
+/// Returns a label or a tag of the line read last: in Unicode's form NFC, so that labels that look the same are the
+/// same, and without the characters that no reader sees.
 ///
 /// # Errors
 /// Returns the error of [`text`].
 fn label(column: &str, name: &'static str, lines: &Lines) -> Result<String, DataError> {
-    Ok(spaced_once(&text(column, name, lines)?))
+    Ok(spaced_once(&text(column, name, lines)?).nfc().collect())
 }
 
 /// Returns text for a column of a file: with a space in place of each tab and each character that ends a line.
