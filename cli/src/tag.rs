@@ -14,8 +14,8 @@ use crate::labelling::{LabellingOptions, json_line};
 pub(crate) const DEFAULT_MODEL: &str = "runs/phrasebook-tag";
 
 /// Tag the words of sentences: arguments, a file, or standard input, one sentence a line, with spaces between words and
-/// around punctuation marks, or with tabs between words. Each line of the output has a tag for each word. On a terminal, a prompt asks for the
-/// sentences.
+/// around punctuation marks, or with tabs between words. Each line of the output has a tag for each word. On a terminal,
+/// a prompt asks for the sentences.
 #[derive(Args)]
 pub(crate) struct Options {
     /// The model folder of a tagger.

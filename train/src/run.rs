@@ -123,9 +123,9 @@ impl<'a> Run<'a> {
     }
 
     /// Trains until the run ends, has the best weights translate the test pairs or label the test texts, and writes the
-    /// model card. Calls `observe` with each [`Event`] meanwhile. A run ends at the first of `training.updates`, `epochs` and `minutes`,
-    /// or when `training.patience` validations in a row have brought no improvement. A recipe must set at least one of
-    /// `updates`, `epochs` and `minutes`.
+    /// model card. Calls `observe` with each [`Event`] meanwhile. A run ends at the first of `training.updates`, `epochs`
+    /// and `minutes`, or when `training.patience` validations in a row have brought no improvement. A recipe must set at
+    /// least one of `updates`, `epochs` and `minutes`.
     ///
     /// # Errors
     ///

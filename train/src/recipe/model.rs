@@ -28,8 +28,8 @@ const UNTIL_KNOWN: Preset = Preset::Tiny;
 /// The shape of the network: a preset, and settings that differ from it.
 ///
 /// A recipe writes `preset = "tiny"`, and may write any field of a [`TransformerConfig`] except `vocab_size` and
-/// `pad_id`, which the tokenizer decides. A recipe of a classifier may also write its `pooling`. A recipe with `init` may
-/// leave the preset out: the fields that it does not write are then those of the model that the run starts from.
+/// `pad_id`, which the tokenizer decides. A recipe of a classifier may also write its `pooling`. A recipe with `init`
+/// may leave the preset out: the fields that it does not write are then those of the model that the run starts from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelSettings {
     preset: Option<Preset>,

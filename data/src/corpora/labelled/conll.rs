@@ -23,8 +23,8 @@ impl TaggedText {
     /// - A line that begins with `#` and a space is a comment, and skipped, if it stands before the first word of a
     ///   sentence. Behind the first word, `#` is a word. It is one everywhere if a tab follows it.
     /// - White space around a word and a tag is no part of them. A word is a [single line](crate::single_line). A tag
-    ///   is in Unicode's form NFC, and without characters that no reader sees. It may be any text without white space: an
-    ///   `I-` tag need not follow a tag of its kind.
+    ///   is in Unicode's form NFC, and without characters that no reader sees. It may be any text without white space:
+    ///   an `I-` tag need not follow a tag of its kind.
     ///
     /// ```
     /// use attend_data::{Lines, TaggedText};

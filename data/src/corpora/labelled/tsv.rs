@@ -12,8 +12,8 @@ impl LabelledText {
     /// line, counted from one.
     ///
     /// Quotation marks are characters like any other, and there is no escape for a tab. The text is a [single
-    /// line](crate::single_line). A label is in Unicode's form NFC, without white space around it, and without characters
-    /// that no reader sees. Blank lines may end the file.
+    /// line](crate::single_line). A label is in Unicode's form NFC, without white space around it, and without
+    /// characters that no reader sees. Blank lines may end the file.
     ///
     /// ```
     /// use attend_data::{LabelledText, Lines};
