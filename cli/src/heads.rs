@@ -150,6 +150,7 @@ impl Options {
             Ok::<_, InferError>(Translator::new(model, workers.clone()))
         };
         let whole = translator(folder.clone())?;
+        self.compute.note_emulation(device);
         let statistics = whole.head_statistics(pairs)?;
         let bar = ProgressBar::new(statistics.len() as u64);
         let without = |(Head { kind, layer, head }, statistics)| {

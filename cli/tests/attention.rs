@@ -255,7 +255,9 @@ fn on_terminal(workspace: &Workspace, variables: &[(&str, &str)]) -> String {
         command.env_remove(variable);
     }
     command.env("LC_ALL", "C.UTF-8").envs(variables.iter().copied());
+    // The device is named, so that the program does not report which device `auto` has taken.
     command
+        .env("ATTEND_DEVICE", "cpu")
         .arg("attention")
         .arg(workspace.model())
         .args([SOURCE, TARGET]);

@@ -79,10 +79,14 @@ impl NetworkOptions {
         avoid_huge_pages();
         let device = self.device.select()?;
         let workers = self.workers.start(&device)?;
+        Ok((device, workers))
+    }
+
+    /// Tells the user of a loaded model that the device emulates its precision, if it does.
+    pub(crate) fn note_emulation(&self, device: &NamedDevice) {
         if is_processor(&device.device) && self.dtype.dtype() != FloatDType::F32 {
             eprintln!("{} emulates {}: float32 is faster there", device.name, self.dtype);
         }
-        Ok((device, workers))
     }
 
     /// Loads a model. `load` gets the device, the precision and the workers. Returns the model and its device.
@@ -101,6 +105,7 @@ impl NetworkOptions {
             let loaded: Result<M, InferError> = workers.map([()], load).remove(0);
             Ok::<_, CliError>(loaded?)
         })?;
+        self.note_emulation(&device);
         Ok((model, device))
     }
 }
