@@ -141,18 +141,19 @@ impl DecoderState {
         let ([rows, width], device) = (slots.dims(), slots.device());
         self.in_sight -= 1;
         let (in_sight, kept) = (self.in_sight, rows * self.in_sight);
-        let no_slot = |columns: usize| Tensor::full([rows, columns], -1, &device);
+        let seen = slots.select(1, Tensor::arange(1..in_sight as i64 + 1, &device));
         let slots = if self.written < 2 * kept {
-            Tensor::cat(vec![slots.slice_dim(1, 1..width), no_slot(1)], 1)
+            seen
         } else {
-            let old = slots.slice_dim(1, 1..in_sight + 1).reshape([kept]);
+            let old = seen.reshape([kept]);
             for layer in &mut self.layers {
                 layer.target.keep(&old);
             }
             self.written = kept;
-            let new = Tensor::arange(0..kept as i64, &device).reshape([rows, in_sight]);
-            Tensor::cat(vec![new, no_slot(width - in_sight)], 1)
+            Tensor::arange(0..kept as i64, &device).reshape([rows, in_sight])
         };
+        let no_slot = Tensor::full([rows, width - in_sight], -1, &device);
+        let slots = Tensor::cat(vec![slots, no_slot], 1);
         self.target_slots = Some(slots);
     }
 

@@ -15,7 +15,8 @@ use burn_store::{BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, Saf
 use safetensors::SafeTensors;
 
 use crate::common::{
-    PAD, SOURCES, TARGETS, all_networks, assert_close, batch, bound, model, relatives, variants,
+    PAD, SOURCES, TARGETS, all_networks, assert_close, batch, bound, model, networks_for_this_device,
+    relatives, variants,
 };
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
@@ -315,7 +316,7 @@ fn sinusoids_of_two_positions_agree_by_their_distance_alone() {
 #[test]
 fn dropout_acts_in_training_only() {
     let device = Device::default().autodiff();
-    for config in all_networks() {
+    for config in networks_for_this_device() {
         let training = model(&config, &device);
         let logits = |model: &Transformer| {
             let device = &model.devices()[0];
