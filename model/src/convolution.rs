@@ -53,42 +53,16 @@ impl Convolution {
 
 impl<P: Projection> SequenceLayer for Convolution<P> {
     fn forward(&self, x: Tensor<3>, hidden: Tensor<4, Bool>, _with_weights: bool) -> Attended {
-        let x = x.mask_fill(padding(hidden), 0.0);
-        let middle = self.width / 2;
+        let [_, seq, _] = x.dims();
+        let beyond = self.width / 2 * self.dilation;
+        let x = x
+            .mask_fill(padding(hidden), 0.0)
+            .pad([(beyond, beyond), (0, 0)], 0.0);
         let seen = (0..self.width).map(|index| {
-            let distance = index.abs_diff(middle) * self.dilation;
-            if index < middle {
-                earlier(x.clone(), distance)
-            } else {
-                later(x.clone(), distance)
-            }
+            let first = index * self.dilation;
+            x.clone().slice_dim(1, first..first + seq)
         });
         let seen = Tensor::cat(seen.collect(), 2);
         (self.projection.forward(seen, Activation::Identity), None)
-    }
-}
-
-/// Returns `[batch, seq, d_model]` with the vector `distance` positions before each position in its place, or 0.
-fn earlier(x: Tensor<3>, distance: usize) -> Tensor<3> {
-    let [batch, seq, d_model] = x.dims();
-    let distance = distance.min(seq);
-    let zeros = Tensor::zeros([batch, distance, d_model], &x.device());
-    join(zeros, x.slice_dim(1, 0..seq - distance))
-}
-
-/// Returns `[batch, seq, d_model]` with the vector `distance` positions after each position in its place, or 0.
-fn later(x: Tensor<3>, distance: usize) -> Tensor<3> {
-    let [batch, seq, d_model] = x.dims();
-    let distance = distance.min(seq);
-    let zeros = Tensor::zeros([batch, distance, d_model], &x.device());
-    join(x.slice_dim(1, distance..seq), zeros)
-}
-
-/// Joins two sequences, of which one may be empty.
-fn join(first: Tensor<3>, second: Tensor<3>) -> Tensor<3> {
-    match (first.dims()[1], second.dims()[1]) {
-        (0, _) => second,
-        (_, 0) => first,
-        _ => Tensor::cat(vec![first, second], 1),
     }
 }

@@ -10,8 +10,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::common::{
-    PAD, SOURCES, Spread, TARGETS, all_networks, assert_close, batch, model, networks_for_this_device,
-    relatives, variants,
+    PAD, SOURCES, Spread, TARGETS, all_networks, assert_close, batch, model, relatives, variants,
 };
 
 /// The log-probabilities after each token of whole targets.
@@ -213,7 +212,7 @@ fn eight_bits_change_probabilities_little() {
 fn selected_rows_continue_as_if_alone() {
     let device = Device::default();
     let prefixes: [&[i32]; 3] = [&[1, 4, 8], &[1, 9, 6], &[1, 6, 5]];
-    for config in networks_for_this_device() {
+    for config in all_networks() {
         let model = model(&config, &device);
         let inference = InferenceTransformer::new(model.clone(), Precision::Float32);
         let mut state = inference.start(inference.encode(batch(&SOURCES, &device)));

@@ -15,8 +15,7 @@ use burn_store::{BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, Saf
 use safetensors::SafeTensors;
 
 use crate::common::{
-    PAD, SOURCES, TARGETS, all_networks, assert_close, batch, bound, model, networks_for_this_device,
-    relatives, variants,
+    PAD, SOURCES, TARGETS, all_networks, assert_close, batch, bound, model, relatives, variants,
 };
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
@@ -316,7 +315,7 @@ fn sinusoids_of_two_positions_agree_by_their_distance_alone() {
 #[test]
 fn dropout_acts_in_training_only() {
     let device = Device::default().autodiff();
-    for config in networks_for_this_device() {
+    for config in all_networks() {
         let training = model(&config, &device);
         let logits = |model: &Transformer| {
             let device = &model.devices()[0];

@@ -96,7 +96,7 @@ fn percent_decoded(text: &str) -> String {
 }
 
 #[test]
-#[ignore = "needs Chromium"]
+#[ignore = "needs Chromium; `just test-page` runs it, and CI does"]
 fn a_reader_chooses_kind_layer_and_head_and_reads_values() {
     let found = read(
         &kinds(),
@@ -144,7 +144,7 @@ fn a_reader_chooses_kind_layer_and_head_and_reads_values() {
 }
 
 #[test]
-#[ignore = "needs Chromium"]
+#[ignore = "needs Chromium; `just test-page` runs it, and CI does"]
 fn the_width_of_a_line_is_its_weight() {
     let found = read(
         &kinds(),
@@ -166,7 +166,7 @@ fn the_width_of_a_line_is_its_weight() {
 
 /// A picture that is wider than the page is neither smaller nor surrounded by blank space: the reader scrolls.
 #[test]
-#[ignore = "needs Chromium"]
+#[ignore = "needs Chromium; `just test-page` runs it, and CI does"]
 fn a_long_sentence_scrolls() {
     let words: Vec<String> = (0..60).map(|word| format!("w{word}")).collect();
     let long = AttentionLayers {
@@ -191,7 +191,7 @@ fn a_long_sentence_scrolls() {
 }
 
 #[test]
-#[ignore = "needs Chromium"]
+#[ignore = "needs Chromium; `just test-page` runs it, and CI does"]
 fn a_kind_without_layers_is_no_choice() {
     let mut kinds = kinds();
     kinds[0].layers.clear();
@@ -200,7 +200,7 @@ fn a_kind_without_layers_is_no_choice() {
 }
 
 #[test]
-#[ignore = "needs Chromium"]
+#[ignore = "needs Chromium; `just test-page` runs it, and CI does"]
 fn a_page_without_attention_is_a_page() {
     let found = read(&[], r#"read(document.querySelector("h1").textContent);"#);
     assert_eq!(found, ["We are <b>"]);

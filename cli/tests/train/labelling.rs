@@ -103,7 +103,7 @@ fn a_classifier_learns_and_is_reported_by_its_own_scores() {
         assert!(page.contains(part), "{part}");
     }
     assert!(!page.contains("BLEU") && !page.contains("perplexity"));
-    let card = workspace.model_card("run");
+    let model_card = workspace.model_card("run");
     for part in [
         "A Transformer encoder that classifies texts, of ",
         "trained with Attend on 300 texts",
@@ -112,7 +112,7 @@ fn a_classifier_learns_and_is_reported_by_its_own_scores() {
         "- training: `train.tsv`\n",
         "task = \"classify\"",
     ] {
-        assert!(card.contains(part), "{part:?} is not in:\n{card}");
+        assert!(model_card.contains(part), "{part:?} is not in:\n{model_card}");
     }
 
     let mut classify = attend("classify");
@@ -137,13 +137,13 @@ fn a_tagger_learns_and_is_reported_by_its_own_scores() {
         summary.starts_with("accuracy = 100.00%\nspan F1 = 100.00%\n"),
         "{summary}"
     );
-    let card = workspace.model_card("run");
+    let model_card = workspace.model_card("run");
     for part in [
         "the best on the validation texts: span F1 100.00",
         "| `C` | 100.00 | 100.00 | 100.00 | ",
         "words a second",
     ] {
-        assert!(card.contains(part), "{part:?} is not in:\n{card}");
+        assert!(model_card.contains(part), "{part:?} is not in:\n{model_card}");
     }
     let mut tag = attend("tag");
     tag.arg("--model").arg(workspace.path("run"));
@@ -530,9 +530,9 @@ fn labels_stay_in_their_cells_of_the_card() {
         );
     }
     workspace.train_well(&["classify.toml", "--output", "run", "--set", "training.updates=2"]);
-    let card = workspace.model_card("run");
+    let model_card = workspace.model_card("run");
     for cell in [r"| `copy\|all` | ", "| `` `reverse` `` | "] {
-        assert!(card.contains(cell), "{cell} is not in:\n{card}");
+        assert!(model_card.contains(cell), "{cell} is not in:\n{model_card}");
     }
 }
 
@@ -569,11 +569,11 @@ fn the_phrasebook_has_labels_for_both_tasks() {
         assert_eq!(super::common::counts(&messages, "texts kept"), [20_000]);
         let config = fs::read_to_string(workspace.path(task).join("config.json")).unwrap();
         assert!(config.contains(labels), "{config}");
-        let card = workspace.model_card(task);
-        assert!(card.contains("500 test texts"), "{card}");
+        let model_card = workspace.model_card(task);
+        assert!(model_card.contains("500 test texts"), "{model_card}");
         assert!(
-            card.contains("cut into texts to train, validate and test on"),
-            "{card}"
+            model_card.contains("cut into texts to train, validate and test on"),
+            "{model_card}"
         );
     }
 }

@@ -65,15 +65,6 @@ pub(crate) fn relatives() -> Vec<TransformerConfig> {
     ]
 }
 
-/// All networks on processors, and the variants alone on a GPU: some numbers of the relatives differ there while other
-/// tests compute, for a reason that is not known yet.
-pub(crate) fn networks_for_this_device() -> Vec<TransformerConfig> {
-    match std::env::var("BURN_DEVICE").as_deref() {
-        Ok("flex" | "ndarray") | Err(_) => all_networks(),
-        Ok(_) => variants(),
-    }
-}
-
 /// [`variants`] and [`relatives`].
 pub(crate) fn all_networks() -> Vec<TransformerConfig> {
     [variants(), relatives()].concat()

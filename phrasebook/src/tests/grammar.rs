@@ -89,6 +89,34 @@ pub(super) fn reads() -> Clause<'static> {
     }
 }
 
+/// "The nurse who eats an egg is tired", or "who does not eat an egg" if the relative clause is negated.
+pub(super) fn the_nurse_is_tired(negated: bool) -> Clause<'static> {
+    let relative = Clause {
+        negated,
+        direct: Some(a(None, "egg")),
+        ..clause(
+            NounPhrase::Relative {
+                gender: Gender::Feminine,
+                number: Number::Singular,
+                is_person: true,
+            },
+            "eat",
+            "essen",
+        )
+    };
+    let subject = NounPhrase::Noun {
+        determiner: Determiner::Definite,
+        adjective: None,
+        noun: LEXICON.noun("nurse"),
+        number: Number::Singular,
+        relative: Some(Box::new(relative)),
+    };
+    Clause {
+        complement: Some(Phrase::Adjective(LEXICON.adjective("tired"))),
+        ..clause(subject, "be", "sein")
+    }
+}
+
 #[test]
 fn the_finite_verb_is_second_and_its_prefix_last() {
     states(
@@ -387,31 +415,8 @@ fn pronouns_agree_with_what_they_stand_for() {
 
 #[test]
 fn relative_clauses_stand_between_commas() {
-    let relative = Clause {
-        direct: Some(a(None, "egg")),
-        ..clause(
-            NounPhrase::Relative {
-                gender: Gender::Feminine,
-                number: Number::Singular,
-                is_person: true,
-            },
-            "eat",
-            "essen",
-        )
-    };
-    let subject = NounPhrase::Noun {
-        determiner: Determiner::Definite,
-        adjective: None,
-        noun: LEXICON.noun("nurse"),
-        number: Number::Singular,
-        relative: Some(Box::new(relative)),
-    };
-    let tired = Clause {
-        complement: Some(Phrase::Adjective(LEXICON.adjective("tired"))),
-        ..clause(subject, "be", "sein")
-    };
     states(
-        tired,
+        the_nurse_is_tired(false),
         "The nurse who eats an egg is tired.",
         "Die Krankenschwester, die ein Ei isst, ist müde.",
     );

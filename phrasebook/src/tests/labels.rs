@@ -1,11 +1,11 @@
 //! What the grammar knows of a sentence, beside what a reader of the sentence says.
 
 use super::LEXICON;
-use super::grammar::{a, adverbial, around, calls, clause, described, reads, the, the_many};
+use super::grammar::{adverbial, around, calls, clause, described, reads, the, the_many, the_nurse_is_tired};
 use crate::clause_label::clause_label;
 use crate::clock::Clock;
 use crate::english;
-use crate::features::{Case, Determiner, Gender, Mode, Number, Pronoun};
+use crate::features::{Case, Determiner, Mode, Number, Pronoun};
 use crate::tree::{Clause, NounPhrase, Phrase, Sentence};
 
 /// Writes the words of a sentence with brackets around noun phrases, and their case behind them.
@@ -204,32 +204,8 @@ fn the_main_clause_has_the_label() {
         "DET NOUN VERB DET NOUN CCONJ DET NOUN AUX VERB DET ADJ NOUN PUNCT",
         "statement-present-positive",
     );
-    let relative = Clause {
-        negated: true,
-        direct: Some(a(None, "egg")),
-        ..clause(
-            NounPhrase::Relative {
-                gender: Gender::Feminine,
-                number: Number::Singular,
-                is_person: true,
-            },
-            "eat",
-            "essen",
-        )
-    };
-    let subject = NounPhrase::Noun {
-        determiner: Determiner::Definite,
-        adjective: None,
-        noun: LEXICON.noun("nurse"),
-        number: Number::Singular,
-        relative: Some(Box::new(relative)),
-    };
-    let tired = Clause {
-        complement: Some(Phrase::Adjective(LEXICON.adjective("tired"))),
-        ..clause(subject, "be", "sein")
-    };
     is(
-        &statement(tired),
+        &statement(the_nurse_is_tired(true)),
         "[The nurse]NOM [who]NOM does not eat [an egg]ACC is tired .",
         "DET NOUN PRON AUX PART VERB DET NOUN AUX ADJ PUNCT",
         "statement-present-positive",
