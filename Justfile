@@ -56,9 +56,9 @@ tag *ARGS:
 attention MODEL *ARGS:
     @{{attend}} attention "$@"
 
-# Show what each head attends to, and the loss without it: `just heads runs/phrasebook test.en test.de`.
+# Show what each head attends to, and the score without it: `just heads runs/phrasebook test.en test.de`.
 [no-exit-message]
-heads MODEL SOURCE REFERENCE *ARGS:
+heads MODEL SOURCE *ARGS:
     @{{attend}} heads "$@"
 
 # Fetch a corpus by its name, as `just data list` shows them, or write the phrasebook to files.

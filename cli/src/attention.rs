@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use attend_data::write_file;
 use attend_device::notice_device_failure;
-use attend_infer::{Attention, AttentionKind, SentenceAttention};
+use attend_infer::{Attention, AttentionKind, Classifier, SentenceAttention, Tagger, TaskKind};
 use attend_view::{AttentionLayers, AttentionMap, Colours, Terminal, page, svg};
 use clap::Args;
 use clap::builder::{PathBufValueParser, TypedValueParser};
@@ -18,31 +18,27 @@ use crate::error::CliError;
 use crate::flags::{ComputeOptions, DASH, whole_number};
 use crate::name::name_of;
 use crate::output::print;
+use crate::{classify, tag};
 
 /// The width of a picture that is not printed on a terminal.
 const COLUMNS: usize = 80;
 
-/// Show what a model attends to: a heat map of the weights, in percent, for a sentence and its translation.
+/// Show what a model attends to: a heat map of the weights, in percent, for a sentence and its translation, or for a text
+/// that a classifier or a tagger labels.
 ///
-/// Without further flags, the map shows how the subwords of the translation attend to those of the sentence: for each
-/// layer, the mean of its heads.
+/// Without further flags, the map shows how the subwords of the translation attend to those of the sentence, or those of
+/// a labelled text to each other: for each layer, the mean of its heads.
 #[derive(Args)]
 pub(crate) struct Options {
     /// The model folder.
     model: PathBuf,
     /// The sentence. One that begins with a hyphen stands after all flags and --.
     source: String,
-    /// Its translation. Without it, the model translates the sentence.
+    /// Its translation. Without it, a translator translates the sentence.
     target: Option<String>,
     /// What attends: the encoder to the sentence, the decoder to its translation so far, or, across, the decoder to
-    /// the sentence; several with commas between them.
-    #[arg(
-        long,
-        value_name = "KIND,...",
-        value_delimiter = ',',
-        value_parser = name_of::<AttentionKind>(),
-        default_value = "cross"
-    )]
+    /// the sentence; several with commas between them. [default: cross, or encoder if the model labels]
+    #[arg(long, value_name = "KIND,...", value_delimiter = ',', value_parser = name_of::<AttentionKind>())]
     kind: Vec<AttentionKind>,
     /// Show only this layer, counted from 1.
     #[arg(long, value_name = "N", value_parser = whole_number::<NonZeroUsize>)]
@@ -88,11 +84,23 @@ impl FromStr for Heads {
     }
 }
 
+/// What a model attends to in a sentence.
+struct Found {
+    /// The line above the maps: the translation, or the labels.
+    line: String,
+    /// The translation, if the model is a translator.
+    translation: Option<String>,
+    attention: Vec<Attention>,
+    /// The kind that is shown unless others are asked for.
+    default: AttentionKind,
+}
+
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Output<'a> {
     source: &'a str,
-    translation: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    translation: Option<&'a str>,
     attention: Vec<KindOutput<'a>>,
 }
 
@@ -106,42 +114,50 @@ struct KindOutput<'a> {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), CliError> {
-    let (translator, device) = options.compute.load(&options.model)?;
-    let SentenceAttention {
+    let Found {
+        line,
         translation,
-        encoder,
-        decoder,
-        cross,
-    } = notice_device_failure(slice::from_ref(&device), || {
-        Ok::<_, CliError>(translator.attention(&options.source, options.target.as_deref())?)
-    })?;
-    let all = [encoder, decoder, cross].map(|attention| {
+        attention,
+        default,
+    } = match TaskKind::of(&options.model)? {
+        TaskKind::Translate => options.of_translator()?,
+        task => options.of_labels(task)?,
+    };
+    let all = attention.into_iter().map(|attention| {
         if options.words {
             attention.of_words()
         } else {
             attention
         }
     });
-    let shown = |attention: &&Attention| options.kind.contains(&attention.kind);
+    let all: Vec<Attention> = all.collect();
+    let kinds = match options.kind.as_slice() {
+        [] => &[default],
+        kinds => kinds,
+    };
+    let shown = |attention: &&Attention| kinds.contains(&attention.kind);
     let maps: Vec<Vec<(String, AttentionMap)>> = all
         .iter()
         .filter(shown)
         .map(|attention| options.maps(attention))
         .collect::<Result<Vec<_>, _>>()?
         .concat();
-    let kinds = all.each_ref().map(|attention| attention.kind);
-    let all = all.map(layers);
+    let kinds: Vec<AttentionKind> = all.iter().map(|attention| attention.kind).collect();
+    let all: Vec<AttentionLayers> = all.into_iter().map(layers).collect();
     if let Some(path) = &options.svg {
         write_file(path, svg(&maps))?;
     }
     if let Some(path) = &options.html {
-        let title = format!("{} → {translation}", options.source);
+        let title = match &translation {
+            Some(translation) => format!("{} → {translation}", options.source),
+            None => options.source.clone(),
+        };
         write_file(path, page(&title, &all))?;
     }
     if options.json {
         let output = Output {
             source: &options.source,
-            translation: &translation,
+            translation: translation.as_deref(),
             attention: kinds
                 .iter()
                 .zip(&all)
@@ -160,10 +176,67 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
         let title = textwrap::fill(title, terminal.columns);
         format!("\n{title}\n{}", terminal.heat_map(map))
     });
-    print(&format!("{translation}\n{}", drawn.collect::<String>()))
+    print(&format!("{line}{}", drawn.collect::<String>()))
 }
 
 impl Options {
+    fn of_translator(&self) -> Result<Found, CliError> {
+        let (translator, device) = self.compute.load(&self.model)?;
+        let SentenceAttention {
+            translation,
+            encoder,
+            decoder,
+            cross,
+        } = notice_device_failure(slice::from_ref(&device), || {
+            Ok::<_, CliError>(translator.attention(&self.source, self.target.as_deref())?)
+        })?;
+        Ok(Found {
+            line: format!("{translation}\n"),
+            translation: Some(translation),
+            attention: vec![encoder, decoder, cross],
+            default: AttentionKind::Cross,
+        })
+    }
+
+    /// Returns what a classifier or a tagger attends to.
+    fn of_labels(&self, task: TaskKind) -> Result<Found, CliError> {
+        let has_other_kind = self.kind.iter().any(|kind| *kind != AttentionKind::Encoder);
+        let asked = [
+            (self.target.is_some(), "a translation"),
+            (has_other_kind, "--kind decoder or cross"),
+            (!self.compute.ensemble.is_empty(), "--ensemble"),
+        ];
+        if let Some((_, asked)) = asked.into_iter().find(|(is_asked, _)| *is_asked) {
+            return Err(CliError::OnlyTranslators { asked, task });
+        }
+        let network = &self.compute.network;
+        let (line, attention) = if task == TaskKind::Tag {
+            let (tagger, device) = network.load(|device, precision, workers| {
+                Tagger::load(&self.model, device, precision, workers.clone())
+            })?;
+            let words = tag::words(&self.source);
+            notice_device_failure(slice::from_ref(&device), || {
+                let line = tag::plain_line(&tagger.tag(&[&words])[0]);
+                Ok::<_, CliError>((line, tagger.attention(&words)?))
+            })?
+        } else {
+            let (classifier, device) = network.load(|device, precision, workers| {
+                Classifier::load(&self.model, device, precision, workers.clone())
+            })?;
+            notice_device_failure(slice::from_ref(&device), || {
+                let found = classifier.classify(&[&self.source]).remove(0);
+                let line = classify::plain_line(&found.labels[..1.min(found.labels.len())]);
+                Ok::<_, CliError>((line, classifier.attention(&self.source)?))
+            })?
+        };
+        Ok(Found {
+            line,
+            translation: None,
+            attention: vec![attention],
+            default: AttentionKind::Encoder,
+        })
+    }
+
     /// Returns the maps to show, a row for each layer, each map with its title.
     fn maps(&self, attention: &Attention) -> Result<Vec<Vec<(String, AttentionMap)>>, CliError> {
         let kind = attention.kind.title();

@@ -60,9 +60,14 @@ impl Options {
                 weights,
             });
         }
-        let labels = labels
-            .iter()
-            .map(|LabelProbability { label, probability }| format!("{label}\t{probability:.4}"));
-        labels.collect::<Vec<_>>().join("\t") + "\n"
+        plain_line(labels)
     }
+}
+
+/// Returns the line of the output for a text: each label with its probability.
+pub(crate) fn plain_line(labels: &[LabelProbability]) -> String {
+    let labels = labels
+        .iter()
+        .map(|LabelProbability { label, probability }| format!("{label}\t{probability:.4}"));
+    labels.collect::<Vec<_>>().join("\t") + "\n"
 }

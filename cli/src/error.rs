@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use attend_data::download::DownloadError;
 use attend_data::{DataError, named};
 use attend_device::DeviceError;
-use attend_infer::InferError;
 use attend_infer::metric::MetricError;
+use attend_infer::{InferError, TaskKind};
 use attend_train::{Place, TrainError};
 
 /// An error of a subcommand. The message is one sentence, and its [`Hint`](crate::Hint) names the flags that help.
@@ -82,6 +82,17 @@ pub enum CliError {
         /// The file of the translations.
         reference: PathBuf,
     },
+    /// A model that labels is asked for what only a translator has.
+    #[error("{asked} is for translators, but this model's task is \"{task}\"")]
+    OnlyTranslators {
+        /// The flag or the argument.
+        asked: &'static str,
+        /// The task of the model.
+        task: TaskKind,
+    },
+    /// A translator is to be scored without a file of translations.
+    #[error("REFERENCE is missing, the file of the translations")]
+    NoReference,
     /// A kind of attention is asked for that no layer of the model has.
     #[error("the model has no {kind}: its layers learn of other positions by recurrence or convolution")]
     NoAttention {

@@ -308,6 +308,8 @@ impl Hint for CliError {
             Self::IdleDevices { .. } => "take a worker for each device, or leave out --workers",
             Self::Prefixes { .. } => "give a line for each line of the input; it may be empty",
             Self::NoPairs { .. } => "name the files of a test set, with one sentence a line",
+            Self::OnlyTranslators { .. } => "leave it out, or name the folder of a translator",
+            Self::NoReference => "name it after the file of the sentences",
             Self::NoAttention { .. } => {
                 "ask for --kind cross or decoder: a decoder attends whatever layers its encoder has"
             }

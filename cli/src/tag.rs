@@ -58,7 +58,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, CliError> {
 
 /// Returns the words of a line. They stand between tabs if it has one, and else between spaces, as in the files that a
 /// tagger is trained on.
-fn words(line: &str) -> Vec<&str> {
+pub(crate) fn words(line: &str) -> Vec<&str> {
     let separator = if line.contains('\t') { '\t' } else { ' ' };
     let words = line.split(separator).map(str::trim);
     words.filter(|word| !word.is_empty()).collect()
@@ -71,7 +71,12 @@ impl Options {
             let words = words.map(|(word, tag)| TaggedWord { word, tag }).collect();
             return json_line(&TaggedLine { text, words });
         }
-        let tags: Vec<&str> = tags.iter().map(|tag| tag.tag.as_str()).collect();
-        tags.join(" ") + "\n"
+        plain_line(tags)
     }
+}
+
+/// Returns the line of the output for a sentence: a tag for each word.
+pub(crate) fn plain_line(tags: &[Tag]) -> String {
+    let tags: Vec<&str> = tags.iter().map(|tag| tag.tag.as_str()).collect();
+    tags.join(" ") + "\n"
 }

@@ -4,13 +4,14 @@ use std::fs;
 use std::process::Output;
 
 use attend_infer::metric::{BleuTokenizer, corpus_bleu};
-use attend_infer::{AttentionKind, GivenTranslation, Head, ModelFolder};
-use attend_model::{LayerKind, TransformerConfig};
+use attend_infer::{AttentionKind, GivenTranslation, Head, LabelModelFolder, ModelFolder};
+use attend_model::{LayerKind, PoolingKind, TransformerConfig};
 use serde_json::Value;
 
 use crate::common::{
-    MAX_SOURCE_TOKENS, SENTENCES, Workspace, assert_error, assert_usage_error, attend, bundle_of, config,
-    each, model_folder, model_folder_of_words, run, stdout, text, translator,
+    MAX_SOURCE_TOKENS, SENTENCES, Workspace, argument, assert_error, assert_usage_error, attend, bundle_of,
+    config, each, label_model_folder, model_folder, model_folder_of_words, run, stdout, text, tokenizer,
+    translator,
 };
 
 const SOURCE: &str = "the house is small";
@@ -490,6 +491,156 @@ fn heads_are_scored_without_each_in_turn() {
         lines[12],
         format!("loss is no worse without: {}", dispensable.join(", "))
     );
+}
+
+/// A folder with the model of a classifier, or of a tagger if it does not pool.
+fn label_model(pooling: Option<PoolingKind>) -> Workspace {
+    let workspace = Workspace::new();
+    label_model_folder(tokenizer(), pooling)
+        .save(workspace.model())
+        .unwrap();
+    workspace
+}
+
+#[test]
+fn the_encoder_of_a_classifier_or_a_tagger_has_a_map() {
+    for (subcommand, pooling) in [("classify", Some(PoolingKind::Mean)), ("tag", None)] {
+        let workspace = label_model(pooling);
+        let mut command = attend(subcommand);
+        command.arg("--model").arg(workspace.model()).arg(SOURCE);
+        let labels = stdout(&run(command, b""));
+        let shown = stdout(&attention(&workspace, &[SOURCE]));
+        assert!(shown.starts_with(&labels), "{shown}");
+        assert_eq!(
+            shown,
+            stdout(&attention(&workspace, &[SOURCE, "--kind", "encoder"]))
+        );
+        let page = workspace.path("a.html");
+        let arguments = [SOURCE, "--json", "--words", "--html", page.to_str().unwrap()];
+        let all = json(&attention(&workspace, &arguments));
+        assert_eq!(
+            (&all["source"], &all["translation"]),
+            (&SOURCE.into(), &Value::Null)
+        );
+        assert_eq!(all["attention"].as_array().unwrap().len(), 1);
+        let words = serde_json::json!(["<s>", "the", "house", "is", "small", "</s>"]);
+        assert_eq!(
+            (&all["attention"][0]["kind"], &all["attention"][0]["queries"]),
+            (&"encoder".into(), &words)
+        );
+        let shown = stdout(&attention(&workspace, &[SOURCE, "--words", "--head", "2"]));
+        assert_same(
+            &percents(&shown, "encoder self-attention, layer 1, head 2"),
+            &weights(&all, 0, 0, 1),
+        );
+        assert!(
+            fs::read_to_string(page)
+                .unwrap()
+                .contains("<h1>the house is small</h1>")
+        );
+
+        let error = |arguments: &[&str], asked: &str| {
+            let error = assert_error(&attention(&workspace, arguments), &[asked, "is for translators"]);
+            assert!(error.contains("hint: leave it out"), "{error}");
+        };
+        error(&[SOURCE, TARGET], "a translation");
+        error(&[SOURCE, "--kind", "cross,encoder"], "--kind decoder or cross");
+        let model = workspace.model();
+        error(&[SOURCE, "--ensemble", argument(&model)], "--ensemble");
+        assert_error(&attention(&workspace, &[" "]), &["the text is empty"]);
+    }
+}
+
+/// The accuracy without a head, from the labels that `attend classify` and `attend tag` find by a model whose folder
+/// lacks the head.
+#[test]
+fn heads_of_a_classifier_and_a_tagger_are_scored_by_accuracy() {
+    for (subcommand, pooling) in [("classify", Some(PoolingKind::Mean)), ("tag", None)] {
+        let workspace = label_model(pooling);
+        let found = |workspace: &Workspace| -> Vec<String> {
+            let mut command = attend(subcommand);
+            command.arg("--model").arg(workspace.model());
+            let lines = stdout(&run(command, text().as_bytes()));
+            let labels = lines
+                .lines()
+                .map(|line| line.split('\t').next().unwrap().to_owned());
+            labels.collect()
+        };
+        // The whole model labels the first half of the sentences rightly.
+        let half = SENTENCES.len() / 2;
+        let gold: Vec<String> = found(&workspace)
+            .into_iter()
+            .enumerate()
+            .map(|(number, labels)| {
+                if number < half {
+                    labels
+                } else {
+                    labels.split(' ').map(|_| "other").collect::<Vec<_>>().join(" ")
+                }
+            })
+            .collect();
+        let labelled: String = gold
+            .iter()
+            .zip(SENTENCES)
+            .map(|(labels, sentence)| match pooling {
+                Some(_) => format!("{labels}\t{sentence}\n"),
+                None => {
+                    let words = sentence.split(' ').zip(labels.split(' '));
+                    words
+                        .map(|(word, tag)| format!("{word}\t{tag}\n"))
+                        .collect::<String>()
+                        + "\n"
+                }
+            })
+            .collect();
+        let path = workspace.write("labelled.txt", labelled);
+        let scored = |arguments: &[&str]| {
+            let mut command = attend("heads");
+            command.arg(workspace.model()).arg(&path).args(arguments);
+            run(command, b"")
+        };
+        let accuracy = |labels: &[String]| {
+            let pairs = labels.iter().zip(&gold);
+            let pairs = pairs.flat_map(|(labels, gold)| labels.split(' ').zip(gold.split(' ')));
+            let (right, all) = pairs.fold((0, 0), |(right, all), (label, gold)| {
+                (right + u32::from(label == gold), all + 1)
+            });
+            100.0 * f64::from(right) / f64::from(all)
+        };
+        let report = json(&scored(&["--json"]));
+        assert_eq!(report["measure"], "accuracy");
+        let whole = report["score"].as_f64().unwrap();
+        assert!((whole - accuracy(&found(&workspace))).abs() < 1e-9);
+        assert!(whole > 0.0 && whole < 100.0);
+        assert_eq!(report["heads"].as_array().unwrap().len(), 2);
+        for (head, reported) in report["heads"].as_array().unwrap().iter().enumerate() {
+            let folder = label_model_folder(tokenizer(), pooling);
+            let kind = AttentionKind::Encoder;
+            let without = Workspace::new();
+            LabelModelFolder {
+                model: folder.model.without_head(Head { kind, layer: 0, head }, 2),
+                ..folder
+            }
+            .save(without.model())
+            .unwrap();
+            let expected = accuracy(&found(&without));
+            assert!((reported["score"].as_f64().unwrap() - expected).abs() < 1e-9);
+        }
+        let table = stdout(&scored(&[]));
+        let end = format!("\naccuracy of the whole model: {whole:.2}%\n");
+        assert!(table.contains(&end), "{table}");
+
+        let error = |arguments: &[&str], asked: &str| {
+            assert_error(&scored(arguments), &[asked, "is for translators"]);
+        };
+        error(&[argument(&path)], "REFERENCE");
+        error(&["--bleu"], "--bleu");
+    }
+    let workspace = workspace();
+    let mut command = attend("heads");
+    let path = workspace.write("source.txt", text());
+    command.arg(workspace.model()).arg(path);
+    assert_error(&run(command, b""), &["REFERENCE is missing"]);
 }
 
 #[test]

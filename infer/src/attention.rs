@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use attend_data::Tokenizer;
+use attend_device::values;
 use attend_model::{AttentionKind, Head};
+use burn::tensor::Tensor;
 use serde::Serialize;
 
 use crate::alignment;
@@ -168,6 +170,20 @@ impl Attention {
             key_words: alone(&self.key_words),
         }
     }
+}
+
+/// Returns the weights `[heads][queries][keys]` of a sentence, without those of padding, from a tensor
+/// `[1, heads, padded queries, padded keys]`.
+pub(crate) fn heads(weights: Tensor<4>, queries: usize, keys: usize) -> Vec<Vec<Vec<f32>>> {
+    let [_, _, rows, width] = weights.dims();
+    let weights = values(weights);
+    let heads = weights.chunks_exact(rows * width);
+    heads
+        .map(|head| {
+            let rows = head.chunks_exact(width).take(queries);
+            rows.map(|row| row[..keys].to_vec()).collect()
+        })
+        .collect()
 }
 
 fn texts(words: &[Word]) -> Vec<String> {

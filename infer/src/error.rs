@@ -108,10 +108,10 @@ pub enum InferError {
         /// The maximum number of tokens in a sentence, `</s>` not counted.
         limit: usize,
     },
-    /// A sentence or a translation without a text, whose attention is asked for.
+    /// A sentence, a translation or a labelled text without words, whose attention is asked for.
     #[error("{text} is empty, so there are no words that attend")]
     NothingToAttend {
-        /// The text that is empty: `the source` or `the translation`.
+        /// The text that is empty: `the source`, `the translation` or `the text`.
         text: &'static str,
     },
     /// A prefix or a required word that cannot be in a translation.

@@ -187,14 +187,7 @@ pub(crate) fn load_tokenizer(folder: &Path, config: &TransformerConfig) -> Resul
 /// Returns [`InferError::NotAModel`] if there is no such file, and [`InferError::OtherTask`] if it names another task. A
 /// file that names none is that of a translator.
 pub(crate) fn require_config(folder: &Path, task: TaskKind) -> Result<PathBuf, InferError> {
-    let path = folder.join(CONFIG);
-    if !path.exists() {
-        return Err(InferError::NotAModel {
-            path: folder.to_owned(),
-        });
-    }
-    // What is wrong with a damaged file is found when its settings are read.
-    let found = read_json::<Trained>(&path).map_or(task, |trained| trained.task);
+    let found = TaskKind::of(folder)?;
     if found != task {
         return Err(InferError::OtherTask {
             path: folder.to_owned(),
@@ -202,7 +195,25 @@ pub(crate) fn require_config(folder: &Path, task: TaskKind) -> Result<PathBuf, I
             found,
         });
     }
-    Ok(path)
+    Ok(folder.join(CONFIG))
+}
+
+impl TaskKind {
+    /// Returns the task of the model in a folder. A folder that names none has a translator.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`InferError::NotAModel`] if the folder has no `config.json`.
+    pub fn of(folder: impl AsRef<Path>) -> Result<Self, InferError> {
+        let path = folder.as_ref().join(CONFIG);
+        if !path.exists() {
+            return Err(InferError::NotAModel {
+                path: folder.as_ref().to_owned(),
+            });
+        }
+        // What is wrong with a damaged file is found when its settings are read.
+        Ok(read_json::<Trained>(&path).map_or(Self::default(), |trained| trained.task))
+    }
 }
 
 /// The task in a `config.json`.

@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 use attend_data::{Tokenizer, TokenizerKind, is_blank};
 use attend_device::Workers;
 use attend_infer::{
-    Classification, Classifier, InferError, LabelModelFolder, ModelFolder, Precision, Tagger, TaskKind,
+    Attention, AttentionKind, Classification, Classifier, Head, HeadStatistics, InferError, LabelModelFolder,
+    ModelFolder, Precision, Tagger, TaskKind,
 };
 use attend_model::PoolingKind;
 use burn::module::{Module, ModuleMapper, Param};
@@ -199,6 +200,108 @@ fn blank_text_has_no_labels() {
         .map(Vec::len)
         .collect();
     assert_eq!(counts, [0, 3, 1]);
+}
+
+/// What a single head attends to in texts, by the definitions of its statistics, in the order: itself, previous, next,
+/// special.
+fn shares(attentions: &[Attention], layer: usize, head: usize) -> [f64; 4] {
+    let mut sums = [0.0; 4];
+    let mut queries = 0;
+    for attention in attentions {
+        let rows = &attention.layers[layer][head];
+        for (query, row) in rows.iter().enumerate() {
+            let weight = |key: Option<usize>| {
+                key.and_then(|key| row.get(key))
+                    .map_or(0.0, |&weight| f64::from(weight))
+            };
+            let keys = [
+                Some(query),
+                query.checked_sub(1),
+                Some(query + 1),
+                Some(row.len() - 1),
+            ];
+            for (sum, key) in sums.iter_mut().zip(keys) {
+                *sum += weight(key);
+            }
+        }
+        queries += rows.len();
+    }
+    sums.map(|sum| sum / f64::from(queries as u32))
+}
+
+#[test]
+fn what_heads_attend_to_is_shown_and_summed() {
+    let classifier = classifier(tokenizer_of_words(), PoolingKind::Mean, 2);
+    let tagger = tagger(tokenizer_of_words(), 2);
+    let texts = SENTENCES.iter().map(|text| classifier.attention(text).unwrap());
+    let texts: Vec<Attention> = texts.collect();
+    let tagged = sentences();
+    let tagged = tagged.iter().map(|words| tagger.attention(words).unwrap());
+    let tagged: Vec<Attention> = tagged.collect();
+    for (sentence, attention) in SENTENCES.iter().zip(texts.iter().chain(&tagged)) {
+        let expected: Vec<&str> = ["<s>"]
+            .into_iter()
+            .chain(sentence.split(' '))
+            .chain(["</s>"])
+            .collect();
+        assert_eq!(
+            (&attention.queries, &attention.keys),
+            (&attention.keys, &attention.queries)
+        );
+        assert_eq!(attention.of_words().queries, expected);
+        for row in attention.layers.concat().concat() {
+            assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+        }
+    }
+
+    let with_blanks: Vec<&str> = SENTENCES.into_iter().chain(["", " "]).collect();
+    let of_classifier = classifier.head_statistics(&with_blanks);
+    let of_tagger = tagger.head_statistics(&[sentences(), vec![vec![], vec![" "]]].concat());
+    for (statistics, attentions) in [(of_classifier, &texts), (of_tagger, &tagged)] {
+        assert_eq!(statistics.len(), 2);
+        for (Head { kind, layer, head }, found) in statistics {
+            assert_eq!(kind, AttentionKind::Encoder);
+            let HeadStatistics {
+                itself,
+                previous,
+                next,
+                special,
+                ..
+            } = found;
+            let expected = shares(attentions, layer, head);
+            for (found, expected) in [itself, previous, next, special].into_iter().zip(expected) {
+                assert!((found - expected).abs() < 1e-6, "{found} is not {expected}");
+            }
+        }
+    }
+    assert!(classifier.head_statistics(&["", " "]).is_empty());
+}
+
+#[test]
+fn the_attention_of_no_text_or_of_several_windows_is_an_error() {
+    let classifier = classifier(tokenizer_of_words(), PoolingKind::Mean, 1);
+    let tagger = tagger(tokenizer_of_words(), 1);
+    for blank in ["", " "] {
+        let error = classifier.attention(blank).unwrap_err();
+        assert!(matches!(error, InferError::NothingToAttend { .. }), "{error}");
+        assert!(tagger.attention(&[blank]).is_err());
+    }
+    assert!(tagger.attention(&[] as &[&str]).is_err());
+    for (count, is_window) in [(WINDOW, true), (WINDOW + 1, false)] {
+        let words = words(count);
+        assert_eq!(tagger.attention(&words).is_ok(), is_window);
+        assert_eq!(classifier.attention(&words.join(" ")).is_ok(), is_window);
+        // All windows count.
+        assert_eq!(tagger.head_statistics(&[words]).len(), 2);
+    }
+    let error = tagger.attention(&words(2 * WINDOW + 3)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "line 1 of the text has at least {} tokens, but the model takes at most {WINDOW}",
+            2 * WINDOW + 3
+        )
+    );
 }
 
 #[test]

@@ -160,15 +160,41 @@ impl<P: Projection> EncoderClassifier<P> {
     /// If a sequence is longer than the model's positions or a token is outside its vocabulary.
     pub fn forward_with_weights(&self, ids: Tensor<2, Int>) -> (Tensor<3>, Option<Tensor<2>>) {
         let hidden = padding_mask(ids.clone(), self.pad_id);
-        let x = self
-            .embedding_dropout
-            .forward(embed(&self.embedding, &self.positions, ids, 0));
-        let (x, _) = self.encoder.forward(x, hidden.clone(), ReturnedAttention::None);
+        let (x, _) = self.encode(ids, hidden.clone(), ReturnedAttention::None);
         let (x, weights) = match &self.pooling {
             Some(pooling) => pooling.forward(x, without_heads(hidden)),
             None => (x, None),
         };
         (self.output.forward(x, Activation::Identity), weights)
+    }
+
+    /// Returns the weights of self-attention in each layer. There are none if the layers are no attention, but
+    /// recurrent or convolutions.
+    ///
+    /// # Shapes
+    ///
+    /// - ids: `[batch, seq]`, padded on the right
+    /// - output: `[batch, n_heads, seq, seq]` in each layer; the weights of a query, along the last dimension, sum to 1
+    ///
+    /// # Panics
+    ///
+    /// If a sequence is longer than the model's positions or a token is outside its vocabulary.
+    pub fn attention_weights(&self, ids: Tensor<2, Int>) -> Vec<Tensor<4>> {
+        let hidden = padding_mask(ids.clone(), self.pad_id);
+        self.encode(ids, hidden, ReturnedAttention::All).1
+    }
+
+    /// Returns the encoder's output `[batch, seq, d_model]` for `ids` `[batch, seq]`, and the attention weights that
+    /// `returned` names. `hidden`, `[batch, 1, 1, seq]`, is true at padding.
+    fn encode(
+        &self,
+        ids: Tensor<2, Int>,
+        hidden: Tensor<4, Bool>,
+        returned: ReturnedAttention,
+    ) -> (Tensor<3>, Vec<Tensor<4>>) {
+        let x = embed(&self.embedding, &self.positions, ids, 0);
+        let x = self.embedding_dropout.forward(x);
+        self.encoder.forward(x, hidden, returned)
     }
 
     /// Returns the device of the weights. Inputs must be on this device.

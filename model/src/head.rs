@@ -4,6 +4,7 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
+use crate::encoder_classifier::EncoderClassifier;
 use crate::transformer::Transformer;
 
 /// The three ways in which the network uses attention (section 3.2.3).
@@ -43,7 +44,7 @@ impl AttentionKind {
         }
     }
 
-    /// Returns the path in a [`Transformer`] of the layers that have the attention, and the attention's name in a layer.
+    /// Returns the path in a network of the layers that have the attention, and the attention's name in a layer.
     fn path(self) -> (&'static str, &'static str) {
         match self {
             Self::Encoder => ("encoder", "self_attention"),
@@ -73,15 +74,28 @@ impl Transformer {
     /// For example, with 2 heads and a `d_model` of 4, the head with the index 1 has the rows 2 and 3.
     #[must_use]
     pub fn without_head(self, head: Head, n_heads: usize) -> Self {
-        let (stack, attention) = head.kind.path();
-        let mut mask = HeadMask {
-            weight: format!("{stack}.layers.{}.{attention}.output.weight", head.layer),
-            head: head.head,
-            n_heads,
-            path: Vec::new(),
-        };
-        self.map(&mut mask)
+        without_head(self, head, n_heads)
     }
+}
+
+impl EncoderClassifier {
+    /// Returns the network without what one of its `n_heads` heads adds, as [`Transformer::without_head`] does. A
+    /// network that has no such head stays as it is.
+    #[must_use]
+    pub fn without_head(self, head: Head, n_heads: usize) -> Self {
+        without_head(self, head, n_heads)
+    }
+}
+
+fn without_head<N: Module>(network: N, head: Head, n_heads: usize) -> N {
+    let (stack, attention) = head.kind.path();
+    let mut mask = HeadMask {
+        weight: format!("{stack}.layers.{}.{attention}.output.weight", head.layer),
+        head: head.head,
+        n_heads,
+        path: Vec::new(),
+    };
+    network.map(&mut mask)
 }
 
 /// Sets the rows of one head in an output projection to 0.

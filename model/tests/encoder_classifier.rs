@@ -6,7 +6,7 @@ use attend_model::{
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Int, Tensor};
 
-use crate::common::{SOURCES, Spread, assert_close, batch, variants};
+use crate::common::{SOURCES, Spread, TARGETS, assert_close, batch, model, variants};
 
 const LABELS: usize = 5;
 const KINDS: [Option<PoolingKind>; 4] = [
@@ -65,6 +65,26 @@ fn packed_weights_give_the_same_logits_and_pooling_weights() {
         if let (Some(weights), Some(of_packed)) = (weights, weights_of_packed) {
             assert_close(of_packed, weights);
         }
+    }
+}
+
+/// [`Spread`] gives both networks the same embedding and the same encoder, which are their first weights.
+#[test]
+fn attention_weights_are_those_of_a_translator_with_the_same_encoder() {
+    let device = Device::default();
+    let config = variants().swap_remove(0);
+    let translator = model(&config, &device);
+    let expected = translator.attention_weights(batch(&SOURCES, &device), batch(&TARGETS, &device));
+    let network = network(config, None, &device);
+    let of_packed = network
+        .clone()
+        .pack(Precision::Float32)
+        .attention_weights(batch(&SOURCES, &device));
+    let weights = network.attention_weights(batch(&SOURCES, &device));
+    assert_eq!(weights.len(), 3);
+    for ((weights, of_packed), expected) in weights.into_iter().zip(of_packed).zip(expected.encoder) {
+        assert_close(weights, expected.clone());
+        assert_close(of_packed, expected);
     }
 }
 

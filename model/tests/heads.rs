@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 
-use attend_model::{AttentionKind, Head, Transformer, TransformerConfig};
+use attend_model::{
+    AttentionKind, EncoderClassifier, EncoderClassifierConfig, Head, Transformer, TransformerConfig,
+};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor};
 
-use crate::common::{SOURCES, TARGETS, assert_close, batch, model, variants};
+use crate::common::{SOURCES, Spread, TARGETS, assert_close, batch, model, variants};
 
 /// Sets columns of a value projection's weight and bias to 0, so that one head's values are 0, and its output too.
 struct WithoutValues {
@@ -71,6 +73,36 @@ fn a_network_without_a_head_is_one_whose_head_has_no_values() {
                 assert!(difference(masked, whole.clone()) > 1e-3);
             }
         }
+    }
+}
+
+#[test]
+fn a_tagger_without_a_head_is_one_whose_head_has_no_values() {
+    let device = Device::default();
+    let encoder = variants().swap_remove(0);
+    let TransformerConfig { n_heads, d_model, .. } = encoder;
+    let width = d_model / n_heads;
+    let config = EncoderClassifierConfig {
+        encoder,
+        pooling: None,
+        labels: 4,
+    };
+    let network = EncoderClassifier::new(&config, &device)
+        .unwrap()
+        .map(&mut Spread(0.0));
+    let logits = |network: &EncoderClassifier| network.forward(batch(&SOURCES, &device));
+    for head in [0, n_heads - 1] {
+        let kind = AttentionKind::Encoder;
+        let masked = network
+            .clone()
+            .without_head(Head { kind, layer: 1, head }, n_heads);
+        let by_hand = network.clone().map(&mut WithoutValues {
+            attention: "encoder.layers.1.self_attention".to_owned(),
+            columns: head * width..(head + 1) * width,
+            path: Vec::new(),
+        });
+        assert_close(logits(&masked), logits(&by_hand));
+        assert!(difference(logits(&masked), logits(&network)) > 1e-3);
     }
 }
 

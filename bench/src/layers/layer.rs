@@ -121,7 +121,8 @@ pub(crate) struct LayerOptions {
 pub(crate) fn measure(options: &LayerOptions) -> Result<(), BenchError> {
     let device = auto()?.device.autodiff();
     let workers = Workers::start(options.workers, 1)?;
-    // Burn's autodiff may wait for ever if several threads go back through the same weights at the same time.
+    // Threads that go back through the same weights share a graph of Burn's autodiff, and may wait for ever: a backward
+    // pass holds the graph's lock and waits for that of all graphs, which a forward pass holds while it merges graphs.
     let layers: Vec<Built> = (0..options.workers)
         .map(|_| Built::new(options, &device))
         .collect();

@@ -114,11 +114,11 @@ impl NetworkOptions {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ComputeOptions {
     #[command(flatten)]
-    network: NetworkOptions,
+    pub(crate) network: NetworkOptions,
     /// A further model folder, of the same tokenizer: all models' probabilities are averaged; may be given several
     /// times.
     #[arg(long, value_name = "FOLDER")]
-    ensemble: Vec<PathBuf>,
+    pub(crate) ensemble: Vec<PathBuf>,
 }
 
 impl ComputeOptions {

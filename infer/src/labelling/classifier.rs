@@ -32,7 +32,7 @@ use crate::task::TaskKind;
 /// # Ok::<(), attend_infer::InferError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Classifier(LabelModel);
+pub struct Classifier(pub(super) LabelModel);
 
 /// The labels of a text.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -133,7 +133,7 @@ impl Classifier {
     }
 
     /// Encodes a text as windows. A blank text has none.
-    fn windows(&self, text: &str) -> Vec<Vec<u32>> {
+    pub(super) fn windows(&self, text: &str) -> Vec<Vec<u32>> {
         if is_blank(text) {
             return Vec::new();
         }

@@ -3,6 +3,7 @@
 //! A text that has more tokens than the model has positions is read in windows: parts of at most that many tokens, one
 //! behind the other. Each window is read by itself.
 
+mod attention;
 mod classifier;
 mod encoding;
 mod folder;

@@ -16,11 +16,11 @@ use crate::translator::batches::{BatchLimit, Item, for_each, in_order};
 /// A network that labels windows, with its tokenizer and its labels.
 #[derive(Clone, Debug)]
 pub(super) struct LabelModel {
-    network: EncoderClassifier<PackedLinear>,
+    pub(super) network: EncoderClassifier<PackedLinear>,
     pub(super) tokenizer: Tokenizer,
     pub(super) labels: Vec<String>,
     /// The number of positions. No window is longer.
-    max_length: usize,
+    pub(super) max_length: usize,
     workers: Workers,
     batch_limit: BatchLimit,
 }

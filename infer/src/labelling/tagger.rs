@@ -31,7 +31,7 @@ use crate::task::TaskKind;
 /// # Ok::<(), attend_infer::InferError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Tagger(LabelModel);
+pub struct Tagger(pub(super) LabelModel);
 
 /// The tag of a word.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -44,8 +44,8 @@ pub struct Tag {
 
 /// The tokens of some words of a sentence that are read together.
 #[derive(Default)]
-struct Window {
-    tokens: Vec<u32>,
+pub(super) struct Window {
+    pub(super) tokens: Vec<u32>,
     /// The index of each word's first token, counted from `<s>`.
     firsts: Vec<usize>,
 }
@@ -128,7 +128,7 @@ impl Tagger {
     }
 
     /// Encodes words as windows of whole words.
-    fn windows<W: AsRef<str>>(&self, words: &[W]) -> Vec<Window> {
+    pub(super) fn windows<W: AsRef<str>>(&self, words: &[W]) -> Vec<Window> {
         let most = self.0.window();
         let mut windows: Vec<Window> = Vec::new();
         for word in words {

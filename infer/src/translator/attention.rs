@@ -1,13 +1,11 @@
 //! The attention of the model to sentences and their translations.
 
 use attend_data::{Example, is_blank};
-use attend_device::values;
 use attend_model::{AttentionKind, Head};
-use burn::tensor::Tensor;
 
 use super::scoring::EncodedPair;
 use super::{GivenTranslation, Translator};
-use crate::attention::{Attention, HeadStatistics, SentenceAttention, Side, StatisticsSum};
+use crate::attention::{Attention, HeadStatistics, SentenceAttention, Side, StatisticsSum, heads};
 use crate::error::InferError;
 
 impl Translator {
@@ -129,18 +127,4 @@ impl Translator {
             Attention::new(kind, queries, keys, layers.next().expect("three kinds"))
         })
     }
-}
-
-/// Returns the weights `[heads][queries][keys]` of a sentence, without those of padding, from a tensor
-/// `[1, heads, padded queries, padded keys]`.
-fn heads(weights: Tensor<4>, queries: usize, keys: usize) -> Vec<Vec<Vec<f32>>> {
-    let [_, _, rows, width] = weights.dims();
-    let weights = values(weights);
-    let heads = weights.chunks_exact(rows * width);
-    heads
-        .map(|head| {
-            let rows = head.chunks_exact(width).take(queries);
-            rows.map(|row| row[..keys].to_vec()).collect()
-        })
-        .collect()
 }
