@@ -340,7 +340,11 @@ fn greedy_search_is_a_beam_of_one_under_every_constraint() {
     let special = special();
     for asked in cases().iter().filter(|asked| asked.required.is_empty()) {
         let requests: Vec<Request> = (0..30).map(|number| asked.request(8, number)).collect();
-        for stopping in [Stopping::Exact, Stopping::CTranslate2] {
+        for stopping in [
+            Stopping::Exact,
+            Stopping::CTranslate2,
+            Stopping::TransformersEarly,
+        ] {
             let options = SearchOptions {
                 stopping,
                 ..asked.options(1, 1)

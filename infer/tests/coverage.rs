@@ -94,7 +94,7 @@ fn a_wide_beam_finds_exactly_the_best_of_all_translations() {
 #[test]
 fn company_in_a_batch_changes_nothing() {
     let tables: Vec<Table> = (0..6).map(|seed| Table::random(seed, 2.0)).collect();
-    for stopping in [Stopping::Exact, Stopping::CTranslate2] {
+    for stopping in [Stopping::Exact, Stopping::CTranslate2, Stopping::Transformers] {
         let options = SearchOptions {
             beam_size: 3,
             nbest: 2,

@@ -298,7 +298,7 @@ fn the_attention_of_no_text_or_of_several_windows_is_an_error() {
     assert_eq!(
         error.to_string(),
         format!(
-            "line 1 of the text has at least {} tokens, but the model takes at most {WINDOW}",
+            "line 1 of the text has at least {} tokens, but the model takes at most {WINDOW} in a sentence",
             2 * WINDOW + 3
         )
     );

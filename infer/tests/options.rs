@@ -186,7 +186,12 @@ fn names_of_options_are_those_of_their_files() {
             assert_eq!(serde_json::to_string(variant).unwrap(), format!("\"{name}\""));
         }
     }
-    check(&[(Stopping::Exact, "exact"), (Stopping::CTranslate2, "ctranslate2")]);
+    check(&[
+        (Stopping::Exact, "exact"),
+        (Stopping::CTranslate2, "ctranslate2"),
+        (Stopping::Transformers, "transformers"),
+        (Stopping::TransformersEarly, "transformers-early"),
+    ]);
     check(&[
         (LengthNormalization::Gnmt, "gnmt"),
         (LengthNormalization::Length, "length"),

@@ -248,6 +248,8 @@ fn a_shortlist_is_all_that_a_search_needs() {
         (2, Stopping::Exact, 3),
         (2, Stopping::CTranslate2, 0),
         (3, Stopping::CTranslate2, 4),
+        (3, Stopping::Transformers, 0),
+        (2, Stopping::TransformersEarly, 2),
     ] {
         let options = SearchOptions {
             stopping,

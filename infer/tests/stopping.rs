@@ -1,6 +1,8 @@
-//! CTranslate2's rule of when a beam stops, on cases small enough to follow by hand.
+//! The rules of CTranslate2 and of Hugging Face's transformers of when a beam stops: on cases small enough to follow by
+//! hand, and on what transformers itself finds.
 
 use attend_infer::search::{Hypothesis, LengthNormalization, SearchOptions, Stopping};
+use serde::Deserialize;
 
 use crate::toy::{EOS, MAX_STEPS, Table, VOCAB_SIZE, requests, search};
 
@@ -184,4 +186,95 @@ fn by_definition(
     scored.sort_by(|a, b| b.1.total_cmp(&a.1));
     scored.truncate(nbest);
     scored.into_iter().map(|(sequence, _)| sequence).collect()
+}
+
+/// Beam 2, alpha 1. Step 1 has A .5, </s> .3, B .2: the empty translation is complete. Step 2: A A .25, A </s> .15: two
+/// are complete, at ln .3 / 1 = -1.204 and ln .15 / 2 = -0.949. A A at its length, ln .25 / 2 = -0.693, is better than the
+/// worst, so the search goes on, unless it may stop early. Step 3: A A </s>, ln .075 / 3 = -0.863, takes the place of
+/// the empty one, and so on: each is better than the one before.
+#[test]
+fn transformers_go_on_while_the_best_at_its_length_is_better() {
+    let steps = [[0.3, 0.5, 0.2]];
+    let by = |stopping| {
+        let options = SearchOptions {
+            stopping,
+            ..options(2, 2, 1.0)
+        };
+        found(&steps, 3, options)
+    };
+    let early: [(&[u32], f32); 2] = [(&[A], 0.15), (&[], 0.3)];
+    assert_found(&by(Stopping::TransformersEarly), 3, &early, 1.0);
+    let going_on = by(Stopping::Transformers);
+    // At the maximum length, </s> costs nothing: .5^3 over 4.
+    assert_eq!(going_on[0].tokens, [A, A, A]);
+    assert!((going_on[0].score - 0.125f32.ln() / 4.0).abs() < 1e-6);
+}
+
+/// What transformers found in a language that both sides draw in the same way.
+#[derive(Deserialize)]
+struct Fixture {
+    seed: u64,
+    ending: f64,
+    beam_size: usize,
+    nbest: usize,
+    length_penalty: f32,
+    early_stopping: bool,
+    max_length: usize,
+    tokens: Vec<Vec<u32>>,
+    scores: Vec<f32>,
+}
+
+/// The language of `make_stopping_fixtures.py`.
+fn drawn_language(seed: u64, ending: f64) -> Table {
+    let mut state = seed;
+    let mut table = Vec::new();
+    while table.len() < Table::SIZE {
+        let mut weights = [0.0; VOCAB_SIZE];
+        for weight in &mut weights {
+            state = (state * 1_103_515_245 + 12_345) % (1 << 31);
+            *weight = (state as f64 / 2f64.powi(31)).powi(2) + 0.01;
+        }
+        weights[EOS as usize] *= ending;
+        let total: f64 = weights.iter().sum();
+        table.extend(weights.map(|weight| (weight / total).ln() as f32));
+    }
+    Table(table)
+}
+
+#[test]
+fn transformers_itself_finds_the_same() {
+    let fixtures: Vec<Fixture> =
+        serde_json::from_str(include_str!("fixtures/transformers_stopping.json")).unwrap();
+    assert_eq!(fixtures.len(), 200);
+    for fixture in fixtures {
+        let Fixture {
+            seed,
+            ending,
+            beam_size,
+            nbest,
+            length_penalty,
+            early_stopping,
+            max_length,
+            ..
+        } = fixture;
+        let options = SearchOptions {
+            stopping: if early_stopping {
+                Stopping::TransformersEarly
+            } else {
+                Stopping::Transformers
+            },
+            ..options(beam_size, nbest, length_penalty)
+        };
+        let table = drawn_language(seed, ending);
+        let found = search(&[table], &requests(&[max_length]), &options, None).concat();
+        let tokens: Vec<&Vec<u32>> = found.iter().map(|hypothesis| &hypothesis.tokens).collect();
+        assert_eq!(tokens, fixture.tokens.iter().collect::<Vec<_>>(), "seed {seed}");
+        for (hypothesis, expected) in found.iter().zip(fixture.scores) {
+            let score = hypothesis.score;
+            assert!(
+                (score - expected).abs() < 1e-5,
+                "seed {seed}: {score} is not {expected}"
+            );
+        }
+    }
 }

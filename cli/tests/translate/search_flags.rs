@@ -21,7 +21,7 @@ fn flags_are_options_of_the_search() {
         ..default.greedy()
     };
     let one = Sampling::default();
-    let cases: [(&str, SearchOptions); 15] = [
+    let cases: [(&str, SearchOptions); 16] = [
         (
             "--beam 4 --coverage-penalty 0.4",
             SearchOptions {
@@ -48,6 +48,13 @@ fn flags_are_options_of_the_search() {
             "--beam 4 --stopping ctranslate2",
             SearchOptions {
                 stopping: Stopping::CTranslate2,
+                ..default
+            },
+        ),
+        (
+            "--beam 4 --stopping transformers-early",
+            SearchOptions {
+                stopping: Stopping::TransformersEarly,
                 ..default
             },
         ),

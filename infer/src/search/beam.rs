@@ -1,6 +1,6 @@
 //! Beam search: it keeps the few most probable hypotheses at every step.
 
-use super::options::{SearchOptions, Stopping};
+use super::options::Stopping;
 use super::required::allocate;
 use super::row::Row;
 use super::{Hypothesis, Request, Search, StepDecoder, keep_rows, step};
@@ -24,7 +24,7 @@ use super::{Hypothesis, Request, Search, StepDecoder, keep_rows, step};
 /// decoder gives it, so every translation ends in `</s>`. A sentence has fewer than `nbest` translations only if no
 /// more can be formed.
 ///
-/// [`Stopping::CTranslate2`] describes the other rule. With [required words](super::RequiredWords), the beam keeps
+/// The other variants of [`Stopping`] describe the other rules. With [required words](super::RequiredWords), the beam keeps
 /// the most probable extensions of each bank. A sentence has no translation if the search found none with all
 /// required words, for example because the decoder finds them impossible.
 ///
@@ -143,7 +143,18 @@ impl<'a> Sentence<'a> {
         }
         match self.search.options.stopping {
             Stopping::Exact => self.extend_exactly(rows),
-            Stopping::CTranslate2 => self.extend_as_ctranslate2(rows),
+            Stopping::CTranslate2 => {
+                self.extend_keeping_the_beam_full(rows);
+                self.stop_if(Self::is_finished_for_ctranslate2);
+            }
+            Stopping::Transformers => {
+                self.extend_keeping_the_beam_full(rows);
+                self.stop_if(|sentence| sentence.has_full_beam() && !sentence.can_improve());
+            }
+            Stopping::TransformersEarly => {
+                self.extend_keeping_the_beam_full(rows);
+                self.stop_if(Self::has_full_beam);
+            }
         }
     }
 
@@ -163,14 +174,10 @@ impl<'a> Sentence<'a> {
         self.drop_hopeless();
     }
 
-    fn extend_as_ctranslate2<'r>(&mut self, rows: impl Iterator<Item = Row<'r>>) {
-        let SearchOptions {
-            beam_size,
-            nbest,
-            length_penalty,
-            coverage_penalty,
-            ..
-        } = *self.search.options;
+    /// Looks at twice as many extensions as the beam has. Of its own ones, those that have ended are complete, and the
+    /// next ones that have not ended take their slots.
+    fn extend_keeping_the_beam_full<'r>(&mut self, rows: impl Iterator<Item = Row<'r>>) {
+        let beam_size = self.search.options.beam_size;
         let eos = self.search.special.eos;
         let extensions = self.extensions(rows, 2 * beam_size);
         let (first, others) = extensions.split_at(beam_size.min(extensions.len()));
@@ -185,14 +192,40 @@ impl<'a> Sentence<'a> {
                 self.keep(other, &parents);
             }
         }
-        let is_finished = if length_penalty == 0.0 && coverage_penalty == 0.0 {
-            self.top_has_ended && self.finished.len() >= nbest
-        } else {
-            self.finished.len() >= beam_size
-        };
-        if is_finished {
+    }
+
+    /// Ends the search of the sentence if `is_finished`.
+    fn stop_if(&mut self, is_finished: impl FnOnce(&Self) -> bool) {
+        if is_finished(self) {
             self.live.clear();
         }
+    }
+
+    fn is_finished_for_ctranslate2(&self) -> bool {
+        let options = self.search.options;
+        if options.length_penalty == 0.0 && options.coverage_penalty == 0.0 {
+            self.top_has_ended && self.finished.len() >= options.nbest
+        } else {
+            self.has_full_beam()
+        }
+    }
+
+    /// Returns whether as many hypotheses are complete as the beam has slots.
+    fn has_full_beam(&self) -> bool {
+        self.finished.len() >= self.search.options.beam_size
+    }
+
+    /// Returns whether the most probable live hypothesis, scored at its present length, is better than the worst of
+    /// the complete ones that fill the beam.
+    fn can_improve(&self) -> bool {
+        let options = self.search.options;
+        let scores = self
+            .live
+            .iter()
+            .map(|live| options.score(live.log_probability, live.tokens.len(), false));
+        let best = scores.max_by(f32::total_cmp);
+        let worst = self.finished.get(options.beam_size - 1);
+        best.zip(worst).is_some_and(|(best, worst)| best > worst.score)
     }
 
     /// Returns the extensions of each live hypothesis by its `count` most probable tokens, and by the tokens that

@@ -32,7 +32,7 @@ impl Search<'_> {
     /// token is left, with its log-probability.
     ///
     /// - Within the prefix only the next token of the prefix follows.
-    /// - At the maximum length only `</s>` follows.
+    /// - At the maximum length only `</s>` follows, which costs nothing by the rules of Hugging Face's transformers.
     /// - Elsewhere these tokens are forbidden: the special tokens; `<unk>` unless it is kept or copied; `</s>` before
     ///   the minimum length and before all required words are there; tokens that would repeat an n-gram; with required
     ///   words, tokens that would leave a character incomplete; and tokens that would complete a banned word. If no
@@ -48,7 +48,16 @@ impl Search<'_> {
             self.penalise_repetition(tokens, row);
         }
         let last_resort = forced.unwrap_or(special.eos);
-        let last_resort = (last_resort, row.log_probability(last_resort));
+        let is_free = matches!(
+            options.stopping,
+            Stopping::Transformers | Stopping::TransformersEarly
+        ) && tokens.len() >= request.max_length;
+        let log_probability = if is_free {
+            0.0
+        } else {
+            row.log_probability(last_resort)
+        };
+        let last_resort = (last_resort, log_probability);
         if forced.is_some() {
             row.forbid_all();
             return last_resort;

@@ -255,7 +255,9 @@ impl<'a> Search<'a> {
         Some(Shortlist {
             best: match options.stopping {
                 Stopping::Exact => options.beam_size,
-                Stopping::CTranslate2 => 2 * options.beam_size,
+                Stopping::CTranslate2 | Stopping::Transformers | Stopping::TransformersEarly => {
+                    2 * options.beam_size
+                }
             },
             without: never.chain([special.eos]).collect(),
             eos: special.eos,

@@ -77,7 +77,7 @@ pub enum LengthNormalization {
     /// ((5 + length) / 6)^alpha (Wu et al. 2016, equation 14).
     #[default]
     Gnmt,
-    /// length^alpha, the rule of CTranslate2.
+    /// length^alpha, the rule of CTranslate2 and of Hugging Face's transformers.
     Length,
 }
 
@@ -101,6 +101,17 @@ pub enum Stopping {
     /// the most probable extension of this or an earlier step has ended. A hypothesis of the maximum length is
     /// complete without `</s>`, whose probability does not count.
     CTranslate2,
+    /// The search stops by the rule of Hugging Face's transformers with `early_stopping = False`. A step completes and
+    /// keeps extensions as [`CTranslate2`](Self::CTranslate2) does. The search stops when `beam_size` hypotheses are
+    /// complete and the most probable live one, scored as if it were complete at its present length, is no better than
+    /// the worst of the `beam_size` best. At the maximum length every hypothesis is extended by `</s>`, which costs
+    /// nothing there.
+    Transformers,
+    /// The rule of Hugging Face's transformers with `early_stopping = True`: as [`Transformers`](Self::Transformers),
+    /// but the search stops as soon as `beam_size` hypotheses are complete.
+    #[serde(rename = "transformers-early")]
+    #[strum(serialize = "transformers-early")]
+    TransformersEarly,
 }
 
 /// The treatment of `<unk>`, the token of words outside the vocabulary.

@@ -174,16 +174,16 @@ impl SearchOptions {
     ///
     /// # Errors
     ///
-    /// Returns [`SearchError::Required`] for greedy search and sampling, which have no beam to divide; for
-    /// [`Stopping::CTranslate2`], which completes hypotheses without all words at the maximum length; and for
-    /// `no_repeat_ngram`, which may forbid a required word.
+    /// Returns [`SearchError::Required`] for greedy search and sampling, which have no beam to divide; for rules of
+    /// stopping other than [`Stopping::Exact`], which do not divide the beam and may complete hypotheses without all
+    /// words; and for `no_repeat_ngram`, which may forbid a required word.
     pub(crate) fn validate_with_required_words(&self) -> Result<(), SearchError> {
         let (field, setting) = if self.sampling.is_some() {
             ("sampling", "`sampling`")
         } else if self.beam_size == 1 {
             ("beam_size", "a `beam_size` of 1")
-        } else if self.stopping == Stopping::CTranslate2 {
-            ("stopping", "`stopping` as CTranslate2 has it")
+        } else if self.stopping != Stopping::Exact {
+            ("stopping", "a `stopping` other than \"exact\"")
         } else if self.no_repeat_ngram > 0 {
             ("no_repeat_ngram", "`no_repeat_ngram`")
         } else {
