@@ -101,6 +101,8 @@ impl Hint for DownloadError {
                 "check the network and run the command again: it goes on where it stopped"
             }
             Self::HttpStatus { .. } => "try again later, or name another place with --mirror",
+            Self::ModelName { .. } => "the page of a model on the hub has its name at the top",
+            Self::List { .. } => "name another place with --mirror, which is laid out as the hub is",
             Self::WrongChecksum { .. } => {
                 "the file is damaged or has changed at its source; run the command again, or try another --mirror"
             }

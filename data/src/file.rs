@@ -123,12 +123,21 @@ fn kind(file: FileType) -> &'static str {
 /// Returns [`DataError::Read`] if the file cannot be read.
 #[cfg(any(feature = "corpora", feature = "download"))]
 pub(crate) fn sha256(path: &Path) -> Result<[u8; 32], DataError> {
+    Ok(digest(Sha256::new(), path)?.into())
+}
+
+/// Adds the content of a file to a sum, and returns the sum.
+///
+/// # Errors
+/// Returns [`DataError::Read`] if the file cannot be read.
+#[cfg(any(feature = "corpora", feature = "download"))]
+pub(crate) fn digest<D: Digest>(mut sum: D, path: &Path) -> Result<sha2::digest::Output<D>, DataError> {
     let read_error = |error| DataError::read(path, error);
     let mut file = File::open(path).map_err(read_error)?;
-    let (mut sum, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
+    let mut buffer = vec![0; 1 << 20];
     loop {
         match file.read(&mut buffer).map_err(read_error)? {
-            0 => return Ok(sum.finalize().into()),
+            0 => return Ok(sum.finalize()),
             count => sum.update(&buffer[..count]),
         }
     }

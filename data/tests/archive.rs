@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use attend_data::DataError;
-use attend_data::download::{DownloadError, Downloader, Mirror, Progress, Source, SourceFile};
+use attend_data::download::{Checksum, DownloadError, Downloader, Mirror, Progress, Source, SourceFile};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
@@ -44,7 +44,7 @@ impl Workspace {
         let file = SourceFile {
             name: "text.tgz".to_owned(),
             size: archive.len() as u64,
-            sha256: sum.iter().map(|byte| format!("{byte:02x}")).collect(),
+            checksum: Checksum::Sha256(sum.iter().map(|byte| format!("{byte:02x}")).collect()),
             server: Some("http://127.0.0.1:9".to_owned()),
             folder: Some("elsewhere/v7".to_owned()),
             members: members.iter().map(|member| (*member).to_owned()).collect(),

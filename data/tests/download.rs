@@ -9,7 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use attend_data::DataError;
-use attend_data::download::{DownloadError, Downloader, Mirror, Progress, Source, SourceFile};
+use attend_data::download::{Checksum, DownloadError, Downloader, Mirror, Progress, Source, SourceFile};
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
@@ -160,7 +161,7 @@ fn source(server: &str, bytes: &[u8]) -> Source {
         files: vec![SourceFile {
             name: NAME.to_owned(),
             size: bytes.len() as u64,
-            sha256: sum(bytes),
+            checksum: Checksum::Sha256(sum(bytes)),
             server: None,
             folder: None,
             members: Vec::new(),
@@ -467,9 +468,11 @@ fn the_sources_are_complete() {
         assert!(!source.description.is_empty() && !source.license.is_empty() && !source.files.is_empty());
         for file in &source.files {
             assert!(file.size > 0 && !file.name.contains('/'), "{}", file.name);
-            let digits = file.sha256.bytes();
+            let sum = file.checksum.sum();
+            let digits = sum.bytes();
             assert!(
-                file.sha256.len() == 64
+                matches!(file.checksum, Checksum::Sha256(_))
+                    && sum.len() == 64
                     && digits
                         .into_iter()
                         .all(|digit| b"0123456789abcdef".contains(&digit))
@@ -478,4 +481,154 @@ fn the_sources_are_complete() {
             assert_eq!(is_archive, !file.members.is_empty(), "{}", file.name);
         }
     }
+}
+
+const MODEL: &str = "someone/a-model.2";
+
+/// The list of a model's files as the hub gives it: a large file, a small one, and what is not asked for.
+fn list(large: &[u8], small: &[u8]) -> Vec<u8> {
+    let blob = Sha1::digest([format!("blob {}\0", small.len()).as_bytes(), small].concat());
+    let blob: String = blob.iter().map(|byte| format!("{byte:02x}")).collect();
+    serde_json::json!([
+        {"type": "directory", "oid": "0", "size": 0, "path": "onnx"},
+        {"type": "file", "oid": "0", "size": 9, "path": "../evil.json"},
+        {"type": "file", "oid": "0", "size": 9, "path": "rust_model.ot"},
+        {"type": "file", "oid": blob, "size": small.len(), "path": "config.json"},
+        {
+            "type": "file", "oid": "1", "size": large.len(), "path": "weights.bin",
+            "lfs": {"oid": sum(large), "size": large.len(), "pointerSize": 134},
+        },
+    ])
+    .to_string()
+    .into_bytes()
+}
+
+fn is_wanted(name: &str) -> bool {
+    name.ends_with(".json") || name == "weights.bin"
+}
+
+/// Git itself calls the content "hello" and a line feed ce01362….
+#[test]
+fn small_files_are_checked_by_their_names_in_git() {
+    let hello = b"hello\n";
+    assert!(
+        String::from_utf8(list(b"", hello))
+            .unwrap()
+            .contains("ce013625030ba8dba906f756967f9e9ca394464a")
+    );
+}
+
+#[test]
+fn a_model_comes_from_a_server_laid_out_as_the_hub() {
+    let (large, small) = (contents(14), b"{}\n".to_vec());
+    let folder = TempDir::new().unwrap();
+    let files = folder.path().join(MODEL).join("resolve/main");
+    let lists = folder.path().join(format!("api/models/{MODEL}/tree"));
+    for path in [&files, &lists] {
+        fs::create_dir_all(path).unwrap();
+    }
+    fs::write(lists.join("main"), list(&large, &small)).unwrap();
+    fs::write(files.join("weights.bin"), &large).unwrap();
+    fs::write(files.join("config.json"), &small).unwrap();
+    // The hub sends large files from elsewhere.
+    let elsewhere = Server::new(vec![Answer::Ranges(large.clone())]);
+    let server = Server::new(vec![
+        Answer::Whole(list(&large, &small)),
+        Answer::Whole(small.clone()),
+        Answer::Redirect(format!("{}/stored", elsewhere.address)),
+    ]);
+    for mirror in [server.address.clone(), folder.path().display().to_string()] {
+        let downloader = Downloader {
+            mirror: Some(mirror.parse::<Mirror>().unwrap()),
+            ..Downloader::default()
+        };
+        let source = downloader.model(MODEL, is_wanted).unwrap();
+        let names: Vec<&str> = source.files.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(names, ["config.json", "weights.bin"]);
+        let mut output = Output::new();
+        // A download of the large file has been cut off before.
+        fs::write(output.path("weights.bin.part"), &large[..5_000]).unwrap();
+        output.fetch(&downloader, &source).unwrap();
+        assert_eq!(output.names(), names);
+        assert!(fs::read(output.path("weights.bin")).unwrap() == large);
+        assert_eq!(fs::read(output.path("config.json")).unwrap(), small);
+    }
+    let requests = server.requests.lock().unwrap();
+    let lines: Vec<&str> = requests.iter().map(|request| request.line.as_str()).collect();
+    assert_eq!(
+        lines,
+        [
+            format!("GET /api/models/{MODEL}/tree/main HTTP/1.1"),
+            format!("GET /{MODEL}/resolve/main/config.json HTTP/1.1"),
+            format!("GET /{MODEL}/resolve/main/weights.bin HTTP/1.1"),
+        ]
+    );
+    assert_eq!(elsewhere.ranges(), [Some("bytes=5000-".to_owned())]);
+}
+
+#[test]
+fn a_small_file_with_the_wrong_content_is_not_kept() {
+    let server = Server::new(vec![
+        Answer::Whole(list(b"", b"{}\n")),
+        Answer::Whole(b"[]\n".to_vec()),
+    ]);
+    let downloader = Downloader {
+        mirror: Some(Mirror::Server(server.address)),
+        ..Downloader::default()
+    };
+    let source = downloader.model(MODEL, is_wanted).unwrap();
+    let mut output = Output::new();
+    let error = output.fetch(&downloader, &source).unwrap_err();
+    assert!(matches!(error, DownloadError::WrongChecksum { .. }), "{error:?}");
+    assert!(error.to_string().contains("git's SHA-1"), "{error}");
+    assert!(output.names().is_empty());
+}
+
+#[test]
+fn what_is_no_model_is_named() {
+    let of_server = |answer| {
+        let server = Server::new(vec![answer]);
+        let downloader = Downloader {
+            mirror: Some(Mirror::Server(server.address)),
+            ..impatient()
+        };
+        downloader.model(MODEL, is_wanted).unwrap_err()
+    };
+    let missing = of_server(Answer::Status("404 Not Found"));
+    assert!(
+        matches!(missing, DownloadError::HttpStatus { status: 404, .. }),
+        "{missing:?}"
+    );
+    for page in ["<html>", "{}", "[{\"path\": \"config.json\"}]"] {
+        let error = of_server(Answer::Whole(page.as_bytes().to_vec()));
+        assert!(matches!(error, DownloadError::List { .. }), "{error:?}");
+    }
+    let silent = of_server(Answer::Silence);
+    assert!(matches!(silent, DownloadError::Connection { .. }), "{silent:?}");
+
+    for name in [
+        "",
+        "opus-mt-en-de",
+        "a/b/c",
+        "a/../b",
+        "../b",
+        "a/.b",
+        "a/b?c",
+        "a/b c",
+        "/b",
+        "a/",
+    ] {
+        let error = Downloader::default().model(name, is_wanted).unwrap_err();
+        assert!(
+            matches!(error, DownloadError::ModelName { .. }),
+            "{name}: {error:?}"
+        );
+    }
+    let folder = TempDir::new().unwrap();
+    let downloader = Downloader {
+        mirror: Some(Mirror::Folder(folder.path().to_owned())),
+        ..Downloader::default()
+    };
+    let error = downloader.model(MODEL, is_wanted).unwrap_err();
+    assert!(matches!(error, DownloadError::NotInMirror { .. }), "{error:?}");
 }

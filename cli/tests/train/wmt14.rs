@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::thread;
 
-use attend_data::download::{Downloader, Mirror, Source};
+use attend_data::download::{Checksum, Downloader, Mirror, Source};
 use attend_model::NormPlacement;
 use attend_phrasebook::{Pair, Phrasebook};
 use attend_train::{OptimizerKind, Recipe};
@@ -201,10 +201,11 @@ fn archives_become_a_model() {
     for file in &mut source.files {
         let bytes = archive(&file.members, &phrasebook);
         file.size = bytes.len() as u64;
-        file.sha256 = Sha256::digest(&bytes)
+        let sum: String = Sha256::digest(&bytes)
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
+        file.checksum = Checksum::Sha256(sum);
         let folder = mirror.join(file.folder.as_ref().unwrap_or(&source.folder));
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join(&file.name), bytes).unwrap();

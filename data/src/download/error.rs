@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::Checksum;
 use crate::error::DataError;
 use crate::file::located;
 
@@ -42,13 +43,29 @@ pub enum DownloadError {
         status: u16,
     },
     /// A fetched file has another checksum than the expected one.
-    #[error("{origin} has the wrong content: expected SHA-256 {expected}, found {found}")]
+    #[error("{origin} has the wrong content: expected {} {}, found {}", expected.kind(), expected.sum(), found.sum())]
     WrongChecksum {
         /// Where the file came from: an address or a path.
         origin: String,
-        /// The sum that the entry of the corpus gives, in hexadecimal.
-        expected: String,
-        /// The sum of the file that came, in hexadecimal.
-        found: String,
+        /// The sum that the file must have.
+        expected: Checksum,
+        /// The sum of the file that came.
+        found: Checksum,
+    },
+    /// A model is not named as those on the hub are.
+    #[error(
+        "{model:?} is no name of a model: it must be an owner and a name, as in Helsinki-NLP/opus-mt-en-de"
+    )]
+    ModelName {
+        /// The name as it was given.
+        model: String,
+    },
+    /// The list of a model's files is not one that a hub gives.
+    #[error("{origin} is no list of a model's files: {reason}")]
+    List {
+        /// Where the list came from: an address or a path.
+        origin: String,
+        /// What is wrong with it.
+        reason: String,
     },
 }

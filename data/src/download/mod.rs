@@ -1,8 +1,10 @@
-//! Downloads of named corpora. A download that was cut off is resumed, and a file is kept only if its checksum is
+//! Downloads of named corpora, and of models on the Hugging Face hub. A download that was cut off is resumed, and a file is kept only if its checksum is
 //! right.
 
 mod archive;
+mod checksum;
 mod error;
+mod hub;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -12,28 +14,29 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use serde::Deserialize;
-use ureq::Agent;
-use ureq::http::StatusCode;
 use ureq::http::header::{CONTENT_RANGE, RANGE};
+use ureq::http::{Response, StatusCode};
+use ureq::{Agent, Body};
 
 use crate::error::DataError;
-use crate::file::{part_path, sha256};
+use crate::file::part_path;
 use archive::{member_name, unpack};
 
+pub use checksum::Checksum;
 pub use error::DownloadError;
 
 /// The number of bytes that are read at a time.
 const BUFFER: usize = 64 * 1024;
 
-/// A public corpus: where its files are, and their checksums.
+/// A public corpus or model: where its files are, and their checksums.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
-    /// The name by which a user asks for the corpus.
+    /// The name by which a user asks for it.
     pub name: String,
-    /// What the corpus holds, in a line.
+    /// What it holds, in a line.
     pub description: String,
-    /// What the corpus may be used for.
+    /// What it may be used for.
     pub license: String,
     /// The address of the server, `https://host`.
     pub server: String,
@@ -52,8 +55,9 @@ pub struct SourceFile {
     pub name: String,
     /// The size of the file in bytes.
     pub size: u64,
-    /// The SHA-256 sum of the file, in lower-case hexadecimal.
-    pub sha256: String,
+    /// The sum of the file.
+    #[serde(rename = "sha256")]
+    pub checksum: Checksum,
     /// The address of the server, if it is not [`Source::server`].
     pub server: Option<String>,
     /// The folder on the server, if it is not [`Source::folder`].
@@ -88,7 +92,7 @@ impl Source {
     }
 }
 
-/// A copy of the corpora, from which files are fetched instead of from the public servers. It holds the files of each
+/// A copy of the corpora or of models, from which files are fetched instead of from the public servers. It holds the files of each
 /// source in the folder [`Source::folder`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mirror {
@@ -161,7 +165,7 @@ impl Downloader {
         fs::create_dir_all(output).map_err(|error| DataError::write(output, error))?;
         for file in &source.files {
             let path = output.join(&file.name);
-            let is_present = path.is_file() && checksum(&path)? == file.sha256;
+            let is_present = path.is_file() && file.has_content(&path)?;
             if is_present {
                 progress(file, Progress::Present);
             } else {
@@ -195,15 +199,37 @@ impl Downloader {
 
     fn download(&self, transfer: Transfer<'_>, server: &str, folder: &str) -> Result<(), DownloadError> {
         let url = format!("{server}/{folder}/{}", transfer.file.name);
-        let agent: Agent = Agent::config_builder()
+        transfer.download(&self.agent(), &url)
+    }
+
+    fn agent(&self) -> Agent {
+        Agent::config_builder()
             .http_status_as_error(false)
             .timeout_resolve(Some(self.timeout))
             .timeout_connect(Some(self.timeout))
             .timeout_per_read(Some(self.timeout))
             .build()
-            .into();
-        transfer.download(&agent, &url)
+            .into()
     }
+}
+
+impl SourceFile {
+    /// Returns whether the file at `path` has the content of this one.
+    fn has_content(&self, path: &Path) -> Result<bool, DataError> {
+        Ok(self.checksum.of_file(path)? == self.checksum)
+    }
+}
+
+/// Asks a server for the bytes of `url` from `start` on.
+fn get(agent: &Agent, url: &str, start: u64) -> Result<Response<Body>, DownloadError> {
+    let mut request = agent.get(url);
+    if start > 0 {
+        request = request.header(RANGE, format!("bytes={start}-"));
+    }
+    request.call().map_err(|error| DownloadError::Connection {
+        url: url.to_owned(),
+        reason: error.to_string(),
+    })
 }
 
 /// A file that is being written under its temporary name.
@@ -232,7 +258,7 @@ impl Transfer<'_> {
         let left = fs::metadata(&self.part).map_or(0, |part| part.len());
         if left > 0 && left <= self.file.size {
             self.download_from(agent, url, left)?;
-            if checksum(&self.part)? == self.file.sha256 {
+            if self.file.has_content(&self.part)? {
                 return Ok(());
             }
             // The temporary file may belong to another version of the file, so the whole file is downloaded again.
@@ -250,13 +276,7 @@ impl Transfer<'_> {
             url: url.to_owned(),
             reason,
         };
-        let mut request = agent.get(url);
-        if start > 0 {
-            request = request.header(RANGE, format!("bytes={start}-"));
-        }
-        let response = request
-            .call()
-            .map_err(|error| connection_error(error.to_string()))?;
+        let response = get(agent, url, start)?;
         let resumes = response
             .headers()
             .get(CONTENT_RANGE)
@@ -320,22 +340,18 @@ impl Transfer<'_> {
         Ok(length)
     }
 
-    /// Checks the SHA-256 sum of the temporary file. Removes the file and returns an error if the sum is wrong.
+    /// Checks the sum of the temporary file. Removes the file and returns an error if the sum is wrong.
     fn verify(&self, origin: &str) -> Result<(), DownloadError> {
-        let found = checksum(&self.part)?;
-        if found == self.file.sha256 {
+        let expected = &self.file.checksum;
+        let found = expected.of_file(&self.part)?;
+        if found == *expected {
             return Ok(());
         }
         fs::remove_file(&self.part).map_err(|error| DataError::write(&self.part, error))?;
         Err(DownloadError::WrongChecksum {
             origin: origin.to_owned(),
-            expected: self.file.sha256.clone(),
+            expected: expected.clone(),
             found,
         })
     }
-}
-
-/// Returns the SHA-256 sum of a file in lower-case hexadecimal.
-fn checksum(path: &Path) -> Result<String, DataError> {
-    Ok(sha256(path)?.iter().map(|byte| format!("{byte:02x}")).collect())
 }
