@@ -66,6 +66,11 @@ heads MODEL SOURCE *ARGS:
 data *ARGS:
     @{{attend}} data "$@"
 
+# List the models that commands take by name: `just models`.
+[no-exit-message]
+models:
+    @{{attend}} models
+
 # List the devices that --device takes on this machine: `just backend=vulkan devices`.
 [no-exit-message]
 devices:

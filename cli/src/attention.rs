@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::error::CliError;
 use crate::flags::{ComputeOptions, DASH, whole_number};
+use crate::library::model_folder;
 use crate::name::name_of;
 use crate::output::print;
 use crate::{classify, tag};
@@ -30,7 +31,8 @@ const COLUMNS: usize = 80;
 /// a labelled text to each other: for each layer, the mean of its heads.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The model folder.
+    /// The model folder, or the name of one that `attend models` lists.
+    #[arg(value_parser = model_folder())]
     model: PathBuf,
     /// The sentence. One that begins with a hyphen stands after all flags and --.
     source: String,

@@ -7,7 +7,7 @@ use attend_data::download::DownloadError;
 use attend_data::{DataError, named};
 use attend_device::DeviceError;
 use attend_infer::metric::MetricError;
-use attend_infer::{InferError, TaskKind};
+use attend_infer::{InferError, Language, TaskKind};
 use attend_train::{Place, TrainError};
 
 /// An error of a subcommand. The message is one sentence, and its [`Hint`](crate::Hint) names the flags that help.
@@ -118,6 +118,27 @@ pub enum CliError {
         kind: &'static str,
         /// The number of heads.
         count: usize,
+    },
+    /// There is no place for the user's models.
+    #[error("this system names no folder for the data of programs")]
+    NoHome,
+    /// None of the user's models translates between two languages.
+    #[error("no model translates from {from} to {to}")]
+    NoModel {
+        /// The language of the text.
+        from: Language,
+        /// The language of its translation.
+        to: Language,
+    },
+    /// Several of the user's models translate between two languages.
+    #[error("several models translate from {from} to {to}: {}", names.join(", "))]
+    SeveralModels {
+        /// The language of the text.
+        from: Language,
+        /// The language of its translation.
+        to: Language,
+        /// The names of the models.
+        names: Vec<String>,
     },
     /// A recipe cannot hold a path.
     #[error("the path {} is not UTF-8, so no recipe can hold it", path.display())]

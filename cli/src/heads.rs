@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::error::CliError;
 use crate::flags::{NetworkOptions, check_standard_input, input_file};
+use crate::library::model_folder;
 use crate::name::name_of;
 use crate::output::print;
 
@@ -27,7 +28,8 @@ use crate::output::print;
 /// that the model could do without.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The model folder.
+    /// The model folder, or the name of one that `attend models` lists.
+    #[arg(value_parser = model_folder())]
     model: PathBuf,
     /// The source sentences, one a line or in .sgm or .xml; for a classifier or a tagger, the labelled texts, in the
     /// format of its training. - is standard input. What gzip, bzip2, xz or Zstandard has compressed is decompressed.

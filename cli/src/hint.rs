@@ -318,6 +318,11 @@ impl Hint for CliError {
             Self::NoSuchLayer { .. } | Self::NoSuchHead { .. } => {
                 "layers and heads are counted from 1; leave the flag out to see what there is"
             }
+            Self::NoHome => "name a folder by the variable ATTEND_HOME",
+            Self::NoModel { .. } => {
+                return Some(format!("`{}` lists what there is", typed_command(&["models"])));
+            }
+            Self::SeveralModels { .. } => "name one of them by --model",
             Self::NotUtf8 { .. } => "rename it",
             Self::TooLong { .. } => "split the sentences, or take a model with more positions",
             Self::Signals(_) => "check the limits of this system",

@@ -30,7 +30,9 @@ mod flags;
 mod heads;
 mod hint;
 mod labelling;
+mod library;
 mod lines;
+mod models;
 mod name;
 mod output;
 #[cfg(feature = "remote")]
@@ -73,6 +75,9 @@ enum Command {
     /// Fetch corpora to train on.
     #[command(subcommand)]
     Data(data::Task),
+    /// List the models in the folder of the variable ATTEND_HOME, or else of the platform, which --model takes by name
+    /// and `attend translate --from --to` by language.
+    Models,
     /// List the devices of this machine that --device takes, for all backends that are built in.
     Devices,
     #[cfg(feature = "remote")]
@@ -94,6 +99,7 @@ pub fn run() -> ExitCode {
         Command::Classify(options) => classify::run(&options),
         Command::Tag(options) => tag::run(&options),
         Command::Data(task) => data::run(task).map(|()| ExitCode::SUCCESS),
+        Command::Models => models::run().map(|()| ExitCode::SUCCESS),
         Command::Devices => devices::run().map(|()| ExitCode::SUCCESS),
         #[cfg(feature = "remote")]
         Command::RemoteServer(options) => remote_server::run(&options).map(|()| ExitCode::SUCCESS),

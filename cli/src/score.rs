@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::error::CliError;
 use crate::flags::{ComputeOptions, check_standard_input, input_file};
+use crate::library::model_folder;
 use crate::output::print_while_read;
 
 /// The most pairs that are scored together, enough for batches of sentences of similar lengths.
@@ -19,7 +20,8 @@ const SCORED_TOGETHER: usize = 1_000;
 /// Score given translations: the natural logarithm of each one's probability, a line each.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The model folder.
+    /// The model folder, or the name of one that `attend models` lists.
+    #[arg(value_parser = model_folder())]
     model: PathBuf,
     /// The source sentences, one a line or in .sgm or .xml; - is standard input. What gzip, bzip2, xz or Zstandard has
     /// compressed is decompressed.

@@ -4,6 +4,7 @@ mod attention;
 mod common;
 mod data;
 mod labelling;
+mod models;
 mod program;
 mod train;
 mod translate;

@@ -14,6 +14,7 @@ use clap::{ArgGroup, Args, error::ErrorKind, value_parser};
 
 use crate::error::CliError;
 use crate::flags::{ComputeOptions, DASH, MetricFlags, SearchFlags, check_standard_input, input_file};
+use crate::library::named_folder;
 use crate::output::print;
 use crate::usage_error;
 use score::Systems;
@@ -32,7 +33,7 @@ const NAMED: usize = 20;
     group = ArgGroup::new("resampled").args(["confidence", "baseline"]).multiple(true)
 )]
 pub(crate) struct Options {
-    /// The model folder. It and SOURCE are left out with --hypotheses.
+    /// The model folder, or the name of one that `attend models` lists. It and SOURCE are left out with --hypotheses.
     #[arg(value_parser = input_file())]
     model: PathBuf,
     /// The sentences to translate. A sentence that is longer than the model's positions is left out.
@@ -153,8 +154,9 @@ impl Options {
         references: Vec<Vec<String>>,
         output: Option<OutputFile>,
     ) -> Result<Translated, CliError> {
-        let search = self.search.over(ModelFolder::search_defaults(&self.model)?, 1);
-        let (translator, device) = self.compute.load(&self.model)?;
+        let folder = named_folder(self.model.clone());
+        let search = self.search.over(ModelFolder::search_defaults(&folder)?, 1);
+        let (translator, device) = self.compute.load(&folder)?;
         let model = translator.model();
         let asked = TranslateOptions {
             search,

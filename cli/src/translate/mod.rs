@@ -2,6 +2,7 @@
 
 mod output;
 
+use std::borrow::Cow;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use clap::{Args, error::ErrorKind};
 use crate::error::CliError;
 use crate::flags::{ComputeOptions, LineOptions, SearchFlags, TextFlags, input_file, whole_number};
 use crate::hint::Hint;
+use crate::library::{model_between, model_folder};
 use crate::lines::{Input, Output, Progress, prompt};
 use crate::output::{report, report_with};
 use crate::usage_error;
@@ -32,9 +34,21 @@ pub(crate) struct Options {
     /// The lines to translate; without any, those of --input or of standard input.
     #[arg(value_name = "LINE", conflicts_with = "input")]
     lines: Vec<String>,
-    /// The model folder.
-    #[arg(long, value_name = "FOLDER", default_value = DEFAULT_MODEL)]
+    /// The model folder, or the name of one that `attend models` lists.
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        default_value = DEFAULT_MODEL,
+        value_parser = model_folder(),
+        conflicts_with = "from"
+    )]
     model: PathBuf,
+    /// The language of the lines, by which, with --to, one of the models that `attend models` lists is chosen.
+    #[arg(long, value_name = "CODE", requires = "to", conflicts_with = "language")]
+    from: Option<Language>,
+    /// The language of the translations.
+    #[arg(long, value_name = "CODE", requires = "from")]
+    to: Option<Language>,
     /// Read lines from this file, decompressed if it is compressed (by gzip, xz, Zstandard or bzip2), or the sources of
     /// a test set in WMT's .sgm or .xml; - is standard input, as without --input.
     #[arg(long, value_name = "FILE", value_parser = input_file())]
@@ -98,14 +112,15 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, CliError> {
         refuse("standard input cannot have both the lines and their prefixes");
     }
     // What is quickly found wrong comes first, and the model, which takes longest to load, last.
-    let asked = options.asked()?;
+    let model = options.model()?;
+    let asked = options.asked(&model)?;
     if let Err(error) = asked.validate() {
         refuse(&error.to_string());
     }
     let asked = options.text.of_lines(asked)?;
     let input = options.input().open()?;
     let mut output = Output::create(Output::file(options.output.as_deref()))?;
-    let (translator, device) = match options.load(asked.common()) {
+    let (translator, device) = match options.load(&model, asked.common()) {
         Err(CliError::Infer(InferError::Search(error))) => {
             // To end the process would leave its file behind.
             drop(output);
@@ -130,23 +145,31 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, CliError> {
 }
 
 impl Options {
-    /// Returns what all lines ask for.
-    fn asked(&self) -> Result<TranslateOptions, InferError> {
-        let model = ModelFolder::search_defaults(&self.model)?;
+    /// Returns the folder of the model that the flags name or choose.
+    fn model(&self) -> Result<Cow<'_, Path>, CliError> {
+        match self.from.as_ref().zip(self.to.as_ref()) {
+            None => Ok(Cow::Borrowed(&self.model)),
+            Some((from, to)) => Ok(Cow::Owned(model_between(from, to)?)),
+        }
+    }
+
+    /// Returns what all lines ask for of this model.
+    fn asked(&self, model: &Path) -> Result<TranslateOptions, InferError> {
+        let defaults = ModelFolder::search_defaults(model)?;
         let splits = !self.no_split && !self.alignment && !self.text.ask_for_sentences();
         Ok(self.text.over(TranslateOptions {
-            search: self.search.over(model, self.nbest),
-            language: if splits { Some(self.language()?) } else { None },
+            search: self.search.over(defaults, self.nbest),
+            language: if splits { Some(self.language(model)?) } else { None },
             alignment: self.alignment,
             ..TranslateOptions::default()
         }))
     }
 
-    /// Returns the language of the lines.
-    fn language(&self) -> Result<Language, InferError> {
-        match &self.language {
+    /// Returns the language of the lines, which may be that of the model.
+    fn language(&self, model: &Path) -> Result<Language, InferError> {
+        match self.language.as_ref().or(self.from.as_ref()) {
             Some(language) => Ok(language.clone()),
-            None => Ok(ModelFolder::languages(&self.model)?.source.unwrap_or_default()),
+            None => Ok(ModelFolder::languages(model)?.source.unwrap_or_default()),
         }
     }
 
@@ -162,8 +185,8 @@ impl Options {
     }
 
     /// Loads a model that can do what is asked for. Returns a translator and its device.
-    fn load(&self, asked: &TranslateOptions) -> Result<(Translator, NamedDevice), CliError> {
-        let (translator, device) = self.compute.load(&self.model)?;
+    fn load(&self, model: &Path, asked: &TranslateOptions) -> Result<(Translator, NamedDevice), CliError> {
+        let (translator, device) = self.compute.load(model)?;
         translator.model().check(asked)?;
         Ok((translator.with_batch_tokens(self.batch_tokens.get()), device))
     }

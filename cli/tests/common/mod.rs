@@ -103,6 +103,7 @@ pub(crate) fn program() -> Command {
     command
         .env_remove("ATTEND_COMMAND")
         .env_remove("ATTEND_DEVICE")
+        .env_remove("ATTEND_HOME")
         .env_remove("ATTEND_PREPARED")
         .env_remove("ATTEND_MECAB_DICTIONARY")
         // Mesa, which looks for GPUs if the backend wgpu is built in, complains if it has no folder for its sockets.

@@ -183,7 +183,7 @@ impl SearchOptions {
         } else if self.beam_size == 1 {
             ("beam_size", "a `beam_size` of 1")
         } else if self.stopping != Stopping::Exact {
-            ("stopping", "a `stopping` other than \"exact\"")
+            ("stopping", "`stopping` by another rule than \"exact\"")
         } else if self.no_repeat_ngram > 0 {
             ("no_repeat_ngram", "`no_repeat_ngram`")
         } else {

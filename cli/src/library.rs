@@ -1,0 +1,116 @@
+//! The models that the user has: the folders in `models` of Attend's own folder, which commands find by their names or
+//! by their languages.
+
+use std::env;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Component, Path, PathBuf};
+
+use attend_data::DataError;
+use attend_infer::{Language, Languages, ModelFolder, TaskKind};
+use clap::builder::{PathBufValueParser, TypedValueParser};
+
+use crate::error::CliError;
+use crate::flags::variable;
+
+/// A translator of the user.
+pub(crate) struct KnownModel {
+    /// The name of its folder.
+    pub(crate) name: String,
+    pub(crate) folder: PathBuf,
+    pub(crate) languages: Languages,
+}
+
+/// Returns the folder of the user's models: `models` in the folder that the variable `ATTEND_HOME` names, or else in the
+/// platform's folder for the data of programs.
+///
+/// # Errors
+///
+/// Returns [`CliError::NoHome`] if the variable is not set and the platform names no such folder.
+pub(crate) fn models_folder() -> Result<PathBuf, CliError> {
+    let named = variable("ATTEND_HOME").and_then(env::var_os).map(PathBuf::from);
+    let home = named.or_else(|| Some(dirs::data_dir()?.join("attend")));
+    Ok(home.ok_or(CliError::NoHome)?.join("models"))
+}
+
+/// Returns the user's translators in the order of their names.
+///
+/// # Errors
+///
+/// If the folder cannot be read, or a file in a model folder is not valid.
+pub(crate) fn known_models() -> Result<Vec<KnownModel>, CliError> {
+    let folder = models_folder()?;
+    let entries = match fs::read_dir(&folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(|error| DataError::read(&folder, error))?,
+    };
+    let mut models = Vec::new();
+    for entry in entries {
+        let folder = entry.map_err(|error| DataError::read(&folder, error))?.path();
+        // A folder without a configuration is no model, such as one that is being written.
+        if TaskKind::of(&folder).is_ok_and(|task| task == TaskKind::Translate)
+            && let Some(name) = folder.file_name()
+        {
+            models.push(KnownModel {
+                name: name.to_string_lossy().into_owned(),
+                languages: ModelFolder::languages(&folder)?,
+                folder,
+            });
+        }
+    }
+    models.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(models)
+}
+
+/// Returns the user's only translator between two languages. A model of a variant of a language, such as `pt-br`, is one
+/// of `pt`.
+///
+/// # Errors
+///
+/// Returns [`CliError::NoModel`] if there is none, [`CliError::SeveralModels`] if there are several, and the errors of
+/// [`known_models`].
+pub(crate) fn model_between(from: &Language, to: &Language) -> Result<PathBuf, CliError> {
+    let is_of = |wanted: &Language, language: &Option<Language>| {
+        let code = language.as_ref().map(Language::to_string).unwrap_or_default();
+        let wanted = wanted.to_string();
+        code == wanted || code.split('-').next() == Some(wanted.as_str())
+    };
+    let models = known_models()?.into_iter();
+    let mut found: Vec<KnownModel> = models
+        .filter(|model| is_of(from, &model.languages.source) && is_of(to, &model.languages.target))
+        .collect();
+    if found.len() > 1 {
+        return Err(CliError::SeveralModels {
+            from: from.clone(),
+            to: to.clone(),
+            names: found.into_iter().map(|model| model.name).collect(),
+        });
+    }
+    found
+        .pop()
+        .map(|model| model.folder)
+        .ok_or_else(|| CliError::NoModel {
+            from: from.clone(),
+            to: to.clone(),
+        })
+}
+
+/// Returns the parser of a model folder, which may also be the name of one of the user's models.
+pub(crate) fn model_folder() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().map(named_folder)
+}
+
+/// Returns the folder of the user's model with this name; the path itself if it exists or no model has the name.
+pub(crate) fn named_folder(path: PathBuf) -> PathBuf {
+    let known = models_folder().map(|folder| folder.join(&path));
+    match known {
+        Ok(known) if is_name(&path) && !path.exists() && known.exists() => known,
+        _ => path,
+    }
+}
+
+/// Returns whether a path is a name in the present folder.
+fn is_name(path: &Path) -> bool {
+    let mut parts = path.components();
+    matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None))
+}
