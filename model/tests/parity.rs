@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use attend_model::{
     Convolution, DecoderLayer, EncoderLayer, InferenceTransformer, Memory, MultiHeadAttention, NormPlacement,
-    PositionKind, Precision, Preset, Recurrent, ReturnedAttention, SequenceLayer, Transformer,
-    TransformerConfig, Window, scaled_dot_product_attention,
+    PositionKind, Precision, Preset, Recurrent, ReturnedAttention, SequenceLayer, TiedEmbeddings,
+    Transformer, TransformerConfig, Window, scaled_dot_product_attention,
 };
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Bool, Device, Gradients, Tensor};
@@ -195,7 +195,7 @@ fn untied_pre_norm_model_with_learned_positions() {
     let config = TransformerConfig {
         norm: NormPlacement::Pre,
         positions: PositionKind::Learned,
-        tie_embeddings: false,
+        tie_embeddings: TiedEmbeddings::None,
         ..config()
     };
     check_model("model_untied_pre_learned", &config);
