@@ -209,6 +209,34 @@ fn eight_bits_change_probabilities_little() {
     }
 }
 
+/// Steps over a shortlist have the logits that steps over the whole vocabulary have for its tokens, and their
+/// probabilities sum to 1.
+#[test]
+fn a_shortlist_has_the_logits_of_its_tokens() {
+    let device = Device::default();
+    let shortlist = [7, 2, 0, 9];
+    let tokens = || Tensor::<1, Int>::from_ints(shortlist, &device);
+    for config in all_networks() {
+        for precision in [Precision::Float32, Precision::Int8] {
+            let network = InferenceTransformer::new(model(&config, &device), precision);
+            let output = network.shortlist(tokens());
+            let mut states = [(); 2].map(|()| network.start(network.encode(batch(&SOURCES, &device))));
+            for position in 0..2 {
+                let read = Tensor::from_ints(TARGETS.map(|target| target[position]), &device);
+                let whole = network.step(read.clone(), &mut states[0]);
+                let among = network.step_among(&output, read, &mut states[1]);
+                let expected = whole.logits.select(1, tokens());
+                assert_eq!(among.logits.dims(), [3, 4]);
+                assert_close(among.logits.clone(), expected);
+                assert_close(
+                    among.log_probabilities().exp().sum_dim(1),
+                    Tensor::ones([3, 1], &device),
+                );
+            }
+        }
+    }
+}
+
 /// Makes padding impossible by a bias of negative infinity, as models of toolkits without padding have it.
 struct WithoutPadding(Vec<String>);
 
