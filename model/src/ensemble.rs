@@ -5,7 +5,7 @@ use burn::tensor::{Device, Int, Tensor};
 
 use crate::attention_weights::AttentionWeights;
 use crate::cache::DecoderState;
-use crate::inference::{InferenceTransformer, NextTokens};
+use crate::inference::{InferenceTransformer, NextTokens, OutputShortlist};
 use crate::memory::Memory;
 use crate::transformer::Transformer;
 
@@ -98,6 +98,44 @@ impl Ensemble {
         mean_distribution(next.collect())
     }
 
+    /// Returns each network's [output layer](InferenceTransformer::shortlist) of the given tokens alone, in the order
+    /// of the networks.
+    ///
+    /// # Shapes
+    ///
+    /// - tokens: `[tokens]`, each once
+    ///
+    /// # Panics
+    ///
+    /// If a token is outside the vocabulary.
+    #[must_use]
+    pub fn shortlist(&self, tokens: Tensor<1, Int>) -> Vec<OutputShortlist> {
+        let models = self.models.iter();
+        models.map(|model| model.shortlist(tokens.clone())).collect()
+    }
+
+    /// Appends one token to each row of the states, and returns the distribution of the token after it among the tokens
+    /// of a shortlist, in their order. No other token has a probability.
+    ///
+    /// # Shapes
+    ///
+    /// - tokens: `[rows]`, which are `<s>` in the first step; they need not be in the shortlist
+    ///
+    /// # Panics
+    ///
+    /// If a row gets longer than a model's positions or a token is outside the vocabulary.
+    pub fn step_among(
+        &self,
+        shortlists: &[OutputShortlist],
+        tokens: Tensor<1, Int>,
+        states: &mut [DecoderState],
+    ) -> NextTokens {
+        let models = self.models.iter().zip(shortlists).zip(states);
+        let next =
+            models.map(|((model, shortlist), state)| model.step_among(shortlist, tokens.clone(), state));
+        mean_distribution(next.collect())
+    }
+
     /// Appends one token to each row of the states. Returns the distribution of the token after it, and the mean of the
     /// networks' [alignments](InferenceTransformer::alignment) of that next token.
     ///
@@ -184,7 +222,7 @@ fn mean_distribution(mut next: Vec<NextTokens>) -> NextTokens {
 
 /// Returns, element by element, the logarithm of the mean of probabilities that are given as logarithms. For example,
 /// ln 0.2 and ln 0.4 give ln 0.3. The largest logarithm is subtracted before the exponential, so that the sum of the
-/// exponentials cannot underflow to 0.
+/// exponentials cannot underflow to 0. The logarithm of probabilities that are all 0 is negative infinity.
 fn log_mean_probability(mut log_probabilities: Vec<Tensor<2>>) -> Tensor<2> {
     let count = log_probabilities.len() as f64;
     if log_probabilities.len() == 1 {
@@ -192,6 +230,8 @@ fn log_mean_probability(mut log_probabilities: Vec<Tensor<2>>) -> Tensor<2> {
     }
     let others = log_probabilities[1..].iter().cloned();
     let greatest = others.fold(log_probabilities[0].clone(), Tensor::max_pair);
+    // Negative infinity minus itself would be NaN.
+    let greatest = greatest.clamp_min(f32::MIN);
     let shares = log_probabilities
         .into_iter()
         .map(|log_probability| (log_probability - greatest.clone()).exp());
