@@ -57,6 +57,11 @@ KNOWN_CONFIG = {
     "tie_embeddings": True,
     "encoder_layer": "self-attention",
     "decoder_layer": "self-attention",
+    "activation": "relu",
+    "norm_epsilon": 1e-5,
+    "output_bias": False,
+    "target_vocab_size": None,
+    "decoder_start_id": None,
 }
 
 

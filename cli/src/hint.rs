@@ -313,7 +313,7 @@ impl Hint for CliError {
             Self::OnlyTranslators { .. } => "leave it out, or name the folder of a translator",
             Self::NoReference => "name it after the file of the sentences",
             Self::NoAttention { .. } => {
-                "ask for --kind cross, which every model has: a decoder attends to the source"
+                "a translator has attention of its decoder to the source: ask for --kind cross"
             }
             Self::NoSuchLayer { .. } | Self::NoSuchHead { .. } => {
                 "layers and heads are counted from 1; leave the flag out to see what there is"

@@ -16,10 +16,11 @@ use crate::alignment;
 pub struct SentenceAttention {
     /// The translation, given or found.
     pub translation: String,
-    /// Self-attention of the encoder: source tokens attend to source tokens, `</s>` included.
+    /// Self-attention of the encoder: source tokens attend to source tokens, `</s>` included. It has no layers if those
+    /// of the encoder are recurrent or convolutions.
     pub encoder: Attention,
     /// Self-attention of the decoder: the tokens that it reads, `<s>` first, attend to themselves and to those before
-    /// them.
+    /// them. It has no layers if those of the decoder are recurrent.
     pub decoder: Attention,
     /// Attention of the decoder to the encoder's output: target tokens attend to source tokens. A row has the weights
     /// by which its token is predicted, so the rows end with `</s>`.

@@ -76,7 +76,7 @@ pub(crate) struct TargetSlots {
 /// A batch of partly decoded targets: everything that a [step](crate::InferenceTransformer::step) needs besides the
 /// next tokens. A row is a sentence, or one of its hypotheses.
 ///
-/// A key or value stays in the slot to which it was written, and each row has a list of its slots. To drop, duplicate
+/// In a layer with attention, a key or value stays in the slot to which it was written, and each row has a list of its slots. To drop, duplicate
 /// or reorder rows, only these lists are changed. Hypotheses of a sentence therefore share the slots of its encoder
 /// output and of their common prefix.
 ///
@@ -89,7 +89,7 @@ pub(crate) struct TargetSlots {
 /// start of the tables, which therefore do not grow with the length of the target. A slot that rows share is copied for
 /// each.
 ///
-/// A recurrent layer has a state of each row in place of keys and values, which is moved with the row.
+/// A recurrent layer has no slots, but a state of each row, which is dropped, duplicated or moved with the row.
 #[derive(Clone, Debug)]
 pub struct DecoderState {
     pub(crate) layers: Vec<LayerCache>,

@@ -55,8 +55,8 @@ pub struct InferenceTransformer {
     encoder: Encoder<PackedLinear>,
     decoder: Decoder<PackedLinear>,
     output: PackedLinear,
-    /// The weight from which `output` is packed, `[target_vocabulary, d_model]`.
-    output_weight: Tensor<2>,
+    /// The weight from which `output` is packed, `[target_vocabulary, d_model]`, if it is not that of an embedding.
+    untied_output: Option<Tensor<2>>,
     /// The bias of `output`, `[target_vocabulary]`.
     output_bias: Tensor<1>,
     precision: Precision,
@@ -71,6 +71,7 @@ impl InferenceTransformer {
         let [vocab_size, _] = output_weight.dims();
         let no_bias = || Tensor::zeros([vocab_size], &output_weight.device());
         let output_bias = network.output_bias().unwrap_or_else(no_bias);
+        let untied_output = network.untied_output();
         Self {
             target_embedding: network.target_embedding().clone(),
             source_embedding: network.embedding,
@@ -78,8 +79,8 @@ impl InferenceTransformer {
             target_positions: network.target_positions,
             encoder: network.encoder.pack(precision),
             decoder: network.decoder.pack(precision),
-            output: PackedLinear::new(output_weight.clone().transpose(), output_bias.clone(), precision),
-            output_weight,
+            output: PackedLinear::new(output_weight.transpose(), output_bias.clone(), precision),
+            untied_output,
             output_bias,
             precision,
             pad_id: network.pad_id,
@@ -140,7 +141,9 @@ impl InferenceTransformer {
     /// If a token is outside the model's vocabulary.
     #[must_use]
     pub fn shortlist(&self, tokens: Tensor<1, Int>) -> OutputShortlist {
-        let weight = self.output_weight.clone().select(0, tokens.clone());
+        let weight = self.untied_output.clone();
+        let weight = weight.unwrap_or_else(|| self.target_embedding.weight.val());
+        let weight = weight.select(0, tokens.clone());
         let bias = self.output_bias.clone().select(0, tokens);
         OutputShortlist(PackedLinear::new(weight.transpose(), bias, self.precision))
     }

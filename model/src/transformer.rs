@@ -212,8 +212,14 @@ impl Transformer {
 
     /// Returns the weight of the output layer, `[target_vocabulary, d_model]`.
     pub(crate) fn output_weight(&self) -> Tensor<2> {
-        let own = self.untied.as_ref().and_then(|untied| untied.output.as_ref());
-        own.unwrap_or(self.target_embedding()).weight.val()
+        self.untied_output()
+            .unwrap_or_else(|| self.target_embedding().weight.val())
+    }
+
+    /// Returns the weight of the output layer if no embedding has it.
+    pub(crate) fn untied_output(&self) -> Option<Tensor<2>> {
+        let output = self.untied.as_ref()?.output.as_ref()?;
+        Some(output.weight.val())
     }
 
     /// Returns what is added to the logits, `[target_vocabulary]`.

@@ -333,6 +333,8 @@ impl Recipe {
             ("model.decoder_layer", self.model.gives("decoder_layer")),
             ("model.tie_embeddings", self.model.gives("tie_embeddings")),
             ("model.output_bias", self.model.gives("output_bias")),
+            ("model.target_vocab_size", self.model.gives("target_vocab_size")),
+            ("model.decoder_start_id", self.model.gives("decoder_start_id")),
         ];
         let only_of_translation = only_of_translation
             .into_iter()

@@ -89,7 +89,7 @@ impl Function for Swish {
 }
 
 impl Gelu {
-    /// Returns `Φ(x)` and `e^(-x²/2)`. The error of Φ is below 10⁻⁷, by Abramowitz and Stegun, "Handbook of
+    /// Returns `Φ(x)` and `e^(-x²/2)`. The error of Φ is below 3 · 10⁻⁷, by Abramowitz and Stegun, "Handbook of
     /// Mathematical Functions", equation 7.1.26: for a positive x,
     ///
     /// ```text

@@ -20,12 +20,14 @@ fn values_and_derivatives(arguments: &[f32], activation: Activation) -> [Vec<f32
 /// Known values of the distribution function Φ of the standard normal distribution, and of the logistic function.
 #[test]
 fn activation_functions_have_their_known_values() {
-    let arguments = [-10.0, -3.0, -1.0, 0.0, 1.0, 3.0, 10.0];
+    let arguments = [-10.0, -3.0, -1.0, -0.05, 0.0, 0.5, 1.0, 3.0, 10.0];
     let of_gelu = [
         0.0,
         -3.0 * 0.001_349_898,
         -0.158_655_254,
+        -0.05 * 0.480_061_194,
         0.0,
+        0.5 * 0.691_462_461,
         0.841_344_746,
         3.0 * 0.998_650_102,
         10.0,
@@ -34,7 +36,9 @@ fn activation_functions_have_their_known_values() {
         -10.0 * 0.000_045_397_87,
         -3.0 * 0.047_425_873,
         -0.268_941_421,
+        -0.05 * 0.487_502_604,
         0.0,
+        0.5 * 0.622_459_331,
         0.731_058_579,
         3.0 * 0.952_574_127,
         10.0 * 0.999_954_602,
