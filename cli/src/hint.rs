@@ -84,7 +84,7 @@ impl Hint for DataError {
             Self::InvalidTokenizer { .. } => "use the tokenizer.json of a model folder that Attend wrote",
             Self::InvalidSentencePiece { .. } => "copy the file again from the model that it belongs to",
             Self::UnusedCorpus { .. } => "raise the weight, or leave the corpus out of the recipe",
-            Self::TrainTokenizer { .. } | Self::Mixture { .. } => return None,
+            Self::TrainTokenizer { .. } | Self::NoTokenizerJson { .. } | Self::Mixture { .. } => return None,
         };
         Some(hint.to_owned())
     }

@@ -109,7 +109,7 @@ impl Model {
     /// [`InferError::Search`] if the other network has too few positions for the `min_length` of this model's search
     /// defaults.
     pub fn join(mut self, other: ModelFolder) -> Result<Self, InferError> {
-        if other.tokenizer.to_json() != self.tokenizer.to_json() {
+        if other.tokenizer != self.tokenizer {
             let model = format!("model {}", self.networks.len() + 1);
             return Err(InferError::EnsembleTokenizers { model });
         }

@@ -208,8 +208,8 @@ impl Recipe {
             return Err(other((asked, vocab_size.to_string())));
         }
         let steps = &self.data.normalization;
-        let normalized = |tokenizer: Tokenizer| tokenizer.with_normalizer(Normalizer::new(steps)).to_json();
-        if !steps.is_empty() && normalized(initial.tokenizer.clone()) != initial.tokenizer.to_json() {
+        let normalized = || initial.tokenizer.clone().with_normalizer(Normalizer::new(steps));
+        if !steps.is_empty() && normalized() != initial.tokenizer {
             let names: Vec<String> = steps.iter().map(|step| format!("\"{step}\"")).collect();
             let asked = format!("data.normalization = [{}]", names.join(", "));
             let found = if initial.tokenizer.has_normalizer() {
