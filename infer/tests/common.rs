@@ -9,7 +9,8 @@ use attend_infer::{
     InferError, LabelModelFolder, Languages, Model, ModelFolder, Precision, TranslateOptions, Translator,
 };
 use attend_model::{
-    EncoderClassifier, EncoderClassifierConfig, PoolingKind, Preset, Transformer, TransformerConfig,
+    EncoderClassifier, EncoderClassifierConfig, PoolingKind, Preset, TiedEmbeddings, Transformer,
+    TransformerConfig,
 };
 use burn::tensor::{Device, Int, Tensor};
 
@@ -47,7 +48,7 @@ pub(crate) fn config() -> TransformerConfig {
         encoder_layers: 1,
         decoder_layers: 2,
         max_length: MAX_SOURCE_TOKENS + 1,
-        tie_embeddings: false,
+        tie_embeddings: TiedEmbeddings::None,
         ..Preset::Tiny.config(tokenizer().vocab_size())
     }
 }

@@ -9,7 +9,7 @@ use attend_infer::search::{LengthNormalization, Sampling, SearchOptions, Stoppin
 use attend_infer::{
     InferError, Language, Line, Model, ModelFolder, TranslateOptions, Translation, Translator,
 };
-use attend_model::{LayerKind, NormPlacement, PositionKind, Precision, TransformerConfig};
+use attend_model::{LayerKind, NormPlacement, PositionKind, Precision, TiedEmbeddings, TransformerConfig};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
@@ -71,7 +71,11 @@ fn models() -> Vec<Arc<Model>> {
             kinds.push(TransformerConfig {
                 norm,
                 positions,
-                tie_embeddings: positions == PositionKind::Learned,
+                tie_embeddings: if positions == PositionKind::Learned {
+                    TiedEmbeddings::All
+                } else {
+                    TiedEmbeddings::None
+                },
                 n_heads: 4,
                 encoder_layers: 2,
                 ..config()

@@ -8,15 +8,13 @@ use burn::tensor::{Device, Tensor};
 use crate::config::{NormPlacement, TransformerConfig};
 use crate::dropout::Dropout;
 
-/// A small number that is added to a variance, so that a row of equal numbers is not divided by zero. It is PyTorch's
-/// default.
-const EPSILON: f64 = 1e-5;
-
 /// Wraps a sub-layer `f`: `norm(x + dropout(f(x)))` in post-norm, `x + dropout(f(norm(x)))` in pre-norm
 /// (sections 3.1 and 5.4).
 #[derive(Module, Debug)]
 pub struct AddNorm {
     norm: LayerNorm,
+    /// The small number that is added to a variance.
+    epsilon: f64,
     dropout: Dropout,
     #[module(skip)]
     placement: NormPlacement,
@@ -27,6 +25,7 @@ impl AddNorm {
     pub fn new(config: &TransformerConfig, device: &Device) -> Self {
         Self {
             norm: LayerNormConfig::new(config.d_model).init(device),
+            epsilon: config.norm_epsilon,
             dropout: Dropout::new(config.dropout),
             placement: config.norm,
         }
@@ -54,10 +53,11 @@ impl AddNorm {
         match self.placement {
             NormPlacement::Post => {
                 let (update, extra) = sub_layer(x.clone());
-                (normalize(&self.norm, x + self.dropout.forward(update)), extra)
+                let sum = x + self.dropout.forward(update);
+                (normalize(&self.norm, self.epsilon, sum), extra)
             }
             NormPlacement::Pre => {
-                let (update, extra) = sub_layer(normalize(&self.norm, x.clone()));
+                let (update, extra) = sub_layer(normalize(&self.norm, self.epsilon, x.clone()));
                 (x + self.dropout.forward(update), extra)
             }
         }
@@ -74,15 +74,16 @@ pub(crate) fn final_norm(config: &TransformerConfig, device: &Device) -> Option<
 }
 
 /// Applies the norm after the last layer of a stack, if there is one, to each position of `[batch, seq, d_model]`.
-pub(crate) fn normalize_last(norm: &Option<LayerNorm>, x: Tensor<3>) -> Tensor<3> {
+/// `epsilon` is added to variances.
+pub(crate) fn normalize_last(norm: &Option<LayerNorm>, epsilon: f64, x: Tensor<3>) -> Tensor<3> {
     match norm {
-        Some(norm) => normalize(norm, x),
+        Some(norm) => normalize(norm, epsilon, x),
         None => x,
     }
 }
 
 /// Normalizes each position of `[batch, seq, d_model]`.
-fn normalize(norm: &LayerNorm, x: Tensor<3>) -> Tensor<3> {
+fn normalize(norm: &LayerNorm, epsilon: f64, x: Tensor<3>) -> Tensor<3> {
     let beta = norm.beta.as_ref().expect("every norm has a bias");
-    layer_norm(x, norm.gamma.val(), beta.val(), EPSILON)
+    layer_norm(x, norm.gamma.val(), beta.val(), epsilon)
 }

@@ -1,4 +1,5 @@
-//! The state of decoding one position at a time: keys and values in slots, and the slots that each row attends to.
+//! The state of decoding one position at a time: keys and values in slots, and the slots that each row attends to; or the
+//! states of recurrent layers.
 
 use attend_ops::{Window, padding_multiple};
 use burn::tensor::{Bool, Int, Tensor};
@@ -8,26 +9,48 @@ use crate::key_value::{KeyValue, KeyValueTable};
 /// The number of positions per row that fit into a new table before it grows.
 const INITIAL_POSITIONS: usize = 16;
 
-/// The cached keys and values of one decoder layer.
+/// What one decoder layer keeps of the positions before.
 #[derive(Clone, Debug)]
 pub(crate) struct LayerCache {
-    /// Keys and values of the target positions decoded so far.
-    pub(crate) target: KeyValueTable,
+    /// What it keeps of the target positions decoded so far.
+    pub(crate) target: TargetCache,
     /// Keys and values of the encoder's output. They are computed once, before the first step.
     pub(crate) memory: KeyValueTable,
 }
 
+/// What one decoder layer keeps of the target positions decoded so far.
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each layer")]
+pub(crate) enum TargetCache {
+    /// Their keys and values, if the layer attends to them.
+    Attention(KeyValueTable),
+    /// The state of each row after them, `[rows, 1, d_model]`, if the layer is recurrent.
+    Recurrence(Tensor<3>),
+}
+
 impl LayerCache {
-    /// Returns the cache before the first step. `memory` holds the keys and values of the encoder's output.
-    pub(crate) fn new(memory: KeyValue) -> Self {
+    /// Returns the cache of a layer with self-attention before the first step. `memory` holds the keys and values of the
+    /// encoder's output.
+    pub(crate) fn of_attention(memory: KeyValue) -> Self {
         let [sentences, _, d_model] = memory.key.dims();
         let room = [sentences * INITIAL_POSITIONS, d_model];
         let room = || Tensor::zeros(room, &memory.key.device());
         Self {
-            target: KeyValueTable {
+            target: TargetCache::Attention(KeyValueTable {
                 key: room(),
                 value: room(),
-            },
+            }),
+            memory: KeyValueTable::new(memory),
+        }
+    }
+
+    /// Returns the cache of a recurrent layer before the first step. `memory` holds the keys and values of the encoder's
+    /// output.
+    pub(crate) fn of_recurrence(memory: KeyValue) -> Self {
+        let [sentences, _, d_model] = memory.key.dims();
+        let state = Tensor::zeros([sentences, 1, d_model], &memory.key.device());
+        Self {
+            target: TargetCache::Recurrence(state),
             memory: KeyValueTable::new(memory),
         }
     }
@@ -35,13 +58,19 @@ impl LayerCache {
 
 /// The slots that one decoding step writes and reads. They are the same in every layer.
 pub(crate) struct CacheSlots {
-    /// The first slot that the step writes to. Row `i` writes its next target position to slot `first_new_slot + i`.
-    pub(crate) first_new_slot: usize,
-    /// The slots of those target positions of each row that the next one sees, itself included, `[rows, width]`. The
-    /// columns after the last position are -1.
-    pub(crate) target: Tensor<2, Int>,
+    /// The slots of target positions; `None` if no layer attends to the target.
+    pub(crate) target: Option<TargetSlots>,
     /// The slots of each row's encoder output, `[rows, source_seq]`. They are -1 at source padding.
     pub(crate) memory: Tensor<2, Int>,
+}
+
+/// The slots of target positions that one decoding step writes and reads.
+pub(crate) struct TargetSlots {
+    /// The first slot that the step writes to. Row `i` writes its next target position to slot `first_new + i`.
+    pub(crate) first_new: usize,
+    /// The slots of those target positions of each row that the next one sees, itself included, `[rows, width]`. The
+    /// columns after the last position are -1.
+    pub(crate) of_rows: Tensor<2, Int>,
 }
 
 /// A batch of partly decoded targets: everything that a [step](crate::InferenceTransformer::step) needs besides the
@@ -58,6 +87,8 @@ pub(crate) struct CacheSlots {
 /// If the decoder's window is restricted to the last `r` positions, a row has the slots of at most `r + 1` positions.
 /// Once the slots in use are at least twice the rows times the positions in sight, those in sight are moved to the start
 /// of the tables, which therefore do not grow with the length of the target. A slot that rows share is copied for each.
+///
+/// A recurrent layer has a state of each row in place of keys and values, which is moved with the row.
 #[derive(Clone, Debug)]
 pub struct DecoderState {
     pub(crate) layers: Vec<LayerCache>,
@@ -66,8 +97,8 @@ pub struct DecoderState {
     target_slots: Option<Tensor<2, Int>>,
     /// The number of target positions in each row of `target_slots`.
     in_sight: usize,
-    /// The window of the decoder's self-attention.
-    window: Window,
+    /// The window of the decoder's self-attention; `None` if no layer attends to the target.
+    window: Option<Window>,
     /// The number of target tokens decoded in each row.
     length: usize,
     /// The slots of each row's encoder output, `[rows, source_seq]`. They are -1 at source padding.
@@ -78,8 +109,8 @@ pub struct DecoderState {
 
 impl DecoderState {
     /// Returns the state before the first step, with one row per sentence. `hidden`, `[sentences, 1, 1, source_seq]`,
-    /// is `true` at source padding. `window` is that of the decoder's self-attention.
-    pub(crate) fn new(layers: Vec<LayerCache>, hidden: Tensor<4, Bool>, window: Window) -> Self {
+    /// is `true` at source padding. `window` is that of the decoder's self-attention, if it has one.
+    pub(crate) fn new(layers: Vec<LayerCache>, hidden: Tensor<4, Bool>, window: Option<Window>) -> Self {
         let device = hidden.device();
         let [sentences, _, _, source_seq] = hidden.dims();
         let hidden = hidden.reshape([sentences, source_seq]);
@@ -101,9 +132,18 @@ impl DecoderState {
         self.length
     }
 
-    /// Reserves a slot for the next position of each row, and returns the slots that this step writes and reads.
+    /// Begins the next position of each row, and returns the slots that this step writes and reads.
     pub(crate) fn advance(&mut self) -> CacheSlots {
-        self.forget();
+        self.length += 1;
+        CacheSlots {
+            target: self.window.map(|window| self.next_slots(window)),
+            memory: self.memory_slots.clone(),
+        }
+    }
+
+    /// Reserves a slot for the next target position of each row.
+    fn next_slots(&mut self, window: Window) -> TargetSlots {
+        self.forget(window);
         let [rows, _] = self.memory_slots.dims();
         let device = self.memory_slots.device();
         let first = self.written;
@@ -118,21 +158,19 @@ impl DecoderState {
             }
         };
         let slots = slots.slice_assign([0..rows, column..column + 1], next);
-        self.length += 1;
         self.in_sight += 1;
         self.target_slots = Some(slots.clone());
         self.written += rows;
-        CacheSlots {
-            first_new_slot: first,
-            target: slots,
-            memory: self.memory_slots.clone(),
+        TargetSlots {
+            first_new: first,
+            of_rows: slots,
         }
     }
 
     /// Forgets the position that the next one does not see, if there is one. If the slots in use are then at least twice
     /// the rows times the positions in sight, those in sight are moved to the start of the tables.
-    fn forget(&mut self) {
-        if self.in_sight <= self.window.before {
+    fn forget(&mut self, window: Window) {
+        if self.in_sight <= window.before {
             return;
         }
         let Some(slots) = self.target_slots.take() else {
@@ -147,7 +185,9 @@ impl DecoderState {
         } else {
             let old = seen.reshape([kept]);
             for layer in &mut self.layers {
-                layer.target.keep(&old);
+                if let TargetCache::Attention(table) = &mut layer.target {
+                    table.keep(&old);
+                }
             }
             self.written = kept;
             Tensor::arange(0..kept as i64, &device).reshape([rows, in_sight])
@@ -167,6 +207,11 @@ impl DecoderState {
         let select = |slots: Tensor<2, Int>| slots.select(0, rows.clone());
         self.target_slots = self.target_slots.take().map(select);
         self.memory_slots.inplace(select);
+        for layer in &mut self.layers {
+            if let TargetCache::Recurrence(state) = &mut layer.target {
+                state.inplace(|state| state.select(0, rows.clone()));
+            }
+        }
     }
 }
 
@@ -205,7 +250,10 @@ mod tests {
             // Rows change their places, as under a beam.
             state.select(Tensor::from_ints([2, 0, 0], &device));
             assert_eq!(state.length(), length);
-            let slots = state.layers.iter().map(|layer| layer.target.key.dims()[0]);
+            let slots = state.layers.iter().map(|layer| match &layer.target {
+                TargetCache::Attention(table) => table.key.dims()[0],
+                TargetCache::Recurrence(_) => panic!("a layer with self-attention"),
+            });
             assert!(slots.max() <= Some(3 * INITIAL_POSITIONS), "at {length}");
             let seen = state.target_slots.clone().expect("a step").greater_equal_elem(0);
             let seen: usize = seen.int().sum().into_scalar::<i64>() as usize;

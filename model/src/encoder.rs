@@ -41,7 +41,8 @@ impl EncoderLayer {
             feed_forward_norm: AddNorm::new(config, device),
         };
         match config.encoder_layer {
-            LayerKind::SelfAttention | LayerKind::Restricted => {
+            // No valid shape has an SSRU in the encoder.
+            LayerKind::SelfAttention | LayerKind::Restricted | LayerKind::Ssru => {
                 let window = config.encoder_window();
                 layer.self_attention = Some(MultiHeadAttention::new(config, window, device));
             }
@@ -102,6 +103,7 @@ impl<P: Projection> EncoderLayer<P> {
 pub struct Encoder<P = Linear> {
     layers: Vec<EncoderLayer<P>>,
     norm: Option<LayerNorm>,
+    norm_epsilon: f64,
 }
 
 impl Encoder {
@@ -112,6 +114,7 @@ impl Encoder {
                 .map(|index| EncoderLayer::new(config, index, device))
                 .collect(),
             norm: final_norm(config, device),
+            norm_epsilon: config.norm_epsilon,
         }
     }
 
@@ -122,6 +125,7 @@ impl Encoder {
         Encoder {
             layers: layers.map(|layer| layer.pack(precision)).collect(),
             norm: self.norm,
+            norm_epsilon: self.norm_epsilon,
         }
     }
 }
@@ -147,6 +151,6 @@ impl<P: Projection> Encoder<P> {
             x = output;
             weights.extend(of_layer);
         }
-        (normalize_last(&self.norm, x), weights)
+        (normalize_last(&self.norm, self.norm_epsilon, x), weights)
     }
 }

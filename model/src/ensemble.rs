@@ -184,7 +184,7 @@ fn mean_distribution(mut next: Vec<NextTokens>) -> NextTokens {
 
 /// Returns, element by element, the logarithm of the mean of probabilities that are given as logarithms. For example,
 /// ln 0.2 and ln 0.4 give ln 0.3. The largest logarithm is subtracted before the exponential, so that the sum of the
-/// exponentials cannot underflow to 0.
+/// exponentials cannot underflow to 0. The logarithm of probabilities that are all 0 is negative infinity.
 fn log_mean_probability(mut log_probabilities: Vec<Tensor<2>>) -> Tensor<2> {
     let count = log_probabilities.len() as f64;
     if log_probabilities.len() == 1 {
@@ -192,6 +192,8 @@ fn log_mean_probability(mut log_probabilities: Vec<Tensor<2>>) -> Tensor<2> {
     }
     let others = log_probabilities[1..].iter().cloned();
     let greatest = others.fold(log_probabilities[0].clone(), Tensor::max_pair);
+    // Negative infinity minus itself would be NaN.
+    let greatest = greatest.clamp_min(f32::MIN);
     let shares = log_probabilities
         .into_iter()
         .map(|log_probability| (log_probability - greatest.clone()).exp());

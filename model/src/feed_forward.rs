@@ -9,11 +9,14 @@ use crate::config::TransformerConfig;
 use crate::init;
 use crate::projection::{Projection, pack};
 
-/// `FFN(x) = max(0, x W_1 + b_1) W_2 + b_2` (equation 2), applied to each position separately.
+/// `FFN(x) = max(0, x W_1 + b_1) W_2 + b_2` (equation 2), or with another [activation](crate::ActivationKind) in place
+/// of `max(0, ·)`, applied to each position separately.
 #[derive(Module, Debug)]
 pub struct FeedForward<P = Linear> {
     inner: P,
     outer: P,
+    #[module(skip)]
+    activation: Activation,
 }
 
 impl FeedForward {
@@ -22,6 +25,7 @@ impl FeedForward {
         Self {
             inner: init::linear(config.d_model, config.d_ff, 1.0, device),
             outer: init::linear(config.d_ff, config.d_model, 1.0, device),
+            activation: config.activation.into(),
         }
     }
 
@@ -30,6 +34,7 @@ impl FeedForward {
         FeedForward {
             inner: pack(self.inner, precision),
             outer: pack(self.outer, precision),
+            activation: self.activation,
         }
     }
 }
@@ -41,7 +46,7 @@ impl<P: Projection> FeedForward<P> {
     ///
     /// - x and output: `[batch, seq, d_model]`
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let inner = self.inner.forward(x, Activation::Relu);
+        let inner = self.inner.forward(x, self.activation);
         self.outer.forward(inner, Activation::Identity)
     }
 }

@@ -58,7 +58,8 @@ impl InferenceTransformer {
     pub fn new(network: Transformer, precision: Precision) -> Self {
         let output = network.output_weight().transpose();
         let [_, vocab_size] = output.dims();
-        let no_bias = Tensor::zeros([vocab_size], &output.device());
+        let no_bias = || Tensor::zeros([vocab_size], &output.device());
+        let bias = network.output_bias().unwrap_or_else(no_bias);
         Self {
             target_embedding: network.target_embedding().clone(),
             source_embedding: network.embedding,
@@ -66,7 +67,7 @@ impl InferenceTransformer {
             target_positions: network.target_positions,
             encoder: network.encoder.pack(precision),
             decoder: network.decoder.pack(precision),
-            output: PackedLinear::new(output, no_bias, precision),
+            output: PackedLinear::new(output, bias, precision),
             pad_id: network.pad_id,
         }
     }

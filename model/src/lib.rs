@@ -9,8 +9,9 @@
 //! | 3.2 attention | [`MultiHeadAttention`], with [`padding_mask`] and the causal [`Window`] |
 //! | 3.3 position-wise feed-forward networks | [`FeedForward`] |
 //! | 3.4 embeddings and softmax | [`Transformer`] |
-//! | 3.5 positional encoding | [`PositionalEncoding`], [`sinusoids`] |
+//! | 3.5 positional encoding | [`PositionalEncoding`], [`sinusoids`], [`sinusoid_halves`], [`marian_sinusoids`] |
 //! | 4 why self-attention: table 1 | [`SequenceLayer`]: self-attention, restricted or not, [`Recurrent`], [`Convolution`] |
+//! | relatives from other papers | [`Ssru`], which stands in place of the decoder's self-attention |
 //! | 5.4 dropout, label smoothing | [`Dropout`], [`Transformer::loss`] |
 //! | 6.1 inference, one token at a time | [`InferenceTransformer`], an [`Ensemble`] of them, [`DecoderState`] |
 //! | table 3: sizes and variants | [`TransformerConfig`], [`Preset`] |
@@ -61,6 +62,7 @@ mod position;
 mod projection;
 mod recurrent;
 mod sequence_layer;
+mod ssru;
 mod transformer;
 
 pub use add_norm::AddNorm;
@@ -68,7 +70,10 @@ pub use attend_ops::{Precision, Window, autocast, padding_multiple, scaled_dot_p
 pub use attention::{Attended, MultiHeadAttention};
 pub use attention_weights::{AttentionWeights, DecoderLayerWeights, ReturnedAttention};
 pub use cache::DecoderState;
-pub use config::{ConfigError, LayerKind, NormPlacement, PositionKind, Preset, TransformerConfig, bounds};
+pub use config::{
+    ActivationKind, ConfigError, LayerKind, NormPlacement, PositionKind, Preset, TiedEmbeddings,
+    TransformerConfig, bounds,
+};
 pub use convolution::Convolution;
 pub use decoder::{Decoder, DecoderLayer};
 pub use dropout::{Dropout, seed_dropout};
@@ -82,8 +87,9 @@ pub use key_value::KeyValue;
 pub use mask::padding_mask;
 pub use memory::Memory;
 pub use pooling::{Pooling, PoolingKind};
-pub use position::{PositionalEncoding, sinusoids};
+pub use position::{PositionalEncoding, marian_sinusoids, sinusoid_halves, sinusoids};
 pub use projection::Projection;
 pub use recurrent::Recurrent;
 pub use sequence_layer::SequenceLayer;
+pub use ssru::Ssru;
 pub use transformer::Transformer;

@@ -12,7 +12,7 @@ use crate::init;
 pub struct PositionalEncoding {
     /// The learned encodings, `[max_length, d_model]`, if positions are learned.
     learned: Option<Embedding>,
-    /// The table of [`sinusoids`], which is empty if positions are learned.
+    /// The table of fixed encodings, `[max_length, d_model]`, which is empty if positions are learned.
     sinusoids: Vec<f32>,
     max_length: usize,
 }
@@ -24,6 +24,8 @@ impl PositionalEncoding {
         let (learned, sinusoids) = match config.positions {
             PositionKind::Learned => (Some(init::embedding(max_length, d_model, device)), Vec::new()),
             PositionKind::Sinusoidal => (None, sinusoids(max_length, d_model)),
+            PositionKind::SinusoidalHalves => (None, sinusoid_halves(max_length, d_model)),
+            PositionKind::Marian => (None, marian_sinusoids(max_length, d_model)),
         };
         Self {
             learned,
@@ -88,6 +90,50 @@ pub fn sinusoids(length: usize, d_model: usize) -> Vec<f32> {
         .collect()
 }
 
+/// Returns the encodings of [`sinusoids`] in another order, as in Hugging Face's models of Marian: of each position
+/// first all sines and then all cosines. The result is `[length, d_model]` in row-major order.
+///
+/// ```
+/// let table = attend_model::sinusoid_halves(4, 4);
+/// assert_eq!(table[..4], [0.0, 0.0, 1.0, 1.0]);
+/// let third = [3f64.sin(), 0.03f64.sin(), 3f64.cos(), 0.03f64.cos()];
+/// assert_eq!(table[12..], third.map(|number| number as f32));
+/// ```
+pub fn sinusoid_halves(length: usize, d_model: usize) -> Vec<f32> {
+    halves(length, d_model / 2, |pair| {
+        10_000f64.powf((2 * pair) as f64 / d_model as f64)
+    })
+}
+
+/// Returns the encodings of the toolkit Marian for the positions `0..length`, `[length, d_model]` in row-major order:
+/// of each position first all sines and then all cosines, `PE(pos, i) = sin(pos / 10000^(i / (d_model/2 - 1)))` and
+/// `PE(pos, d_model/2 + i) = cos(pos / 10000^(i / (d_model/2 - 1)))`.
+///
+/// The angle of the last pair so grows by 1/10000 from one position to the next. With only one pair, it grows by 1.
+///
+/// ```
+/// let table = attend_model::marian_sinusoids(4, 6);
+/// assert_eq!(table[..6], [0.0, 0.0, 0.0, 1.0, 1.0, 1.0]);
+/// let third = [3f64.sin(), 0.03f64.sin(), 0.0003f64.sin(), 3f64.cos(), 0.03f64.cos(), 0.0003f64.cos()];
+/// assert_eq!(table[18..], third.map(|number| number as f32));
+/// ```
+pub fn marian_sinusoids(length: usize, d_model: usize) -> Vec<f32> {
+    let pairs = d_model / 2;
+    let last = pairs.saturating_sub(1).max(1) as f64;
+    halves(length, pairs, |pair| 10_000f64.powf(pair as f64 / last))
+}
+
+/// Returns, for each of `length` positions, the sines and then the cosines of `position / divisor(pair)`.
+fn halves(length: usize, pairs: usize, divisor: impl Fn(usize) -> f64) -> Vec<f32> {
+    let divisors: Vec<f64> = (0..pairs).map(divisor).collect();
+    let row = |position: usize| {
+        let angles = divisors.iter().map(move |divisor| position as f64 / divisor);
+        let sines = angles.clone().map(f64::sin);
+        sines.chain(angles.map(f64::cos)).map(|value| value as f32)
+    };
+    (0..length).flat_map(row).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,5 +147,23 @@ mod tests {
             assert!((f64::from(*value) - expected).abs() < 1e-7);
         }
         assert_eq!(table[..4], [0.0, 1.0, 0.0, 1.0]);
+    }
+
+    #[test]
+    fn halves_are_the_sinusoids_in_another_order() {
+        let (length, d_model) = (50, 12);
+        let (table, halves) = (sinusoids(length, d_model), sinusoid_halves(length, d_model));
+        for (row, halves) in table.chunks(d_model).zip(halves.chunks(d_model)) {
+            let sines = row.iter().step_by(2);
+            let expected: Vec<f32> = sines.chain(row.iter().skip(1).step_by(2)).copied().collect();
+            assert_eq!(halves, expected);
+        }
+    }
+
+    #[test]
+    fn one_pair_of_dimensions_has_the_shortest_wavelength() {
+        let expected = [0.0, 1.0, 1f64.sin() as f32, 1f64.cos() as f32];
+        assert_eq!(marian_sinusoids(2, 2), expected);
+        assert_eq!(sinusoid_halves(2, 2), expected);
     }
 }

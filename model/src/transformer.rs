@@ -1,12 +1,12 @@
 //! The whole network for training: embeddings, encoder, decoder and output (figure 1).
 
 use attend_ops::{linear_cross_entropy, product_of_rows};
-use burn::module::Module;
-use burn::nn::Embedding;
+use burn::module::{Module, Param};
+use burn::nn::{Embedding, Initializer};
 use burn::tensor::{Device, Int, Tensor};
 
 use crate::attention_weights::{AttentionWeights, DecoderLayerWeights, ReturnedAttention};
-use crate::config::{ConfigError, TransformerConfig};
+use crate::config::{ConfigError, TiedEmbeddings, TransformerConfig};
 use crate::decoder::Decoder;
 use crate::dropout::Dropout;
 use crate::embedding::embed;
@@ -16,12 +16,25 @@ use crate::mask::padding_mask;
 use crate::memory::Memory;
 use crate::position::PositionalEncoding;
 
-/// The target embedding and the output matrix, each `[vocab_size, d_model]`, if they are not tied to the source
-/// embedding.
+/// The target embedding and the output matrix, each `[target_vocabulary, d_model]`, if they are not tied to the source
+/// embedding. There is no output matrix if it is tied to the target embedding.
 #[derive(Module, Debug)]
 struct UntiedEmbeddings {
     target: Embedding,
-    output: Embedding,
+    output: Option<Embedding>,
+}
+
+impl UntiedEmbeddings {
+    /// Returns what `config` does not tie to the source embedding, with initial weights.
+    fn new(config: &TransformerConfig, device: &Device) -> Option<Self> {
+        let embedding = || init::embedding(config.target_vocabulary(), config.d_model, device);
+        let (target, output) = match config.tie_embeddings {
+            TiedEmbeddings::All => return None,
+            TiedEmbeddings::Decoder => (embedding(), None),
+            TiedEmbeddings::None => (embedding(), Some(embedding())),
+        };
+        Some(Self { target, output })
+    }
 }
 
 /// The encoder-decoder Transformer for training, which runs on whole targets.
@@ -31,6 +44,9 @@ struct UntiedEmbeddings {
 pub struct Transformer {
     pub(crate) embedding: Embedding,
     untied: Option<UntiedEmbeddings>,
+    /// The numbers that are added to the logits, `[target_vocabulary]`. A token whose number is negative infinity is
+    /// never predicted.
+    output_bias: Option<Param<Tensor<1>>>,
     pub(crate) source_positions: PositionalEncoding,
     pub(crate) target_positions: PositionalEncoding,
     embedding_dropout: Dropout,
@@ -47,13 +63,11 @@ impl Transformer {
     /// If `config` is not [valid](TransformerConfig::validate).
     pub fn new(config: &TransformerConfig, device: &Device) -> Result<Self, ConfigError> {
         config.validate()?;
-        let embedding = || init::embedding(config.vocab_size, config.d_model, device);
+        let output_bias = || Initializer::Zeros.init([config.target_vocabulary()], device);
         Ok(Self {
-            embedding: embedding(),
-            untied: (!config.tie_embeddings).then(|| UntiedEmbeddings {
-                target: embedding(),
-                output: embedding(),
-            }),
+            embedding: init::embedding(config.vocab_size, config.d_model, device),
+            untied: UntiedEmbeddings::new(config, device),
+            output_bias: config.output_bias.then(output_bias),
             source_positions: PositionalEncoding::new(config, device),
             target_positions: PositionalEncoding::new(config, device),
             embedding_dropout: Dropout::new(config.dropout),
@@ -70,7 +84,7 @@ impl Transformer {
     ///
     /// - source: `[batch, source_seq]`, rows end with `</s>`, padded on the right
     /// - target_input: `[batch, target_seq]`, rows start with `<s>`, padded on the right
-    /// - output: `[batch, target_seq, vocab_size]`
+    /// - output: `[batch, target_seq, target_vocabulary]`
     ///
     /// # Panics
     ///
@@ -121,7 +135,8 @@ impl Transformer {
     ) -> Tensor<1> {
         let memory = self.encode(source);
         let (x, _) = self.decode_returning(target_input, &memory, ReturnedAttention::None);
-        linear_cross_entropy(x, self.output_weight(), target_output, self.pad_id, smoothing)
+        let (weight, bias) = (self.output_weight(), self.output_bias());
+        linear_cross_entropy(x, weight, bias, target_output, self.pad_id, smoothing)
     }
 
     /// Encodes a batch of source sentences.
@@ -142,14 +157,18 @@ impl Transformer {
     /// # Shapes
     ///
     /// - target_input: `[batch, target_seq]`, rows start with `<s>`, padded on the right
-    /// - output: `[batch, target_seq, vocab_size]`
+    /// - output: `[batch, target_seq, target_vocabulary]`
     ///
     /// # Panics
     ///
     /// If a sequence is longer than the model's positions or a token is outside its vocabulary.
     pub fn decode(&self, target_input: Tensor<2, Int>, memory: &Memory) -> Tensor<3> {
         let (x, _) = self.decode_returning(target_input, memory, ReturnedAttention::None);
-        product_of_rows(x, self.output_weight().transpose())
+        let logits = product_of_rows(x, self.output_weight().transpose());
+        match self.output_bias() {
+            Some(bias) => logits + bias.unsqueeze(),
+            None => logits,
+        }
     }
 
     /// Returns the device of the weights. Inputs must be on this device.
@@ -183,7 +202,7 @@ impl Transformer {
         self.decoder.forward(x, memory, returned)
     }
 
-    /// Returns the embedding of target tokens, `[vocab_size, d_model]`.
+    /// Returns the embedding of target tokens, `[target_vocabulary, d_model]`.
     pub(crate) fn target_embedding(&self) -> &Embedding {
         match &self.untied {
             Some(untied) => &untied.target,
@@ -191,11 +210,14 @@ impl Transformer {
         }
     }
 
-    /// Returns the weight of the output layer, `[vocab_size, d_model]`.
+    /// Returns the weight of the output layer, `[target_vocabulary, d_model]`.
     pub(crate) fn output_weight(&self) -> Tensor<2> {
-        match &self.untied {
-            Some(untied) => untied.output.weight.val(),
-            None => self.embedding.weight.val(),
-        }
+        let own = self.untied.as_ref().and_then(|untied| untied.output.as_ref());
+        own.unwrap_or(self.target_embedding()).weight.val()
+    }
+
+    /// Returns what is added to the logits, `[target_vocabulary]`.
+    pub(crate) fn output_bias(&self) -> Option<Tensor<1>> {
+        self.output_bias.as_ref().map(Param::val)
     }
 }

@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use attend_model::{
     Convolution, Decoder, Encoder, LayerKind, Memory, MultiHeadAttention, NormPlacement, PositionKind,
-    Preset, Recurrent, ReturnedAttention, SequenceLayer, Transformer, TransformerConfig, Window,
-    padding_mask, sinusoids,
+    Preset, Recurrent, ReturnedAttention, SequenceLayer, TiedEmbeddings, Transformer, TransformerConfig,
+    Window, padding_mask, sinusoids,
 };
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -15,7 +15,8 @@ use burn_store::{BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, Saf
 use safetensors::SafeTensors;
 
 use crate::common::{
-    PAD, SOURCES, TARGETS, all_networks, assert_close, batch, bound, model, relatives, variants,
+    PAD, SOURCES, TARGETS, all_networks, assert_close, batch, bound, model, of_other_toolkits, relatives,
+    variants,
 };
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
@@ -82,7 +83,7 @@ fn padding_and_company_change_no_logit() {
 #[test]
 fn a_target_token_changes_its_own_and_later_logits_only() {
     let device = Device::default();
-    for config in variants() {
+    for config in variants().into_iter().chain(of_other_toolkits()) {
         let model = model(&config, &device);
         let source = batch(&SOURCES[..1], &device);
         let logits = |target: &[i32]| model.forward(source.clone(), batch(&[target], &device));
@@ -152,6 +153,15 @@ fn attention_weights_are_probabilities_of_visible_keys() {
             check_weights(layer, [3, 4, 5, 6], source_padding);
         }
     }
+}
+
+#[test]
+fn a_decoder_without_self_attention_has_no_weights_of_it() {
+    let device = Device::default();
+    let model = model(&of_other_toolkits()[0], &device);
+    let weights = model.attention_weights(batch(&SOURCES, &device), batch(&TARGETS, &device));
+    assert_eq!((weights.encoder.len(), weights.cross.len()), (3, 2));
+    assert!(weights.decoder.is_empty());
 }
 
 /// Attention that returns its weights is another chain of operations than the kernel, so the outputs may differ by
@@ -338,7 +348,10 @@ fn sequences_fill_all_positions_and_no_more() {
     for config in all_networks() {
         let model = model(&config, &device);
         let longest = batch(&[&[5; 8]], &device);
-        assert_eq!(model.forward(longest.clone(), longest).dims(), [1, 8, 11]);
+        assert_eq!(
+            model.forward(longest.clone(), longest).dims(),
+            [1, 8, config.target_vocabulary()]
+        );
         let too_long = catch_unwind(AssertUnwindSafe(|| model.encode(batch(&[&[5; 9]], &device))));
         let message = too_long.unwrap_err().downcast::<String>().unwrap();
         assert_eq!(
@@ -364,12 +377,17 @@ fn expected_names(config: &TransformerConfig) -> BTreeSet<String> {
     let direction = |name: &str| ["input", "state"].map(|part| format!("recurrent.{name}.{part}"));
     let of_encoder = match config.encoder_layer {
         LayerKind::SelfAttention | LayerKind::Restricted => attention("self_attention").to_vec(),
+        LayerKind::Ssru => unreachable!("an encoder has none"),
         LayerKind::Recurrent => [direction("forwards"), direction("backwards")].concat(),
         LayerKind::Convolution => vec!["convolution.projection".to_owned()],
     };
     let norms = ["self_attention", "feed_forward"];
     layers("encoder", config.encoder_layers, &of_encoder, &norms);
-    let of_decoder = [attention("self_attention"), attention("cross_attention")].concat();
+    let at_target = match config.decoder_layer {
+        LayerKind::Ssru => ["ssru.forget", "ssru.candidate"].map(str::to_owned).to_vec(),
+        _ => attention("self_attention").to_vec(),
+    };
+    let of_decoder = [at_target, attention("cross_attention").to_vec()].concat();
     let norms = ["self_attention", "cross_attention", "feed_forward"];
     layers("decoder", config.decoder_layers, &of_decoder, &norms);
     if config.norm == NormPlacement::Pre {
@@ -378,10 +396,17 @@ fn expected_names(config: &TransformerConfig) -> BTreeSet<String> {
     let mut names: BTreeSet<String> = modules
         .iter()
         .flat_map(|module| ["weight", "bias"].map(|part| format!("{module}.{part}")))
+        .filter(|name| !name.ends_with("ssru.candidate.bias"))
         .collect();
     names.insert("embedding.weight".to_owned());
-    if !config.tie_embeddings {
-        names.extend(["untied.target.weight", "untied.output.weight"].map(str::to_owned));
+    let untied: &[&str] = match config.tie_embeddings {
+        TiedEmbeddings::All => &[],
+        TiedEmbeddings::Decoder => &["target"],
+        TiedEmbeddings::None => &["target", "output"],
+    };
+    names.extend(untied.iter().map(|side| format!("untied.{side}.weight")));
+    if config.output_bias {
+        names.insert("output_bias".to_owned());
     }
     if config.positions == PositionKind::Learned {
         names.extend(["source", "target"].map(|side| format!("{side}_positions.learned.weight")));

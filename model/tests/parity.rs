@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use attend_model::{
-    Convolution, DecoderLayer, EncoderLayer, InferenceTransformer, Memory, MultiHeadAttention, NormPlacement,
-    PositionKind, Precision, Preset, Recurrent, ReturnedAttention, SequenceLayer, Transformer,
-    TransformerConfig, Window, scaled_dot_product_attention,
+    ActivationKind, Convolution, DecoderLayer, EncoderLayer, InferenceTransformer, LayerKind, Memory,
+    MultiHeadAttention, NormPlacement, PositionKind, Precision, Preset, Recurrent, ReturnedAttention,
+    SequenceLayer, TiedEmbeddings, Transformer, TransformerConfig, Window, scaled_dot_product_attention,
 };
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Bool, Device, Gradients, Tensor};
@@ -195,48 +195,125 @@ fn untied_pre_norm_model_with_learned_positions() {
     let config = TransformerConfig {
         norm: NormPlacement::Pre,
         positions: PositionKind::Learned,
-        tie_embeddings: false,
+        tie_embeddings: TiedEmbeddings::None,
         ..config()
     };
     check_model("model_untied_pre_learned", &config);
 }
 
-/// Logits, attention weights, label-smoothed loss, and its gradient with respect to every parameter.
+/// The networks of `make_marian_fixtures.py`.
+fn marian() -> TransformerConfig {
+    TransformerConfig {
+        positions: PositionKind::SinusoidalHalves,
+        output_bias: true,
+        pad_id: 10,
+        decoder_start_id: Some(10),
+        ..config()
+    }
+}
+
+#[test]
+fn marian_with_swish_and_all_embeddings_tied() {
+    let config = TransformerConfig {
+        activation: ActivationKind::Swish,
+        ..marian()
+    };
+    check_marian("marian_all_tied", &config);
+}
+
+#[test]
+fn marian_with_gelu_and_two_vocabularies() {
+    let config = TransformerConfig {
+        activation: ActivationKind::Gelu,
+        tie_embeddings: TiedEmbeddings::Decoder,
+        target_vocab_size: Some(11),
+        ..marian()
+    };
+    check_marian("marian_decoder_tied", &config);
+}
+
+#[test]
+fn marian_with_relu_and_no_embeddings_tied() {
+    let config = TransformerConfig {
+        tie_embeddings: TiedEmbeddings::None,
+        ..marian()
+    };
+    check_marian("marian_untied", &config);
+}
+
+#[test]
+fn firefox_with_recurrent_units_in_the_decoder() {
+    let config = TransformerConfig {
+        positions: PositionKind::Marian,
+        decoder_layer: LayerKind::Ssru,
+        norm_epsilon: 1e-6,
+        ..marian()
+    };
+    check_marian("marian_firefox", &config);
+}
+
+/// What [`check_network`] checks; and the encoder's output, and logits step by step, with packed weights.
+fn check_marian(name: &str, config: &TransformerConfig) {
+    let fixture = check_network(name, config);
+    let device = Device::default();
+    let mut model = Transformer::new(config, &device).unwrap();
+    fixture.load(&mut model);
+    let input = |name| fixture.integers(name, &device);
+    let source = input("input/source");
+    let padding = source.clone().equal_elem(config.pad_id as i64).unsqueeze_dim(2);
+    let network = InferenceTransformer::new(model, Precision::Float32);
+    let memory = network.encode(source);
+    let expected = fixture.floats("expected/states", &device);
+    assert_near_but("expected/states", memory.states.clone(), expected, padding);
+
+    let target_input = input("input/target_input");
+    let padding = input("input/target_output").equal_elem(config.pad_id as i64);
+    let mut state = network.start(memory);
+    let positions = target_input.split(1, 1).into_iter();
+    let logits = positions.map(|tokens| network.step(tokens.squeeze_dim(1), &mut state).logits);
+    let logits = Tensor::stack::<3>(logits.collect(), 1);
+    let expected = fixture.floats("expected/logits", &device);
+    assert_near_but("logits of steps", logits, expected, padding.unsqueeze_dim(2));
+}
+
+/// Asserts that `ours` is near `theirs`, but where `hidden` is true.
+fn assert_near_but(name: &str, ours: Tensor<3>, theirs: Tensor<3>, hidden: Tensor<3, Bool>) {
+    assert_eq!(ours.dims(), theirs.dims(), "{name}");
+    let [ours, theirs] = [ours, theirs].map(|tensor| {
+        let shown = tensor.mask_fill(hidden.clone(), 0.0);
+        shown.into_data().try_into_vec::<f32>().unwrap()
+    });
+    assert_near(name, relative_difference(&ours, &theirs));
+}
+
+/// Logits, loss, gradients and attention weights.
 fn check_model(name: &str, config: &TransformerConfig) {
+    let fixture = check_network(name, config);
+    check_attention_weights(&fixture, config);
+}
+
+/// Logits, label-smoothed loss, and its gradient with respect to every parameter.
+fn check_network(name: &str, config: &TransformerConfig) -> Fixture {
     let device = Device::default().autodiff();
     let fixture = Fixture::open(name);
     let mut model = Transformer::new(config, &device).unwrap();
     fixture.load(&mut model);
 
     let input = |name| fixture.integers(name, &device);
-    let target_input = input("input/target_input");
+    let (target_input, target_output) = (input("input/target_input"), input("input/target_output"));
     let logits = model.forward(input("input/source"), target_input.clone());
-    let loss = model.loss(
-        input("input/source"),
-        target_input.clone(),
-        input("input/target_output"),
-        0.1,
-    );
+    let loss = model.loss(input("input/source"), target_input, target_output.clone(), 0.1);
     let gradients = loss.backward();
 
     // PyTorch hides padding from the decoder's own attention; this network relies on the causal mask. The two can
     // differ in the rows of padding alone, which nobody reads.
-    let padding = target_input
-        .equal_elem(config.pad_id as i64)
-        .unsqueeze_dim::<3>(2);
-    let real = |logits: Tensor<3>| {
-        logits
-            .mask_fill(padding.clone(), 0.0)
-            .into_data()
-            .try_into_vec::<f32>()
-            .unwrap()
-    };
-    let relative = relative_difference(&real(logits), &real(fixture.floats("expected/logits", &device)));
-    assert_near("expected/logits", relative);
+    let padding = target_output.equal_elem(config.pad_id as i64).unsqueeze_dim(2);
+    let expected = fixture.floats("expected/logits", &device);
+    assert_near_but("expected/logits", logits, expected, padding);
     assert_output(&fixture, "expected/loss", loss);
 
     check_gradients(&fixture, &PyTorchGradients::of(&model, &gradients));
-    check_attention_weights(&fixture, config);
+    fixture
 }
 
 /// Compares the attention weights of the networks for training and for inference with what PyTorch's attentions return

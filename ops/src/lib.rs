@@ -13,6 +13,7 @@
 //! | [`dropout()`] | 5.4: dropout |
 //! | [`linear_cross_entropy`] | 3.4 and 5.4: output layer, softmax and label-smoothed loss |
 //! | [`adam()`], [`sum_of_squares()`] | 5.3: the optimizer's step, and the clipping of gradients |
+//! | [`gated_states()`] | none: the states of a simple recurrent unit |
 //! | [`PackedLinear`] | 3.2.2 and 3.3, while decoding: linear layers with packed or rounded weights |
 //! | [`gathered_attention()`] | 3.2.1, while decoding: attention to the rows of a table |
 //! | [`log_sum_exp()`] | 3.4, while decoding: from logits to log-probabilities |
@@ -43,6 +44,7 @@ mod dispatch;
 pub mod dropout;
 #[cfg(feature = "flex")]
 mod flex;
+pub mod gated_states;
 pub mod gathered_attention;
 pub mod layer_norm;
 pub mod linear;
@@ -57,6 +59,7 @@ pub use attention::{Window, attention, attention_with_weights, scaled_dot_produc
 pub use autocast::autocast;
 pub use cross_entropy::linear_cross_entropy;
 pub use dropout::dropout;
+pub use gated_states::gated_states;
 pub use gathered_attention::{gathered_attention, gathered_attention_with_weights};
 pub use layer_norm::layer_norm;
 pub use linear::{Activation, linear, product_of_rows};

@@ -286,6 +286,12 @@ impl Recipe {
         {
             return OutOfRange::of("init", "must be the path of a model folder, in UTF-8");
         }
+        for field in model::OF_INITIAL_MODEL {
+            if self.init.is_none() && self.model.gives(field) {
+                let reason = "is for a run that starts from a model of another toolkit, which init names";
+                return OutOfRange::of(&format!("model.{field}"), reason);
+            }
+        }
         if self.init.is_some() && !self.model.has_preset() {
             // What the recipe leaves out is the model's, so that the shape is checked once that is known.
             return Ok(self.search.validate()?);
@@ -326,6 +332,7 @@ impl Recipe {
             ("model.decoder_layers", self.model.gives("decoder_layers")),
             ("model.decoder_layer", self.model.gives("decoder_layer")),
             ("model.tie_embeddings", self.model.gives("tie_embeddings")),
+            ("model.output_bias", self.model.gives("output_bias")),
         ];
         let only_of_translation = only_of_translation
             .into_iter()

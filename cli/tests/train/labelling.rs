@@ -370,6 +370,11 @@ fn keys_that_do_not_go_with_the_task_are_refused_by_name() {
         ),
         (
             "tag.toml",
+            "model.output_bias=true",
+            "model.output_bias has no meaning",
+        ),
+        (
+            "tag.toml",
             "search.beam_size=8",
             "search has no meaning for task = \"tag\"",
         ),

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use attend_infer::ModelFolder;
-use attend_model::{LayerKind, NormPlacement, PositionKind, TransformerConfig};
+use attend_model::{LayerKind, NormPlacement, PositionKind, TiedEmbeddings, TransformerConfig};
 use burn::tensor::{Int, Tensor};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::{Value, json};
@@ -58,7 +58,7 @@ fn a_byte_order_mark_in_a_file_of_the_model_is_skipped() {
 #[test]
 fn a_saved_model_comes_back_to_the_bit() {
     let folder = tempfile::tempdir().unwrap();
-    for tie_embeddings in [true, false] {
+    for tie_embeddings in [TiedEmbeddings::All, TiedEmbeddings::Decoder, TiedEmbeddings::None] {
         for positions in [PositionKind::Sinusoidal, PositionKind::Learned] {
             for norm in [NormPlacement::Post, NormPlacement::Pre] {
                 let shape = TransformerConfig {

@@ -1,6 +1,9 @@
 //! Small networks of every kind with fixed weights, and sentences for them.
 
-use attend_model::{LayerKind, NormPlacement, PositionKind, Preset, Transformer, TransformerConfig};
+use attend_model::{
+    ActivationKind, LayerKind, NormPlacement, PositionKind, Preset, TiedEmbeddings, Transformer,
+    TransformerConfig,
+};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
@@ -16,7 +19,7 @@ pub(crate) fn variants() -> Vec<TransformerConfig> {
     let mut variants = Vec::new();
     for norm in [NormPlacement::Post, NormPlacement::Pre] {
         for positions in [PositionKind::Sinusoidal, PositionKind::Learned] {
-            for tie_embeddings in [true, false] {
+            for tie_embeddings in [TiedEmbeddings::All, TiedEmbeddings::None] {
                 variants.push(TransformerConfig {
                     d_model: 16,
                     d_ff: 24,
@@ -65,9 +68,43 @@ pub(crate) fn relatives() -> Vec<TransformerConfig> {
     ]
 }
 
-/// [`variants`] and [`relatives`].
+/// Networks with what those of other toolkits have.
+pub(crate) fn of_other_toolkits() -> Vec<TransformerConfig> {
+    let whole = variants().swap_remove(0);
+    vec![
+        // Firefox's.
+        TransformerConfig {
+            positions: PositionKind::Marian,
+            decoder_layer: LayerKind::Ssru,
+            norm_epsilon: 1e-6,
+            output_bias: true,
+            decoder_start_id: Some(PAD),
+            ..whole.clone()
+        },
+        // Hugging Face's.
+        TransformerConfig {
+            positions: PositionKind::SinusoidalHalves,
+            activation: ActivationKind::Swish,
+            tie_embeddings: TiedEmbeddings::Decoder,
+            target_vocab_size: Some(13),
+            output_bias: true,
+            decoder_start_id: Some(PAD),
+            ..whole.clone()
+        },
+        TransformerConfig {
+            norm: NormPlacement::Pre,
+            activation: ActivationKind::Gelu,
+            tie_embeddings: TiedEmbeddings::None,
+            target_vocab_size: Some(12),
+            decoder_layer: LayerKind::Ssru,
+            ..whole
+        },
+    ]
+}
+
+/// [`variants`], [`relatives`] and [`of_other_toolkits`].
 pub(crate) fn all_networks() -> Vec<TransformerConfig> {
-    [variants(), relatives()].concat()
+    [variants(), relatives(), of_other_toolkits()].concat()
 }
 
 /// Replaces matrices by fixed numbers, and adds such numbers to biases and norms, which would otherwise be 0 or 1.

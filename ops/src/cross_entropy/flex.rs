@@ -4,7 +4,7 @@ use burn::backend::flex::{Flex, FlexTensor};
 use pulp::{Simd, WithSimd};
 
 use super::kernel::CrossEntropy;
-use crate::flex::gemm::{Matrix, product};
+use crate::flex::gemm::{Matrix, add_product, product};
 use crate::flex::tensor::{columns, contiguous, floats, integers, tensor};
 use crate::flex::vectorized;
 use crate::flex::vectors::{exp_in_place, max, sum};
@@ -17,12 +17,13 @@ impl CrossEntropy for Flex {
     fn cross_entropy_forward(
         x: FlexTensor,
         weight: FlexTensor,
+        bias: FlexTensor,
         target: FlexTensor,
         pad_id: usize,
         smoothing: f64,
     ) -> FlexTensor {
-        let (x, weight) = (contiguous(x), contiguous(weight));
-        let loss = Rows::new(&x, &weight, &target, pad_id).visit(smoothing, |_, _, _| {});
+        let (x, weight, bias) = (contiguous(x), contiguous(weight), contiguous(bias));
+        let loss = Rows::new(&x, &weight, &bias, &target, pad_id).visit(smoothing, |_, _, _| {});
         tensor(vec![loss as f32], [1])
     }
 }
@@ -30,6 +31,10 @@ impl CrossEntropy for Flex {
 /// The rows of x whose target is not padding.
 struct Rows<'a> {
     weight: &'a [f32],
+    /// The number that is added to each token's logit; empty if there are none.
+    bias: &'a [f32],
+    /// The tokens whose bias is negative infinity.
+    impossible: Vec<usize>,
     vocab_size: usize,
     d_model: usize,
     /// The position in x of each row, counted over the whole batch.
@@ -39,15 +44,26 @@ struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    fn new(x: &FlexTensor, weight: &'a FlexTensor, target: &FlexTensor, pad_id: usize) -> Self {
+    fn new(
+        x: &FlexTensor,
+        weight: &'a FlexTensor,
+        bias: &'a FlexTensor,
+        target: &FlexTensor,
+        pad_id: usize,
+    ) -> Self {
         let d_model = columns(x);
         let targets: Vec<usize> = integers(target).iter().map(|&id| id as usize).collect();
         let positions: Vec<usize> = (0..targets.len())
             .filter(|&position| targets[position] != pad_id)
             .collect();
         let row = |&position: &usize| &floats(x)[position * d_model..][..d_model];
+        let bias = floats(bias);
         Self {
             weight: floats(weight),
+            bias,
+            impossible: (0..bias.len())
+                .filter(|&token| bias[token] == f32::NEG_INFINITY)
+                .collect(),
             vocab_size: floats(weight).len() / d_model,
             d_model,
             values: positions.iter().flat_map(row).copied().collect(),
@@ -67,10 +83,18 @@ impl<'a> Rows<'a> {
             let logits = &mut logits[..positions.len() * self.vocab_size];
             let rows_matrix = Matrix::new(rows, positions.len());
             let weight = Matrix::new(self.weight, self.vocab_size);
-            product(logits, rows_matrix, weight.transposed());
+            if self.bias.is_empty() {
+                product(logits, rows_matrix, weight.transposed());
+            } else {
+                for row in logits.chunks_exact_mut(self.vocab_size) {
+                    row.copy_from_slice(self.bias);
+                }
+                add_product(logits, rows_matrix, weight.transposed());
+            }
             loss += vectorized(Losses {
                 logits,
                 targets,
+                impossible: &self.impossible,
                 smoothing,
             });
             use_gradients(positions, rows, logits);
@@ -82,10 +106,12 @@ impl<'a> Rows<'a> {
 /// Replaces each logit by the gradient of the loss with respect to it, and returns the sum of the rows' losses.
 ///
 /// This gradient is the token's probability minus its probability in the smoothed target: `p(v) - ε/V`, and for the
-/// target token `p(y) - ε/V - (1 - ε)`.
+/// target token `p(y) - ε/V - (1 - ε)`. V does not count the tokens in `impossible`, whose logits are negative infinity
+/// and whose gradients are 0.
 struct Losses<'a> {
     logits: &'a mut [f32],
     targets: &'a [usize],
+    impossible: &'a [usize],
     smoothing: f64,
 }
 
@@ -97,20 +123,28 @@ impl WithSimd for Losses<'_> {
         let Self {
             logits,
             targets,
+            impossible,
             smoothing,
         } = self;
         let vocab_size = logits.len() / targets.len();
-        let share = smoothing as f32 / vocab_size as f32;
+        let possible = (vocab_size - impossible.len()) as f32;
+        let share = smoothing as f32 / possible;
         let mut loss = 0.0;
         for (row, &target) in logits.chunks_exact_mut(vocab_size).zip(targets) {
             let max = max(simd, row);
             let of_target = row[target] - max;
-            let mean = sum(simd, row) / vocab_size as f32 - max;
+            // An infinite logit would make the sum infinite.
+            impossible.iter().for_each(|&token| row[token] = 0.0);
+            let mean = sum(simd, row) / possible - max;
+            impossible
+                .iter()
+                .for_each(|&token| row[token] = f32::NEG_INFINITY);
             let total = exp_in_place(simd, row, max);
             let log_total = f64::from(total.ln());
             loss += log_total - (1.0 - smoothing) * f64::from(of_target) - smoothing * f64::from(mean);
             let scale = 1.0 / total;
             row.iter_mut().for_each(|value| *value = *value * scale - share);
+            impossible.iter().for_each(|&token| row[token] = 0.0);
             row[target] -= 1.0 - smoothing as f32;
         }
         loss
@@ -121,25 +155,37 @@ impl WithSimd for Losses<'_> {
 mod backward {
     use burn::backend::ops::FloatTensorOps;
 
-    use super::{CHUNK, Flex, FlexTensor, Matrix, Rows, contiguous, floats, product, tensor};
+    use super::{
+        CHUNK, Flex, FlexTensor, Matrix, Rows, add_product, contiguous, floats, product, tensor, vectorized,
+    };
     use crate::cross_entropy::kernel::CrossEntropyBackward;
-    use crate::flex::gemm::add_product;
 
     impl CrossEntropyBackward for Flex {
         fn cross_entropy_with_gradients(
             x: FlexTensor,
             weight: FlexTensor,
+            bias: FlexTensor,
             target: FlexTensor,
             pad_id: usize,
             smoothing: f64,
-        ) -> (FlexTensor, [FlexTensor; 2]) {
-            let (x, weight) = (contiguous(x), contiguous(weight));
-            let rows = Rows::new(&x, &weight, &target, pad_id);
+        ) -> (FlexTensor, [FlexTensor; 3]) {
+            let (x, weight, bias) = (contiguous(x), contiguous(weight), contiguous(bias));
+            let rows = Rows::new(&x, &weight, &bias, &target, pad_id);
             let (d_model, vocab_size) = (rows.d_model, rows.vocab_size);
             let mut d_x = vec![0.0; floats(&x).len()];
             let mut d_weight = vec![0.0; floats(&weight).len()];
+            let mut d_bias = vec![0.0; floats(&bias).len()];
             let mut d_rows = vec![0.0; CHUNK * d_model];
             let loss = rows.visit(smoothing, |positions, rows, d_logits| {
+                vectorized(
+                    #[inline(always)]
+                    || {
+                        // Without a bias, no number is added.
+                        for row in d_logits.chunks_exact(vocab_size) {
+                            d_bias.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+                        }
+                    },
+                );
                 let d_logits = Matrix::new(d_logits, positions.len());
                 let d_rows = &mut d_rows[..positions.len() * d_model];
                 product(d_rows, d_logits, Matrix::new(floats(&weight), vocab_size));
@@ -155,11 +201,12 @@ mod backward {
             let gradients = [
                 tensor(d_x, x.layout().shape().clone()),
                 tensor(d_weight, weight.layout().shape().clone()),
+                tensor(d_bias, bias.layout().shape().clone()),
             ];
             (tensor(vec![loss as f32], [1]), gradients)
         }
 
-        fn cross_entropy_backward(gradients: [FlexTensor; 2], gradient: FlexTensor) -> [FlexTensor; 2] {
+        fn cross_entropy_backward(gradients: [FlexTensor; 3], gradient: FlexTensor) -> [FlexTensor; 3] {
             let scale = floats(&gradient)[0];
             gradients.map(|gradient| Flex::float_mul_scalar(gradient, scale.into()))
         }

@@ -9,11 +9,17 @@ use crate::linear::product_of_rows;
 pub fn reference(
     x: Tensor<3>,
     weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
     target: Tensor<2, Int>,
     pad_id: usize,
     smoothing: f64,
 ) -> Tensor<1> {
-    label_smoothed_cross_entropy(product_of_rows(x, weight.transpose()), target, pad_id, smoothing)
+    let product = product_of_rows(x, weight.transpose());
+    let logits = match bias {
+        Some(bias) => product + bias.unsqueeze(),
+        None => product,
+    };
+    label_smoothed_cross_entropy(logits, target, pad_id, smoothing)
 }
 
 /// Returns the label-smoothed cross-entropy in nats (section 5.4; Szegedy et al., 2016), summed over the tokens of a
@@ -25,7 +31,8 @@ pub fn reference(
 ///
 /// Here `y` is the target token, `V` the size of the vocabulary, `ε` the smoothing, and `p` the softmax of the token's
 /// logits. Padding adds nothing. The loss of an update is this sum divided by the number of tokens that are not
-/// padding.
+/// padding. A token whose logit is negative infinity has no part in the sum over the vocabulary, and `V` does not count
+/// it.
 ///
 /// For example, let the 4 tokens of a vocabulary have the probabilities 1/2, 1/4, 1/8 and 1/8, let the second token be
 /// the target, and let `ε = 0.1`. In bits, `-log p(y)` is 2, and the mean of `-log p(v)` over the vocabulary is
@@ -46,10 +53,14 @@ pub fn label_smoothed_cross_entropy(
     let padding = target.clone().equal_elem(pad_id as i64).unsqueeze_dim(2);
     // log p(v) = logit(v) - log Σ exp(logit). Subtracting the maximum from the logits does not change this, but keeps
     // exp finite. The mean of log p(v) is computed without a tensor of all log-probabilities.
+    let impossible = logits.clone().equal_elem(f32::NEG_INFINITY);
+    let [_, _, vocab_size] = logits.dims();
+    let possible = -impossible.clone().int().sum_dim(2).float() + vocab_size as f64;
     let shifted = logits.clone() - logits.detach().max_dim(2);
     let log_sum = shifted.clone().exp().sum_dim(2).log();
     let target_logit = shifted.clone().gather(2, target.unsqueeze_dim(2));
-    let loss = log_sum - target_logit * (1.0 - smoothing) - shifted.mean_dim(2) * smoothing;
+    let mean = shifted.mask_fill(impossible, 0.0).sum_dim(2) * possible.recip();
+    let loss = log_sum - target_logit * (1.0 - smoothing) - mean * smoothing;
     loss.mask_fill(padding, 0.0).sum()
 }
 
@@ -65,6 +76,31 @@ mod tests {
             * std::f32::consts::LN_2;
         let target = Tensor::from_ints(target, &device);
         label_smoothed_cross_entropy(logits, target, 0, smoothing).into_scalar()
+    }
+
+    #[test]
+    fn a_token_that_is_impossible_is_none_of_the_vocabulary() {
+        let device = Device::default();
+        let target = Tensor::<2, Int>::from_ints([[1, 2]], &device);
+        let logits = [[[0.5, -1.0, 2.0], [1.0, 0.0, 1.5]]];
+        let with_fourth = logits.map(|rows| rows.map(|[a, b, c]| [a, b, c, f32::NEG_INFINITY]));
+        for smoothing in [0.0, 0.3] {
+            let expected: f32 = label_smoothed_cross_entropy(
+                Tensor::from_data(logits, &device),
+                target.clone(),
+                0,
+                smoothing,
+            )
+            .into_scalar();
+            let found: f32 = label_smoothed_cross_entropy(
+                Tensor::from_data(with_fourth, &device),
+                target.clone(),
+                0,
+                smoothing,
+            )
+            .into_scalar();
+            assert!((found - expected).abs() < 1e-6, "{found} is not {expected}");
+        }
     }
 
     #[test]

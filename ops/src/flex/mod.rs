@@ -5,6 +5,7 @@
 
 use pulp::WithSimd;
 
+pub(crate) mod activation;
 pub(crate) mod gemm;
 pub(crate) mod small_product;
 pub(crate) mod tensor;
@@ -18,16 +19,4 @@ pub(crate) mod vectors;
 #[inline(always)]
 pub(crate) fn vectorized<L: WithSimd>(loops: L) -> L::Output {
     pulp::Arch::new().dispatch(loops)
-}
-
-/// Replaces negative values by 0. NaN stays NaN.
-pub(crate) fn relu(values: &mut [f32]) {
-    vectorized(
-        #[inline(always)]
-        || {
-            values
-                .iter_mut()
-                .for_each(|value| *value = if *value < 0.0 { 0.0 } else { *value });
-        },
-    );
 }

@@ -160,11 +160,11 @@ pub(crate) fn sum_of_exp<S: Simd>(simd: S, row: &[f32], max: f32) -> f32 {
     total(simd, sums) + rest.iter().map(|value| exp(Scalar, value - max)).sum::<f32>()
 }
 
-/// Returns `e^x` for x ≤ 0, which is all that a softmax needs. The relative error is below `2 · f32::EPSILON`.
+/// Returns `e^x` for x ≤ 0, which is all that a softmax and the activation functions need. The relative error is below `2 · f32::EPSILON`.
 /// If x < -87, the result is 0.
 #[inline(always)]
 #[allow(clippy::excessive_precision)]
-fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+pub(crate) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     // x = n ln 2 + r, with an integer n and |r| ≤ ln 2 / 2. Adding 1.5 · 2^23 to x / ln 2 rounds it to n, which is then
     // in the lowest bits.
     const ROUND: f32 = 12_582_912.0;

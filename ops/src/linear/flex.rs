@@ -4,8 +4,8 @@ use burn::backend::flex::{Flex, FlexTensor};
 
 use super::Activation;
 use super::kernel::Linear;
+use crate::flex::activation::activate;
 use crate::flex::gemm::{Matrix, add_product};
-use crate::flex::relu;
 use crate::flex::tensor::{columns, contiguous, floats, shape_with_columns, tensor};
 
 impl Linear for Flex {
@@ -24,45 +24,45 @@ impl Linear for Flex {
             Matrix::new(floats(&x), rows),
             Matrix::new(floats(&weight), d_input),
         );
-        if activation == Activation::Relu {
-            relu(&mut output);
-        }
+        activate(&mut output, activation);
         tensor(output, shape_with_columns(&x, d_output))
     }
 }
 
 #[cfg(feature = "autodiff")]
 mod backward {
-    use super::{Flex, FlexTensor, Matrix, columns, contiguous, floats, tensor};
+    use super::{Activation, Flex, FlexTensor, Matrix, activate, columns, contiguous, floats, tensor};
+    use crate::flex::activation::times_derivative;
     use crate::flex::gemm::product;
     use crate::flex::vectorized;
     use crate::linear::kernel::LinearBackward;
 
-    /// Let `G` be the gradient with respect to `x W + bias`. Without ReLU, it is the gradient with respect to the
-    /// output. With ReLU, it is this gradient if the output is positive, and 0 otherwise. Then `dx = G Wᵀ`,
-    /// `dW = xᵀ G`, and `dbias` is the sum of the rows of `G`.
+    /// Let `G` be the gradient with respect to `x W + bias`: the gradient with respect to the output, times the
+    /// derivative of the activation function. Then `dx = G Wᵀ`, `dW = xᵀ G`, and `dbias` is the sum of the rows of `G`.
     ///
     /// For example, with `x = [1 2]`, `W = [3; 4]` (two rows) and `G = [10]`: `dx = [30 40]`, `dW = [10; 20]`,
     /// `dbias = [10]`.
     impl LinearBackward for Flex {
+        fn activated(x: FlexTensor, activation: Activation) -> FlexTensor {
+            let mut output = floats(&x).to_vec();
+            activate(&mut output, activation);
+            tensor(output, x.layout().shape().clone())
+        }
+
         fn linear_backward(
             x: FlexTensor,
             weight: FlexTensor,
-            activated: Option<FlexTensor>,
+            arguments: Option<FlexTensor>,
+            activation: Activation,
             gradient: FlexTensor,
         ) -> [FlexTensor; 3] {
             let (x, weight, gradient) = (contiguous(x), contiguous(weight), contiguous(gradient));
             let (d_input, d_output) = (columns(&x), columns(&weight));
             let rows = floats(&x).len() / d_input;
-            let gradient = match activated {
-                Some(output) => vectorized(
-                    #[inline(always)]
-                    || {
-                        let pairs = floats(&gradient).iter().zip(floats(&output));
-                        let masked =
-                            pairs.map(|(&gradient, &output)| if output > 0.0 { gradient } else { 0.0 });
-                        tensor(masked.collect(), gradient.layout().shape().clone())
-                    },
+            let gradient = match arguments {
+                Some(arguments) => tensor(
+                    times_derivative(floats(&gradient), floats(&arguments), activation),
+                    gradient.layout().shape().clone(),
                 ),
                 None => gradient,
             };

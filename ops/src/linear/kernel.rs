@@ -21,12 +21,17 @@ pub(super) trait Linear: Backend {
 /// A backend with kernels for the forward and the backward pass.
 #[cfg(feature = "autodiff")]
 pub(super) trait LinearBackward: Linear {
+    /// Returns the values of the activation function for an output of [`linear_forward`](Linear::linear_forward).
+    fn activated(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self>;
+
     /// Returns the gradients with respect to x, weight and bias, given the `gradient` with respect to the output.
-    /// `activated` is the output of a layer with [`Activation::Relu`], and `None` for [`Activation::Identity`].
+    /// `arguments` are `x W + bias`, or for [`Activation::Relu`] its values, which are positive where its arguments are.
+    /// They are `None` for [`Activation::Identity`].
     fn linear_backward(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
-        activated: Option<FloatTensor<Self>>,
+        arguments: Option<FloatTensor<Self>>,
+        activation: Activation,
         gradient: FloatTensor<Self>,
     ) -> [FloatTensor<Self>; 3];
 }
@@ -42,11 +47,23 @@ impl<B: LinearBackward, C: CheckpointStrategy> Linear for Autodiff<B, C> {
         crate::autodiff::record::<B, C, _, _>(
             [x, weight, bias],
             |[x, weight, bias]| {
-                let output = B::linear_forward(x.clone(), weight.clone(), bias, activation);
-                let activated = (activation == Activation::Relu).then(|| output.clone());
-                (output, (x, weight, activated))
+                let layer = |activation| B::linear_forward(x.clone(), weight.clone(), bias, activation);
+                let (output, arguments) = match activation {
+                    Activation::Identity => (layer(activation), None),
+                    Activation::Relu => {
+                        let output = layer(activation);
+                        (output.clone(), Some(output))
+                    }
+                    Activation::Gelu | Activation::Swish => {
+                        let arguments = layer(Activation::Identity);
+                        (B::activated(arguments.clone(), activation), Some(arguments))
+                    }
+                };
+                (output, (x, weight, arguments, activation))
             },
-            |(x, weight, activated), gradient| B::linear_backward(x, weight, activated, gradient),
+            |(x, weight, arguments, activation), gradient| {
+                B::linear_backward(x, weight, arguments, activation, gradient)
+            },
         )
     }
 }

@@ -19,6 +19,10 @@ pub enum Activation {
     Identity,
     /// `max(0, x)`
     Relu,
+    /// `x Φ(x)`, with the distribution function Φ of the standard normal distribution (Hendrycks and Gimpel, 2016).
+    Gelu,
+    /// `x / (1 + e^-x)` (Ramachandran et al., 2017), also known as SiLU.
+    Swish,
 }
 
 /// Returns `activation(x W + bias)`, the output of a linear layer (sections 3.2.2 and 3.3).

@@ -1,7 +1,9 @@
 //! Linear layers in tensor operations.
 
+use std::f64::consts::FRAC_1_SQRT_2;
+
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
+use burn::tensor::activation::{relu, silu};
 
 use super::Activation;
 use crate::autocast::matmul;
@@ -13,6 +15,9 @@ pub fn reference(x: Tensor<3>, weight: Tensor<2>, bias: Tensor<1>, activation: A
     match activation {
         Activation::Identity => y,
         Activation::Relu => relu(y),
+        // Burn's own function of this name has the gradient of an approximation.
+        Activation::Gelu => y.clone() * ((y * FRAC_1_SQRT_2).erf() + 1.0) * 0.5,
+        Activation::Swish => silu(y),
     }
 }
 

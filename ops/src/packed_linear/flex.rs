@@ -13,9 +13,10 @@ use rten_gemm::{
 use rten_tensor::{Matrix, NdTensorView};
 
 use super::LARGEST;
+use crate::flex::activation::activate;
 use crate::flex::tensor::{contiguous, floats, shape_with_columns, tensor};
+use crate::flex::vectorized;
 use crate::flex::vectors::max_magnitude;
-use crate::flex::{relu, vectorized};
 use crate::linear::Activation;
 use crate::precision::Precision;
 
@@ -82,9 +83,7 @@ impl Float32Weight {
         };
         let mut output = bias.repeat(rows);
         product(&float32(), &mut output, matrix(x, rows), &self.values, options);
-        if activation == Activation::Relu {
-            relu(&mut output);
-        }
+        activate(&mut output, activation);
         output
     }
 }
@@ -135,9 +134,10 @@ impl Int8Weight {
         // The integer sums are in the memory of the output. Each sum is later replaced by the float computed from it.
         let sums: &mut [i32] = cast_slice_mut(&mut output);
         product(&int8(), sums, matrix(&integers, rows), &self.integers, options);
-        let lowest = match activation {
-            Activation::Identity => f32::NEG_INFINITY,
-            Activation::Relu => 0.0,
+        // ReLU needs no pass of its own.
+        let (lowest, activation) = match activation {
+            Activation::Relu => (0.0, Activation::Identity),
+            other => (f32::NEG_INFINITY, other),
         };
         vectorized(
             #[inline(always)]
@@ -150,6 +150,7 @@ impl Int8Weight {
                 }
             },
         );
+        activate(&mut output, activation);
         output
     }
 }

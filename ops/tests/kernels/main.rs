@@ -1,14 +1,24 @@
 //! Each kernel computes what its operation's reference version does, forward and backward.
 
+mod activation;
 mod attention;
+mod cross_entropy;
+mod gated_states;
 
-use attend_ops::cross_entropy::{self, label_smoothed_cross_entropy};
 use attend_ops::packed_linear::{self, largest_weight};
-use attend_ops::{Activation, AdamStep, Moments, PackedLinear, Precision, autocast, linear_cross_entropy};
+use attend_ops::{Activation, AdamStep, Moments, PackedLinear, Precision, autocast};
 use attend_ops::{adam, dropout, gathered_attention, layer_norm, linear, log_sum_exp, sum_of_squares};
 use burn::module::{Module, Param};
-use burn::tensor::activation::log_softmax;
-use burn::tensor::{DType, Device, Distribution, FloatDType, Int, Tensor, TensorData};
+use burn::tensor::activation::{log_softmax, sigmoid};
+use burn::tensor::{DType, Device, Distribution, FloatDType, Tensor, TensorData};
+
+/// All activation functions.
+const ACTIVATIONS: [Activation; 4] = [
+    Activation::Identity,
+    Activation::Relu,
+    Activation::Gelu,
+    Activation::Swish,
+];
 
 fn device() -> Device {
     Device::flex().autodiff()
@@ -71,7 +81,7 @@ fn assert_same_within<const D: usize>(
 #[test]
 fn linear_is_a_product_a_bias_and_an_activation() {
     for (batch, seq, d_input, d_output) in [(1, 1, 1, 1), (2, 3, 5, 7), (3, 40, 64, 96)] {
-        for activation in [Activation::Identity, Activation::Relu] {
+        for activation in ACTIVATIONS {
             let x = values([batch, seq, d_input], 1);
             let weight = values([d_input, d_output], 2);
             let bias = values([d_output], 3);
@@ -90,8 +100,10 @@ fn linear_is_a_product_a_bias_and_an_activation() {
 fn an_activation_keeps_what_is_no_number() {
     let (x, weight) = (values([2, 3, 5], 1), values([5, 7], 2));
     let bias = values([7], 3) * f32::NAN;
-    let output = linear(x, weight, bias, Activation::Relu);
-    assert!(output.is_nan().all().into_scalar::<bool>());
+    for activation in ACTIVATIONS {
+        let output = linear(x.clone(), weight.clone(), bias.clone(), activation);
+        assert!(output.is_nan().all().into_scalar::<bool>(), "{activation:?}");
+    }
 }
 
 #[test]
@@ -224,70 +236,6 @@ fn dropout_draws_independently() {
     }
 }
 
-/// The sizes include more rows than the kernel takes at a time, and a batch that is only padding.
-#[test]
-fn linear_cross_entropy_is_its_formula() {
-    for (batch, seq, d_model, vocab_size) in [(1, 1, 2, 3), (2, 5, 8, 50), (12, 40, 16, 300)] {
-        for smoothing in [0.0, 0.1] {
-            let x = values([batch, seq, d_model], 1);
-            let weight = values([vocab_size, d_model], 2);
-            let ids: Vec<i32> = (0..batch * seq).map(|i| (i * 17 % vocab_size) as i32).collect();
-            let target = Tensor::<2, Int>::from_data(TensorData::new(ids, [batch, seq]), &device());
-            for target in [target.clone(), target.ones_like()] {
-                assert_same(
-                    linear_cross_entropy(x.clone(), weight.clone(), target.clone(), 0, smoothing),
-                    cross_entropy::reference(x.clone(), weight.clone(), target, 0, smoothing),
-                    &[&x],
-                    &[&weight],
-                    &[],
-                );
-            }
-        }
-    }
-    let x = values([1, 2, 4], 1);
-    let padding = Tensor::<2, Int>::zeros([1, 2], &device());
-    let loss = linear_cross_entropy(x, values([5, 4], 2), padding, 0, 0.1);
-    assert_eq!(loss.into_scalar::<f32>(), 0.0);
-}
-
-#[test]
-fn linear_cross_entropy_is_that_to_the_smoothed_target() {
-    const VOCAB: usize = 11;
-    // Logits up to ±80, where a careless exponential overflows.
-    let logits: Vec<f32> = (0..2 * 3 * VOCAB)
-        .map(|i| 80.0 * ((i * i) as f32).sin())
-        .collect();
-    let targets = [[4, 0, 2], [9, 2, 0]];
-    for smoothing in [0.0, 0.1, 0.7] {
-        let mut expected = 0.0;
-        for (logits, &target) in logits.chunks(VOCAB).zip(targets.as_flattened()) {
-            if target == 0 {
-                continue;
-            }
-            let sum: f64 = logits.iter().map(|&logit| f64::from(logit).exp()).sum();
-            for (token, &logit) in logits.iter().enumerate() {
-                let one_hot = if token == target { 1.0 - smoothing } else { 0.0 };
-                expected -= (one_hot + smoothing / VOCAB as f64) * (f64::from(logit) - sum.ln());
-            }
-        }
-        let logits = Tensor::<3>::from_data(TensorData::new(logits.clone(), [2, 3, VOCAB]), &device());
-        let identity = Tensor::<2>::eye(VOCAB, &device());
-        let ids = targets.map(|row| row.map(|id| id as i32));
-        let target = Tensor::<2, Int>::from_ints(ids, &device());
-        let by_formula = label_smoothed_cross_entropy(logits.clone(), target.clone(), 0, smoothing);
-        for loss in [
-            by_formula,
-            linear_cross_entropy(logits, identity, target, 0, smoothing),
-        ] {
-            let loss: f32 = loss.into_scalar();
-            assert!(
-                (f64::from(loss) / expected - 1.0).abs() < 1e-5,
-                "{loss} is not {expected}"
-            );
-        }
-    }
-}
-
 /// Without autodiff, kernels compute the reference version's output, too.
 #[test]
 fn inference_computes_the_same() {
@@ -366,6 +314,11 @@ fn packed_linear_formula(
     match activation {
         Activation::Identity => output,
         Activation::Relu => output.clamp_min(0.0),
+        Activation::Gelu => {
+            let erf = (output.clone() / 2f64.sqrt()).erf();
+            output * (erf + 1.0) / 2.0
+        }
+        Activation::Swish => output.clone() * sigmoid(output),
     }
 }
 
@@ -385,7 +338,7 @@ fn a_packed_linear_layer_multiplies_as_its_precision_says() {
             (Precision::Float32, None, None, 2e-6),
             (Precision::Int8, Some(127.0), Some(largest_weight()), 5e-6),
         ] {
-            for activation in [Activation::Identity, Activation::Relu] {
+            for activation in ACTIVATIONS {
                 let x = inference_values([batch, seq, d_input], 1) * 3.0;
                 let weight = inference_values([d_input, d_output], 2);
                 let bias = inference_values([d_output], 3);

@@ -19,8 +19,10 @@ const POOLING: &str = "pooling";
 /// The fields of a [`TransformerConfig`] that the tokenizer decides.
 const OF_TOKENIZER: [&str; 2] = ["vocab_size", "pad_id"];
 
-/// The field that no preset has a value for.
-const ATTENTION_WINDOW: &str = "attention_window";
+/// The fields that no preset has a value for.
+const WITHOUT_DEFAULT: [&str; 3] = ["attention_window", "target_vocab_size", "decoder_start_id"];
+/// Those of them that describe the vocabulary of a model from another toolkit, on which a run goes on.
+pub(super) const OF_INITIAL_MODEL: [&str; 2] = ["target_vocab_size", "decoder_start_id"];
 
 /// The preset in place of one that a recipe leaves out, until the model that the run starts from is known.
 const UNTIL_KNOWN: Preset = Preset::Tiny;
@@ -28,7 +30,8 @@ const UNTIL_KNOWN: Preset = Preset::Tiny;
 /// The shape of the network: a preset, and settings that differ from it.
 ///
 /// A recipe writes `preset = "tiny"`, and may write any field of a [`TransformerConfig`] except `vocab_size` and
-/// `pad_id`, which the tokenizer decides. A recipe of a classifier may also write its `pooling`. A recipe with `init`
+/// `pad_id`, which the tokenizer decides. Two other fields of the vocabulary, `target_vocab_size` and
+/// `decoder_start_id`, are those of the model that the run starts from. A recipe of a classifier may also write its `pooling`. A recipe with `init`
 /// may leave the preset out: the fields that it does not write are then those of the model that the run starts from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelSettings {
@@ -88,7 +91,7 @@ impl ModelSettings {
             let is_given = self.given.contains(&name);
             let may_differ = match name.as_str() {
                 "dropout" => true,
-                "max_length" => initial.positions == PositionKind::Sinusoidal,
+                "max_length" => initial.positions != PositionKind::Learned,
                 _ => self.preset.is_none() && !is_given,
             };
             if may_differ || found.get(&name) == asked.get(&name) {
@@ -292,7 +295,7 @@ impl<'de> DeserializeSeed<'de> for KnownKey {
 fn names() -> impl Iterator<Item = String> {
     let names = fields(UNTIL_KNOWN).into_iter().map(|(name, _)| name);
     let names = names.filter(|name| !OF_TOKENIZER.contains(&name.as_str()));
-    names.chain([ATTENTION_WINDOW.to_owned()])
+    names.chain(WITHOUT_DEFAULT.map(str::to_owned))
 }
 
 /// Returns the fields of a preset's shape.
@@ -315,14 +318,21 @@ fn table(config: &TransformerConfig) -> Table {
         table.insert(name.to_owned(), Value::String(kind.to_string()));
     }
     let width = i64::try_from(config.convolution_width).expect("a size within bounds");
-    table.insert("convolution_width".to_owned(), Value::Integer(width));
+    for (name, value) in [
+        ("convolution_width", Value::Integer(width)),
+        ("activation", Value::String(config.activation.to_string())),
+        ("norm_epsilon", Value::Float(config.norm_epsilon)),
+        ("output_bias", Value::Boolean(config.output_bias)),
+    ] {
+        table.insert(name.to_owned(), value);
+    }
     table
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use attend_model::{LayerKind, NormPlacement};
+    use attend_model::{ActivationKind, LayerKind, NormPlacement, TiedEmbeddings};
 
     #[test]
     fn what_is_not_given_is_the_presets() {
@@ -402,6 +412,73 @@ mod tests {
         }
     }
 
+    /// The shape of a model of another toolkit, with each option that no preset has.
+    #[test]
+    fn the_shape_of_a_model_of_another_toolkit_is_taken_whole() {
+        let initial = TransformerConfig {
+            positions: PositionKind::Marian,
+            tie_embeddings: TiedEmbeddings::Decoder,
+            decoder_layer: LayerKind::Ssru,
+            activation: ActivationKind::Swish,
+            norm_epsilon: 1e-6,
+            output_bias: true,
+            target_vocab_size: Some(300),
+            decoder_start_id: Some(7),
+            ..Preset::Tiny.config(500)
+        };
+        let mut settings: ModelSettings = toml::from_str("dropout = 0.2\nmax_length = 100").unwrap();
+        assert_eq!(settings.check_shape(&initial), Ok(()));
+        settings.complete(&initial);
+        let expected = TransformerConfig {
+            dropout: 0.2,
+            max_length: 100,
+            ..initial.clone()
+        };
+        assert_eq!(settings.config(500, 0), expected);
+        // A run goes on by its saved recipe alone.
+        let written = toml::to_string(&settings).unwrap();
+        let saved: ModelSettings = toml::from_str(&written).unwrap();
+        assert_eq!(saved.config(500, 0), expected);
+        for (text, asked, found) in [
+            (
+                "activation = \"relu\"",
+                "model.activation = \"relu\"",
+                "\"swish\"",
+            ),
+            ("norm_epsilon = 1e-5", "model.norm_epsilon = 0.00001", "0.000001"),
+            ("output_bias = false", "model.output_bias = false", "true"),
+            (
+                "tie_embeddings = true",
+                "model.tie_embeddings = true",
+                "\"decoder\"",
+            ),
+            ("target_vocab_size = 500", "model.target_vocab_size = 500", "300"),
+            (
+                "preset = \"tiny\"",
+                "activation = \"relu\" by model.preset = \"tiny\"",
+                "\"swish\"",
+            ),
+        ] {
+            let settings: ModelSettings = toml::from_str(text).unwrap();
+            let differs = settings.check_shape(&initial).unwrap_err();
+            assert_eq!(differs, (asked.to_owned(), found.to_owned()));
+        }
+    }
+
+    #[test]
+    fn embeddings_are_tied_by_a_boolean_or_a_name() {
+        for (text, tied) in [
+            ("true", TiedEmbeddings::All),
+            ("false", TiedEmbeddings::None),
+            ("\"decoder\"", TiedEmbeddings::Decoder),
+        ] {
+            let text = format!("preset = \"tiny\"\ntie_embeddings = {text}\n");
+            let settings: ModelSettings = toml::from_str(&text).unwrap();
+            assert_eq!(settings.config(100, 0).tie_embeddings, tied);
+            assert_eq!(toml::to_string(&settings).unwrap(), text);
+        }
+    }
+
     /// A saved recipe of a version without kinds of layers.
     const OF_EARLIER_VERSION: &str = "d_ff = 1024\nd_model = 256\ndecoder_layers = 3\ndropout = 0.1\n\
         encoder_layers = 3\nmax_length = 256\nn_heads = 4\nnorm = \"post\"\npositions = \"sinusoidal\"\n\
@@ -478,7 +555,7 @@ mod tests {
             (
                 "preset = \"tiny\"\nd_modle = 3\nd_ff = 3",
                 "d_modle",
-                "unknown field `d_modle`, expected one of `preset`, `convolution_width`, `d_ff`",
+                "unknown field `d_modle`, expected one of `preset`, `activation`, `convolution_width`, `d_ff`",
             ),
             (
                 "vocab_size = 3\npreset = \"tiny\"",
@@ -499,6 +576,11 @@ mod tests {
                 "preset = \"tiny\"\nencoder_layer = \"attention\"",
                 "\"attention\"",
                 "unknown variant `attention`, expected",
+            ),
+            (
+                "preset = \"tiny\"\ntie_embeddings = \"encoder\"",
+                "\"encoder\"",
+                "invalid value: string \"encoder\", expected true, false or \"decoder\"",
             ),
             (
                 "preset = \"tiny\"\nattention_window = -1",
