@@ -213,7 +213,7 @@ impl Hint for InferError {
             }
             Self::InvalidWeights { .. } => "copy the file again from where it was trained",
             Self::WeightsMismatch { .. } | Self::VocabularyMismatch { .. } => {
-                "take config.json, model.safetensors and tokenizer.json from the same training run"
+                "take config.json, model.safetensors and the tokenizer's files from the same training run"
             }
             Self::EnsembleTokenizers { .. } => "train its models on the same data, with other seeds",
             Self::TooLong { .. } => "split the line into sentences",
@@ -222,6 +222,7 @@ impl Hint for InferError {
             | Self::OneSentence { .. }
             | Self::NoAlignment { .. }
             | Self::NoSentences
+            | Self::TwoTokenizers { .. }
             | Self::NoWord { .. } => {
                 return None;
             }
@@ -255,6 +256,9 @@ impl Hint for TrainError {
             Self::OtherThanInitial { .. } => {
                 "leave this key, or the preset that sets it, out of the recipe to take the model's value; without \
                  --from and init a run may have any shape"
+            }
+            Self::InitialTokenizers { .. } => {
+                "start from a model that Attend has trained; a model of another toolkit translates as it is"
             }
             Self::OutputExists { .. } => {
                 "go on with that run by --resume, or name another folder with --output"

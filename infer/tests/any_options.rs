@@ -107,7 +107,7 @@ impl Asked {
 
     /// Tokens of what translations must have.
     fn wanted_tokens(&self) -> usize {
-        let tokenizer = TRANSLATORS[self.translator].model().tokenizer();
+        let tokenizer = TRANSLATORS[self.translator].model().target_tokenizer();
         let spaced = self.required.iter().map(|word| format!(" {word}"));
         let texts = [self.prefix.to_owned()].into_iter().chain(spaced);
         texts.map(|text| tokenizer.encode(&text).len()).sum()
@@ -168,7 +168,7 @@ impl Asked {
                 assert_eq!(distinct.len(), found.len());
             }
         }
-        let tokenizer = TRANSLATORS[self.translator].model().tokenizer();
+        let tokenizer = TRANSLATORS[self.translator].model().target_tokenizer();
         let prefix_tokens = tokenizer.encode(prefix).len();
         let longest = tokenizer
             .encode(source)

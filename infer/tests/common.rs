@@ -68,7 +68,8 @@ pub(crate) fn bundle_of(config: TransformerConfig, seed: u64) -> ModelFolder {
     ModelFolder {
         config,
         model,
-        tokenizer: tokenizer(),
+        source_tokenizer: tokenizer(),
+        target_tokenizer: tokenizer(),
         generation: SearchOptions {
             beam_size: 1,
             ..SearchOptions::default()
@@ -120,7 +121,8 @@ pub(crate) fn model_folder_of_words<'a>(
         ..config()
     };
     ModelFolder {
-        tokenizer: words,
+        source_tokenizer: words.clone(),
+        target_tokenizer: words,
         ..bundle_of(config, 3)
     }
 }

@@ -264,9 +264,9 @@ fn segmented_text_is_scored_without_its_marks() {
 
     let folder = workspace.path("runs/words");
     let model = ModelFolder::load(&folder, &select("flex").unwrap().device).unwrap();
-    assert_eq!(model.tokenizer.kind(), TokenizerKind::Whitespace);
+    assert_eq!(model.source_tokenizer.kind(), TokenizerKind::Whitespace);
     // The vocabulary holds twelve letters with and without a mark, the pieces of two commands, and four special tokens.
-    assert_eq!(model.tokenizer.vocab_size(), 24 + 5 + 4);
+    assert_eq!(model.source_tokenizer.vocab_size(), 24 + 5 + 4);
     let sources: Vec<&str> = segmented[950..]
         .iter()
         .map(|(source, _)| source.as_str())

@@ -83,7 +83,7 @@ pub struct Tokenizer(Cut);
 /// What cuts text into tokens.
 #[derive(Clone, Debug)]
 enum Cut {
-    HuggingFace(Box<HuggingFace>),
+    HuggingFace(Arc<HuggingFace>),
     SentencePiece(Arc<SentencePiece>),
 }
 
@@ -379,6 +379,7 @@ impl Tokenizer {
 impl PartialEq for Tokenizer {
     fn eq(&self, other: &Self) -> bool {
         let is_same = match (&self.0, &other.0) {
+            (Cut::HuggingFace(one), Cut::HuggingFace(other)) => Arc::ptr_eq(one, other),
             (Cut::SentencePiece(one), Cut::SentencePiece(other)) => Arc::ptr_eq(one, other),
             _ => false,
         };

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::slice;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
@@ -86,6 +87,7 @@ impl Tokenizer {
     #[must_use]
     pub fn with_normalizer(mut self, normalizer: Normalizer) -> Self {
         if let Cut::HuggingFace(library) = &mut self.0 {
+            let library = Arc::make_mut(library);
             let normalizer = normalizer.for_tokenizer(library.prefix_space);
             let set = library.inner.with_normalizer(normalizer).map(|_| ());
             set.expect("its special tokens are not normalised");
