@@ -159,8 +159,16 @@ fn bad_settings_are_named_with_their_place() {
         SMALL_RECIPE.replace(r#"target = "valid.tgt""#, r#"target = "valid.tgt", weight = 2"#),
         &["data.valid has a weight, which only training corpora have"],
     );
-    let settings: [(&str, &[&str]); 8] = [
+    let settings: [(&str, &[&str]); 9] = [
         ("tokenizer = \"words\"", &["bad.toml, line 6", "`words`"]),
+        (
+            "tokenizer = \"sentencepiece\"",
+            &[
+                "line 6",
+                "data.tokenizer must be \"bpe\"",
+                "a SentencePiece tokenizer is not learnt",
+            ],
+        ),
         ("bleu = \"14a\"", &["bad.toml, line 6", "`14a`"]),
         (
             "bpe_dropout = 1.5",
