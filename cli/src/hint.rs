@@ -314,7 +314,7 @@ impl Hint for CliError {
             Self::Prefixes { .. } => "give a line for each line of the input; it may be empty",
             Self::NoPairs { .. } => "name the files of a test set, with one sentence a line",
             Self::NoAttention { .. } => {
-                "ask for --kind cross or decoder: a decoder attends whatever layers its encoder has"
+                "ask for --kind cross, which every model has: a decoder attends to the source"
             }
             Self::NoSuchLayer { .. } | Self::NoSuchHead { .. } => {
                 "layers and heads are counted from 1; leave the flag out to see what there is"

@@ -9,7 +9,9 @@ use attend_infer::search::{LengthNormalization, Sampling, SearchOptions, Stoppin
 use attend_infer::{
     InferError, Language, Line, Model, ModelFolder, TranslateOptions, Translation, Translator,
 };
-use attend_model::{LayerKind, NormPlacement, PositionKind, Precision, TiedEmbeddings, TransformerConfig};
+use attend_model::{
+    ActivationKind, LayerKind, NormPlacement, PositionKind, Precision, TiedEmbeddings, TransformerConfig,
+};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
@@ -95,6 +97,14 @@ fn models() -> Vec<Arc<Model>> {
             ..config()
         });
     }
+    kinds.push(TransformerConfig {
+        decoder_layer: LayerKind::Ssru,
+        positions: PositionKind::Marian,
+        activation: ActivationKind::Swish,
+        output_bias: true,
+        tie_embeddings: TiedEmbeddings::Decoder,
+        ..config()
+    });
     let seeds = 11..;
     let model_folders = kinds
         .into_iter()

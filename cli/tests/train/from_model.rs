@@ -409,6 +409,36 @@ fn bpe_dropout_takes_a_model_with_bpe() {
 }
 
 #[test]
+fn a_run_goes_on_from_a_network_with_the_options_of_other_toolkits() {
+    let workspace = workspace_with_model();
+    let options = set(&[
+        "model.activation=swish",
+        "model.decoder_layer=ssru",
+        "model.positions=marian",
+        "model.norm_epsilon=1e-6",
+        "model.output_bias=true",
+        "model.tie_embeddings=decoder",
+    ]);
+    workspace.train_well(&[&["small.toml", "--output", "other"], &options[..]].concat());
+    let file = |run: &str, name: &str| fs::read_to_string(workspace.path(run).join(name)).unwrap();
+    let config = file("other", "config.json");
+    assert!(config.contains("\"decoder_layer\": \"ssru\""), "{config}");
+    let arguments = ["next.toml", "--from", "other", "--output", "run"];
+    workspace.train_well(&[&arguments, &set(&STAY)[..]].concat());
+    assert_eq!(file("run", "config.json"), config);
+    assert_near(&workspace.weights("run"), &workspace.weights("other"));
+    let message = workspace.failure(&["small.toml", "--from", "other"]);
+    assert!(message.contains("\"swish\""), "{message}");
+
+    // Only a model from elsewhere has a vocabulary of the target's own.
+    for setting in ["model.target_vocab_size=300", "model.decoder_start_id=0"] {
+        let message = workspace.failure(&["small.toml", "--set", setting]);
+        let reason = "is for a run that starts from a model of another toolkit, which init names";
+        assert!(message.contains(reason), "{message}");
+    }
+}
+
+#[test]
 fn words_outside_the_models_vocabulary_are_cut_or_unknown() {
     let workspace = workspace_with_model();
     let words = [
