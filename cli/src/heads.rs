@@ -290,7 +290,7 @@ fn bleu(
 ) -> Result<f64, CliError> {
     let sources: Vec<&str> = pairs.iter().map(|pair| pair.source).collect();
     let hypotheses = translator.translate_best(&sources, &translator.model().options())?;
-    let model = translator.model().tokenizer();
+    let model = translator.model().target_tokenizer();
     let references = pairs.iter().map(|pair| model.plain_text(pair.target));
     Ok(corpus_bleu(&hypotheses, &references.collect::<Vec<_>>(), tokenizer)?.score)
 }

@@ -223,7 +223,7 @@ fn a_sentence_is_sampled_the_same_alone_in_any_batch_and_by_any_workers() {
 
 /// Token by token through the whole network, without a cache or a batch.
 fn most_probable_tokens(model_folder: &ModelFolder, sentence: &str) -> (Vec<u32>, f32) {
-    let tokenizer = &model_folder.tokenizer;
+    let tokenizer = &model_folder.source_tokenizer;
     let device = cpu();
     let row = |ids: &[u32]| {
         let ids: Vec<i32> = ids.iter().map(|&id| id as i32).collect();
@@ -274,7 +274,7 @@ fn a_beam_of_one_follows_the_most_probable_token() {
         let expected = Translation {
             // Bytes of several tokens may spell the end of a line.
             text: model_folder
-                .tokenizer
+                .target_tokenizer
                 .decode(&tokens)
                 .replace(LINE_ENDS, " ")
                 .trim()

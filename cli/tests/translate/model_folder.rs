@@ -13,7 +13,8 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::{Value, json};
 
 use crate::common::{
-    SENTENCES, Workspace, assert_error, bundle_of, config, cpu, each, model_folder, tokenizer, translator,
+    NOTHING, SENTENCES, Workspace, assert_error, bundle_of, config, cpu, each, model_folder,
+    model_folder_of_pieces, text, tokenizer, translator,
 };
 
 const CONFIG: &str = "config.json";
@@ -54,6 +55,29 @@ fn a_byte_order_mark_in_a_file_of_the_model_is_skipped() {
             &[name, "is text in UTF-16LE, not in UTF-8"],
         );
         fs::write(&path, text).unwrap();
+    }
+}
+
+#[test]
+fn the_program_translates_and_scores_with_tokenizers_of_sentencepiece() {
+    let workspace = Workspace::new();
+    for has_two in [false, true] {
+        let folder = model_folder_of_pieces(has_two);
+        folder.save(workspace.model()).unwrap();
+        let translator = translator(folder);
+        let options = translator.model().options();
+        let expected = translator.translate_best(&SENTENCES, &options).unwrap();
+        let found = workspace.translated(&NOTHING, text().as_bytes());
+        assert_eq!(found.lines().collect::<Vec<_>>(), expected);
+
+        let (source, target) = (
+            workspace.write("source", text()),
+            workspace.write("target", &found),
+        );
+        assert_eq!(
+            workspace.scored(&source, &target, &NOTHING).lines().count(),
+            SENTENCES.len()
+        );
     }
 }
 
