@@ -98,6 +98,16 @@ test-japanese *ARGS:
 test-page *ARGS:
     cargo test --release --workspace {{features}} --test view "$@" page:: -- --ignored
 
+# Compare tokens with those of Python's sentencepiece, on files of text: `just test-sentencepiece python3 train.en`.
+test-sentencepiece PYTHON +FILES:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    SENTENCEPIECE_CASES=$(mktemp -d)
+    export SENTENCEPIECE_CASES
+    trap 'rm -r "$SENTENCEPIECE_CASES"' EXIT
+    "$1" data/tests/make_sentencepiece_cases.py "$SENTENCEPIECE_CASES" "${@:2}"
+    cargo test --release --workspace {{features}} --test data sentencepiece::much_text -- --ignored --nocapture
+
 # Check the format and the lints.
 lint:
     cargo fmt --all --check

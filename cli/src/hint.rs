@@ -82,6 +82,7 @@ impl Hint for DataError {
             }
             Self::VocabularyTooSmall { .. } => "ask for a larger vocabulary; 4,000 to 32,000 is usual",
             Self::InvalidTokenizer { .. } => "use the tokenizer.json of a model folder that Attend wrote",
+            Self::InvalidSentencePiece { .. } => "copy the file again from the model that it belongs to",
             Self::UnusedCorpus { .. } => "raise the weight, or leave the corpus out of the recipe",
             Self::TrainTokenizer { .. } | Self::Mixture { .. } => return None,
         };

@@ -47,6 +47,14 @@ pub enum DataError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A file is not a SentencePiece model that this crate can use.
+    #[error("{} is not a usable SentencePiece model: {reason}", named(path))]
+    InvalidSentencePiece {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A file is text in another encoding than UTF-8.
     #[error("{} is text in {encoding}, not in UTF-8", named(path))]
     Encoding {

@@ -53,6 +53,7 @@ mod expected;
 mod file;
 mod line;
 mod sentence_pair;
+mod sentencepiece;
 mod tokenizer;
 
 pub use batch::{Batch, Example, Lengths, Padding, TokenMatrix};
@@ -67,4 +68,5 @@ pub use expected::in_words;
 pub use file::{OutputFile, STANDARD_INPUT, located, named, read_text, sync_folder, write_file};
 pub use line::{is_blank, is_visible, readable, single_line, spaced_once, visible};
 pub use sentence_pair::SentencePair;
+pub use sentencepiece::{Piece, PieceKind, SentencePieceModel, VocabularyPiece};
 pub use tokenizer::{Normalization, Normalizer, Tokenizer, TokenizerKind};

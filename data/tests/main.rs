@@ -12,6 +12,7 @@ mod labelled;
 mod languages;
 mod mixture;
 mod parallel_text;
+mod sentencepiece;
 mod test_sets;
 mod tokenizer;
 mod tokenizer_reference;
