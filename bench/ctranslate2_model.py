@@ -54,11 +54,21 @@ def filled(folder):
     """Returns CTranslate2's specification of a Transformer with the weights and the vocabulary of `folder`."""
     folder = pathlib.Path(folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    for key in ("encoder_layer", "decoder_layer"):
-        # The file leaves the key out where a layer is self-attention.
-        kind = config.get(key, "self-attention")
-        if kind != "self-attention":
-            sys.exit(f"error: {folder} has {key} = {kind!r}, but CTranslate2 has 'self-attention' alone")
+    # The file leaves most keys out where they have these values.
+    for key, values in {
+        "encoder_layer": ("self-attention",),
+        "decoder_layer": ("self-attention",),
+        "positions": ("sinusoidal", "learned"),
+        "tie_embeddings": (True, False),
+        "activation": ("relu",),
+        "norm_epsilon": (1e-5,),
+        "output_bias": (False,),
+        "target_vocab_size": (None,),
+        "decoder_start_id": (None,),
+    }.items():
+        value = config.get(key, values[0])
+        if value not in values:
+            sys.exit(f"error: {folder} has {key} = {value!r}, but this program writes only {', '.join(map(repr, values))}")
     weights = load_file(folder / "model.safetensors")
     pre_norm = config["norm"] == "pre"
     spec = transformer_spec.TransformerSpec.from_config(

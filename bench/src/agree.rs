@@ -107,7 +107,7 @@ fn compare_on(device: &Device, options: &Options) -> Result<(), BenchError> {
         for (found, best_first) in found.iter_mut().zip(&translations) {
             let scored = best_first
                 .iter()
-                .map(|best| Scored::of(best, translator.model().tokenizer()));
+                .map(|best| Scored::of(best, translator.model().target_tokenizer()));
             found.hypotheses.insert(beam, scored.collect());
         }
         if beam == 1 {
@@ -141,7 +141,7 @@ fn compare_on(device: &Device, options: &Options) -> Result<(), BenchError> {
 impl Found {
     /// Returns the entry of a sentence that has no hypotheses yet.
     fn nothing(number: usize, line: &str, model: &Model) -> Self {
-        let tokenizer = model.tokenizer();
+        let tokenizer = model.source_tokenizer();
         let source = tokenizer.encode(line);
         Self {
             line: number,
@@ -171,7 +171,10 @@ fn spelt(tokens: &[u32], tokenizer: &Tokenizer) -> Vec<String> {
 /// `[source, d_model]`, and `logits.N` `[target, vocab_size]` holds the logits of each token of the greedy translation,
 /// `</s>` included. `N` counts the sentences from 0.
 fn numbers(model_folder: ModelFolder, sentences: &[(&String, &Translation)]) -> Vec<u8> {
-    let tokenizer = model_folder.tokenizer;
+    let (tokenizer, bos) = (
+        model_folder.source_tokenizer,
+        model_folder.target_tokenizer.bos_id(),
+    );
     let model = InferenceTransformer::new(model_folder.model, Precision::Float32);
     let mut tensors: Vec<(String, [usize; 2], Vec<u8>)> = Vec::new();
     for (number, (line, translation)) in sentences.iter().enumerate() {
@@ -188,7 +191,7 @@ fn numbers(model_folder: ModelFolder, sentences: &[(&String, &Translation)]) -> 
         let memory = model.encode(ids(source).unsqueeze());
         add("encoder", memory.states.clone().squeeze_dim(0));
         let mut state = model.start(memory);
-        let logits = [&[tokenizer.bos_id()], translation.tokens.as_slice()].concat();
+        let logits = [&[bos], translation.tokens.as_slice()].concat();
         let logits = logits
             .into_iter()
             .map(|token| model.step(ids(vec![token]), &mut state).logits);

@@ -199,7 +199,9 @@ fn compare_on(device: &NamedDevice, options: &Options) -> Result<(), BenchError>
     if let (Some(model), Some(input)) = (&options.model, &options.input) {
         let lines = read_text(input)?;
         let ModelFolder {
-            tokenizer, config, ..
+            source_tokenizer: tokenizer,
+            config,
+            ..
         } = ModelFolder::load(model, &device.device)?;
         let words = |line: &String| -> String {
             let ids = tokenizer.encode(line);
@@ -323,7 +325,8 @@ fn random_model(size: Preset, folder: &Path, device: &Device) -> Result<(), Benc
     let model_folder = ModelFolder {
         config,
         model,
-        tokenizer,
+        source_tokenizer: tokenizer.clone(),
+        target_tokenizer: tokenizer,
         generation: SearchOptions::default(),
         languages: Languages::default(),
     };

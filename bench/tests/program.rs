@@ -343,7 +343,8 @@ fn model_of(tokenizer: Tokenizer) -> ModelFolder {
     ModelFolder {
         model: Transformer::new(&config, &device::auto().unwrap().device).unwrap(),
         config,
-        tokenizer,
+        source_tokenizer: tokenizer.clone(),
+        target_tokenizer: tokenizer,
         generation: SearchOptions::default(),
         languages: Languages::default(),
     }

@@ -207,7 +207,7 @@ impl Measure {
             }
             Self::Bleu(tokenizer) => {
                 let sources: Vec<&str> = pairs.iter().map(|pair| pair.source).collect();
-                let model = translator.model().tokenizer();
+                let model = translator.model().target_tokenizer();
                 let references = pairs.iter().map(|pair| model.plain_text(pair.target));
                 let hypotheses = translator.translate_best(&sources, &options)?;
                 let references: Vec<String> = references.collect();

@@ -84,7 +84,7 @@ impl Hint for DataError {
             Self::InvalidTokenizer { .. } => "use the tokenizer.json of a model folder that Attend wrote",
             Self::InvalidSentencePiece { .. } => "copy the file again from the model that it belongs to",
             Self::UnusedCorpus { .. } => "raise the weight, or leave the corpus out of the recipe",
-            Self::TrainTokenizer { .. } | Self::Mixture { .. } => return None,
+            Self::TrainTokenizer { .. } | Self::NoTokenizerJson { .. } | Self::Mixture { .. } => return None,
         };
         Some(hint.to_owned())
     }
@@ -213,7 +213,7 @@ impl Hint for InferError {
             }
             Self::InvalidWeights { .. } => "copy the file again from where it was trained",
             Self::WeightsMismatch { .. } | Self::VocabularyMismatch { .. } => {
-                "take config.json, model.safetensors and tokenizer.json from the same training run"
+                "take config.json, model.safetensors and the tokenizer's files from the same training run"
             }
             Self::EnsembleTokenizers { .. } => "train its models on the same data, with other seeds",
             Self::TooLong { .. } => "split the line into sentences",
@@ -222,6 +222,7 @@ impl Hint for InferError {
             | Self::OneSentence { .. }
             | Self::NoAlignment { .. }
             | Self::NoSentences
+            | Self::TwoTokenizers { .. }
             | Self::NoWord { .. } => {
                 return None;
             }
@@ -255,6 +256,9 @@ impl Hint for TrainError {
             Self::OtherThanInitial { .. } => {
                 "leave this key, or the preset that sets it, out of the recipe to take the model's value; without \
                  --from and init a run may have any shape"
+            }
+            Self::InitialTokenizers { .. } => {
+                "start from a model that Attend has trained; a model of another toolkit translates as it is"
             }
             Self::OutputExists { .. } => {
                 "go on with that run by --resume, or name another folder with --output"
@@ -310,7 +314,7 @@ impl Hint for CliError {
             Self::Prefixes { .. } => "give a line for each line of the input; it may be empty",
             Self::NoPairs { .. } => "name the files of a test set, with one sentence a line",
             Self::NoAttention { .. } => {
-                "ask for --kind cross or decoder: a decoder attends whatever layers its encoder has"
+                "ask for --kind cross, which every model has: a decoder attends to the source"
             }
             Self::NoSuchLayer { .. } | Self::NoSuchHead { .. } => {
                 "layers and heads are counted from 1; leave the flag out to see what there is"

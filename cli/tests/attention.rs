@@ -371,7 +371,7 @@ fn an_encoder_without_attention_has_no_map() {
         &attention(&workspace, &[SOURCE, TARGET, "--kind", "cross,encoder"]),
         &["the model has no encoder self-attention"],
     );
-    assert!(error.contains("hint: ask for --kind cross or decoder"), "{error}");
+    assert!(error.contains("hint: ask for --kind cross"), "{error}");
     let shown = stdout(&attention(
         &workspace,
         &[SOURCE, TARGET, "--kind", "cross,decoder"],
@@ -392,6 +392,29 @@ fn an_encoder_without_attention_has_no_map() {
             "decoder", "decoder", "decoder", "decoder", "cross", "cross", "cross", "cross"
         ]
     );
+}
+
+#[test]
+fn a_decoder_of_recurrent_units_has_no_map() {
+    let workspace = Workspace::new();
+    let recurrent = TransformerConfig {
+        decoder_layer: LayerKind::Ssru,
+        ..config()
+    };
+    bundle_of(recurrent, 3).save(workspace.model()).unwrap();
+    assert_error(
+        &attention(&workspace, &[SOURCE, TARGET, "--kind", "decoder"]),
+        &["the model has no decoder self-attention"],
+    );
+    let shown = stdout(&attention(
+        &workspace,
+        &[SOURCE, TARGET, "--kind", "cross,encoder"],
+    ));
+    assert!(shown.matches("attention, layer").count() > 2);
+    let report = json(&heads(&workspace, &text(), &text(), &["--json"]));
+    let kinds = report["heads"].as_array().unwrap().iter();
+    let kinds: Vec<&str> = kinds.map(|head| head["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["encoder", "encoder", "cross", "cross", "cross", "cross"]);
 }
 
 fn heads(workspace: &Workspace, source: &str, target: &str, arguments: &[&str]) -> Output {

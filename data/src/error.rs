@@ -47,6 +47,15 @@ pub enum DataError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A tokenizer of a SentencePiece model cannot be written as a `tokenizer.json`.
+    #[error(
+        "{} cannot be written: a SentencePiece tokenizer is not a tokenizer.json",
+        named(path)
+    )]
+    NoTokenizerJson {
+        /// The file to write.
+        path: PathBuf,
+    },
     /// A file is not a SentencePiece model that this crate can use.
     #[error("{} is not a usable SentencePiece model: {reason}", named(path))]
     InvalidSentencePiece {

@@ -69,4 +69,4 @@ pub use file::{OutputFile, STANDARD_INPUT, located, named, read_text, sync_folde
 pub use line::{is_blank, is_visible, readable, single_line, spaced_once, visible};
 pub use sentence_pair::SentencePair;
 pub use sentencepiece::{Piece, PieceKind, SentencePieceModel, VocabularyPiece};
-pub use tokenizer::{Normalization, Normalizer, Tokenizer, TokenizerKind};
+pub use tokenizer::{Normalization, Normalizer, Tokenizer, TokenizerFiles, TokenizerKind};

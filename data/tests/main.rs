@@ -16,5 +16,6 @@ mod sentencepiece;
 mod test_sets;
 mod tokenizer;
 mod tokenizer_reference;
+mod tokenizer_sentencepiece;
 mod tokenizer_unigram;
 mod tokenizer_whitespace;

@@ -2,7 +2,9 @@
 
 The rules of normalisation take 240 KB in each model, but once for all in the archive.
 
-Needs sentencepiece 0.2.3 (`pip install sentencepiece`). Every run gives the same files:
+`marian.json` there is a vocabulary for two of the models, and the ids that MarianTokenizer gives by it.
+
+Needs sentencepiece 0.2.3 and transformers 5.24 (`pip install sentencepiece transformers`). Every run gives the same files:
 
     python data/tests/make_sentencepiece_fixtures.py
 """
@@ -11,9 +13,12 @@ import io
 import json
 import lzma
 import tarfile
+import tempfile
+import warnings
 from pathlib import Path
 
 import sentencepiece
+from transformers import MarianTokenizer
 
 OUTPUT = Path(__file__).parent / "fixtures" / "sentencepiece.tar.xz"
 
@@ -155,10 +160,43 @@ MODELS = {
     "bpe_no_prefix": dict(model_type="bpe", vocab_size=220, add_dummy_prefix=False),
 }
 
+def marian(source, target):
+    """The ids of MarianTokenizer, for a vocabulary that lacks some pieces, and has a character that no model has."""
+    pieces = set()
+    for model in [source, target]:
+        processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+        pieces |= {processor.id_to_piece(id) for id in range(processor.get_piece_size())}
+    pieces -= {"<s>", "</s>", "<unk>", "<pad>", "▁the", "▁a", "ü"}
+    tokens = ["</s>", "<unk>", *sorted(pieces), "ω", ">>deu<<", "▁only", "<pad>"]
+    vocabulary = {token: id for id, token in enumerate(tokens)}
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        (folder / "source.spm").write_bytes(source)
+        (folder / "target.spm").write_bytes(target)
+        (folder / "vocab.json").write_text(json.dumps(vocabulary))
+        warnings.simplefilter("ignore")
+        tokenizer = MarianTokenizer(
+            *(str(folder / name) for name in ["source.spm", "target.spm", "vocab.json"]), return_tensors=None
+        )
+        texts = [text for text in TEXTS if "</s>" not in text]
+        texts += [">>deu<< The miller", ">>deu<<The miller", ">>deu<<", "a >>deu<< b", " >>deu<< b"]
+        cases = []
+        for text in texts:
+            case = {"text": text, "source": tokenizer(text).input_ids, "target": tokenizer(text_target=text).input_ids}
+            # The Marian tokenizer decodes by the source's model unless it is told otherwise.
+            for side in ["source", "target"]:
+                of_source = side == "source"
+                decoded = tokenizer.decode(case[side][:-1], use_source_tokenizer=of_source)
+                case[f"decoded_{side}"] = decoded
+            cases.append(case)
+    return {"vocabulary": vocabulary, "cases": cases}
+
+
 models = {name: train(**options) for name, options in MODELS.items()}
 cases = {name: cut(model) for name, model in models.items()}
 files = {f"{name}.model": model for name, model in models.items()}
 files["cases.json"] = json.dumps(cases, separators=(",", ":")).encode()
+files["marian.json"] = json.dumps(marian(models["unigram"], models["bpe"]), separators=(",", ":")).encode()
 archive = io.BytesIO()
 with tarfile.open(fileobj=archive, mode="w", format=tarfile.USTAR_FORMAT) as tar:
     for name, content in files.items():

@@ -24,12 +24,14 @@ struct Case {
 }
 
 /// The models of the fixture, and what they are expected to give.
-struct Fixture {
-    models: BTreeMap<String, Vec<u8>>,
+pub(crate) struct Fixture {
+    pub(crate) models: BTreeMap<String, Vec<u8>>,
     cases: BTreeMap<String, Vec<Case>>,
+    /// What MarianTokenizer gives.
+    pub(crate) marian: Vec<u8>,
 }
 
-static FIXTURE: LazyLock<Fixture> = LazyLock::new(|| {
+pub(crate) static FIXTURE: LazyLock<Fixture> = LazyLock::new(|| {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/sentencepiece.tar.xz");
     let mut archive = tar::Archive::new(XzDecoder::new(File::open(path).unwrap()));
     let mut files = BTreeMap::new();
@@ -41,12 +43,17 @@ static FIXTURE: LazyLock<Fixture> = LazyLock::new(|| {
         files.insert(name, content);
     }
     let cases = serde_json::from_slice(&files.remove("cases.json").unwrap()).unwrap();
+    let marian = files.remove("marian.json").unwrap();
     let name = |file: String| file.strip_suffix(".model").unwrap().to_owned();
     let models = files
         .into_iter()
         .map(|(file, model)| (name(file), model))
         .collect();
-    Fixture { models, cases }
+    Fixture {
+        models,
+        cases,
+        marian,
+    }
 });
 
 fn load(model: &[u8]) -> Result<SentencePieceModel, DataError> {

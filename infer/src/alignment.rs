@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use attend_data::{Tokenizer, readable};
+use attend_data::{Tokenizer, TokenizerKind, readable};
 use serde::Serialize;
 
 /// The attention of a translation's tokens to the tokens of its source, and the pairs of words that follow from it.
@@ -25,21 +25,25 @@ pub struct Alignment {
     pub words: Vec<[usize; 2]>,
 }
 
+/// The tokens of a text.
+pub(crate) struct EncodedText<'a> {
+    pub(crate) tokenizer: &'a Tokenizer,
+    pub(crate) tokens: &'a [u32],
+    /// The text from which the tokens were encoded; `None` if a search found them.
+    pub(crate) text: Option<&'a str>,
+}
+
 impl Alignment {
     /// Aligns the tokens of two sides by their `attention` `[target_seq][source_seq]`. Both sides end in `</s>`,
-    /// which is not a word. Each side has its tokens and the text from which they were encoded; `None` if a search
-    /// found them.
-    pub(crate) fn new(
-        tokenizer: &Tokenizer,
-        (source, source_text): (&[u32], Option<&str>),
-        (target, target_text): (&[u32], Option<&str>),
-        attention: Vec<Vec<f32>>,
-    ) -> Self {
-        let texts = |tokens: &[u32]| tokens.iter().map(|&token| tokenizer.token(token)).collect();
-        let source_words = words(tokenizer, source, source_text);
-        let target_words = words(tokenizer, target, target_text);
+    /// which is not a word.
+    pub(crate) fn new(source: &EncodedText<'_>, target: &EncodedText<'_>, attention: Vec<Vec<f32>>) -> Self {
+        let texts = |side: &EncodedText<'_>| {
+            let tokens = side.tokens.iter();
+            tokens.map(|&token| side.tokenizer.token(token)).collect()
+        };
+        let words = |side: &EncodedText<'_>| words(side.tokenizer, side.tokens, side.text);
         Self {
-            words: pairs(&source_words, &target_words, &attention),
+            words: pairs(&words(source), &words(target), &attention),
             source: texts(source),
             target: texts(target),
             attention,
@@ -66,17 +70,22 @@ impl fmt::Display for Alignment {
 /// Returns the index, from 0, of the word that each token is a part of, `[seq]`. A token without a character other
 /// than white space has `None`.
 pub(crate) fn words(tokenizer: &Tokenizer, tokens: &[u32], text: Option<&str>) -> Vec<Option<usize>> {
-    // In a tokenizer with unknown tokens, each token is a piece of the text between white space, and the piece ends
-    // in @@ if its word goes on.
-    let text = readable(text.unwrap_or_default());
-    let text = tokenizer.normalize(&text);
-    let mut pieces = text.split_whitespace();
+    // In a tokenizer of words, each token is a piece of the text between white space, and the piece ends in @@ if its
+    // word goes on.
+    let known_text = readable(text.unwrap_or_default());
+    let known_text = tokenizer.normalize(&known_text);
+    let mut pieces = known_text.split_whitespace();
     let (mut started, mut is_within) = (0, false);
     let word_of = |&token: &u32| {
         let goes_on = pieces.next().is_some_and(|piece| piece.ends_with("@@"));
+        let is_within_word = match tokenizer.kind() {
+            TokenizerKind::Whitespace => goes_on,
+            // Unknown characters of a text are a part of their word. A search writes them as a word of its own.
+            _ => text.is_some(),
+        };
         let mut surface = tokenizer.surface(token);
-        if Some(token) == tokenizer.unk_id() && goes_on {
-            surface.truncate(surface.trim_ascii_end().len());
+        if Some(token) == tokenizer.unk_id() && is_within_word {
+            surface = surface.trim_ascii().to_vec();
         }
         let mut word = None;
         for byte in surface {
@@ -129,6 +138,14 @@ mod tests {
 
     use super::*;
 
+    fn side<'a>(tokenizer: &'a Tokenizer, tokens: &'a [u32], text: Option<&'a str>) -> EncodedText<'a> {
+        EncodedText {
+            tokenizer,
+            tokens,
+            text,
+        }
+    }
+
     #[test]
     fn words_take_the_attention_of_their_tokens() {
         let lines = ["the ol@@ d ho@@ use", "das al@@ te Ha@@ us"];
@@ -146,9 +163,8 @@ mod tests {
             [0.0, 0.0, 0.0, 0.0, 0.0, 1.0],
         ];
         let alignment = Alignment::new(
-            &tokenizer,
-            (&source, Some(lines[0])),
-            (&target, None),
+            &side(&tokenizer, &source, Some(lines[0])),
+            &side(&tokenizer, &target, None),
             attention.map(Vec::from).to_vec(),
         );
         assert_eq!(alignment.words, [[0, 0], [1, 1], [2, 2]]);
@@ -215,9 +231,10 @@ mod tests {
             [tokenizer.eos_id()],
             [tokenizer.encode("a"), vec![tokenizer.eos_id()]].concat(),
         );
-        let to_nothing = Alignment::new(&tokenizer, (&none, None), (&some, None), vec![vec![1.0]; 2]);
+        let [none, some] = [none.as_slice(), &some].map(|tokens| side(&tokenizer, tokens, None));
+        let to_nothing = Alignment::new(&none, &some, vec![vec![1.0]; 2]);
         assert_eq!(to_nothing.to_string(), "");
-        let of_nothing = Alignment::new(&tokenizer, (&some, None), (&none, None), vec![vec![0.5, 0.5]]);
+        let of_nothing = Alignment::new(&some, &none, vec![vec![0.5, 0.5]]);
         assert_eq!(of_nothing.to_string(), "");
     }
 }

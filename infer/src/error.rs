@@ -77,14 +77,23 @@ pub enum InferError {
         reason: String,
     },
     /// A tokenizer whose vocabulary has another size than the vocabulary of the network. Only the sizes are compared.
-    #[error("{} has {tokens} tokens, but config.json says vocab_size = {vocab_size}", path.display())]
+    #[error("{} has {tokens} tokens, but config.json says {field} = {vocab_size}", path.display())]
     VocabularyMismatch {
         /// The file of the tokenizer.
         path: PathBuf,
         /// Number of tokens in the tokenizer.
         tokens: usize,
+        /// The field of the configuration: `vocab_size` or `target_vocab_size`.
+        field: &'static str,
         /// Number of tokens in the vocabulary of the network.
         vocab_size: usize,
+    },
+    /// Tokenizers of source and target that cannot be written into a model folder: neither are they the same, nor are
+    /// they both SentencePiece models with the vocabularies that the network has.
+    #[error("cannot write {}: source and target have tokenizers that no model folder holds", path.display())]
+    TwoTokenizers {
+        /// The model folder.
+        path: PathBuf,
     },
     /// A model of an ensemble that has another tokenizer than the first model.
     #[error("{model} has another tokenizer than the first model of the ensemble")]

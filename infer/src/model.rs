@@ -15,14 +15,16 @@ use crate::options::TranslateOptions;
 use crate::padding::padding;
 use crate::search::{BannedWords, SearchOptions, SpecialTokens, SurfaceForms};
 
-/// A trained model on a device: the weights of one network, or of several that form an ensemble, and their tokenizer.
+/// A trained model on a device: the weights of one network, or of several that form an ensemble, and their
+/// tokenizers.
 ///
 /// A model never changes, so threads share it as an `Arc<Model>`. A [`Translator`](crate::Translator) translates with
 /// it, under the [`TranslateOptions`] of each call.
 #[derive(Debug)]
 pub struct Model {
     pub(crate) networks: Ensemble,
-    pub(crate) tokenizer: Tokenizer,
+    pub(crate) source_tokenizer: Tokenizer,
+    pub(crate) target_tokenizer: Tokenizer,
     pub(crate) special: SpecialTokens,
     pub(crate) surfaces: Arc<SurfaceForms>,
     search: SearchOptions,
@@ -66,10 +68,12 @@ impl Model {
         let ModelFolder {
             config,
             model,
-            tokenizer,
+            source_tokenizer,
+            target_tokenizer,
             generation,
             languages,
         } = folder;
+        let tokenizer = &target_tokenizer;
         if !model.devices()[0].supports_dtype(precision.dtype()) {
             return Err(InferError::Precision { precision });
         }
@@ -95,7 +99,8 @@ impl Model {
             search: generation,
             languages,
             banned: Mutex::default(),
-            tokenizer,
+            source_tokenizer,
+            target_tokenizer,
         })
     }
 
@@ -109,7 +114,8 @@ impl Model {
     /// [`InferError::Search`] if the other network has too few positions for the `min_length` of this model's search
     /// defaults.
     pub fn join(mut self, other: ModelFolder) -> Result<Self, InferError> {
-        if other.tokenizer.to_json() != self.tokenizer.to_json() {
+        let own = (&self.source_tokenizer, &self.target_tokenizer);
+        if (&other.source_tokenizer, &other.target_tokenizer) != own {
             let model = format!("model {}", self.networks.len() + 1);
             return Err(InferError::EnsembleTokenizers { model });
         }
@@ -174,7 +180,9 @@ impl Model {
     /// Bans phrases as they are, and as the tokenizer's normalizer has written them in the text that the model was
     /// trained on.
     fn new_banned_words(&self, phrases: &[String]) -> BannedWords {
-        let normalized = phrases.iter().map(|phrase| self.tokenizer.normalize(phrase));
+        let normalized = phrases
+            .iter()
+            .map(|phrase| self.target_tokenizer.normalize(phrase));
         let given = phrases.iter().map(|phrase| phrase.as_str().into());
         BannedWords::new(
             &given.chain(normalized).collect::<Vec<_>>(),
@@ -182,10 +190,17 @@ impl Model {
         )
     }
 
-    /// Returns the tokenizer, which all networks share.
+    /// Returns the tokenizer of sources, which all networks share.
     #[must_use]
-    pub fn tokenizer(&self) -> &Tokenizer {
-        &self.tokenizer
+    pub fn source_tokenizer(&self) -> &Tokenizer {
+        &self.source_tokenizer
+    }
+
+    /// Returns the tokenizer of translations, which all networks share. It is the tokenizer of sources, too, unless the
+    /// model comes from another toolkit.
+    #[must_use]
+    pub fn target_tokenizer(&self) -> &Tokenizer {
+        &self.target_tokenizer
     }
 
     /// Returns the languages that the model translates between, as far as its folder names them.
@@ -219,20 +234,26 @@ impl Model {
         self.encode(sentence).is_ok()
     }
 
-    /// Returns the tokens of a sentence without `</s>`, as far as it is [readable].
+    /// Returns the tokens of a source without `</s>`, as [`Model::encode_by`] does.
+    pub(crate) fn encode(&self, sentence: &str) -> Result<Vec<u32>, usize> {
+        self.encode_by(&self.source_tokenizer, sentence)
+    }
+
+    /// Returns the tokens of a sentence without `</s>`, as far as it is [readable]. The tokenizer is that of sources or
+    /// that of translations.
     ///
     /// # Errors
     ///
     /// Returns the number of tokens if the model has too few positions for them. It may be a smaller number, still too
     /// large for the model, if counting all tokens would take long.
-    pub(crate) fn encode(&self, sentence: &str) -> Result<Vec<u32>, usize> {
+    pub(crate) fn encode_by(&self, tokenizer: &Tokenizer, sentence: &str) -> Result<Vec<u32>, usize> {
         let limit = self.max_source_tokens();
         let sentence = &readable(sentence);
-        let at_least = self.tokenizer.min_tokens(sentence);
+        let at_least = tokenizer.min_tokens(sentence);
         if at_least > limit {
             return Err(at_least);
         }
-        let tokens = self.tokenizer.encode(sentence);
+        let tokens = tokenizer.encode(sentence);
         if tokens.len() > limit {
             return Err(tokens.len());
         }
@@ -252,7 +273,7 @@ impl Model {
 
     /// Returns the padding of rows of tokens on the model's device.
     pub(crate) fn padding(&self) -> Padding {
-        padding(&self.device(), self.tokenizer.pad_id(), self.max_length)
+        padding(&self.device(), self.target_tokenizer.pad_id(), self.max_length)
     }
 
     /// Returns `phrases` as banned words, or `None` if there are none.

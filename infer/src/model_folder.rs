@@ -5,6 +5,9 @@
 //! | `config.json` | the shape of the network: [`TransformerConfig`] |
 //! | `model.safetensors` | the weights of the network, with the names and the layout of PyTorch |
 //! | `tokenizer.json` | the tokenizer, in the format of the Hugging Face tokenizers library |
+//! | `source.spm`, `target.spm` | in place of it, the SentencePiece models of a model from another toolkit |
+//! | `vocab.json` | beside these, the ids of their pieces |
+//! | `target_vocab.json` | the ids of the target's pieces, if the target has a vocabulary of its own |
 //! | `generation.json` | the search defaults: [`SearchOptions`] |
 //! | `languages.json` | the languages, if they are known: [`Languages`] |
 
@@ -13,7 +16,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use attend_data::{DataError, Tokenizer, in_words, read_text, write_file};
+use attend_data::{DataError, Tokenizer, TokenizerFiles, in_words, read_text, write_file};
 use attend_model::{Transformer, TransformerConfig};
 use burn::tensor::Device;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -28,10 +31,14 @@ use crate::weights;
 pub(crate) const CONFIG: &str = "config.json";
 pub(crate) const WEIGHTS: &str = "model.safetensors";
 pub(crate) const TOKENIZER: &str = "tokenizer.json";
+const SOURCE_MODEL: &str = "source.spm";
+const TARGET_MODEL: &str = "target.spm";
+const VOCABULARY: &str = "vocab.json";
+const TARGET_VOCABULARY: &str = "target_vocab.json";
 const GENERATION: &str = "generation.json";
 const LANGUAGES: &str = "languages.json";
 
-/// The content of a model folder: a network, its tokenizer and its search defaults. [`Model::new`](crate::Model::new)
+/// The content of a model folder: a network, its tokenizers and its search defaults. [`Model::new`](crate::Model::new)
 /// makes it a model that translates.
 #[derive(Clone, Debug)]
 pub struct ModelFolder {
@@ -39,8 +46,11 @@ pub struct ModelFolder {
     pub config: TransformerConfig,
     /// The network with its weights: `model.safetensors`.
     pub model: Transformer,
-    /// The tokenizer, from text to token ids and back: `tokenizer.json`.
-    pub tokenizer: Tokenizer,
+    /// The tokenizer of sources: `tokenizer.json`, or `source.spm` and `vocab.json`.
+    pub source_tokenizer: Tokenizer,
+    /// The tokenizer of translations. It is the tokenizer of sources, too, if the folder has a `tokenizer.json`.
+    /// Otherwise its files are `target.spm`, and `target_vocab.json` or `vocab.json`.
+    pub target_tokenizer: Tokenizer,
     /// The search defaults: `generation.json`.
     pub generation: SearchOptions,
     /// The languages that the model translates between: `languages.json`. A folder without this file names none.
@@ -53,10 +63,10 @@ impl ModelFolder {
     /// # Errors
     ///
     /// Returns [`InferError::NotAModel`] if the folder has no `config.json`; [`InferError::Data`] if a file cannot be
-    /// read or the tokenizer is not valid; [`InferError::InvalidSettings`] if `config.json`, `generation.json` or
+    /// read or a tokenizer is not valid; [`InferError::InvalidSettings`] if `config.json`, `generation.json` or
     /// `languages.json` is not valid; [`InferError::InvalidWeights`] if `model.safetensors` is damaged;
     /// [`InferError::NotFinite`] if a weight is infinite or NaN; and [`InferError::VocabularyMismatch`] or
-    /// [`InferError::WeightsMismatch`] if the tokenizer or the weights do not fit `config.json`.
+    /// [`InferError::WeightsMismatch`] if a tokenizer or the weights do not fit `config.json`.
     ///
     /// # Panics
     ///
@@ -69,7 +79,7 @@ impl ModelFolder {
             path: config_path.clone(),
             reason: error.to_string(),
         })?;
-        let tokenizer = load_tokenizer(folder, &config)?;
+        let [source_tokenizer, target_tokenizer] = load_tokenizers(folder, &config)?;
         let model = weights::load(model, &folder.join(WEIGHTS))?;
 
         let generation = Self::search_defaults(folder)?;
@@ -82,7 +92,8 @@ impl ModelFolder {
         Ok(Self {
             config,
             model,
-            tokenizer,
+            source_tokenizer,
+            target_tokenizer,
             generation,
             languages: Self::languages(folder)?,
         })
@@ -130,7 +141,8 @@ impl ModelFolder {
     ///
     /// # Errors
     ///
-    /// Returns [`InferError::Data`] if a file cannot be written.
+    /// Returns [`InferError::Data`] if a file cannot be written, and [`InferError::TwoTokenizers`] if source and target
+    /// have tokenizers that no files hold together.
     ///
     /// # Panics
     ///
@@ -140,7 +152,7 @@ impl ModelFolder {
         write_json(&folder.join(CONFIG), &self.config)?;
         write_json(&folder.join(GENERATION), &self.generation)?;
         self.save_languages(&folder.join(LANGUAGES))?;
-        self.tokenizer.save(folder.join(TOKENIZER))?;
+        self.save_tokenizers(folder)?;
         weights::save(&self.model, &folder.join(WEIGHTS))
     }
 
@@ -149,35 +161,157 @@ impl ModelFolder {
         if self.languages != Languages::default() {
             return write_json(path, &self.languages);
         }
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(DataError::write(path, error).into()),
-            _ => Ok(()),
+        remove(path)
+    }
+
+    /// Writes the files of the tokenizers, and removes those that the folder of an older model had instead.
+    fn save_tokenizers(&self, folder: &Path) -> Result<(), InferError> {
+        let (source, target) = (self.source_tokenizer.files(), self.target_tokenizer.files());
+        let has_two = self.config.target_vocab_size.is_some();
+        let written = match (&source, &target) {
+            (TokenizerFiles::Json(json), TokenizerFiles::Json(other)) if json == other && !has_two => {
+                vec![(TOKENIZER, json.as_bytes())]
+            }
+            (
+                TokenizerFiles::SentencePiece { model, vocabulary },
+                TokenizerFiles::SentencePiece {
+                    model: target_model,
+                    vocabulary: target_vocabulary,
+                },
+            ) if has_two || vocabulary == target_vocabulary => {
+                let mut files = vec![
+                    (SOURCE_MODEL, *model),
+                    (TARGET_MODEL, *target_model),
+                    (VOCABULARY, vocabulary.as_bytes()),
+                ];
+                if has_two {
+                    files.push((TARGET_VOCABULARY, target_vocabulary.as_bytes()));
+                }
+                files
+            }
+            _ => {
+                return Err(InferError::TwoTokenizers {
+                    path: folder.to_owned(),
+                });
+            }
+        };
+        for (name, content) in &written {
+            write_file(folder.join(name), content)?;
         }
+        let all = [
+            TOKENIZER,
+            SOURCE_MODEL,
+            TARGET_MODEL,
+            VOCABULARY,
+            TARGET_VOCABULARY,
+        ];
+        let is_written = |name: &str| written.iter().any(|(other, _)| *other == name);
+        for name in all.into_iter().filter(|name| !is_written(name)) {
+            remove(&folder.join(name))?;
+        }
+        Ok(())
     }
 }
 
-/// Reads the tokenizer of a model folder, and checks that it fits the shape of the network.
+/// Removes a file, if it is there.
+fn remove(path: &Path) -> Result<(), InferError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(DataError::write(path, error).into()),
+        _ => Ok(()),
+    }
+}
+
+/// Reads the tokenizers of source and target of a model folder, and checks that they fit the shape of the network.
+fn load_tokenizers(folder: &Path, config: &TransformerConfig) -> Result<[Tokenizer; 2], InferError> {
+    let start = config.decoder_start_id.map(|id| id as u32);
+    if folder.join(TOKENIZER).exists() || !folder.join(SOURCE_MODEL).exists() {
+        let tokenizer = load_tokenizer(folder, config)?;
+        if let Some(size) = config.target_vocab_size {
+            return Err(unlike_tokenizer(
+                folder,
+                format!("target_vocab_size = {size}"),
+                "has one vocabulary",
+            ));
+        }
+        if let Some(start) = start.filter(|start| *start != tokenizer.bos_id()) {
+            let found = format!("starts with {}", tokenizer.bos_id());
+            return Err(unlike_tokenizer(
+                folder,
+                format!("decoder_start_id = {start}"),
+                &found,
+            ));
+        }
+        return Ok([tokenizer.clone(), tokenizer]);
+    }
+    let load = |model, vocabulary, start, (field, size)| {
+        let vocabulary = folder.join(vocabulary);
+        let tokenizer = Tokenizer::load_sentencepiece(folder.join(model), &vocabulary, start)?;
+        check_vocabulary(&tokenizer, vocabulary, (field, size))?;
+        check_padding(&tokenizer, folder, config)?;
+        Ok::<_, InferError>(tokenizer)
+    };
+    let joint = (VOCABULARY, start, ("vocab_size", config.vocab_size));
+    let (source, target) = match config.target_vocab_size {
+        None => (joint, joint),
+        // No decoder reads tokens of the source, so that its vocabulary needs no first token of a decoder.
+        Some(size) => (
+            (
+                VOCABULARY,
+                Some(config.pad_id as u32),
+                ("vocab_size", config.vocab_size),
+            ),
+            (TARGET_VOCABULARY, start, ("target_vocab_size", size)),
+        ),
+    };
+    let load = |model, (vocabulary, start, size)| load(model, vocabulary, start, size);
+    Ok([load(SOURCE_MODEL, source)?, load(TARGET_MODEL, target)?])
+}
+
+/// Reads the `tokenizer.json` of a model folder, and checks that it fits the shape of the network.
 pub(crate) fn load_tokenizer(folder: &Path, config: &TransformerConfig) -> Result<Tokenizer, InferError> {
     let path = folder.join(TOKENIZER);
     let tokenizer = Tokenizer::load(&path)?;
-    if tokenizer.vocab_size() != config.vocab_size {
+    check_vocabulary(&tokenizer, path, ("vocab_size", config.vocab_size))?;
+    check_padding(&tokenizer, folder, config)?;
+    Ok(tokenizer)
+}
+
+/// Checks that a field of the shape gives the number of tokens of the tokenizer, whose file is `path`.
+fn check_vocabulary(
+    tokenizer: &Tokenizer,
+    path: PathBuf,
+    (field, vocab_size): (&'static str, usize),
+) -> Result<(), InferError> {
+    let tokens = tokenizer.vocab_size();
+    if tokens != vocab_size {
         return Err(InferError::VocabularyMismatch {
             path,
-            tokens: tokenizer.vocab_size(),
-            vocab_size: config.vocab_size,
+            tokens,
+            field,
+            vocab_size,
         });
     }
+    Ok(())
+}
+
+fn check_padding(tokenizer: &Tokenizer, folder: &Path, config: &TransformerConfig) -> Result<(), InferError> {
     if tokenizer.pad_id() != config.pad_id as u32 {
-        return Err(InferError::InvalidSettings {
-            path: folder.join(CONFIG),
-            reason: format!(
-                "pad_id = {}, but the tokenizer.json beside it pads with {}",
-                config.pad_id,
-                tokenizer.pad_id()
-            ),
-        });
+        let found = format!("pads with {}", tokenizer.pad_id());
+        return Err(unlike_tokenizer(
+            folder,
+            format!("pad_id = {}", config.pad_id),
+            &found,
+        ));
     }
-    Ok(tokenizer)
+    Ok(())
+}
+
+/// Returns the error for a setting in `config.json` that its tokenizer does not have.
+fn unlike_tokenizer(folder: &Path, setting: String, found: &str) -> InferError {
+    InferError::InvalidSettings {
+        path: folder.join(CONFIG),
+        reason: format!("{setting}, but the tokenizer beside it {found}"),
+    }
 }
 
 /// Returns the path of the `config.json` of a model folder whose model is trained for `task`.

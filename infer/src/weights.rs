@@ -13,6 +13,9 @@ use safetensors::tensor::{Dtype, Metadata, SafeTensorError, TensorInfo};
 
 use crate::error::InferError;
 
+/// The name of the numbers that are added to logits, one for each token.
+const OUTPUT_BIAS: &str = "output_bias";
+
 /// Writes the weights of a network to a file. The file is replaced as a whole or not at all.
 pub(crate) fn save(model: &impl Module, path: &Path) -> Result<(), InferError> {
     // The store writes the entries of its metadata in random order. With only the entry that PyTorch's loaders need,
@@ -34,7 +37,8 @@ pub(crate) fn save(model: &impl Module, path: &Path) -> Result<(), InferError> {
 ///
 /// Returns [`InferError::Data`] if the file cannot be read, [`InferError::InvalidWeights`] if it is not a whole
 /// safetensors file, [`InferError::WeightsMismatch`] if its tensors do not fit the network, and
-/// [`InferError::NotFinite`] if a weight is infinite or NaN.
+/// [`InferError::NotFinite`] if a weight is infinite or NaN. Only a number of the output's bias may be negative infinity,
+/// by which its token is never predicted.
 pub(crate) fn load<N: Module>(model: N, path: &Path) -> Result<N, InferError> {
     let mut reader = WeightReader::open(path)?;
     let model = model.map(&mut reader);
@@ -140,8 +144,10 @@ impl WeightReader {
         };
         let numbers = numbers(&mut self.file, self.start + start as u64, end - start, dtype)
             .map_err(|error| DataError::read(&self.path, error))?;
+        let may_exclude = name == OUTPUT_BIAS;
+        let is_valid = |number: f32| number.is_finite() | (may_exclude & (number == f32::NEG_INFINITY));
         // Without an early exit, so that the compiler vectorizes it.
-        if !numbers.iter().fold(true, |all, number| all & number.is_finite()) {
+        if !numbers.iter().fold(true, |all, &number| all & is_valid(number)) {
             return Err(InferError::NotFinite {
                 path: self.path.clone(),
                 tensor: name,

@@ -12,11 +12,12 @@ use attend_infer::{
 use proptest::prelude::*;
 
 use crate::common::{
-    LINE_ENDS, MAX_SOURCE_TOKENS, SENTENCES, model_folder, model_folder_of_words, translator,
+    LINE_ENDS, MAX_SOURCE_TOKENS, SENTENCES, model_folder, model_folder_of_pieces, model_folder_of_words,
+    translator,
 };
 use crate::toy::has_word;
 
-/// Models of subwords and of whole words, first with weights in float32, then with weights of 8 bits.
+/// Models of subwords, of whole words and of SentencePiece's pieces, first with weights in float32, then with weights of 8 bits.
 static TRANSLATORS: LazyLock<Vec<Translator>> = LazyLock::new(|| {
     let words = || model_folder_of_words(SENTENCES);
     let small = |model_folder| {
@@ -26,12 +27,14 @@ static TRANSLATORS: LazyLock<Vec<Translator>> = LazyLock::new(|| {
     vec![
         translator(model_folder()),
         translator(words()),
+        translator(model_folder_of_pieces(false)),
         small(model_folder()),
         small(words()),
+        small(model_folder_of_pieces(true)),
     ]
 });
 
-/// A word that is not in the vocabulary of the models of whole words.
+/// A word that is not in the vocabulary of the models of whole words. Those of pieces have no x.
 const UNKNOWN_WORD: &str = "xylophone";
 
 #[derive(Clone, Debug)]
@@ -100,14 +103,14 @@ impl Asked {
             .chain(self.required.iter().map(String::as_str))
     }
 
-    /// Returns whether the model's tokens are whole words.
-    fn has_words(&self) -> bool {
-        self.translator % 2 == 1
+    /// Returns whether there are words that no tokens of the model spell.
+    fn has_unknown_words(&self) -> bool {
+        !self.translator.is_multiple_of(3)
     }
 
     /// Tokens of what translations must have.
     fn wanted_tokens(&self) -> usize {
-        let tokenizer = TRANSLATORS[self.translator].model().tokenizer();
+        let tokenizer = TRANSLATORS[self.translator].model().target_tokenizer();
         let spaced = self.required.iter().map(|word| format!(" {word}"));
         let texts = [self.prefix.to_owned()].into_iter().chain(spaced);
         texts.map(|text| tokenizer.encode(&text).len()).sum()
@@ -141,7 +144,7 @@ impl Asked {
         let reason = match error {
             InferError::NoAlignment { .. } => self.aligns && self.passes_through(),
             InferError::Refused { text, .. } => {
-                let unknown = self.has_words() && text.contains(UNKNOWN_WORD);
+                let unknown = self.has_unknown_words() && text.contains(UNKNOWN_WORD);
                 self.wanted().any(|wanted| wanted == text) && (unknown || !self.banned.is_empty())
             }
             InferError::RequestTooLong { .. } => self.wanted_tokens() > limit,
@@ -168,9 +171,11 @@ impl Asked {
                 assert_eq!(distinct.len(), found.len());
             }
         }
-        let tokenizer = TRANSLATORS[self.translator].model().tokenizer();
+        let tokenizer = TRANSLATORS[self.translator].model().target_tokenizer();
         let prefix_tokens = tokenizer.encode(prefix).len();
-        let longest = tokenizer
+        let longest = TRANSLATORS[self.translator]
+            .model()
+            .source_tokenizer()
             .encode(source)
             .len()
             .max(search.min_length)
@@ -292,7 +297,7 @@ fn asked() -> impl Strategy<Value = Asked> {
         one_of(&[Format::Text, Format::Text, Format::Html, Format::Xml]),
         one_of(&[vec![], vec![], vec![SpanKind::Numbers, SpanKind::Emoji]]),
     );
-    (0..4usize, any::<bool>(), search, words, passing).prop_map(
+    (0..6usize, any::<bool>(), search, words, passing).prop_map(
         |(translator, aligns, search, (prefix, required, banned), (format, keep))| Asked {
             translator,
             aligns,

@@ -1,5 +1,8 @@
 //! Small models with random weights.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 use std::sync::Mutex;
 
 use attend_data::Tokenizer;
@@ -68,7 +71,8 @@ pub(crate) fn bundle_of(config: TransformerConfig, seed: u64) -> ModelFolder {
     ModelFolder {
         config,
         model,
-        tokenizer: tokenizer(),
+        source_tokenizer: tokenizer(),
+        target_tokenizer: tokenizer(),
         generation: SearchOptions {
             beam_size: 1,
             ..SearchOptions::default()
@@ -120,8 +124,91 @@ pub(crate) fn model_folder_of_words<'a>(
         ..config()
     };
     ModelFolder {
-        tokenizer: words,
+        source_tokenizer: words.clone(),
+        target_tokenizer: words,
         ..bundle_of(config, 3)
+    }
+}
+
+/// Returns the file of a SentencePiece model without rules of normalisation: the pieces `<unk>`, `<s>` and `</s>`, and
+/// then those of `pieces`, of which a unigram model finds the longer ones more probable.
+pub(crate) fn sentencepiece_model(pieces: &[&str]) -> Vec<u8> {
+    let special = [("<unk>", 2), ("<s>", 3), ("</s>", 3)];
+    let mut file = Vec::new();
+    for (piece, kind) in special.into_iter().chain(pieces.iter().map(|piece| (*piece, 1))) {
+        let length = u8::try_from(piece.len()).expect("a short piece");
+        file.extend([0x0a, length + 9, 0x0a, length]);
+        file.extend(piece.as_bytes());
+        file.push(0x15);
+        file.extend((-5.0 + 0.5 * piece.chars().count() as f32).to_le_bytes());
+        file.extend([0x18, kind]);
+    }
+    file
+}
+
+/// The pieces of the source and of the target of [`model_folder_of_pieces`]: the words of [`SENTENCES`], or the first
+/// three letters of each, and all letters.
+pub(crate) fn pieces() -> [Vec<String>; 2] {
+    let letters: BTreeSet<char> = SENTENCES.iter().flat_map(|sentence| sentence.chars()).collect();
+    let letters = letters.into_iter().filter(|letter| *letter != ' ').chain(['▁']);
+    let letters: BTreeSet<String> = letters.map(String::from).collect();
+    let words = || SENTENCES.iter().flat_map(|sentence| sentence.split(' '));
+    let source = words().map(|word| format!("▁{word}"));
+    let target = words().map(|word| format!("▁{}", word.chars().take(3).collect::<String>()));
+    let with_letters = |pieces: BTreeSet<String>| pieces.union(&letters).cloned().collect();
+    [with_letters(source.collect()), with_letters(target.collect())]
+}
+
+/// Writes the files of tokenizers, as models of other toolkits have them: one vocabulary of `pieces`, or with
+/// `has_two` one for each side, in which the tokens of the target have other ids.
+pub(crate) fn write_pieces(folder: &Path, pieces: &[Vec<String>; 2], has_two: bool) {
+    for (name, pieces) in ["source.spm", "target.spm"].into_iter().zip(pieces) {
+        let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
+        fs::write(folder.join(name), sentencepiece_model(&pieces)).expect("a folder");
+    }
+    let [source, target] = pieces;
+    let write = |name: &str, pieces: &mut dyn Iterator<Item = &String>| {
+        let pieces: BTreeSet<&str> = pieces.map(String::as_str).collect();
+        let tokens = ["<pad>", "</s>", "<unk>", ">>deu<<"].into_iter().chain(pieces);
+        let vocabulary: BTreeMap<&str, u32> = tokens.zip(0..).collect();
+        let json = serde_json::to_string(&vocabulary).expect("strings and numbers");
+        fs::write(folder.join(name), json).expect("a folder");
+    };
+    if has_two {
+        write("vocab.json", &mut source.iter());
+        write("target_vocab.json", &mut target.iter());
+    } else {
+        write("vocab.json", &mut source.iter().chain(target));
+    }
+}
+
+/// A model whose tokenizers are SentencePiece models, and whose decoder starts with `<pad>`, as Marian's do.
+pub(crate) fn model_folder_of_pieces(has_two: bool) -> ModelFolder {
+    let folder = tempfile::tempdir().expect("a folder");
+    write_pieces(folder.path(), &pieces(), has_two);
+    let load = |model, vocabulary| {
+        Tokenizer::load_sentencepiece(folder.path().join(model), folder.path().join(vocabulary), Some(0))
+            .expect("a tokenizer")
+    };
+    let source_tokenizer = load("source.spm", "vocab.json");
+    let target_tokenizer = load(
+        "target.spm",
+        if has_two {
+            "target_vocab.json"
+        } else {
+            "vocab.json"
+        },
+    );
+    let config = TransformerConfig {
+        vocab_size: source_tokenizer.vocab_size(),
+        target_vocab_size: has_two.then(|| target_tokenizer.vocab_size()),
+        decoder_start_id: Some(0),
+        ..config()
+    };
+    ModelFolder {
+        source_tokenizer,
+        target_tokenizer,
+        ..bundle_of(config, 4)
     }
 }
 

@@ -16,6 +16,7 @@ mod padding;
 mod results;
 mod sample;
 mod search;
+mod sentencepiece;
 mod stopping;
 mod stream;
 mod toy;

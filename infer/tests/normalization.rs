@@ -10,8 +10,10 @@ use crate::common::{
 };
 
 fn normalizing(folder: ModelFolder, step: Normalization) -> Translator {
+    let normalizer = || Normalizer::new(&[step]);
     translator(ModelFolder {
-        tokenizer: folder.tokenizer.with_normalizer(Normalizer::new(&[step])),
+        source_tokenizer: folder.source_tokenizer.with_normalizer(normalizer()),
+        target_tokenizer: folder.target_tokenizer.with_normalizer(normalizer()),
         ..folder
     })
 }
@@ -50,12 +52,13 @@ fn a_required_word_is_written_in_the_form_of_the_training_text() {
             ..config()
         };
         let subwords = ModelFolder {
-            tokenizer: subwords,
+            source_tokenizer: subwords.clone(),
+            target_tokenizer: subwords,
             ..bundle_of(config, 3)
         };
         for folder in [subwords, model_folder_of_words(lines())] {
             // There is room for the prefix and this form.
-            let room = folder.tokenizer.encode(&text).len();
+            let room = folder.target_tokenizer.encode(&text).len();
             let translator = translator(folder);
             for word in typed {
                 let options = TranslateOptions {

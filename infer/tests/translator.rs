@@ -9,7 +9,9 @@ use attend_infer::search::{LengthNormalization, Sampling, SearchOptions, Stoppin
 use attend_infer::{
     InferError, Language, Line, Model, ModelFolder, TranslateOptions, Translation, Translator,
 };
-use attend_model::{LayerKind, NormPlacement, PositionKind, Precision, TiedEmbeddings, TransformerConfig};
+use attend_model::{
+    ActivationKind, LayerKind, NormPlacement, PositionKind, Precision, TiedEmbeddings, TransformerConfig,
+};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
@@ -95,6 +97,14 @@ fn models() -> Vec<Arc<Model>> {
             ..config()
         });
     }
+    kinds.push(TransformerConfig {
+        decoder_layer: LayerKind::Ssru,
+        positions: PositionKind::Marian,
+        activation: ActivationKind::Swish,
+        output_bias: true,
+        tie_embeddings: TiedEmbeddings::Decoder,
+        ..config()
+    });
     let seeds = 11..;
     let model_folders = kinds
         .into_iter()
@@ -213,7 +223,7 @@ fn a_sentence_is_sampled_the_same_alone_in_any_batch_and_by_any_workers() {
 
 /// Token by token through the whole network, without a cache or a batch.
 fn most_probable_tokens(model_folder: &ModelFolder, sentence: &str) -> (Vec<u32>, f32) {
-    let tokenizer = &model_folder.tokenizer;
+    let tokenizer = &model_folder.source_tokenizer;
     let device = cpu();
     let row = |ids: &[u32]| {
         let ids: Vec<i32> = ids.iter().map(|&id| id as i32).collect();
@@ -264,7 +274,7 @@ fn a_beam_of_one_follows_the_most_probable_token() {
         let expected = Translation {
             // Bytes of several tokens may spell the end of a line.
             text: model_folder
-                .tokenizer
+                .target_tokenizer
                 .decode(&tokens)
                 .replace(LINE_ENDS, " ")
                 .trim()

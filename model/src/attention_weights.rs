@@ -18,7 +18,8 @@ pub enum ReturnedAttention {
     All,
 }
 
-/// The attention weights that one decoder layer returns. Weights that were not asked for are `None`.
+/// The attention weights that one decoder layer returns. Weights that were not asked for are `None`, and so are those of
+/// self-attention in a layer with an [`Ssru`](crate::Ssru) in its place.
 ///
 /// A decoding step returns the weights of one position, so that `target_seq` is 1 in the third dimension. In the last
 /// dimension of its self-attention, it has a weight for each position that the cache has room for. If the layer is
@@ -42,7 +43,8 @@ pub struct AttentionWeights {
     /// Encoder self-attention, `[batch, n_heads, source_seq, source_seq]` in each layer. It is empty if the encoder's
     /// layers are no attention, but recurrent or convolutions.
     pub encoder: Vec<Tensor<4>>,
-    /// Decoder self-attention, `[batch, n_heads, target_seq, target_seq]` in each layer.
+    /// Decoder self-attention, `[batch, n_heads, target_seq, target_seq]` in each layer. It is empty if the decoder's
+    /// layers are [recurrent](crate::Ssru).
     pub decoder: Vec<Tensor<4>>,
     /// Attention of the decoder to the encoder's output, `[batch, n_heads, target_seq, source_seq]` in each layer.
     pub cross: Vec<Tensor<4>>,

@@ -20,7 +20,7 @@ use crate::projection::{Projection, pack};
 /// The shape of an [`EncoderClassifier`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct EncoderClassifierConfig {
-    /// The shape of the encoder. The fields of the decoder and `tie_embeddings` have no effect.
+    /// The shape of the encoder. The fields of the decoder, of the target and of the output layer have no effect.
     pub encoder: TransformerConfig,
     /// How a text becomes one vector, which is then labelled; `None` to label each token.
     pub pooling: Option<PoolingKind>,

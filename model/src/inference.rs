@@ -21,7 +21,7 @@ const SCORE_CHUNK: usize = 256;
 /// The distribution of the next token of each row.
 #[derive(Clone, Debug)]
 pub struct NextTokens {
-    /// `[rows, vocab_size]`
+    /// `[rows, target_vocabulary]`, or `[rows, tokens]` for the tokens of a [`OutputShortlist`].
     pub logits: Tensor<2>,
     /// The logarithm of the sum of the exponentials of a row's logits, `[rows]`. A token's log-probability is its logit
     /// minus this number.
@@ -29,12 +29,18 @@ pub struct NextTokens {
 }
 
 impl NextTokens {
-    /// Returns the log-probabilities of the next tokens in nats, `[rows, vocab_size]`.
+    /// Returns the log-probabilities of the next tokens in nats, in the shape of the logits.
     #[must_use]
     pub fn log_probabilities(self) -> Tensor<2> {
         self.logits - self.log_sum_exp.unsqueeze_dim(1)
     }
 }
+
+/// The output layer for some tokens of the target vocabulary, which alone are predicted. With few tokens, a step of
+/// decoding is faster, since most of its work in a small network are the logits.
+/// [`InferenceTransformer::shortlist`] returns it.
+#[derive(Clone, Debug)]
+pub struct OutputShortlist(PackedLinear);
 
 /// A [`Transformer`] for inference. It translates, one token per row at a time, and scores given translations.
 ///
@@ -49,6 +55,11 @@ pub struct InferenceTransformer {
     encoder: Encoder<PackedLinear>,
     decoder: Decoder<PackedLinear>,
     output: PackedLinear,
+    /// The weight from which `output` is packed, `[target_vocabulary, d_model]`.
+    output_weight: Tensor<2>,
+    /// The bias of `output`, `[target_vocabulary]`.
+    output_bias: Tensor<1>,
+    precision: Precision,
     pad_id: usize,
 }
 
@@ -56,10 +67,10 @@ impl InferenceTransformer {
     /// Packs the weights of `network` for inference in the given precision.
     #[must_use]
     pub fn new(network: Transformer, precision: Precision) -> Self {
-        let output = network.output_weight().transpose();
-        let [_, vocab_size] = output.dims();
-        let no_bias = || Tensor::zeros([vocab_size], &output.device());
-        let bias = network.output_bias().unwrap_or_else(no_bias);
+        let output_weight = network.output_weight();
+        let [vocab_size, _] = output_weight.dims();
+        let no_bias = || Tensor::zeros([vocab_size], &output_weight.device());
+        let output_bias = network.output_bias().unwrap_or_else(no_bias);
         Self {
             target_embedding: network.target_embedding().clone(),
             source_embedding: network.embedding,
@@ -67,7 +78,10 @@ impl InferenceTransformer {
             target_positions: network.target_positions,
             encoder: network.encoder.pack(precision),
             decoder: network.decoder.pack(precision),
-            output: PackedLinear::new(output, bias, precision),
+            output: PackedLinear::new(output_weight.clone().transpose(), output_bias.clone(), precision),
+            output_weight,
+            output_bias,
+            precision,
             pad_id: network.pad_id,
         }
     }
@@ -115,6 +129,42 @@ impl InferenceTransformer {
         self.step_returning(tokens, state, ReturnedAttention::None).0
     }
 
+    /// Returns the output layer of the given tokens alone, for [`step_among`](Self::step_among).
+    ///
+    /// # Shapes
+    ///
+    /// - tokens: `[tokens]`, each once
+    ///
+    /// # Panics
+    ///
+    /// If a token is outside the model's vocabulary.
+    #[must_use]
+    pub fn shortlist(&self, tokens: Tensor<1, Int>) -> OutputShortlist {
+        let weight = self.output_weight.clone().select(0, tokens.clone());
+        let bias = self.output_bias.clone().select(0, tokens);
+        OutputShortlist(PackedLinear::new(weight.transpose(), bias, self.precision))
+    }
+
+    /// Appends one token to each row of `state`, and returns the distribution of the token after it among the tokens of
+    /// a shortlist, in their order. No other token has a probability.
+    ///
+    /// # Shapes
+    ///
+    /// - tokens: `[rows]`, which are `<s>` in the first step; they need not be in the shortlist
+    ///
+    /// # Panics
+    ///
+    /// If a row gets longer than the model's positions or a token is outside its vocabulary.
+    pub fn step_among(
+        &self,
+        shortlist: &OutputShortlist,
+        tokens: Tensor<1, Int>,
+        state: &mut DecoderState,
+    ) -> NextTokens {
+        let (x, _) = self.decode_next(tokens, state, ReturnedAttention::None);
+        distribution(&shortlist.0, x)
+    }
+
     /// Appends one token to each row of `state`. Returns the distribution of the token after it, and the
     /// [alignment](Self::alignment) of that next token: how much the decoder attends to each source token to predict
     /// it.
@@ -138,11 +188,22 @@ impl InferenceTransformer {
         state: &mut DecoderState,
         returned: ReturnedAttention,
     ) -> (NextTokens, Vec<DecoderLayerWeights>) {
+        let (x, weights) = self.decode_next(tokens, state, returned);
+        (distribution(&self.output, x), weights)
+    }
+
+    /// Returns the decoder's output `[rows, 1, d_model]` for the next token of each row, `[rows]`, and the attention
+    /// weights that `returned` names.
+    fn decode_next(
+        &self,
+        tokens: Tensor<1, Int>,
+        state: &mut DecoderState,
+        returned: ReturnedAttention,
+    ) -> (Tensor<3>, Vec<DecoderLayerWeights>) {
         let ids = tokens.unsqueeze_dim(1);
         let start = state.length();
         let x = embed(&self.target_embedding, &self.target_positions, ids, start);
-        let (x, weights) = self.decoder.step(x, state, returned);
-        (self.next_tokens(x), weights)
+        self.decoder.step(x, state, returned)
     }
 
     /// Returns the log-probability, in nats, of each token of whole targets, given the source and the tokens before it.
@@ -168,7 +229,7 @@ impl InferenceTransformer {
         let tokens = target_output.reshape([batch * target_seq, 1]);
         let parts = rows.split(SCORE_CHUNK, 0).into_iter();
         let log_probabilities = parts.zip(tokens.split(SCORE_CHUNK, 0)).map(|(rows, tokens)| {
-            let NextTokens { logits, log_sum_exp } = self.next_tokens(rows);
+            let NextTokens { logits, log_sum_exp } = distribution(&self.output, rows);
             logits.gather(1, tokens).squeeze_dim(1) - log_sum_exp
         });
         Tensor::cat(log_probabilities.collect(), 0).reshape([batch, target_seq])
@@ -222,18 +283,18 @@ impl InferenceTransformer {
         self.decoder.forward(x, memory, returned)
     }
 
-    /// Returns the distribution of the next token for each row of the decoder's output, `[rows, 1, d_model]`.
-    fn next_tokens(&self, x: Tensor<3>) -> NextTokens {
-        let logits = self.output.forward(x, Activation::Identity).squeeze_dim(1);
-        NextTokens {
-            log_sum_exp: log_sum_exp(logits.clone()),
-            logits,
-        }
-    }
-
     /// Returns the device of the weights. Inputs must be on this device.
     pub fn device(&self) -> Device {
         self.source_embedding.weight.device()
+    }
+}
+
+/// Returns the distribution of the next token for each row of the decoder's output, `[rows, 1, d_model]`.
+fn distribution(output: &PackedLinear, x: Tensor<3>) -> NextTokens {
+    let logits = output.forward(x, Activation::Identity).squeeze_dim(1);
+    NextTokens {
+        log_sum_exp: log_sum_exp(logits.clone()),
+        logits,
     }
 }
 

@@ -82,7 +82,7 @@ pub use encoder_classifier::{EncoderClassifier, EncoderClassifierConfig};
 pub use ensemble::Ensemble;
 pub use feed_forward::FeedForward;
 pub use head::{AttentionKind, Head};
-pub use inference::{InferenceTransformer, NextTokens};
+pub use inference::{InferenceTransformer, NextTokens, OutputShortlist};
 pub use key_value::KeyValue;
 pub use mask::padding_mask;
 pub use memory::Memory;

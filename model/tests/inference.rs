@@ -5,12 +5,13 @@ use attend_model::{
     Decoder, DecoderState, Encoder, Ensemble, InferenceTransformer, Memory, Precision, ReturnedAttention,
     Transformer, TransformerConfig, padding_mask, sinusoids,
 };
-use burn::module::Module;
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
 
 use crate::common::{
-    PAD, SOURCES, Spread, TARGETS, all_networks, assert_close, batch, model, relatives, variants,
+    PAD, SOURCES, Spread, TARGETS, all_networks, assert_close, batch, model, of_other_toolkits, relatives,
+    variants,
 };
 
 /// The log-probabilities after each token of whole targets.
@@ -205,6 +206,126 @@ fn eight_bits_change_probabilities_little() {
             let difference: f32 = (next.exp() - expected.exp()).abs().max().into_scalar();
             assert!(difference > 0.0 && difference < 0.02, "{difference}");
         }
+    }
+}
+
+/// Steps over a shortlist have the logits that steps over the whole vocabulary have for its tokens, and their
+/// probabilities sum to 1.
+#[test]
+fn a_shortlist_has_the_logits_of_its_tokens() {
+    let device = Device::default();
+    let shortlist = [7, 2, 0, 9];
+    let tokens = || Tensor::<1, Int>::from_ints(shortlist, &device);
+    for config in all_networks() {
+        for precision in [Precision::Float32, Precision::Int8] {
+            let network = InferenceTransformer::new(model(&config, &device), precision);
+            let output = network.shortlist(tokens());
+            let mut states = [(); 2].map(|()| network.start(network.encode(batch(&SOURCES, &device))));
+            for position in 0..2 {
+                let read = Tensor::from_ints(TARGETS.map(|target| target[position]), &device);
+                let whole = network.step(read.clone(), &mut states[0]);
+                let among = network.step_among(&output, read, &mut states[1]);
+                let expected = whole.logits.select(1, tokens());
+                assert_eq!(among.logits.dims(), [3, 4]);
+                assert_close(among.logits.clone(), expected);
+                assert_close(
+                    among.log_probabilities().exp().sum_dim(1),
+                    Tensor::ones([3, 1], &device),
+                );
+            }
+        }
+    }
+}
+
+/// Makes padding impossible by a bias of negative infinity, as models of toolkits without padding have it.
+struct WithoutPadding(Vec<String>);
+
+impl ModuleMapper for WithoutPadding {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.0.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.0.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let is_bias = self.0.join(".") == "output_bias";
+        param.map(|tensor| {
+            let tensor = tensor.inner();
+            let tensor = if is_bias {
+                tensor.slice_fill(PAD..PAD + 1, f32::NEG_INFINITY)
+            } else {
+                tensor
+            };
+            // A weight of its own, apart from the computation of its numbers.
+            Tensor::from_inner(tensor).require_grad()
+        })
+    }
+}
+
+#[test]
+fn a_token_with_a_bias_of_negative_infinity_has_no_probability() {
+    let device = Device::default().autodiff();
+    let config = &of_other_toolkits()[0];
+    let training = model(config, &device).map(&mut WithoutPadding(Vec::new()));
+    let input = |rows: &[&[i32]]| batch(rows, &device);
+    let output = input(&[&[4, 8, 3, 7, 2], &[9, 2], &[6, 5, 2]]);
+    let loss = training.loss(input(&SOURCES), input(&TARGETS), output, 0.1);
+    assert!(loss.clone().into_scalar::<f32>().is_finite());
+    let mut gradients = AllFinite(loss.backward(), 0);
+    training.visit(&mut gradients);
+    assert!(gradients.1 > 50);
+
+    let network = training.valid();
+    let device = Device::default();
+    let whole = log_probabilities(&network, &SOURCES, &TARGETS, &device);
+    for precision in [
+        Precision::Float32,
+        Precision::BFloat16,
+        Precision::Float16,
+        Precision::Int8,
+    ] {
+        if !device.supports_dtype(precision.dtype()) {
+            continue;
+        }
+        let inference = InferenceTransformer::new(network.clone(), precision);
+        let mut state = inference.start(inference.encode(batch(&SOURCES, &device)));
+        let next = step(&inference, &TARGETS.map(|target| target[0]), &mut state, &device);
+        check_impossible(&next, &whole, 0.02);
+    }
+    let ensemble = Ensemble::new(network.clone(), Precision::Float32).with(network);
+    let mut states = ensemble.start(ensemble.encode(batch(&SOURCES, &device)));
+    let tokens = Tensor::from_ints(TARGETS.map(|target| target[0]), &device);
+    check_impossible(
+        &ensemble.step(tokens, &mut states).log_probabilities(),
+        &whole,
+        1e-5,
+    );
+}
+
+/// Asserts that padding has no probability, and that all probabilities are those of the first positions of `whole`.
+fn check_impossible(next: &Tensor<2>, whole: &Tensor<3>, tolerance: f32) {
+    let of_padding = next.clone().slice_dim(1, PAD..PAD + 1);
+    assert!(
+        of_padding
+            .equal_elem(f32::NEG_INFINITY)
+            .all()
+            .into_scalar::<bool>()
+    );
+    let expected = whole.clone().slice_dim(1, 0..1).squeeze_dim(1).exp();
+    let difference: f32 = (next.clone().exp() - expected).abs().max().into_scalar();
+    assert!(difference < tolerance, "{difference}");
+}
+
+/// Checks that gradients are numbers, and counts them.
+struct AllFinite(Gradients, usize);
+
+impl ModuleVisitor for AllFinite {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let gradient = param.val().grad(&self.0).expect("a gradient");
+        assert!(gradient.is_finite().all().into_scalar::<bool>());
+        self.1 += 1;
     }
 }
 

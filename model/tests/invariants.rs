@@ -9,7 +9,7 @@ use attend_model::{
     Preset, Recurrent, ReturnedAttention, SequenceLayer, TiedEmbeddings, Transformer, TransformerConfig,
     Window, padding_mask, sinusoids,
 };
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_store::{BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, SafetensorsStore};
 use safetensors::SafeTensors;
@@ -319,6 +319,49 @@ fn sinusoids_of_two_positions_agree_by_their_distance_alone() {
             let product: f64 = pairs.map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
             assert!((product - expected).abs() < 1e-5);
         }
+    }
+}
+
+/// Sets matrices to 0, so that each sub-layer returns 0.
+struct NoMatrices;
+
+impl ModuleMapper for NoMatrices {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        if D == 1 {
+            param
+        } else {
+            param.map(|tensor| tensor.zeros_like())
+        }
+    }
+}
+
+/// A row of ±1 has the variance 1. Each norm of a post-norm layer divides it by the root of its variance plus 3/16; in
+/// pre-norm, only the norm after the last layer does.
+#[test]
+fn norms_add_their_epsilon_to_variances() {
+    let device = Device::default();
+    let x = Tensor::<3>::from_floats([[[1.0, -1.0, 1.0, -1.0]]], &device);
+    for (norm, norms) in [(NormPlacement::Pre, 1), (NormPlacement::Post, 2)] {
+        let config = TransformerConfig {
+            d_model: 4,
+            n_heads: 1,
+            encoder_layers: 1,
+            decoder_layers: 1,
+            norm,
+            norm_epsilon: 0.1875,
+            ..Preset::Tiny.config(11)
+        };
+        let normalized = |norms: i32| {
+            let size = (0..norms).fold(1.0f64, |size, _| size / (size * size + 0.1875).sqrt());
+            x.clone() * size
+        };
+        let hidden = Tensor::zeros([1, 1, 1, 1], &device);
+        let encoder = Encoder::new(&config, &device).map(&mut NoMatrices);
+        let (states, _) = encoder.forward(x.clone(), hidden.clone(), ReturnedAttention::None);
+        assert_close(states.clone(), normalized(norms));
+        let decoder = Decoder::new(&config, &device).map(&mut NoMatrices);
+        let (output, _) = decoder.forward(x.clone(), &Memory { states, hidden }, ReturnedAttention::None);
+        assert_close(output, normalized(if norm == NormPlacement::Pre { 1 } else { 3 }));
     }
 }
 

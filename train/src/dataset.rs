@@ -75,8 +75,8 @@ impl Corpora {
         let texts: Vec<&ParallelText> = self.train.iter().map(|(text, _)| text).collect();
         let kind = settings.tokenizer.unwrap_or_default();
         let limit = match kind {
-            TokenizerKind::Bpe | TokenizerKind::Unigram => settings.vocab_pairs,
             TokenizerKind::Whitespace => usize::MAX,
+            _ => settings.vocab_pairs,
         };
         let mut failure = None;
         let normalizer = Normalizer::new(&settings.normalization);

@@ -9,7 +9,7 @@ mod training;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use attend_data::{Normalizer, Tokenizer, in_words, read_text};
+use attend_data::{Normalizer, Tokenizer, TokenizerKind, in_words, read_text};
 use attend_infer::search::SearchOptions;
 use attend_infer::{ModelFolder, TaskKind};
 use attend_model::{PoolingKind, TransformerConfig};
@@ -198,7 +198,13 @@ impl Recipe {
             found,
         };
         self.model.check_shape(&initial.config).map_err(other)?;
-        let (kind, vocab_size) = (initial.tokenizer.kind(), initial.tokenizer.vocab_size());
+        let tokenizer = &initial.source_tokenizer;
+        let (kind, vocab_size) = (tokenizer.kind(), tokenizer.vocab_size());
+        if kind == TokenizerKind::SentencePiece {
+            return Err(TrainError::InitialTokenizers {
+                path: folder.to_owned(),
+            });
+        }
         if let Some(asked) = self.data.tokenizer.filter(|asked| *asked != kind) {
             let asked = format!("data.tokenizer = \"{asked}\"");
             return Err(other((asked, format!("\"{kind}\""))));
@@ -208,11 +214,11 @@ impl Recipe {
             return Err(other((asked, vocab_size.to_string())));
         }
         let steps = &self.data.normalization;
-        let normalized = |tokenizer: Tokenizer| tokenizer.with_normalizer(Normalizer::new(steps)).to_json();
-        if !steps.is_empty() && normalized(initial.tokenizer.clone()) != initial.tokenizer.to_json() {
+        let normalized = || tokenizer.clone().with_normalizer(Normalizer::new(steps));
+        if !steps.is_empty() && normalized() != *tokenizer {
             let names: Vec<String> = steps.iter().map(|step| format!("\"{step}\"")).collect();
             let asked = format!("data.normalization = [{}]", names.join(", "));
-            let found = if initial.tokenizer.has_normalizer() {
+            let found = if tokenizer.has_normalizer() {
                 "another normalizer"
             } else {
                 "no normalizer"

@@ -267,7 +267,7 @@ fn sum_of_lines(lines: impl IntoIterator<Item = impl AsRef<[u8]>>) -> String {
 }
 
 fn sum_of_tokenizer(tokenizer: &Tokenizer) -> String {
-    hexadecimal(&Sha256::digest(tokenizer.to_json()))
+    hexadecimal(&Sha256::digest(tokenizer.files().bytes()))
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

@@ -172,7 +172,7 @@ pub(crate) fn expected_seconds(
     examples.sort_by_key(|example| example.source.len());
     let start = examples.len().saturating_sub(SAMPLE) / 2;
     let sample: Vec<Example> = examples.iter().skip(start).take(SAMPLE).cloned().collect();
-    let tokenizer = &model_folder.tokenizer;
+    let tokenizer = &model_folder.target_tokenizer;
     let padding = padding(device, tokenizer.pad_id(), model_folder.config.max_length);
     let batch = Batch::new(&sample, padding, tokenizer.bos_id());
 
@@ -195,7 +195,7 @@ pub(crate) fn expected_seconds(
 fn objective(model_folder: &ModelFolder) -> Translation {
     Translation {
         config: model_folder.config.clone(),
-        bos_id: model_folder.tokenizer.bos_id(),
+        bos_id: model_folder.target_tokenizer.bos_id(),
     }
 }
 

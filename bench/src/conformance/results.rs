@@ -89,7 +89,8 @@ pub(super) fn new_model(device: &Device) -> Result<ModelFolder, BenchError> {
     Ok(ModelFolder {
         model: model.valid(),
         config,
-        tokenizer,
+        source_tokenizer: tokenizer.clone(),
+        target_tokenizer: tokenizer,
         generation: SearchOptions::default(),
         languages: Languages::default(),
     })
@@ -118,7 +119,7 @@ fn examples(tokenizer: &Tokenizer, count: usize) -> Vec<Example> {
 /// memory that the device holds grows.
 pub(super) fn compute(folder: &Path, device: &Device, sentences: usize) -> Result<Results, BenchError> {
     let model_folder = ModelFolder::load(folder, device)?;
-    let batch = batch(&model_folder.tokenizer);
+    let batch = batch(&model_folder.source_tokenizer);
     let logits = model_folder.model.forward(
         to_tensor(&batch.source, device),
         to_tensor(&batch.target_input, device),
@@ -133,7 +134,7 @@ pub(super) fn compute(folder: &Path, device: &Device, sentences: usize) -> Resul
             steps: steps(model_folder.model.clone(), &batch, precision),
             losses: train(training.clone(), &batch, precision).1,
         });
-    let lines = lines(&model_folder.tokenizer, PAIRS);
+    let lines = lines(&model_folder.source_tokenizer, PAIRS);
     let translator = translator(&model_folder)?;
     let translate = |beam_size| {
         let translations = translator.translate(&lines, &searching(beam_size)).into_iter();
@@ -173,7 +174,7 @@ fn growth(translator: &Translator, device: &Device, sentences: usize) -> Result<
     if held().is_none() {
         return Ok(None);
     }
-    let lines = lines(translator.model().tokenizer(), sentences);
+    let lines = lines(translator.model().source_tokenizer(), sentences);
     let options = searching(BEAM);
     let (first, others) = lines.split_at((sentences / 10).max(2 * WINDOW).min(sentences));
     let translate = |lines: &[String]| {

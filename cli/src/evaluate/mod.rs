@@ -206,7 +206,7 @@ impl Options {
         let plain = |references: Vec<String>| {
             let left = without(references, &left_out);
             left.iter()
-                .map(|text| model.tokenizer().plain_text(text))
+                .map(|text| model.target_tokenizer().plain_text(text))
                 .collect()
         };
         Ok(Translated {

@@ -159,8 +159,16 @@ fn bad_settings_are_named_with_their_place() {
         SMALL_RECIPE.replace(r#"target = "valid.tgt""#, r#"target = "valid.tgt", weight = 2"#),
         &["data.valid has a weight, which only training corpora have"],
     );
-    let settings: [(&str, &[&str]); 8] = [
+    let settings: [(&str, &[&str]); 9] = [
         ("tokenizer = \"words\"", &["bad.toml, line 6", "`words`"]),
+        (
+            "tokenizer = \"sentencepiece\"",
+            &[
+                "line 6",
+                "data.tokenizer must be \"bpe\"",
+                "a SentencePiece tokenizer is not learnt",
+            ],
+        ),
         ("bleu = \"14a\"", &["bad.toml, line 6", "`14a`"]),
         (
             "bpe_dropout = 1.5",
@@ -264,9 +272,9 @@ fn segmented_text_is_scored_without_its_marks() {
 
     let folder = workspace.path("runs/words");
     let model = ModelFolder::load(&folder, &select("flex").unwrap().device).unwrap();
-    assert_eq!(model.tokenizer.kind(), TokenizerKind::Whitespace);
+    assert_eq!(model.source_tokenizer.kind(), TokenizerKind::Whitespace);
     // The vocabulary holds twelve letters with and without a mark, the pieces of two commands, and four special tokens.
-    assert_eq!(model.tokenizer.vocab_size(), 24 + 5 + 4);
+    assert_eq!(model.source_tokenizer.vocab_size(), 24 + 5 + 4);
     let sources: Vec<&str> = segmented[950..]
         .iter()
         .map(|(source, _)| source.as_str())

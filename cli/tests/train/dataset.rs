@@ -168,11 +168,11 @@ fn subwords_are_learnt_from_no_more_pairs_than_the_recipe_says() {
         let recipe = Recipe::load(workspace.path("embedded.toml"), &overrides);
         let settings = recipe.unwrap().data;
         let corpora = Corpora::load(&settings).unwrap();
-        corpora.train_tokenizer(&settings).unwrap().to_json()
+        corpora.train_tokenizer(&settings).unwrap()
     };
     let expected = |pairs: &[&Pair], kind: TokenizerKind| {
         let lines = pairs.iter().flat_map(|pair| [&pair.english, &pair.german]);
-        Tokenizer::train(kind, lines, Some(500)).unwrap().to_json()
+        Tokenizer::train(kind, lines, Some(500)).unwrap()
     };
     let train = Phrasebook::generate().train;
     let all: Vec<&Pair> = train.iter().collect();

@@ -10,7 +10,7 @@ use burn::tensor::f16;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
-use crate::common::{label_model_folder, tokenizer};
+use crate::common::{label_model_folder, model_folder_of_pieces, tokenizer};
 
 use super::common::{SMALL_RECIPE, Workspace, copy_and_reverse, records, set, small_workspace, stderr};
 
@@ -206,6 +206,16 @@ fn a_folder_without_a_usable_model_is_refused() {
         ],
     );
     refused("init=", &["init must be the path of a model folder"]);
+    let imported = workspace.path("imported");
+    fs::create_dir(&imported).unwrap();
+    model_folder_of_pieces(false).save(&imported).unwrap();
+    refused(
+        "init=imported",
+        &[
+            "a run cannot start from imported: its tokenizers are SentencePiece models",
+            "hint: start from a model that Attend has trained",
+        ],
+    );
     copy_in_half_precision(&workspace, |number| if number > 0.5 { f32::NAN } else { number });
     refused("init=half", &["model.safetensors", "not finite"]);
 }
@@ -396,6 +406,36 @@ fn bpe_dropout_takes_a_model_with_bpe() {
     let message = workspace.failure(&[&["next.toml", "--from", "unigram"], &dropout[..]].concat());
     let expected = "data.bpe_dropout needs data.tokenizer = \"bpe\", not \"unigram\"";
     assert!(message.contains(expected), "{message}");
+}
+
+#[test]
+fn a_run_goes_on_from_a_network_with_the_options_of_other_toolkits() {
+    let workspace = workspace_with_model();
+    let options = set(&[
+        "model.activation=swish",
+        "model.decoder_layer=ssru",
+        "model.positions=marian",
+        "model.norm_epsilon=1e-6",
+        "model.output_bias=true",
+        "model.tie_embeddings=decoder",
+    ]);
+    workspace.train_well(&[&["small.toml", "--output", "other"], &options[..]].concat());
+    let file = |run: &str, name: &str| fs::read_to_string(workspace.path(run).join(name)).unwrap();
+    let config = file("other", "config.json");
+    assert!(config.contains("\"decoder_layer\": \"ssru\""), "{config}");
+    let arguments = ["next.toml", "--from", "other", "--output", "run"];
+    workspace.train_well(&[&arguments, &set(&STAY)[..]].concat());
+    assert_eq!(file("run", "config.json"), config);
+    assert_near(&workspace.weights("run"), &workspace.weights("other"));
+    let message = workspace.failure(&["small.toml", "--from", "other"]);
+    assert!(message.contains("\"swish\""), "{message}");
+
+    // Only a model from elsewhere has a vocabulary of the target's own.
+    for setting in ["model.target_vocab_size=300", "model.decoder_start_id=0"] {
+        let message = workspace.failure(&["small.toml", "--set", setting]);
+        let reason = "is for a run that starts from a model of another toolkit, which init names";
+        assert!(message.contains(reason), "{message}");
+    }
 }
 
 #[test]

@@ -75,11 +75,12 @@ fn twice_the_same_model_translates_as_once() {
 fn the_search_adds_up_what_the_models_find_together() {
     let first = model(model_folder_of_words(SENTENCES));
     let config = TransformerConfig {
-        vocab_size: model_folder_of_words(SENTENCES).tokenizer.vocab_size(),
+        vocab_size: model_folder_of_words(SENTENCES).target_tokenizer.vocab_size(),
         ..second().config
     };
     let other = ModelFolder {
-        tokenizer: model_folder_of_words(SENTENCES).tokenizer,
+        source_tokenizer: model_folder_of_words(SENTENCES).source_tokenizer,
+        target_tokenizer: model_folder_of_words(SENTENCES).target_tokenizer,
         ..bundle_of(config, 8)
     };
     let both = first.join(other).unwrap();

@@ -5,13 +5,16 @@ use std::fs;
 use std::path::Path;
 
 use attend_infer::ModelFolder;
-use attend_model::{LayerKind, NormPlacement, PositionKind, TiedEmbeddings, TransformerConfig};
+use attend_model::{
+    ActivationKind, LayerKind, NormPlacement, PositionKind, TiedEmbeddings, TransformerConfig,
+};
 use burn::tensor::{Int, Tensor};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::{Value, json};
 
 use crate::common::{
-    SENTENCES, Workspace, assert_error, bundle_of, config, cpu, each, model_folder, tokenizer, translator,
+    NOTHING, SENTENCES, Workspace, assert_error, bundle_of, config, cpu, each, model_folder,
+    model_folder_of_pieces, text, tokenizer, translator,
 };
 
 const CONFIG: &str = "config.json";
@@ -52,6 +55,29 @@ fn a_byte_order_mark_in_a_file_of_the_model_is_skipped() {
             &[name, "is text in UTF-16LE, not in UTF-8"],
         );
         fs::write(&path, text).unwrap();
+    }
+}
+
+#[test]
+fn the_program_translates_and_scores_with_tokenizers_of_sentencepiece() {
+    let workspace = Workspace::new();
+    for has_two in [false, true] {
+        let folder = model_folder_of_pieces(has_two);
+        folder.save(workspace.model()).unwrap();
+        let translator = translator(folder);
+        let options = translator.model().options();
+        let expected = translator.translate_best(&SENTENCES, &options).unwrap();
+        let found = workspace.translated(&NOTHING, text().as_bytes());
+        assert_eq!(found.lines().collect::<Vec<_>>(), expected);
+
+        let (source, target) = (
+            workspace.write("source", text()),
+            workspace.write("target", &found),
+        );
+        assert_eq!(
+            workspace.scored(&source, &target, &NOTHING).lines().count(),
+            SENTENCES.len()
+        );
     }
 }
 
@@ -106,12 +132,96 @@ fn a_saved_model_of_each_kind_of_layer_comes_back_to_the_bit() {
     }
 }
 
+#[test]
+fn a_saved_model_with_the_options_of_other_toolkits_comes_back_to_the_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    for (activation, positions, decoder_layer, tie_embeddings) in [
+        (
+            ActivationKind::Swish,
+            PositionKind::SinusoidalHalves,
+            LayerKind::SelfAttention,
+            TiedEmbeddings::Decoder,
+        ),
+        (
+            ActivationKind::Gelu,
+            PositionKind::Marian,
+            LayerKind::Ssru,
+            TiedEmbeddings::All,
+        ),
+    ] {
+        let shape = TransformerConfig {
+            activation,
+            positions,
+            decoder_layer,
+            tie_embeddings,
+            norm_epsilon: 1e-6,
+            output_bias: true,
+            ..config()
+        };
+        let saved = bundle_of(shape, 5);
+        saved.save(folder.path()).unwrap();
+        let loaded = ModelFolder::load(folder.path(), &cpu()).unwrap();
+        assert_eq!(loaded.config, saved.config);
+        assert_eq!(logits(&loaded), logits(&saved));
+    }
+}
+
+/// A token is never predicted if its bias is negative infinity. No other number may be infinite.
+#[test]
+fn the_bias_of_a_token_may_be_negative_infinity() {
+    let workspace = Workspace::new();
+    let shape = TransformerConfig {
+        output_bias: true,
+        ..config()
+    };
+    bundle_of(shape, 5).save(workspace.model()).unwrap();
+    let path = workspace.model().join(WEIGHTS);
+    let saved = fs::read(&path).unwrap();
+    let with_bias = |number: f32| {
+        let file = SafeTensors::deserialize(&saved).unwrap();
+        let bias = file.tensor("output_bias").unwrap().data();
+        let start = bias.as_ptr() as usize - saved.as_ptr() as usize;
+        let mut content = saved.clone();
+        content[start + 4 * 9..][..4].copy_from_slice(&number.to_le_bytes());
+        content
+    };
+    for number in [f32::INFINITY, f32::NAN] {
+        assert_refused(
+            &workspace,
+            WEIGHTS,
+            with_bias(number),
+            &[WEIGHTS, "output_bias", "not finite"],
+        );
+    }
+    fs::write(&path, with_bias(f32::NEG_INFINITY)).unwrap();
+    let loaded = ModelFolder::load(workspace.model(), &cpu()).unwrap();
+    let logits = logits(&loaded);
+    let width = loaded.config.vocab_size;
+    for row in logits.chunks(width) {
+        assert_eq!(row[9], f32::NEG_INFINITY);
+        assert!(row.iter().filter(|logit| logit.is_finite()).count() == width - 1);
+    }
+    let translator = translator(loaded);
+    for translation in each(translator.translate(&SENTENCES, &translator.model().options())) {
+        assert!(translation.iter().all(|best| !best.tokens.contains(&9)));
+    }
+}
+
 /// Earlier versions refuse a key that they do not know.
 #[test]
 fn the_options_of_layers_are_not_written_if_they_have_their_defaults() {
     let workspace = Workspace::new();
     let config = fs::read_to_string(workspace.model().join(CONFIG)).unwrap();
-    for key in ["layer\"", "window", "convolution"] {
+    for key in [
+        "layer\"",
+        "window",
+        "convolution",
+        "activation",
+        "epsilon",
+        "bias",
+        "target",
+        "start",
+    ] {
         assert!(!config.contains(key), "{config}");
     }
 }

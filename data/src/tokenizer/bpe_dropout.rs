@@ -12,8 +12,9 @@ use tokenizers::Model;
 use tokenizers::models::bpe::BPE;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 
+use super::hugging_face::TOTAL;
 use super::words::for_each_word;
-use super::{TOTAL, Tokenizer};
+use super::{Cut, Tokenizer};
 
 /// The number of values that 32 random bits can have.
 const RANGE: f64 = 4_294_967_296.0;
@@ -103,11 +104,14 @@ impl Tokenizer {
     /// of [`Tokenizer::encode`].
     #[must_use]
     pub fn encode_with_dropout(&self, text: &str, probability: f64, random: &mut impl Rng) -> Vec<u32> {
-        let (Some(merges), Some(split)) = (&self.merges, self.inner.get_pre_tokenizer()) else {
+        let Cut::HuggingFace(library) = &self.0 else {
+            return self.encode(text);
+        };
+        let (Some(merges), Some(split)) = (&library.merges, library.inner.get_pre_tokenizer()) else {
             return self.encode(text);
         };
         let mut ids = Vec::new();
-        for_each_word(split, &self.spaced(text), |word| {
+        for_each_word(split, &library.spaced(text), |word| {
             ids.extend(merges.encode_word(word, probability, random));
         })
         .expect(TOTAL);

@@ -3,35 +3,28 @@
 mod alphabet;
 mod bpe_dropout;
 mod byte_level;
+mod hugging_face;
 mod normalization;
+mod sentencepiece;
 mod train;
 mod words;
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
-use tokenizers::decoders::fuse::Fuse;
-use tokenizers::decoders::sequence::Sequence;
-use tokenizers::decoders::strip::Strip;
-use tokenizers::decoders::wordpiece::WordPiece;
-use tokenizers::normalizers::replace::{Replace, ReplacePattern};
-use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::{
-    AddedToken, Decoder, DecoderWrapper, Model, ModelWrapper, NormalizerWrapper, PostProcessorWrapper,
-    PreTokenizerWrapper, TokenizerImpl,
-};
 
 use crate::batch::Example;
 use crate::error::DataError;
-use crate::file::{read_text, write_file};
+use crate::file::write_file;
 use crate::sentence_pair::SentencePair;
 
-use bpe_dropout::Merges;
-use byte_level::byte_of;
-use words::{byte_level_words, for_each_word, with_space};
+use hugging_face::HuggingFace;
+use sentencepiece::SentencePiece;
 
 pub use normalization::{Normalization, Normalizer};
 
@@ -41,19 +34,8 @@ const PAD: &str = "<pad>";
 const BOS: &str = "<s>";
 /// The token that ends a source sentence and a translation.
 const EOS: &str = "</s>";
-/// The token of all words outside the vocabulary of a [`TokenizerKind::Whitespace`].
+/// The token of all words outside the vocabulary.
 const UNK: &str = "<unk>";
-
-/// The mark at the end of a piece of a word that the next piece continues, as a regular expression. The program
-/// subword-nmt writes such marks.
-const MARK: &str = "@@( |$)";
-
-/// The reason why encoding never fails: `Tokenizer::new` has checked that every byte has a token, or that there is
-/// `<unk>`.
-const TOTAL: &str = "a checked tokenizer handles any text";
-
-type Inner =
-    TokenizerImpl<ModelWrapper, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>;
 
 /// How text is cut into tokens.
 #[derive(
@@ -69,9 +51,12 @@ pub enum TokenizerKind {
     Unigram,
     /// The words between white space. This kind is for text that another program has cut into subwords.
     Whitespace,
+    /// A [`SentencePieceModel`](crate::SentencePieceModel), which comes with a model that another program has trained.
+    /// Attend does not learn such tokenizers.
+    SentencePiece,
 }
 
-/// A tokenizer with one vocabulary for both languages.
+/// A tokenizer. One that Attend learns has one vocabulary for both languages.
 ///
 /// A tokenizer of subwords, [`TokenizerKind::Bpe`] or [`TokenizerKind::Unigram`], splits text into words, each with the
 /// space before it, and cuts the bytes of each word into tokens. All 256 bytes are in the vocabulary, so that every
@@ -86,83 +71,126 @@ pub enum TokenizerKind {
 /// puts a space between words. A piece that ends with the mark `@@` is joined to the next piece, without the mark and
 /// the space.
 ///
+/// A [`TokenizerKind::SentencePiece`] cuts text by a SentencePiece model, and finds the ids of the pieces in a
+/// `vocab.json`. A piece that is not there becomes `<unk>`, which is decoded to ` ⁇ `. A language in a text's first
+/// characters, such as `>>deu<<`, is one token if the vocabulary has it.
+///
 /// Encoding a text never gives the special tokens `<pad>`, `<s>` and `</s>`. The characters `</s>` in a sentence are
 /// encoded as ordinary text, or as an unknown word.
 #[derive(Clone, Debug)]
-pub struct Tokenizer {
-    inner: Inner,
-    kind: TokenizerKind,
+pub struct Tokenizer(Cut);
+
+/// What cuts text into tokens.
+#[derive(Clone, Debug)]
+enum Cut {
+    HuggingFace(Arc<HuggingFace>),
+    SentencePiece(Arc<SentencePiece>),
+}
+
+/// The ids of the special tokens.
+#[derive(Clone, Debug)]
+struct SpecialIds {
     pad: u32,
+    /// The token that the decoder reads first: `<s>`, or `<pad>` in Marian's models.
     bos: u32,
     eos: u32,
     /// The id of `<unk>`; `None` for a tokenizer of subwords.
     unk: Option<u32>,
-    /// Whether a text is encoded with a space before it.
-    prefix_space: bool,
-    /// The merges, for BPE-dropout; `None` if the kind is not BPE.
-    merges: Option<Merges>,
-    /// The maximum number of characters in a token of the vocabulary. A tokenizer of subwords writes each byte as a
-    /// character.
-    longest_token: usize,
+}
+
+impl SpecialIds {
+    /// Returns whether a token is `<pad>`, `</s>` or the token that the decoder reads first.
+    fn contains(&self, id: u32) -> bool {
+        [self.pad, self.bos, self.eos].contains(&id)
+    }
+}
+
+/// The content of the files of a tokenizer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenizerFiles<'a> {
+    /// A `tokenizer.json` in the format of the Hugging Face tokenizers library.
+    Json(String),
+    /// The files of a [`TokenizerKind::SentencePiece`], as they were read.
+    SentencePiece {
+        /// The SentencePiece model.
+        model: &'a [u8],
+        /// The `vocab.json`: the ids of the pieces.
+        vocabulary: &'a str,
+    },
 }
 
 impl Tokenizer {
     /// Reads a `tokenizer.json` in the format of the Hugging Face tokenizers library.
     ///
     /// # Errors
-    /// Returns the errors of [`read_text`] if the file cannot be read. Returns [`DataError::InvalidTokenizer`] if the
-    /// file is damaged, its tokenizer is not of a [`TokenizerKind`], or a byte or a special token is missing.
+    /// Returns [`DataError::Read`] and its neighbours if the file cannot be read as text. Returns
+    /// [`DataError::InvalidTokenizer`] if the file is damaged, its tokenizer is not of a [`TokenizerKind`], or a byte or
+    /// a special token is missing.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, DataError> {
-        let path = path.as_ref();
-        let text = read_text(path)?;
-        // The file is first read as a JSON value, because the library panics if it reads a truncated file itself.
-        let tokenizer = serde_json::from_str::<serde_json::Value>(&text)
-            .and_then(serde_json::from_value::<Inner>)
-            .map_err(|error| error.to_string())
-            .and_then(Self::new);
-        tokenizer.map_err(|reason| DataError::InvalidTokenizer {
-            path: path.to_owned(),
-            reason,
-        })
+        let library = HuggingFace::load(path.as_ref())?;
+        Ok(Self(Cut::HuggingFace(library.into())))
+    }
+
+    /// Reads a SentencePiece model, and a `vocab.json` with the ids of its pieces: an object such as
+    /// `{"</s>": 0, "<unk>": 1, "▁the": 2, "<pad>": 3}`. The decoder starts with the token `start`; `None` means `<s>`.
+    ///
+    /// # Errors
+    /// Returns the errors of [`SentencePieceModel::load`](crate::SentencePieceModel::load), and
+    /// [`DataError::InvalidTokenizer`] if the vocabulary is damaged, an id is there twice or left out, or one of `<pad>`,
+    /// `</s>`, `<unk>` and the token that the decoder starts with is missing.
+    pub fn load_sentencepiece(
+        model: impl AsRef<Path>,
+        vocabulary: impl AsRef<Path>,
+        start: Option<u32>,
+    ) -> Result<Self, DataError> {
+        let sentencepiece = SentencePiece::load(model.as_ref(), vocabulary.as_ref(), start)?;
+        Ok(Self(Cut::SentencePiece(sentencepiece.into())))
     }
 
     /// Writes a `tokenizer.json`, which [`Tokenizer::load`] reads. A temporary file is renamed once it is complete.
     ///
     /// # Errors
-    /// Returns [`DataError::Write`] if the file cannot be written.
+    /// Returns [`DataError::Write`] if the file cannot be written, and [`DataError::NoTokenizerJson`] if the tokenizer
+    /// is a [`TokenizerKind::SentencePiece`], which has [other files](Tokenizer::files).
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), DataError> {
-        write_file(path, self.to_json())
+        let path = path.as_ref();
+        match self.files() {
+            TokenizerFiles::Json(json) => write_file(path, json),
+            TokenizerFiles::SentencePiece { .. } => Err(DataError::NoTokenizerJson {
+                path: path.to_owned(),
+            }),
+        }
     }
 
-    /// Returns the JSON that [`Tokenizer::save`] writes.
+    /// Returns the content of the tokenizer's files. Two tokenizers cut every text alike if their files are the same.
     #[must_use]
-    pub fn to_json(&self) -> String {
-        self.inner
-            .to_string(true)
-            .expect("tokens and numbers always serialize")
+    pub fn files(&self) -> TokenizerFiles<'_> {
+        match &self.0 {
+            Cut::HuggingFace(library) => TokenizerFiles::Json(library.to_json()),
+            Cut::SentencePiece(sentencepiece) => TokenizerFiles::SentencePiece {
+                model: sentencepiece.model().file(),
+                vocabulary: sentencepiece.vocabulary_file(),
+            },
+        }
     }
 
     /// Encodes `text`, without special tokens.
     #[must_use]
     pub fn encode(&self, text: &str) -> Vec<u32> {
-        let encoding = self.inner.encode_fast(text, false).expect(TOTAL);
-        self.without_special(encoding.get_ids())
+        match &self.0 {
+            Cut::HuggingFace(library) => library.encode(text),
+            Cut::SentencePiece(sentencepiece) => sentencepiece.encode(text),
+        }
     }
 
     /// Encodes `phrase` as it stands within a longer text, without special tokens: after a space, or directly after
     /// other characters.
     #[must_use]
     pub fn encode_within(&self, phrase: &str, after_space: bool) -> Vec<u32> {
-        let text = self.normalize(phrase);
-        let text = if after_space { with_space(&text) } else { text };
-        let split = self.inner.get_pre_tokenizer().expect("every kind splits words");
-        let mut ids = Vec::new();
-        for_each_word(split, &text, |word| {
-            let tokens = self.inner.get_model().tokenize(word).expect(TOTAL);
-            ids.extend(tokens.into_iter().map(|token| token.id));
-        })
-        .expect(TOTAL);
-        self.without_special(&ids)
+        match &self.0 {
+            Cut::HuggingFace(library) => library.encode_within(phrase, after_space),
+            Cut::SentencePiece(sentencepiece) => sentencepiece.encode_within(phrase, after_space),
+        }
     }
 
     /// Returns the bytes of `text`, before normalisation, that each token of [`Tokenizer::encode`] stands for, in
@@ -170,16 +198,17 @@ impl Tokenizer {
     /// before the text stands for the first character.
     #[must_use]
     pub fn offsets(&self, text: &str) -> Vec<Range<usize>> {
-        let encoding = self.inner.encode(text, false).expect(TOTAL);
-        let offsets = encoding.get_offsets().iter();
-        offsets.map(|&(start, end)| start..end).collect()
+        match &self.0 {
+            Cut::HuggingFace(library) => library.offsets(text),
+            Cut::SentencePiece(sentencepiece) => sentencepiece.offsets(text),
+        }
     }
 
     /// Encodes each of several texts with [`Tokenizer::encode`], on all cores. Returns the ids in the order of `texts`.
     #[must_use]
     pub fn encode_batch(&self, texts: &[&str]) -> Vec<Vec<u32>> {
-        // Each text is encoded by itself: the library's own function for batches is slower, and keeps the spelling of
-        // every token in memory.
+        // Each text is encoded by itself: the Hugging Face library's own function for batches is slower, and keeps the
+        // spelling of every token in memory.
         texts.par_iter().map(|text| self.encode(text)).collect()
     }
 
@@ -187,10 +216,9 @@ impl Tokenizer {
     /// hundred times its memory.
     #[must_use]
     pub fn min_tokens(&self, text: &str) -> usize {
-        let text = self.normalize(text);
-        match self.kind {
-            TokenizerKind::Bpe | TokenizerKind::Unigram => text.len().div_ceil(self.longest_token),
-            TokenizerKind::Whitespace => text.split_whitespace().count(),
+        match &self.0 {
+            Cut::HuggingFace(library) => library.min_tokens(text),
+            Cut::SentencePiece(sentencepiece) => sentencepiece.min_tokens(text),
         }
     }
 
@@ -210,7 +238,7 @@ impl Tokenizer {
         let encode_side = |side: fn(&SentencePair) -> &str| {
             let texts: Vec<&str> = pairs.iter().map(side).collect();
             self.encode_batch(&texts).into_iter().map(|mut ids| {
-                ids.push(self.eos);
+                ids.push(self.eos_id());
                 ids
             })
         };
@@ -227,18 +255,27 @@ impl Tokenizer {
     /// the ids of ` ein` and ` Haus` are decoded to `ein Haus` together, and to `ein` and `Haus` alone.
     #[must_use]
     pub fn decode(&self, ids: &[u32]) -> String {
-        self.inner.decode(ids, true).expect(TOTAL)
+        match &self.0 {
+            Cut::HuggingFace(library) => library.decode(ids),
+            Cut::SentencePiece(sentencepiece) => sentencepiece.decode(ids),
+        }
+    }
+
+    /// Returns the text of tokens that are spelt as [`Tokenizer::vocabulary_entry`] spells them.
+    #[must_use]
+    pub fn join(&self, entries: Vec<String>) -> String {
+        match &self.0 {
+            Cut::HuggingFace(library) => library.join(entries),
+            Cut::SentencePiece(sentencepiece) => sentencepiece.join(&entries),
+        }
     }
 
     /// Returns `text` as a reader should see it. A [`TokenizerKind::Whitespace`] removes the marks of text that is cut
     /// into subwords: "a ho@@ use" becomes "a house". Other kinds change nothing.
     #[must_use]
     pub fn plain_text(&self, text: &str) -> String {
-        match (self.kind, self.inner.get_decoder()) {
-            (TokenizerKind::Whitespace, Some(decoder)) => {
-                let words = text.split_whitespace().map(str::to_owned).collect();
-                decoder.decode(words).expect(TOTAL)
-            }
+        match self.kind() {
+            TokenizerKind::Whitespace => self.join(text.split_whitespace().map(str::to_owned).collect()),
             _ => text.to_owned(),
         }
     }
@@ -247,24 +284,27 @@ impl Tokenizer {
     ///
     /// - a subword with the space that it starts with;
     /// - a word, or a piece of a word with its mark;
-    /// - a special token by its name;
+    /// - a special token, or `<unk>`, by its name;
     /// - a part of a character as U+FFFD;
     /// - an id outside the vocabulary as an empty string.
     #[must_use]
     pub fn token(&self, id: u32) -> String {
-        let is_special = [self.pad, self.bos, self.eos].contains(&id);
-        match self.kind {
-            TokenizerKind::Bpe | TokenizerKind::Unigram if !is_special => {
-                String::from_utf8_lossy(&self.surface(id)).into_owned()
-            }
-            _ => self.vocabulary_entry(id),
+        let surface = self.surface(id);
+        let has_name = surface.is_empty() || Some(id) == self.unk_id();
+        if has_name || self.kind() == TokenizerKind::Whitespace {
+            self.vocabulary_entry(id)
+        } else {
+            String::from_utf8_lossy(&surface).into_owned()
         }
     }
 
-    /// Returns a token as `tokenizer.json` spells it; an empty string for an id outside the vocabulary.
+    /// Returns a token as `tokenizer.json` or `vocab.json` spells it; an empty string for an id outside the vocabulary.
     #[must_use]
     pub fn vocabulary_entry(&self, id: u32) -> String {
-        self.inner.id_to_token(id).unwrap_or_default()
+        match &self.0 {
+            Cut::HuggingFace(library) => library.vocabulary_entry(id),
+            Cut::SentencePiece(sentencepiece) => sentencepiece.vocabulary_entry(id),
+        }
     }
 
     /// Returns the bytes that a token adds to a text:
@@ -275,208 +315,85 @@ impl Tokenizer {
     /// - for a special token, no bytes.
     ///
     /// The joined bytes of all tokens of a text are the text that [`Tokenizer::decode`] returns, except that they may
-    /// have one more space at the start or at the end.
+    /// have more spaces at the start or at the end.
     #[must_use]
     pub fn surface(&self, id: u32) -> Vec<u8> {
-        let entry = self.vocabulary_entry(id);
-        if [self.pad, self.bos, self.eos].contains(&id) {
-            return Vec::new();
-        }
-        match self.kind {
-            TokenizerKind::Whitespace => match entry.strip_suffix("@@") {
-                Some(piece) => piece.as_bytes().to_vec(),
-                None => (entry + " ").into_bytes(),
-            },
-            _ => entry.chars().filter_map(byte_of).collect(),
+        match &self.0 {
+            Cut::HuggingFace(library) => library.surface(id),
+            Cut::SentencePiece(sentencepiece) => sentencepiece.surface(id),
         }
     }
 
     /// Returns the kind of the tokenizer.
     #[must_use]
     pub fn kind(&self) -> TokenizerKind {
-        self.kind
+        match &self.0 {
+            Cut::HuggingFace(library) => library.kind(),
+            Cut::SentencePiece(_) => TokenizerKind::SentencePiece,
+        }
     }
 
     /// Returns the number of tokens. The ids are `0..vocab_size`.
     #[must_use]
     pub fn vocab_size(&self) -> usize {
-        self.inner.get_vocab_size(true)
+        match &self.0 {
+            Cut::HuggingFace(library) => library.vocab_size(),
+            Cut::SentencePiece(sentencepiece) => sentencepiece.vocab_size(),
+        }
     }
 
     /// Returns the id of `<pad>`.
     #[must_use]
     pub fn pad_id(&self) -> u32 {
-        self.pad
+        self.special().pad
     }
 
-    /// Returns the id of `<s>`.
+    /// Returns the id of the token that the decoder reads first: `<s>`, or another one that
+    /// [`Tokenizer::load_sentencepiece`] was given.
     #[must_use]
     pub fn bos_id(&self) -> u32 {
-        self.bos
+        self.special().bos
     }
 
     /// Returns the id of `</s>`.
     #[must_use]
     pub fn eos_id(&self) -> u32 {
-        self.eos
+        self.special().eos
     }
 
-    /// Returns the id of `<unk>`; `None` if the tokenizer is of subwords.
+    /// Returns the id of `<unk>`; `None` if the tokenizer is of subwords that spell every text.
     #[must_use]
     pub fn unk_id(&self) -> Option<u32> {
-        self.unk
+        self.special().unk
     }
 
-    /// Replaces special tokens by `<unk>`, so that a word that is spelt like a special token is an unknown word.
-    fn without_special(&self, ids: &[u32]) -> Vec<u32> {
-        let Some(unk) = self.unk else {
-            return ids.to_vec();
-        };
-        let is_special = |id| [self.pad, self.bos, self.eos].contains(&id);
-        ids.iter()
-            .map(|&id| if is_special(id) { unk } else { id })
-            .collect()
-    }
-
-    /// Checks the properties that this crate relies on, and computes the fields that `tokenizer.json` does not hold.
-    fn new(mut inner: Inner) -> Result<Self, String> {
-        let id = |token: &str| {
-            inner
-                .token_to_id(token)
-                .ok_or(format!("the token {token} is missing"))
-        };
-        let (pad, bos, eos) = (id(PAD)?, id(BOS)?, id(EOS)?);
-        let kind = match inner.get_model() {
-            ModelWrapper::BPE(bpe) if bpe.dropout.is_some() => {
-                return Err("its model drops merges at random".to_owned());
-            }
-            ModelWrapper::BPE(_) => TokenizerKind::Bpe,
-            ModelWrapper::Unigram(_) => TokenizerKind::Unigram,
-            ModelWrapper::WordLevel(words) if words.unk_token != UNK => {
-                return Err(format!("its unk_token must be {UNK}"));
-            }
-            ModelWrapper::WordLevel(_) => TokenizerKind::Whitespace,
-            ModelWrapper::WordPiece(_) => {
-                return Err("its model must be BPE, Unigram or WordLevel".to_owned());
-            }
-        };
-        let unk = match kind {
-            TokenizerKind::Whitespace => Some(id(UNK)?),
-            TokenizerKind::Bpe | TokenizerKind::Unigram => {
-                for byte in ByteLevel::alphabet() {
-                    id(&byte.to_string())?;
-                }
-                None
-            }
-        };
-        let (_, prefix_space) = normalization::steps(inner.get_normalizer());
-        match kind {
-            TokenizerKind::Whitespace => check_whitespace_parts(&inner)?,
-            TokenizerKind::Bpe | TokenizerKind::Unigram => check_byte_level_parts(&inner, prefix_space)?,
+    fn special(&self) -> &SpecialIds {
+        match &self.0 {
+            Cut::HuggingFace(library) => &library.special,
+            Cut::SentencePiece(sentencepiece) => &sentencepiece.special,
         }
-        let vocab = inner.get_vocab(true);
-        if vocab.values().any(|&id| id as usize >= vocab.len()) {
-            return Err(format!(
-                "the ids of its {size} tokens must be below {size}",
-                size = vocab.len()
-            ));
-        }
-        let longest_token = vocab.keys().map(|token| token.chars().count()).max();
-        let merges = match inner.get_model() {
-            ModelWrapper::BPE(bpe) => Some(Merges::of(bpe)?),
-            _ => None,
+    }
+}
+
+/// Tokenizers are equal if their files and the first token of the decoder are the same.
+impl PartialEq for Tokenizer {
+    fn eq(&self, other: &Self) -> bool {
+        let is_same = match (&self.0, &other.0) {
+            (Cut::HuggingFace(one), Cut::HuggingFace(other)) => Arc::ptr_eq(one, other),
+            (Cut::SentencePiece(one), Cut::SentencePiece(other)) => Arc::ptr_eq(one, other),
+            _ => false,
         };
-
-        let special = [PAD, BOS, EOS].map(|token| AddedToken::from(token, true));
-        inner
-            .add_special_tokens(special)
-            .and_then(|_| inner.with_truncation(None).map(|_| ()))
-            .map_err(|error| error.to_string())?;
-        inner.with_padding(None);
-        inner.set_encode_special_tokens(true);
-        Ok(Self {
-            inner,
-            kind,
-            pad,
-            bos,
-            eos,
-            unk,
-            prefix_space,
-            merges,
-            longest_token: longest_token.unwrap_or(1).max(1),
-        })
+        is_same || (self.bos_id(), self.files()) == (other.bos_id(), other.files())
     }
 }
 
-fn check_byte_level_parts(inner: &Inner, prefix_space: bool) -> Result<(), String> {
-    // Since letters are split from other signs, no subword spells a special token.
-    let splits_words = match inner.get_pre_tokenizer() {
-        Some(PreTokenizerWrapper::ByteLevel(split)) => split.use_regex && !split.add_prefix_space,
-        Some(split) => *split == byte_level_words(),
-        None => false,
-    };
-    if !splits_words {
-        return Err(
-            "its pre_tokenizer must be the one that Attend writes for subwords, or ByteLevel with \
-                    use_regex and without add_prefix_space"
-                .to_owned(),
-        );
-    }
-    if prefix_space && !removes_prefix_space(inner.get_decoder()) {
-        return Err(
-            "its decoder must be ByteLevel and then Strip, which removes the space that its normalizer prepends"
-                .to_owned(),
-        );
-    }
-    if !prefix_space && !matches!(inner.get_decoder(), Some(DecoderWrapper::ByteLevel(_))) {
-        return Err("its decoder must be ByteLevel".to_owned());
-    }
-    Ok(())
-}
-
-/// Returns whether a decoder reads bytes as text, and then removes one space before the text.
-fn removes_prefix_space(decoder: Option<&DecoderWrapper>) -> bool {
-    let Some(DecoderWrapper::Sequence(sequence)) = decoder else {
-        return false;
-    };
-    match sequence.get_decoders() {
-        [DecoderWrapper::ByteLevel(_), DecoderWrapper::Strip(strip)] => {
-            (strip.content, strip.start, strip.stop) == (' ', 1, 0)
+impl TokenizerFiles<'_> {
+    /// Returns the content of all files as one sequence of bytes.
+    #[must_use]
+    pub fn bytes(&self) -> Cow<'_, [u8]> {
+        match self {
+            Self::Json(json) => json.as_bytes().into(),
+            Self::SentencePiece { model, vocabulary } => [*model, vocabulary.as_bytes()].concat().into(),
         }
-        _ => false,
     }
-}
-
-fn check_whitespace_parts(inner: &Inner) -> Result<(), String> {
-    if !matches!(
-        inner.get_pre_tokenizer(),
-        Some(PreTokenizerWrapper::WhitespaceSplit(_))
-    ) {
-        return Err("its pre_tokenizer must be WhitespaceSplit".to_owned());
-    }
-    let json = |decoder: Option<&DecoderWrapper>| serde_json::to_value(decoder).ok();
-    if json(inner.get_decoder()) != json(Some(&whitespace_decoder())) {
-        return Err("its decoder must be the one that Attend writes for words".to_owned());
-    }
-    Ok(())
-}
-
-/// Makes the decoder that reads bytes as text, and removes the space before the text.
-fn byte_level_decoder() -> DecoderWrapper {
-    let bytes = ByteLevel::default().add_prefix_space(false);
-    Sequence::new(vec![bytes.into(), Strip::new(' ', 1, 0).into()]).into()
-}
-
-/// Makes the decoder that puts a space between words and removes the marks between the pieces of a word. It consists of
-/// decoders of the Hugging Face library, so that other programs that load `tokenizer.json` decode in the same way.
-fn whitespace_decoder() -> DecoderWrapper {
-    let mark = ReplacePattern::Regex(MARK.to_owned());
-    Sequence::new(vec![
-        // This decoder puts a space in front of each word that does not start with the prefix. The prefix is a space,
-        // with which no word starts.
-        WordPiece::new(" ".to_owned(), false).into(),
-        Fuse::new().into(),
-        Replace::new(mark, "").expect("the pattern is valid").into(),
-    ])
-    .into()
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::slice;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
@@ -10,8 +11,9 @@ use tokenizers::normalizers::unicode::{NFC, NFKC};
 use tokenizers::normalizers::{Prepend, Sequence, Strip};
 use tokenizers::{NormalizedString, Normalizer as _, NormalizerWrapper};
 
+use super::hugging_face::{HuggingFace, TOTAL};
 use super::words::with_space;
-use super::{TOTAL, Tokenizer};
+use super::{Cut, Tokenizer};
 
 /// A step of normalisation. Each step is a normalizer of the Hugging Face library, so that other programs that load
 /// `tokenizer.json` normalise in the same way.
@@ -78,24 +80,42 @@ impl Normalizer {
 
 impl Tokenizer {
     /// Makes the tokenizer normalise every text by `normalizer` before it is cut into tokens. The vocabulary should
-    /// come from text that [`Normalizer::apply`] has normalised in the same way.
+    /// come from text that [`Normalizer::apply`] has normalised in the same way. A [`TokenizerKind::SentencePiece`]
+    /// stays as it is: its model decides the normalisation.
+    ///
+    /// [`TokenizerKind::SentencePiece`]: super::TokenizerKind::SentencePiece
     #[must_use]
     pub fn with_normalizer(mut self, normalizer: Normalizer) -> Self {
-        let normalizer = normalizer.for_tokenizer(self.prefix_space);
-        let set = self.inner.with_normalizer(normalizer).map(|_| ());
-        set.expect("its special tokens are not normalised");
+        if let Cut::HuggingFace(library) = &mut self.0 {
+            let library = Arc::make_mut(library);
+            let normalizer = normalizer.for_tokenizer(library.prefix_space);
+            let set = library.inner.with_normalizer(normalizer).map(|_| ());
+            set.expect("its special tokens are not normalised");
+        }
         self
     }
 
     /// Returns whether the tokenizer normalises text. The space before the text is no normalisation.
     #[must_use]
     pub fn has_normalizer(&self) -> bool {
-        !self.steps().is_empty()
+        match &self.0 {
+            Cut::HuggingFace(library) => !library.steps().is_empty(),
+            Cut::SentencePiece(sentencepiece) => sentencepiece.has_normalizer(),
+        }
     }
 
     /// Returns `text` as the tokenizer's steps of normalisation write it; without a step, `text` itself.
     #[must_use]
     pub fn normalize<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match &self.0 {
+            Cut::HuggingFace(library) => library.normalize(text),
+            Cut::SentencePiece(sentencepiece) => sentencepiece.normalize(text).into(),
+        }
+    }
+}
+
+impl HuggingFace {
+    pub(super) fn normalize<'a>(&self, text: &'a str) -> Cow<'a, str> {
         normalize(self.steps(), text)
     }
 

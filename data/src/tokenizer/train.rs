@@ -13,9 +13,10 @@ use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
 use super::alphabet::{CharacterMerges, END, count_characters, frequent_characters, without_others};
 use super::bpe_dropout::written_merges;
 use super::byte_level::spell;
+use super::hugging_face::{HuggingFace, Inner, byte_level_decoder, whitespace_decoder};
 use super::normalization::Normalizer;
 use super::words::{byte_level_words, with_space, word_counts, words};
-use super::{BOS, EOS, Inner, PAD, Tokenizer, TokenizerKind, UNK, byte_level_decoder, whitespace_decoder};
+use super::{BOS, Cut, EOS, PAD, Tokenizer, TokenizerKind, UNK};
 use crate::error::DataError;
 
 /// The number of tokens in the smallest vocabulary of subwords: the special tokens and the bytes.
@@ -50,7 +51,8 @@ impl Tokenizer {
     ///
     /// # Errors
     /// Returns [`DataError::VocabularyTooSmall`] if `vocab_size` is below the minimum of the kind, and
-    /// [`DataError::TrainTokenizer`] if the tokenizers library fails.
+    /// [`DataError::TrainTokenizer`] if the tokenizers library fails or the kind is
+    /// [`TokenizerKind::SentencePiece`], which is not learnt here.
     pub fn train<S: AsRef<str> + Send>(
         kind: TokenizerKind,
         lines: impl Iterator<Item = S> + Send,
@@ -61,6 +63,9 @@ impl Tokenizer {
             TokenizerKind::Bpe => Self::train_bpe(lines, subwords),
             TokenizerKind::Unigram => Self::train_unigram(lines, subwords),
             TokenizerKind::Whitespace => Self::train_whitespace(lines, vocab_size),
+            TokenizerKind::SentencePiece => Err(train_error(
+                "a SentencePiece tokenizer is not learnt, it comes with the model that was trained with it",
+            )),
         }
     }
 
@@ -113,7 +118,7 @@ impl Tokenizer {
             .vocab_and_merges(vocab.into_iter().collect::<Vocab>(), merges)
             .build()
             .map_err(train_error)?;
-        Self::new(byte_level(model)).map_err(train_error)
+        of_library(byte_level(model))
     }
 
     /// Learns a unigram model by expectation maximisation (Kudo, 2018). It begins with the substrings of words, and
@@ -150,7 +155,7 @@ impl Tokenizer {
         let special = [PAD, BOS, EOS].map(|token| (token.to_owned(), 0.0));
         let vocab = special.into_iter().chain(pieces).collect();
         let model = Unigram::from(vocab, None, false).map_err(train_error)?;
-        Self::new(byte_level(model)).map_err(train_error)
+        of_library(byte_level(model))
     }
 
     /// Collects the words between white space. The vocabulary has the special tokens (`<pad>` 0, `<s>` 1, `</s>` 2,
@@ -191,7 +196,7 @@ impl Tokenizer {
         let mut inner = Inner::new(model.into());
         inner.with_pre_tokenizer(Some(split));
         inner.with_decoder(Some(whitespace_decoder()));
-        Self::new(inner).map_err(train_error)
+        of_library(inner)
     }
 }
 
@@ -262,6 +267,11 @@ fn train_error(error: impl ToString) -> DataError {
     DataError::TrainTokenizer {
         reason: error.to_string(),
     }
+}
+
+fn of_library(inner: Inner) -> Result<Tokenizer, DataError> {
+    let library = HuggingFace::new(inner).map_err(train_error)?;
+    Ok(Tokenizer(Cut::HuggingFace(library.into())))
 }
 
 fn byte_level(model: impl Into<ModelWrapper>) -> Inner {

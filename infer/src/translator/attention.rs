@@ -1,6 +1,6 @@
 //! The attention of the model to sentences and their translations.
 
-use attend_data::{Example, is_blank};
+use attend_data::{Example, Tokenizer, is_blank};
 use attend_device::values;
 use attend_model::{AttentionKind, Head};
 use burn::tensor::Tensor;
@@ -9,6 +9,7 @@ use super::scoring::EncodedPair;
 use super::{GivenTranslation, Translator};
 use crate::attention::{Attention, HeadStatistics, SentenceAttention, Side, StatisticsSum};
 use crate::error::InferError;
+use crate::model::Model;
 
 impl Translator {
     /// Returns all attention weights of the model for a sentence and its translation. If no `target` is given, the
@@ -28,24 +29,32 @@ impl Translator {
         if let Some((text, _)) = texts.into_iter().find(is_empty) {
             return Err(InferError::NothingToAttend { text });
         }
-        let encode = |text, name| {
-            let tokens = self.model.encode(text);
+        let Model {
+            source_tokenizer,
+            target_tokenizer,
+            ..
+        } = &*self.model;
+        let encode = |tokenizer: &Tokenizer, text, name| {
+            let tokens = self.model.encode_by(tokenizer, text);
             tokens.map_err(|tokens| self.model.too_long(0, tokens, name))
         };
-        let source_tokens = encode(source, "the source")?;
+        let source_tokens = encode(source_tokenizer, source, "the source")?;
         let (translation, target_tokens) = match target {
-            Some(target) => (target.to_owned(), encode(target, "the translation")?),
+            Some(target) => (
+                target.to_owned(),
+                encode(target_tokenizer, target, "the translation")?,
+            ),
             None => {
                 let options = self.model.options();
                 let best = self.translate(&[source], &options).swap_remove(0)?.swap_remove(0);
                 (best.text, best.tokens)
             }
         };
-        let ended = |tokens: Vec<u32>| [tokens, vec![self.model.special.eos]].concat();
+        let ended = |tokens: Vec<u32>, tokenizer: &Tokenizer| [tokens, vec![tokenizer.eos_id()]].concat();
         let pair = EncodedPair {
             tokens: Example {
-                source: ended(source_tokens),
-                target: ended(target_tokens),
+                source: ended(source_tokens, source_tokenizer),
+                target: ended(target_tokens, target_tokenizer),
             },
             source,
             target,
@@ -103,8 +112,8 @@ impl Translator {
         let Example { source: read, target } = &pair.tokens;
         let written = &target[..target.len() - 1];
 
-        let tokenizer = &self.model.tokenizer;
-        let source_side = || Side::new(tokenizer, read, Some(pair.source));
+        let (source_tokenizer, tokenizer) = (&self.model.source_tokenizer, &self.model.target_tokenizer);
+        let source_side = || Side::new(source_tokenizer, read, Some(pair.source));
         let start = tokenizer.token(self.model.special.bos);
         let started_side = || Side::new(tokenizer, written, pair.target).after(start.clone());
         let sides = [

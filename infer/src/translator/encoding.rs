@@ -130,13 +130,13 @@ fn request(
     };
     // Encoding a long text takes a hundred times its memory.
     let texts = words.iter().map(String::as_str).chain([prefix_text]);
-    let at_least = texts.map(|text| model.tokenizer.min_tokens(text)).sum();
+    let at_least = texts.map(|text| model.target_tokenizer.min_tokens(text)).sum();
     if at_least > limit {
         return Err(too_long(at_least));
     }
 
-    let prefix = model.tokenizer.encode(prefix_text);
-    let required = words.iter().map(|word| spellings(&model.tokenizer, word));
+    let prefix = model.target_tokenizer.encode(prefix_text);
+    let required = words.iter().map(|word| spellings(&model.target_tokenizer, word));
     let required: Vec<Vec<Vec<u32>>> = required.collect();
     let asked = prefix.len() + required.iter().map(|word| word[0].len()).sum::<usize>();
     if asked > limit {

@@ -1,6 +1,6 @@
 //! Scores and alignments of given translations.
 
-use attend_data::{Batch, Example};
+use attend_data::{Batch, Example, Tokenizer};
 use attend_device::values;
 use attend_model::Memory;
 use burn::tensor::{Int, Tensor};
@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::Translator;
 use super::batches::Item;
 use super::encoding::EncodedSentence;
-use crate::alignment::Alignment;
+use crate::alignment::{Alignment, EncodedText};
 use crate::error::InferError;
 use crate::model::Model;
 use crate::options::TranslateOptions;
@@ -134,7 +134,7 @@ impl Translator {
             score: search.score(total as f32, target.len() - 1, true),
             tokens: tokens
                 .map(|(&token, &log_probability)| TokenScore {
-                    token: self.model.tokenizer.token(token),
+                    token: self.model.target_tokenizer.token(token),
                     log_probability,
                 })
                 .collect(),
@@ -150,15 +150,20 @@ impl Translator {
         sentences: &[&EncodedSentence<'_>],
         memories: &[Memory],
     ) {
-        let ended = |tokens: &[u32]| [tokens, &[self.model.special.eos]].concat();
+        let ended = |tokens: &[u32], tokenizer: &Tokenizer| [tokens, &[tokenizer.eos_id()]].concat();
+        let Model {
+            source_tokenizer,
+            target_tokenizer,
+            ..
+        } = &*self.model;
         let (mut rows, mut pairs) = (Vec::new(), Vec::new());
         for (row, (best_first, sentence)) in translations.iter().zip(sentences).enumerate() {
             for translation in best_first {
                 rows.push(row as i32);
                 pairs.push(EncodedPair {
                     tokens: Example {
-                        source: ended(&sentence.source),
-                        target: ended(&translation.tokens),
+                        source: ended(&sentence.source, source_tokenizer),
+                        target: ended(&translation.tokens, target_tokenizer),
                     },
                     source: sentence.text,
                     target: None,
@@ -198,9 +203,17 @@ impl Translator {
             let Example { source, target } = &pair.tokens;
             let rows = attention.chunks_exact(source_width).take(target.len());
             let rows = rows.map(|row| row[..source.len()].to_vec()).collect();
-            let source = (source.as_slice(), Some(pair.source));
-            let target = (target.as_slice(), pair.target);
-            Alignment::new(&self.model.tokenizer, source, target, rows)
+            let source = EncodedText {
+                tokenizer: &self.model.source_tokenizer,
+                tokens: source,
+                text: Some(pair.source),
+            };
+            let target = EncodedText {
+                tokenizer: &self.model.target_tokenizer,
+                tokens: target,
+                text: pair.target,
+            };
+            Alignment::new(&source, &target, rows)
         };
         of_pairs.zip(pairs).map(alignment).collect()
     }
@@ -218,16 +231,16 @@ impl<'a> EncodedPair<'a> {
         options: &TranslateOptions,
     ) -> Result<Self, InferError> {
         model.check(options)?;
-        let ended = |sentence, text| {
-            let tokens = model.encode(sentence);
+        let ended = |tokenizer: &Tokenizer, sentence, text| {
+            let tokens = model.encode_by(tokenizer, sentence);
             let mut tokens = tokens.map_err(|tokens| model.too_long(pair.number, tokens, text))?;
-            tokens.push(model.special.eos);
+            tokens.push(tokenizer.eos_id());
             Ok::<_, InferError>(tokens)
         };
         Ok(Self {
             tokens: Example {
-                source: ended(pair.source, "the sources")?,
-                target: ended(pair.target, "the targets")?,
+                source: ended(&model.source_tokenizer, pair.source, "the sources")?,
+                target: ended(&model.target_tokenizer, pair.target, "the targets")?,
             },
             source: pair.source,
             target: Some(pair.target),

@@ -3,7 +3,7 @@
 use std::iter::repeat_n;
 use std::ops::Range;
 
-use attend_data::{TokenMatrix, readable, single_line};
+use attend_data::{TokenMatrix, TokenizerKind, readable, single_line};
 
 use super::Translator;
 use super::batches::Item;
@@ -64,14 +64,15 @@ impl Translator {
     ) -> Vec<Result<Vec<LinkedTranslation>, InferError>> {
         let Model {
             networks,
-            tokenizer,
+            source_tokenizer,
+            target_tokenizer,
             special,
             ..
         } = &*self.model;
         let options = &group.options.search;
         let sources: Vec<Vec<u32>> = batch
             .iter()
-            .map(|sentence| [sentence.source.as_slice(), &[special.eos]].concat())
+            .map(|sentence| [sentence.source.as_slice(), &[source_tokenizer.eos_id()]].concat())
             .collect();
         let requests: Vec<Request> = batch.iter().map(|sentence| sentence.request.clone()).collect();
         let memories = networks.encode(self.tensor(&TokenMatrix::new(&sources, self.model.padding())));
@@ -80,7 +81,7 @@ impl Translator {
         let mut decoder = TransformerDecoder::new(
             networks,
             memories.clone(),
-            tokenizer.vocab_size(),
+            target_tokenizer.vocab_size(),
             shortlist.as_ref(),
             options.coverage_penalty > 0.0,
         );
@@ -129,26 +130,36 @@ impl Translator {
             .collect()
     }
 
-    /// Returns the text of the first `tokens` of an aligned translation. Each `<unk>` is replaced by a word of
-    /// `source`: the word to which the `<unk>` attends most.
+    /// Returns the text of the first `tokens` of an aligned translation. Each `<unk>` is replaced by a part of `source`:
+    /// that to which the `<unk>` attends most.
     fn text_with_copies(&self, translation: &Translation, source: &str, tokens: usize) -> String {
-        let tokenizer = &self.model.tokenizer;
-        // Only words between white space, or their marked pieces, are ever unknown.
-        let source = readable(source);
-        let source = tokenizer.normalize(&source);
-        let pieces: Vec<&str> = source.split_whitespace().collect();
+        let tokenizer = &self.model.target_tokenizer;
+        let copies = self.copies(source);
         let Alignment { attention, .. } = translation.alignment.as_ref().expect("it is aligned");
         let words = translation.tokens[..tokens].iter().zip(attention);
         let words = words.map(|(&token, attention)| {
             if Some(token) != self.model.special.unk {
                 return tokenizer.vocabulary_entry(token);
             }
-            match alignment::greatest(attention.iter().take(pieces.len())) {
-                Some(place) => tokenizer.plain_text(&whole_word(&pieces, place).join(" ")),
-                None => String::new(),
-            }
+            let place = alignment::greatest(attention.iter().take(copies.len()));
+            place.map_or_else(String::new, |place| copies[place].clone())
         });
-        tokenizer.plain_text(&words.collect::<Vec<_>>().join(" "))
+        tokenizer.join(words.filter(|word| !word.is_empty()).collect())
+    }
+
+    /// Returns what is copied in place of an `<unk>` that attends to a token of `source`, for each token: the whole word
+    /// if the tokenizer is of words, or else the characters that the token stands for.
+    fn copies(&self, source: &str) -> Vec<String> {
+        let tokenizer = &self.model.source_tokenizer;
+        let source = readable(source);
+        if tokenizer.kind() != TokenizerKind::Whitespace {
+            let offsets = tokenizer.offsets(&source).into_iter();
+            return offsets.map(|range| source[range].trim().to_owned()).collect();
+        }
+        let source = tokenizer.normalize(&source);
+        let pieces: Vec<&str> = source.split_whitespace().collect();
+        let copy = |place| tokenizer.plain_text(&whole_word(&pieces, place).join(" "));
+        (0..pieces.len()).map(copy).collect()
     }
 
     /// Returns the links of an aligned translation to its line. `copies` says whether its text has words of the source
@@ -166,13 +177,15 @@ impl Translator {
             });
             ranges.collect()
         } else {
-            let surfaces = tokens.iter().map(|&token| self.model.tokenizer.surface(token));
+            let surfaces = tokens
+                .iter()
+                .map(|&token| self.model.target_tokenizer.surface(token));
             ranges(text, &surfaces.collect::<Vec<_>>())
         };
         let target = Side { text, tokens };
         let source = Side {
             text: sentence.text,
-            tokens: self.model.tokenizer.offsets(sentence.text),
+            tokens: self.model.source_tokenizer.offsets(sentence.text),
         };
         let mut links = links::link(&source, &target, attention);
         for (word, _) in links.iter_mut().flat_map(|link| &mut link.sources) {
@@ -184,7 +197,7 @@ impl Translator {
     fn translation(&self, hypothesis: Hypothesis) -> Translation {
         Translation {
             // No token ends a line, but the bytes of several may spell a character that does.
-            text: single_line(&self.model.tokenizer.decode(&hypothesis.tokens))
+            text: single_line(&self.model.target_tokenizer.decode(&hypothesis.tokens))
                 .trim()
                 .to_owned(),
             score: hypothesis.score,

@@ -225,6 +225,11 @@ impl DataSettings {
         if !(0.0..=1.0).contains(&self.capitals) {
             return OutOfRange::of("data.capitals", "must lie in [0, 1]");
         }
+        if self.tokenizer == Some(TokenizerKind::SentencePiece) {
+            let reason =
+                "must be \"bpe\", \"unigram\" or \"whitespace\": a SentencePiece tokenizer is not learnt";
+            return OutOfRange::of("data.tokenizer", reason);
+        }
         if let Some(kind) = self.tokenizer
             && self.bpe_dropout > 0.0
             && kind != TokenizerKind::Bpe

@@ -45,7 +45,7 @@ impl Task for TranslationTask {
         let initial = ModelFolder::load(&folder, device)?;
         recipe.complete(&folder, &initial)?;
         Ok(Start {
-            tokenizer: Some(initial.tokenizer),
+            tokenizer: Some(initial.source_tokenizer),
             weights: Some(initial.model),
         })
     }
@@ -118,7 +118,8 @@ impl Task for TranslationTask {
         ModelFolder {
             config: self.objective(recipe).config,
             model: network,
-            tokenizer: self.tokenizer.clone(),
+            source_tokenizer: self.tokenizer.clone(),
+            target_tokenizer: self.tokenizer.clone(),
             generation: recipe.search,
             languages: recipe.data.languages(),
         }

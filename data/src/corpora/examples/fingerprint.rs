@@ -29,7 +29,7 @@ pub(super) fn fingerprint(
     let mut hash = ContentHash(Sha256::new());
     hash.field(&FORMAT.to_le_bytes());
     hash.field(&serde_json::to_vec(cleaning).expect("numbers and names always serialize"));
-    hash.field(tokenizer.to_json().as_bytes());
+    hash.field(&tokenizer.files().bytes());
     hash.field(&serde_json::to_vec(filter).expect("numbers always serialize"));
     hash.text(text)?;
     Ok(hash.finish())
