@@ -29,6 +29,7 @@ mod evaluate;
 mod flags;
 mod heads;
 mod hint;
+mod import;
 mod labelling;
 mod lines;
 mod name;
@@ -70,6 +71,7 @@ enum Command {
     Heads(heads::Options),
     Classify(classify::Options),
     Tag(tag::Options),
+    Import(import::Options),
     /// Fetch corpora to train on.
     #[command(subcommand)]
     Data(data::Task),
@@ -93,6 +95,7 @@ pub fn run() -> ExitCode {
         Command::Heads(options) => heads::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Classify(options) => classify::run(&options),
         Command::Tag(options) => tag::run(&options),
+        Command::Import(options) => import::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Data(task) => data::run(task).map(|()| ExitCode::SUCCESS),
         Command::Devices => devices::run().map(|()| ExitCode::SUCCESS),
         #[cfg(feature = "remote")]
