@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use attend_formats::{Format, Progress};
-use attend_model::{NormPlacement, PositionKind, TiedEmbeddings};
+use attend_model::{ActivationKind, NormPlacement, PositionKind, TiedEmbeddings};
 use serde::Deserialize;
 use zip::write::SimpleFileOptions;
 
@@ -19,20 +19,25 @@ struct Case {
     tokens: Vec<String>,
 }
 
+/// The two models: one that was converted from Marian; and one with pre-norm, learned positions and no ties.
+const MODELS: [&str; 2] = ["ctranslate2", "ctranslate2_pre_norm"];
+
 #[test]
 fn greedy_translations_are_those_of_ctranslate2() {
-    let workspace = Workspace::of("ctranslate2");
-    workspace.import().expect("a model");
-    let cases: Vec<Case> = expected("ctranslate2");
-    let sources: Vec<&str> = cases.iter().map(|case| case.source.as_str()).collect();
-    let pieces = workspace.load().target_tokenizer;
-    for (found, case) in workspace.greedy(&sources, 30).iter().zip(&cases) {
-        let tokens: Vec<String> = found
-            .tokens
-            .iter()
-            .map(|id| pieces.vocabulary_entry(*id))
-            .collect();
-        assert_eq!(tokens, case.tokens, "{}", case.source);
+    for name in MODELS {
+        let workspace = Workspace::of(name);
+        workspace.import().expect(name);
+        let cases: Vec<Case> = expected(name);
+        let sources: Vec<&str> = cases.iter().map(|case| case.source.as_str()).collect();
+        let pieces = workspace.load().target_tokenizer;
+        for (found, case) in workspace.greedy(&sources, 30).iter().zip(&cases) {
+            let tokens: Vec<String> = found
+                .tokens
+                .iter()
+                .map(|id| pieces.vocabulary_entry(*id))
+                .collect();
+            assert_eq!(tokens, case.tokens, "{name}: {}", case.source);
+        }
     }
 }
 
@@ -69,6 +74,16 @@ fn settings_become_those_of_a_model_folder() {
     );
     assert_eq!(config.decoder_start_id, Some(config.pad_id));
     assert_eq!(config.max_length, 64);
+
+    let workspace = Workspace::of("ctranslate2_pre_norm");
+    workspace.import().expect("a model");
+    let config = workspace.load().config;
+    assert_eq!(config.norm, NormPlacement::Pre);
+    assert_eq!(config.positions, PositionKind::Learned);
+    assert_eq!(config.activation, ActivationKind::Gelu);
+    assert_eq!(config.tie_embeddings, TiedEmbeddings::None);
+    // <blank> pads, and <s> is read first.
+    assert_eq!((config.pad_id, config.decoder_start_id), (1, Some(2)));
 }
 
 /// Packs the foreign folder as Argos Translate does, and returns the path.

@@ -314,6 +314,69 @@ def marian_bin(path, weights, options):
     return held
 
 
+def ctranslate2_expected(folder, processor):
+    """Writes what CTranslate2 translates with a model."""
+    translator = ctranslate2.Translator(str(folder))
+    expected = []
+    for sentence in SENTENCES:
+        tokens = processor.encode(sentence, out_type=str)
+        [result] = translator.translate_batch([tokens], beam_size=1, max_decoding_length=30)
+        expected.append({"source": sentence, "tokens": result.hypotheses[0]})
+    write_json(folder / "expected.json", expected)
+
+
+def ctranslate2_pre_norm():
+    """Writes a model of CTranslate2 with pre-norm, learned positions, no ties, and the tokens of OpenNMT-py."""
+    folder = FIXTURES / "ctranslate2_pre_norm"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    processor = sentencepiece_model(folder / "sentencepiece.model", SENTENCES + TARGETS, 60)
+    vocabulary = ["<unk>", "<blank>", "<s>", "</s>", *(piece for piece in pieces(processor) if piece[0] != "<")]
+    random = numpy.random.default_rng(8)
+    width, inner, size = 8, 12, len(vocabulary)
+
+    def draw(*shape, scale=1.0):
+        return (scale * random.standard_normal(shape)).astype(numpy.float32)
+
+    def norm(layer):
+        layer.gamma, layer.beta = 1 + draw(width, scale=0.1), draw(width, scale=0.1)
+
+    def linear(layer, outputs, inputs, with_bias=True):
+        layer.weight = draw(outputs, inputs)
+        if with_bias:
+            layer.bias = draw(outputs, scale=0.1)
+
+    spec = ctranslate2.specs.TransformerSpec.from_config(
+        (1, 2), 2, pre_norm=True, activation=ctranslate2.specs.Activation.GELU
+    )
+    spec.encoder.embeddings[0].weight = draw(size, width, scale=0.5)
+    spec.decoder.embeddings.weight = draw(size, width, scale=0.5)
+    spec.decoder.projection.weight = draw(size, width, scale=0.5)
+    for side in (spec.encoder, spec.decoder):
+        side.position_encodings.encodings = draw(64, width)
+        norm(side.layer_norm)
+        for layer in side.layer:
+            # One projection has no bias, as in models that were trained without.
+            linear(layer.self_attention.linear[0], 3 * width, width, with_bias=False)
+            linear(layer.self_attention.linear[1], width, width)
+            norm(layer.self_attention.layer_norm)
+            if side is spec.decoder:
+                linear(layer.attention.linear[0], width, width, with_bias=False)
+                linear(layer.attention.linear[1], 2 * width, width)
+                linear(layer.attention.linear[2], width, width)
+                norm(layer.attention.layer_norm)
+            linear(layer.ffn.linear_0, inner, width)
+            linear(layer.ffn.linear_1, width, inner)
+            norm(layer.ffn.layer_norm)
+    spec.register_source_vocabulary(vocabulary)
+    spec.register_target_vocabulary(vocabulary)
+    spec.config.add_source_eos = True
+    spec.validate()
+    spec.optimize()
+    spec.save(str(folder))
+    ctranslate2_expected(folder, processor)
+
+
 def firefox():
     """Writes a model like those of Firefox: an SSRU in the decoder, weights as 8-bit integers."""
     folder = FIXTURES / "firefox"
@@ -363,13 +426,7 @@ def marian_and_ctranslate2():
         spec.save(str(output))
         shutil.copy(folder / "vocab.spm", output / "sentencepiece.model")
     listed.unlink()
-    translator = ctranslate2.Translator(str(FIXTURES / "ctranslate2"))
-    expected = []
-    for sentence in SENTENCES:
-        tokens = processor.encode(sentence, out_type=str)
-        [result] = translator.translate_batch([tokens], beam_size=1, max_decoding_length=30)
-        expected.append({"source": sentence, "tokens": result.hypotheses[0]})
-    write_json(FIXTURES / "ctranslate2" / "expected.json", expected)
+    ctranslate2_expected(FIXTURES / "ctranslate2", processor)
 
 
 if __name__ == "__main__":
@@ -379,4 +436,5 @@ if __name__ == "__main__":
     pytorch_files(shared)
     hugging_face("marian_mt_two_vocabularies", 6, separate=True, activation_function="gelu")
     marian_and_ctranslate2()
+    ctranslate2_pre_norm()
     firefox()
