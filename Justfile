@@ -61,6 +61,11 @@ attention MODEL *ARGS:
 heads MODEL SOURCE *ARGS:
     @{{attend}} heads "$@"
 
+# Make a model folder of a model of another program: `just import opus-mt-en-de --output models/en-de`.
+[no-exit-message]
+import *ARGS: _build
+    @{{attend}} import "$@"
+
 # Fetch a corpus by its name, as `just data list` shows them, or write the phrasebook to files.
 [no-exit-message]
 data *ARGS:
@@ -112,6 +117,10 @@ test-sentencepiece PYTHON +FILES:
     trap 'rm -r "$SENTENCEPIECE_CASES"' EXIT
     "$1" data/tests/make_sentencepiece_cases.py "$SENTENCEPIECE_CASES" "${@:2}"
     cargo test --release --workspace {{features}} --test data sentencepiece::much_text -- --ignored --nocapture
+
+# Compare imported models of Firefox, fetched by pip, with Marian's formulas; PYTHON has numpy, sentencepiece and PyYAML.
+test-firefox PYTHON="python3":
+    PYTHON={{quote(PYTHON)}} cargo test --release --workspace {{features}} --test formats firefox:: -- --ignored --nocapture
 
 # Check the format and the lints.
 lint:

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use attend_data::download::DownloadError;
 use attend_data::{DataError, named};
 use attend_device::DeviceError;
+use attend_formats::FormatError;
 use attend_infer::metric::MetricError;
 use attend_infer::{InferError, Language, TaskKind};
 use attend_train::{Place, TrainError};
@@ -22,6 +23,9 @@ pub enum CliError {
     /// A device is missing or has failed.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// A foreign model cannot be imported.
+    #[error(transparent)]
+    Format(#[from] FormatError),
     /// A model folder cannot be loaded, or a line cannot be translated.
     #[error(transparent)]
     Infer(#[from] InferError),

@@ -6,6 +6,7 @@ use std::path::Path;
 use attend_data::download::DownloadError;
 use attend_data::{DataError, STANDARD_INPUT, is_compressed};
 use attend_device::DeviceError;
+use attend_formats::FormatError;
 use attend_infer::InferError;
 use attend_infer::metric::MetricError;
 use attend_train::{Place, TrainError};
@@ -160,6 +161,26 @@ impl Hint for DeviceError {
     }
 }
 
+impl Hint for FormatError {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Data(error) => return error.hint(),
+            Self::Infer(error) => return error.hint(),
+            Self::Damaged { .. } => "fetch the file again",
+            Self::Tensor { .. } | Self::Settings { .. } => {
+                "fetch all files of the model again; they must be of the same model"
+            }
+            Self::Unsupported { .. } => return None,
+            Self::Missing { .. } => "fetch it from where the model is; it must be beside the other files",
+            Self::UnknownFormat { .. } => {
+                "name a folder of Hugging Face or CTranslate2, a .npz or .bin of Marian, or an .argosmodel"
+            }
+            Self::OutputExists { .. } => "name another folder with --output",
+        };
+        Some(hint.to_owned())
+    }
+}
+
 impl Hint for MetricError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
@@ -308,6 +329,7 @@ impl Hint for CliError {
             Self::Data(error) => return error.hint(),
             Self::Device(error) => return error.hint(),
             Self::Download(error) => return error.hint(),
+            Self::Format(error) => return error.hint(),
             Self::Infer(error) => return error.hint(),
             Self::Train(error) => return error.hint(),
             Self::RepeatedDevice { .. } => "name each device once",

@@ -29,6 +29,7 @@ mod evaluate;
 mod flags;
 mod heads;
 mod hint;
+mod import;
 mod labelling;
 mod library;
 mod lines;
@@ -72,6 +73,7 @@ enum Command {
     Heads(heads::Options),
     Classify(classify::Options),
     Tag(tag::Options),
+    Import(import::Options),
     /// Fetch corpora to train on.
     #[command(subcommand)]
     Data(data::Task),
@@ -98,6 +100,7 @@ pub fn run() -> ExitCode {
         Command::Heads(options) => heads::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Classify(options) => classify::run(&options),
         Command::Tag(options) => tag::run(&options),
+        Command::Import(options) => import::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Data(task) => data::run(task).map(|()| ExitCode::SUCCESS),
         Command::Models => models::run().map(|()| ExitCode::SUCCESS),
         Command::Devices => devices::run().map(|()| ExitCode::SUCCESS),

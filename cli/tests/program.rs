@@ -13,7 +13,16 @@ fn stdout(output: &Output) -> String {
 }
 
 /// The subcommands, in the order in which a user meets them.
-const SUBCOMMANDS: [&str; 7] = ["train", "translate", "eval", "score", "data", "models", "devices"];
+const SUBCOMMANDS: [&str; 8] = [
+    "train",
+    "translate",
+    "eval",
+    "score",
+    "import",
+    "data",
+    "models",
+    "devices",
+];
 
 #[test]
 fn help_lists_every_subcommand_with_a_sentence() {

@@ -104,6 +104,14 @@ impl SentencePieceModel {
     pub fn load(path: impl AsRef<Path>) -> Result<Self, DataError> {
         let path = path.as_ref();
         let file = fs::read(path).map_err(|error| DataError::read(path, error))?;
+        Self::from_bytes(path, file)
+    }
+
+    /// Reads the content of a model file. `path` is its name in errors.
+    ///
+    /// # Errors
+    /// Returns [`DataError::InvalidSentencePiece`] as [`load`](Self::load) does.
+    pub fn from_bytes(path: &Path, file: Vec<u8>) -> Result<Self, DataError> {
         Self::read(file).map_err(|reason| DataError::InvalidSentencePiece {
             path: path.to_owned(),
             reason,

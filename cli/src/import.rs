@@ -1,0 +1,107 @@
+//! The subcommand `attend import` makes a model folder of a translator of another program.
+
+use std::path::PathBuf;
+use std::slice;
+
+use attend_device::notice_device_failure;
+use attend_formats::{Found, Progress, import};
+use attend_infer::Languages;
+use clap::Args;
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::error::CliError;
+use crate::flags::{DeviceOption, output_folder};
+use crate::typed_command;
+
+/// Make a model folder of a translator of another program: of Hugging Face (MarianMT), Marian, Firefox, CTranslate2 or
+/// Argos Translate.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The translator: a folder of Hugging Face or CTranslate2; a .npz or .bin of Marian with its .spm beside it, or
+    /// their folder; an .argosmodel.
+    #[arg(value_name = "SOURCE")]
+    source: PathBuf,
+    /// The model folder to write. It must not exist yet, or be empty.
+    #[arg(long, value_name = "FOLDER", value_parser = output_folder())]
+    output: PathBuf,
+    #[command(flatten)]
+    device: DeviceOption,
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), CliError> {
+    let device = options.device.select()?;
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let trial = notice_device_failure(slice::from_ref(&device), || {
+        let trial = import(&options.source, &options.output, &device.device, |progress| {
+            show(&bar, progress);
+        });
+        bar.finish_and_clear();
+        trial.map_err(CliError::from)
+    })?;
+    let output = options.output.display().to_string();
+    if trial.translation.trim().is_empty() {
+        eprintln!(
+            "{output} is written, but translates {:?} as nothing",
+            trial.source
+        );
+    } else {
+        eprintln!(
+            "{output} translates {:?} as {:?}",
+            trial.source, trial.translation
+        );
+    }
+    let command = typed_command(&["translate", "--model", &output]);
+    eprintln!("translate with it by `{command}`");
+    Ok(())
+}
+
+/// Shows how far the import is: a line for what was found, and a bar on a terminal.
+fn show(bar: &ProgressBar, progress: Progress) {
+    match progress {
+        Progress::Found(found) => bar.suspend(|| eprintln!("{}", description(&found))),
+        Progress::Weights { written, all } => {
+            if bar.length().is_none() {
+                let style = ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes}, {eta} left");
+                bar.set_style(style.expect("the template is valid"));
+                bar.set_length(all);
+            }
+            bar.set_position(written);
+        }
+        Progress::Trial => {
+            bar.set_style(ProgressStyle::with_template("{msg}").expect("the template is valid"));
+            bar.set_message("translating a sample");
+        }
+    }
+}
+
+/// Returns what was found, in a line: the format, the languages, the size of the network and the files that are copied.
+fn description(found: &Found) -> String {
+    let config = &found.config;
+    let mut words = vec![found.format.to_string()];
+    words.extend(languages(&found.languages));
+    words.push(format!(
+        "{}+{} layers, {} wide",
+        config.encoder_layers, config.decoder_layers, config.d_model
+    ));
+    let tokens = HumanCount(config.vocab_size as u64);
+    words.push(match config.target_vocab_size {
+        None => format!("{tokens} tokens"),
+        Some(target) => format!("{tokens} tokens and {} of the target", HumanCount(target as u64)),
+    });
+    if found.notices.is_empty() {
+        words.push("no file with a licence".to_owned());
+    } else {
+        words.push(format!("copied: {}", found.notices.join(", ")));
+    }
+    words.join("; ")
+}
+
+/// Returns the languages, as in `from en to de`; `None` if neither is known.
+fn languages(languages: &Languages) -> Option<String> {
+    match (&languages.source, &languages.target) {
+        (Some(source), Some(target)) => Some(format!("from {source} to {target}")),
+        (Some(source), None) => Some(format!("from {source}")),
+        (None, Some(target)) => Some(format!("to {target}")),
+        (None, None) => None,
+    }
+}

@@ -1,0 +1,294 @@
+//! Models of Hugging Face: what transformers computes with them, and what is refused.
+
+use std::fs;
+
+use attend_formats::{Format, Progress};
+use attend_infer::search::{LengthNormalization, Unknown};
+use attend_model::{ActivationKind, PositionKind, TiedEmbeddings};
+use burn::tensor::{Int, Tensor, TensorData};
+use serde::Deserialize;
+
+use crate::common::{Workspace, device, expected, fixture};
+
+/// The two models: all embeddings tied and one vocabulary; and two vocabularies, with the output tied to the decoder.
+const MODELS: [&str; 2] = ["marian_mt", "marian_mt_two_vocabularies"];
+
+/// What transformers made of a sentence.
+#[derive(Deserialize)]
+struct Case {
+    source: String,
+    source_ids: Vec<i32>,
+    /// A translation, which ends with `</s>`.
+    target_ids: Vec<i32>,
+    /// The logits at each position of the translation, for the first sentence.
+    logits: Option<Vec<Vec<f32>>>,
+    /// The start token, the tokens of a greedy translation, and a `</s>` that was forced after 38 of them.
+    greedy_ids: Vec<u32>,
+    greedy: String,
+}
+
+fn ids(tokens: &[i32]) -> Tensor<2, Int> {
+    let data = TensorData::new(tokens.to_vec(), [1, tokens.len()]);
+    Tensor::from_data(data, &device())
+}
+
+#[test]
+fn logits_are_those_of_transformers() {
+    for name in MODELS {
+        let workspace = Workspace::of(name);
+        workspace.import().expect(name);
+        let folder = workspace.load();
+        let start = folder.config.decoder_start_id.expect("Marian's start");
+        let case = expected::<Vec<Case>>(name).remove(0);
+        let mut input = vec![start as i32];
+        input.extend(&case.target_ids[..case.target_ids.len() - 1]);
+        let logits = folder.model.forward(ids(&case.source_ids), ids(&input));
+        let found: Vec<f32> = logits
+            .into_data()
+            .convert::<f32>()
+            .try_into_vec()
+            .expect("numbers");
+        let wanted: Vec<f32> = case.logits.expect("logits").concat();
+        assert_eq!(found.len(), wanted.len());
+        let largest = wanted
+            .iter()
+            .fold(0.0_f32, |largest, logit| largest.max(logit.abs()));
+        for (found, wanted) in found.iter().zip(&wanted) {
+            let difference = (found - wanted).abs();
+            assert!(difference < 1e-5 * largest, "{name}: {found} and {wanted}");
+        }
+    }
+}
+
+#[test]
+fn greedy_translations_are_those_of_transformers() {
+    for name in MODELS {
+        let workspace = Workspace::of(name);
+        workspace.import().expect(name);
+        let cases: Vec<Case> = expected(name);
+        let sources: Vec<&str> = cases.iter().map(|case| case.source.as_str()).collect();
+        for (found, case) in workspace.greedy(&sources, 38).iter().zip(&cases) {
+            let wanted = &case.greedy_ids[1..case.greedy_ids.len() - 1];
+            assert_eq!(found.tokens, wanted, "{name}: {}", case.source);
+            assert_eq!(found.text, case.greedy.trim(), "{name}: {}", case.source);
+        }
+    }
+}
+
+#[test]
+fn tokens_are_those_of_transformers() {
+    for name in MODELS {
+        let workspace = Workspace::of(name);
+        workspace.import().expect(name);
+        let folder = workspace.load();
+        for case in expected::<Vec<Case>>(name) {
+            let mut found = folder.source_tokenizer.encode(&case.source);
+            found.push(folder.source_tokenizer.eos_id());
+            let found: Vec<i32> = found.into_iter().map(|id| id as i32).collect();
+            assert_eq!(found, case.source_ids, "{name}: {}", case.source);
+        }
+    }
+}
+
+#[test]
+fn settings_become_those_of_a_model_folder() {
+    let workspace = Workspace::of("marian_mt");
+    let steps = workspace.import().expect("a model");
+    let folder = workspace.load();
+    assert_eq!(folder.config.activation, ActivationKind::Swish);
+    assert_eq!(folder.config.positions, PositionKind::SinusoidalHalves);
+    assert_eq!(folder.config.tie_embeddings, TiedEmbeddings::All);
+    assert_eq!(
+        (folder.config.encoder_layers, folder.config.decoder_layers),
+        (2, 1)
+    );
+    assert_eq!(folder.config.target_vocab_size, None);
+    assert_eq!(folder.generation.beam_size, 3);
+    assert_eq!(folder.generation.length_penalty, 0.8);
+    assert_eq!(
+        folder.generation.length_normalization,
+        LengthNormalization::Length
+    );
+    assert_eq!(folder.generation.unknown, Unknown::Keep);
+    assert_eq!(folder.languages.source, Some("en".parse().expect("a code")));
+    assert_eq!(folder.languages.target, Some("de".parse().expect("a code")));
+    let Some(Progress::Found(found)) = steps.first() else {
+        panic!("the model is described first");
+    };
+    assert_eq!(found.format, Format::HuggingFace);
+    assert_eq!(steps.last(), Some(&Progress::Trial));
+
+    let workspace = Workspace::of("marian_mt_two_vocabularies");
+    workspace.import().expect("a model");
+    let config = workspace.load().config;
+    assert_eq!(config.activation, ActivationKind::Gelu);
+    assert_eq!(config.tie_embeddings, TiedEmbeddings::Decoder);
+    assert_eq!(config.target_vocab_size, Some(config.vocab_size));
+}
+
+#[test]
+fn older_files_of_weights_give_the_same_model() {
+    let workspace = Workspace::of("marian_mt");
+    workspace.import().expect("safetensors");
+    let wanted = fs::read(workspace.model("model.safetensors")).expect("weights");
+    for name in ["pytorch_model.bin", "pytorch_model_before_1.6.bin"] {
+        let workspace = Workspace::of("marian_mt");
+        fs::remove_file(workspace.foreign("model.safetensors")).expect("a file");
+        fs::copy(fixture(name), workspace.foreign("pytorch_model.bin")).expect("a fixture");
+        workspace.import().expect(name);
+        let found = fs::read(workspace.model("model.safetensors")).expect("weights");
+        assert!(found == wanted, "{name}");
+    }
+}
+
+#[test]
+fn search_defaults_of_older_models_are_in_their_settings() {
+    let workspace = Workspace::of("marian_mt");
+    fs::remove_file(workspace.foreign("generation_config.json")).expect("a file");
+    workspace.set("config.json", "num_beams", 6);
+    workspace.import().expect("a model");
+    let generation = workspace.load().generation;
+    assert_eq!((generation.beam_size, generation.length_penalty), (6, 1.0));
+}
+
+#[test]
+fn notices_are_copied() {
+    let workspace = Workspace::of("marian_mt");
+    fs::write(workspace.foreign("README.md"), "A test.").expect("a writable folder");
+    fs::write(workspace.foreign("LICENSE"), "Anyone may use it.").expect("a writable folder");
+    let steps = workspace.import().expect("a model");
+    let Some(Progress::Found(found)) = steps.first() else {
+        panic!("the model is described first");
+    };
+    assert_eq!(found.notices, ["LICENSE", "README.md"]);
+    let read = |name| fs::read_to_string(workspace.model(name)).expect("a copy");
+    assert_eq!(read("LICENSE"), "Anyone may use it.");
+    assert_eq!(read("README.md"), "A test.");
+    for side in ["source.spm", "target.spm"] {
+        let read = |path| fs::read(path).expect("a file");
+        assert!(read(workspace.model(side)) == read(workspace.foreign(side)));
+    }
+}
+
+#[test]
+fn other_architectures_are_refused_by_name() {
+    for (key, value, expected) in [
+        ("model_type", "t5".into(), "model_type is \"t5\""),
+        ("normalize_before", true.into(), "normalize_before is true"),
+        ("normalize_embedding", true.into(), "normalize_embedding is true"),
+        (
+            "add_final_layer_norm",
+            true.into(),
+            "add_final_layer_norm is true",
+        ),
+        (
+            "static_position_embeddings",
+            false.into(),
+            "positions are learned",
+        ),
+        (
+            "scale_embedding",
+            serde_json::Value::from(false),
+            "scale_embedding is false",
+        ),
+        (
+            "activation_function",
+            "gelu_new".into(),
+            "activation_function is \"gelu_new\"",
+        ),
+        ("decoder_attention_heads", 4.into(), "encoder_attention_heads"),
+        ("decoder_ffn_dim", 16.into(), "decoder_ffn_dim"),
+    ] {
+        let workspace = Workspace::of("marian_mt");
+        workspace.set("config.json", key, value);
+        workspace.assert_refused(&["config.json", expected, "MarianMT models"]);
+    }
+}
+
+#[test]
+fn parts_that_contradict_each_other_are_refused() {
+    for (key, value, parts) in [
+        ("d_model", 10, ["model.shared.weight", "[58, 8], not [58, 10]"]),
+        ("encoder_layers", 3, ["model.encoder.layers.2", "is missing"]),
+        ("encoder_layers", 1, ["model.encoder.layers.1", "no place"]),
+        (
+            "vocab_size",
+            59,
+            ["vocab.json", "58 pieces, but the network has 59"],
+        ),
+        ("pad_token_id", 3, ["config.json", "<pad>"]),
+        ("max_position_embeddings", 0, ["config.json", "max_length"]),
+        (
+            "decoder_vocab_size",
+            12,
+            ["decoder_vocab_size is 12", "target_vocab.json"],
+        ),
+        ("d_model", -8, ["config.json", "d_model"]),
+    ] {
+        let workspace = Workspace::of("marian_mt");
+        workspace.set("config.json", key, value);
+        workspace.assert_refused(&parts);
+    }
+    let workspace = Workspace::of("marian_mt");
+    fs::write(workspace.foreign("config.json"), "{}").expect("a writable folder");
+    workspace.assert_refused(&["config.json", "there is no model_type"]);
+    let workspace = Workspace::of("marian_mt");
+    workspace.set("vocab.json", "<unk>", 7);
+    workspace.assert_refused(&["vocab.json", "the number 7"]);
+    let workspace = Workspace::of("marian_mt");
+    workspace.set("generation_config.json", "num_beams", 0);
+    workspace.assert_refused(&["foreign", "beam_size"]);
+}
+
+#[test]
+fn missing_and_damaged_files_are_refused() {
+    for (name, parts) in [
+        ("config.json", ["foreign has no config.json"]),
+        ("source.spm", ["foreign has no source.spm"]),
+        ("target.spm", ["foreign has no target.spm"]),
+        ("vocab.json", ["foreign has no vocab.json"]),
+        (
+            "model.safetensors",
+            ["foreign has no model.safetensors, nor a pytorch_model.bin"],
+        ),
+    ] {
+        let workspace = Workspace::of("marian_mt");
+        fs::remove_file(workspace.foreign(name)).expect("a file");
+        workspace.assert_refused(&parts);
+    }
+    for name in ["config.json", "vocab.json", "model.safetensors"] {
+        let workspace = Workspace::of("marian_mt");
+        let path = workspace.foreign(name);
+        let bytes = fs::read(&path).expect("a file");
+        fs::write(&path, &bytes[..bytes.len() / 2]).expect("a writable folder");
+        workspace.assert_refused(&[name]);
+    }
+}
+
+#[test]
+fn weights_that_are_not_finite_are_refused() {
+    let workspace = Workspace::of("marian_mt");
+    let path = workspace.foreign("model.safetensors");
+    let mut bytes = fs::read(&path).expect("a file");
+    let end = bytes.len();
+    bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    fs::write(&path, bytes).expect("a writable folder");
+    workspace.assert_refused(&["model.safetensors", "not finite", "model."]);
+}
+
+#[test]
+fn a_folder_with_files_is_not_written_to() {
+    let workspace = Workspace::of("marian_mt");
+    fs::create_dir(workspace.model("")).expect("a new folder");
+    fs::write(workspace.model("notes"), "mine").expect("a writable folder");
+    let error = workspace.import().expect_err("a folder with files").to_string();
+    assert!(error.contains("exists already"), "{error}");
+    assert_eq!(
+        fs::read_to_string(workspace.model("notes")).expect("a file"),
+        "mine"
+    );
+
+    fs::remove_file(workspace.model("notes")).expect("a file");
+    workspace.import().expect("an empty folder");
+    workspace.load();
+}

@@ -1,0 +1,229 @@
+//! Models of Marian, Firefox's among them: what Marian's formulas give, and what is refused.
+
+use std::fs;
+use std::path::Path;
+
+use attend_infer::search::LengthNormalization;
+use attend_model::{ActivationKind, LayerKind, PositionKind, TiedEmbeddings};
+use serde::Deserialize;
+
+use crate::common::{Workspace, assert_same_weights, expected};
+
+/// The two models: 32-bit floats with self-attention in the decoder, and 8-bit integers with an SSRU.
+const MODELS: [&str; 2] = ["marian", "firefox"];
+
+/// What the formulas of Marian, in numpy, give for a sentence.
+#[derive(Deserialize)]
+struct Case {
+    source: String,
+    /// The pieces of a greedy translation of at most 30, without `</s>`.
+    tokens: Vec<String>,
+    /// The logarithm of its probability, with `</s>`.
+    log_probability: f32,
+}
+
+#[test]
+fn greedy_translations_are_those_of_marian() {
+    for name in MODELS {
+        let workspace = Workspace::of(name);
+        workspace.import().expect(name);
+        let cases: Vec<Case> = expected(name);
+        let sources: Vec<&str> = cases.iter().map(|case| case.source.as_str()).collect();
+        let pieces = workspace.load().target_tokenizer;
+        for (found, case) in workspace.greedy(&sources, 30).iter().zip(&cases) {
+            let tokens: Vec<String> = found
+                .tokens
+                .iter()
+                .map(|id| pieces.vocabulary_entry(*id))
+                .collect();
+            assert_eq!(tokens, case.tokens, "{name}: {}", case.source);
+            let difference = (found.log_probability - case.log_probability).abs();
+            assert!(difference < 1e-3, "{name}, {}: {difference}", case.source);
+        }
+    }
+}
+
+#[test]
+fn settings_become_those_of_a_model_folder() {
+    let workspace = Workspace::of("firefox");
+    workspace.import().expect("a model");
+    let folder = workspace.load();
+    assert_eq!(folder.config.decoder_layer, LayerKind::Ssru);
+    assert_eq!(folder.config.positions, PositionKind::Marian);
+    assert_eq!(folder.config.activation, ActivationKind::Relu);
+    assert_eq!(folder.config.tie_embeddings, TiedEmbeddings::All);
+    assert_eq!(
+        (folder.config.encoder_layers, folder.config.decoder_layers),
+        (2, 2)
+    );
+    assert_eq!(folder.config.norm_epsilon, 1e-6);
+    // <pad> is the token after those of the file.
+    assert_eq!(folder.config.pad_id, folder.config.vocab_size - 1);
+    assert_eq!(folder.config.decoder_start_id, Some(folder.config.pad_id));
+    // The .yml beside the model.
+    assert_eq!(
+        (folder.generation.beam_size, folder.generation.length_penalty),
+        (1, 1.0)
+    );
+    assert_eq!(
+        folder.generation.length_normalization,
+        LengthNormalization::Length
+    );
+    // The name of the file: model.ende.intgemm.alphas.bin.
+    assert_eq!(folder.languages.source, Some("en".parse().expect("a code")));
+    assert_eq!(folder.languages.target, Some("de".parse().expect("a code")));
+
+    let workspace = Workspace::of("marian");
+    workspace
+        .import_from(&workspace.foreign("model.npz"))
+        .expect("a model");
+    let folder = workspace.load();
+    assert_eq!(folder.config.decoder_layer, LayerKind::SelfAttention);
+    assert_eq!(folder.generation.beam_size, 4);
+    assert_eq!(folder.languages.source, None);
+}
+
+/// Replaces a text in the settings of a file of weights. What they grow by, a setting that is not read shrinks by.
+fn set(path: &Path, old: &str, new: &str) {
+    let mut bytes = fs::read(path).expect("a file");
+    let spare = "alignment-layer: last";
+    let shorter = &spare[..spare.len() + old.len() - new.len()];
+    for (old, new) in [(old, new), (spare, shorter)] {
+        let place = bytes
+            .windows(old.len())
+            .position(|window| window == old.as_bytes());
+        let place = place.unwrap_or_else(|| panic!("{old} is in the settings"));
+        bytes.splice(place..place + old.len(), new.bytes());
+    }
+    fs::write(path, bytes).expect("a writable folder");
+}
+
+#[test]
+fn other_architectures_are_refused_by_name() {
+    let model = "model.ende.intgemm.alphas.bin";
+    for (old, new, expected) in [
+        (
+            "type: transformer",
+            "type: amunanything",
+            "type is \"amunanything\"",
+        ),
+        ("dec-cell: ssru", "dec-cell: lstm", "dec-cell is \"lstm\""),
+        (
+            "postprocess: dan",
+            "postprocess: dac",
+            "transformer-postprocess is \"dac\"",
+        ),
+        (
+            "postprocess-emb: d",
+            "postprocess-emb: n",
+            "transformer-postprocess-emb is \"n\"",
+        ),
+        (
+            "activation: relu",
+            "activation: gelu",
+            "transformer-ffn-activation is \"gelu\"",
+        ),
+        (
+            "autoreg: rnn",
+            "autoreg: aan",
+            "transformer-decoder-autoreg is \"aan\"",
+        ),
+        ("ffn-depth: 2", "ffn-depth: 1", "transformer-ffn-depth is not 2"),
+        (
+            "position-embeddings: false",
+            "position-embeddings:  true",
+            "positions are learned",
+        ),
+        (
+            "no-projection: false",
+            "no-projection:  true",
+            "transformer-no-projection is true",
+        ),
+        ("tied-layers: []", "tied-layers: [1]", "transformer-tied-layers"),
+    ] {
+        let workspace = Workspace::of("firefox");
+        set(&workspace.foreign(model), old, new);
+        workspace.assert_refused(&[model, expected, "Transformers with"]);
+    }
+}
+
+#[test]
+fn parts_that_contradict_each_other_are_refused() {
+    let model = "model.ende.intgemm.alphas.bin";
+    for (old, new, parts) in [
+        ("dim-emb: 8", "dim-emb: 6", ["Wemb", "[60, 8], not [60, 6]"]),
+        (
+            "enc-depth: 2",
+            "enc-depth: 3",
+            ["encoder_l3_self_Wq", "is missing"],
+        ),
+        ("enc-depth: 2", "enc-depth: 1", ["encoder_l2", "no place"]),
+        ("heads: 2", "heads: 3", ["n_heads = 3", "d_model = 8"]),
+        ("heads: 2", "heads: x", ["special:model.yml", "invalid"]),
+    ] {
+        let workspace = Workspace::of("firefox");
+        set(&workspace.foreign(model), old, new);
+        let parts = [model, parts[0], parts[1]];
+        workspace.assert_refused(&parts);
+    }
+}
+
+#[test]
+fn missing_and_damaged_files_are_refused() {
+    let workspace = Workspace::of("firefox");
+    fs::remove_file(workspace.foreign("vocab.ende.spm")).expect("a file");
+    workspace.assert_refused(&["foreign has no vocab.ende.spm"]);
+
+    let workspace = Workspace::of("marian");
+    fs::remove_file(workspace.foreign("vocab.spm")).expect("a file");
+    workspace.assert_refused(&["foreign has no single .spm"]);
+
+    let workspace = Workspace::of("marian");
+    fs::copy(workspace.foreign("vocab.spm"), workspace.foreign("other.spm")).expect("a copy");
+    workspace.assert_refused(&["foreign has no single .spm"]);
+
+    let workspace = Workspace::of("marian");
+    fs::copy(workspace.foreign("model.npz"), workspace.foreign("best.npz")).expect("a copy");
+    workspace.assert_refused(&["several models", "best.npz, model.npz"]);
+
+    let workspace = Workspace::of("marian");
+    fs::write(workspace.foreign("vocab.spm"), "no model").expect("a writable folder");
+    workspace.assert_refused(&["vocab.spm"]);
+
+    let workspace = Workspace::of("firefox");
+    let text = "vocabs: [vocab.ende.yml, vocab.ende.yml]\n";
+    fs::write(workspace.foreign("config.intgemm8bitalpha.yml"), text).expect("a writable folder");
+    workspace.assert_refused(&["vocab.ende.yml", "SentencePiece"]);
+
+    for (name, model) in [
+        ("marian", "model.npz"),
+        ("firefox", "model.ende.intgemm.alphas.bin"),
+    ] {
+        let workspace = Workspace::of(name);
+        let bytes = fs::read(workspace.foreign(model)).expect("a file");
+        fs::write(workspace.foreign(model), &bytes[..bytes.len() / 2]).expect("a writable folder");
+        workspace.assert_refused(&[model]);
+    }
+}
+
+#[test]
+fn states_of_the_optimizer_are_no_models() {
+    let workspace = Workspace::of("marian");
+    fs::write(workspace.foreign("model.npz.optimizer.npz"), "not read").expect("a writable folder");
+    workspace.import().expect("the model alone");
+    let other = Workspace::of("marian");
+    other.import().expect("a model");
+    assert_same_weights(&workspace, &other, 0.0);
+}
+
+#[test]
+fn two_vocabularies_are_read_by_their_names() {
+    let workspace = Workspace::of("marian");
+    let rename = |name: &str| fs::copy(workspace.foreign("vocab.spm"), workspace.foreign(name));
+    rename("srcvocab.ende.spm").expect("a copy");
+    rename("trgvocab.ende.spm").expect("a copy");
+    fs::remove_file(workspace.foreign("vocab.spm")).expect("a file");
+    workspace.import().expect("a model");
+    // They are the same, and so is the matrix of the embedding.
+    assert_eq!(workspace.load().config.target_vocab_size, None);
+}
