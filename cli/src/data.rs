@@ -115,12 +115,12 @@ fn fetch(source: &Source, options: Fetch) -> Result<(), DownloadError> {
 
 /// Shows a download: a bar for each file on a terminal, a line for each file elsewhere.
 #[derive(Default)]
-struct Display {
+pub(crate) struct Display {
     bar: Option<ProgressBar>,
 }
 
 impl Display {
-    fn show(&mut self, file: &SourceFile, progress: Progress) {
+    pub(crate) fn show(&mut self, file: &SourceFile, progress: Progress) {
         match progress {
             Progress::Bytes(bytes) if io::stderr().is_terminal() => {
                 self.bar.get_or_insert_with(|| bar(file)).set_position(bytes);

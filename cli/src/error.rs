@@ -123,6 +123,12 @@ pub enum CliError {
         /// The number of heads.
         count: usize,
     },
+    /// A model is to be fetched into a folder that has one.
+    #[error("there is a model in {}", folder.display())]
+    HasModel {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// There is no place for the user's models.
     #[error("this system names no folder for the data of programs")]
     NoHome,

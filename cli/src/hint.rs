@@ -345,6 +345,9 @@ impl Hint for CliError {
             Self::NoSuchLayer { .. } | Self::NoSuchHead { .. } => {
                 "layers and heads are counted from 1; leave the flag out to see what there is"
             }
+            Self::HasModel { .. } => {
+                "remove the folder to fetch the model anew, or name another one by --output"
+            }
             Self::NoHome => "name a folder by the variable ATTEND_HOME",
             Self::NoModel { .. } => {
                 return Some(format!("`{}` lists what there is", typed_command(&["models"])));

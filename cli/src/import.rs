@@ -1,9 +1,9 @@
 //! The subcommand `attend import` makes a model folder of a translator of another program.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::slice;
 
-use attend_device::notice_device_failure;
+use attend_device::{NamedDevice, notice_device_failure};
 use attend_formats::{Found, Progress, import};
 use attend_infer::Languages;
 use clap::Args;
@@ -29,16 +29,25 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), CliError> {
-    let device = options.device.select()?;
+    import_into(&options.output, &options.source, &options.device.select()?)?;
+    let output = options.output.display().to_string();
+    eprintln!(
+        "translate with it by `{}`",
+        typed_command(&["translate", "--model", &output])
+    );
+    Ok(())
+}
+
+/// Makes the model folder `output` of the translator at `source`, and tells what it finds and how the new model
+/// translates a sample.
+pub(crate) fn import_into(output: &Path, source: &Path, device: &NamedDevice) -> Result<(), CliError> {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    let trial = notice_device_failure(slice::from_ref(&device), || {
-        let trial = import(&options.source, &options.output, &device.device, |progress| {
-            show(&bar, progress);
-        });
+    let trial = notice_device_failure(slice::from_ref(device), || {
+        let trial = import(source, output, &device.device, |progress| show(&bar, progress));
         bar.finish_and_clear();
         trial.map_err(CliError::from)
     })?;
-    let output = options.output.display().to_string();
+    let output = output.display();
     if trial.translation.trim().is_empty() {
         eprintln!(
             "{output} is written, but translates {:?} as nothing",
@@ -50,8 +59,6 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
             trial.source, trial.translation
         );
     }
-    let command = typed_command(&["translate", "--model", &output]);
-    eprintln!("translate with it by `{command}`");
     Ok(())
 }
 

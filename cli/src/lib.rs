@@ -27,6 +27,7 @@ mod devices;
 mod error;
 mod evaluate;
 mod flags;
+mod get;
 mod heads;
 mod hint;
 mod import;
@@ -73,6 +74,7 @@ enum Command {
     Heads(heads::Options),
     Classify(classify::Options),
     Tag(tag::Options),
+    Get(get::Options),
     Import(import::Options),
     /// Fetch corpora to train on.
     #[command(subcommand)]
@@ -100,6 +102,7 @@ pub fn run() -> ExitCode {
         Command::Heads(options) => heads::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Classify(options) => classify::run(&options),
         Command::Tag(options) => tag::run(&options),
+        Command::Get(options) => get::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Import(options) => import::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Data(task) => data::run(task).map(|()| ExitCode::SUCCESS),
         Command::Models => models::run().map(|()| ExitCode::SUCCESS),

@@ -3,6 +3,7 @@
 mod attention;
 mod common;
 mod data;
+mod get;
 mod import;
 mod labelling;
 mod models;

@@ -13,11 +13,12 @@ fn stdout(output: &Output) -> String {
 }
 
 /// The subcommands, in the order in which a user meets them.
-const SUBCOMMANDS: [&str; 8] = [
+const SUBCOMMANDS: [&str; 9] = [
     "train",
     "translate",
     "eval",
     "score",
+    "get",
     "import",
     "data",
     "models",

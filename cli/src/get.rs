@@ -1,0 +1,94 @@
+//! The subcommand `attend get` fetches a translator from the Hugging Face hub, and makes a model folder of it.
+
+use std::fs;
+use std::path::PathBuf;
+
+use attend_data::DataError;
+use attend_data::download::{Downloader, Mirror, Source};
+use clap::Args;
+
+use crate::data::Display;
+use crate::error::CliError;
+use crate::flags::{DeviceOption, output_folder};
+use crate::import::import_into;
+use crate::library::models_folder;
+use crate::typed_command;
+
+/// The owner of the translators of OPUS-MT, of which there are more than a thousand.
+const OWNER: &str = "Helsinki-NLP";
+/// The files of a translator beside its weights, as far as it has them.
+const FILES: [&str; 8] = [
+    "config.json",
+    "generation_config.json",
+    "tokenizer_config.json",
+    "vocab.json",
+    "target_vocab.json",
+    "source.spm",
+    "target.spm",
+    "README.md",
+];
+/// The files of weights; the first one that a translator has is fetched.
+const WEIGHTS: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
+
+/// Fetch a translator from the Hugging Face hub, and make it one of the models that `attend models` lists.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The model's name on the hub, such as Helsinki-NLP/opus-mt-en-de, whose owner may be left out.
+    #[arg(value_name = "MODEL")]
+    model: String,
+    /// The model folder to write. [default: one of the model's name among those that `attend models` lists]
+    #[arg(long, value_name = "FOLDER", value_parser = output_folder())]
+    output: Option<PathBuf>,
+    /// A folder or an http(s) address to fetch from, in place of the hub. It must be laid out as the hub is.
+    #[arg(long, value_name = "FOLDER|ADDRESS")]
+    mirror: Option<Mirror>,
+    #[command(flatten)]
+    device: DeviceOption,
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), CliError> {
+    let model = if options.model.contains('/') {
+        options.model.clone()
+    } else {
+        format!("{OWNER}/{}", options.model)
+    };
+    let name = model.rsplit('/').next().unwrap_or_default();
+    let output = match &options.output {
+        Some(output) => output.clone(),
+        None => models_folder()?.join(name),
+    };
+    if output.join("config.json").exists() {
+        return Err(CliError::HasModel { folder: output });
+    }
+    let device = options.device.select()?;
+    let downloader = Downloader {
+        mirror: options.mirror.clone(),
+        ..Downloader::default()
+    };
+    let source = wanted(downloader.model(&model, |_| true)?);
+    // Beside the model, so that a download that was cut off is found again.
+    let downloads = output.with_file_name(format!("{name}.download"));
+    let mut display = Display::default();
+    downloader.fetch(&source, &downloads, |file, progress| display.show(file, progress))?;
+    import_into(&output, &downloads, &device)?;
+    fs::remove_dir_all(&downloads).map_err(|error| DataError::write(&downloads, error))?;
+    let named = match &options.output {
+        Some(output) => output.display().to_string(),
+        None => name.to_owned(),
+    };
+    eprintln!(
+        "translate with it by `{}`",
+        typed_command(&["translate", "--model", &named])
+    );
+    Ok(())
+}
+
+/// Returns the files of a translator that an import reads or copies.
+fn wanted(mut source: Source) -> Source {
+    let has = |name: &&&str| source.files.iter().any(|file| file.name == **name);
+    let weights = WEIGHTS.iter().find(has).copied();
+    source
+        .files
+        .retain(|file| FILES.contains(&file.name.as_str()) || Some(file.name.as_str()) == weights);
+    source
+}

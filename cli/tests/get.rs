@@ -1,0 +1,119 @@
+//! `attend get`: a translator from a mirror that is laid out as the Hugging Face hub is.
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use sha2::{Digest, Sha256};
+
+use crate::common::{Workspace, argument, assert_error, attend, run, stdout};
+
+const MODEL: &str = "Helsinki-NLP/opus-mt-en-de";
+
+/// A workspace whose folder `hub` has a model: the one of Hugging Face of `formats/tests/make_fixtures.py`, and files
+/// that are not asked for.
+fn hub() -> Workspace {
+    let workspace = Workspace::new();
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../formats/tests/fixtures/marian_mt");
+    let files = workspace.path(&format!("hub/{MODEL}/resolve/main"));
+    let lists = workspace.path(&format!("hub/api/models/{MODEL}/tree"));
+    for folder in [&files, &lists] {
+        fs::create_dir_all(folder).unwrap();
+    }
+    let mut list = Vec::new();
+    for entry in fs::read_dir(fixture).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let bytes = fs::read(&path).unwrap();
+        let sum: String = Sha256::digest(&bytes)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let size = bytes.len();
+        list.push(serde_json::json!({
+            "type": "file", "path": name, "size": 134, "oid": "0", "lfs": {"oid": sum, "size": size},
+        }));
+        fs::write(files.join(name), bytes).unwrap();
+    }
+    // The weights of PyTorch are not fetched beside the others, so they need not be there.
+    for name in ["pytorch_model.bin", "tf_model.h5"] {
+        list.push(serde_json::json!({"type": "file", "path": name, "size": 9, "oid": "0"}));
+    }
+    fs::write(lists.join("main"), serde_json::Value::from(list).to_string()).unwrap();
+    workspace
+}
+
+fn get(workspace: &Workspace, arguments: &[&str]) -> Output {
+    let mut command = attend("get");
+    command
+        .args(arguments)
+        .arg("--mirror")
+        .arg(workspace.path("hub"))
+        .env("ATTEND_HOME", workspace.path("home"));
+    run(command, b"")
+}
+
+#[test]
+fn a_model_is_fetched_and_then_known_by_its_name_and_languages() {
+    let workspace = hub();
+    let output = get(&workspace, &["opus-mt-en-de"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(
+        told.contains("model.safetensors: ") && !told.contains("tf_model"),
+        "{told}"
+    );
+    assert!(told.contains("Hugging Face MarianMT; from en to de"), "{told}");
+    assert!(
+        told.ends_with("translate with it by `attend translate --model opus-mt-en-de`\n"),
+        "{told}"
+    );
+    let models = fs::read_dir(workspace.path("home/models")).unwrap();
+    let names: Vec<_> = models.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["opus-mt-en-de"]);
+
+    let at_home = |subcommand: &str, arguments: &[&str]| {
+        let mut command = attend(subcommand);
+        command.args(arguments).env("ATTEND_HOME", workspace.path("home"));
+        stdout(&run(command, b""))
+    };
+    assert_eq!(at_home("models", &[]), "opus-mt-en-de  en to de\n");
+    let by_name = at_home("translate", &["--model", "opus-mt-en-de", "The old boat."]);
+    let by_languages = at_home("translate", &["--from", "en", "--to", "de", "The old boat."]);
+    assert_eq!(by_name, by_languages);
+
+    let again = assert_error(
+        &get(&workspace, &[MODEL]),
+        &["there is a model in ", "opus-mt-en-de"],
+    );
+    assert!(again.contains("--output"), "{again}");
+    let folder = workspace.path("elsewhere/mine");
+    let elsewhere = get(&workspace, &[MODEL, "--output", argument(&folder)]);
+    assert_eq!(elsewhere.status.code(), Some(0));
+    assert!(folder.join("config.json").exists());
+}
+
+#[test]
+fn a_model_that_cannot_be_fetched_leaves_no_model() {
+    let workspace = hub();
+    assert_error(
+        &get(&workspace, &["opus-mt-de-en"]),
+        &["the mirror has no file", "opus-mt-de-en"],
+    );
+    assert_error(&get(&workspace, &["a/b/c"]), &["\"a/b/c\" is no name of a model"]);
+    // A damaged file is fetched anew by the next call; what came before it stays.
+    let weights = workspace.path(&format!("hub/{MODEL}/resolve/main/model.safetensors"));
+    let whole = fs::read(&weights).unwrap();
+    fs::write(&weights, &whole[1..]).unwrap();
+    assert_error(
+        &get(&workspace, &[MODEL]),
+        &["model.safetensors", "wrong content"],
+    );
+    let model = workspace.path("home/models/opus-mt-en-de");
+    assert!(!model.exists());
+    fs::write(&weights, whole).unwrap();
+    let output = get(&workspace, &[MODEL]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("config.json: already there"), "{told}");
+    assert!(model.join("config.json").exists());
+}
