@@ -264,7 +264,23 @@ fn load_tokenizers(folder: &Path, config: &TransformerConfig) -> Result<[Tokeniz
         ),
     };
     let load = |model, (vocabulary, start, size)| load(model, vocabulary, start, size);
-    Ok([load(SOURCE_MODEL, source)?, load(TARGET_MODEL, target)?])
+    let source_tokenizer = load(SOURCE_MODEL, source)?;
+    // Firefox's models have one SentencePiece model for both sides.
+    let is_shared = source == target && has_content(&folder.join(TARGET_MODEL), &source_tokenizer);
+    let target_tokenizer = if is_shared {
+        source_tokenizer.clone()
+    } else {
+        load(TARGET_MODEL, target)?
+    };
+    Ok([source_tokenizer, target_tokenizer])
+}
+
+/// Returns whether a file has the SentencePiece model of a tokenizer.
+fn has_content(path: &Path, tokenizer: &Tokenizer) -> bool {
+    match tokenizer.files() {
+        TokenizerFiles::SentencePiece { model, .. } => fs::read(path).is_ok_and(|file| file == model),
+        TokenizerFiles::Json(_) => false,
+    }
 }
 
 /// Reads the `tokenizer.json` of a model folder, and checks that it fits the shape of the network.

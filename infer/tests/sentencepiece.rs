@@ -74,6 +74,24 @@ fn a_model_folder_keeps_the_files_of_its_tokenizers_to_the_bit() {
 }
 
 #[test]
+fn one_file_may_serve_both_sides() {
+    let folder = TempDir::new().unwrap();
+    model_folder_of_pieces(false).save(folder.path()).unwrap();
+    fs::copy(folder.path().join("target.spm"), folder.path().join("source.spm")).unwrap();
+    let loaded = ModelFolder::load(folder.path(), &cpu()).unwrap();
+    assert_eq!(loaded.source_tokenizer, loaded.target_tokenizer);
+    assert_eq!(
+        loaded.target_tokenizer,
+        model_folder_of_pieces(false).target_tokenizer
+    );
+    loaded.save(folder.path()).unwrap();
+    assert_eq!(
+        content(folder.path(), "source.spm"),
+        content(folder.path(), "target.spm")
+    );
+}
+
+#[test]
 fn each_side_has_its_own_tokenizer() {
     for has_two in [false, true] {
         let folder = model_folder_of_pieces(has_two);

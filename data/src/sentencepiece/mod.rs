@@ -8,6 +8,7 @@
 mod bpe;
 mod model_file;
 mod normalizer;
+mod sorted_pieces;
 mod trie;
 mod unigram;
 
@@ -406,7 +407,7 @@ fn byte(piece: &str) -> Option<u8> {
 
 fn method(trainer: &TrainerSpec, pieces: &[VocabularyPiece]) -> Result<Method, String> {
     match trainer.model_type() {
-        1 => Ok(Method::Unigram(Unigram::new(pieces)?)),
+        1 => Ok(Method::Unigram(Unigram::new(pieces))),
         2 => {
             let has_unused = pieces.iter().any(|piece| piece.kind == PieceKind::Unused);
             check_supported(has_unused, "it is a byte-pair encoding with unused pieces")?;

@@ -1,4 +1,4 @@
-//! A trie of strings, in which all the strings that a text begins with are found at once.
+//! A trie of strings, in which the longest string that a text begins with is found.
 
 use yada::DoubleArray;
 use yada::builder::DoubleArrayBuilder;
@@ -50,17 +50,13 @@ impl Trie {
         ends.into_iter().map(move |end| all[end].value())
     }
 
-    /// Returns the number and the length in bytes of each string that `text` begins with, the shortest first.
-    pub(super) fn prefixes<'a>(&'a self, text: &'a str) -> impl Iterator<Item = (u32, usize)> + 'a {
+    /// Returns the number and the length in bytes of the longest string that `text` begins with.
+    pub(super) fn longest_prefix(&self, text: &str) -> Option<(u32, usize)> {
         // No string contains NUL, which is the label of unused units.
         let has_nul = |length| text.as_bytes()[..length].contains(&0);
         let prefixes = self.0.common_prefix_search(text);
-        prefixes.take_while(move |&(_, length)| !has_nul(length))
-    }
-
-    /// Returns the longest string that `text` begins with, as [`Trie::prefixes`] does.
-    pub(super) fn longest_prefix(&self, text: &str) -> Option<(u32, usize)> {
-        self.prefixes(text)
+        prefixes
+            .take_while(|&(_, length)| !has_nul(length))
             .filter(|&(_, length)| text.is_char_boundary(length))
             .last()
     }

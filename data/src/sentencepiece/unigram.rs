@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::trie::Trie;
+use super::sorted_pieces::SortedPieces;
 use super::{PieceKind, VocabularyPiece};
 
 /// How far the score of an unknown character lies below that of the least probable piece.
@@ -11,8 +11,8 @@ const UNKNOWN: f32 = 10.0;
 
 #[derive(Clone, Debug)]
 pub(super) struct Unigram {
-    /// The pieces that match text, each with its index in the vocabulary.
-    trie: Trie,
+    /// The pieces that match text.
+    pieces: SortedPieces,
     /// What each piece of the vocabulary adds to the score of a text.
     scores: Vec<f32>,
     /// What an unknown character adds.
@@ -30,9 +30,7 @@ struct Best {
 }
 
 impl Unigram {
-    /// # Errors
-    /// Returns the errors of [`Trie::new`].
-    pub(super) fn new(pieces: &[VocabularyPiece]) -> Result<Self, String> {
+    pub(super) fn new(pieces: &[VocabularyPiece]) -> Self {
         let normal = || pieces.iter().filter(|piece| piece.kind == PieceKind::Normal);
         let lowest = normal().map(|piece| piece.score).fold(f32::MAX, f32::min);
         let highest = normal()
@@ -44,11 +42,11 @@ impl Unigram {
             _ => piece.score,
         };
         let matching = (0..).zip(pieces).filter(|(_, piece)| piece.kind.matches_text());
-        Ok(Self {
-            trie: Trie::new(matching.map(|(index, piece)| (piece.text.as_str(), index)))?,
+        Self {
+            pieces: SortedPieces::new(matching.map(|(index, piece)| (piece.text.as_str(), index))),
             scores: pieces.iter().map(score).collect(),
             unknown: lowest - UNKNOWN,
-        })
+        }
     }
 
     /// Returns the bytes of the pieces of `text`, in order, and their indices in the vocabulary; `None` for an unknown
@@ -58,7 +56,7 @@ impl Unigram {
         for (start, character) in text.char_indices() {
             let before = best[start].map_or(0.0, |best| best.score);
             let mut is_known = false;
-            for (piece, length) in self.trie.prefixes(&text[start..]) {
+            for (piece, length) in self.pieces.prefixes(&text[start..]) {
                 is_known |= length == character.len_utf8();
                 let end = &mut best[start + length];
                 Best::improve(end, before + self.scores[piece as usize], start, Some(piece));
