@@ -68,7 +68,8 @@ def filled(folder):
     }.items():
         value = config.get(key, values[0])
         if value not in values:
-            sys.exit(f"error: {folder} has {key} = {value!r}, but this program writes only {', '.join(map(repr, values))}")
+            written = " or ".join(map(repr, values))
+            sys.exit(f"error: {folder} has {key} = {value!r}, but this program writes only {written}")
     weights = load_file(folder / "model.safetensors")
     pre_norm = config["norm"] == "pre"
     spec = transformer_spec.TransformerSpec.from_config(

@@ -37,8 +37,8 @@ pub(crate) fn save(model: &impl Module, path: &Path) -> Result<(), InferError> {
 ///
 /// Returns [`InferError::Data`] if the file cannot be read, [`InferError::InvalidWeights`] if it is not a whole
 /// safetensors file, [`InferError::WeightsMismatch`] if its tensors do not fit the network, and
-/// [`InferError::NotFinite`] if a weight is infinite or NaN. Only a number of the output's bias may be negative infinity,
-/// by which its token is never predicted.
+/// [`InferError::NotFinite`] if a weight is infinite or NaN. Only a number of the output's bias may be negative
+/// infinity, by which its token is never predicted.
 pub(crate) fn load<N: Module>(model: N, path: &Path) -> Result<N, InferError> {
     let mut reader = WeightReader::open(path)?;
     let model = model.map(&mut reader);

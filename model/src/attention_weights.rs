@@ -18,8 +18,8 @@ pub enum ReturnedAttention {
     All,
 }
 
-/// The attention weights that one decoder layer returns. Weights that were not asked for are `None`, and so are those of
-/// self-attention in a layer with an [`Ssru`](crate::Ssru) in its place.
+/// The attention weights that one decoder layer returns. Weights that were not asked for are `None`, and so are those
+/// of self-attention in a layer with an [`Ssru`](crate::Ssru) in its place.
 ///
 /// A decoding step returns the weights of one position, so that `target_seq` is 1 in the third dimension. In the last
 /// dimension of its self-attention, it has a weight for each position that the cache has room for. If the layer is

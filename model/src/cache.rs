@@ -1,5 +1,5 @@
-//! The state of decoding one position at a time: keys and values in slots, and the slots that each row attends to; or the
-//! states of recurrent layers.
+//! The state of decoding one position at a time: keys and values in slots, and the slots that each row attends to; or
+//! the states of recurrent layers.
 
 use attend_ops::{Window, padding_multiple};
 use burn::tensor::{Bool, Int, Tensor};
@@ -29,8 +29,8 @@ pub(crate) enum TargetCache {
 }
 
 impl LayerCache {
-    /// Returns the cache of a layer with self-attention before the first step. `memory` holds the keys and values of the
-    /// encoder's output.
+    /// Returns the cache of a layer with self-attention before the first step. `memory` holds the keys and values of
+    /// the encoder's output.
     pub(crate) fn of_attention(memory: KeyValue) -> Self {
         let [sentences, _, d_model] = memory.key.dims();
         let room = [sentences * INITIAL_POSITIONS, d_model];
@@ -44,8 +44,8 @@ impl LayerCache {
         }
     }
 
-    /// Returns the cache of a recurrent layer before the first step. `memory` holds the keys and values of the encoder's
-    /// output.
+    /// Returns the cache of a recurrent layer before the first step. `memory` holds the keys and values of the
+    /// encoder's output.
     pub(crate) fn of_recurrence(memory: KeyValue) -> Self {
         let [sentences, _, d_model] = memory.key.dims();
         let state = Tensor::zeros([sentences, 1, d_model], &memory.key.device());
@@ -85,8 +85,9 @@ pub(crate) struct TargetSlots {
 /// `[[0, 2, 4], [0, 2, 5]]`.
 ///
 /// If the decoder's window is restricted to the last `r` positions, a row has the slots of at most `r + 1` positions.
-/// Once the slots in use are at least twice the rows times the positions in sight, those in sight are moved to the start
-/// of the tables, which therefore do not grow with the length of the target. A slot that rows share is copied for each.
+/// Once the slots in use are at least twice the rows times the positions in sight, those in sight are moved to the
+/// start of the tables, which therefore do not grow with the length of the target. A slot that rows share is copied for
+/// each.
 ///
 /// A recurrent layer has a state of each row in place of keys and values, which is moved with the row.
 #[derive(Clone, Debug)]
@@ -167,8 +168,8 @@ impl DecoderState {
         }
     }
 
-    /// Forgets the position that the next one does not see, if there is one. If the slots in use are then at least twice
-    /// the rows times the positions in sight, those in sight are moved to the start of the tables.
+    /// Forgets the position that the next one does not see, if there is one. If the slots in use are then at least
+    /// twice the rows times the positions in sight, those in sight are moved to the start of the tables.
     fn forget(&mut self, window: Window) {
         if self.in_sight <= window.before {
             return;

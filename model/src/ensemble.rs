@@ -5,7 +5,7 @@ use burn::tensor::{Device, Int, Tensor};
 
 use crate::attention_weights::AttentionWeights;
 use crate::cache::DecoderState;
-use crate::inference::{InferenceTransformer, NextTokens};
+use crate::inference::{InferenceTransformer, NextTokens, OutputShortlist};
 use crate::memory::Memory;
 use crate::transformer::Transformer;
 
@@ -95,6 +95,44 @@ impl Ensemble {
     pub fn step(&self, tokens: Tensor<1, Int>, states: &mut [DecoderState]) -> NextTokens {
         let models = self.models.iter().zip(states);
         let next = models.map(|(model, state)| model.step(tokens.clone(), state));
+        mean_distribution(next.collect())
+    }
+
+    /// Returns each network's [output layer](InferenceTransformer::shortlist) of the given tokens alone, in the order
+    /// of the networks.
+    ///
+    /// # Shapes
+    ///
+    /// - tokens: `[tokens]`, each once
+    ///
+    /// # Panics
+    ///
+    /// If a token is outside the vocabulary.
+    #[must_use]
+    pub fn shortlist(&self, tokens: Tensor<1, Int>) -> Vec<OutputShortlist> {
+        let models = self.models.iter();
+        models.map(|model| model.shortlist(tokens.clone())).collect()
+    }
+
+    /// Appends one token to each row of the states, and returns the distribution of the token after it among the tokens
+    /// of a shortlist, in their order. No other token has a probability.
+    ///
+    /// # Shapes
+    ///
+    /// - tokens: `[rows]`, which are `<s>` in the first step; they need not be in the shortlist
+    ///
+    /// # Panics
+    ///
+    /// If a row gets longer than a model's positions or a token is outside the vocabulary.
+    pub fn step_among(
+        &self,
+        shortlists: &[OutputShortlist],
+        tokens: Tensor<1, Int>,
+        states: &mut [DecoderState],
+    ) -> NextTokens {
+        let models = self.models.iter().zip(shortlists).zip(states);
+        let next =
+            models.map(|((model, shortlist), state)| model.step_among(shortlist, tokens.clone(), state));
         mean_distribution(next.collect())
     }
 

@@ -13,7 +13,7 @@
 //! | 4 why self-attention: table 1 | [`SequenceLayer`]: self-attention, restricted or not, [`Recurrent`], [`Convolution`] |
 //! | relatives from other papers | [`Ssru`], which stands in place of the decoder's self-attention |
 //! | 5.4 dropout, label smoothing | [`Dropout`], [`Transformer::loss`] |
-//! | 6.1 inference, one token at a time | [`InferenceTransformer`], an [`Ensemble`] of them, [`DecoderState`] |
+//! | 6.1 inference, one token at a time | [`InferenceTransformer`], an [`Ensemble`] of them, [`DecoderState`], [`OutputShortlist`] |
 //! | table 3: sizes and variants | [`TransformerConfig`], [`Preset`] |
 //! | other tasks of an encoder | [`EncoderClassifier`], [`Pooling`] |
 //!

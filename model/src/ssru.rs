@@ -10,9 +10,9 @@ use crate::config::TransformerConfig;
 use crate::init;
 use crate::projection::{Projection, pack};
 
-/// The simpler simple recurrent unit (SSRU) of Kim et al. (2019), "From Research to Production and Back: Ludicrously Fast
-/// Neural Machine Translation". It stands in place of the decoder's self-attention: a position learns of those before it
-/// by a state alone, so that a step of decoding takes as long at the end of a sentence as at its beginning.
+/// The simpler simple recurrent unit (SSRU) of Kim et al. (2019), "From Research to Production and Back: Ludicrously
+/// Fast Neural Machine Translation". It stands in place of the decoder's self-attention: a position learns of those
+/// before it by a state alone, so that a step of decoding takes as long at the end of a sentence as at its beginning.
 ///
 /// The state c' and the output y follow from the input x and the state c of the position before:
 ///
@@ -48,8 +48,8 @@ impl Ssru {
 }
 
 impl<P: Projection> Ssru<P> {
-    /// Reads sequences, and replaces each sequence's state before the first position by that after the last. Returns the
-    /// output at each position. Before a whole sequence, the state is 0.
+    /// Reads sequences, and replaces each sequence's state before the first position by that after the last. Returns
+    /// the output at each position. Before a whole sequence, the state is 0.
     ///
     /// # Shapes
     ///

@@ -237,6 +237,29 @@ fn a_shortlist_has_the_logits_of_its_tokens() {
     }
 }
 
+#[test]
+fn an_ensemble_predicts_the_tokens_of_a_shortlist_together() {
+    let device = Device::default();
+    let networks = [&variants()[0], &variants()[3]].map(|config| model(config, &device));
+    let shortlist = Tensor::<1, Int>::from_ints([7, 2, 0, 9], &device);
+    let tokens = Tensor::from_ints(TARGETS.map(|target| target[0]), &device);
+    let source = batch(&SOURCES, &device);
+    let alone = networks.clone().map(|network| {
+        let network = InferenceTransformer::new(network, Precision::Float32);
+        let mut state = network.start(network.encode(source.clone()));
+        let output = network.shortlist(shortlist.clone());
+        let next = network.step_among(&output, tokens.clone(), &mut state);
+        next.log_probabilities().exp()
+    });
+    let [first, second] = networks;
+    let ensemble = Ensemble::new(first, Precision::Float32).with(second);
+    let mut states = ensemble.start(ensemble.encode(source));
+    let outputs = ensemble.shortlist(shortlist);
+    let next = ensemble.step_among(&outputs, tokens, &mut states);
+    let [one, other] = alone;
+    assert_close(next.log_probabilities().exp(), (one + other) / 2.0);
+}
+
 /// Makes padding impossible by a bias of negative infinity, as models of toolkits without padding have it.
 struct WithoutPadding(Vec<String>);
 

@@ -121,8 +121,8 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    /// Returns the name of the field of [`TransformerConfig`](super::TransformerConfig) to change, or the names of two fields with a `*` between
-    /// them.
+    /// Returns the name of the field of [`TransformerConfig`](super::TransformerConfig) to change, or the names of two
+    /// fields with a `*` between them.
     #[must_use]
     pub fn field(&self) -> &'static str {
         match self {

@@ -6,8 +6,8 @@ use burn::backend::{Autodiff, AutodiffBackend, autodiff::checkpoint::strategy::C
 use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::{Int, Tensor};
 
-/// A backend with a kernel for [`linear_cross_entropy`](super::linear_cross_entropy). The bias of an output layer that has
-/// none is a tensor without numbers, `[0]`.
+/// A backend with a kernel for [`linear_cross_entropy`](super::linear_cross_entropy). The bias of an output layer that
+/// has none is a tensor without numbers, `[0]`.
 #[backend_extension(Flex, Autodiff: cfg(feature = "autodiff"))]
 pub(super) trait CrossEntropy: Backend {
     fn cross_entropy_forward(
@@ -53,8 +53,8 @@ pub(super) trait CrossEntropyBackward: CrossEntropy {
         smoothing: f64,
     ) -> (FloatTensor<Self>, [FloatTensor<Self>; 3]);
 
-    /// Returns the gradients with respect to x, weight and bias, given the `gradient` with respect to the loss: `gradients`,
-    /// which hold for a gradient of 1, times `gradient`.
+    /// Returns the gradients with respect to x, weight and bias, given the `gradient` with respect to the loss:
+    /// `gradients`, which hold for a gradient of 1, times `gradient`.
     fn cross_entropy_backward(
         gradients: [FloatTensor<Self>; 3],
         gradient: FloatTensor<Self>,

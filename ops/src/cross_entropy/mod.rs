@@ -12,9 +12,9 @@ mod reference;
 
 pub use reference::{label_smoothed_cross_entropy, reference};
 
-/// Returns the [`label_smoothed_cross_entropy`] of the logits `x Wᵀ + bias`, in nats, summed over the tokens of a batch.
-/// Without a bias, the logits are `x Wᵀ`. A token whose bias is negative infinity is never predicted, as if the vocabulary
-/// had no such token.
+/// Returns the [`label_smoothed_cross_entropy`] of the logits `x Wᵀ + bias`, in nats, summed over the tokens of a
+/// batch. Without a bias, the logits are `x Wᵀ`. A token whose bias is negative infinity is never predicted, as if the
+/// vocabulary had no such token.
 ///
 /// The kernel computes the logits of a few hundred tokens at a time, and replaces them by their gradients immediately.
 /// The logits of a whole batch would be the largest tensor of training. They are never in memory at once, and no logits

@@ -89,8 +89,8 @@ impl Function for Swish {
 }
 
 impl Gelu {
-    /// Returns `Φ(x)` and `e^(-x²/2)`. The error of Φ is below 10⁻⁷, by Abramowitz and Stegun, "Handbook of Mathematical
-    /// Functions", equation 7.1.26: for a positive x,
+    /// Returns `Φ(x)` and `e^(-x²/2)`. The error of Φ is below 10⁻⁷, by Abramowitz and Stegun, "Handbook of
+    /// Mathematical Functions", equation 7.1.26: for a positive x,
     ///
     /// ```text
     /// Φ(-x) = (a_1 t + a_2 t² + a_3 t³ + a_4 t⁴ + a_5 t⁵) e^(-x²/2) / 2,  t = 1 / (1 + 0.3275911 x / √2)

@@ -160,8 +160,8 @@ pub(crate) fn sum_of_exp<S: Simd>(simd: S, row: &[f32], max: f32) -> f32 {
     total(simd, sums) + rest.iter().map(|value| exp(Scalar, value - max)).sum::<f32>()
 }
 
-/// Returns `e^x` for x ≤ 0, which is all that a softmax and the activation functions need. The relative error is below `2 · f32::EPSILON`.
-/// If x < -87, the result is 0.
+/// Returns `e^x` for x ≤ 0, which is all that a softmax and the activation functions need. The relative error is below
+/// `2 · f32::EPSILON`. If x < -87, the result is 0.
 #[inline(always)]
 #[allow(clippy::excessive_precision)]
 pub(crate) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {

@@ -118,8 +118,8 @@ mod backward {
 
     /// The backward pass over all sequences, from the last position to the first.
     ///
-    /// Let `G` be the gradient of the loss with respect to the state `c_t`, by way of the output and of all later states,
-    /// and `f = σ(g_t)`. Then
+    /// Let `G` be the gradient of the loss with respect to the state `c_t`, by way of the output and of all later
+    /// states, and `f = σ(g_t)`. Then
     ///
     /// ```text
     /// dg_t = G (c_(t-1) - n_t) f (1 - f)
@@ -187,8 +187,8 @@ mod backward {
     }
 
     impl Position<'_> {
-        /// Writes the gradients. `d_before` holds the gradient with respect to the state by way of later states, and then
-        /// that with respect to the state before.
+        /// Writes the gradients. `d_before` holds the gradient with respect to the state by way of later states, and
+        /// then that with respect to the state before.
         #[inline(always)]
         fn backward<S: Simd>(
             self,
@@ -221,7 +221,8 @@ mod backward {
         }
     }
 
-    /// Returns the gradients with respect to gate, candidate and the state before, given that with respect to the state.
+    /// Returns the gradients with respect to gate, candidate and the state before, given that with respect to the
+    /// state.
     #[inline(always)]
     fn gradients<S: Simd>(
         simd: S,

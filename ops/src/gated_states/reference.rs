@@ -5,10 +5,10 @@ use burn::tensor::activation::sigmoid;
 
 /// Computes [`gated_states`](super::gated_states()) in tensor operations.
 ///
-/// A state depends on the one before it as `c' = kept · c + new`. Two such steps are again one: its factor is the product
-/// of the two, and its sum is `kept_2 · new_1 + new_2`. Each pass of the loop joins each step with the one that ends where
-/// it begins, so that after k passes a step reaches 2^k positions back (Hillis and Steele, 1986, "Data Parallel
-/// Algorithms").
+/// A state depends on the one before it as `c' = kept · c + new`. Two such steps are again one: its factor is the
+/// product of the two, and its sum is `kept_2 · new_1 + new_2`. Each pass of the loop joins each step with the one that
+/// ends where it begins, so that after k passes a step reaches 2^k positions back (Hillis and Steele, 1986, "Data
+/// Parallel Algorithms").
 #[must_use]
 pub fn reference(gate: Tensor<3>, candidate: Tensor<3>, initial: Tensor<3>) -> Tensor<3> {
     let [_, seq, _] = gate.dims();

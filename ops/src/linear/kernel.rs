@@ -25,8 +25,8 @@ pub(super) trait LinearBackward: Linear {
     fn activated(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self>;
 
     /// Returns the gradients with respect to x, weight and bias, given the `gradient` with respect to the output.
-    /// `arguments` are `x W + bias`, or for [`Activation::Relu`] its values, which are positive where its arguments are.
-    /// They are `None` for [`Activation::Identity`].
+    /// `arguments` are `x W + bias`, or for [`Activation::Relu`] its values, which are positive where its arguments
+    /// are. They are `None` for [`Activation::Identity`].
     fn linear_backward(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,

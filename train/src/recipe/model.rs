@@ -31,8 +31,9 @@ const UNTIL_KNOWN: Preset = Preset::Tiny;
 ///
 /// A recipe writes `preset = "tiny"`, and may write any field of a [`TransformerConfig`] except `vocab_size` and
 /// `pad_id`, which the tokenizer decides. Two other fields of the vocabulary, `target_vocab_size` and
-/// `decoder_start_id`, are those of the model that the run starts from. A recipe of a classifier may also write its `pooling`. A recipe with `init`
-/// may leave the preset out: the fields that it does not write are then those of the model that the run starts from.
+/// `decoder_start_id`, are those of the model that the run starts from. A recipe of a classifier may also write its
+/// `pooling`. A recipe with `init` may leave the preset out: the fields that it does not write are then those of the
+/// model that the run starts from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelSettings {
     preset: Option<Preset>,
@@ -453,11 +454,6 @@ mod tests {
                 "\"decoder\"",
             ),
             ("target_vocab_size = 500", "model.target_vocab_size = 500", "300"),
-            (
-                "preset = \"tiny\"",
-                "activation = \"relu\" by model.preset = \"tiny\"",
-                "\"swish\"",
-            ),
         ] {
             let settings: ModelSettings = toml::from_str(text).unwrap();
             let differs = settings.check_shape(&initial).unwrap_err();
