@@ -1,5 +1,6 @@
 //! From the tensors of a foreign file to the weights of a model folder.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
 use std::ops::Range;
@@ -238,9 +239,9 @@ impl Weights {
         let mut written = 0;
         for weight in &self.weights {
             observe(written, end as u64);
-            let bytes = little_endian(&self.numbers(weight)?);
-            write(&bytes)?;
-            written += bytes.len() as u64;
+            let numbers = self.numbers(weight)?;
+            write(&little_endian(&numbers))?;
+            written += size_of_val(numbers.as_slice()) as u64;
         }
         for (_, numbers) in &self.vectors {
             write(&little_endian(numbers))?;
@@ -277,10 +278,11 @@ impl Weights {
     }
 }
 
-fn little_endian(numbers: &[f32]) -> Vec<u8> {
+fn little_endian(numbers: &[f32]) -> Cow<'_, [u8]> {
     if cfg!(target_endian = "little") {
-        bytemuck::cast_slice(numbers).to_vec()
+        bytemuck::cast_slice(numbers).into()
     } else {
-        numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
+        let bytes = numbers.iter().flat_map(|number| number.to_le_bytes());
+        bytes.collect::<Vec<u8>>().into()
     }
 }

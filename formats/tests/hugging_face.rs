@@ -273,7 +273,7 @@ fn weights_that_are_not_finite_are_refused() {
     let end = bytes.len();
     bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
     fs::write(&path, bytes).expect("a writable folder");
-    workspace.assert_refused(&["model.safetensors", "not finite", "model."]);
+    workspace.assert_refused(&["foreign/model.safetensors: the tensor model.", "not finite"]);
 }
 
 #[test]
