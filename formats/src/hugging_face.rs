@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use attend_infer::search::{LengthNormalization, SearchOptions, Unknown};
+use attend_infer::search::{LengthNormalization, SearchOptions, Stopping, Unknown};
 use attend_infer::{Language, Languages};
 use attend_model::{ActivationKind, PositionKind, Preset, TiedEmbeddings, TransformerConfig};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::error::FormatError;
 use crate::files::Files;
@@ -84,6 +85,9 @@ struct Generation {
     num_beams: Option<usize>,
     length_penalty: Option<f32>,
     no_repeat_ngram_size: Option<usize>,
+    /// Whether a beam search stops as soon as the beam is full of complete hypotheses; or `"never"`, if it stops when
+    /// nothing better can come.
+    early_stopping: Option<Value>,
 }
 
 /// The languages in a `tokenizer_config.json`.
@@ -372,6 +376,11 @@ fn generation(files: &Files) -> Result<SearchOptions, FormatError> {
         beam_size: theirs.num_beams.unwrap_or(1),
         length_penalty: theirs.length_penalty.unwrap_or(1.0),
         length_normalization: LengthNormalization::Length,
+        stopping: match theirs.early_stopping {
+            Some(Value::Bool(true)) => Stopping::TransformersEarly,
+            Some(Value::String(_)) => Stopping::Exact,
+            _ => Stopping::Transformers,
+        },
         no_repeat_ngram: theirs.no_repeat_ngram_size.unwrap_or(0),
         unknown: Unknown::Keep,
         ..SearchOptions::default()

@@ -131,12 +131,21 @@ impl Workspace {
 
     /// Translates lines with the model folder, greedily and in at most `max_length` tokens.
     pub(crate) fn greedy(&self, lines: &[&str], max_length: usize) -> Vec<Translation> {
+        self.translate(lines, |defaults| SearchOptions {
+            max_length: Some(max_length),
+            ..defaults.greedy()
+        })
+    }
+
+    /// Translates lines with the model folder, by options that `change` its defaults.
+    pub(crate) fn translate(
+        &self,
+        lines: &[&str],
+        change: impl FnOnce(SearchOptions) -> SearchOptions,
+    ) -> Vec<Translation> {
         let folder = self.load();
         let options = TranslateOptions {
-            search: SearchOptions {
-                max_length: Some(max_length),
-                ..folder.generation.greedy()
-            },
+            search: change(folder.generation),
             ..TranslateOptions::default()
         };
         let model = Model::new(folder, Precision::Float32).expect("float32");

@@ -3,7 +3,7 @@
 use std::fs;
 
 use attend_formats::{Format, Progress};
-use attend_infer::search::{LengthNormalization, Unknown};
+use attend_infer::search::{LengthNormalization, SearchOptions, Stopping, Unknown};
 use attend_model::{ActivationKind, PositionKind, TiedEmbeddings};
 use burn::tensor::{Int, Tensor, TensorData};
 use serde::Deserialize;
@@ -25,7 +25,22 @@ struct Case {
     /// The start token, the tokens of a greedy translation, and a `</s>` that was forced after 38 of them.
     greedy_ids: Vec<u32>,
     greedy: String,
+    beams: Vec<Beam>,
 }
+
+/// The best hypothesis of a beam search, with its options.
+#[derive(Deserialize)]
+struct Beam {
+    size: usize,
+    length_penalty: f32,
+    early_stopping: bool,
+    /// The start token, the tokens of the translation and `</s>`.
+    ids: Vec<u32>,
+    score: f32,
+}
+
+/// The id of `</s>`.
+const END: u32 = 0;
 
 fn ids(tokens: &[i32]) -> Tensor<2, Int> {
     let data = TensorData::new(tokens.to_vec(), [1, tokens.len()]);
@@ -76,6 +91,43 @@ fn greedy_translations_are_those_of_transformers() {
 }
 
 #[test]
+fn beams_find_what_those_of_transformers_find() {
+    for name in MODELS {
+        let workspace = Workspace::of(name);
+        workspace.import().expect(name);
+        for case in expected::<Vec<Case>>(name) {
+            assert_eq!(case.beams.len(), 3);
+            for beam in case.beams {
+                let found = workspace.translate(&[&case.source], |defaults| SearchOptions {
+                    beam_size: beam.size,
+                    length_penalty: beam.length_penalty,
+                    stopping: if beam.early_stopping {
+                        Stopping::TransformersEarly
+                    } else {
+                        defaults.stopping
+                    },
+                    max_length: Some(38),
+                    ..defaults
+                });
+                let wanted = beam.ids[1..].iter().copied().take_while(|&id| id != END);
+                let wanted: Vec<u32> = wanted.collect();
+                assert_eq!(
+                    found[0].tokens, wanted,
+                    "{name}: {}, beam {}",
+                    case.source, beam.size
+                );
+                let score = found[0].score;
+                assert!(
+                    (score - beam.score).abs() < 1e-4,
+                    "{name}: {score}, not {}",
+                    beam.score
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn tokens_are_those_of_transformers() {
     for name in MODELS {
         let workspace = Workspace::of(name);
@@ -105,6 +157,7 @@ fn settings_become_those_of_a_model_folder() {
     assert_eq!(folder.config.target_vocab_size, None);
     assert_eq!(folder.generation.beam_size, 3);
     assert_eq!(folder.generation.length_penalty, 0.8);
+    assert_eq!(folder.generation.stopping, Stopping::Transformers);
     assert_eq!(
         folder.generation.length_normalization,
         LengthNormalization::Length

@@ -86,6 +86,27 @@ def fill(model, seed):
         model.final_logits_bias.copy_(0.1 * torch.randn(model.final_logits_bias.shape, generator=generator))
 
 
+def beam(model, batch, size, length_penalty, early_stopping):
+    """Returns the best hypothesis of a beam search, with its options and its score."""
+    found = model.generate(
+        **batch,
+        num_beams=size,
+        length_penalty=length_penalty,
+        early_stopping=early_stopping,
+        do_sample=False,
+        max_length=40,
+        return_dict_in_generate=True,
+        output_scores=True,
+    )
+    return {
+        "size": size,
+        "length_penalty": length_penalty,
+        "early_stopping": early_stopping,
+        "ids": found.sequences[0].tolist(),
+        "score": round(found.sequences_scores[0].item(), 5),
+    }
+
+
 def hugging_face(name, seed, separate, **options):
     """Writes a MarianMT model, and its tokens, translations and logits."""
     folder = FIXTURES / name
@@ -165,6 +186,7 @@ def hugging_face(name, seed, separate, **options):
             # In 64-bit numbers, since the logits are hundreds of sums of large numbers.
             logits = copy.deepcopy(model).double()(**batch, decoder_input_ids=inputs).logits
             greedy = model.generate(**batch, num_beams=1, do_sample=False, max_length=40)
+            beams = [beam(model, batch, *options) for options in [(4, 1.0, False), (6, 0.8, False), (4, 0.6, True)]]
         expected.append(
             {
                 "source": sentence,
@@ -174,6 +196,7 @@ def hugging_face(name, seed, separate, **options):
                 "logits": None if expected else [[round(number, 6) for number in row] for row in logits[0].tolist()],
                 "greedy_ids": greedy[0].tolist(),
                 "greedy": tokenizer.decode(greedy[0], skip_special_tokens=True),
+                "beams": beams,
             }
         )
     write_json(folder / "expected.json", expected)

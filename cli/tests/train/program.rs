@@ -236,7 +236,7 @@ fn a_value_out_of_range_is_named_with_its_place() {
             "neither encoder_layer nor decoder_layer is \"restricted\"",
         ),
         ("model.decoder_layer=restricted", "needs attention_window"),
-        ("model.decoder_layer=recurrent", "it caches keys and values"),
+        ("model.decoder_layer=recurrent", "which do not look ahead"),
         ("model.encoder_layer=attention", "`attention`"),
         ("model.convolution_width=4", "convolution_width = 4 is even"),
         ("training.updates=0", "training.updates is 0"),
