@@ -11,7 +11,7 @@ use crate::file::read_text;
 use crate::sentencepiece::{Piece, SentencePieceModel};
 
 /// A SentencePiece model and the ids of its pieces. Its methods are those of [`Tokenizer`](super::Tokenizer).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct SentencePiece {
     model: SentencePieceModel,
     /// The content of `vocab.json`.
@@ -24,6 +24,8 @@ pub(super) struct SentencePiece {
     pub(super) special: SpecialIds,
     /// The maximum number of bytes in a piece of the model.
     longest_piece: usize,
+    /// Whether a language that the start of a text names is one token.
+    reads_language: bool,
 }
 
 impl SentencePiece {
@@ -81,6 +83,7 @@ impl SentencePiece {
             ids,
             model,
             vocabulary_file,
+            reads_language: true,
         })
     }
 
@@ -117,15 +120,37 @@ impl SentencePiece {
         })
     }
 
-    /// Returns the token at the start of `text` that names a language, for example `>>deu<<`, if the vocabulary has it,
-    /// and the text after it.
+    /// Returns the language that the start of a text names, for example `>>deu<<`: its bytes, and the id of its token.
+    pub(super) fn language_token(&self, text: &str) -> Option<(Range<usize>, u32)> {
+        let (name, _) = text.strip_prefix(">>")?.split_once("<<")?;
+        if !self.reads_language || name.is_empty() {
+            return None;
+        }
+        let token = &text[..name.len() + 4];
+        Some((0..token.len(), *self.ids.get(token)?))
+    }
+
+    /// Returns the token of the language that the start of `text` names, and the text after it.
     fn language<'a>(&self, text: &'a str) -> (Option<u32>, &'a str) {
-        let token = text.strip_prefix(">>").and_then(|rest| {
-            let (name, rest) = rest.split_once("<<")?;
-            let id = self.ids.get(&format!(">>{name}<<"))?;
-            Some((Some(*id), rest))
-        });
-        token.unwrap_or((None, text))
+        match self.language_token(text) {
+            Some((bytes, id)) => (Some(id), &text[bytes.end..]),
+            None => (None, text),
+        }
+    }
+
+    /// Returns whether the vocabulary has a token that names a language.
+    pub(super) fn has_languages(&self) -> bool {
+        self.entries
+            .iter()
+            .any(|entry| self.language_token(entry).is_some())
+    }
+
+    /// Returns the tokenizer of texts whose start names no language.
+    pub(super) fn without_languages(&self) -> Self {
+        Self {
+            reads_language: false,
+            ..self.clone()
+        }
     }
 
     pub(super) fn offsets(&self, text: &str) -> Vec<Range<usize>> {
