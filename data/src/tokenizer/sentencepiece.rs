@@ -111,7 +111,8 @@ impl SentencePiece {
         pieces.iter().map(move |piece| {
             let id = if piece.id == self.model.unknown_id() {
                 // The vocabulary may have a piece that the model does not have.
-                self.ids.get(&*piece.text).copied().unwrap_or(unk)
+                let id = self.ids.get(&*piece.text).filter(|_| piece.text != BOS);
+                id.copied().unwrap_or(unk)
             } else {
                 self.of_pieces[piece.id as usize]
             };
@@ -166,7 +167,9 @@ impl SentencePiece {
         let text = self.model.normalize(text);
         // Any number of unknown characters in a row are one token.
         let known = |character: &char| {
-            self.model.spells_bytes() || self.model.id(character.encode_utf8(&mut [0; 4])).is_some()
+            let piece = self.model.id(character.encode_utf8(&mut [0; 4]));
+            let matches_text = |id: u32| self.model.pieces()[id as usize].kind.matches_text();
+            self.model.spells_bytes() || piece.is_some_and(matches_text)
         };
         let bytes: usize = text.chars().filter(known).map(char::len_utf8).sum();
         bytes.div_ceil(self.longest_piece)
@@ -180,11 +183,21 @@ impl SentencePiece {
 
     /// Returns the text of tokens that are spelt as in the vocabulary.
     pub(super) fn join<S: AsRef<str>>(&self, entries: &[S]) -> String {
-        let text = self.model.decode(entries);
+        let pieces: Vec<&str> = entries.iter().map(|entry| self.piece(entry.as_ref())).collect();
+        let text = self.model.decode(&pieces);
         if self.model.removes_extra_spaces() {
             text.trim_matches(' ').to_owned()
         } else {
             text
+        }
+    }
+
+    /// Returns the piece of the model for an entry of the vocabulary. The model may have another name for `<unk>`.
+    fn piece<'a>(&'a self, entry: &'a str) -> &'a str {
+        if entry == UNK {
+            &self.model.pieces()[self.model.unknown_id() as usize].text
+        } else {
+            entry
         }
     }
 
@@ -194,7 +207,7 @@ impl SentencePiece {
 
     pub(super) fn surface(&self, id: u32) -> Vec<u8> {
         match self.entries.get(id as usize) {
-            Some(entry) if !self.special.contains(id) => self.model.surface(entry),
+            Some(entry) if !self.special.contains(id) => self.model.surface(self.piece(entry)),
             _ => Vec::new(),
         }
     }
