@@ -82,7 +82,9 @@ impl Hint for DataError {
                 "check that the path names the right file"
             }
             Self::VocabularyTooSmall { .. } => "ask for a larger vocabulary; 4,000 to 32,000 is usual",
-            Self::InvalidTokenizer { .. } => "use the tokenizer.json of a model folder that Attend wrote",
+            Self::InvalidTokenizer { .. } => {
+                "use the tokenizer.json of a model folder that Attend wrote, or the vocab.json beside its .spm files"
+            }
             Self::InvalidSentencePiece { .. } => "copy the file again from the model that it belongs to",
             Self::UnusedCorpus { .. } => "raise the weight, or leave the corpus out of the recipe",
             Self::TrainTokenizer { .. } | Self::NoTokenizerJson { .. } | Self::Mixture { .. } => return None,
@@ -448,6 +450,14 @@ mod tests {
             encoding.hint().unwrap(),
             "convert it by `iconv -f UTF-16 -t UTF-8`"
         );
+
+        for name in ["tokenizer.json", "vocab.json"] {
+            let damaged = DataError::InvalidTokenizer {
+                path: name.into(),
+                reason: String::new(),
+            };
+            assert!(damaged.hint().unwrap().contains(name));
+        }
 
         let not_utf8 = DataError::InvalidUtf8 {
             path: "latin1.de".into(),

@@ -338,6 +338,73 @@ fn without_rules(name: &str) -> Vec<u8> {
     small
 }
 
+/// Returns a unigram model of an unknown piece and these pieces, with their scores and the numbers of their kinds. It
+/// neither normalises text nor puts a space before it.
+pub(crate) fn unigram_of(pieces: &[(&str, f32, u8)]) -> Vec<u8> {
+    let mut model = Vec::new();
+    for (text, score, kind) in [("<unk>", 0.0, 2)].iter().chain(pieces) {
+        model.extend([0x0a, text.len() as u8 + 9, 0x0a, text.len() as u8]);
+        model.extend(text.as_bytes());
+        model.push(0x15);
+        model.extend(score.to_le_bytes());
+        model.extend([0x18, *kind]);
+    }
+    model.extend([0x12, 2, 0x18, 1, 0x1a, 4, 0x18, 0, 0x20, 0]);
+    model
+}
+
+/// The pieces are those that sentencepiece 0.2.3 gives.
+#[test]
+fn a_piece_of_a_user_is_cut_if_others_have_a_higher_score() {
+    let user = 4;
+    let model = |pieces: &[(&str, f32, u8)]| load(&unigram_of(pieces)).unwrap();
+    let cut = |model: &SentencePieceModel, text: &str| {
+        let pieces = model.encode(text);
+        let texts: Vec<String> = pieces.iter().map(|piece| piece.text.to_string()).collect();
+        texts.join(" ")
+    };
+    let likely = [("xab", -3.0, 1), ("x", -3.05, 1), ("ab", 0.0, user)];
+    assert_eq!(cut(&model(&likely), "xab"), "x ab");
+    let unlikely = [("xab", -3.0, 1), ("x", -3.15, 1), ("ab", 0.0, user)];
+    assert_eq!(cut(&model(&unlikely), "xab"), "xab");
+}
+
+/// Returns rules that replace `a`: a double array in which the units 97 and 96 spell it, and the replacement.
+fn rules_for_a(replacement: &str) -> Vec<u8> {
+    let mut units = [0_u32; 256];
+    units[97] = 97 | 1 << 8 | 1 << 10;
+    units[96] = 1 << 31;
+    let mut rules = 1_024_u32.to_le_bytes().to_vec();
+    rules.extend(units.iter().flat_map(|unit| unit.to_le_bytes()));
+    rules.extend(replacement.as_bytes());
+    rules.push(0);
+    rules
+}
+
+#[test]
+fn a_replacement_of_many_bytes_is_refused() {
+    let with_rules = |replacement: &str| {
+        let rules = rules_for_a(replacement);
+        let length = |length: usize| [(length & 0x7f) as u8 | 0x80, (length >> 7) as u8];
+        let mut model = unigram_of(&[]);
+        model.push(0x1a);
+        model.extend(length(rules.len() + 3));
+        model.push(0x12);
+        model.extend(length(rules.len()));
+        model.extend(rules);
+        model
+    };
+    let longest = "b".repeat(1_024);
+    assert_eq!(
+        load(&with_rules(&longest)).unwrap().normalize("aca"),
+        format!("{longest}c{longest}")
+    );
+    assert_eq!(
+        reason(&with_rules(&(longest + "b"))),
+        "its normalisation rules are damaged: a rule has no replacement, or one of more than 1024 bytes"
+    );
+}
+
 /// Checks that damaged bytes are a model that can be used, or give an error.
 fn try_model(bytes: &[u8]) {
     let Ok(model) = load(bytes) else { return };

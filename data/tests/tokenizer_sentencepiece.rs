@@ -11,7 +11,7 @@ use rand_chacha::rand_core::SeedableRng;
 use serde::Deserialize;
 use tempfile::TempDir;
 
-use crate::sentencepiece::FIXTURE;
+use crate::sentencepiece::{FIXTURE, unigram_of};
 
 #[derive(Deserialize)]
 struct Marian {
@@ -32,8 +32,8 @@ fn marian() -> Marian {
     serde_json::from_slice(&FIXTURE.marian).unwrap()
 }
 
-fn write(folder: &Path, model: &str, vocabulary: &BTreeMap<String, u32>) {
-    fs::write(folder.join("source.spm"), &FIXTURE.models[model]).unwrap();
+fn write(folder: &Path, model: &[u8], vocabulary: &BTreeMap<String, u32>) {
+    fs::write(folder.join("source.spm"), model).unwrap();
     fs::write(
         folder.join("vocab.json"),
         serde_json::to_string(vocabulary).unwrap(),
@@ -41,7 +41,20 @@ fn write(folder: &Path, model: &str, vocabulary: &BTreeMap<String, u32>) {
     .unwrap();
 }
 
+/// Returns the tokenizer of a unigram model of pieces, with their scores and the numbers of their kinds.
+fn load_pieces(pieces: &[(&str, f32, u8)], vocabulary: &BTreeMap<String, u32>) -> Tokenizer {
+    tokenizer_of(&unigram_of(pieces), vocabulary, None).unwrap()
+}
+
 fn load(model: &str, vocabulary: &BTreeMap<String, u32>, start: Option<u32>) -> Result<Tokenizer, DataError> {
+    tokenizer_of(&FIXTURE.models[model], vocabulary, start)
+}
+
+fn tokenizer_of(
+    model: &[u8],
+    vocabulary: &BTreeMap<String, u32>,
+    start: Option<u32>,
+) -> Result<Tokenizer, DataError> {
     let folder = TempDir::new().unwrap();
     write(folder.path(), model, vocabulary);
     Tokenizer::load_sentencepiece(
@@ -56,7 +69,7 @@ fn tokenizers(vocabulary: &BTreeMap<String, u32>) -> [Tokenizer; 2] {
     ["unigram", "bpe"].map(|model| load(model, vocabulary, Some(vocabulary["<pad>"])).unwrap())
 }
 
-/// A vocabulary of the pieces of `text`'s characters, beside the special tokens.
+/// Returns a vocabulary of the special tokens and `pieces`.
 fn vocabulary_of(pieces: &[&str]) -> BTreeMap<String, u32> {
     let tokens = ["<pad>", "<s>", "</s>", "<unk>"].iter().chain(pieces);
     tokens.map(|token| (*token).to_owned()).zip(0..).collect()
@@ -160,6 +173,48 @@ fn text_that_is_spelt_like_a_special_token_is_unknown() {
     let tokenizer = load("bpe", &vocabulary, None).unwrap();
     assert_eq!(tokenizer.bos_id(), 1);
     assert_eq!(tokenizer.encode("ЖЖ"), [4, 5]);
+    // <s> is special where the decoder starts with another token, too.
+    let vocabulary = vocabulary_of(&[]);
+    let tokenizer = tokenizer_of(&unigram_of(&[]), &vocabulary, Some(0)).unwrap();
+    assert_eq!(tokenizer.encode("<s>"), [3]);
+}
+
+#[test]
+fn characters_that_text_never_matches_may_be_one_token() {
+    let (normal, unused) = (1, 5);
+    let vocabulary = vocabulary_of(&["ä", "b"]);
+    let tokenizer = load_pieces(&[("ä", -1.0, unused), ("b", -1.0, normal)], &vocabulary);
+    assert_eq!(tokenizer.encode("ääääääb"), [3, 5]);
+    assert!(tokenizer.min_tokens("ääääääb") <= 2);
+}
+
+#[test]
+fn the_unknown_piece_of_a_model_may_have_another_name() {
+    let mut model = unigram_of(&[("a", -1.0, 1)]);
+    let name = model.windows(5).position(|bytes| bytes == b"<unk>").unwrap();
+    model[name..name + 5].copy_from_slice(b"[UNK]");
+    let tokenizer = tokenizer_of(&model, &vocabulary_of(&["a"]), None).unwrap();
+    let ids = tokenizer.encode("aЖa");
+    assert_eq!(ids, [4, 3, 4]);
+    assert_eq!(tokenizer.decode(&ids), "a ⁇ a");
+    assert_eq!(tokenizer.surface(3), " ⁇ ".as_bytes());
+}
+
+#[test]
+fn only_a_source_begins_with_the_token_of_a_language() {
+    let tokenizer = |pieces: &[&str]| load_pieces(&[(">", -1.0, 1), ("a", -1.0, 1)], &vocabulary_of(pieces));
+    let source = tokenizer(&[">>deu<<", "a", ">"]);
+    assert_eq!(source.encode(">>deu<<a"), [4, 5]);
+    assert_eq!(source.language_token(">>deu<<a"), Some((0..7, 4)));
+    assert_eq!(source.language_token("a>>deu<<"), None);
+    assert_eq!(source.language_token(">>fra<<"), None);
+    let target = source.without_languages();
+    assert_eq!(target.language_token(">>deu<<a"), None);
+    assert_eq!(target.encode(">>deu<<a"), [6, 6, 3, 5]);
+    // Two brackets on each side name no language.
+    let nameless = tokenizer(&[">><<", "a", ">"]);
+    assert_eq!(nameless.language_token(">><<a"), None);
+    assert_eq!(nameless.encode(">><<a"), [6, 6, 3, 5]);
 }
 
 #[test]
@@ -317,7 +372,7 @@ fn a_vocabulary_that_does_not_fit_is_refused() {
         "the decoder starts with the token 6, but there are 6"
     );
     let folder = TempDir::new().unwrap();
-    write(folder.path(), "bpe", &valid);
+    write(folder.path(), &FIXTURE.models["bpe"], &valid);
     for (text, expected) in [
         ("", "EOF while parsing"),
         ("[1]", "invalid type: sequence"),

@@ -86,8 +86,10 @@ impl Model {
                 bos: tokenizer.bos_id(),
                 eos: tokenizer.eos_id(),
                 unk: tokenizer.unk_id(),
+                // A decoder that starts with `</s>`, as fairseq's do, ends with it, too.
                 forbidden: [tokenizer.pad_id(), tokenizer.bos_id()]
                     .into_iter()
+                    .filter(|token| *token != tokenizer.eos_id())
                     .chain(line_ends)
                     .collect(),
             },

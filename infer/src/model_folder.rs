@@ -11,6 +11,7 @@
 //! | `generation.json` | the search defaults: [`SearchOptions`] |
 //! | `languages.json` | the languages, if they are known: [`Languages`] |
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs;
 use std::io::ErrorKind;
@@ -37,6 +38,9 @@ const VOCABULARY: &str = "vocab.json";
 const TARGET_VOCABULARY: &str = "target_vocab.json";
 const GENERATION: &str = "generation.json";
 const LANGUAGES: &str = "languages.json";
+
+/// The name and the content of a file.
+type NamedFile<'a> = (&'static str, Cow<'a, [u8]>);
 
 /// The content of a model folder: a network, its tokenizers and its search defaults. [`Model::new`](crate::Model::new)
 /// makes it a model that translates.
@@ -149,10 +153,12 @@ impl ModelFolder {
     /// If the device fails. [`attend_device::notice_device_failure`] around the call turns this panic into an error.
     pub fn save(&self, folder: impl AsRef<Path>) -> Result<(), InferError> {
         let folder = folder.as_ref();
+        // Tokenizers that no files hold together must not damage a valid folder.
+        let tokenizer_files = self.tokenizer_files(folder)?;
         write_json(&folder.join(CONFIG), &self.config)?;
         write_json(&folder.join(GENERATION), &self.generation)?;
         self.save_languages(&folder.join(LANGUAGES))?;
-        self.save_tokenizers(folder)?;
+        save_tokenizers(folder, &tokenizer_files)?;
         weights::save(&self.model, &folder.join(WEIGHTS))
     }
 
@@ -164,13 +170,12 @@ impl ModelFolder {
         remove(path)
     }
 
-    /// Writes the files of the tokenizers, and removes those that the folder of an older model had instead.
-    fn save_tokenizers(&self, folder: &Path) -> Result<(), InferError> {
-        let (source, target) = (self.source_tokenizer.files(), self.target_tokenizer.files());
+    /// Returns the names and the content of the files of the tokenizers. `folder` is their place in an error.
+    fn tokenizer_files(&self, folder: &Path) -> Result<Vec<NamedFile<'_>>, InferError> {
         let has_two = self.config.target_vocab_size.is_some();
-        let written = match (&source, &target) {
+        match (self.source_tokenizer.files(), self.target_tokenizer.files()) {
             (TokenizerFiles::Json(json), TokenizerFiles::Json(other)) if json == other && !has_two => {
-                vec![(TOKENIZER, json.as_bytes())]
+                Ok(vec![(TOKENIZER, json.into_bytes().into())])
             }
             (
                 TokenizerFiles::SentencePiece { model, vocabulary },
@@ -180,37 +185,39 @@ impl ModelFolder {
                 },
             ) if has_two || vocabulary == target_vocabulary => {
                 let mut files = vec![
-                    (SOURCE_MODEL, *model),
-                    (TARGET_MODEL, *target_model),
-                    (VOCABULARY, vocabulary.as_bytes()),
+                    (SOURCE_MODEL, model.into()),
+                    (TARGET_MODEL, target_model.into()),
+                    (VOCABULARY, vocabulary.as_bytes().into()),
                 ];
                 if has_two {
-                    files.push((TARGET_VOCABULARY, target_vocabulary.as_bytes()));
+                    files.push((TARGET_VOCABULARY, target_vocabulary.as_bytes().into()));
                 }
-                files
+                Ok(files)
             }
-            _ => {
-                return Err(InferError::TwoTokenizers {
-                    path: folder.to_owned(),
-                });
-            }
-        };
-        for (name, content) in &written {
-            write_file(folder.join(name), content)?;
+            _ => Err(InferError::TwoTokenizers {
+                path: folder.to_owned(),
+            }),
         }
-        let all = [
-            TOKENIZER,
-            SOURCE_MODEL,
-            TARGET_MODEL,
-            VOCABULARY,
-            TARGET_VOCABULARY,
-        ];
-        let is_written = |name: &str| written.iter().any(|(other, _)| *other == name);
-        for name in all.into_iter().filter(|name| !is_written(name)) {
-            remove(&folder.join(name))?;
-        }
-        Ok(())
     }
+}
+
+/// Writes the files of the tokenizers, and removes those that the folder of an older model had instead.
+fn save_tokenizers(folder: &Path, files: &[NamedFile<'_>]) -> Result<(), InferError> {
+    for (name, content) in files {
+        write_file(folder.join(name), content)?;
+    }
+    let all = [
+        TOKENIZER,
+        SOURCE_MODEL,
+        TARGET_MODEL,
+        VOCABULARY,
+        TARGET_VOCABULARY,
+    ];
+    let is_written = |name: &str| files.iter().any(|(other, _)| *other == name);
+    for name in all.into_iter().filter(|name| !is_written(name)) {
+        remove(&folder.join(name))?;
+    }
+    Ok(())
 }
 
 /// Removes a file, if it is there.
@@ -224,7 +231,9 @@ fn remove(path: &Path) -> Result<(), InferError> {
 /// Reads the tokenizers of source and target of a model folder, and checks that they fit the shape of the network.
 fn load_tokenizers(folder: &Path, config: &TransformerConfig) -> Result<[Tokenizer; 2], InferError> {
     let start = config.decoder_start_id.map(|id| id as u32);
-    if folder.join(TOKENIZER).exists() || !folder.join(SOURCE_MODEL).exists() {
+    let has = |name: &str| folder.join(name).exists();
+    let of_sentencepiece = [SOURCE_MODEL, TARGET_MODEL, VOCABULARY];
+    if has(TOKENIZER) || !of_sentencepiece.into_iter().any(has) {
         let tokenizer = load_tokenizer(folder, config)?;
         if let Some(size) = config.target_vocab_size {
             return Err(unlike_tokenizer(
@@ -272,7 +281,7 @@ fn load_tokenizers(folder: &Path, config: &TransformerConfig) -> Result<[Tokeniz
     } else {
         load(TARGET_MODEL, target)?
     };
-    Ok([source_tokenizer, target_tokenizer])
+    Ok([source_tokenizer, target_tokenizer.without_languages()])
 }
 
 /// Returns whether a file has the SentencePiece model of a tokenizer.

@@ -10,6 +10,7 @@ mod labels;
 mod languages;
 mod markup;
 mod metric;
+mod model_folder;
 mod normalization;
 mod options;
 mod padding;

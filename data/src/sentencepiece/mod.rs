@@ -361,7 +361,7 @@ impl Normalized {
 
 impl PieceKind {
     /// Returns whether the piece stands for the text that it spells.
-    fn matches_text(self) -> bool {
+    pub(crate) fn matches_text(self) -> bool {
         matches!(self, Self::Normal | Self::UserDefined)
     }
 }

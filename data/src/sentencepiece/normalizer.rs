@@ -9,6 +9,9 @@ use super::trie::Trie;
 /// The character that stands for a space.
 pub(super) const SPACE: char = '▁';
 
+/// The maximum number of bytes in a replacement. The longest one in SentencePiece's own rules has 33.
+const LONGEST: usize = 1 << 10;
+
 /// The steps of normalisation that a model asks for.
 #[derive(Clone, Debug)]
 pub(super) struct Normalizer {
@@ -138,7 +141,9 @@ impl Rules {
             .numbers()
             .any(|place| rules.replacement(place).is_none())
         {
-            return Err("a rule has no replacement".to_owned());
+            return Err(format!(
+                "a rule has no replacement, or one of more than {LONGEST} bytes"
+            ));
         }
         Ok(rules)
     }
@@ -149,8 +154,10 @@ impl Rules {
     }
 
     fn replacement(&self, place: u32) -> Option<&str> {
-        let (replacement, _) = self.replacements.get(place as usize..)?.split_once('\0')?;
-        Some(replacement)
+        let start = place as usize;
+        let rest = self.replacements.as_bytes().get(start..)?;
+        let length = rest.iter().take(LONGEST + 1).position(|&byte| byte == 0)?;
+        self.replacements.get(start..start + length)
     }
 }
 

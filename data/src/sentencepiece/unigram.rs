@@ -31,14 +31,11 @@ struct Best {
 
 impl Unigram {
     pub(super) fn new(pieces: &[VocabularyPiece]) -> Self {
-        let normal = || pieces.iter().filter(|piece| piece.kind == PieceKind::Normal);
-        let lowest = normal().map(|piece| piece.score).fold(f32::MAX, f32::min);
-        let highest = normal()
-            .map(|piece| piece.score)
-            .fold(f32::MIN_POSITIVE, f32::max);
+        let normal = pieces.iter().filter(|piece| piece.kind == PieceKind::Normal);
+        let lowest = normal.map(|piece| piece.score).fold(f32::MAX, f32::min);
         let score = |piece: &VocabularyPiece| match piece.kind {
-            // A piece that a user has defined is always taken: its bytes are worth more than any other pieces.
-            PieceKind::UserDefined => (f64::from(piece.text.len() as f32 * highest) - 0.1) as f32,
+            // A piece that a user has defined has no probability. The library gives it this score.
+            PieceKind::UserDefined => (0.1 * (piece.text.len() as f64 - 1.0)) as f32,
             _ => piece.score,
         };
         let matching = (0..).zip(pieces).filter(|(_, piece)| piece.kind.matches_text());

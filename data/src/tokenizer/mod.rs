@@ -147,6 +147,17 @@ impl Tokenizer {
         Ok(Self(Cut::SentencePiece(sentencepiece.into())))
     }
 
+    /// Returns the tokenizer of texts whose start names no language: translations, where `>>deu<<` is ordinary text.
+    #[must_use]
+    pub fn without_languages(self) -> Self {
+        match &self.0 {
+            Cut::SentencePiece(sentencepiece) if sentencepiece.has_languages() => {
+                Self(Cut::SentencePiece(sentencepiece.without_languages().into()))
+            }
+            _ => self,
+        }
+    }
+
     /// Writes a `tokenizer.json`, which [`Tokenizer::load`] reads. A temporary file is renamed once it is complete.
     ///
     /// # Errors
@@ -180,6 +191,17 @@ impl Tokenizer {
         match &self.0 {
             Cut::HuggingFace(library) => library.encode(text),
             Cut::SentencePiece(sentencepiece) => sentencepiece.encode(text),
+        }
+    }
+
+    /// Returns the language that the first characters of a source name, such as `>>deu<<`, if it is one token of the
+    /// vocabulary: its bytes in `text`, and the id of the token. Only a [`TokenizerKind::SentencePiece`] has such
+    /// tokens.
+    #[must_use]
+    pub fn language_token(&self, text: &str) -> Option<(Range<usize>, u32)> {
+        match &self.0 {
+            Cut::HuggingFace(_) => None,
+            Cut::SentencePiece(sentencepiece) => sentencepiece.language_token(text),
         }
     }
 

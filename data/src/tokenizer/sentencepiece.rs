@@ -11,7 +11,7 @@ use crate::file::read_text;
 use crate::sentencepiece::{Piece, SentencePieceModel};
 
 /// A SentencePiece model and the ids of its pieces. Its methods are those of [`Tokenizer`](super::Tokenizer).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct SentencePiece {
     model: SentencePieceModel,
     /// The content of `vocab.json`.
@@ -24,6 +24,8 @@ pub(super) struct SentencePiece {
     pub(super) special: SpecialIds,
     /// The maximum number of bytes in a piece of the model.
     longest_piece: usize,
+    /// Whether a language that the start of a text names is one token.
+    reads_language: bool,
 }
 
 impl SentencePiece {
@@ -81,6 +83,7 @@ impl SentencePiece {
             ids,
             model,
             vocabulary_file,
+            reads_language: true,
         })
     }
 
@@ -108,7 +111,8 @@ impl SentencePiece {
         pieces.iter().map(move |piece| {
             let id = if piece.id == self.model.unknown_id() {
                 // The vocabulary may have a piece that the model does not have.
-                self.ids.get(&*piece.text).copied().unwrap_or(unk)
+                let id = self.ids.get(&*piece.text).filter(|_| piece.text != BOS);
+                id.copied().unwrap_or(unk)
             } else {
                 self.of_pieces[piece.id as usize]
             };
@@ -117,15 +121,37 @@ impl SentencePiece {
         })
     }
 
-    /// Returns the token at the start of `text` that names a language, for example `>>deu<<`, if the vocabulary has it,
-    /// and the text after it.
+    /// Returns the language that the start of a text names, for example `>>deu<<`: its bytes, and the id of its token.
+    pub(super) fn language_token(&self, text: &str) -> Option<(Range<usize>, u32)> {
+        let (name, _) = text.strip_prefix(">>")?.split_once("<<")?;
+        if !self.reads_language || name.is_empty() {
+            return None;
+        }
+        let token = &text[..name.len() + 4];
+        Some((0..token.len(), *self.ids.get(token)?))
+    }
+
+    /// Returns the token of the language that the start of `text` names, and the text after it.
     fn language<'a>(&self, text: &'a str) -> (Option<u32>, &'a str) {
-        let token = text.strip_prefix(">>").and_then(|rest| {
-            let (name, rest) = rest.split_once("<<")?;
-            let id = self.ids.get(&format!(">>{name}<<"))?;
-            Some((Some(*id), rest))
-        });
-        token.unwrap_or((None, text))
+        match self.language_token(text) {
+            Some((bytes, id)) => (Some(id), &text[bytes.end..]),
+            None => (None, text),
+        }
+    }
+
+    /// Returns whether the vocabulary has a token that names a language.
+    pub(super) fn has_languages(&self) -> bool {
+        self.entries
+            .iter()
+            .any(|entry| self.language_token(entry).is_some())
+    }
+
+    /// Returns the tokenizer of texts whose start names no language.
+    pub(super) fn without_languages(&self) -> Self {
+        Self {
+            reads_language: false,
+            ..self.clone()
+        }
     }
 
     pub(super) fn offsets(&self, text: &str) -> Vec<Range<usize>> {
@@ -141,7 +167,9 @@ impl SentencePiece {
         let text = self.model.normalize(text);
         // Any number of unknown characters in a row are one token.
         let known = |character: &char| {
-            self.model.spells_bytes() || self.model.id(character.encode_utf8(&mut [0; 4])).is_some()
+            let piece = self.model.id(character.encode_utf8(&mut [0; 4]));
+            let matches_text = |id: u32| self.model.pieces()[id as usize].kind.matches_text();
+            self.model.spells_bytes() || piece.is_some_and(matches_text)
         };
         let bytes: usize = text.chars().filter(known).map(char::len_utf8).sum();
         bytes.div_ceil(self.longest_piece)
@@ -155,11 +183,21 @@ impl SentencePiece {
 
     /// Returns the text of tokens that are spelt as in the vocabulary.
     pub(super) fn join<S: AsRef<str>>(&self, entries: &[S]) -> String {
-        let text = self.model.decode(entries);
+        let pieces: Vec<&str> = entries.iter().map(|entry| self.piece(entry.as_ref())).collect();
+        let text = self.model.decode(&pieces);
         if self.model.removes_extra_spaces() {
             text.trim_matches(' ').to_owned()
         } else {
             text
+        }
+    }
+
+    /// Returns the piece of the model for an entry of the vocabulary. The model may have another name for `<unk>`.
+    fn piece<'a>(&'a self, entry: &'a str) -> &'a str {
+        if entry == UNK {
+            &self.model.pieces()[self.model.unknown_id() as usize].text
+        } else {
+            entry
         }
     }
 
@@ -169,7 +207,7 @@ impl SentencePiece {
 
     pub(super) fn surface(&self, id: u32) -> Vec<u8> {
         match self.entries.get(id as usize) {
-            Some(entry) if !self.special.contains(id) => self.model.surface(entry),
+            Some(entry) if !self.special.contains(id) => self.model.surface(self.piece(entry)),
             _ => Vec::new(),
         }
     }
