@@ -372,7 +372,7 @@ fn an_encoder_without_attention_has_no_map() {
         &attention(&workspace, &[SOURCE, TARGET, "--kind", "cross,encoder"]),
         &["the model has no encoder self-attention"],
     );
-    assert!(error.contains("hint: ask for --kind cross"), "{error}");
+    assert!(error.contains("ask for --kind cross"), "{error}");
     let shown = stdout(&attention(
         &workspace,
         &[SOURCE, TARGET, "--kind", "cross,decoder"],

@@ -105,10 +105,10 @@ fn a_model_that_cannot_be_fetched_leaves_no_model() {
     let weights = workspace.path(&format!("hub/{MODEL}/resolve/main/model.safetensors"));
     let whole = fs::read(&weights).unwrap();
     fs::write(&weights, &whole[1..]).unwrap();
-    assert_error(
-        &get(&workspace, &[MODEL]),
-        &["model.safetensors", "wrong content"],
-    );
+    let damaged = get(&workspace, &[MODEL]);
+    let told = String::from_utf8(damaged.stderr).unwrap();
+    assert_eq!(damaged.status.code(), Some(1), "{told}");
+    assert!(told.contains("model.safetensors has the wrong content"), "{told}");
     let model = workspace.path("home/models/opus-mt-en-de");
     assert!(!model.exists());
     fs::write(&weights, whole).unwrap();

@@ -14,7 +14,7 @@ use crate::files::Files;
 use crate::foreign_model::ForeignModel;
 use crate::format::{Format, HUGGING_FACE_WEIGHTS};
 use crate::tensors::{PyTorchFile, TensorFile, read_safetensors};
-use crate::vocabulary::{EOS, PAD, Vocabulary};
+use crate::vocabulary::{EOS, NEVER, PAD, Vocabulary};
 use crate::weights::Weights;
 
 const CONFIG: &str = "config.json";
@@ -252,7 +252,7 @@ fn config(
         tie_embeddings,
         pad_id: theirs.pad_token_id,
         activation,
-        output_bias: weights.has("final_logits_bias"),
+        output_bias: true,
         target_vocab_size: has_target_vocabulary.then_some(target),
         decoder_start_id: Some(theirs.decoder_start_token_id.unwrap_or(theirs.pad_token_id)),
         ..Preset::Base.config(theirs.vocab_size)
@@ -284,8 +284,14 @@ fn take_weights(weights: &mut Weights, config: &TransformerConfig) -> Result<(),
     if config.tie_embeddings == TiedEmbeddings::None {
         weights.take("lm_head.weight", "untied.output.weight", &[target, width])?;
     }
-    if config.output_bias {
-        weights.take("final_logits_bias", "output_bias", &[target])?;
+    // transformers leaves padding out of the probabilities: it is a bad word, and the others are normalised anew.
+    if weights.has("final_logits_bias") {
+        let never = (config.pad_id, NEVER);
+        weights.take_replacing("final_logits_bias", "output_bias", target, never)?;
+    } else {
+        let mut bias = vec![0.0; target];
+        bias[config.pad_id] = NEVER;
+        weights.add_vector("output_bias", bias);
     }
     for (side, layers) in [
         ("encoder", config.encoder_layers),

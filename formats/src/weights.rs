@@ -43,6 +43,8 @@ enum Change {
     RowAdded(f32),
     /// Rows become columns, and then one more row follows.
     TransposedRowAdded(f32),
+    /// The number at this place becomes another one.
+    Replaced(usize, f32),
 }
 
 impl Weights {
@@ -121,6 +123,27 @@ impl Weights {
         let mut longer = shape.to_vec();
         longer[0] += 1;
         self.add(tensor, shape, name, longer, Change::RowAdded(number))
+    }
+
+    /// Takes a vector as the weight `name`, with `number` at `place`.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`take`](Self::take).
+    pub(crate) fn take_replacing(
+        &mut self,
+        tensor: &str,
+        name: &str,
+        length: usize,
+        (place, number): (usize, f32),
+    ) -> Result<(), FormatError> {
+        self.add(
+            tensor,
+            &[length],
+            name,
+            vec![length],
+            Change::Replaced(place, number),
+        )
     }
 
     /// Takes a matrix `[columns, rows]` as the weight `name`, `[rows + 1, columns]`, whose last row is of `number`.
@@ -271,6 +294,12 @@ impl Weights {
             (Change::TransposedRowAdded(number), [rows, columns]) => {
                 let mut numbers = transposed(&numbers, *columns, *rows - 1);
                 numbers.resize(rows * columns, *number);
+                Ok(numbers)
+            }
+            (Change::Replaced(place, number), _) => {
+                if let Some(replaced) = numbers.get_mut(*place) {
+                    *replaced = *number;
+                }
                 Ok(numbers)
             }
             _ => Ok(numbers),

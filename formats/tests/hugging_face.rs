@@ -68,7 +68,12 @@ fn logits_are_those_of_transformers() {
         let largest = wanted
             .iter()
             .fold(0.0_f32, |largest, logit| largest.max(logit.abs()));
-        for (found, wanted) in found.iter().zip(&wanted) {
+        let width = folder.config.target_vocabulary();
+        for (place, (found, wanted)) in found.iter().zip(&wanted).enumerate() {
+            if place % width == folder.config.pad_id {
+                assert_eq!(*found, f32::NEG_INFINITY, "padding is never predicted");
+                continue;
+            }
             let difference = (found - wanted).abs();
             assert!(difference < 1e-5 * largest, "{name}: {found} and {wanted}");
         }
