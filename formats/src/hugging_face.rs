@@ -135,7 +135,7 @@ pub(crate) fn read(files: &Files) -> Result<ForeignModel, FormatError> {
         }
     }
     let mut weights = Weights::of(open_weights(files)?);
-    let config = config(&theirs, target_vocabulary.is_some(), &weights, &path)?;
+    let config = config(&theirs, target_vocabulary.is_some(), &path)?;
     config
         .validate()
         .map_err(|error| FormatError::settings(&path, error))?;
@@ -215,7 +215,6 @@ fn open_weights(files: &Files) -> Result<Box<dyn TensorFile>, FormatError> {
 fn config(
     theirs: &Config,
     has_target_vocabulary: bool,
-    weights: &Weights,
     path: &Path,
 ) -> Result<TransformerConfig, FormatError> {
     let activation = match theirs.activation_function.as_str() {
