@@ -61,6 +61,11 @@ attention MODEL *ARGS:
 heads MODEL SOURCE *ARGS:
     @{{attend}} heads "$@"
 
+# Fetch a translator from the Hugging Face hub: `just get opus-mt-en-de`.
+[no-exit-message]
+get *ARGS: _build
+    @{{attend}} get "$@"
+
 # Make a model folder of a model of another program: `just import opus-mt-en-de --output models/en-de`.
 [no-exit-message]
 import *ARGS: _build
