@@ -123,8 +123,8 @@ pub enum CliError {
         /// The number of heads.
         count: usize,
     },
-    /// A model is to be fetched into a folder that has one.
-    #[error("there is a model in {}", folder.display())]
+    /// A model is to be fetched into a folder that is not empty.
+    #[error("{} exists and is not empty", folder.display())]
     HasModel {
         /// The folder.
         folder: PathBuf,

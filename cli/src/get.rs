@@ -1,7 +1,7 @@
 //! The subcommand `attend get` fetches a translator from the Hugging Face hub, and makes a model folder of it.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use attend_data::DataError;
 use attend_data::download::{Downloader, Mirror, Source};
@@ -11,7 +11,7 @@ use crate::data::Display;
 use crate::error::CliError;
 use crate::flags::{DeviceOption, output_folder};
 use crate::import::import_into;
-use crate::library::models_folder;
+use crate::library::{downloads_folder, models_folder};
 use crate::typed_command;
 
 /// The owner of the translators of OPUS-MT, of which there are more than a thousand.
@@ -57,7 +57,8 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
         Some(output) => output.clone(),
         None => models_folder()?.join(name),
     };
-    if output.join("config.json").exists() {
+    let is_empty = fs::read_dir(&output).is_ok_and(|mut files| files.next().is_none());
+    if output.exists() && !is_empty {
         return Err(CliError::HasModel { folder: output });
     }
     let device = options.device.select()?;
@@ -66,10 +67,11 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
         ..Downloader::default()
     };
     let source = wanted(downloader.model(&model, |_| true)?);
-    // Beside the model, so that a download that was cut off is found again.
-    let downloads = output.with_file_name(format!("{name}.download"));
+    // The same folder at every call, so that a download that was cut off is found again.
+    let downloads = downloads_folder()?.join(model.replace('/', "--"));
     let mut display = Display::default();
     downloader.fetch(&source, &downloads, |file, progress| display.show(file, progress))?;
+    remove_others(&downloads, &source)?;
     import_into(&output, &downloads, &device)?;
     fs::remove_dir_all(&downloads).map_err(|error| DataError::write(&downloads, error))?;
     let named = match &options.output {
@@ -80,6 +82,19 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
         "translate with it by `{}`",
         typed_command(&["translate", "--model", &named])
     );
+    Ok(())
+}
+
+/// Removes files that an earlier version of the model had.
+fn remove_others(folder: &Path, source: &Source) -> Result<(), DataError> {
+    let read_error = |error| DataError::read(folder, error);
+    for entry in fs::read_dir(folder).map_err(read_error)? {
+        let entry = entry.map_err(read_error)?;
+        let is_known = source.files.iter().any(|file| entry.file_name() == *file.name);
+        if !is_known {
+            fs::remove_file(entry.path()).map_err(|error| DataError::write(&entry.path(), error))?;
+        }
+    }
     Ok(())
 }
 

@@ -21,16 +21,34 @@ pub(crate) struct KnownModel {
     pub(crate) languages: Languages,
 }
 
-/// Returns the folder of the user's models: `models` in the folder that the variable `ATTEND_HOME` names, or else in the
-/// platform's folder for the data of programs.
+/// Returns the folder of the user's models: `models` in [Attend's own folder](home).
+///
+/// # Errors
+///
+/// That of [`home`].
+pub(crate) fn models_folder() -> Result<PathBuf, CliError> {
+    Ok(home()?.join("models"))
+}
+
+/// Returns the folder of models that are being fetched: `downloads` in [Attend's own folder](home).
+///
+/// # Errors
+///
+/// That of [`home`].
+pub(crate) fn downloads_folder() -> Result<PathBuf, CliError> {
+    Ok(home()?.join("downloads"))
+}
+
+/// Returns Attend's own folder: the one that the variable `ATTEND_HOME` names, or else `attend` in the platform's folder
+/// for the data of programs.
 ///
 /// # Errors
 ///
 /// Returns [`CliError::NoHome`] if the variable is not set and the platform names no such folder.
-pub(crate) fn models_folder() -> Result<PathBuf, CliError> {
+fn home() -> Result<PathBuf, CliError> {
     let named = variable("ATTEND_HOME").and_then(env::var_os).map(PathBuf::from);
     let home = named.or_else(|| Some(dirs::data_dir()?.join("attend")));
-    Ok(home.ok_or(CliError::NoHome)?.join("models"))
+    home.ok_or(CliError::NoHome)
 }
 
 /// Returns the user's translators in the order of their names.

@@ -84,7 +84,7 @@ fn a_model_is_fetched_and_then_known_by_its_name_and_languages() {
 
     let again = assert_error(
         &get(&workspace, &[MODEL]),
-        &["there is a model in ", "opus-mt-en-de"],
+        &["opus-mt-en-de exists and is not empty"],
     );
     assert!(again.contains("--output"), "{again}");
     let folder = workspace.path("elsewhere/mine");
@@ -111,9 +111,16 @@ fn a_model_that_cannot_be_fetched_leaves_no_model() {
     assert!(told.contains("model.safetensors has the wrong content"), "{told}");
     let model = workspace.path("home/models/opus-mt-en-de");
     assert!(!model.exists());
+    let mut command = attend("models");
+    command.env("ATTEND_HOME", workspace.path("home"));
+    assert_eq!(run(command, b"").stdout, b"");
+    // An earlier version of the model had a vocabulary of the target's own.
+    let downloads = workspace.path("home/downloads/Helsinki-NLP--opus-mt-en-de");
+    fs::write(downloads.join("target_vocab.json"), "{}").unwrap();
     fs::write(&weights, whole).unwrap();
     let output = get(&workspace, &[MODEL]);
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.contains("config.json: already there"), "{told}");
     assert!(model.join("config.json").exists());
+    assert!(!downloads.exists());
 }

@@ -81,8 +81,8 @@ pub(crate) fn marian_weights(folder: &Path) -> Result<Vec<std::path::PathBuf>, F
     for entry in std::fs::read_dir(folder).map_err(read_error)? {
         let path = entry.map_err(read_error)?.path();
         let ending = path.extension().unwrap_or_default();
-        let is_weights = ending == "npz" || ending == "bin" && is_marian_bin(&first_bytes(&path)?);
-        if path.is_file() && is_weights {
+        let may_be_weights = path.is_file() && (ending == "npz" || ending == "bin");
+        if may_be_weights && (ending == "npz" || is_marian_bin(&first_bytes(&path)?)) {
             found.push(path);
         }
     }

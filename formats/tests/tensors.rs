@@ -139,13 +139,15 @@ fn marian_divides_integers_and_stores_matrices_by_columns() {
     let by_rows = quantized(&[1, -2, 3, 4, 5, -6], 2.0);
     let bytes = marian_bin(&[
         ("encoder_l1_self_Wq", 0x4101, &[2, 3], by_columns),
-        ("Wemb", 0x4101, &[2, 3], by_rows),
+        ("Wemb", 0x4101, &[2, 3], by_rows.clone()),
+        ("encoder_Wemb", 0x4101, &[2, 3], by_rows),
         ("encoder_l1_self_bq", 0x404, &[1, 4], little_endian(&VECTOR)),
     ]);
     let file = open_marian(bytes).expect("a whole file");
     let expected = [0.5, -1.0, 1.5, 2.0, 2.5, -3.0];
     assert_eq!(file.read("encoder_l1_self_Wq").expect("numbers"), expected);
     assert_eq!(file.read("Wemb").expect("numbers"), expected);
+    assert_eq!(file.read("encoder_Wemb").expect("numbers"), expected);
     assert_eq!(file.read("encoder_l1_self_bq").expect("numbers"), VECTOR);
     assert_eq!(file.shape("encoder_l1_self_bq"), Some(&[1, 4][..]));
 }

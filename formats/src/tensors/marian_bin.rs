@@ -28,7 +28,7 @@ use crate::error::FormatError;
 const FORMAT: &str = "Marian";
 /// The tensor whose bytes are the YAML of the model's settings.
 pub(crate) const SETTINGS: &str = "special:model.yml";
-/// The embedding, whose rows are looked up and therefore stand one after the other in every type.
+/// A part of the names of embeddings, whose rows are looked up and therefore stand one after the other in every type.
 const EMBEDDING: &str = "Wemb";
 
 const INT8: u64 = 0x101;
@@ -107,7 +107,7 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, Stored>, FormatEr
                 return Err(refuse("has no multiplier behind its integers".to_owned()));
             };
             stored.divisor = Divisor::All(multiplier);
-            stored.by_columns = name != EMBEDDING;
+            stored.by_columns = !name.contains(EMBEDDING);
         }
         if tensors.insert(name.to_owned(), stored).is_some() {
             return Err(refuse("occurs twice".to_owned()));
