@@ -14,15 +14,15 @@ use super::{Hypothesis, Request, Search, StepDecoder, keep_rows, step};
 /// first. Tokens whose logit is -inf or NaN do not extend a hypothesis.
 ///
 /// With [`Stopping::Exact`], a hypothesis stays live as long as it can still become one of the `nbest`. An extension
-/// only lowers its log-probability, so no translation that it becomes has a score above this log-probability divided
-/// by the largest length divisor, which is the divisor of the maximum length. For example, with
+/// only lowers its log-probability, so no translation that it becomes has a score above this log-probability divided by
+/// the largest length divisor, which is the divisor of the maximum length. For example, with
 /// [`LengthNormalization::Gnmt`](super::LengthNormalization::Gnmt), an exponent alpha
-/// ([`SearchOptions::length_penalty`]) of 0.6 and a maximum length of 19 tokens plus `</s>`, the divisor is `((5 +
-/// 20) / 6)^0.6 = 2.35`. A hypothesis with a log-probability of -4.7 can reach a score of -4.7 / 2.35 = -2 at best.
-/// The search ends when no hypothesis is live. If the beam is wide enough for all hypotheses, the search finds
-/// exactly the best translations. At the maximum length only `</s>` may follow, at the log-probability that the
-/// decoder gives it, so every translation ends in `</s>`. A sentence has fewer than `nbest` translations only if no
-/// more can be formed.
+/// ([`SearchOptions::length_penalty`](super::SearchOptions::length_penalty)) of 0.6 and a maximum length of 19 tokens
+/// plus `</s>`, the divisor is `((5 + 20) / 6)^0.6 = 2.35`. A hypothesis with a log-probability of -4.7 can reach a
+/// score of -4.7 / 2.35 = -2 at best. The search ends when no hypothesis is live. If the beam is wide enough for all
+/// hypotheses, the search finds exactly the best translations. At the maximum length only `</s>` may follow, at the
+/// log-probability that the decoder gives it, so every translation ends in `</s>`. A sentence has fewer than `nbest`
+/// translations only if no more can be formed.
 ///
 /// The other variants of [`Stopping`] describe the other rules. With [required words](super::RequiredWords), the beam keeps
 /// the most probable extensions of each bank. A sentence has no translation if the search found none with all
