@@ -24,11 +24,11 @@ use crate::{classify, tag};
 /// The width of a picture that is not printed on a terminal.
 const COLUMNS: usize = 80;
 
-/// Show what a model attends to: a heat map of the weights, in percent, for a sentence and its translation, or for a text
-/// that a classifier or a tagger labels.
+/// Show what a model attends to: a heat map of the weights, in percent, for a sentence and its translation, or for a
+/// text that a classifier or a tagger labels.
 ///
-/// Without further flags, the map shows how the subwords of the translation attend to those of the sentence, or those of
-/// a labelled text to each other: for each layer, the mean of its heads.
+/// Without further flags, the map shows how the subwords of the translation attend to those of the sentence, or those
+/// of a labelled text to each other: for each layer, the mean of its heads.
 #[derive(Args)]
 pub(crate) struct Options {
     /// The model folder, or the name of one that `attend models` lists.

@@ -21,11 +21,11 @@ use crate::library::model_folder;
 use crate::name::name_of;
 use crate::output::print;
 
-/// Show what each head of a model attends to in sentences and their translations, or in labelled texts, and how the model
-/// scores without it.
+/// Show what each head of a model attends to in sentences and their translations, or in labelled texts, and how the
+/// model scores without it.
 ///
-/// Each head is masked in turn: what it adds to its layer becomes 0. A head whose absence hardly changes the score is one
-/// that the model could do without.
+/// Each head is masked in turn: what it adds to its layer becomes 0. A head whose absence hardly changes the score is
+/// one that the model could do without.
 #[derive(Args)]
 pub(crate) struct Options {
     /// The model folder, or the name of one that `attend models` lists.

@@ -39,8 +39,8 @@ pub(crate) fn downloads_folder() -> Result<PathBuf, CliError> {
     Ok(home()?.join("downloads"))
 }
 
-/// Returns Attend's own folder: the one that the variable `ATTEND_HOME` names, or else `attend` in the platform's folder
-/// for the data of programs.
+/// Returns Attend's own folder: the one that the variable `ATTEND_HOME` names, or else `attend` in the platform's
+/// folder for the data of programs.
 ///
 /// # Errors
 ///
@@ -80,8 +80,8 @@ pub(crate) fn known_models() -> Result<Vec<KnownModel>, CliError> {
     Ok(models)
 }
 
-/// Returns the user's only translator between two languages. A model of a variant of a language, such as `pt-br`, is one
-/// of `pt`.
+/// Returns the user's only translator between two languages. A model of a variant of a language, such as `pt-br`, is
+/// one of `pt`.
 ///
 /// # Errors
 ///

@@ -17,7 +17,8 @@ use crate::common::{
 };
 use crate::toy::has_word;
 
-/// Models of subwords, of whole words and of SentencePiece's pieces, first with weights in float32, then with weights of 8 bits.
+/// Models of subwords, of whole words and of SentencePiece's pieces, first with weights in float32, then with weights
+/// of 8 bits.
 static TRANSLATORS: LazyLock<Vec<Translator>> = LazyLock::new(|| {
     let words = || model_folder_of_words(SENTENCES);
     let small = |model_folder| {

@@ -189,9 +189,9 @@ fn by_definition(
 }
 
 /// Beam 2, alpha 1. Step 1 has A .5, </s> .3, B .2: the empty translation is complete. Step 2: A A .25, A </s> .15: two
-/// are complete, at ln .3 / 1 = -1.204 and ln .15 / 2 = -0.949. A A at its length, ln .25 / 2 = -0.693, is better than the
-/// worst, so the search goes on, unless it may stop early. Step 3: A A </s>, ln .075 / 3 = -0.863, takes the place of
-/// the empty one, and so on: each is better than the one before.
+/// are complete, at ln .3 / 1 = -1.204 and ln .15 / 2 = -0.949. A A at its length, ln .25 / 2 = -0.693, is better than
+/// the worst, so the search goes on, unless it may stop early. Step 3: A A </s>, ln .075 / 3 = -0.863, takes the place
+/// of the empty one, and so on: each is better than the one before.
 #[test]
 fn transformers_go_on_while_the_best_at_its_length_is_better() {
     let steps = [[0.3, 0.5, 0.2]];

@@ -76,9 +76,9 @@ pub(crate) struct TargetSlots {
 /// A batch of partly decoded targets: everything that a [step](crate::InferenceTransformer::step) needs besides the
 /// next tokens. A row is a sentence, or one of its hypotheses.
 ///
-/// In a layer with attention, a key or value stays in the slot to which it was written, and each row has a list of its slots. To drop, duplicate
-/// or reorder rows, only these lists are changed. Hypotheses of a sentence therefore share the slots of its encoder
-/// output and of their common prefix.
+/// In a layer with attention, a key or value stays in the slot to which it was written, and each row has a list of its
+/// slots. To drop, duplicate or reorder rows, only these lists are changed. Hypotheses of a sentence therefore share
+/// the slots of its encoder output and of their common prefix.
 ///
 /// For example, two sentences have the slots `[[0, 2], [1, 3]]` after two steps. If the second row is dropped and the
 /// first duplicated, the slots become `[[0, 2], [0, 2]]`. The next step writes to the slots 4 and 5:

@@ -1,5 +1,5 @@
-//! Downloads of named corpora, and of models on the Hugging Face hub. A download that was cut off is resumed, and a file is kept only if its checksum is
-//! right.
+//! Downloads of named corpora, and of models on the Hugging Face hub. A download that was cut off is resumed, and a
+//! file is kept only if its checksum is right.
 
 mod archive;
 mod checksum;
@@ -92,8 +92,8 @@ impl Source {
     }
 }
 
-/// A copy of the corpora or of models, from which files are fetched instead of from the public servers. It holds the files of each
-/// source in the folder [`Source::folder`].
+/// A copy of the corpora or of models, from which files are fetched instead of from the public servers. It holds the
+/// files of each source in the folder [`Source::folder`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mirror {
     /// A folder on this machine.

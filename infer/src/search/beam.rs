@@ -24,8 +24,8 @@ use super::{Hypothesis, Request, Search, StepDecoder, keep_rows, step};
 /// log-probability that the decoder gives it, so every translation ends in `</s>`. A sentence has fewer than `nbest`
 /// translations only if no more can be formed.
 ///
-/// The other variants of [`Stopping`] describe the other rules. With [required words](super::RequiredWords), the beam keeps
-/// the most probable extensions of each bank. A sentence has no translation if the search found none with all
+/// The other variants of [`Stopping`] describe the other rules. With [required words](super::RequiredWords), the beam
+/// keeps the most probable extensions of each bank. A sentence has no translation if the search found none with all
 /// required words, for example because the decoder finds them impossible.
 ///
 /// # Panics

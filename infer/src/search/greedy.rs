@@ -8,8 +8,9 @@ use super::{Hypothesis, Request, Search, StepDecoder, keep_rows, step};
 /// [`Stopping::Transformers`](super::Stopping::Transformers), which may go on after a complete hypothesis.
 ///
 /// At the maximum length only `</s>` may follow, at the log-probability that the decoder gives it. With
-/// [`Stopping::CTranslate2`](super::Stopping::CTranslate2), the hypothesis is complete there without `</s>`; by the rules
-/// of transformers, `</s>` costs nothing there. If several tokens are equally probable, the one with the smallest id is chosen. A token whose logit is NaN is never chosen.
+/// [`Stopping::CTranslate2`](super::Stopping::CTranslate2), the hypothesis is complete there without `</s>`; by the
+/// rules of transformers, `</s>` costs nothing there. If several tokens are equally probable, the one with the smallest
+/// id is chosen. A token whose logit is NaN is never chosen.
 ///
 /// The exponent [`SearchOptions::length_penalty`](super::SearchOptions::length_penalty) changes the score of a
 /// translation, but not the choice of a token.
