@@ -129,6 +129,13 @@ impl Workspace {
         ModelFolder::load(self.model(""), &device()).expect("a model folder")
     }
 
+    /// Returns the pieces of a translation by the model folder.
+    pub(crate) fn pieces(&self, translation: &Translation) -> Vec<String> {
+        let tokenizer = self.load().target_tokenizer;
+        let ids = translation.tokens.iter();
+        ids.map(|&id| tokenizer.vocabulary_entry(id)).collect()
+    }
+
     /// Translates lines with the model folder, greedily and in at most `max_length` tokens.
     pub(crate) fn greedy(&self, lines: &[&str], max_length: usize) -> Vec<Translation> {
         self.translate(lines, |defaults| SearchOptions {

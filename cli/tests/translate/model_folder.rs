@@ -112,7 +112,6 @@ fn a_saved_model_comes_back_to_the_bit() {
 
 #[test]
 fn a_saved_model_of_each_kind_of_layer_comes_back_to_the_bit() {
-    let folder = tempfile::tempdir().unwrap();
     for encoder_layer in [
         LayerKind::Restricted,
         LayerKind::Recurrent,
@@ -124,17 +123,23 @@ fn a_saved_model_of_each_kind_of_layer_comes_back_to_the_bit() {
             attention_window: Some(3),
             ..config()
         };
-        let saved = bundle_of(shape, 5);
-        saved.save(folder.path()).unwrap();
-        let loaded = ModelFolder::load(folder.path(), &cpu()).unwrap();
-        assert_eq!(loaded.config, saved.config);
-        assert_eq!(logits(&loaded), logits(&saved));
+        assert_comes_back_to_the_bit(shape);
     }
+}
+
+/// Saves a model of this shape, loads it, and compares its logits.
+#[track_caller]
+fn assert_comes_back_to_the_bit(shape: TransformerConfig) {
+    let folder = tempfile::tempdir().unwrap();
+    let saved = bundle_of(shape, 5);
+    saved.save(folder.path()).unwrap();
+    let loaded = ModelFolder::load(folder.path(), &cpu()).unwrap();
+    assert_eq!(loaded.config, saved.config);
+    assert_eq!(logits(&loaded), logits(&saved));
 }
 
 #[test]
 fn a_saved_model_with_the_options_of_other_toolkits_comes_back_to_the_bit() {
-    let folder = tempfile::tempdir().unwrap();
     for (activation, positions, decoder_layer, tie_embeddings) in [
         (
             ActivationKind::Swish,
@@ -158,11 +163,7 @@ fn a_saved_model_with_the_options_of_other_toolkits_comes_back_to_the_bit() {
             output_bias: true,
             ..config()
         };
-        let saved = bundle_of(shape, 5);
-        saved.save(folder.path()).unwrap();
-        let loaded = ModelFolder::load(folder.path(), &cpu()).unwrap();
-        assert_eq!(loaded.config, saved.config);
-        assert_eq!(logits(&loaded), logits(&saved));
+        assert_comes_back_to_the_bit(shape);
     }
 }
 
