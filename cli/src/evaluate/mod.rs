@@ -160,6 +160,7 @@ impl Options {
         let model = translator.model();
         let asked = TranslateOptions {
             search,
+            all_tokens: self.search.all_tokens,
             ..model.options()
         };
         if let Err(error) = model.check(&asked) {

@@ -160,6 +160,7 @@ impl Options {
         Ok(self.text.over(TranslateOptions {
             search: self.search.over(defaults, self.nbest),
             language: if splits { Some(self.language(model)?) } else { None },
+            all_tokens: self.search.all_tokens,
             alignment: self.alignment,
             ..TranslateOptions::default()
         }))
