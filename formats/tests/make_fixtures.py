@@ -107,6 +107,32 @@ def beam(model, batch, size, length_penalty, early_stopping):
     }
 
 
+# Options of the search that a model may have. With beams, transformers raises the probabilities of the other tokens if it
+# forbids some, which Attend does not, so that options that forbid tokens are of greedy searches.
+SEARCHES = [
+    {"max_length": 100},
+    {"max_length": 100, "num_beams": 1},
+    {"max_length": 100, "early_stopping": True},
+    {"max_new_tokens": 20},
+    {"num_beams": 1, "min_length": 30},
+    {"num_beams": 1, "min_new_tokens": 30, "no_repeat_ngram_size": 2},
+]
+
+
+def searches(folder, tokenizer, sources):
+    """Writes what a model, with more positions, finds by options of the search."""
+    model = MarianMTModel.from_pretrained(folder, max_position_embeddings=128).eval()
+    found = []
+    for options in SEARCHES:
+        ids = []
+        for source in sources:
+            batch = tokenizer([source], return_tensors="pt")
+            tokens = model.generate(**batch, do_sample=False, **options)[0].tolist()
+            ids.append(tokens[1:-1])
+        found.append({"options": options, "ids": ids})
+    write_json(folder / "searches.json", found)
+
+
 def hugging_face(name, seed, separate, **options):
     """Writes a MarianMT model, and its tokens, translations and logits."""
     folder = FIXTURES / name
@@ -200,6 +226,8 @@ def hugging_face(name, seed, separate, **options):
             }
         )
     write_json(folder / "expected.json", expected)
+    if not separate:
+        searches(folder, tokenizer, [case["source"] for case in expected])
     return model
 
 

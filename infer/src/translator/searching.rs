@@ -37,7 +37,7 @@ impl Translator {
             let items = items.map(|(place, sentence)| Item {
                 place,
                 source: sentence.source.len(),
-                target: sentence.request.max_length,
+                target: sentence.expected_length(&group.options.search),
             });
             let rows = rows_per_sentence(&group.options.search);
             self.batch_limit.plan(items.collect(), rows, self.workers.count())
