@@ -13,6 +13,7 @@ import json
 import pathlib
 import shutil
 import struct
+import tempfile
 
 import ctranslate2
 import numpy
@@ -365,15 +366,38 @@ def marian_bin(path, weights, options):
     return held
 
 
-def ctranslate2_expected(folder, processor):
-    """Writes what CTranslate2 translates with a model."""
+def ctranslate2_cases(folder, processor):
+    """Returns what CTranslate2 translates with a model, and how probable it finds other translations."""
     translator = ctranslate2.Translator(str(folder))
-    expected = []
-    for sentence in SENTENCES:
+    cases = []
+    for sentence, translation in zip(SENTENCES, TARGETS):
         tokens = processor.encode(sentence, out_type=str)
         [result] = translator.translate_batch([tokens], beam_size=1, max_decoding_length=30)
-        expected.append({"source": sentence, "tokens": result.hypotheses[0]})
-    write_json(folder / "expected.json", expected)
+        [score] = translator.score_batch([tokens], [processor.encode(translation, out_type=str)])
+        cases.append(
+            {
+                "source": sentence,
+                "tokens": result.hypotheses[0],
+                "target": translation,
+                "log_probabilities": [round(number, 5) for number in score.log_probs],
+            }
+        )
+    return cases
+
+
+def ctranslate2_expected(folder, processor):
+    """Writes what CTranslate2 translates with a model."""
+    cases = ctranslate2_cases(folder, processor)
+    write_json(folder / "expected.json", [{"source": case["source"], "tokens": case["tokens"]} for case in cases])
+
+
+def ctranslate2_without_source_eos(folder, processor):
+    """Writes what CTranslate2 computes with a model if its source has no </s>, as those of OpenNMT-py have none."""
+    with tempfile.TemporaryDirectory() as copy_of_folder:
+        shutil.copytree(folder, copy_of_folder, dirs_exist_ok=True)
+        config = pathlib.Path(copy_of_folder) / "config.json"
+        write_json(config, json.loads(config.read_text()) | {"add_source_eos": False})
+        write_json(folder / "without_source_eos.json", ctranslate2_cases(copy_of_folder, processor))
 
 
 def ctranslate2_pre_norm():
@@ -426,6 +450,7 @@ def ctranslate2_pre_norm():
     spec.optimize()
     spec.save(str(folder))
     ctranslate2_expected(folder, processor)
+    ctranslate2_without_source_eos(folder, processor)
 
 
 def firefox():

@@ -172,8 +172,7 @@ fn request(
         limit.min(longest + EXTRA_LENGTH)
     };
     Ok(Request {
-        // The source has a </s>, too.
-        source_length: source.len() + 1,
+        source_length: model.encoder_input(source.to_vec()).len(),
         max_length,
         prefix,
         required,

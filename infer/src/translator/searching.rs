@@ -64,7 +64,6 @@ impl Translator {
     ) -> Vec<Result<Vec<LinkedTranslation>, InferError>> {
         let Model {
             networks,
-            source_tokenizer,
             target_tokenizer,
             special,
             ..
@@ -72,7 +71,7 @@ impl Translator {
         let options = &group.options.search;
         let sources: Vec<Vec<u32>> = batch
             .iter()
-            .map(|sentence| [sentence.source.as_slice(), &[source_tokenizer.eos_id()]].concat())
+            .map(|sentence| self.model.encoder_input(sentence.source.clone()))
             .collect();
         let requests: Vec<Request> = batch.iter().map(|sentence| sentence.request.clone()).collect();
         let memories = networks.encode(self.tensor(&TokenMatrix::new(&sources, self.model.padding())));
