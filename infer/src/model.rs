@@ -115,9 +115,9 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// Returns [`InferError::EnsembleTokenizers`] if the other folder has another tokenizer or other ends of sources, and
-    /// [`InferError::Search`] if the other network has too few positions for the `min_length` of this model's search
-    /// defaults.
+    /// Returns [`InferError::EnsembleTokenizers`] if the other folder has another tokenizer or other ends of sources,
+    /// and [`InferError::Search`] if the other network has too few positions for the `min_length` of this model's
+    /// search defaults.
     pub fn join(mut self, other: ModelFolder) -> Result<Self, InferError> {
         let own = (&self.source_tokenizer, &self.target_tokenizer, self.source_eos);
         let others = (
