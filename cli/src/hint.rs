@@ -104,7 +104,19 @@ impl Hint for DownloadError {
             Self::Connection { .. } => {
                 "check the network and run the command again: it goes on where it stopped"
             }
+            Self::HttpStatus {
+                status: 401 | 403, ..
+            } => {
+                "the server gives this file only to some: download it by a browser, or name another place with --mirror"
+            }
             Self::HttpStatus { .. } => "try again later, or name another place with --mirror",
+            Self::NoModel { .. } => {
+                return Some(format!(
+                    "check its name; a model that is not shown to everybody can be downloaded from its page and made a \
+                     model folder by `{}`",
+                    typed_command(&["import"])
+                ));
+            }
             Self::ModelName { .. } => "the page of a model on the hub has its name at the top",
             Self::List { .. } => "name another place with --mirror, which is laid out as the hub is",
             Self::WrongChecksum { .. } => {
@@ -173,6 +185,13 @@ impl Hint for FormatError {
                 "fetch all files of the model again; they must be of the same model"
             }
             Self::Unsupported { .. } => return None,
+            Self::Trap { .. } => {
+                "it may have been made to do harm: fetch the model from a place that you trust"
+            }
+            Self::Several { .. } => {
+                "name the file of weights, and have only its own vocabularies and settings in its folder"
+            }
+            Self::OwnFolder { .. } => "translate with it by --model",
             Self::Missing { .. } => "fetch it from where the model is; it must be beside the other files",
             Self::UnknownFormat { .. } => {
                 "name a folder of Hugging Face or CTranslate2, a .npz or .bin of Marian, or an .argosmodel"
@@ -353,6 +372,8 @@ impl Hint for CliError {
             Self::HasModel { .. } => {
                 "remove the folder to fetch the model anew, or name another one by --output"
             }
+            Self::Busy { .. } => "wait until it has ended",
+            Self::NoTranslator { .. } => "MarianMT models are read, such as those of Helsinki-NLP",
             Self::NoHome => "name a folder by the variable ATTEND_HOME",
             Self::NoModel { .. } => {
                 return Some(format!("`{}` lists what there is", typed_command(&["models"])));
@@ -461,6 +482,13 @@ mod tests {
             };
             assert!(damaged.hint().unwrap().contains(name));
         }
+
+        let status = |status| {
+            let url = "https://some.where/file".to_owned();
+            DownloadError::HttpStatus { url, status }.hint().unwrap()
+        };
+        assert!(status(503).contains("later"));
+        assert!(status(403).contains("only to some"));
 
         let not_utf8 = DataError::InvalidUtf8 {
             path: "latin1.de".into(),

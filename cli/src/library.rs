@@ -51,11 +51,12 @@ fn home() -> Result<PathBuf, CliError> {
     home.ok_or(CliError::NoHome)
 }
 
-/// Returns the user's translators in the order of their names.
+/// Returns the user's translators in the order of their names. A damaged `languages.json` is reported on standard
+/// error, and its model has no languages then.
 ///
 /// # Errors
 ///
-/// If the folder cannot be read, or a file in a model folder is not valid.
+/// If the folder cannot be read.
 pub(crate) fn known_models() -> Result<Vec<KnownModel>, CliError> {
     let folder = models_folder()?;
     let entries = match fs::read_dir(&folder) {
@@ -69,9 +70,13 @@ pub(crate) fn known_models() -> Result<Vec<KnownModel>, CliError> {
         if TaskKind::of(&folder).is_ok_and(|task| task == TaskKind::Translate)
             && let Some(name) = folder.file_name()
         {
+            let languages = ModelFolder::languages(&folder).unwrap_or_else(|error| {
+                eprintln!("{error}");
+                Languages::default()
+            });
             models.push(KnownModel {
                 name: name.to_string_lossy().into_owned(),
-                languages: ModelFolder::languages(&folder)?,
+                languages,
                 folder,
             });
         }
