@@ -240,6 +240,7 @@ impl Hint for InferError {
             Self::WeightsMismatch { .. } | Self::VocabularyMismatch { .. } => {
                 "take config.json, model.safetensors and the tokenizer's files from the same training run"
             }
+            Self::OneTargetLanguage { .. } => "leave --target-language out",
             Self::EnsembleTokenizers { .. } => "train its models on the same data, with other seeds",
             Self::TooLong { .. } => "split the line into sentences",
             Self::NothingToAttend { .. } => "give a sentence; without a translation, the model finds one",
@@ -248,6 +249,7 @@ impl Hint for InferError {
             | Self::NoAlignment { .. }
             | Self::NoSentences
             | Self::TwoTokenizers { .. }
+            | Self::UnknownTargetLanguage { .. }
             | Self::NoWord { .. } => {
                 return None;
             }

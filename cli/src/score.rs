@@ -10,7 +10,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::error::CliError;
-use crate::flags::{ComputeOptions, check_standard_input, input_file};
+use crate::flags::{ComputeOptions, TargetLanguageFlag, check_standard_input, input_file};
 use crate::library::model_folder;
 use crate::output::print_while_read;
 
@@ -38,6 +38,8 @@ pub(crate) struct Options {
     #[arg(long)]
     alignment: bool,
     #[command(flatten)]
+    target_language: TargetLanguageFlag,
+    #[command(flatten)]
     compute: ComputeOptions,
 }
 
@@ -60,8 +62,10 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
     let (translator, device) = options.compute.load(&options.model)?;
     let asked = TranslateOptions {
         alignment: options.alignment,
+        target_language: options.target_language.code.clone(),
         ..translator.model().options()
     };
+    translator.model().check(&asked)?;
     let mut first = 0;
     loop {
         let (next, mut error) = next_pairs(&mut pairs);

@@ -32,6 +32,18 @@ pub(crate) struct EncodedText<'a> {
     pub(crate) tokens: &'a [u32],
     /// The text from which the tokens were encoded; `None` if a search found them.
     pub(crate) text: Option<&'a str>,
+    /// Whether the first token names a target language that the user's text does not have.
+    pub(crate) adds_language: bool,
+}
+
+impl EncodedText<'_> {
+    /// Returns the index, from 0, of the word of the user's text that each token is a part of, `[seq]`.
+    fn words(&self) -> Vec<Option<usize>> {
+        let words = words(self.tokenizer, self.tokens, self.text).into_iter();
+        words
+            .map(|word| word?.checked_sub(usize::from(self.adds_language)))
+            .collect()
+    }
 }
 
 impl Alignment {
@@ -42,9 +54,8 @@ impl Alignment {
             let tokens = side.tokens.iter();
             tokens.map(|&token| side.tokenizer.token(token)).collect()
         };
-        let words = |side: &EncodedText<'_>| words(side.tokenizer, side.tokens, side.text);
         Self {
-            words: pairs(&words(source), &words(target), &attention),
+            words: pairs(&source.words(), &target.words(), &attention),
             source: texts(source),
             target: texts(target),
             attention,
@@ -53,9 +64,8 @@ impl Alignment {
 
     /// Pairs the words again, given the bytes that each token of the translation adds to its text.
     pub(crate) fn pair_words(&mut self, source: &EncodedText<'_>, surfaces: &[Vec<u8>]) {
-        let source_words = words(source.tokenizer, source.tokens, source.text);
         let target_words = words_of(surfaces.iter().cloned());
-        self.words = pairs(&source_words, &target_words, &self.attention);
+        self.words = pairs(&source.words(), &target_words, &self.attention);
     }
 
     /// Returns the sum of the attention of all target tokens to each source token, `[source_seq]`.
@@ -183,6 +193,7 @@ mod tests {
             tokenizer,
             tokens,
             text,
+            adds_language: false,
         }
     }
 

@@ -20,5 +20,6 @@ mod search;
 mod sentencepiece;
 mod stopping;
 mod stream;
+mod target_language;
 mod toy;
 mod translator;

@@ -13,7 +13,9 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{ArgGroup, Args, error::ErrorKind, value_parser};
 
 use crate::error::CliError;
-use crate::flags::{ComputeOptions, DASH, MetricFlags, SearchFlags, check_standard_input, input_file};
+use crate::flags::{
+    ComputeOptions, DASH, MetricFlags, SearchFlags, TargetLanguageFlag, check_standard_input, input_file,
+};
 use crate::library::named_folder;
 use crate::output::print;
 use crate::usage_error;
@@ -44,7 +46,12 @@ pub(crate) struct Options {
     #[arg(value_name = "REFERENCE", required_unless_present = "hypotheses", value_parser = input_file())]
     references: Vec<PathBuf>,
     /// Score the translations in this file in place of a model's.
-    #[arg(long, value_name = "FILE", value_parser = input_file(), conflicts_with_all = ["output", "dtype", "ensemble"])]
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_parser = input_file(),
+        conflicts_with_all = ["output", "dtype", "ensemble", "target_language"]
+    )]
     hypotheses: Option<PathBuf>,
     /// Compare with the translations of another system in this file, by paired bootstrap resampling.
     #[arg(long, value_name = "FILE", value_parser = input_file())]
@@ -69,6 +76,8 @@ pub(crate) struct Options {
     json: bool,
     #[command(flatten)]
     metrics: MetricFlags,
+    #[command(flatten)]
+    target_language: TargetLanguageFlag,
     #[command(flatten)]
     search: SearchFlags,
     #[command(flatten)]
@@ -160,12 +169,16 @@ impl Options {
         let model = translator.model();
         let asked = TranslateOptions {
             search,
+            target_language: self.target_language.code.clone(),
             ..model.options()
         };
-        if let Err(error) = model.check(&asked) {
-            // The program ends here; the temporary file goes first.
-            drop(output);
-            usage_error("eval", ErrorKind::ValueValidation, &error.to_string());
+        match model.check(&asked) {
+            Err(InferError::Search(error)) => {
+                // The program ends here; the temporary file goes first.
+                drop(output);
+                usage_error("eval", ErrorKind::ValueValidation, &error.to_string());
+            }
+            result => result?,
         }
         let results = notice_device_failure(slice::from_ref(&device), || {
             Ok::<_, CliError>(translator.translate(&sources.texts, &asked))

@@ -17,7 +17,9 @@ use attend_infer::{
 use clap::{Args, error::ErrorKind};
 
 use crate::error::CliError;
-use crate::flags::{ComputeOptions, LineOptions, SearchFlags, TextFlags, input_file, whole_number};
+use crate::flags::{
+    ComputeOptions, LineOptions, SearchFlags, TargetLanguageFlag, TextFlags, input_file, whole_number,
+};
 use crate::hint::Hint;
 use crate::library::{model_between, model_folder};
 use crate::lines::{Input, Output, Progress, prompt};
@@ -62,6 +64,8 @@ pub(crate) struct Options {
     /// Take each line for one sentence, and refuse one that is longer than the model's positions.
     #[arg(long, conflicts_with = "language")]
     no_split: bool,
+    #[command(flatten)]
+    target_language: TargetLanguageFlag,
     /// Translations given for each line, best first; more than one needs --json.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole_number::<usize>)]
     nbest: usize,
@@ -160,6 +164,7 @@ impl Options {
         Ok(self.text.over(TranslateOptions {
             search: self.search.over(defaults, self.nbest),
             language: if splits { Some(self.language(model)?) } else { None },
+            target_language: self.target_language.code.clone(),
             alignment: self.alignment,
             ..TranslateOptions::default()
         }))

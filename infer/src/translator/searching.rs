@@ -120,7 +120,7 @@ impl Translator {
         best_first: Vec<Translation>,
         copied: Option<u32>,
     ) -> Vec<LinkedTranslation> {
-        let copies = LazyCell::new(|| copies(&self.model.source_tokenizer, sentence.text));
+        let copies = LazyCell::new(|| copies(&self.model.source_tokenizer, &sentence.text));
         let linked = |mut translation: Translation| {
             let mut links = Vec::new();
             let has_copies = copied.is_some_and(|token| translation.tokens.contains(&token));
@@ -135,7 +135,8 @@ impl Translator {
                     let source = EncodedText {
                         tokenizer: &self.model.source_tokenizer,
                         tokens: &sentence.source,
-                        text: Some(sentence.text),
+                        text: Some(&sentence.text),
+                        adds_language: sentence.added > 0,
                     };
                     alignment.pair_words(&source, &surfaces);
                 }
@@ -196,9 +197,13 @@ impl Translator {
     ) -> Vec<Link> {
         let tokens = ranges(text, surfaces, self.model.target_tokenizer.kind());
         let target = Side { text, tokens };
+        let added = sentence.added;
+        let offsets = self.model.source_tokenizer.offsets(&sentence.text).into_iter();
         let source = Side {
-            text: sentence.text,
-            tokens: self.model.source_tokenizer.offsets(sentence.text),
+            text: &sentence.text[added..],
+            tokens: offsets
+                .map(|range| range.start.saturating_sub(added)..range.end.saturating_sub(added))
+                .collect(),
         };
         let mut links = links::link(&source, &target, attention);
         for (word, _) in links.iter_mut().flat_map(|link| &mut link.sources) {
