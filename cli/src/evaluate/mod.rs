@@ -17,6 +17,7 @@ use crate::flags::{
     ComputeOptions, DASH, MetricFlags, SearchFlags, TargetLanguageFlag, check_standard_input, input_file,
 };
 use crate::library::named_folder;
+use crate::open_model::OpenModel;
 use crate::output::print;
 use crate::usage_error;
 use score::Systems;
@@ -163,9 +164,10 @@ impl Options {
         references: Vec<Vec<String>>,
         output: Option<OutputFile>,
     ) -> Result<Translated, CliError> {
-        let folder = named_folder(self.model.clone());
-        let search = self.search.over(ModelFolder::search_defaults(&folder)?, 1);
+        let folder = OpenModel::open(&named_folder(self.model.clone()))?;
+        let search = self.search.over(ModelFolder::search_defaults(&*folder)?, 1);
         let (translator, device) = self.compute.load(&folder)?;
+        drop(folder);
         let model = translator.model();
         let asked = TranslateOptions {
             search,

@@ -12,7 +12,9 @@ use clap::Args;
 
 use super::{DeviceOption, whole_number};
 use crate::error::CliError;
+use crate::library::model_folder;
 use crate::name::name_of;
+use crate::open_model::OpenModel;
 
 /// The number of workers: a number, or `auto` for as many as keep the device busy.
 #[derive(Clone, Copy, Debug)]
@@ -117,7 +119,7 @@ pub(crate) struct ComputeOptions {
     pub(crate) network: NetworkOptions,
     /// A further model folder, of the same tokenizer: all models' probabilities are averaged; may be given several
     /// times.
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", value_parser = model_folder())]
     pub(crate) ensemble: Vec<PathBuf>,
 }
 
@@ -126,11 +128,15 @@ impl ComputeOptions {
     ///
     /// # Errors
     ///
-    /// Those of [`NetworkOptions::load`], [`Model::load`] and [`Model::join_folder`].
+    /// Those of [`OpenModel::open`], [`NetworkOptions::load`], [`Model::load`] and [`Model::join_folder`].
     pub(crate) fn load(&self, folder: &Path) -> Result<(Translator, NamedDevice), CliError> {
+        let others = self.ensemble.iter().map(|path| OpenModel::open(path));
+        let others = others.collect::<Result<Vec<_>, _>>()?;
         self.network.load(|device, precision, workers| {
             let first = Model::load(folder, device, precision)?;
-            let model = self.ensemble.iter().try_fold(first, Model::join_folder)?;
+            let model = others
+                .iter()
+                .try_fold(first, |model, other| model.join_folder(&**other))?;
             Ok(Translator::new(model, workers.clone()))
         })
     }

@@ -2,7 +2,6 @@
 
 mod output;
 
-use std::borrow::Cow;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -23,6 +22,7 @@ use crate::flags::{
 use crate::hint::Hint;
 use crate::library::{model_between, model_folder};
 use crate::lines::{Input, Output, Progress, prompt};
+use crate::open_model::OpenModel;
 use crate::output::{report, report_with};
 use crate::usage_error;
 
@@ -36,7 +36,8 @@ pub(crate) struct Options {
     /// The lines to translate; without any, those of --input or of standard input.
     #[arg(value_name = "LINE", conflicts_with = "input")]
     lines: Vec<String>,
-    /// The model folder, or the name of one that `attend models` lists.
+    /// The model folder, or the name of one that `attend models` lists. A translator of another program, as `attend
+    /// import` takes it, is imported for this call.
     #[arg(
         long,
         value_name = "FOLDER",
@@ -119,6 +120,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, CliError> {
     let model = options.model()?;
     let asked = options.asked(&model)?;
     if let Err(error) = asked.validate() {
+        // To end the process would leave its folder behind.
+        drop(model);
         refuse(&error.to_string());
     }
     let asked = options.text.of_lines(asked)?;
@@ -126,12 +129,13 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, CliError> {
     let mut output = Output::create(Output::file(options.output.as_deref()))?;
     let (translator, device) = match options.load(&model, asked.common()) {
         Err(CliError::Infer(InferError::Search(error))) => {
-            // To end the process would leave its file behind.
-            drop(output);
+            // To end the process would leave its file and its folder behind.
+            drop((output, model));
             refuse(&error.to_string());
         }
         result => result?,
     };
+    drop(model);
     for phrase in translator.model().never_written(&asked.common().banned) {
         eprintln!("--ban {phrase:?} changes nothing: no tokens of the model spell it");
     }
@@ -149,11 +153,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, CliError> {
 }
 
 impl Options {
-    /// Returns the folder of the model that the flags name or choose.
-    fn model(&self) -> Result<Cow<'_, Path>, CliError> {
+    /// Opens the model that the flags name or choose.
+    fn model(&self) -> Result<OpenModel, CliError> {
         match self.from.as_ref().zip(self.to.as_ref()) {
-            None => Ok(Cow::Borrowed(&self.model)),
-            Some((from, to)) => Ok(Cow::Owned(model_between(from, to)?)),
+            None => OpenModel::open(&self.model),
+            Some((from, to)) => OpenModel::open(&model_between(from, to)?),
         }
     }
 
