@@ -354,9 +354,14 @@ impl Hint for CliError {
             }
             Self::NoHome => "name a folder by the variable ATTEND_HOME",
             Self::NoModel { .. } => {
-                return Some(format!("`{}` lists what there is", typed_command(&["models"])));
+                return Some(format!(
+                    "`{}` lists what there is; two models can translate by way of a language that --via names",
+                    typed_command(&["models"])
+                ));
             }
-            Self::SeveralModels { .. } => "name one of them by --model",
+            Self::SeveralModels { .. } => {
+                "name one of them by --model; in place of --via, translate by one model and then by the other"
+            }
             Self::NotUtf8 { .. } => "rename it",
             Self::TooLong { .. } => "split the sentences, or take a model with more positions",
             Self::Signals(_) => "check the limits of this system",

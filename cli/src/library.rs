@@ -87,7 +87,7 @@ pub(crate) fn known_models() -> Result<Vec<KnownModel>, CliError> {
 ///
 /// Returns [`CliError::NoModel`] if there is none, [`CliError::SeveralModels`] if there are several, and the errors of
 /// [`known_models`].
-pub(crate) fn model_between(from: &Language, to: &Language) -> Result<PathBuf, CliError> {
+fn model_between(from: &Language, to: &Language) -> Result<PathBuf, CliError> {
     let is_of = |wanted: &Language, language: &Option<Language>| {
         let code = language.as_ref().map(Language::to_string).unwrap_or_default();
         let wanted = wanted.to_string();
@@ -111,6 +111,52 @@ pub(crate) fn model_between(from: &Language, to: &Language) -> Result<PathBuf, C
             from: from.clone(),
             to: to.clone(),
         })
+}
+
+/// The user's models by which text gets from one language into another.
+pub(crate) enum Route {
+    /// The folder of a model that translates directly.
+    Direct(PathBuf),
+    /// Two models, of which the second translates what the first has written.
+    Pivot(Pivot),
+}
+
+/// The models of a route by way of a third language.
+pub(crate) struct Pivot {
+    /// The language that the first model writes and the last one reads.
+    pub(crate) language: Language,
+    /// The folder of the model that reads the text.
+    pub(crate) first: PathBuf,
+    /// The folder of the model that writes the translation.
+    pub(crate) last: PathBuf,
+}
+
+/// Returns the route between two languages: by way of the language `via` if there is one. Otherwise it is direct, or if
+/// no model translates directly, by way of English.
+///
+/// # Errors
+///
+/// Those of [`model_between`]. Without `via`, they are about a direct model.
+pub(crate) fn route(from: &Language, to: &Language, via: Option<&Language>) -> Result<Route, CliError> {
+    if let Some(via) = via {
+        return pivot(from, to, via).map(Route::Pivot);
+    }
+    match model_between(from, to) {
+        Err(error @ CliError::NoModel { .. }) => match pivot(from, to, &Language::default()) {
+            Ok(pivot) => Ok(Route::Pivot(pivot)),
+            Err(_) => Err(error),
+        },
+        model => model.map(Route::Direct),
+    }
+}
+
+/// Returns the models of a route by way of the language `via`.
+fn pivot(from: &Language, to: &Language, via: &Language) -> Result<Pivot, CliError> {
+    Ok(Pivot {
+        language: via.clone(),
+        first: model_between(from, via)?,
+        last: model_between(via, to)?,
+    })
 }
 
 /// Returns the parser of a model folder, which may also be the name of one of the user's models.

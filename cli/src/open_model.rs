@@ -23,8 +23,8 @@ pub(crate) struct OpenModel {
 }
 
 impl OpenModel {
-    /// Takes the model folder at `path`. If a translator of another program is there, imports it into a temporary folder,
-    /// and tells how to import it once and for all.
+    /// Takes the model folder at `path`. If a translator of another program is there, imports it into a temporary
+    /// folder, and tells how to import it once and for all.
     ///
     /// # Errors
     ///

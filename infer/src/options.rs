@@ -41,9 +41,9 @@ pub struct TranslateOptions {
     ///
     /// It takes the feature `sentences`.
     pub language: Option<Language>,
-    /// The language that a model of several target languages translates into, by the code that its vocabulary has: `deu`
-    /// for the token `>>deu<<`. The model reads the token before each sentence. `None` by default, as models of one
-    /// target language want it.
+    /// The language that a model of several target languages translates into, by the code that its vocabulary has:
+    /// `deu` for the token `>>deu<<`. The model reads the token before each sentence. `None` by default, as models of
+    /// one target language want it.
     ///
     /// A line that begins with such a token has that language in place of this one. In a text, each sentence gets it.
     pub target_language: Option<String>,

@@ -124,6 +124,18 @@ pub(crate) struct ComputeOptions {
 }
 
 impl ComputeOptions {
+    /// Loads the models in two folders. They share the device and the workers.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`NetworkOptions::load`] and [`Model::load`].
+    pub(crate) fn load_two(&self, folders: [&Path; 2]) -> Result<([Translator; 2], NamedDevice), CliError> {
+        self.network.load(|device, precision, workers| {
+            let [first, last] = folders.map(|folder| Model::load(folder, device, precision));
+            Ok([first?, last?].map(|model| Translator::new(model, workers.clone())))
+        })
+    }
+
     /// Loads the model in `folder` and those of the ensemble. Returns a translator and its device.
     ///
     /// # Errors

@@ -156,8 +156,8 @@ impl Translator {
         tokens.iter().map(surface).collect()
     }
 
-    /// Returns the bytes that each token of a translation adds to its text. An `<unk>` adds the one of the [`copies`] to
-    /// whose token it attends most.
+    /// Returns the bytes that each token of a translation adds to its text. An `<unk>` adds the one of the [`copies`]
+    /// to whose token it attends most.
     fn surfaces_with_copies(
         &self,
         tokens: &[u32],
