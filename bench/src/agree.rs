@@ -175,6 +175,7 @@ fn numbers(model_folder: ModelFolder, sentences: &[(&String, &Translation)]) -> 
         model_folder.source_tokenizer,
         model_folder.target_tokenizer.bos_id(),
     );
+    let source_eos = model_folder.config.source_eos;
     let model = InferenceTransformer::new(model_folder.model, Precision::Float32);
     let mut tensors: Vec<(String, [usize; 2], Vec<u8>)> = Vec::new();
     for (number, (line, translation)) in sentences.iter().enumerate() {
@@ -187,7 +188,10 @@ fn numbers(model_folder: ModelFolder, sentences: &[(&String, &Translation)]) -> 
             let tokens: Vec<i32> = tokens.into_iter().map(|token| token as i32).collect();
             Tensor::<1, Int>::from_ints(tokens.as_slice(), &model.device())
         };
-        let source = [tokenizer.encode(line), vec![tokenizer.eos_id()]].concat();
+        let mut source = tokenizer.encode(line);
+        if source_eos {
+            source.push(tokenizer.eos_id());
+        }
         let memory = model.encode(ids(source).unsqueeze());
         add("encoder", memory.states.clone().squeeze_dim(0));
         let mut state = model.start(memory);

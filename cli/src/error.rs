@@ -129,6 +129,20 @@ pub enum CliError {
         /// The folder.
         folder: PathBuf,
     },
+    /// Another run fetches the same model.
+    #[error("another run is fetching {model}")]
+    Busy {
+        /// The name of the model.
+        model: String,
+    },
+    /// A model of the hub lacks a file that each MarianMT model has.
+    #[error("{model} is no translator that can be imported: it has no {missing}")]
+    NoTranslator {
+        /// The name of the model.
+        model: String,
+        /// The name of the file.
+        missing: &'static str,
+    },
     /// There is no place for the user's models.
     #[error("this system names no folder for the data of programs")]
     NoHome,

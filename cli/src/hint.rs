@@ -105,6 +105,13 @@ impl Hint for DownloadError {
                 "check the network and run the command again: it goes on where it stopped"
             }
             Self::HttpStatus { .. } => "try again later, or name another place with --mirror",
+            Self::NoModel { .. } => {
+                return Some(format!(
+                    "check its name; a model that is not shown to everybody can be downloaded from its page and made a \
+                     model folder by `{}`",
+                    typed_command(&["import"])
+                ));
+            }
             Self::ModelName { .. } => "the page of a model on the hub has its name at the top",
             Self::List { .. } => "name another place with --mirror, which is laid out as the hub is",
             Self::WrongChecksum { .. } => {
@@ -173,6 +180,13 @@ impl Hint for FormatError {
                 "fetch all files of the model again; they must be of the same model"
             }
             Self::Unsupported { .. } => return None,
+            Self::Trap { .. } => {
+                "it may have been made to do harm: fetch the model from a place that you trust"
+            }
+            Self::Several { .. } => {
+                "name the file of weights, and have only its own vocabularies and settings in its folder"
+            }
+            Self::OwnFolder { .. } => "translate with it by --model",
             Self::Missing { .. } => "fetch it from where the model is; it must be beside the other files",
             Self::UnknownFormat { .. } => {
                 "name a folder of Hugging Face or CTranslate2, a .npz or .bin of Marian, or an .argosmodel"
@@ -352,6 +366,8 @@ impl Hint for CliError {
             Self::HasModel { .. } => {
                 "remove the folder to fetch the model anew, or name another one by --output"
             }
+            Self::Busy { .. } => "wait until it has ended",
+            Self::NoTranslator { .. } => "MarianMT models are read, such as those of Helsinki-NLP",
             Self::NoHome => "name a folder by the variable ATTEND_HOME",
             Self::NoModel { .. } => {
                 return Some(format!(

@@ -51,11 +51,12 @@ fn home() -> Result<PathBuf, CliError> {
     home.ok_or(CliError::NoHome)
 }
 
-/// Returns the user's translators in the order of their names.
+/// Returns the user's translators in the order of their names. A damaged `languages.json` is reported on standard error,
+/// and its model has no languages then.
 ///
 /// # Errors
 ///
-/// If the folder cannot be read, or a file in a model folder is not valid.
+/// If the folder cannot be read.
 pub(crate) fn known_models() -> Result<Vec<KnownModel>, CliError> {
     let folder = models_folder()?;
     let entries = match fs::read_dir(&folder) {
@@ -69,9 +70,13 @@ pub(crate) fn known_models() -> Result<Vec<KnownModel>, CliError> {
         if TaskKind::of(&folder).is_ok_and(|task| task == TaskKind::Translate)
             && let Some(name) = folder.file_name()
         {
+            let languages = ModelFolder::languages(&folder).unwrap_or_else(|error| {
+                eprintln!("{error}");
+                Languages::default()
+            });
             models.push(KnownModel {
                 name: name.to_string_lossy().into_owned(),
-                languages: ModelFolder::languages(&folder)?,
+                languages,
                 folder,
             });
         }
@@ -80,37 +85,33 @@ pub(crate) fn known_models() -> Result<Vec<KnownModel>, CliError> {
     Ok(models)
 }
 
-/// Returns the user's only translator between two languages. A model of a variant of a language, such as `pt-br`, is
-/// one of `pt`.
+/// Returns the only one of several translators that is between two languages. A model of a variant of a language, such
+/// as `pt-br`, is one of `pt`.
 ///
 /// # Errors
 ///
-/// Returns [`CliError::NoModel`] if there is none, [`CliError::SeveralModels`] if there are several, and the errors of
-/// [`known_models`].
-fn model_between(from: &Language, to: &Language) -> Result<PathBuf, CliError> {
+/// Returns [`CliError::NoModel`] if there is none, and [`CliError::SeveralModels`] if there are several.
+fn model_between(models: &[KnownModel], from: &Language, to: &Language) -> Result<PathBuf, CliError> {
     let is_of = |wanted: &Language, language: &Option<Language>| {
         let code = language.as_ref().map(Language::to_string).unwrap_or_default();
         let wanted = wanted.to_string();
         code == wanted || code.split('-').next() == Some(wanted.as_str())
     };
-    let models = known_models()?.into_iter();
-    let mut found: Vec<KnownModel> = models
-        .filter(|model| is_of(from, &model.languages.source) && is_of(to, &model.languages.target))
-        .collect();
-    if found.len() > 1 {
-        return Err(CliError::SeveralModels {
+    let found = models
+        .iter()
+        .filter(|model| is_of(from, &model.languages.source) && is_of(to, &model.languages.target));
+    match *found.collect::<Vec<_>>() {
+        [] => Err(CliError::NoModel {
             from: from.clone(),
             to: to.clone(),
-            names: found.into_iter().map(|model| model.name).collect(),
-        });
+        }),
+        [model] => Ok(model.folder.clone()),
+        ref models => Err(CliError::SeveralModels {
+            from: from.clone(),
+            to: to.clone(),
+            names: models.iter().map(|model| model.name.clone()).collect(),
+        }),
     }
-    found
-        .pop()
-        .map(|model| model.folder)
-        .ok_or_else(|| CliError::NoModel {
-            from: from.clone(),
-            to: to.clone(),
-        })
 }
 
 /// The user's models by which text gets from one language into another.
@@ -136,13 +137,14 @@ pub(crate) struct Pivot {
 ///
 /// # Errors
 ///
-/// Those of [`model_between`]. Without `via`, they are about a direct model.
+/// Those of [`known_models`] and [`model_between`]. Without `via`, they are about a direct model.
 pub(crate) fn route(from: &Language, to: &Language, via: Option<&Language>) -> Result<Route, CliError> {
+    let models = known_models()?;
     if let Some(via) = via {
-        return pivot(from, to, via).map(Route::Pivot);
+        return pivot(&models, from, to, via).map(Route::Pivot);
     }
-    match model_between(from, to) {
-        Err(error @ CliError::NoModel { .. }) => match pivot(from, to, &Language::default()) {
+    match model_between(&models, from, to) {
+        Err(error @ CliError::NoModel { .. }) => match pivot(&models, from, to, &Language::default()) {
             Ok(pivot) => Ok(Route::Pivot(pivot)),
             Err(_) => Err(error),
         },
@@ -151,11 +153,11 @@ pub(crate) fn route(from: &Language, to: &Language, via: Option<&Language>) -> R
 }
 
 /// Returns the models of a route by way of the language `via`.
-fn pivot(from: &Language, to: &Language, via: &Language) -> Result<Pivot, CliError> {
+fn pivot(models: &[KnownModel], from: &Language, to: &Language, via: &Language) -> Result<Pivot, CliError> {
     Ok(Pivot {
         language: via.clone(),
-        first: model_between(from, via)?,
-        last: model_between(via, to)?,
+        first: model_between(models, from, via)?,
+        last: model_between(models, via, to)?,
     })
 }
 

@@ -13,6 +13,12 @@ const MODEL: &str = "Helsinki-NLP/opus-mt-en-de";
 /// A workspace whose folder `hub` has a model: the one of Hugging Face of `formats/tests/make_fixtures.py`, and files
 /// that are not asked for.
 fn hub() -> Workspace {
+    hub_with(|_, bytes| Some(bytes))
+}
+
+/// A workspace as [`hub`] makes it. `change` gets the name and the content of each file, and returns another content, or
+/// `None` if the hub has no such file.
+fn hub_with(change: impl Fn(&str, Vec<u8>) -> Option<Vec<u8>>) -> Workspace {
     let workspace = Workspace::new();
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../formats/tests/fixtures/marian_mt");
     let files = workspace.path(&format!("hub/{MODEL}/resolve/main"));
@@ -24,7 +30,9 @@ fn hub() -> Workspace {
     for entry in fs::read_dir(fixture).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
-        let bytes = fs::read(&path).unwrap();
+        let Some(bytes) = change(name, fs::read(&path).unwrap()) else {
+            continue;
+        };
         let sum: String = Sha256::digest(&bytes)
             .iter()
             .map(|byte| format!("{byte:02x}"))
@@ -37,6 +45,9 @@ fn hub() -> Workspace {
     }
     // The weights of PyTorch are not fetched beside the others, so they need not be there.
     for name in ["pytorch_model.bin", "tf_model.h5"] {
+        if change(name, Vec::new()).is_none() {
+            continue;
+        }
         list.push(serde_json::json!({"type": "file", "path": name, "size": 9, "oid": "0"}));
     }
     fs::write(lists.join("main"), serde_json::Value::from(list).to_string()).unwrap();
@@ -122,5 +133,76 @@ fn a_model_that_cannot_be_fetched_leaves_no_model() {
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.contains("config.json: already there"), "{told}");
     assert!(model.join("config.json").exists());
+    assert!(!downloads.exists());
+}
+
+#[test]
+fn a_model_that_is_not_read_is_refused_before_its_weights_are_fetched() {
+    for (missing, change) in [
+        ("source.spm", ["source.spm"].as_slice()),
+        ("model.safetensors", &["model.safetensors", "pytorch_model.bin"]),
+    ] {
+        let workspace = hub_with(|name, bytes| (!change.contains(&name)).then_some(bytes));
+        let told = assert_error(
+            &get(&workspace, &[MODEL]),
+            &[MODEL, &format!("it has no {missing}")],
+        );
+        assert!(told.contains("MarianMT"), "{told}");
+        assert!(!workspace.path("home").exists());
+    }
+
+    let with_config = |old: &'static str, new: &'static str| {
+        hub_with(move |name, bytes| {
+            Some(if name == "config.json" {
+                String::from_utf8(bytes).unwrap().replace(old, new).into_bytes()
+            } else {
+                bytes
+            })
+        })
+    };
+    for (old, new, part) in [
+        ("\"marian\"", "\"t5\"", "model_type is \"t5\""),
+        (
+            "\"scale_embedding\": true",
+            "\"scale_embedding\": false",
+            "scale_embedding is false",
+        ),
+        // Only all files together show this.
+        (
+            "\"vocab_size\": 58",
+            "\"vocab_size\": 59",
+            "but the network has 59",
+        ),
+    ] {
+        let workspace = with_config(old, new);
+        let output = get(&workspace, &[MODEL]);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.contains("config.json") && told.contains(part), "{told}");
+        assert_eq!(
+            told.contains("model.safetensors"),
+            part.contains("network"),
+            "{told}"
+        );
+        // What is refused need not be kept.
+        assert_eq!(fs::read_dir(workspace.path("home/downloads")).unwrap().count(), 0);
+        assert!(!workspace.path("home/models/opus-mt-en-de").exists());
+    }
+}
+
+#[test]
+fn a_model_is_fetched_by_one_run_at_a_time() {
+    let workspace = hub();
+    let downloads = workspace.path("home/downloads/Helsinki-NLP--opus-mt-en-de");
+    fs::create_dir_all(&downloads).unwrap();
+    let lock = fs::File::create(downloads.join("lock")).unwrap();
+    lock.lock().unwrap();
+    let told = assert_error(
+        &get(&workspace, &[MODEL]),
+        &["another run is fetching Helsinki-NLP/opus-mt-en-de"],
+    );
+    assert!(told.contains("hint: wait"), "{told}");
+    drop(lock);
+    assert_eq!(get(&workspace, &[MODEL]).status.code(), Some(0));
     assert!(!downloads.exists());
 }

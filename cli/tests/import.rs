@@ -67,6 +67,30 @@ fn a_model_that_is_not_read_is_refused_with_a_hint() {
     let told = assert_error(&import(folder.path()), &["no model of a known format"]);
     assert!(told.contains("hint: name a folder of Hugging Face"), "{told}");
 
+    let several = folder.path().join("several");
+    fs::create_dir(&several).expect("a new folder");
+    for name in ["best.npz", "model.npz"] {
+        fs::copy(foreign("marian/model.npz"), several.join(name)).expect("a copy");
+    }
+    let told = assert_error(&import(&several), &["several models", "best.npz, model.npz"]);
+    assert!(told.contains("hint: name the file of weights"), "{told}");
+    // An earlier version of the format is not damaged.
+    let earlier = folder.path().join("ctranslate2");
+    fs::create_dir(&earlier).expect("a new folder");
+    for name in [
+        "config.json",
+        "model.bin",
+        "shared_vocabulary.json",
+        "sentencepiece.model",
+    ] {
+        fs::copy(foreign("ctranslate2").join(name), earlier.join(name)).expect("a copy");
+    }
+    let mut weights = fs::read(earlier.join("model.bin")).expect("a copy");
+    weights[0] = 5;
+    fs::write(earlier.join("model.bin"), weights).expect("a writable folder");
+    let told = assert_error(&import(&earlier), &["its version is 5", "version 6"]);
+    assert!(!told.contains("fetch"), "{told}");
+
     let source = folder.path().join("foreign");
     fs::create_dir(&source).expect("a new folder");
     fs::copy(
@@ -85,6 +109,60 @@ fn a_model_that_is_not_read_is_refused_with_a_hint() {
     fs::write(folder.path().join("model/notes"), "mine").expect("a writable folder");
     let told = assert_error(&import(&foreign("marian_mt")), &["exists already"]);
     assert!(told.contains("--output"), "{told}");
+}
+
+#[test]
+fn the_present_folder_may_become_the_model_folder() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let import = || {
+        let mut command = attend("import");
+        command.arg(foreign("marian_mt")).args(["--output", "."]);
+        command.current_dir(folder.path());
+        run(command, b"")
+    };
+    // An import that was ended from outside has left a folder, and another one is under way.
+    let abandoned = folder.path().join(".import-abandoned");
+    fs::create_dir(&abandoned).expect("a new folder");
+    fs::write(abandoned.join("lock"), "").expect("a writable folder");
+    let other = folder.path().join(".import-other");
+    fs::create_dir(&other).expect("a new folder");
+    let lock = fs::File::create(other.join("lock")).expect("a writable folder");
+    lock.lock().expect("a lock");
+    assert_error(&import(), &[". exists already"]);
+    assert!(!abandoned.exists() && other.exists());
+
+    drop(lock);
+    let output = import();
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let entries = fs::read_dir(folder.path()).expect("a folder");
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.expect("an entry").file_name())
+        .collect();
+    names.sort_unstable();
+    let expected = [
+        "config.json",
+        "generation.json",
+        "languages.json",
+        "model.safetensors",
+        "source.spm",
+        "target.spm",
+        "vocab.json",
+    ];
+    assert_eq!(names, expected);
+
+    // What is a model folder already is no foreign model.
+    let mut command = attend("import");
+    command
+        .arg(folder.path())
+        .args(["--output", "again"])
+        .current_dir(folder.path());
+    let told = assert_error(&run(command, b""), &["is a model folder of Attend already"]);
+    assert!(told.contains("hint: translate with it by --model"), "{told}");
 }
 
 #[test]

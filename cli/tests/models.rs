@@ -135,6 +135,25 @@ fn a_model_is_found_by_its_name_and_by_its_languages() {
     usage(&["--from", "English", "--to", "de"], "no code of a language");
 }
 
+#[test]
+fn a_damaged_model_does_not_hide_the_others() {
+    let workspace = home(&[("damaged", Some(("en", "de"))), ("whole", Some(("en", "de")))]);
+    std::fs::write(workspace.path("home/models/damaged/languages.json"), "{").unwrap();
+    let output = run_at_home(&workspace, "models", &[]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        "damaged  ? to ?\nwhole    en to de\n"
+    );
+    assert!(
+        told.contains("damaged/languages.json") && told.lines().count() == 1,
+        "{told}"
+    );
+    let output = run_at_home(&workspace, "translate", &["--from", "en", "--to", "de"]);
+    assert_eq!(output.status.code(), Some(0));
+}
+
 /// A folder of the present folder goes before a model of the same name.
 #[test]
 fn a_folder_that_is_there_is_no_name() {

@@ -584,6 +584,33 @@ fn a_small_file_with_the_wrong_content_is_not_kept() {
     assert!(output.names().is_empty());
 }
 
+/// The sum of a file counts, whatever size a list claims for it.
+#[test]
+fn the_largest_size_of_a_file_is_no_size() {
+    let (large, small) = (contents(15), b"{}\n".to_vec());
+    let folder = TempDir::new().unwrap();
+    let files = folder.path().join(MODEL).join("resolve/main");
+    let lists = folder.path().join(format!("api/models/{MODEL}/tree"));
+    for path in [&files, &lists] {
+        fs::create_dir_all(path).unwrap();
+    }
+    let list = String::from_utf8(list(&large, &small)).unwrap();
+    let size = format!("\"size\":{}", large.len());
+    assert!(list.contains(&size));
+    let list = list.replace(&size, &format!("\"size\":{}", u64::MAX));
+    fs::write(lists.join("main"), list).unwrap();
+    fs::write(files.join("weights.bin"), &large).unwrap();
+    fs::write(files.join("config.json"), &small).unwrap();
+    let downloader = Downloader {
+        mirror: Some(Mirror::Folder(folder.path().to_owned())),
+        ..Downloader::default()
+    };
+    let source = downloader.model(MODEL, is_wanted).unwrap();
+    let mut output = Output::new();
+    output.fetch(&downloader, &source).unwrap();
+    assert!(fs::read(output.path("weights.bin")).unwrap() == large);
+}
+
 #[test]
 fn what_is_no_model_is_named() {
     let of_server = |answer| {
@@ -594,10 +621,17 @@ fn what_is_no_model_is_named() {
         };
         downloader.model(MODEL, is_wanted).unwrap_err()
     };
-    let missing = of_server(Answer::Status("404 Not Found"));
+    for status in ["404 Not Found", "401 Unauthorized"] {
+        let missing = of_server(Answer::Status(status));
+        assert!(matches!(missing, DownloadError::NoModel { .. }), "{missing:?}");
+        let message = missing.to_string();
+        let expected = format!("there is no public model {MODEL} on http://127.0.0.1:");
+        assert!(message.starts_with(&expected), "{message}");
+    }
+    let broken = of_server(Answer::Status("500 Internal Server Error"));
     assert!(
-        matches!(missing, DownloadError::HttpStatus { status: 404, .. }),
-        "{missing:?}"
+        matches!(broken, DownloadError::HttpStatus { status: 500, .. }),
+        "{broken:?}"
     );
     for page in ["<html>", "{}", "[{\"path\": \"config.json\"}]"] {
         let error = of_server(Answer::Whole(page.as_bytes().to_vec()));

@@ -11,7 +11,7 @@ use crate::error::FormatError;
 
 /// The number of times that an archive may grow when it is unpacked. Weights hardly shrink by compression, and
 /// vocabularies by less than ten times.
-const MOST_GROWTH: u64 = 100;
+const MOST_GROWTH: u64 = 20;
 
 /// A zip archive, whose members are read into memory one by one. Nothing is unpacked to disk.
 pub(crate) struct Archive {
@@ -26,10 +26,14 @@ impl Archive {
     ///
     /// # Errors
     ///
-    /// Returns [`FormatError::Data`] if the file cannot be read; and [`FormatError::Damaged`] if it is no zip archive,
-    /// has a member whose name leads out of a folder, or grows so much when it is unpacked that it must be a trap.
+    /// Returns [`FormatError::Data`] if the file cannot be read; [`FormatError::Damaged`] if it is no zip archive; and
+    /// [`FormatError::Trap`] if it has a member whose name leads out of a folder, or grows very much when it is unpacked.
     pub(crate) fn open(path: &Path, format: &'static str) -> Result<Self, FormatError> {
         let damaged = |reason: String| FormatError::damaged(path, format, reason);
+        let trap = |reason: String| FormatError::Trap {
+            path: path.to_owned(),
+            reason,
+        };
         let file = File::open(path).map_err(|error| DataError::read(path, error))?;
         let length = file
             .metadata()
@@ -44,14 +48,12 @@ impl Archive {
                 .map_err(|error| damaged(error.to_string()))?;
             let name = String::from_utf8_lossy(member.name_raw()).into_owned();
             if member.enclosed_name().is_none() || name.split(['/', '\\']).any(|part| part == "..") {
-                return Err(damaged(format!(
-                    "its member {name:?} would be outside of a folder"
-                )));
+                return Err(trap(format!("its member {name:?} would be outside of a folder")));
             }
             unpacked = unpacked.saturating_add(member.size());
         }
         if unpacked > length.saturating_mul(MOST_GROWTH) {
-            return Err(damaged(format!(
+            return Err(trap(format!(
                 "its {length} bytes would grow to {unpacked}, more than {MOST_GROWTH} times as many"
             )));
         }
@@ -78,6 +80,16 @@ impl Archive {
             .map(|name| name.map(std::borrow::Cow::into_owned))
             .collect::<Result<_, _>>()
             .map_err(|error| self.damaged(error))
+    }
+
+    /// Returns the number of bytes that a member claims to have.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`FormatError::Damaged`] if the archive lacks the member.
+    pub(crate) fn length(&mut self, name: &str) -> Result<u64, FormatError> {
+        let length = self.archive.by_name(name).map(|member| member.size());
+        length.map_err(|error| self.damaged(format!("its member {name}: {error}")))
     }
 
     /// Reads the first bytes of a member, at most `count`.

@@ -24,8 +24,7 @@ const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "model.bin";
 
 /// What Attend reads of CTranslate2's models.
-const SUPPORTED: &str =
-    "translators with added positions, usual attention and a source that ends with </s> are read";
+const SUPPORTED: &str = "translators with added positions, usual attention and a source without <s> are read";
 
 /// How far a table of positions in 16 bits may be from the numbers that are computed.
 const TOLERANCE: f32 = 2e-3;
@@ -101,10 +100,11 @@ pub(crate) fn read_with(
 ) -> Result<ForeignModel, FormatError> {
     let settings: Config = files.json(CONFIG, "the settings of the model")?;
     let path = files.path(CONFIG);
-    if settings.add_source_bos || !settings.add_source_eos {
-        let found =
-            "add_source_bos is true or add_source_eos is false, so the source does not end with </s> alone";
-        return Err(unsupported(&path, found));
+    if settings.add_source_bos {
+        return Err(unsupported(
+            &path,
+            "add_source_bos is true, so the source begins with <s>",
+        ));
     }
     let weights_path = files.path(WEIGHTS);
     let file = read_ctranslate2(&weights_path, files.read(WEIGHTS, "the weights")?)?;
@@ -164,6 +164,7 @@ pub(crate) fn read_with(
         output_bias: true,
         target_vocab_size: target_vocabulary.as_ref().map(Vocabulary::len),
         decoder_start_id: Some(start),
+        source_eos: settings.add_source_eos,
         ..Preset::Base.config(vocabulary.len())
     };
     config
@@ -415,7 +416,10 @@ fn take_weights(
     let bias = "decoder/projection/bias";
     if !weights.has(bias) {
         let mut zeros = vec![0.0; target + added];
-        zeros[config.pad_id] = NEVER;
+        // A padding of its own has a part in CTranslate2's probabilities.
+        if adds_pad {
+            zeros[config.pad_id] = NEVER;
+        }
         weights.add_vector("output_bias", zeros);
     } else if adds_pad {
         weights.take_with_row(bias, "output_bias", &[target], NEVER)?;

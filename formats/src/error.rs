@@ -24,6 +24,14 @@ pub enum FormatError {
         /// What is wrong with the file.
         reason: String,
     },
+    /// A file that would take too much memory or lead to a file elsewhere if it were trusted.
+    #[error("{} is not read: {reason}", path.display())]
+    Trap {
+        /// The file.
+        path: PathBuf,
+        /// What it would do, as a sentence without a capital letter.
+        reason: String,
+    },
     /// A tensor that is missing, left over, of another shape than the model's settings ask for, or not finite.
     #[error("{}: the tensor {tensor} {reason}", path.display())]
     Tensor {
@@ -59,6 +67,22 @@ pub enum FormatError {
         path: PathBuf,
         /// The file that is missing, and what it is for.
         missing: String,
+    },
+    /// A folder with several files where a model has one, so that it does not say which model it holds.
+    #[error("{} has several {kind}, of which any may be meant: {}", path.display(), names.join(", "))]
+    Several {
+        /// The folder.
+        path: PathBuf,
+        /// What there are several of, as a plural.
+        kind: &'static str,
+        /// The names of the files.
+        names: Vec<String>,
+    },
+    /// A model folder of Attend in place of a foreign model.
+    #[error("{} is a model folder of Attend already", path.display())]
+    OwnFolder {
+        /// The folder.
+        path: PathBuf,
     },
     /// A path that holds no model of a format that this crate reads.
     #[error("{} is no model of a known format", located(path))]

@@ -80,6 +80,22 @@ impl Files {
         Ok(names)
     }
 
+    /// Returns the number of bytes of a file.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`FormatError::Data`] or [`FormatError::Damaged`] if there is no such file.
+    pub(crate) fn length(&self, name: &str) -> Result<u64, FormatError> {
+        match self {
+            Self::Folder(folder) => {
+                let path = folder.join(name);
+                let metadata = fs::metadata(&path).map_err(|error| DataError::read(&path, error))?;
+                Ok(metadata.len())
+            }
+            Self::Archive { archive, folder } => archive.borrow_mut().length(&format!("{folder}{name}")),
+        }
+    }
+
     /// Reads a file; `None` if there is none of that name.
     ///
     /// # Errors

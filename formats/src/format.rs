@@ -33,8 +33,8 @@ impl Format {
     ///
     /// # Errors
     ///
-    /// Returns [`FormatError::Data`] if the path cannot be read, and [`FormatError::UnknownFormat`] if no model of a
-    /// known format is there.
+    /// Returns [`FormatError::Data`] if the path cannot be read, [`FormatError::OwnFolder`] if it is a model folder of
+    /// Attend, and [`FormatError::UnknownFormat`] if no model of a known format is there.
     pub fn of(path: impl AsRef<Path>) -> Result<Self, FormatError> {
         let path = path.as_ref();
         let unknown = || FormatError::UnknownFormat {
@@ -42,6 +42,12 @@ impl Format {
         };
         if path.is_dir() {
             let has = |name: &str| path.join(name).is_file();
+            // Hugging Face's models have a generation_config.json.
+            if has("config.json") && has("generation.json") {
+                return Err(FormatError::OwnFolder {
+                    path: path.to_owned(),
+                });
+            }
             let has_weights = HUGGING_FACE_WEIGHTS.into_iter().any(has);
             if has_weights || has("config.json") && !has("model.bin") {
                 return Ok(Self::HuggingFace);

@@ -1,35 +1,41 @@
 //! A `MarianMTModel` of Hugging Face's transformers: its settings, and the names of its weights.
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use attend_infer::search::{LengthNormalization, SearchOptions, Stopping, Unknown};
 use attend_infer::{Language, Languages};
 use attend_model::{ActivationKind, PositionKind, Preset, TiedEmbeddings, TransformerConfig};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::error::FormatError;
 use crate::files::Files;
 use crate::foreign_model::ForeignModel;
 use crate::format::{Format, HUGGING_FACE_WEIGHTS};
 use crate::tensors::{PyTorchFile, TensorFile, read_safetensors};
-use crate::vocabulary::{EOS, NEVER, PAD, Vocabulary};
+use crate::vocabulary::{EOS, NEVER, Numbers, PAD, Vocabulary};
 use crate::weights::Weights;
 
 const CONFIG: &str = "config.json";
+const GENERATION: &str = "generation_config.json";
+const TOKENIZER: &str = "tokenizer_config.json";
 const VOCABULARY: &str = "vocab.json";
 const TARGET_VOCABULARY: &str = "target_vocab.json";
 
 /// What Attend reads of Hugging Face's models.
 const SUPPORTED: &str = "MarianMT models as the converter from Marian writes them are read";
 
-/// Tensors that older files have beside those of [`take_weights`]: tables that are computed, and second names of the
-/// embedding.
-const NEEDLESS: [&str; 5] = [
-    "lm_head.weight",
+/// The names of the embeddings: of both sides, of the encoder, of the decoder, and of the output. A file has some of
+/// those that are the same matrix.
+const EMBEDDINGS: [&str; 4] = [
+    "model.shared.weight",
     "model.encoder.embed_tokens.weight",
     "model.decoder.embed_tokens.weight",
+    "lm_head.weight",
+];
+
+/// Tables that are computed, which older files have.
+const POSITIONS: [&str; 2] = [
     "model.encoder.embed_positions.weight",
     "model.decoder.embed_positions.weight",
 ];
@@ -79,22 +85,30 @@ fn yes() -> bool {
     true
 }
 
-/// The options of the search, which are in `generation_config.json`, and in `config.json` of older models.
+/// The options of the search, which are in `generation_config.json`, and in `config.json` of older models. Lengths count
+/// the first token of the decoder and `</s>`.
 #[derive(Default, Deserialize)]
 struct Generation {
     num_beams: Option<usize>,
     length_penalty: Option<f32>,
     no_repeat_ngram_size: Option<usize>,
-    /// Whether a beam search stops as soon as the beam is full of complete hypotheses; or `"never"`, if it stops when
-    /// nothing better can come.
-    early_stopping: Option<Value>,
+    min_length: Option<usize>,
+    max_length: Option<usize>,
+    /// A minimum and a maximum that leave out the first token of the decoder, and go before the other ones.
+    min_new_tokens: Option<usize>,
+    max_new_tokens: Option<usize>,
+    /// Whether a beam search stops as soon as the beam is full of complete hypotheses.
+    early_stopping: Option<bool>,
 }
 
-/// The languages in a `tokenizer_config.json`.
+/// A `tokenizer_config.json`, as far as it is read.
 #[derive(Default, Deserialize)]
 struct TokenizerConfig {
     source_lang: Option<String>,
     target_lang: Option<String>,
+    /// Whether the target has a vocabulary of its own.
+    #[serde(default)]
+    separate_vocabs: bool,
 }
 
 /// Reads the model in a folder.
@@ -105,18 +119,10 @@ struct TokenizerConfig {
 /// have; and an error that names file and field if a file is missing, damaged or contradicts another.
 pub(crate) fn read(files: &Files) -> Result<ForeignModel, FormatError> {
     let path = files.path(CONFIG);
-    let purpose = "the settings of the model";
-    let kind: Kind = files.json(CONFIG, purpose)?;
-    match kind.model_type.as_deref() {
-        Some("marian") => {}
-        Some(other) => return Err(unsupported(&path, format!("model_type is {other:?}"))),
-        None => return Err(unsupported(&path, "there is no model_type".to_owned())),
-    }
-    let theirs: Config = files.json(CONFIG, purpose)?;
-    refuse_unsupported(&theirs, &path)?;
-
+    let theirs = read_config(files)?;
+    let tokenizer: TokenizerConfig = files.json_if_present(TOKENIZER)?.unwrap_or_default();
     let vocabulary = vocabulary(files, VOCABULARY, theirs.vocab_size)?;
-    let target_vocabulary = if files.read_if_present(TARGET_VOCABULARY)?.is_some() {
+    let target_vocabulary = if tokenizer.separate_vocabs {
         let size = theirs.decoder_vocab_size.unwrap_or(theirs.vocab_size);
         Some(self::vocabulary(files, TARGET_VOCABULARY, size)?)
     } else {
@@ -144,13 +150,38 @@ pub(crate) fn read(files: &Files) -> Result<ForeignModel, FormatError> {
         format: Format::HuggingFace,
         config,
         weights,
-        generation: generation(files)?,
-        languages: languages(files)?,
+        generation: generation(files, &theirs)?,
+        languages: languages(tokenizer),
         vocabulary,
         target_vocabulary,
         source_pieces: files.pieces("source.spm", "which cuts the source into pieces")?,
         target_pieces: files.pieces("target.spm", "which cuts the target into pieces")?,
     })
+}
+
+/// Checks by the `config.json` of a folder, which may have no other file yet, that the network is one that is read.
+///
+/// # Errors
+///
+/// Returns [`FormatError::Unsupported`] if the model is of another kind, or has an option that Attend's networks do not
+/// have; and an error that names file and field if the file is missing or not valid.
+pub fn check_hugging_face_config(folder: impl AsRef<Path>) -> Result<(), FormatError> {
+    read_config(&Files::Folder(folder.as_ref().to_owned())).map(|_| ())
+}
+
+/// Reads the settings of the network, and refuses those of other networks.
+fn read_config(files: &Files) -> Result<Config, FormatError> {
+    let path = files.path(CONFIG);
+    let purpose = "the settings of the model";
+    let kind: Kind = files.json(CONFIG, purpose)?;
+    match kind.model_type.as_deref() {
+        Some("marian") => {}
+        Some(other) => return Err(unsupported(&path, format!("model_type is {other:?}"))),
+        None => return Err(unsupported(&path, "there is no model_type".to_owned())),
+    }
+    let theirs: Config = files.json(CONFIG, purpose)?;
+    refuse_unsupported(&theirs, &path)?;
+    Ok(theirs)
 }
 
 fn unsupported(path: &Path, found: String) -> FormatError {
@@ -190,12 +221,13 @@ fn refuse_unsupported(theirs: &Config, path: &Path) -> Result<(), FormatError> {
 /// Reads a vocabulary, which must have `size` pieces.
 fn vocabulary(files: &Files, name: &str, size: usize) -> Result<Vocabulary, FormatError> {
     let path = files.path(name);
-    let numbers: HashMap<String, usize> = files.json(name, "the numbers of the pieces")?;
-    if numbers.len() != size {
-        let reason = format!("it has {} pieces, but the network has {size}", numbers.len());
+    let numbers: Numbers = files.json(name, "the numbers of the pieces")?;
+    let vocabulary = Vocabulary::of_numbers(&path, numbers)?;
+    if vocabulary.len() != size {
+        let reason = format!("it has {} pieces, but the network has {size}", vocabulary.len());
         return Err(FormatError::settings(&path, reason));
     }
-    Vocabulary::of_numbers(&path, numbers)
+    Ok(vocabulary)
 }
 
 fn open_weights(files: &Files) -> Result<Box<dyn TensorFile>, FormatError> {
@@ -227,14 +259,16 @@ fn config(
         theirs.share_encoder_decoder_embeddings,
         theirs.tie_word_embeddings,
     ) {
-        (true, true) => TiedEmbeddings::All,
-        (false, true) => TiedEmbeddings::Decoder,
+        (true, true) if !has_target_vocabulary => TiedEmbeddings::All,
+        // Two vocabularies of one size may share an embedding. It is then written for each of them.
+        (_, true) => TiedEmbeddings::Decoder,
         (_, false) => TiedEmbeddings::None,
     };
     let target = theirs.decoder_vocab_size.unwrap_or(theirs.vocab_size);
     if !has_target_vocabulary && target != theirs.vocab_size {
         let reason = format!(
-            "decoder_vocab_size is {target} and vocab_size {}, but there is no {TARGET_VOCABULARY}",
+            "decoder_vocab_size is {target} and vocab_size {}, but {TOKENIZER} does not set separate_vocabs, by \
+             which {TARGET_VOCABULARY} is read",
             theirs.vocab_size
         );
         return Err(FormatError::settings(path, reason));
@@ -262,26 +296,26 @@ fn config(
 fn take_weights(weights: &mut Weights, config: &TransformerConfig) -> Result<(), FormatError> {
     let (width, inner) = (config.d_model, config.d_ff);
     let (source, target) = (config.vocab_size, config.target_vocabulary());
-    if weights.has("model.shared.weight") {
-        weights.take("model.shared.weight", "embedding.weight", &[source, width])?;
-    } else {
-        weights.take(
-            "model.encoder.embed_tokens.weight",
-            "embedding.weight",
-            &[source, width],
-        )?;
-    }
+    let embeddings = EMBEDDINGS.map(|name| (name, weights.has(name)));
+    let first = |names: &[&'static str]| {
+        let is_there = |name: &&&'static str| embeddings.contains(&(**name, true));
+        *names.iter().find(is_there).unwrap_or(&names[0])
+    };
+    let [shared, of_encoder, of_decoder, of_output] = EMBEDDINGS;
+    let of_source = match config.tie_embeddings {
+        TiedEmbeddings::All => first(&EMBEDDINGS),
+        _ => first(&[of_encoder, shared]),
+    };
+    weights.take(of_source, "embedding.weight", &[source, width])?;
     if config.tie_embeddings != TiedEmbeddings::All {
-        let own = "model.decoder.embed_tokens.weight";
-        let name = if weights.has(own) {
-            own
-        } else {
-            "model.shared.weight"
+        let of_target = match config.tie_embeddings {
+            TiedEmbeddings::Decoder => first(&[of_decoder, of_output, shared]),
+            _ => first(&[of_decoder, shared]),
         };
-        weights.take(name, "untied.target.weight", &[target, width])?;
+        weights.take(of_target, "untied.target.weight", &[target, width])?;
     }
     if config.tie_embeddings == TiedEmbeddings::None {
-        weights.take("lm_head.weight", "untied.output.weight", &[target, width])?;
+        weights.take(of_output, "untied.output.weight", &[target, width])?;
     }
     // transformers leaves padding out of the probabilities: it is a bad word, and the others are normalised anew.
     if weights.has("final_logits_bias") {
@@ -342,7 +376,7 @@ fn take_weights(weights: &mut Weights, config: &TransformerConfig) -> Result<(),
             )?;
         }
     }
-    for tensor in NEEDLESS {
+    for tensor in EMBEDDINGS.iter().chain(&POSITIONS) {
         weights.leave(tensor);
     }
     weights.require_all_known()
@@ -370,36 +404,99 @@ fn take_norm(weights: &mut Weights, theirs: &str, ours: &str, width: usize) -> R
     Ok(())
 }
 
-/// Returns the search defaults. The options that Hugging Face leaves out have its defaults, not Attend's.
-fn generation(files: &Files) -> Result<SearchOptions, FormatError> {
-    let newer = files.json_if_present("generation_config.json")?;
-    let theirs: Generation = match newer {
-        Some(generation) => generation,
-        None => files.json_if_present(CONFIG)?.unwrap_or_default(),
+/// Returns the search defaults. The options that Hugging Face leaves out have its defaults, not Attend's, except for the
+/// maximum length, which is then Attend's.
+fn generation(files: &Files, theirs: &Config) -> Result<SearchOptions, FormatError> {
+    let name = if files.names()?.iter().any(|name| name == GENERATION) {
+        GENERATION
+    } else {
+        CONFIG
+    };
+    let purpose = "the options of the search";
+    refuse_other_searches(&files.json(name, purpose)?, theirs, &files.path(name))?;
+    let theirs: Generation = files.json(name, purpose)?;
+    let min_length = match (theirs.min_new_tokens, theirs.min_length) {
+        (Some(tokens), _) => tokens,
+        (None, length) => length.unwrap_or(0).saturating_sub(1),
+    };
+    let max_length = match (theirs.max_new_tokens, theirs.max_length) {
+        (Some(tokens), _) => Some(tokens.saturating_sub(1)),
+        (None, length) => length.map(|length| length.saturating_sub(2)),
     };
     Ok(SearchOptions {
         beam_size: theirs.num_beams.unwrap_or(1),
         length_penalty: theirs.length_penalty.unwrap_or(1.0),
         length_normalization: LengthNormalization::Length,
         stopping: match theirs.early_stopping {
-            Some(Value::Bool(true)) => Stopping::TransformersEarly,
-            Some(Value::String(_)) => Stopping::Exact,
+            Some(true) => Stopping::TransformersEarly,
             _ => Stopping::Transformers,
         },
+        min_length,
+        max_length,
         no_repeat_ngram: theirs.no_repeat_ngram_size.unwrap_or(0),
         unknown: Unknown::Keep,
         ..SearchOptions::default()
     })
 }
 
+/// Refuses options that change translations in ways that Attend's search does not have.
+fn refuse_other_searches(
+    options: &Map<String, Value>,
+    theirs: &Config,
+    path: &Path,
+) -> Result<(), FormatError> {
+    let start = theirs.decoder_start_token_id.unwrap_or(theirs.pad_token_id);
+    // The value by which an option changes nothing. `null` and an empty list do not, either.
+    let neutral = [
+        ("do_sample", json!(false)),
+        ("num_beam_groups", json!(1)),
+        ("penalty_alpha", json!(0)),
+        ("guidance_scale", json!(1)),
+        ("early_stopping", json!(false)),
+        ("early_stopping", json!(true)),
+        ("repetition_penalty", json!(1)),
+        ("encoder_repetition_penalty", json!(1)),
+        ("encoder_no_repeat_ngram_size", json!(0)),
+        ("bad_words_ids", json!([[theirs.pad_token_id]])),
+        ("decoder_start_token_id", json!(start)),
+        ("eos_token_id", json!(theirs.eos_token_id)),
+        ("forced_eos_token_id", json!(theirs.eos_token_id)),
+        ("forced_bos_token_id", Value::Null),
+        ("suppress_tokens", Value::Null),
+        ("begin_suppress_tokens", Value::Null),
+        ("sequence_bias", Value::Null),
+        ("force_words_ids", Value::Null),
+        ("constraints", Value::Null),
+        ("exponential_decay_length_penalty", Value::Null),
+    ];
+    let changes = |(name, value): (&String, &Value)| {
+        let is_empty = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+        // 1 and 1.0 are the same number.
+        let is_same = |other: &Value| {
+            value == other
+                || value
+                    .as_f64()
+                    .is_some_and(|number| other.as_f64() == Some(number))
+        };
+        let of_option = neutral.iter().filter(|(key, _)| key == name);
+        let of_option: Vec<&Value> = of_option.map(|(_, neutral)| neutral).collect();
+        !is_empty && !of_option.is_empty() && !of_option.into_iter().any(is_same)
+    };
+    match options.iter().find(|option| changes(*option)) {
+        Some((name, value)) => Err(FormatError::Unsupported {
+            path: path.to_owned(),
+            found: format!("{name} is {:.40}", value.to_string()),
+            supported: "the model is read without this option",
+        }),
+        None => Ok(()),
+    }
+}
+
 /// Returns the languages, as far as they have codes. A model of several languages may name a group of them.
-fn languages(files: &Files) -> Result<Languages, FormatError> {
-    let theirs: TokenizerConfig = files
-        .json_if_present("tokenizer_config.json")?
-        .unwrap_or_default();
+fn languages(tokenizer: TokenizerConfig) -> Languages {
     let language = |code: Option<String>| code.and_then(|code| code.parse::<Language>().ok());
-    Ok(Languages {
-        source: language(theirs.source_lang),
-        target: language(theirs.target_lang),
-    })
+    Languages {
+        source: language(tokenizer.source_lang),
+        target: language(tokenizer.target_lang),
+    }
 }

@@ -1,6 +1,7 @@
 //! From a foreign model to a model folder.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::path::Path;
 
 use attend_data::{DataError, sync_folder, write_file};
@@ -23,10 +24,17 @@ const SAMPLE: &str = "1, 2, 3";
 /// The most tokens of the translation of [`SAMPLE`].
 const SAMPLE_TOKENS: usize = 20;
 
+/// The file of a model folder that makes it one.
+const CONFIG: &str = "config.json";
+/// The start of the names of temporary folders.
+const TEMPORARY: &str = ".import-";
+/// The file of a temporary folder that is locked while the import is under way.
+const LOCK: &str = "lock";
+
 /// The names with which a file begins that says what a model is and who may use it, in small letters.
 const NOTICES: [&str; 5] = ["readme", "license", "licence", "copying", "notice"];
-/// The most bytes of a file that is copied for its text.
-const MOST_NOTICE: usize = 1 << 20;
+/// The most bytes of these files together. Others are not copied.
+const MOST_NOTICES: u64 = 1 << 20;
 
 /// What an [`import`] has found, before it writes anything.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,9 +74,9 @@ pub struct Trial {
     pub translation: String,
 }
 
-/// Writes the model at `source` as the model folder `output`, which must not exist yet or be empty. It gets its name
-/// when it is complete and a sample of text has been translated with it on `device`. `observe` is called as the import
-/// goes on.
+/// Writes the model at `source` as the model folder `output`, which must not exist yet or be empty. It gets its files
+/// when all are complete and a sample of text has been translated with them on `device`. `observe` is called as the
+/// import goes on. What an earlier import has left there that was ended from outside, as by Ctrl-C, is removed.
 ///
 /// # Errors
 ///
@@ -86,6 +94,14 @@ pub fn import(
     mut observe: impl FnMut(Progress),
 ) -> Result<Trial, FormatError> {
     let (source, output) = (source.as_ref(), output.as_ref());
+    let unwritable = |error| DataError::write(output, error);
+    let parent = match output.parent() {
+        // The folder itself may be the present one, or a disk of its own.
+        _ if output.is_dir() => output,
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    remove_abandoned(parent);
     if fs::read_dir(output).is_ok_and(|mut files| files.next().is_some()) || output.is_file() {
         return Err(FormatError::OutputExists {
             path: output.to_owned(),
@@ -105,15 +121,12 @@ pub fn import(
         notices: notices.iter().map(|(name, _)| name.clone()).collect(),
     })));
 
-    let parent = match output.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let unwritable = |error| DataError::write(output, error);
     fs::create_dir_all(parent).map_err(unwritable)?;
     // The folder is removed with all that is in it, unless that has been renamed.
-    let temporary = tempfile::Builder::new().prefix(".import-").tempdir_in(parent);
+    let temporary = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(parent);
     let temporary = temporary.map_err(unwritable)?;
+    let lock = File::create(temporary.path().join(LOCK)).map_err(unwritable)?;
+    lock.lock().map_err(unwritable)?;
     let folder = temporary.path().join("model");
     fs::create_dir(&folder).map_err(unwritable)?;
     write(&model, notices, &folder, &mut observe)?;
@@ -121,10 +134,37 @@ pub fn import(
     drop(model);
     observe(Progress::Trial);
     let trial = try_out(&folder, device)?;
-    fs::rename(&folder, output)
-        .and_then(|()| sync_folder(parent))
-        .map_err(unwritable)?;
+    if output.is_dir() {
+        move_files(&folder, output)
+    } else {
+        fs::rename(&folder, output)
+    }
+    .and_then(|()| sync_folder(parent))
+    .map_err(unwritable)?;
     Ok(trial)
+}
+
+/// Moves the files of a model folder to another folder. `config.json` comes last, without which it is no model folder.
+fn move_files(folder: &Path, output: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        if name != CONFIG {
+            fs::rename(folder.join(&name), output.join(&name))?;
+        }
+    }
+    fs::rename(folder.join(CONFIG), output.join(CONFIG))
+}
+
+/// Removes the temporary folders of imports that are not under way any more. The system has released their locks.
+fn remove_abandoned(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let is_temporary = entry.file_name().to_string_lossy().starts_with(TEMPORARY);
+        let lock = File::open(entry.path().join(LOCK));
+        if is_temporary && lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
+            // What cannot be removed does no harm.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// Reads a model of any known format. Returns it with the files that it was read from.
@@ -148,12 +188,16 @@ fn read(source: &Path) -> Result<(ForeignModel, Files), FormatError> {
 /// Returns the files that say what a model is and who may use it.
 fn notices(files: &Files) -> Result<Vec<(String, Vec<u8>)>, FormatError> {
     let mut notices = Vec::new();
+    let mut left = MOST_NOTICES;
     for name in files.names()? {
         let lower = name.to_ascii_lowercase();
-        if NOTICES.iter().any(|begin| lower.starts_with(begin))
-            && let Some(bytes) = files.read_if_present(&name)?
-            && bytes.len() <= MOST_NOTICE
-        {
+        if !NOTICES.iter().any(|begin| lower.starts_with(begin)) {
+            continue;
+        }
+        let length = files.length(&name)?;
+        if length <= left {
+            left -= length;
+            let bytes = files.read(&name, "which was there before")?;
             notices.push((name, bytes));
         }
     }
@@ -167,7 +211,7 @@ fn write(
     folder: &Path,
     observe: &mut impl FnMut(Progress),
 ) -> Result<(), FormatError> {
-    write_json(&folder.join("config.json"), &model.config)?;
+    write_json(&folder.join(CONFIG), &model.config)?;
     write_json(&folder.join("generation.json"), &model.generation)?;
     if model.languages != Languages::default() {
         write_json(&folder.join("languages.json"), &model.languages)?;
@@ -197,6 +241,7 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<(), FormatError> {
 fn try_out(folder: &Path, device: &Device) -> Result<Trial, FormatError> {
     let folder = ModelFolder::load(folder, device)?;
     let search = SearchOptions {
+        min_length: 0,
         max_length: Some(SAMPLE_TOKENS.min(folder.config.max_length - 1)),
         ..folder.generation
     };

@@ -47,4 +47,5 @@ mod weights;
 
 pub use error::FormatError;
 pub use format::Format;
+pub use hugging_face::check_hugging_face_config;
 pub use import::{Found, Progress, Trial, import};

@@ -86,9 +86,11 @@ fn two() -> usize {
 }
 
 /// A `.yml` beside a model, which tells Marian's decoder what to load and how to search.
-#[derive(Default, Deserialize)]
+#[derive(Default, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 struct DecoderSettings {
+    /// The files of weights.
+    models: Vec<String>,
     vocabs: Vec<String>,
     beam_size: Option<usize>,
     normalize: Option<f32>,
@@ -111,8 +113,10 @@ pub(crate) fn read(source: &Path) -> Result<(ForeignModel, Files), FormatError> 
     let (file, settings) = open(&path)?;
     refuse_unsupported(&settings, &path)?;
 
-    let decoder = decoder_settings(&files)?;
-    let (source_name, target_name) = vocabulary_names(&files, &decoder)?;
+    let weights_name = path.file_name().unwrap_or_default().to_string_lossy();
+    let decoder = decoder_settings(&files, &weights_name)?;
+    let languages = language_codes(&files, &weights_name)?;
+    let (source_name, target_name) = vocabulary_names(&files, &decoder, languages)?;
     let source_pieces = files.pieces(&source_name, "which cuts the source into pieces")?;
     let target_pieces = files.pieces(&target_name, "which cuts the target into pieces")?;
     let vocabulary = |name: &str, model: &SentencePieceModel| {
@@ -151,8 +155,7 @@ pub(crate) fn read(source: &Path) -> Result<(ForeignModel, Files), FormatError> 
         &settings,
         source_vocabulary.len(),
         target_vocabulary.as_ref().map(Vocabulary::len),
-        &path,
-    )?;
+    );
     config
         .validate()
         .map_err(|error| FormatError::settings(&path, error))?;
@@ -163,7 +166,10 @@ pub(crate) fn read(source: &Path) -> Result<(ForeignModel, Files), FormatError> 
         config,
         weights,
         generation: generation(&decoder),
-        languages: languages(&path),
+        languages: languages.map_or_else(Languages::default, |codes| Languages {
+            source: codes[..CODE].parse().ok(),
+            target: codes[CODE..].parse().ok(),
+        }),
         vocabulary: source_vocabulary,
         target_vocabulary,
         source_pieces,
@@ -190,14 +196,11 @@ fn weights_path(source: &Path) -> Result<PathBuf, FormatError> {
         [] => Err(FormatError::UnknownFormat {
             path: source.to_owned(),
         }),
-        several => {
-            let names: Vec<String> = several.iter().map(name).collect();
-            let reason = format!(
-                "it has several models, of which one must be named: {}",
-                names.join(", ")
-            );
-            Err(FormatError::settings(source, reason))
-        }
+        several => Err(FormatError::Several {
+            path: source.to_owned(),
+            kind: "models",
+            names: several.iter().map(name).collect(),
+        }),
     }
 }
 
@@ -320,8 +323,13 @@ fn refuse_unsupported(settings: &Settings, path: &Path) -> Result<(), FormatErro
     }
 }
 
-/// Returns the settings of the decoder from the first `.yml` of the folder that has some.
-fn decoder_settings(files: &Files) -> Result<DecoderSettings, FormatError> {
+/// Returns the settings of the decoder from the `.yml` that names the file of weights, or else from one that names none.
+///
+/// # Errors
+///
+/// Returns [`FormatError::Several`] if there are several with different settings.
+fn decoder_settings(files: &Files, weights: &str) -> Result<DecoderSettings, FormatError> {
+    let mut candidates = Vec::new();
     for name in files.names()? {
         if !name.ends_with(".yml") {
             continue;
@@ -331,51 +339,98 @@ fn decoder_settings(files: &Files) -> Result<DecoderSettings, FormatError> {
         if let Ok(settings) = parse_yaml::<DecoderSettings>(&files.path(&name), &bytes)
             && !settings.vocabs.is_empty()
         {
-            return Ok(settings);
+            candidates.push((name, settings));
         }
     }
-    Ok(DecoderSettings::default())
+    let names_weights =
+        |settings: &DecoderSettings| settings.models.iter().any(|path| file_name(path) == weights);
+    if candidates.iter().any(|(_, settings)| names_weights(settings)) {
+        candidates.retain(|(_, settings)| names_weights(settings));
+    } else {
+        candidates.retain(|(_, settings)| settings.models.is_empty());
+    }
+    candidates.dedup_by(|(_, one), (_, other)| one == other);
+    if candidates.len() > 1 {
+        return Err(FormatError::Several {
+            path: files.folder(),
+            kind: "files of settings",
+            names: candidates.into_iter().map(|(name, _)| name).collect(),
+        });
+    }
+    Ok(candidates
+        .pop()
+        .map_or_else(DecoderSettings::default, |(_, settings)| settings))
+}
+
+/// Returns the part of a path, as Marian writes it, that is the name of a file.
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
 }
 
 /// Returns the names of the SentencePiece models of source and target: those that a `.yml` names, or the one or two
-/// that are there.
-fn vocabulary_names(files: &Files, decoder: &DecoderSettings) -> Result<(String, String), FormatError> {
+/// that are there. If the file of weights has the codes of languages in its name, those with the same codes come first.
+///
+/// # Errors
+///
+/// Returns [`FormatError::Several`] if several files may be that of a side, and [`FormatError::Missing`] if none may.
+fn vocabulary_names(
+    files: &Files,
+    decoder: &DecoderSettings,
+    languages: Option<&str>,
+) -> Result<(String, String), FormatError> {
     let ends = |name: &String| name.ends_with(".spm");
-    if let [source, .., target] | [source @ target] = decoder.vocabs.as_slice() {
-        let file_name = |path: &String| path.rsplit('/').next().unwrap_or_default().to_owned();
-        if let Some(other) = [source, target].into_iter().find(|name| !ends(name)) {
-            return Err(FormatError::Unsupported {
-                path: files.path(other),
-                found: "it is no .spm".to_owned(),
-                supported: "vocabularies that are SentencePiece models are read",
+    match decoder.vocabs.as_slice() {
+        [] => {}
+        [source, target] | [source @ target] => {
+            if let Some(other) = [source, target].into_iter().find(|name| !ends(name)) {
+                return Err(FormatError::Unsupported {
+                    path: files.path(other),
+                    found: "it is no .spm".to_owned(),
+                    supported: "vocabularies that are SentencePiece models are read",
+                });
+            }
+            return Ok((file_name(source).to_owned(), file_name(target).to_owned()));
+        }
+        several => {
+            return Err(FormatError::Several {
+                path: files.folder(),
+                kind: "vocabularies of a source",
+                names: several.to_vec(),
             });
         }
-        return Ok((file_name(source), file_name(target)));
     }
-    let names: Vec<String> = files.names()?.into_iter().filter(ends).collect();
+    let mut names: Vec<String> = files.names()?.into_iter().filter(ends).collect();
+    let has_codes = |name: &String| languages.is_some_and(|codes| has_part(name, codes));
+    if names.iter().any(has_codes) {
+        names.retain(has_codes);
+    }
+    if let [one] = names.as_slice() {
+        return Ok((one.clone(), one.clone()));
+    }
     let of_side = |sides: [&str; 2]| {
         let begins = |name: &&String| sides.iter().any(|side| name.starts_with(side));
-        names.iter().find(begins).cloned()
+        names.iter().filter(begins).collect::<Vec<_>>()
     };
-    let two = of_side(["source", "src"]).zip(of_side(["target", "trg"]));
-    match (names.as_slice(), two) {
-        ([one], _) => Ok((one.clone(), one.clone())),
-        (_, Some(two)) => Ok(two),
-        _ => Err(FormatError::Missing {
+    match (
+        of_side(["source", "src"]).as_slice(),
+        of_side(["target", "trg"]).as_slice(),
+    ) {
+        ([source], [target]) => Ok(((*source).clone(), (*target).clone())),
+        _ if names.is_empty() => Err(FormatError::Missing {
             path: files.folder(),
             missing: "single .spm, and no pair of a source.spm and a target.spm, which cut text into pieces"
                 .to_owned(),
+        }),
+        _ => Err(FormatError::Several {
+            path: files.folder(),
+            kind: ".spm files",
+            names,
         }),
     }
 }
 
 /// Returns the shape of the network. The sizes of the vocabularies count `<pad>`, which Marian does without.
-fn config(
-    settings: &Settings,
-    vocab_size: usize,
-    target_vocab_size: Option<usize>,
-    path: &Path,
-) -> Result<TransformerConfig, FormatError> {
+fn config(settings: &Settings, vocab_size: usize, target_vocab_size: Option<usize>) -> TransformerConfig {
     let activation = match settings.transformer_ffn_activation.as_str() {
         "swish" => ActivationKind::Swish,
         _ => ActivationKind::Relu,
@@ -383,15 +438,12 @@ fn config(
     let tied_output = settings.tied_embeddings_all || settings.tied_embeddings;
     let tied_source = settings.tied_embeddings_all || settings.tied_embeddings_src;
     let tie_embeddings = match (tied_output, tied_source) {
-        (true, true) => TiedEmbeddings::All,
-        (true, false) => TiedEmbeddings::Decoder,
+        (true, true) if target_vocab_size.is_none() => TiedEmbeddings::All,
+        // Two vocabularies of one size may have one embedding. It is then written for each of them.
+        (true, _) => TiedEmbeddings::Decoder,
         (false, _) => TiedEmbeddings::None,
     };
-    if tied_source && target_vocab_size.is_some() {
-        let reason = "source and target share an embedding, but have two vocabularies";
-        return Err(FormatError::settings(path, reason));
-    }
-    Ok(TransformerConfig {
+    TransformerConfig {
         d_model: settings.dim_emb,
         d_ff: settings.transformer_dim_ffn,
         n_heads: settings.transformer_heads,
@@ -412,7 +464,7 @@ fn config(
         target_vocab_size,
         decoder_start_id: Some(vocab_size - 1),
         ..Preset::Base.config(vocab_size)
-    })
+    }
 }
 
 /// Takes each tensor of the network. `<pad>` gets an embedding of zeros, which the decoder of Marian reads first, and a
@@ -555,19 +607,29 @@ fn generation(decoder: &DecoderSettings) -> SearchOptions {
     }
 }
 
-/// Returns the languages that the name of a file of weights has, as in `model.enpt.intgemm.alphas.bin`.
-fn languages(path: &Path) -> Languages {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let pair = name
-        .split('.')
-        .nth(1)
-        .filter(|part| part.len() == 4 && part.is_ascii());
-    let language = |code: &str| code.parse::<Language>().ok();
-    match pair.map(|pair| pair.split_at(2)) {
-        Some((source, target)) if language(source).is_some() && language(target).is_some() => Languages {
-            source: language(source),
-            target: language(target),
-        },
-        _ => Languages::default(),
-    }
+/// The number of letters of the code of a language in the name of a file.
+const CODE: usize = 2;
+
+/// Returns the codes of source and target in the name of a file of weights, such as `enpt` in
+/// `model.enpt.intgemm.alphas.bin`; `None` if the name has none. A word such as `base` may be two codes by chance. So a
+/// vocabulary or a shortlist beside the weights must have the same part in its name.
+fn language_codes<'a>(files: &Files, weights: &'a str) -> Result<Option<&'a str>, FormatError> {
+    let is_language = |code: &str| code.parse::<Language>().is_ok();
+    let are_codes = |part: &&str| {
+        let is_pair = part.len() == 2 * CODE && part.bytes().all(|byte| byte.is_ascii_lowercase());
+        is_pair && is_language(&part[..CODE]) && is_language(&part[CODE..])
+    };
+    let Some(codes) = weights.split('.').nth(1).filter(are_codes) else {
+        return Ok(None);
+    };
+    let names = files.names()?;
+    let mut companions = names
+        .iter()
+        .filter(|name| name.ends_with(".spm") || name.starts_with("lex."));
+    Ok(companions.any(|name| has_part(name, codes)).then_some(codes))
+}
+
+/// Returns whether one of the parts of a file's name, between its points, is `part`.
+fn has_part(name: &str, part: &str) -> bool {
+    name.split('.').any(|other| other == part)
 }

@@ -7,7 +7,9 @@ use attend_device::{Workers, auto};
 use attend_formats::tensors::{TensorFile, read_safetensors};
 use attend_formats::{FormatError, Progress, import};
 use attend_infer::search::SearchOptions;
-use attend_infer::{Model, ModelFolder, Precision, TranslateOptions, Translation, Translator};
+use attend_infer::{
+    GivenTranslation, Model, ModelFolder, Precision, Score, TranslateOptions, Translation, Translator,
+};
 use burn::tensor::Device;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -144,19 +146,31 @@ impl Workspace {
         })
     }
 
+    /// Scores translations with the model folder.
+    pub(crate) fn score(&self, pairs: &[GivenTranslation<'_>]) -> Vec<Score> {
+        let translator = self.translator();
+        let scores = translator.score(pairs, &translator.model().options());
+        scores.into_iter().map(|score| score.expect("a pair")).collect()
+    }
+
+    /// Loads the model folder for translating.
+    fn translator(&self) -> Translator {
+        let model = Model::new(self.load(), Precision::Float32).expect("float32");
+        Translator::new(model, Workers::start(1, 1).expect("a thread"))
+    }
+
     /// Translates lines with the model folder, by options that `change` its defaults.
     pub(crate) fn translate(
         &self,
         lines: &[&str],
         change: impl FnOnce(SearchOptions) -> SearchOptions,
     ) -> Vec<Translation> {
-        let folder = self.load();
+        let translator = self.translator();
+        let defaults = translator.model().options();
         let options = TranslateOptions {
-            search: change(folder.generation),
-            ..TranslateOptions::default()
+            search: change(defaults.search),
+            ..defaults
         };
-        let model = Model::new(folder, Precision::Float32).expect("float32");
-        let translator = Translator::new(model, Workers::start(1, 1).expect("a thread"));
         let results = translator.translate(lines, &options);
         let best = results
             .into_iter()

@@ -5,11 +5,12 @@ use std::io::Write;
 use std::path::Path;
 
 use attend_formats::{Format, Progress};
+use attend_infer::GivenTranslation;
 use attend_model::{ActivationKind, NormPlacement, PositionKind, TiedEmbeddings};
 use serde::Deserialize;
 use zip::write::SimpleFileOptions;
 
-use crate::common::{Workspace, assert_same_weights, expected};
+use crate::common::{Workspace, assert_same_weights, expected, fixture};
 
 /// What CTranslate2 translated.
 #[derive(Deserialize)]
@@ -142,13 +143,49 @@ fn damaged_packages_are_refused() {
     );
 }
 
+/// What CTranslate2 computes with sources that do not end with `</s>`.
+#[derive(Deserialize)]
+struct CaseWithoutEnd {
+    source: String,
+    /// The pieces of a greedy translation of at most 30.
+    tokens: Vec<String>,
+    /// A given translation.
+    target: String,
+    /// The log-probability of each token of the given translation, that of `</s>` last.
+    log_probabilities: Vec<f32>,
+}
+
 #[test]
-fn models_with_another_source_are_refused() {
-    for (key, value) in [("add_source_eos", false), ("add_source_bos", true)] {
-        let workspace = Workspace::of("ctranslate2");
-        workspace.set("config.json", key, value);
-        workspace.assert_refused(&["config.json", key, "</s>"]);
+fn sources_may_have_no_end() {
+    let workspace = Workspace::of("ctranslate2_pre_norm");
+    workspace.set("config.json", "add_source_eos", false);
+    workspace.import().expect("a model");
+    assert!(!workspace.load().config.source_eos);
+    let file = fs::read(fixture("ctranslate2_pre_norm/without_source_eos.json")).expect("a fixture");
+    let cases: Vec<CaseWithoutEnd> = serde_json::from_slice(&file).expect("cases");
+    let sources: Vec<&str> = cases.iter().map(|case| case.source.as_str()).collect();
+    for (found, case) in workspace.greedy(&sources, 30).iter().zip(&cases) {
+        assert_eq!(workspace.pieces(found), case.tokens, "{}", case.source);
     }
+    let pairs: Vec<GivenTranslation<'_>> = cases
+        .iter()
+        .map(|case| GivenTranslation {
+            source: &case.source,
+            target: &case.target,
+            number: 0,
+        })
+        .collect();
+    for (score, case) in workspace.score(&pairs).iter().zip(&cases) {
+        assert_eq!(score.tokens.len(), case.log_probabilities.len());
+        for (token, wanted) in score.tokens.iter().zip(&case.log_probabilities) {
+            let difference = (token.log_probability - wanted).abs();
+            assert!(difference < 1e-3, "{}: {difference}", case.target);
+        }
+    }
+
+    let workspace = Workspace::of("ctranslate2");
+    workspace.set("config.json", "add_source_bos", true);
+    workspace.assert_refused(&["config.json", "add_source_bos is true", "<s>"]);
 }
 
 #[test]
@@ -168,6 +205,14 @@ fn parts_that_contradict_each_other_are_refused() {
     let workspace = Workspace::of("ctranslate2");
     fs::write(workspace.foreign("shared_vocabulary.json"), r#"["<unk>", "a"]"#).expect("a file");
     workspace.assert_refused(&["shared_vocabulary.json", "</s> is missing"]);
+
+    let workspace = Workspace::of("ctranslate2");
+    fs::write(
+        workspace.foreign("shared_vocabulary.json"),
+        r#"["</s>", "<unk>", "<blank>", "a", "<pad>"]"#,
+    )
+    .expect("a file");
+    workspace.assert_refused(&["shared_vocabulary.json", "the piece \"<pad>\" occurs twice"]);
 
     let workspace = Workspace::of("ctranslate2");
     fs::remove_file(workspace.foreign("sentencepiece.model")).expect("a file");

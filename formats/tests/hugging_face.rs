@@ -1,11 +1,13 @@
 //! Models of Hugging Face: what transformers computes with them, and what is refused.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use attend_formats::{Format, Progress};
 use attend_infer::search::{LengthNormalization, SearchOptions, Stopping, Unknown};
 use attend_model::{ActivationKind, PositionKind, TiedEmbeddings};
 use burn::tensor::{Int, Tensor, TensorData};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Deserialize;
 
 use crate::common::{Workspace, device, expected, fixture};
@@ -209,6 +211,163 @@ fn search_defaults_of_older_models_are_in_their_settings() {
     assert_eq!((generation.beam_size, generation.length_penalty), (6, 1.0));
 }
 
+/// Beams of transformers with other options than those of the model.
+#[derive(Deserialize)]
+struct Search {
+    /// The options, as `generation_config.json` has them.
+    options: serde_json::Map<String, serde_json::Value>,
+    /// The tokens of the translation of each sentence, without the start token and `</s>`.
+    ids: Vec<Vec<u32>>,
+}
+
+#[test]
+fn searches_of_models_find_what_those_of_transformers_find() {
+    let cases: Vec<Case> = expected("marian_mt");
+    let sources: Vec<&str> = cases.iter().map(|case| case.source.as_str()).collect();
+    let searches: Vec<Search> =
+        serde_json::from_slice(&fs::read(fixture("marian_mt/searches.json")).expect("a fixture"))
+            .expect("searches");
+    let mut longest = 0;
+    for Search { options, ids } in searches {
+        let workspace = Workspace::of("marian_mt");
+        workspace.set("config.json", "max_position_embeddings", 128);
+        for (key, value) in &options {
+            workspace.set("generation_config.json", key, value.clone());
+        }
+        workspace.import().expect("a model");
+        let found = workspace.translate(&sources, |defaults| defaults);
+        let found: Vec<Vec<u32>> = found.into_iter().map(|translation| translation.tokens).collect();
+        assert_eq!(found, ids, "{options:?}");
+        longest = found
+            .iter()
+            .map(Vec::len)
+            .max()
+            .max(Some(longest))
+            .unwrap_or_default();
+    }
+    // The sources have at most 32 tokens, so that Attend's own maximum would be 82 or less.
+    assert_eq!(longest, 98);
+}
+
+#[test]
+fn other_searches_are_refused_by_name() {
+    let other_words: serde_json::Value = serde_json::json!([[57], [3, 4]]);
+    for (key, value, found) in [
+        ("do_sample", true.into(), "do_sample is true"),
+        ("num_beam_groups", 2.into(), "num_beam_groups is 2"),
+        ("early_stopping", "never".into(), "early_stopping is \"never\""),
+        ("repetition_penalty", 1.2.into(), "repetition_penalty is 1.2"),
+        ("bad_words_ids", other_words, "bad_words_ids is [[57],[3,4]]"),
+        ("forced_bos_token_id", 5.into(), "forced_bos_token_id is 5"),
+        ("forced_eos_token_id", 5.into(), "forced_eos_token_id is 5"),
+    ] {
+        let workspace = Workspace::of("marian_mt");
+        workspace.set("generation_config.json", key, value);
+        workspace.assert_refused(&["generation_config.json", found, "without this option"]);
+    }
+    // Values that change nothing.
+    let workspace = Workspace::of("marian_mt");
+    for (key, value) in [
+        ("do_sample", false.into()),
+        ("num_beam_groups", 1.into()),
+        ("repetition_penalty", 1.0.into()),
+        ("forced_bos_token_id", serde_json::Value::Null),
+        ("top_k", 50.into()),
+    ] {
+        workspace.set("generation_config.json", key, value);
+    }
+    workspace.import().expect("a model");
+}
+
+#[test]
+fn embeddings_are_those_of_their_side() {
+    let weights = |workspace: &Workspace| {
+        workspace.import().expect("a model");
+        fs::read(workspace.model("model.safetensors")).expect("weights")
+    };
+    let whole = weights(&Workspace::of("marian_mt"));
+    for name in ["model.decoder.embed_tokens.weight", "lm_head.weight"] {
+        // The only name of the one embedding.
+        let workspace = Workspace::of("marian_mt");
+        change_tensors(&workspace, |tensors| {
+            let shared = tensors.remove("model.shared.weight").expect("an embedding");
+            tensors.insert(name.to_owned(), shared);
+        });
+        assert!(weights(&workspace) == whole, "{name}");
+    }
+    let whole = weights(&Workspace::of("marian_mt_two_vocabularies"));
+    let workspace = Workspace::of("marian_mt_two_vocabularies");
+    // A third embedding, as files have it whose first writer did not know of two.
+    change_tensors(&workspace, |tensors| {
+        let shared = tensors["model.encoder.embed_tokens.weight"]
+            .iter()
+            .rev()
+            .copied()
+            .collect();
+        tensors.insert("model.shared.weight".to_owned(), shared);
+    });
+    assert!(weights(&workspace) == whole);
+}
+
+/// Changes the 32-bit floats of a `model.safetensors`, all matrices of which are 8 wide.
+fn change_tensors(workspace: &Workspace, change: impl FnOnce(&mut BTreeMap<String, Vec<u8>>)) {
+    let path = workspace.foreign("model.safetensors");
+    let bytes = fs::read(&path).expect("weights");
+    let file = SafeTensors::deserialize(&bytes).expect("a whole file");
+    let shapes: BTreeMap<String, Vec<usize>> = file
+        .iter()
+        .map(|(name, tensor)| (name.to_owned(), tensor.shape().to_vec()))
+        .collect();
+    let mut tensors = file
+        .iter()
+        .map(|(name, tensor)| (name.to_owned(), tensor.data().to_vec()))
+        .collect();
+    change(&mut tensors);
+    let views = tensors.iter().map(|(name, data)| {
+        let shape = shapes
+            .get(name)
+            .cloned()
+            .unwrap_or_else(|| vec![data.len() / 32, 8]);
+        (
+            name,
+            TensorView::new(Dtype::F32, shape, data).expect("a whole tensor"),
+        )
+    });
+    let changed = safetensors::serialize(views, None).expect("different names");
+    fs::write(path, changed).expect("a writable folder");
+}
+
+#[test]
+fn the_tokenizers_settings_say_whether_there_are_two_vocabularies() {
+    let workspace = Workspace::of("marian_mt");
+    fs::write(workspace.foreign("target_vocab.json"), "not read").expect("a writable folder");
+    workspace.import().expect("a model");
+    assert_eq!(workspace.load().config.target_vocab_size, None);
+
+    let workspace = Workspace::of("marian_mt");
+    workspace.set("tokenizer_config.json", "separate_vocabs", true);
+    workspace.assert_refused(&["foreign has no target_vocab.json"]);
+    // One matrix for both, whose rows stand for two pieces.
+    fs::copy(
+        workspace.foreign("vocab.json"),
+        workspace.foreign("target_vocab.json"),
+    )
+    .expect("a copy");
+    workspace.import().expect("a model");
+    let config = workspace.load().config;
+    assert_eq!(config.tie_embeddings, TiedEmbeddings::Decoder);
+    let cases: Vec<Case> = expected("marian_mt");
+    let sources: Vec<&str> = cases.iter().map(|case| case.source.as_str()).collect();
+    for (found, case) in workspace.greedy(&sources, 38).iter().zip(&cases) {
+        assert_eq!(
+            found.tokens,
+            case.greedy_ids[1..case.greedy_ids.len() - 1],
+            "{}",
+            case.source
+        );
+    }
+}
+
 #[test]
 fn notices_are_copied() {
     let workspace = Workspace::of("marian_mt");
@@ -222,6 +381,22 @@ fn notices_are_copied() {
     let read = |name| fs::read_to_string(workspace.model(name)).expect("a copy");
     assert_eq!(read("LICENSE"), "Anyone may use it.");
     assert_eq!(read("README.md"), "A test.");
+    // All of them together are small.
+    let workspace = Workspace::of("marian_mt");
+    for (name, length) in [
+        ("LICENSE", 1_000_000),
+        ("LICENSE.long", 1 << 40),
+        ("NOTICE", 48_576),
+        ("README", 1),
+    ] {
+        let file = fs::File::create(workspace.foreign(name)).expect("a writable folder");
+        file.set_len(length).expect("a file with a hole");
+    }
+    let steps = workspace.import().expect("a model");
+    let Some(Progress::Found(found)) = steps.first() else {
+        panic!("the model is described first");
+    };
+    assert_eq!(found.notices, ["LICENSE", "NOTICE"]);
     for side in ["source.spm", "target.spm"] {
         let read = |path| fs::read(path).expect("a file");
         assert!(read(workspace.model(side)) == read(workspace.foreign(side)));
@@ -293,6 +468,11 @@ fn parts_that_contradict_each_other_are_refused() {
     let workspace = Workspace::of("marian_mt");
     workspace.set("vocab.json", "<unk>", 7);
     workspace.assert_refused(&["vocab.json", "the number 7"]);
+    let workspace = Workspace::of("marian_mt");
+    let vocabulary = fs::read_to_string(workspace.foreign("vocab.json")).expect("a file");
+    let twice = vocabulary.replace("\"<pad>\": 57", "\"<pad>\": 57, \"</s>\": 58");
+    fs::write(workspace.foreign("vocab.json"), twice).expect("a writable folder");
+    workspace.assert_refused(&["vocab.json", "the piece \"</s>\" occurs twice"]);
     let workspace = Workspace::of("marian_mt");
     workspace.set("generation_config.json", "num_beams", 0);
     workspace.assert_refused(&["foreign", "beam_size"]);

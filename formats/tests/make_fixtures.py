@@ -13,6 +13,7 @@ import json
 import pathlib
 import shutil
 import struct
+import tempfile
 
 import ctranslate2
 import numpy
@@ -105,6 +106,32 @@ def beam(model, batch, size, length_penalty, early_stopping):
         "ids": found.sequences[0].tolist(),
         "score": round(found.sequences_scores[0].item(), 5),
     }
+
+
+# Options of the search that a model may have. With beams, transformers raises the probabilities of the other tokens if it
+# forbids some, which Attend does not, so that options that forbid tokens are of greedy searches.
+SEARCHES = [
+    {"max_length": 100},
+    {"max_length": 100, "num_beams": 1},
+    {"max_length": 100, "early_stopping": True},
+    {"max_new_tokens": 20},
+    {"num_beams": 1, "min_length": 30},
+    {"num_beams": 1, "min_new_tokens": 30, "no_repeat_ngram_size": 2},
+]
+
+
+def searches(folder, tokenizer, sources):
+    """Writes what a model, with more positions, finds by options of the search."""
+    model = MarianMTModel.from_pretrained(folder, max_position_embeddings=128).eval()
+    found = []
+    for options in SEARCHES:
+        ids = []
+        for source in sources:
+            batch = tokenizer([source], return_tensors="pt")
+            tokens = model.generate(**batch, do_sample=False, **options)[0].tolist()
+            ids.append(tokens[1:-1])
+        found.append({"options": options, "ids": ids})
+    write_json(folder / "searches.json", found)
 
 
 def hugging_face(name, seed, separate, **options):
@@ -200,6 +227,8 @@ def hugging_face(name, seed, separate, **options):
             }
         )
     write_json(folder / "expected.json", expected)
+    if not separate:
+        searches(folder, tokenizer, [case["source"] for case in expected])
     return model
 
 
@@ -337,15 +366,38 @@ def marian_bin(path, weights, options):
     return held
 
 
-def ctranslate2_expected(folder, processor):
-    """Writes what CTranslate2 translates with a model."""
+def ctranslate2_cases(folder, processor):
+    """Returns what CTranslate2 translates with a model, and how probable it finds other translations."""
     translator = ctranslate2.Translator(str(folder))
-    expected = []
-    for sentence in SENTENCES:
+    cases = []
+    for sentence, translation in zip(SENTENCES, TARGETS):
         tokens = processor.encode(sentence, out_type=str)
         [result] = translator.translate_batch([tokens], beam_size=1, max_decoding_length=30)
-        expected.append({"source": sentence, "tokens": result.hypotheses[0]})
-    write_json(folder / "expected.json", expected)
+        [score] = translator.score_batch([tokens], [processor.encode(translation, out_type=str)])
+        cases.append(
+            {
+                "source": sentence,
+                "tokens": result.hypotheses[0],
+                "target": translation,
+                "log_probabilities": [round(number, 5) for number in score.log_probs],
+            }
+        )
+    return cases
+
+
+def ctranslate2_expected(folder, processor):
+    """Writes what CTranslate2 translates with a model."""
+    cases = ctranslate2_cases(folder, processor)
+    write_json(folder / "expected.json", [{"source": case["source"], "tokens": case["tokens"]} for case in cases])
+
+
+def ctranslate2_without_source_eos(folder, processor):
+    """Writes what CTranslate2 computes with a model if its source has no </s>, as those of OpenNMT-py have none."""
+    with tempfile.TemporaryDirectory() as copy_of_folder:
+        shutil.copytree(folder, copy_of_folder, dirs_exist_ok=True)
+        config = pathlib.Path(copy_of_folder) / "config.json"
+        write_json(config, json.loads(config.read_text()) | {"add_source_eos": False})
+        write_json(folder / "without_source_eos.json", ctranslate2_cases(copy_of_folder, processor))
 
 
 def ctranslate2_pre_norm():
@@ -398,6 +450,7 @@ def ctranslate2_pre_norm():
     spec.optimize()
     spec.save(str(folder))
     ctranslate2_expected(folder, processor)
+    ctranslate2_without_source_eos(folder, processor)
 
 
 def firefox():

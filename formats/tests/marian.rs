@@ -174,7 +174,7 @@ fn missing_and_damaged_files_are_refused() {
 
     let workspace = Workspace::of("marian");
     fs::copy(workspace.foreign("vocab.spm"), workspace.foreign("other.spm")).expect("a copy");
-    workspace.assert_refused(&["foreign has no single .spm"]);
+    workspace.assert_refused(&["foreign has several .spm files", "other.spm, vocab.spm"]);
 
     let workspace = Workspace::of("marian");
     fs::copy(workspace.foreign("model.npz"), workspace.foreign("best.npz")).expect("a copy");
@@ -208,6 +208,109 @@ fn states_of_the_optimizer_are_no_models() {
     let other = Workspace::of("marian");
     other.import().expect("a model");
     assert_same_weights(&workspace, &other, 0.0);
+}
+
+#[test]
+fn the_settings_are_those_that_name_the_weights() {
+    let write = |workspace: &Workspace, name: &str, text: &str| {
+        fs::write(workspace.foreign(name), text).expect("a writable folder");
+    };
+    let own = "models: [some/model.npz]\nvocabs: [some/vocab.spm, some/vocab.spm]\nbeam-size: 5\n";
+    let unnamed = "vocabs: [vocab.spm, vocab.spm]\nbeam-size: 6\n";
+    let other = "models: [best.npz]\nvocabs: [other.spm, other.spm]\nbeam-size: 7\n";
+    let beam_size = |files: &[(&str, &str)]| {
+        let workspace = Workspace::of("marian");
+        for (name, text) in files {
+            write(&workspace, name, text);
+        }
+        workspace.import().expect("a model");
+        workspace.load().generation.beam_size
+    };
+    assert_eq!(
+        beam_size(&[("a.yml", other), ("b.yml", unnamed), ("c.yml", own)]),
+        5
+    );
+    assert_eq!(
+        beam_size(&[("a.yml", other), ("b.yml", unnamed), ("c.yml", unnamed)]),
+        6
+    );
+    // Search goes by Attend's defaults without settings of the model.
+    assert_eq!(beam_size(&[("a.yml", other)]), 4);
+
+    let workspace = Workspace::of("marian");
+    write(&workspace, "a.yml", own);
+    write(&workspace, "b.yml", &own.replace('5', "6"));
+    write(&workspace, "c.yml", unnamed);
+    workspace.assert_refused(&["foreign has several files of settings", "a.yml, b.yml"]);
+    let workspace = Workspace::of("marian");
+    write(&workspace, "a.yml", "vocabs: [one.spm, two.spm, three.spm]");
+    workspace.assert_refused(&["vocabularies of a source", "one.spm, two.spm, three.spm"]);
+}
+
+#[test]
+fn vocabularies_and_languages_are_those_in_the_name_of_the_weights() {
+    let model = "model.ende.intgemm.alphas.bin";
+    let workspace = Workspace::of("firefox");
+    fs::remove_file(workspace.foreign("config.intgemm8bitalpha.yml")).expect("a file");
+    // The vocabulary of the other direction.
+    fs::write(workspace.foreign("vocab.deen.spm"), "not read").expect("a writable folder");
+    workspace.import().expect("a model");
+    assert_eq!(
+        workspace.load().languages.source,
+        Some("en".parse().expect("a code"))
+    );
+
+    // "ba" and "se" are languages, but the model is a base model.
+    let workspace = Workspace::of("firefox");
+    let base = workspace.foreign("model.base.intgemm.alphas.bin");
+    fs::rename(workspace.foreign(model), &base).expect("a writable folder");
+    workspace.import().expect("a model");
+    assert_eq!(workspace.load().languages, attend_infer::Languages::default());
+    let workspace = Workspace::of("firefox");
+    fs::rename(
+        workspace.foreign(model),
+        workspace.foreign("model.base.intgemm.alphas.bin"),
+    )
+    .expect("a writable folder");
+    fs::write(workspace.foreign("lex.50.50.base.s2t.bin"), "not read").expect("a writable folder");
+    workspace
+        .import_from(&workspace.foreign("model.base.intgemm.alphas.bin"))
+        .expect("a model");
+    assert_eq!(
+        workspace.load().languages.target,
+        Some("se".parse().expect("a code"))
+    );
+}
+
+/// Each row of the embedding stands for two pieces, one of each side.
+#[test]
+fn two_vocabularies_may_have_one_embedding() {
+    let workspace = Workspace::of("marian");
+    let vocabulary = fs::read(workspace.foreign("vocab.spm")).expect("a file");
+    fs::rename(workspace.foreign("vocab.spm"), workspace.foreign("srcvocab.spm")).expect("a file");
+    // A field that no reader knows: another file of the same pieces.
+    let other = [vocabulary.as_slice(), &[0xc0, 0x0c, 1]].concat();
+    fs::write(workspace.foreign("trgvocab.spm"), other).expect("a writable folder");
+    workspace.import().expect("a model");
+    let config = workspace.load().config;
+    assert_eq!(config.tie_embeddings, TiedEmbeddings::Decoder);
+    assert_eq!(config.target_vocab_size, Some(config.vocab_size));
+    let cases: Vec<Case> = expected("marian");
+    let sources: Vec<&str> = cases.iter().map(|case| case.source.as_str()).collect();
+    for (found, case) in workspace.greedy(&sources, 30).iter().zip(&cases) {
+        assert_eq!(workspace.pieces(found), case.tokens, "{}", case.source);
+    }
+
+    fs::copy(
+        workspace.foreign("trgvocab.spm"),
+        workspace.foreign("trgvocab.other.spm"),
+    )
+    .expect("a copy");
+    fs::remove_dir_all(workspace.model("")).expect("a folder");
+    workspace.assert_refused(&[
+        "several .spm files",
+        "srcvocab.spm, trgvocab.other.spm, trgvocab.spm",
+    ]);
 }
 
 #[test]

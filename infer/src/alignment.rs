@@ -15,7 +15,7 @@ use serde::Serialize;
 /// source, from 0, and the index of a word of the translation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Alignment {
-    /// The tokens of the source, `</s>` last.
+    /// The tokens of the source, `</s>` last if the model reads it.
     pub source: Vec<String>,
     /// The tokens of the translation, `</s>` last.
     pub target: Vec<String>,
@@ -47,8 +47,8 @@ impl EncodedText<'_> {
 }
 
 impl Alignment {
-    /// Aligns the tokens of two sides by their `attention` `[target_seq][source_seq]`. Both sides end in `</s>`,
-    /// which is not a word.
+    /// Aligns the tokens of two sides by their `attention` `[target_seq][source_seq]`. `</s>` at their ends is not
+    /// a word.
     pub(crate) fn new(source: &EncodedText<'_>, target: &EncodedText<'_>, attention: Vec<Vec<f32>>) -> Self {
         let texts = |side: &EncodedText<'_>| {
             let tokens = side.tokens.iter();

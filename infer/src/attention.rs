@@ -16,7 +16,7 @@ use crate::alignment;
 pub struct SentenceAttention {
     /// The translation, given or found.
     pub translation: String,
-    /// Self-attention of the encoder: source tokens attend to source tokens, `</s>` included. It has no layers if those
+    /// Self-attention of the encoder: source tokens attend to source tokens, `</s>` included if the model reads it. It has no layers if those
     /// of the encoder are recurrent or convolutions.
     pub encoder: Attention,
     /// Self-attention of the decoder: the tokens that it reads, `<s>` first, attend to themselves and to those before
@@ -219,13 +219,13 @@ pub struct HeadStatistics {
     /// The weight of the position after it.
     pub next: f64,
     /// The weight of the special token: `</s>`, the last of a source; in self-attention of the decoder, which reads no
-    /// `</s>`, that of `<s>`.
+    /// `</s>`, that of `<s>`. It is 0 for a source without `</s>`.
     pub special: f64,
 }
 
 impl HeadStatistics {
     /// Returns what one query attends to.
-    fn of_query(weights: &[f32], own: usize, special: usize) -> Self {
+    fn of_query(weights: &[f32], own: usize, special: Option<usize>) -> Self {
         let at = |place: Option<usize>| {
             let weight = place.and_then(|place| weights.get(place));
             weight.copied().map_or(0.0, f64::from)
@@ -234,7 +234,7 @@ impl HeadStatistics {
             itself: at(Some(own)),
             previous: at(own.checked_sub(1)),
             next: at(Some(own + 1)),
-            special: at(Some(special)),
+            special: at(special),
             ..Self::default()
         };
         for (key, weight) in weights.iter().copied().map(f64::from).enumerate() {
@@ -267,7 +267,8 @@ pub(crate) struct StatisticsSum {
 }
 
 impl StatisticsSum {
-    pub(crate) fn of(attention: &Attention) -> Self {
+    /// Sums what the heads of a sentence attend to. `ends` says whether the source ends with `</s>`.
+    pub(crate) fn of(attention: &Attention, ends: bool) -> Self {
         let [queries, keys] = [attention.queries.len(), attention.keys.len()];
         let own = |query: usize| match queries {
             0 | 1 => 0,
@@ -275,8 +276,8 @@ impl StatisticsSum {
             _ => (2 * query * (keys - 1) + (queries - 1)) / (2 * (queries - 1)),
         };
         let special = match attention.kind {
-            AttentionKind::Decoder => 0,
-            AttentionKind::Encoder | AttentionKind::Cross => keys - 1,
+            AttentionKind::Decoder => Some(0),
+            AttentionKind::Encoder | AttentionKind::Cross => ends.then(|| keys - 1),
         };
         let of_head = |rows: &Vec<Vec<f32>>| {
             let rows = rows.iter().enumerate();
@@ -404,7 +405,7 @@ mod tests {
     #[test]
     fn statistics_are_means_over_queries() {
         let rows: [&[f32]; 3] = [&[1.0, 0.0, 0.0], &[0.5, 0.0, 0.5], &[0.25, 0.5, 0.25]];
-        let sum = StatisticsSum::of(&attention(AttentionKind::Encoder, &rows));
+        let sum = StatisticsSum::of(&attention(AttentionKind::Encoder, &rows), true);
         let [(head, of_head)] = sum.clone().mean()[..] else {
             panic!("one head");
         };
@@ -417,9 +418,12 @@ mod tests {
         assert_close(of_head.previous, (0.0 + 0.5 + 0.5) / 3.0);
         assert_close(of_head.next, (0.0 + 0.5 + 0.0) / 3.0);
         assert_close(of_head.special, (0.0 + 0.5 + 0.25) / 3.0);
+        // The last token of a source without </s> is a part of a word.
+        let without_end = StatisticsSum::of(&attention(AttentionKind::Encoder, &rows), false);
+        assert_close(without_end.mean()[0].1.special, 0.0);
 
         // A second sentence of one query, which attends to itself: four queries in all.
-        let one = StatisticsSum::of(&attention(AttentionKind::Encoder, &[&[1.0]]));
+        let one = StatisticsSum::of(&attention(AttentionKind::Encoder, &[&[1.0]]), true);
         assert_close(sum.add(one).mean()[0].1.itself, (1.0 + 0.0 + 0.25 + 1.0) / 4.0);
     }
 
@@ -431,7 +435,7 @@ mod tests {
             &[0.0, 0.0, 1.0, 0.0, 0.0],
             &[0.0, 0.0, 0.0, 0.0, 1.0],
         ];
-        let statistics = |kind, rows: &[&[f32]]| StatisticsSum::of(&attention(kind, rows)).mean()[0].1;
+        let statistics = |kind, rows: &[&[f32]]| StatisticsSum::of(&attention(kind, rows), true).mean()[0].1;
         let of_cross = statistics(AttentionKind::Cross, &diagonal);
         assert_close(of_cross.itself, 1.0);
         assert_close(of_cross.distance, 0.0);

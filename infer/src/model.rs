@@ -34,6 +34,8 @@ pub struct Model {
     languages: Languages,
     /// The smallest number of positions of the networks. No sequence of tokens is longer.
     max_length: usize,
+    /// Whether the networks read `</s>` after the tokens of a source.
+    source_eos: bool,
     /// The phrases and the banned words of the last call. Banned words remember which tokens they forbid after a
     /// text, so that a later call need not search the vocabulary again.
     banned: Mutex<Option<(Vec<String>, Arc<BannedWords>)>>,
@@ -101,6 +103,7 @@ impl Model {
             )),
             networks: Ensemble::new(model, precision),
             max_length: config.max_length,
+            source_eos: config.source_eos,
             search: generation,
             languages,
             banned: Mutex::default(),
@@ -115,12 +118,17 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// Returns [`InferError::EnsembleTokenizers`] if the other folder has another tokenizer, and
+    /// Returns [`InferError::EnsembleTokenizers`] if the other folder has another tokenizer or other ends of sources, and
     /// [`InferError::Search`] if the other network has too few positions for the `min_length` of this model's search
     /// defaults.
     pub fn join(mut self, other: ModelFolder) -> Result<Self, InferError> {
-        let own = (&self.source_tokenizer, &self.target_tokenizer);
-        if (&other.source_tokenizer, &other.target_tokenizer) != own {
+        let own = (&self.source_tokenizer, &self.target_tokenizer, self.source_eos);
+        let others = (
+            &other.source_tokenizer,
+            &other.target_tokenizer,
+            other.config.source_eos,
+        );
+        if others != own {
             let model = format!("model {}", self.networks.len() + 1);
             return Err(InferError::EnsembleTokenizers { model });
         }
@@ -289,6 +297,26 @@ impl Model {
             return Err(tokens.len());
         }
         Ok(tokens)
+    }
+
+    /// Returns what the encoder reads of a source with these tokens: they and `</s>`, or they alone if the model does
+    /// without `</s>`. A source without tokens is `</s>` for every model, so that the encoder has something to read.
+    pub(crate) fn encoder_input(&self, mut tokens: Vec<u32>) -> Vec<u32> {
+        if self.source_eos || tokens.is_empty() {
+            tokens.push(self.source_tokenizer.eos_id());
+        }
+        tokens
+    }
+
+    /// Returns what the decoder writes of a translation with these tokens: they and `</s>`.
+    pub(crate) fn decoder_output(&self, mut tokens: Vec<u32>) -> Vec<u32> {
+        tokens.push(self.target_tokenizer.eos_id());
+        tokens
+    }
+
+    /// Returns whether the encoder reads `</s>` after the tokens of a source.
+    pub(crate) fn source_eos(&self) -> bool {
+        self.source_eos
     }
 
     /// Returns the error for a sentence that [`encode`](Self::encode) refuses. The sentence is the line with the index

@@ -250,6 +250,14 @@ fn load_tokenizers(folder: &Path, config: &TransformerConfig) -> Result<[Tokeniz
                 &found,
             ));
         }
+        // A run that starts from the model would end its sources.
+        if !config.source_eos {
+            return Err(unlike_tokenizer(
+                folder,
+                "source_eos = false".to_owned(),
+                "is one of Attend's, whose sources end with </s>",
+            ));
+        }
         return Ok([tokenizer.clone(), tokenizer]);
     }
     let load = |model, vocabulary, start, (field, size)| {

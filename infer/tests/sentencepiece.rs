@@ -8,6 +8,7 @@ use attend_infer::search::{Sampling, SearchOptions, Unknown};
 use attend_infer::{
     GivenTranslation, InferError, Model, ModelFolder, Precision, TranslateOptions, Translation, Translator,
 };
+use attend_model::{AttentionKind, TransformerConfig};
 
 use tempfile::TempDir;
 
@@ -527,6 +528,13 @@ fn one_tokenizer_is_not_for_a_shape_with_two_vocabularies() {
         message.ends_with("decoder_start_id = 5, but the tokenizer beside it starts with 1"),
         "{message}"
     );
+    let message = refused("\"source_eos\": false");
+    assert!(
+        message.ends_with(
+            "source_eos = false, but the tokenizer beside it is one of Attend's, whose sources end with </s>"
+        ),
+        "{message}"
+    );
 }
 
 #[test]
@@ -561,4 +569,68 @@ fn tokenizers_that_no_files_hold_together_are_not_saved() {
         assert!(matches!(error, InferError::TwoTokenizers { .. }), "{error}");
         assert!(ModelFolder::load(path.path(), &cpu()).is_err());
     }
+}
+
+#[test]
+fn a_source_may_have_no_end() {
+    let with_end = model_folder_of_pieces(true);
+    let folder = ModelFolder {
+        config: TransformerConfig {
+            source_eos: false,
+            ..with_end.config.clone()
+        },
+        ..with_end.clone()
+    };
+    let saved = TempDir::new().unwrap();
+    folder.save(saved.path()).unwrap();
+    let tokenizer = folder.source_tokenizer.clone();
+    let translator = translator(ModelFolder::load(saved.path(), &cpu()).unwrap());
+    let aligned = TranslateOptions {
+        alignment: true,
+        ..options(SearchOptions {
+            coverage_penalty: 0.2,
+            ..SearchOptions::default()
+        })
+    };
+    let texts = |text: &str| -> Vec<String> {
+        let tokens = tokenizer.encode(text).into_iter();
+        tokens.map(|token| tokenizer.token(token)).collect()
+    };
+    for (sentence, found) in SENTENCES.iter().zip(best(&translator, &SENTENCES, &aligned)) {
+        // A search and a score of what it finds read the same source.
+        let pair = GivenTranslation {
+            source: sentence,
+            target: &found.text,
+            number: 0,
+        };
+        let score = translator.score(&[pair], &aligned).swap_remove(0).unwrap();
+        assert!(
+            (score.log_probability - found.log_probability).abs() < 1e-4,
+            "{sentence}"
+        );
+        assert!((score.score - found.score).abs() < 1e-4, "{sentence}");
+        assert_eq!(found.alignment.unwrap().source, texts(sentence));
+        assert_eq!(score.alignment.unwrap().source, texts(sentence));
+
+        let attention = translator.attention(sentence, Some(&found.text)).unwrap();
+        assert_eq!(attention.encoder.keys, texts(sentence));
+        assert_eq!(attention.cross.keys, texts(sentence));
+        for (head, statistics) in translator.head_statistics(&[pair]).unwrap() {
+            let is_of_source = head.kind != AttentionKind::Decoder;
+            assert_eq!(statistics.special == 0.0, is_of_source, "{head:?}");
+        }
+    }
+    // A source without tokens has an end, so that there is something to read.
+    let pair = GivenTranslation {
+        target: SENTENCES[0],
+        ..GivenTranslation::default()
+    };
+    let score = translator.score(&[pair], &aligned).swap_remove(0).unwrap();
+    assert_eq!(score.alignment.unwrap().source, ["</s>"]);
+
+    let other = Model::new(with_end, Precision::Float32).unwrap();
+    assert!(matches!(
+        other.join(folder),
+        Err(InferError::EnsembleTokenizers { .. })
+    ));
 }

@@ -101,6 +101,9 @@ pub struct TransformerConfig {
     /// Id of the token that the decoder reads first. It is `None` if that token is the tokenizer's `<s>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decoder_start_id: Option<usize>,
+    /// Whether the encoder reads `</s>` after the tokens of a source. Some models of other toolkits do without.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub source_eos: bool,
 }
 
 fn default_norm_epsilon() -> f64 {
@@ -114,6 +117,14 @@ fn is_default_norm_epsilon(epsilon: &f64) -> bool {
 
 fn is_false(value: &bool) -> bool {
     !value
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_true(value: &bool) -> bool {
+    *value
 }
 
 fn default_convolution_width() -> usize {
@@ -185,6 +196,7 @@ impl Preset {
             output_bias: false,
             target_vocab_size: None,
             decoder_start_id: None,
+            source_eos: true,
         }
     }
 }

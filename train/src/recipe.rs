@@ -341,6 +341,7 @@ impl Recipe {
             ("model.output_bias", self.model.gives("output_bias")),
             ("model.target_vocab_size", self.model.gives("target_vocab_size")),
             ("model.decoder_start_id", self.model.gives("decoder_start_id")),
+            ("model.source_eos", self.model.gives("source_eos")),
         ];
         let only_of_translation = only_of_translation
             .into_iter()

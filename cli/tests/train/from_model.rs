@@ -431,7 +431,11 @@ fn a_run_goes_on_from_a_network_with_the_options_of_other_toolkits() {
     assert!(message.contains("\"swish\""), "{message}");
 
     // Only a model from elsewhere has a vocabulary of the target's own.
-    for setting in ["model.target_vocab_size=300", "model.decoder_start_id=0"] {
+    for setting in [
+        "model.target_vocab_size=300",
+        "model.decoder_start_id=0",
+        "model.source_eos=false",
+    ] {
         let message = workspace.failure(&["small.toml", "--set", setting]);
         let reason = "is for a run that starts from a model of another toolkit, which init names";
         assert!(message.contains(reason), "{message}");

@@ -42,6 +42,14 @@ pub enum DownloadError {
         /// The HTTP status code.
         status: u16,
     },
+    /// A server has no model of a name, or does not show it to everybody.
+    #[error("there is no public model {model} on {server}")]
+    NoModel {
+        /// The name of the model.
+        model: String,
+        /// The address of the server.
+        server: String,
+    },
     /// A fetched file has another checksum than the expected one.
     #[error("{origin} has the wrong content: expected {} {}, found {}", expected.kind(), expected.sum(), found.sum())]
     WrongChecksum {

@@ -43,8 +43,9 @@ impl Downloader {
     /// `MODEL/resolve/main`.
     ///
     /// # Errors
-    /// Returns [`DownloadError::ModelName`] if `model` is not an owner and a name, [`DownloadError::List`] if the list
-    /// is not one that a hub gives, and the other errors of a [`DownloadError`] if it cannot be fetched.
+    /// Returns [`DownloadError::ModelName`] if `model` is not an owner and a name, [`DownloadError::NoModel`] if a server
+    /// has no such model, [`DownloadError::List`] if the list is not one that a hub gives, and the other errors of a
+    /// [`DownloadError`] if it cannot be fetched.
     pub fn model(&self, model: &str, is_wanted: impl Fn(&str) -> bool) -> Result<Source, DownloadError> {
         check_name(model)?;
         let path = format!("api/models/{model}/tree/{REVISION}");
@@ -59,7 +60,16 @@ impl Downloader {
                     _ => SERVER,
                 };
                 let url = format!("{server}/{path}");
-                let list = self.download_list(&url)?;
+                let list = self.download_list(&url).map_err(|error| match error {
+                    // The hub answers 401, so that nobody learns the names of models that are not public.
+                    DownloadError::HttpStatus {
+                        status: 401 | 404, ..
+                    } => DownloadError::NoModel {
+                        model: model.to_owned(),
+                        server: server.to_owned(),
+                    },
+                    error => error,
+                })?;
                 (url, list)
             }
         };

@@ -325,7 +325,7 @@ impl Transfer<'_> {
         writer.set_len(start).map_err(write_error)?;
         writer.seek(SeekFrom::End(0)).map_err(write_error)?;
         let mut length = start;
-        let mut reader = reader.take(self.file.size + 1 - start);
+        let mut reader = reader.take(self.file.size.saturating_add(1).saturating_sub(start));
         let mut buffer = vec![0; BUFFER];
         loop {
             (self.progress)(self.file, Progress::Bytes(length));

@@ -41,8 +41,8 @@ const TYPES: [DType; 6] = [
 ///
 /// # Errors
 ///
-/// Returns [`FormatError::Damaged`] if the bytes are no whole file of version 6, [`FormatError::Unsupported`] if the
-/// model is no translator, and [`FormatError::Tensor`] for a variable of another type, or whose shape does not fit its
+/// Returns [`FormatError::Damaged`] if the bytes are no whole file, [`FormatError::Unsupported`] if it is not of version
+/// 6 or the model is no translator, and [`FormatError::Tensor`] for a variable of another type, or whose shape does not fit its
 /// data.
 pub fn read_ctranslate2(path: &Path, bytes: Vec<u8>) -> Result<TensorBytes, FormatError> {
     let tensors = parse(path, &bytes)?;
@@ -61,7 +61,13 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, Stored>, FormatEr
     let mut cursor = Cursor::new(bytes);
     match cursor.u32().ok_or_else(|| damaged("it is empty"))? {
         VERSION => {}
-        other => return Err(damaged(&format!("its version is {other}, not {VERSION}"))),
+        other => {
+            return Err(FormatError::Unsupported {
+                path: path.to_owned(),
+                found: format!("its version is {other}"),
+                supported: "files of version 6 are read",
+            });
+        }
     }
     let kind = string(&mut cursor).ok_or_else(|| cut("its kind of model"))?;
     if kind != KIND {

@@ -66,7 +66,13 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, Stored>, FormatEr
     let mut cursor = Cursor::new(bytes);
     match cursor.u64().ok_or_else(|| cut("its version"))? {
         1 => {}
-        other => return Err(damaged(&format!("its version is {other}, not 1"))),
+        other => {
+            return Err(FormatError::Unsupported {
+                path: path.to_owned(),
+                found: format!("its version is {other}"),
+                supported: "files of version 1 are read",
+            });
+        }
     }
     let count = cursor.u64().ok_or_else(|| cut("the number of its tensors"))?;
     let heads: Option<Vec<Head>> = (0..count).map(|_| Head::read(&mut cursor)).collect();

@@ -130,7 +130,7 @@ impl LabelModel {
             let windows = windows(text);
             let windows = windows.iter().map(|window| self.attention_of(window));
             windows
-                .map(|attention| StatisticsSum::of(&attention))
+                .map(|attention| StatisticsSum::of(&attention, true))
                 .reduce(StatisticsSum::add)
         };
         let sums = self.on_workers(texts, of_text).into_iter().flatten();

@@ -48,10 +48,7 @@ impl Search<'_> {
             self.penalise_repetition(tokens, row);
         }
         let last_resort = forced.unwrap_or(special.eos);
-        let is_free = matches!(
-            options.stopping,
-            Stopping::Transformers | Stopping::TransformersEarly
-        ) && tokens.len() >= request.max_length;
+        let is_free = options.stopping.is_of_transformers() && tokens.len() >= request.max_length;
         let log_probability = if is_free {
             0.0
         } else {

@@ -171,7 +171,7 @@ pub struct SpecialTokens {
 /// The constraints on the translations of one sentence, and its number.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
-    /// The number of source tokens, `</s>` included. Only a search with a
+    /// The number of tokens that the encoder reads of the source, `</s>` included. Only a search with a
     /// [coverage penalty](SearchOptions::coverage_penalty) uses it.
     pub source_length: usize,
     /// The maximum number of tokens in a translation, `</s>` not counted.

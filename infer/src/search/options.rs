@@ -46,7 +46,9 @@ pub struct SearchOptions {
     pub min_length: usize,
     /// The maximum number of tokens in a translation, `</s>` not counted; not given by default. With or without it, a
     /// translation has at most `n` + [`EXTRA_LENGTH`] tokens, where `n` is the largest of three numbers: the tokens
-    /// of the source, `min_length`, and the tokens of the prefix and the required words together.
+    /// of the source, `min_length`, and the tokens of the prefix and the required words together. But if the search
+    /// [stops as transformers does](Stopping::is_of_transformers), a `max_length` that is given is the only maximum,
+    /// as it is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_length: Option<usize>,
     /// The length of token sequences that may not occur twice in a translation; 0, the default, allows all
@@ -112,6 +114,14 @@ pub enum Stopping {
     #[serde(rename = "transformers-early")]
     #[strum(serialize = "transformers-early")]
     TransformersEarly,
+}
+
+impl Stopping {
+    /// Returns whether this is a rule of Hugging Face's transformers.
+    #[must_use]
+    pub fn is_of_transformers(self) -> bool {
+        matches!(self, Self::Transformers | Self::TransformersEarly)
+    }
 }
 
 /// The treatment of `<unk>`, the token of words outside the vocabulary.

@@ -48,11 +48,10 @@ impl Translator {
                 (best.text, best.tokens)
             }
         };
-        let ended = |tokens: Vec<u32>, tokenizer: &Tokenizer| [tokens, vec![tokenizer.eos_id()]].concat();
         let pair = EncodedPair {
             tokens: Example {
-                source: ended(source_tokens, source_tokenizer),
-                target: ended(target_tokens, target_tokenizer),
+                source: self.model.encoder_input(source_tokens),
+                target: self.model.decoder_output(target_tokens),
             },
             source: source.into(),
             adds_language: false,
@@ -89,7 +88,9 @@ impl Translator {
         let sums = self.for_each(pairs, |pair| {
             let pair = EncodedPair::new(&self.model, pair, &options)?;
             let attentions = self.attention_of(&pair);
-            Ok::<_, InferError>(attentions.each_ref().map(StatisticsSum::of))
+            let ends = self.model.source_eos();
+            let sums = attentions.each_ref();
+            Ok::<_, InferError>(sums.map(|attention| StatisticsSum::of(attention, ends)))
         });
         let mut total = [const { None }; 3];
         for sums in sums {

@@ -8,7 +8,7 @@ use unicode_normalization::UnicodeNormalization;
 use crate::error::InferError;
 use crate::model::Model;
 use crate::options::TranslateOptions;
-use crate::search::{BannedWords, EXTRA_LENGTH, Request, RequiredWords};
+use crate::search::{BannedWords, EXTRA_LENGTH, Request, RequiredWords, SearchOptions};
 use crate::text::{self, Sentence};
 
 use super::groups::Groups;
@@ -52,6 +52,16 @@ impl Translator {
             let banned = groups.all[group].banned.as_deref();
             EncodedLine::new(&self.model, part, group, banned)
         })
+    }
+}
+
+impl EncodedSentence<'_> {
+    /// Returns the number of tokens of a translation for which a batch has room. Few translations have more, even if the
+    /// search allows ten times as many, as that of transformers does.
+    pub(super) fn expected_length(&self, search: &SearchOptions) -> usize {
+        let least = self.request.prefix.len().max(search.min_length);
+        let most = self.source.len().max(least) + EXTRA_LENGTH;
+        self.request.max_length.min(most)
     }
 }
 
@@ -164,10 +174,14 @@ fn request(
 
     let required = RequiredWords::new(required, model.surfaces.clone());
     let longest = source.len().max(search.min_length).max(asked);
+    let max_length = if search.max_length.is_some() && search.stopping.is_of_transformers() {
+        limit
+    } else {
+        limit.min(longest + EXTRA_LENGTH)
+    };
     Ok(Request {
-        // The source has a </s>, too.
-        source_length: source.len() + 1,
-        max_length: limit.min(longest + EXTRA_LENGTH),
+        source_length: model.encoder_input(source.to_vec()).len(),
+        max_length,
         prefix,
         required,
         ..Request::default()

@@ -55,7 +55,7 @@ pub struct TokenScore {
     pub log_probability: f32,
 }
 
-/// A sentence and its translation as tokens, `</s>` last on both sides.
+/// A sentence as the encoder reads it, and its translation as the decoder writes it, `</s>` last.
 pub(super) struct EncodedPair<'a> {
     pub(super) tokens: Example,
     /// The source sentence as the model reads it.
@@ -157,20 +157,14 @@ impl Translator {
         sentences: &[&EncodedSentence<'_>],
         memories: &[Memory],
     ) {
-        let ended = |tokens: &[u32], tokenizer: &Tokenizer| [tokens, &[tokenizer.eos_id()]].concat();
-        let Model {
-            source_tokenizer,
-            target_tokenizer,
-            ..
-        } = &*self.model;
         let (mut rows, mut pairs) = (Vec::new(), Vec::new());
         for (row, (best_first, sentence)) in translations.iter().zip(sentences).enumerate() {
             for translation in best_first {
                 rows.push(row as i32);
                 pairs.push(EncodedPair {
                     tokens: Example {
-                        source: ended(&sentence.source, source_tokenizer),
-                        target: ended(&translation.tokens, target_tokenizer),
+                        source: self.model.encoder_input(sentence.source.clone()),
+                        target: self.model.decoder_output(translation.tokens.clone()),
                     },
                     source: Cow::Borrowed(&sentence.text),
                     adds_language: sentence.added > 0,
@@ -241,19 +235,19 @@ impl<'a> EncodedPair<'a> {
         options: &TranslateOptions,
     ) -> Result<Self, InferError> {
         model.check(options)?;
-        let ended = |tokenizer: &Tokenizer, sentence: &str, text| {
+        let encode = |tokenizer: &Tokenizer, sentence: &str, text| {
             let tokens = model.encode_by(tokenizer, sentence);
-            let mut tokens = tokens.map_err(|tokens| model.too_long(pair.number, tokens, text))?;
-            tokens.push(tokenizer.eos_id());
-            Ok::<_, InferError>(tokens)
+            tokens.map_err(|tokens| model.too_long(pair.number, tokens, text))
         };
         let tokenizer = &model.source_tokenizer;
         let language = TargetLanguage::of_sentence(tokenizer, &readable(pair.source), options);
         let source = language.before(pair.source);
+        let source_tokens = encode(tokenizer, &source, "the sources")?;
+        let target_tokens = encode(&model.target_tokenizer, pair.target, "the targets")?;
         Ok(Self {
             tokens: Example {
-                source: ended(tokenizer, &source, "the sources")?,
-                target: ended(&model.target_tokenizer, pair.target, "the targets")?,
+                source: model.encoder_input(source_tokens),
+                target: model.decoder_output(target_tokens),
             },
             adds_language: source.len() > pair.source.len(),
             source,

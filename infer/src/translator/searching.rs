@@ -38,7 +38,7 @@ impl Translator {
             let items = items.map(|(place, sentence)| Item {
                 place,
                 source: sentence.source.len(),
-                target: sentence.request.max_length,
+                target: sentence.expected_length(&group.options.search),
             });
             let rows = rows_per_sentence(&group.options.search);
             self.batch_limit.plan(items.collect(), rows, self.workers.count())
@@ -65,7 +65,6 @@ impl Translator {
     ) -> Vec<Result<Vec<LinkedTranslation>, InferError>> {
         let Model {
             networks,
-            source_tokenizer,
             target_tokenizer,
             special,
             ..
@@ -73,7 +72,7 @@ impl Translator {
         let options = &group.options.search;
         let sources: Vec<Vec<u32>> = batch
             .iter()
-            .map(|sentence| [sentence.source.as_slice(), &[source_tokenizer.eos_id()]].concat())
+            .map(|sentence| self.model.encoder_input(sentence.source.clone()))
             .collect();
         let requests: Vec<Request> = batch.iter().map(|sentence| sentence.request.clone()).collect();
         let memories = networks.encode(self.tensor(&TokenMatrix::new(&sources, self.model.padding())));

@@ -21,8 +21,8 @@ const OF_TOKENIZER: [&str; 2] = ["vocab_size", "pad_id"];
 
 /// The fields that no preset has a value for.
 const WITHOUT_DEFAULT: [&str; 3] = ["attention_window", "target_vocab_size", "decoder_start_id"];
-/// Those of them that describe the vocabulary of a model from another toolkit, on which a run goes on.
-pub(super) const OF_INITIAL_MODEL: [&str; 2] = ["target_vocab_size", "decoder_start_id"];
+/// The fields that describe the tokens of a model from another toolkit, on which a run goes on.
+pub(super) const OF_INITIAL_MODEL: [&str; 3] = ["target_vocab_size", "decoder_start_id", "source_eos"];
 
 /// The preset in place of one that a recipe leaves out, until the model that the run starts from is known.
 const UNTIL_KNOWN: Preset = Preset::Tiny;
@@ -30,8 +30,8 @@ const UNTIL_KNOWN: Preset = Preset::Tiny;
 /// The shape of the network: a preset, and settings that differ from it.
 ///
 /// A recipe writes `preset = "tiny"`, and may write any field of a [`TransformerConfig`] except `vocab_size` and
-/// `pad_id`, which the tokenizer decides. Two other fields of the vocabulary, `target_vocab_size` and
-/// `decoder_start_id`, are those of the model that the run starts from. A recipe of a classifier may also write its
+/// `pad_id`, which the tokenizer decides. Three other fields, `target_vocab_size`, `decoder_start_id` and `source_eos`,
+/// are those of the model that the run starts from. A recipe of a classifier may also write its
 /// `pooling`. A recipe with `init` may leave the preset out: the fields that it does not write are then those of the
 /// model that the run starts from.
 #[derive(Clone, Debug, PartialEq)]
@@ -324,6 +324,7 @@ fn table(config: &TransformerConfig) -> Table {
         ("activation", Value::String(config.activation.to_string())),
         ("norm_epsilon", Value::Float(config.norm_epsilon)),
         ("output_bias", Value::Boolean(config.output_bias)),
+        ("source_eos", Value::Boolean(config.source_eos)),
     ] {
         table.insert(name.to_owned(), value);
     }
@@ -425,6 +426,7 @@ mod tests {
             output_bias: true,
             target_vocab_size: Some(300),
             decoder_start_id: Some(7),
+            source_eos: false,
             ..Preset::Tiny.config(500)
         };
         let mut settings: ModelSettings = toml::from_str("dropout = 0.2\nmax_length = 100").unwrap();
@@ -454,6 +456,7 @@ mod tests {
                 "\"decoder\"",
             ),
             ("target_vocab_size = 500", "model.target_vocab_size = 500", "300"),
+            ("source_eos = true", "model.source_eos = true", "false"),
         ] {
             let settings: ModelSettings = toml::from_str(text).unwrap();
             let differs = settings.check_shape(&initial).unwrap_err();
