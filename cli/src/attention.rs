@@ -18,6 +18,7 @@ use crate::error::CliError;
 use crate::flags::{ComputeOptions, DASH, whole_number};
 use crate::library::model_folder;
 use crate::name::name_of;
+use crate::open_model::OpenModel;
 use crate::output::print;
 use crate::{classify, tag};
 
@@ -121,10 +122,7 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
         translation,
         attention,
         default,
-    } = match TaskKind::of(&options.model)? {
-        TaskKind::Translate => options.of_translator()?,
-        task => options.of_labels(task)?,
-    };
+    } = options.found()?;
     let all = attention.into_iter().map(|attention| {
         if options.words {
             attention.of_words()
@@ -182,8 +180,16 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
 }
 
 impl Options {
-    fn of_translator(&self) -> Result<Found, CliError> {
-        let (translator, device) = self.compute.load(&self.model)?;
+    fn found(&self) -> Result<Found, CliError> {
+        let model = OpenModel::open(&self.model)?;
+        match TaskKind::of(&*model)? {
+            TaskKind::Translate => self.of_translator(&model),
+            task => self.of_labels(&model, task),
+        }
+    }
+
+    fn of_translator(&self, model: &Path) -> Result<Found, CliError> {
+        let (translator, device) = self.compute.load(model)?;
         let SentenceAttention {
             translation,
             encoder,
@@ -201,7 +207,7 @@ impl Options {
     }
 
     /// Returns what a classifier or a tagger attends to.
-    fn of_labels(&self, task: TaskKind) -> Result<Found, CliError> {
+    fn of_labels(&self, model: &Path, task: TaskKind) -> Result<Found, CliError> {
         let has_other_kind = self.kind.iter().any(|kind| *kind != AttentionKind::Encoder);
         let asked = [
             (self.target.is_some(), "a translation"),
@@ -213,9 +219,8 @@ impl Options {
         }
         let network = &self.compute.network;
         let (line, attention) = if task == TaskKind::Tag {
-            let (tagger, device) = network.load(|device, precision, workers| {
-                Tagger::load(&self.model, device, precision, workers.clone())
-            })?;
+            let (tagger, device) = network
+                .load(|device, precision, workers| Tagger::load(model, device, precision, workers.clone()))?;
             let words = tag::words(&self.source);
             notice_device_failure(slice::from_ref(&device), || {
                 let line = tag::plain_line(&tagger.tag(&[&words])[0]);
@@ -223,7 +228,7 @@ impl Options {
             })?
         } else {
             let (classifier, device) = network.load(|device, precision, workers| {
-                Classifier::load(&self.model, device, precision, workers.clone())
+                Classifier::load(model, device, precision, workers.clone())
             })?;
             notice_device_failure(slice::from_ref(&device), || {
                 let found = classifier.classify(&[&self.source]).remove(0);

@@ -19,6 +19,7 @@ use crate::error::CliError;
 use crate::flags::{NetworkOptions, check_standard_input, input_file};
 use crate::library::model_folder;
 use crate::name::name_of;
+use crate::open_model::OpenModel;
 use crate::output::print;
 
 /// Show what each head of a model attends to in sentences and their translations, or in labelled texts, and how the
@@ -92,9 +93,10 @@ enum Measure {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), CliError> {
-    let (report, measure) = match TaskKind::of(&options.model)? {
-        TaskKind::Translate => options.of_translator()?,
-        task => options.of_labels(task)?,
+    let model = OpenModel::open(&options.model)?;
+    let (report, measure) = match TaskKind::of(&*model)? {
+        TaskKind::Translate => options.of_translator(&model)?,
+        task => options.of_labels(&model, task)?,
     };
     print(&if options.json {
         serde_json::to_string(&report).expect("texts and numbers always serialize") + "\n"
@@ -104,7 +106,7 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
 }
 
 impl Options {
-    fn of_translator(&self) -> Result<(Report, Measure), CliError> {
+    fn of_translator(&self, model: &Path) -> Result<(Report, Measure), CliError> {
         let Some(reference) = &self.reference else {
             return Err(CliError::NoReference);
         };
@@ -121,7 +123,7 @@ impl Options {
         let pairs = self.without_blanks(&pairs, reference)?;
         let (device, workers) = self.compute.start()?;
         let report = notice_device_failure(slice::from_ref(&device), || {
-            let folder = ModelFolder::load(&self.model, &device.device)?;
+            let folder = ModelFolder::load(model, &device.device)?;
             let without = |head: Option<Head>| {
                 let mut folder = folder.clone();
                 if let Some(head) = head {
@@ -180,7 +182,7 @@ impl Options {
     }
 
     /// Scores a classifier or a tagger by its accuracy.
-    fn of_labels(&self, task: TaskKind) -> Result<(Report, Measure), CliError> {
+    fn of_labels(&self, model: &Path, task: TaskKind) -> Result<(Report, Measure), CliError> {
         let asked = [
             (self.reference.is_some(), "REFERENCE"),
             (self.bleu.is_some(), "--bleu"),
@@ -191,7 +193,7 @@ impl Options {
         let labelled = Labelled::read(&self.source, task)?;
         let (device, workers) = self.compute.start()?;
         let report = notice_device_failure(slice::from_ref(&device), || {
-            let folder = LabelModelFolder::load(&self.model, task, &device.device)?;
+            let folder = LabelModelFolder::load(model, task, &device.device)?;
             let without = |head: Option<Head>| {
                 let mut folder = folder.clone();
                 if let Some(head) = head {

@@ -262,6 +262,7 @@ impl Hint for InferError {
             Self::WeightsMismatch { .. } | Self::VocabularyMismatch { .. } => {
                 "take config.json, model.safetensors and the tokenizer's files from the same training run"
             }
+            Self::OneTargetLanguage { .. } => "leave --target-language out",
             Self::EnsembleTokenizers { .. } => "train its models on the same data, with other seeds",
             Self::TooLong { .. } => "split the line into sentences",
             Self::NothingToAttend { .. } => "give a sentence; without a translation, the model finds one",
@@ -270,6 +271,7 @@ impl Hint for InferError {
             | Self::NoAlignment { .. }
             | Self::NoSentences
             | Self::TwoTokenizers { .. }
+            | Self::UnknownTargetLanguage { .. }
             | Self::NoWord { .. } => {
                 return None;
             }
@@ -376,9 +378,14 @@ impl Hint for CliError {
             Self::NoTranslator { .. } => "MarianMT models are read, such as those of Helsinki-NLP",
             Self::NoHome => "name a folder by the variable ATTEND_HOME",
             Self::NoModel { .. } => {
-                return Some(format!("`{}` lists what there is", typed_command(&["models"])));
+                return Some(format!(
+                    "`{}` lists what there is; two models can translate by way of a language that --via names",
+                    typed_command(&["models"])
+                ));
             }
-            Self::SeveralModels { .. } => "name one of them by --model",
+            Self::SeveralModels { .. } => {
+                "name one of them by --model; in place of --via, translate by one model and then by the other"
+            }
             Self::NotUtf8 { .. } => "rename it",
             Self::TooLong { .. } => "split the sentences, or take a model with more positions",
             Self::Signals(_) => "check the limits of this system",

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::slice;
 
 use attend_device::{NamedDevice, notice_device_failure};
-use attend_formats::{Found, Progress, import};
+use attend_formats::{Found, Progress, Trial, import};
 use attend_infer::Languages;
 use clap::Args;
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -41,11 +41,8 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
 /// Makes the model folder `output` of the translator at `source`, and tells what it finds and how the new model
 /// translates a sample.
 pub(crate) fn import_into(output: &Path, source: &Path, device: &NamedDevice) -> Result<(), CliError> {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    let trial = notice_device_failure(slice::from_ref(device), || {
-        let trial = import(source, output, &device.device, |progress| show(&bar, progress));
-        bar.finish_and_clear();
-        trial.map_err(CliError::from)
+    let trial = import_with_bar(output, source, device, |found| {
+        eprintln!("{}", description(found))
     })?;
     let output = output.display();
     if trial.translation.trim().is_empty() {
@@ -62,10 +59,27 @@ pub(crate) fn import_into(output: &Path, source: &Path, device: &NamedDevice) ->
     Ok(())
 }
 
-/// Shows how far the import is: a line for what was found, and a bar on a terminal.
-fn show(bar: &ProgressBar, progress: Progress) {
+/// Makes the model folder `output` of the translator at `source`, with a bar on a terminal. `tell` gets what is found.
+pub(crate) fn import_with_bar(
+    output: &Path,
+    source: &Path,
+    device: &NamedDevice,
+    tell: impl Fn(&Found),
+) -> Result<Trial, CliError> {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    notice_device_failure(slice::from_ref(device), || {
+        let trial = import(source, output, &device.device, |progress| {
+            show(&bar, progress, &tell)
+        });
+        bar.finish_and_clear();
+        trial.map_err(CliError::from)
+    })
+}
+
+/// Shows how far the import is by a bar on a terminal. `tell` gets what is found.
+fn show(bar: &ProgressBar, progress: Progress, tell: impl Fn(&Found)) {
     match progress {
-        Progress::Found(found) => bar.suspend(|| eprintln!("{}", description(&found))),
+        Progress::Found(found) => bar.suspend(|| tell(&found)),
         Progress::Weights { written, all } => {
             if bar.length().is_none() {
                 let style = ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes}, {eta} left");

@@ -36,6 +36,7 @@ mod library;
 mod lines;
 mod models;
 mod name;
+mod open_model;
 mod output;
 #[cfg(feature = "remote")]
 mod remote_server;

@@ -85,37 +85,80 @@ pub(crate) fn known_models() -> Result<Vec<KnownModel>, CliError> {
     Ok(models)
 }
 
-/// Returns the user's only translator between two languages. A model of a variant of a language, such as `pt-br`, is
-/// one of `pt`.
+/// Returns the only one of several translators that is between two languages. A model of a variant of a language, such
+/// as `pt-br`, is one of `pt`.
 ///
 /// # Errors
 ///
-/// Returns [`CliError::NoModel`] if there is none, [`CliError::SeveralModels`] if there are several, and the errors of
-/// [`known_models`].
-pub(crate) fn model_between(from: &Language, to: &Language) -> Result<PathBuf, CliError> {
+/// Returns [`CliError::NoModel`] if there is none, and [`CliError::SeveralModels`] if there are several.
+fn model_between(models: &[KnownModel], from: &Language, to: &Language) -> Result<PathBuf, CliError> {
     let is_of = |wanted: &Language, language: &Option<Language>| {
         let code = language.as_ref().map(Language::to_string).unwrap_or_default();
         let wanted = wanted.to_string();
         code == wanted || code.split('-').next() == Some(wanted.as_str())
     };
-    let models = known_models()?.into_iter();
-    let mut found: Vec<KnownModel> = models
-        .filter(|model| is_of(from, &model.languages.source) && is_of(to, &model.languages.target))
-        .collect();
-    if found.len() > 1 {
-        return Err(CliError::SeveralModels {
+    let found = models
+        .iter()
+        .filter(|model| is_of(from, &model.languages.source) && is_of(to, &model.languages.target));
+    match *found.collect::<Vec<_>>() {
+        [] => Err(CliError::NoModel {
             from: from.clone(),
             to: to.clone(),
-            names: found.into_iter().map(|model| model.name).collect(),
-        });
+        }),
+        [model] => Ok(model.folder.clone()),
+        ref models => Err(CliError::SeveralModels {
+            from: from.clone(),
+            to: to.clone(),
+            names: models.iter().map(|model| model.name.clone()).collect(),
+        }),
     }
-    found
-        .pop()
-        .map(|model| model.folder)
-        .ok_or_else(|| CliError::NoModel {
-            from: from.clone(),
-            to: to.clone(),
-        })
+}
+
+/// The user's models by which text gets from one language into another.
+pub(crate) enum Route {
+    /// The folder of a model that translates directly.
+    Direct(PathBuf),
+    /// Two models, of which the second translates what the first has written.
+    Pivot(Pivot),
+}
+
+/// The models of a route by way of a third language.
+pub(crate) struct Pivot {
+    /// The language that the first model writes and the last one reads.
+    pub(crate) language: Language,
+    /// The folder of the model that reads the text.
+    pub(crate) first: PathBuf,
+    /// The folder of the model that writes the translation.
+    pub(crate) last: PathBuf,
+}
+
+/// Returns the route between two languages: by way of the language `via` if there is one. Otherwise it is direct, or if
+/// no model translates directly, by way of English.
+///
+/// # Errors
+///
+/// Those of [`known_models`] and [`model_between`]. Without `via`, they are about a direct model.
+pub(crate) fn route(from: &Language, to: &Language, via: Option<&Language>) -> Result<Route, CliError> {
+    let models = known_models()?;
+    if let Some(via) = via {
+        return pivot(&models, from, to, via).map(Route::Pivot);
+    }
+    match model_between(&models, from, to) {
+        Err(error @ CliError::NoModel { .. }) => match pivot(&models, from, to, &Language::default()) {
+            Ok(pivot) => Ok(Route::Pivot(pivot)),
+            Err(_) => Err(error),
+        },
+        model => model.map(Route::Direct),
+    }
+}
+
+/// Returns the models of a route by way of the language `via`.
+fn pivot(models: &[KnownModel], from: &Language, to: &Language, via: &Language) -> Result<Pivot, CliError> {
+    Ok(Pivot {
+        language: via.clone(),
+        first: model_between(models, from, via)?,
+        last: model_between(models, via, to)?,
+    })
 }
 
 /// Returns the parser of a model folder, which may also be the name of one of the user's models.

@@ -10,8 +10,9 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::error::CliError;
-use crate::flags::{ComputeOptions, check_standard_input, input_file};
+use crate::flags::{ComputeOptions, TargetLanguageFlag, check_standard_input, input_file};
 use crate::library::model_folder;
+use crate::open_model::OpenModel;
 use crate::output::print_while_read;
 
 /// The most pairs that are scored together, enough for batches of sentences of similar lengths.
@@ -38,6 +39,8 @@ pub(crate) struct Options {
     #[arg(long)]
     alignment: bool,
     #[command(flatten)]
+    target_language: TargetLanguageFlag,
+    #[command(flatten)]
     compute: ComputeOptions,
 }
 
@@ -57,11 +60,15 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
         target: options.target.clone(),
     };
     let mut pairs = text.pairs()?;
-    let (translator, device) = options.compute.load(&options.model)?;
+    let model = OpenModel::open(&options.model)?;
+    let (translator, device) = options.compute.load(&model)?;
+    drop(model);
     let asked = TranslateOptions {
         alignment: options.alignment,
+        target_language: options.target_language.code.clone(),
         ..translator.model().options()
     };
+    translator.model().check(&asked)?;
     let mut first = 0;
     loop {
         let (next, mut error) = next_pairs(&mut pairs);

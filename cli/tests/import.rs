@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Output;
 
 use crate::common::{NOTHING, argument, assert_error, assert_usage_error, attend, run};
 
@@ -176,4 +177,157 @@ fn source_and_output_must_be_named() {
         command.args(arguments);
         assert_usage_error(&run(command, b""), expected);
     }
+}
+
+/// Writes the folder of a package of Argos Translate.
+fn argos_folder(workspace: &Path) -> PathBuf {
+    let package = workspace.join("en_de");
+    fs::create_dir_all(package.join("model")).expect("a new folder");
+    let metadata = r#"{"from_code": "en", "to_code": "de", "package_version": "1.0"}"#;
+    fs::write(package.join("metadata.json"), metadata).expect("a writable folder");
+    for entry in fs::read_dir(foreign("ctranslate2")).expect("a folder") {
+        let path = entry.expect("a file").path();
+        let name = path.file_name().expect("a name");
+        let copy = if name == "sentencepiece.model" {
+            package.join(name)
+        } else {
+            package.join("model").join(name)
+        };
+        fs::copy(&path, copy).expect("a copy");
+    }
+    package
+}
+
+/// Runs a subcommand whose temporary files are in `temporary`.
+fn run_with(subcommand: &str, arguments: &[&str], temporary: &Path) -> Output {
+    let mut command = attend(subcommand);
+    command.args(arguments).env("TMPDIR", temporary);
+    run(command, b"")
+}
+
+/// Asserts that a folder has nothing in it.
+fn assert_empty(folder: &Path) {
+    let left: Vec<_> = fs::read_dir(folder).expect("a folder").collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_foreign_model_is_imported_for_one_call() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let temporary = folder.path().join("temporary");
+    fs::create_dir(&temporary).expect("a new folder");
+    let line = "The old boat is green.";
+    for source in [
+        foreign("marian_mt"),
+        foreign("firefox"),
+        foreign("marian/model.npz"),
+        foreign("ctranslate2"),
+        argos_folder(folder.path()),
+    ] {
+        let source = argument(&source);
+        let model = folder.path().join("model");
+        let imported = run_with("import", &[source, "--output", argument(&model)], &temporary);
+        assert_eq!(imported.status.code(), Some(0), "{source}");
+        let expected = run_with("translate", &["--model", argument(&model), line], &temporary);
+        let output = run_with("translate", &["--model", source, line], &temporary);
+        let told = String::from_utf8(output.stderr).expect("UTF-8");
+        assert_eq!(output.status.code(), Some(0), "{told}");
+        assert_eq!(output.stdout, expected.stdout, "{source}");
+        assert_eq!(
+            told,
+            format!(
+                "{source} is imported for this call; `attend import {source} --output FOLDER` does so once and for all\n"
+            )
+        );
+        assert_empty(&temporary);
+        fs::remove_dir_all(&model).expect("a model folder");
+    }
+}
+
+#[test]
+fn every_command_that_translates_takes_a_foreign_model() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [model, lines, temporary] = ["model", "lines", "temporary"].map(|name| folder.path().join(name));
+    fs::create_dir(&temporary).expect("a new folder");
+    fs::write(&lines, "The old boat is green.\n").expect("a writable folder");
+    let (source, lines) = (foreign("marian_mt"), argument(&lines));
+    let imported = run_with(
+        "import",
+        &[argument(&source), "--output", argument(&model)],
+        &temporary,
+    );
+    assert_eq!(imported.status.code(), Some(0));
+    let own = argument(&model);
+    for (subcommand, arguments) in [
+        ("eval", &["MODEL", lines, lines][..]),
+        ("score", &["MODEL", lines, lines]),
+        ("attention", &["MODEL", "The old boat."]),
+        ("heads", &["MODEL", lines, lines, "--json"]),
+        (
+            "translate",
+            &["--model", own, "--ensemble", "MODEL", "The old boat."],
+        ),
+    ] {
+        let run_on = |model: &Path| {
+            let named = arguments.iter().map(|word| match *word {
+                "MODEL" => argument(model),
+                word => word,
+            });
+            let arguments: Vec<&str> = named.collect();
+            run_with(subcommand, &arguments, &temporary)
+        };
+        let (own, foreign) = (run_on(&model), run_on(&source));
+        let told = String::from_utf8(foreign.stderr).expect("UTF-8");
+        assert_eq!(foreign.status.code(), Some(0), "{subcommand}: {told}");
+        assert!(told.contains("is imported for this call"), "{subcommand}: {told}");
+        assert!(
+            own.stdout == foreign.stdout && !own.stdout.is_empty(),
+            "{subcommand}"
+        );
+        assert_empty(&temporary);
+    }
+}
+
+#[test]
+fn the_import_of_one_call_is_removed_after_an_error() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let temporary = folder.path().join("temporary");
+    fs::create_dir(&temporary).expect("a new folder");
+    let source = foreign("marian_mt");
+    let translate = |arguments: &[&str]| {
+        let output = run_with(
+            "translate",
+            &[&["--model", argument(&source)], arguments].concat(),
+            &temporary,
+        );
+        assert_empty(&temporary);
+        (
+            output.status.code(),
+            String::from_utf8(output.stderr).expect("UTF-8"),
+        )
+    };
+    for (arguments, status, part) in [
+        (&["--min-length", "9000", "yes"][..], 2, "--min-length"),
+        (&["--beam", "0", "yes"], 2, "--beam"),
+        (&["--target-language", "xxx", "yes"], 1, "xxx"),
+        (&["--input", "no/such/file"], 1, "no/such/file"),
+    ] {
+        let (code, told) = translate(arguments);
+        assert_eq!(code, Some(status), "{told}");
+        assert!(told.contains(part), "{told}");
+    }
+
+    // What cannot be imported is refused by the sentence of the import.
+    let damaged = folder.path().join("damaged");
+    fs::create_dir(&damaged).expect("a new folder");
+    fs::write(damaged.join("config.json"), r#"{"model_type": "t5"}"#).expect("a writable folder");
+    let output = run_with("translate", &["--model", argument(&damaged), "yes"], &temporary);
+    let told = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("config.json") && told.contains("\"t5\""), "{told}");
+    assert_empty(&temporary);
+    // A folder without a model is none of a foreign one.
+    let output = run_with("translate", &["--model", argument(&temporary), "yes"], &temporary);
+    let told = assert_error(&output, &["config.json"]);
+    assert!(!told.contains("imported"), "{told}");
 }

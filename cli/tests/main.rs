@@ -7,6 +7,7 @@ mod get;
 mod import;
 mod labelling;
 mod models;
+mod pivot;
 mod program;
 mod train;
 mod translate;

@@ -159,7 +159,7 @@ pub(crate) fn read(source: &Path) -> Result<(ForeignModel, Files), FormatError> 
     config
         .validate()
         .map_err(|error| FormatError::settings(&path, error))?;
-    let shortlist = shortlist(&files, &path, config.target_vocabulary())?;
+    let shortlist = shortlist(&files, languages, config.target_vocabulary())?;
     let mut weights = Weights::of(file);
     take_weights(&mut weights, &config, &settings)?;
     let model = ForeignModel {
@@ -433,18 +433,16 @@ fn vocabulary_names(
 }
 
 /// Reads the lexical shortlist beside the weights, if there is one: the only `lex.*.bin`, or of several the one with the
-/// languages of the weights, as `lex.50.50.enpt.s2t.bin` has those of `model.enpt.intgemm.alphas.bin`.
+/// language codes of the weights, as `lex.50.50.enpt.s2t.bin` has those of `model.enpt.intgemm.alphas.bin`.
 fn shortlist(
     files: &Files,
-    weights: &Path,
+    codes: Option<&str>,
     target_vocabulary: usize,
 ) -> Result<Option<LexicalShortlist>, FormatError> {
     let mut names = files.names()?;
     names.retain(|name| name.starts_with("lex.") && name.ends_with(".bin"));
     if names.len() > 1 {
-        let weights = weights.file_name().unwrap_or_default().to_string_lossy();
-        let languages = weights.split('.').nth(1);
-        names.retain(|name| name.split('.').any(|part| Some(part) == languages));
+        names.retain(|name| codes.is_some_and(|codes| has_part(name, codes)));
     }
     let [name] = names.as_slice() else {
         return Ok(None);

@@ -1,6 +1,7 @@
 //! The alignment of a translation: which source word each word of the translation comes from.
 
 use std::fmt;
+use std::ops::Range;
 
 use attend_data::{Tokenizer, TokenizerKind, readable};
 use serde::Serialize;
@@ -31,6 +32,18 @@ pub(crate) struct EncodedText<'a> {
     pub(crate) tokens: &'a [u32],
     /// The text from which the tokens were encoded; `None` if a search found them.
     pub(crate) text: Option<&'a str>,
+    /// Whether the first token names a target language that the user's text does not have.
+    pub(crate) adds_language: bool,
+}
+
+impl EncodedText<'_> {
+    /// Returns the index, from 0, of the word of the user's text that each token is a part of, `[seq]`.
+    fn words(&self) -> Vec<Option<usize>> {
+        let words = words(self.tokenizer, self.tokens, self.text).into_iter();
+        words
+            .map(|word| word?.checked_sub(usize::from(self.adds_language)))
+            .collect()
+    }
 }
 
 impl Alignment {
@@ -41,13 +54,18 @@ impl Alignment {
             let tokens = side.tokens.iter();
             tokens.map(|&token| side.tokenizer.token(token)).collect()
         };
-        let words = |side: &EncodedText<'_>| words(side.tokenizer, side.tokens, side.text);
         Self {
-            words: pairs(&words(source), &words(target), &attention),
+            words: pairs(&source.words(), &target.words(), &attention),
             source: texts(source),
             target: texts(target),
             attention,
         }
+    }
+
+    /// Pairs the words again, given the bytes that each token of the translation adds to its text.
+    pub(crate) fn pair_words(&mut self, source: &EncodedText<'_>, surfaces: &[Vec<u8>]) {
+        let target_words = words_of(surfaces.iter().cloned());
+        self.words = pairs(&source.words(), &target_words, &self.attention);
     }
 
     /// Returns the sum of the attention of all target tokens to each source token, `[source_seq]`.
@@ -68,25 +86,57 @@ impl fmt::Display for Alignment {
 }
 
 /// Returns the index, from 0, of the word that each token is a part of, `[seq]`. A token without a character other
-/// than white space has `None`.
+/// than white space has `None`. `text` is the one from which the tokens were encoded; `None` if a search found them.
 pub(crate) fn words(tokenizer: &Tokenizer, tokens: &[u32], text: Option<&str>) -> Vec<Option<usize>> {
-    // In a tokenizer of words, each token is a piece of the text between white space, and the piece ends in @@ if its
-    // word goes on.
     let known_text = readable(text.unwrap_or_default());
-    let known_text = tokenizer.normalize(&known_text);
-    let mut pieces = known_text.split_whitespace();
-    let (mut started, mut is_within) = (0, false);
-    let word_of = |&token: &u32| {
-        let goes_on = pieces.next().is_some_and(|piece| piece.ends_with("@@"));
-        let is_within_word = match tokenizer.kind() {
-            TokenizerKind::Whitespace => goes_on,
-            // Unknown characters of a text are a part of their word. A search writes them as a word of its own.
-            _ => text.is_some(),
+    let unknown = |token: u32| Some(token) == tokenizer.unk_id();
+    let surface = |token: u32| tokenizer.surface(token);
+    if tokenizer.kind() == TokenizerKind::Whitespace {
+        // Each token is a piece of the text between white space, and the piece ends in @@ if its word goes on.
+        let known_text = tokenizer.normalize(&known_text);
+        let mut pieces = known_text.split_whitespace();
+        let within_word = |&token: &u32| {
+            let goes_on = pieces.next().is_some_and(|piece| piece.ends_with("@@"));
+            match surface(token) {
+                surface if goes_on && unknown(token) => surface.trim_ascii().to_vec(),
+                surface => surface,
+            }
         };
-        let mut surface = tokenizer.surface(token);
-        if Some(token) == tokenizer.unk_id() && is_within_word {
-            surface = surface.trim_ascii().to_vec();
-        }
+        return words_of(tokens.iter().map(within_word));
+    }
+    // An unknown token of a text stands for characters that may be a whole word or only a part of one.
+    let has_unknown = text.is_some() && tokens.iter().any(|&token| unknown(token));
+    let offsets = if has_unknown {
+        tokenizer.offsets(&known_text)
+    } else {
+        Vec::new()
+    };
+    let added = |(place, &token): (usize, &u32)| match offsets.get(place) {
+        Some(range) if unknown(token) => spelt(tokenizer, &known_text, range.clone()).into_bytes(),
+        _ => surface(token),
+    };
+    words_of(tokens.iter().enumerate().map(added))
+}
+
+/// Returns the characters of a source text that a token of subwords stands for, at the bytes `range`. They are after a
+/// space if a word begins with them.
+pub(crate) fn spelt(tokenizer: &Tokenizer, text: &str, range: Range<usize>) -> String {
+    let start = tokenizer
+        .language_token(text)
+        .map_or(0, |(language, _)| language.end);
+    let characters = &text[range.clone()];
+    let before = &text[..range.start];
+    let begins_word = range.start <= start
+        || characters.starts_with(char::is_whitespace)
+        || before.ends_with(char::is_whitespace);
+    let space = if begins_word { " " } else { "" };
+    space.to_owned() + &characters.trim_start().replace(char::is_whitespace, " ")
+}
+
+/// Returns the index, from 0, of the word that each token is a part of, given the bytes that each adds to a text.
+fn words_of(surfaces: impl Iterator<Item = Vec<u8>>) -> Vec<Option<usize>> {
+    let (mut started, mut is_within) = (0, false);
+    let word_of = |surface: Vec<u8>| {
         let mut word = None;
         for byte in surface {
             if byte.is_ascii_whitespace() {
@@ -99,7 +149,7 @@ pub(crate) fn words(tokenizer: &Tokenizer, tokens: &[u32], text: Option<&str>) -
         }
         word
     };
-    tokens.iter().map(word_of).collect()
+    surfaces.map(word_of).collect()
 }
 
 /// Returns a pair `[source, target]` of indices for each target word: the source word has the greatest sum of weights
@@ -143,6 +193,7 @@ mod tests {
             tokenizer,
             tokens,
             text,
+            adds_language: false,
         }
     }
 

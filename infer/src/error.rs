@@ -182,6 +182,24 @@ pub enum InferError {
         "with a `language` each line is a text of several sentences, which takes the feature `sentences`"
     )]
     NoSentences,
+    /// A target language for a model whose vocabulary has no tokens of languages.
+    #[error(
+        "the model translates into one language alone: its vocabulary has no token such as >>{language}<<"
+    )]
+    OneTargetLanguage {
+        /// The language that is asked for.
+        language: String,
+    },
+    /// A target language that the model does not have.
+    #[error("the model does not translate into {language:?}; it translates into {}", languages(nearest, *count))]
+    UnknownTargetLanguage {
+        /// The language that is asked for.
+        language: String,
+        /// The codes of the model's target languages, or of those that are spelt the most like it.
+        nearest: Vec<String>,
+        /// The number of the model's target languages.
+        count: usize,
+    },
     /// An alignment of lines with markup or with spans to keep.
     #[error(
         "`alignment` is for lines that the model reads as they are, but with `{field}` it does not read all of a line"
@@ -196,4 +214,14 @@ pub enum InferError {
         /// The precision in which the device does not compute.
         precision: Precision,
     },
+}
+
+/// Lists the codes of `count` languages, or some of them.
+fn languages(codes: &[String], count: usize) -> String {
+    let listed = codes.join(", ");
+    if codes.len() < count {
+        format!("{count} languages, such as {listed}")
+    } else {
+        listed
+    }
 }

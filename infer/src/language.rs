@@ -133,6 +133,11 @@ impl Language {
     }
 }
 
+/// Returns the token that names a target language in the vocabulary of a model of several: `>>deu<<` for `deu`.
+pub(crate) fn token(code: &str) -> String {
+    format!(">>{code}<<")
+}
+
 /// The error for a string that is not the code of a language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it is no code of a language, such as en, deu, zh-Hant or pt_BR")]

@@ -80,7 +80,7 @@ pub use model_folder::ModelFolder;
 pub use options::TranslateOptions;
 pub use padding::{padding, to_tensor};
 pub use spans::SpanKind;
-pub use stream::{StreamLine, read_ahead};
+pub use stream::{StreamLine, read_ahead, translate_stream};
 pub use task::TaskKind;
 pub use translation::Translation;
 pub use translator::{GivenTranslation, Line, Score, TokenScore, Translator};

@@ -9,12 +9,15 @@ use burn::module::Module;
 use burn::tensor::Device;
 
 use crate::error::InferError;
-use crate::language::Languages;
+use crate::language::{self, Languages};
 use crate::lexical_shortlist::LexicalShortlist;
 use crate::model_folder::ModelFolder;
 use crate::options::TranslateOptions;
 use crate::padding::padding;
 use crate::search::{BannedWords, SearchOptions, SpecialTokens, SurfaceForms};
+
+/// The most target languages that an error lists.
+const LISTED_LANGUAGES: usize = 20;
 
 /// A trained model on a device: the weights of one network, or of several that form an ensemble, and their
 /// tokenizers.
@@ -177,11 +180,37 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`TranslateOptions::validate`], and [`InferError::Search`] if the model has too few
-    /// positions for `min_length`.
+    /// Returns the errors of [`TranslateOptions::validate`]; [`InferError::Search`] if the model has too few positions
+    /// for `min_length`; and [`InferError::OneTargetLanguage`] or [`InferError::UnknownTargetLanguage`] if it does not
+    /// have the target language.
     pub fn check(&self, options: &TranslateOptions) -> Result<(), InferError> {
         options.validate()?;
+        if let Some(language) = &options.target_language {
+            self.check_target_language(language)?;
+        }
         Ok(options.search.validate_for(self.max_target_tokens())?)
+    }
+
+    fn check_target_language(&self, language: &str) -> Result<(), InferError> {
+        let token = language::token(language);
+        let found = self.source_tokenizer.language_token(&token);
+        if found.is_some_and(|(bytes, _)| bytes.end == token.len()) {
+            return Ok(());
+        }
+        let mut languages = self.source_tokenizer.languages();
+        let count = languages.len();
+        if count == 0 {
+            return Err(InferError::OneTargetLanguage {
+                language: language.to_owned(),
+            });
+        }
+        languages.sort_by_cached_key(|other| (strsim::damerau_levenshtein(language, other), *other));
+        languages.truncate(LISTED_LANGUAGES);
+        Err(InferError::UnknownTargetLanguage {
+            language: language.to_owned(),
+            nearest: languages.into_iter().map(str::to_owned).collect(),
+            count,
+        })
     }
 
     /// Returns the phrases that no translation has, banned or not, because no tokens of the vocabulary spell them.

@@ -290,8 +290,16 @@ fn load_tokenizers(folder: &Path, config: &TransformerConfig) -> Result<[Tokeniz
     }
     let load = |model, vocabulary, start, (field, size)| {
         let vocabulary = folder.join(vocabulary);
-        let tokenizer = Tokenizer::load_sentencepiece(folder.join(model), &vocabulary, start)?;
-        check_vocabulary(&tokenizer, vocabulary, (field, size))?;
+        let loaded = Tokenizer::load_sentencepiece(folder.join(model), &vocabulary, start);
+        // A vocabulary that is too small for the first token of the decoder is above all of another size.
+        if loaded.is_err()
+            && let Ok(tokens) = read_json::<HashMap<String, IgnoredAny>>(&vocabulary)
+            && start.is_some_and(|start| start as usize >= tokens.len())
+        {
+            check_vocabulary(tokens.len(), &vocabulary, (field, size))?;
+        }
+        let tokenizer = loaded?;
+        check_vocabulary(tokenizer.vocab_size(), &vocabulary, (field, size))?;
         check_padding(&tokenizer, folder, config)?;
         Ok::<_, InferError>(tokenizer)
     };
@@ -342,21 +350,20 @@ fn has_content(path: &Path, tokenizer: &Tokenizer) -> bool {
 pub(crate) fn load_tokenizer(folder: &Path, config: &TransformerConfig) -> Result<Tokenizer, InferError> {
     let path = folder.join(TOKENIZER);
     let tokenizer = Tokenizer::load(&path)?;
-    check_vocabulary(&tokenizer, path, ("vocab_size", config.vocab_size))?;
+    check_vocabulary(tokenizer.vocab_size(), &path, ("vocab_size", config.vocab_size))?;
     check_padding(&tokenizer, folder, config)?;
     Ok(tokenizer)
 }
 
 /// Checks that a field of the shape gives the number of tokens of the tokenizer, whose file is `path`.
 fn check_vocabulary(
-    tokenizer: &Tokenizer,
-    path: PathBuf,
+    tokens: usize,
+    path: &Path,
     (field, vocab_size): (&'static str, usize),
 ) -> Result<(), InferError> {
-    let tokens = tokenizer.vocab_size();
     if tokens != vocab_size {
         return Err(InferError::VocabularyMismatch {
-            path,
+            path: path.to_owned(),
             tokens,
             field,
             vocab_size,

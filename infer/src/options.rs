@@ -41,6 +41,12 @@ pub struct TranslateOptions {
     ///
     /// It takes the feature `sentences`.
     pub language: Option<Language>,
+    /// The language that a model of several target languages translates into, by the code that its vocabulary has:
+    /// `deu` for the token `>>deu<<`. The model reads the token before each sentence. `None` by default, as models of
+    /// one target language want it.
+    ///
+    /// A line that begins with such a token has that language in place of this one. In a text, each sentence gets it.
+    pub target_language: Option<String>,
     /// The text that all translations start with. It must be empty if there is a `language`. Its last word may go on:
     /// `a` may become `an`. White space around it and invisible characters are left out, and line ends in it are read
     /// as spaces.
@@ -138,8 +144,9 @@ impl TranslateOptions {
             banned,
             all_tokens,
             alignment,
-            // Each sentence has its own prefix and required words, and a text is divided into sentences before.
+            // Each sentence has its own tokens, prefix and required words, and a text is divided into sentences before.
             language: _,
+            target_language: _,
             prefix: _,
             required: _,
             // Tags and spans were taken out before.

@@ -81,18 +81,61 @@ where
     }
 }
 
+/// Translates a stream of `lines`, which are numbered from 0. `translate` returns the result of each of several lines,
+/// as [`Translator::translate_each`] does. Calls `write` with up to 1,000 lines at a time and their translations, in
+/// order. A thread [reads ahead](read_ahead), and if `eager` is set, `translate` is not called with 1,000 lines, but
+/// with all lines that have been read.
+///
+/// The stream ends early, without an error, if `write` returns [`ControlFlow::Break`].
+///
+/// # Errors
+///
+/// Returns the error of the first line that cannot be read or translated, after the lines before it were written; the
+/// first error of `write`; or [`DeviceError::Threads`] if the system does not start the thread.
+///
+/// # Panics
+///
+/// If `lines` panics.
+pub fn translate_stream<E: From<InferError> + Send + 'static>(
+    translate: impl Fn(&[Line<'_>]) -> Vec<Result<Vec<Translation>, InferError>>,
+    lines: impl Iterator<Item = Result<StreamLine, E>> + Send + 'static,
+    eager: bool,
+    mut write: impl FnMut(&[(String, Vec<Translation>)]) -> Result<ControlFlow<()>, E>,
+) -> Result<(), E> {
+    let mut first = 0;
+    read_ahead(lines, eager, |lines| {
+        let numbered = lines.iter().zip(first..);
+        let numbered = numbered.map(|(StreamLine { text, options }, number)| Line {
+            text,
+            number,
+            options,
+        });
+        let results = translate(&numbered.collect::<Vec<_>>());
+        first += lines.len();
+        let (mut translated, mut failure) = (Vec::new(), None);
+        for (line, result) in lines.into_iter().zip(results) {
+            match result {
+                Ok(translations) => translated.push((line.text, translations)),
+                Err(error) => {
+                    failure = Some(error);
+                    break;
+                }
+            }
+        }
+        let flow = write(&translated)?;
+        match failure {
+            Some(error) if flow.is_continue() => Err(error.into()),
+            _ => Ok(flow),
+        }
+    })
+}
+
 impl Translator {
-    /// Translates a stream of `lines`, which are numbered from 0. Calls `write` with up to 1,000 lines at a time and
-    /// their translations, in order. A thread [reads ahead](read_ahead), and if `eager` is set, the translator does not
-    /// wait for 1,000 lines, but translates all lines that have been read.
-    ///
-    /// The stream ends early, without an error, if `write` returns [`ControlFlow::Break`].
+    /// Translates a stream of lines by [`translate_stream`].
     ///
     /// # Errors
     ///
-    /// Returns the error of the first line that cannot be read or [translated](Self::translate_each), after the lines
-    /// before it were written; the first error of `write`; or [`DeviceError::Threads`] if the system does not start the
-    /// thread.
+    /// Those of [`translate_stream`].
     ///
     /// # Panics
     ///
@@ -102,43 +145,9 @@ impl Translator {
         &self,
         lines: impl Iterator<Item = Result<StreamLine, E>> + Send + 'static,
         eager: bool,
-        mut write: impl FnMut(&[(String, Vec<Translation>)]) -> Result<ControlFlow<()>, E>,
+        write: impl FnMut(&[(String, Vec<Translation>)]) -> Result<ControlFlow<()>, E>,
     ) -> Result<(), E> {
-        let mut first = 0;
-        read_ahead(lines, eager, |lines| {
-            let (mut translated, mut failure) = (Vec::new(), None);
-            let results = self.translate_from(first, &lines);
-            first += lines.len();
-            for (line, result) in lines.into_iter().zip(results) {
-                match result {
-                    Ok(translations) => translated.push((line.text, translations)),
-                    Err(error) => {
-                        failure = Some(error);
-                        break;
-                    }
-                }
-            }
-            let flow = write(&translated)?;
-            match failure {
-                Some(error) if flow.is_continue() => Err(error.into()),
-                _ => Ok(flow),
-            }
-        })
-    }
-
-    /// Translates lines that are numbered from `first`.
-    fn translate_from(
-        &self,
-        first: usize,
-        lines: &[StreamLine],
-    ) -> Vec<Result<Vec<Translation>, InferError>> {
-        let lines = lines.iter().zip(first..);
-        let lines = lines.map(|(StreamLine { text, options }, number)| Line {
-            text,
-            number,
-            options,
-        });
-        self.translate_each(&lines.collect::<Vec<_>>())
+        translate_stream(|lines| self.translate_each(lines), lines, eager, write)
     }
 }
 

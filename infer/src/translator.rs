@@ -7,6 +7,7 @@ mod groups;
 mod marked;
 mod scoring;
 mod searching;
+mod target_language;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -23,6 +24,7 @@ use crate::padding::to_tensor;
 use crate::translation::{LinkedTranslation, Translation};
 use batches::BatchLimit;
 use marked::MarkedLine;
+use target_language::TargetLanguage;
 
 pub use scoring::{GivenTranslation, Score, TokenScore};
 
@@ -152,7 +154,10 @@ impl Translator {
     ///
     /// If the device fails. [`attend_device::notice_device_failure`] around the call turns this panic into an error.
     pub fn translate_each(&self, lines: &[Line<'_>]) -> Vec<Result<Vec<Translation>, InferError>> {
-        let lines: Vec<RequestedLine<'_>> = lines.iter().map(RequestedLine::new).collect();
+        let lines: Vec<RequestedLine<'_>> = lines
+            .iter()
+            .map(|line| RequestedLine::new(&self.model, line))
+            .collect();
         let parts: Vec<Part<'_>> = lines.iter().flat_map(RequestedLine::parts).collect();
         let groups = self.groups(&parts);
         let encoded = self.encode(&parts, &groups);
@@ -181,7 +186,10 @@ impl Translator {
         options: &TranslateOptions,
     ) -> Result<Vec<String>, InferError> {
         let lines = numbered(lines, options);
-        let lines: Vec<RequestedLine<'_>> = lines.iter().map(RequestedLine::new).collect();
+        let lines: Vec<RequestedLine<'_>> = lines
+            .iter()
+            .map(|line| RequestedLine::new(&self.model, line))
+            .collect();
         let parts: Vec<Part<'_>> = lines.iter().flat_map(RequestedLine::parts).collect();
         let groups = self.groups(&parts);
         let mut encoded = self.encode(&parts, &groups);
@@ -214,25 +222,33 @@ struct Part<'a> {
     start: usize,
     /// Whether its translations get links.
     has_links: bool,
+    /// The target language of its sentences, in which the text of the line does not begin.
+    language: &'a TargetLanguage,
 }
 
 /// A line whose translations a caller requests.
 enum RequestedLine<'a> {
     /// It is searched for as the model [reads](readable) it.
-    Plain { line: Line<'a>, text: Cow<'a, str> },
+    Plain {
+        line: Line<'a>,
+        text: Cow<'a, str>,
+        language: TargetLanguage,
+    },
     /// It may have markup, or spans to keep.
     Marked(Box<MarkedLine<'a>>),
 }
 
 impl<'a> RequestedLine<'a> {
-    fn new(line: &Line<'a>) -> Self {
+    fn new(model: &Model, line: &Line<'a>) -> Self {
+        let tokenizer = &model.source_tokenizer;
         if line.options.passes_through() {
-            Self::Marked(Box::new(MarkedLine::new(line)))
-        } else {
-            Self::Plain {
-                line: *line,
-                text: readable(line.text),
-            }
+            return Self::Marked(Box::new(MarkedLine::new(tokenizer, line)));
+        }
+        let text = readable(line.text);
+        Self::Plain {
+            line: *line,
+            language: TargetLanguage::of_line(tokenizer, &text, line.options),
+            text,
         }
     }
 
@@ -246,10 +262,14 @@ impl<'a> RequestedLine<'a> {
     /// Returns the parts that are searched for to translate the line.
     fn parts(&self) -> Vec<Part<'_>> {
         match self {
-            Self::Plain { line, text } => vec![Part {
-                line: Line { text, ..*line },
+            Self::Plain { line, text, language } => vec![Part {
+                line: Line {
+                    text: &text[language.start..],
+                    ..*line
+                },
                 start: 0,
                 has_links: false,
+                language,
             }],
             Self::Marked(line) => line.parts().collect(),
         }

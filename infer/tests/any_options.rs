@@ -121,6 +121,7 @@ impl Asked {
         let options = TranslateOptions {
             search: self.search,
             language: None,
+            target_language: None,
             prefix: self.prefix.to_owned(),
             required: self.required.clone(),
             banned: self.banned.iter().map(|&word| word.to_owned()).collect(),

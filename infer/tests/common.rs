@@ -187,8 +187,13 @@ pub(crate) fn write_pieces(folder: &Path, pieces: &[Vec<String>; 2], has_two: bo
 pub(crate) fn model_folder_of_pieces(has_two: bool) -> ModelFolder {
     let folder = tempfile::tempdir().expect("a folder");
     write_pieces(folder.path(), &pieces(), has_two);
+    model_folder_of_files(folder.path(), has_two)
+}
+
+/// [`model_folder_of_pieces`] with the files that [`write_pieces`] has written, and that a test may have changed.
+pub(crate) fn model_folder_of_files(folder: &Path, has_two: bool) -> ModelFolder {
     let load = |model, vocabulary| {
-        Tokenizer::load_sentencepiece(folder.path().join(model), folder.path().join(vocabulary), Some(0))
+        Tokenizer::load_sentencepiece(folder.join(model), folder.join(vocabulary), Some(0))
             .expect("a tokenizer")
     };
     let source_tokenizer = load("source.spm", "vocab.json");

@@ -21,5 +21,6 @@ mod search;
 mod sentencepiece;
 mod stopping;
 mod stream;
+mod target_language;
 mod toy;
 mod translator;

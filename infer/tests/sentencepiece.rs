@@ -13,8 +13,8 @@ use attend_model::{AttentionKind, TransformerConfig};
 use tempfile::TempDir;
 
 use crate::common::{
-    SENTENCES, cpu, model_folder, model_folder_of_pieces, model_folder_of_words, pieces, searching,
-    translator, write_pieces,
+    SENTENCES, cpu, model_folder, model_folder_of_files, model_folder_of_pieces, model_folder_of_words,
+    pieces, searching, sentencepiece_model, translator, write_pieces,
 };
 use crate::toy::has_word;
 
@@ -154,29 +154,30 @@ fn a_given_translation_is_cut_by_the_tokenizer_of_translations() {
         // The search finds the probability that the score has.
         let search = SearchOptions {
             beam_size: 1,
+            max_length: Some(5),
             ..translator.model().options().search
         };
         let forced = TranslateOptions {
             prefix: "das Haus".to_owned(),
             ..searching(search)
         };
-        let found = best(&translator, &["good morning"], &forced).swap_remove(0);
-        assert_eq!(found.tokens[..3], target.encode("das Haus"));
-        let text = found.text.as_str();
-        // Another cut of the same text has another probability.
-        if target.encode(text) == found.tokens {
+        let mut compared = 0;
+        for (source, found) in SENTENCES.iter().zip(best(&translator, &SENTENCES, &forced)) {
+            assert_eq!(found.tokens[..3], target.encode("das Haus"));
+            // Another cut of the same text has another probability.
+            if target.encode(&found.text) != found.tokens {
+                continue;
+            }
             let given = GivenTranslation {
-                target: text,
-                ..given
+                source,
+                target: &found.text,
+                number: 0,
             };
-            let score = translator
-                .score(&[given], &forced)
-                .into_iter()
-                .next()
-                .unwrap()
-                .unwrap();
+            let score = translator.score(&[given], &forced).swap_remove(0).unwrap();
             assert!((score.log_probability - found.log_probability).abs() < 1e-3);
+            compared += 1;
         }
+        assert!(compared > 0);
 
         let attention = translator.attention("good morning", Some("das Haus")).unwrap();
         assert_eq!(attention.cross.queries, tokens);
@@ -256,7 +257,14 @@ fn an_unknown_token_becomes_the_characters_that_it_attends_to() {
                     let weights = &weights[..offsets.len()];
                     let greatest = weights.iter().copied().fold(0.0, f32::max);
                     let place = weights.iter().position(|&weight| weight == greatest).unwrap();
-                    expected += source[offsets[place].clone()].trim();
+                    let range = offsets[place].clone();
+                    let (before, behind) = source.split_at(range.start);
+                    let begins_word = before.is_empty() || before.ends_with(' ') || behind.starts_with(' ');
+                    let copy = source[range].trim();
+                    if begins_word && !copy.is_empty() && !expected.ends_with(' ') {
+                        expected += " ";
+                    }
+                    expected += copy;
                     copies += 1;
                 } else {
                     let surface = translator.model().target_tokenizer().surface(*token);
@@ -301,7 +309,94 @@ fn unknown_characters_are_parts_of_the_words_of_their_text() {
         alignment.words
     );
     let attention = translator.attention("Ωyes goodΩ", Some("yes")).unwrap();
-    assert_eq!(attention.encoder.of_words().keys.len(), 3);
+    assert_eq!(attention.encoder.of_words().keys, ["⁇ yes", "good ⁇", "</s>"]);
+}
+
+/// A model of pieces, of which the source has the words `Obama` and `</s>`, and the vocabulary does not.
+fn model_folder_without_words() -> ModelFolder {
+    let folder = TempDir::new().unwrap();
+    let pieces = pieces();
+    write_pieces(folder.path(), &pieces, false);
+    let source: Vec<&str> = pieces[0].iter().map(String::as_str).collect();
+    let file = sentencepiece_model(&[source.as_slice(), &["▁Obama", "▁</s>"]].concat());
+    fs::write(folder.path().join("source.spm"), file).unwrap();
+    model_folder_of_files(folder.path(), false)
+}
+
+#[test]
+fn an_unknown_word_is_a_word_of_its_text() {
+    let translator = translator(model_folder_without_words());
+    for (source, words) in [
+        ("the Obama house", ["the", "⁇", "house"].as_slice()),
+        ("Obama Obama", &["⁇", "⁇"]),
+        (">>deu<< Obama yes", &[">>deu<<", "⁇", "yes"]),
+    ] {
+        let attention = translator.attention(source, Some("yes")).unwrap();
+        assert_eq!(attention.encoder.of_words().keys, [words, &["</s>"]].concat());
+    }
+}
+
+#[test]
+fn an_unknown_word_is_copied_as_it_stands_in_the_source() {
+    let folder = model_folder_without_words();
+    let unk = folder.target_tokenizer.unk_id().unwrap();
+    let target_tokenizer = folder.target_tokenizer.clone();
+    let translator = translator(folder);
+    let copying = TranslateOptions {
+        alignment: true,
+        ..options(SearchOptions {
+            unknown: Unknown::Copy,
+            sampling: Some(Sampling {
+                temperature: 5.0,
+                ..Sampling::default()
+            }),
+            nbest: 100,
+            ..SearchOptions::default()
+        })
+    };
+    // A language is not copied.
+    let cases = [
+        (
+            "the Obama house",
+            [Some(" the"), Some(" Obama"), Some(" house")].as_slice(),
+        ),
+        ("Obama yes", &[Some(" Obama"), Some(" yes")]),
+        (">>deu<< Obama </s>", &[None, Some(" Obama"), Some(" </s>")]),
+    ];
+    let (mut spaced, mut of_language) = (0, 0);
+    for (source, copies) in cases {
+        for found in translator.translate(&[source], &copying).swap_remove(0).unwrap() {
+            let alignment = found.alignment.unwrap();
+            let mut expected = String::new();
+            for (token, weights) in found.tokens.iter().zip(&alignment.attention) {
+                if *token != unk {
+                    let surface = target_tokenizer.surface(*token);
+                    expected += std::str::from_utf8(&surface).unwrap();
+                    continue;
+                }
+                let order = |one: &usize, other: &usize| weights[*one].total_cmp(&weights[*other]);
+                let places = || 0..copies.len();
+                of_language += usize::from(copies[places().max_by(order).unwrap()].is_none());
+                let place = places().filter(|&place| copies[place].is_some()).max_by(order);
+                let copy = copies[place.unwrap()].unwrap();
+                if expected.ends_with(' ') {
+                    expected += copy.trim_start();
+                } else {
+                    spaced += usize::from(!expected.is_empty());
+                    expected += copy;
+                }
+            }
+            assert_eq!(found.text, expected.trim(), "{source}");
+            let words = found.text.split_ascii_whitespace().count();
+            assert!(
+                alignment.words.iter().map(|[_, target]| *target).eq(0..words),
+                "{}: {:?}",
+                found.text,
+                alignment.words
+            );
+        }
+    }
+    assert!(spaced > 0 && of_language > 0, "{spaced}, {of_language}");
 }
 
 #[test]
@@ -380,6 +475,24 @@ fn files_that_are_missing_or_do_not_fit_are_named() {
             target + 1
         )
     );
+    // A vocabulary without the token that the decoder starts with is too small.
+    for (has_two, name, field, setting) in [
+        (false, "vocab.json", "vocab_size", "decoder_start_id"),
+        (true, "vocab.json", "vocab_size", "pad_id"),
+        (true, "target_vocab.json", "target_vocab_size", "decoder_start_id"),
+    ] {
+        let message = refused(has_two, |folder| {
+            fs::write(folder.join(name), r#"{"<pad>": 0, "</s>": 1, "<unk>": 2}"#).unwrap();
+            replace(
+                folder,
+                "config.json",
+                &format!("\"{setting}\": 0"),
+                &format!("\"{setting}\": 5"),
+            );
+        });
+        let expected = format!("{name} has 3 tokens, but config.json says {field} = ");
+        assert!(message.starts_with(&expected), "{message}");
+    }
     let message = refused(false, |folder| {
         replace(folder, "config.json", "\"pad_id\": 0", "\"pad_id\": 1")
     });

@@ -13,8 +13,11 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{ArgGroup, Args, error::ErrorKind, value_parser};
 
 use crate::error::CliError;
-use crate::flags::{ComputeOptions, DASH, MetricFlags, SearchFlags, check_standard_input, input_file};
+use crate::flags::{
+    ComputeOptions, DASH, MetricFlags, SearchFlags, TargetLanguageFlag, check_standard_input, input_file,
+};
 use crate::library::named_folder;
+use crate::open_model::OpenModel;
 use crate::output::print;
 use crate::usage_error;
 use score::Systems;
@@ -44,7 +47,12 @@ pub(crate) struct Options {
     #[arg(value_name = "REFERENCE", required_unless_present = "hypotheses", value_parser = input_file())]
     references: Vec<PathBuf>,
     /// Score the translations in this file in place of a model's.
-    #[arg(long, value_name = "FILE", value_parser = input_file(), conflicts_with_all = ["output", "dtype", "ensemble"])]
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_parser = input_file(),
+        conflicts_with_all = ["output", "dtype", "ensemble", "target_language"]
+    )]
     hypotheses: Option<PathBuf>,
     /// Compare with the translations of another system in this file, by paired bootstrap resampling.
     #[arg(long, value_name = "FILE", value_parser = input_file())]
@@ -69,6 +77,8 @@ pub(crate) struct Options {
     json: bool,
     #[command(flatten)]
     metrics: MetricFlags,
+    #[command(flatten)]
+    target_language: TargetLanguageFlag,
     #[command(flatten)]
     search: SearchFlags,
     #[command(flatten)]
@@ -154,19 +164,24 @@ impl Options {
         references: Vec<Vec<String>>,
         output: Option<OutputFile>,
     ) -> Result<Translated, CliError> {
-        let folder = named_folder(self.model.clone());
-        let search = self.search.over(ModelFolder::search_defaults(&folder)?, 1);
+        let folder = OpenModel::open(&named_folder(self.model.clone()))?;
+        let search = self.search.over(ModelFolder::search_defaults(&*folder)?, 1);
         let (translator, device) = self.compute.load(&folder)?;
+        drop(folder);
         let model = translator.model();
         let asked = TranslateOptions {
             search,
             all_tokens: self.search.all_tokens,
+            target_language: self.target_language.code.clone(),
             ..model.options()
         };
-        if let Err(error) = model.check(&asked) {
-            // The program ends here; the temporary file goes first.
-            drop(output);
-            usage_error("eval", ErrorKind::ValueValidation, &error.to_string());
+        match model.check(&asked) {
+            Err(InferError::Search(error)) => {
+                // The program ends here; the temporary file goes first.
+                drop(output);
+                usage_error("eval", ErrorKind::ValueValidation, &error.to_string());
+            }
+            result => result?,
         }
         let results = notice_device_failure(slice::from_ref(&device), || {
             Ok::<_, CliError>(translator.translate(&sources.texts, &asked))

@@ -12,7 +12,9 @@ use clap::Args;
 
 use super::{DeviceOption, whole_number};
 use crate::error::CliError;
+use crate::library::model_folder;
 use crate::name::name_of;
+use crate::open_model::OpenModel;
 
 /// The number of workers: a number, or `auto` for as many as keep the device busy.
 #[derive(Clone, Copy, Debug)]
@@ -117,20 +119,36 @@ pub(crate) struct ComputeOptions {
     pub(crate) network: NetworkOptions,
     /// A further model folder, of the same tokenizer: all models' probabilities are averaged; may be given several
     /// times.
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", value_parser = model_folder())]
     pub(crate) ensemble: Vec<PathBuf>,
 }
 
 impl ComputeOptions {
+    /// Loads the models in two folders. They share the device and the workers.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`NetworkOptions::load`] and [`Model::load`].
+    pub(crate) fn load_two(&self, folders: [&Path; 2]) -> Result<([Translator; 2], NamedDevice), CliError> {
+        self.network.load(|device, precision, workers| {
+            let [first, last] = folders.map(|folder| Model::load(folder, device, precision));
+            Ok([first?, last?].map(|model| Translator::new(model, workers.clone())))
+        })
+    }
+
     /// Loads the model in `folder` and those of the ensemble. Returns a translator and its device.
     ///
     /// # Errors
     ///
-    /// Those of [`NetworkOptions::load`], [`Model::load`] and [`Model::join_folder`].
+    /// Those of [`OpenModel::open`], [`NetworkOptions::load`], [`Model::load`] and [`Model::join_folder`].
     pub(crate) fn load(&self, folder: &Path) -> Result<(Translator, NamedDevice), CliError> {
+        let others = self.ensemble.iter().map(|path| OpenModel::open(path));
+        let others = others.collect::<Result<Vec<_>, _>>()?;
         self.network.load(|device, precision, workers| {
             let first = Model::load(folder, device, precision)?;
-            let model = self.ensemble.iter().try_fold(first, Model::join_folder)?;
+            let model = others
+                .iter()
+                .try_fold(first, |model, other| model.join_folder(&**other))?;
             Ok(Translator::new(model, workers.clone()))
         })
     }

@@ -6,6 +6,7 @@ mod file;
 mod metrics;
 mod number;
 mod search;
+mod target_language;
 mod text;
 
 pub use compute::avoid_huge_pages;
@@ -16,4 +17,5 @@ pub(crate) use file::{DASH, check_standard_input, input_file, output_folder, var
 pub(crate) use metrics::{MetricFlags, MetricName};
 pub(crate) use number::whole_number;
 pub(crate) use search::SearchFlags;
+pub(crate) use target_language::TargetLanguageFlag;
 pub(crate) use text::{LineOptions, TextFlags};

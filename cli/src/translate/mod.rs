@@ -1,8 +1,8 @@
 //! `attend translate`: text in, translations out.
 
+mod chain;
 mod output;
 
-use std::borrow::Cow;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -11,18 +11,23 @@ use std::slice;
 
 use attend_data::STANDARD_INPUT;
 use attend_device::{NamedDevice, notice_device_failure};
+use attend_infer::search::SearchOptions;
 use attend_infer::{
     Format, InferError, Language, Line, ModelFolder, StreamLine, TranslateOptions, Translation, Translator,
+    translate_stream,
 };
 use clap::{Args, error::ErrorKind};
 
 use crate::error::CliError;
-use crate::flags::{ComputeOptions, LineOptions, SearchFlags, TextFlags, input_file, whole_number};
+use crate::flags::{
+    ComputeOptions, LineOptions, SearchFlags, TargetLanguageFlag, TextFlags, input_file, whole_number,
+};
 use crate::hint::Hint;
-use crate::library::{model_between, model_folder};
+use crate::library::model_folder;
 use crate::lines::{Input, Output, Progress, prompt};
 use crate::output::{report, report_with};
 use crate::usage_error;
+use chain::{Chain, Models};
 
 /// The model folder that `attend translate` uses if none is named.
 pub(crate) const DEFAULT_MODEL: &str = "runs/phrasebook";
@@ -34,7 +39,8 @@ pub(crate) struct Options {
     /// The lines to translate; without any, those of --input or of standard input.
     #[arg(value_name = "LINE", conflicts_with = "input")]
     lines: Vec<String>,
-    /// The model folder, or the name of one that `attend models` lists.
+    /// The model folder, or the name of one that `attend models` lists. A translator of another program, as `attend
+    /// import` takes it, is imported for this call.
     #[arg(
         long,
         value_name = "FOLDER",
@@ -43,12 +49,16 @@ pub(crate) struct Options {
         conflicts_with = "from"
     )]
     model: PathBuf,
-    /// The language of the lines, by which, with --to, one of the models that `attend models` lists is chosen.
+    /// The language of the lines, by which, with --to, one of the models that `attend models` lists is chosen, or two
+    /// by way of English if none translates directly.
     #[arg(long, value_name = "CODE", requires = "to", conflicts_with = "language")]
     from: Option<Language>,
     /// The language of the translations.
     #[arg(long, value_name = "CODE", requires = "from")]
     to: Option<Language>,
+    /// Translate by way of this language, with two models: the second translates what the first has written.
+    #[arg(long, value_name = "CODE", requires = "from")]
+    via: Option<Language>,
     /// Read lines from this file, decompressed if it is compressed (by gzip, xz, Zstandard or bzip2), or the sources of
     /// a test set in WMT's .sgm or .xml; - is standard input, as without --input.
     #[arg(long, value_name = "FILE", value_parser = input_file())]
@@ -62,6 +72,8 @@ pub(crate) struct Options {
     /// Take each line for one sentence, and refuse one that is longer than the model's positions.
     #[arg(long, conflicts_with = "language")]
     no_split: bool,
+    #[command(flatten)]
+    target_language: TargetLanguageFlag,
     /// Translations given for each line, best first; more than one needs --json.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole_number::<usize>)]
     nbest: usize,
@@ -112,28 +124,38 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, CliError> {
         refuse("standard input cannot have both the lines and their prefixes");
     }
     // What is quickly found wrong comes first, and the model, which takes longest to load, last.
-    let model = options.model()?;
-    let asked = options.asked(&model)?;
+    let models = options.models()?;
+    if let Some((_, via)) = &models.first
+        && (options.alignment || !options.compute.ensemble.is_empty())
+    {
+        refuse(&format!(
+            "--alignment and --ensemble are for one model, but the lines pass through two, by way of {via}"
+        ));
+    }
+    let asked = options.asked(&models)?;
     if let Err(error) = asked.validate() {
+        // To end the process would leave its folder behind.
+        drop(models);
         refuse(&error.to_string());
     }
     let asked = options.text.of_lines(asked)?;
     let input = options.input().open()?;
     let mut output = Output::create(Output::file(options.output.as_deref()))?;
-    let (translator, device) = match options.load(&model, asked.common()) {
+    let (chain, device) = match options.load(&models, asked.common()) {
         Err(CliError::Infer(InferError::Search(error))) => {
-            // To end the process would leave its file behind.
-            drop(output);
+            // To end the process would leave its file and its folder behind.
+            drop((output, models));
             refuse(&error.to_string());
         }
         result => result?,
     };
-    for phrase in translator.model().never_written(&asked.common().banned) {
+    drop(models);
+    for phrase in chain.last.model().never_written(&asked.common().banned) {
         eprintln!("--ban {phrase:?} changes nothing: no tokens of the model spell it");
     }
     let result = notice_device_failure(slice::from_ref(&device), || match input {
-        Some(lines) => options.translate(translator, asked.zip(lines), &mut output),
-        None => options.answer(&translator, &asked, &mut output),
+        Some(lines) => options.translate(chain, asked.zip(lines), &mut output),
+        None => options.answer(&chain, &asked, &mut output),
     });
     if let Err(error) = result {
         let hints = [error.hint(), output.unfinished("translations")];
@@ -145,33 +167,59 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, CliError> {
 }
 
 impl Options {
-    /// Returns the folder of the model that the flags name or choose.
-    fn model(&self) -> Result<Cow<'_, Path>, CliError> {
+    /// Opens the models that the flags name or choose.
+    fn models(&self) -> Result<Models, CliError> {
         match self.from.as_ref().zip(self.to.as_ref()) {
-            None => Ok(Cow::Borrowed(&self.model)),
-            Some((from, to)) => Ok(Cow::Owned(model_between(from, to)?)),
+            None => Models::one(&self.model),
+            Some((from, to)) => Models::between(from, to, self.via.as_ref()),
         }
     }
 
-    /// Returns what all lines ask for of this model.
-    fn asked(&self, model: &Path) -> Result<TranslateOptions, InferError> {
-        let defaults = ModelFolder::search_defaults(model)?;
+    /// Returns what all lines ask for of the model that writes the translations.
+    fn asked(&self, models: &Models) -> Result<TranslateOptions, InferError> {
+        let defaults = ModelFolder::search_defaults(&*models.last)?;
         let splits = !self.no_split && !self.alignment && !self.text.ask_for_sentences();
         Ok(self.text.over(TranslateOptions {
             search: self.search.over(defaults, self.nbest),
-            language: if splits { Some(self.language(model)?) } else { None },
+            language: if splits {
+                Some(self.language(models)?)
+            } else {
+                None
+            },
+            target_language: self.target_language.code.clone(),
             all_tokens: self.search.all_tokens,
             alignment: self.alignment,
             ..TranslateOptions::default()
         }))
     }
 
-    /// Returns the language of the lines, which may be that of the model.
-    fn language(&self, model: &Path) -> Result<Language, InferError> {
-        match self.language.as_ref().or(self.from.as_ref()) {
+    /// Returns the language of what the last model reads, which the model may name.
+    fn language(&self, models: &Models) -> Result<Language, InferError> {
+        let via = models.first.as_ref().map(|(_, language)| language);
+        match via.or(self.language.as_ref()).or(self.from.as_ref()) {
             Some(language) => Ok(language.clone()),
-            None => Ok(ModelFolder::languages(model)?.source.unwrap_or_default()),
+            None => Ok(ModelFolder::languages(&*models.last)?.source.unwrap_or_default()),
         }
+    }
+
+    /// Returns what all lines ask for of a first model, given what they ask for of the last one. Sampling, the words of
+    /// translations and further translations concern the last one alone.
+    fn asked_of_first(
+        &self,
+        folder: &Path,
+        asked: &TranslateOptions,
+    ) -> Result<TranslateOptions, InferError> {
+        let search = self.search.over(ModelFolder::search_defaults(folder)?, 1);
+        Ok(TranslateOptions {
+            search: SearchOptions {
+                sampling: None,
+                ..search
+            },
+            language: asked.language.as_ref().and(self.from.clone()),
+            format: asked.format,
+            keep: asked.keep.clone(),
+            ..TranslateOptions::default()
+        })
     }
 
     /// Returns where the lines to translate come from.
@@ -185,38 +233,52 @@ impl Options {
         }
     }
 
-    /// Loads a model that can do what is asked for. Returns a translator and its device.
-    fn load(&self, model: &Path, asked: &TranslateOptions) -> Result<(Translator, NamedDevice), CliError> {
-        let (translator, device) = self.compute.load(model)?;
-        translator.model().check(asked)?;
-        Ok((translator.with_batch_tokens(self.batch_tokens.get()), device))
+    /// Loads models that can do what is asked for. Returns them with their device.
+    fn load(&self, models: &Models, asked: &TranslateOptions) -> Result<(Chain, NamedDevice), CliError> {
+        let tokens = self.batch_tokens.get();
+        let (first, last, device) = match &models.first {
+            None => {
+                let (last, device) = self.compute.load(&models.last)?;
+                (None, last, device)
+            }
+            Some((folder, _)) => {
+                let of_first = self.asked_of_first(folder, asked)?;
+                let ([first, last], device) = self.compute.load_two([folder, &models.last])?;
+                first.model().check(&of_first)?;
+                (Some((first.with_batch_tokens(tokens), of_first)), last, device)
+            }
+        };
+        last.model().check(asked)?;
+        let last = last.with_batch_tokens(tokens);
+        Ok((Chain { first, last }, device))
     }
 
     fn translate(
         &self,
-        translator: Translator,
+        mut chain: Chain,
         lines: impl Iterator<Item = Result<StreamLine, CliError>> + Send + 'static,
         output: &mut Output,
     ) -> Result<(), CliError> {
         let progress = Progress::of(self.input.as_deref(), "sentences");
-        let translator = progress.observe(translator);
-        translator.translate_stream(lines, self.input().is_eager(), |lines| {
-            let text = output::lines(lines, self.json);
-            let state = progress.suspend(|| output.write(&text, lines.len()))?;
-            progress.advance(lines.iter().map(|(line, _)| line));
-            Ok(state)
-        })
+        chain.last = progress.observe(chain.last);
+        let is_eager = self.input().is_eager();
+        translate_stream(
+            |lines| chain.translate(lines),
+            lines,
+            is_eager,
+            |lines| {
+                let text = output::lines(lines, self.json);
+                let state = progress.suspend(|| output.write(&text, lines.len()))?;
+                progress.advance(lines.iter().map(|(line, _)| line));
+                Ok(state)
+            },
+        )
     }
 
     /// Translates each line that is typed.
-    fn answer(
-        &self,
-        translator: &Translator,
-        options: &LineOptions,
-        output: &mut Output,
-    ) -> Result<(), CliError> {
+    fn answer(&self, chain: &Chain, options: &LineOptions, output: &mut Output) -> Result<(), CliError> {
         let mut asked = 0;
-        prompt(|text| match translated(translator, options, &text, asked) {
+        prompt(|text| match translated(chain, options, &text, asked) {
             Ok(translations) => {
                 asked += 1;
                 let text = output::lines(&[(text, translations)], self.json);
@@ -232,7 +294,7 @@ impl Options {
 }
 
 fn translated(
-    translator: &Translator,
+    chain: &Chain,
     options: &LineOptions,
     text: &str,
     number: usize,
@@ -242,5 +304,5 @@ fn translated(
         number,
         options: &*options.of(number)?,
     };
-    Ok(translator.translate_each(&[line]).remove(0)?)
+    Ok(chain.translate(&[line]).remove(0)?)
 }

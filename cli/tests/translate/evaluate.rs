@@ -397,6 +397,7 @@ fn flags_that_would_do_nothing_are_refused() {
     assert_usage_error(&evaluate(&["--sample", "--top-k", "3"]), "--hypotheses");
     assert_usage_error(&evaluate(&["--dtype", "int8"]), "--hypotheses");
     assert_usage_error(&evaluate(&["--ensemble", "other"]), "--hypotheses");
+    assert_usage_error(&evaluate(&["--target-language", "deu"]), "--hypotheses");
     stdout(&evaluate(&["--resamples", "5", "--confidence"]));
 }
 

@@ -14,4 +14,5 @@ mod remote;
 mod score;
 mod search_flags;
 mod streaming;
+mod target_language;
 mod terminal;

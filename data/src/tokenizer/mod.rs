@@ -151,7 +151,7 @@ impl Tokenizer {
     #[must_use]
     pub fn without_languages(self) -> Self {
         match &self.0 {
-            Cut::SentencePiece(sentencepiece) if sentencepiece.has_languages() => {
+            Cut::SentencePiece(sentencepiece) if sentencepiece.languages().next().is_some() => {
                 Self(Cut::SentencePiece(sentencepiece.without_languages().into()))
             }
             _ => self,
@@ -202,6 +202,16 @@ impl Tokenizer {
         match &self.0 {
             Cut::HuggingFace(_) => None,
             Cut::SentencePiece(sentencepiece) => sentencepiece.language_token(text),
+        }
+    }
+
+    /// Returns the codes of the languages that the first characters of a source can name, such as `deu` if the
+    /// vocabulary has the token `>>deu<<`.
+    #[must_use]
+    pub fn languages(&self) -> Vec<&str> {
+        match &self.0 {
+            Cut::HuggingFace(_) => Vec::new(),
+            Cut::SentencePiece(sentencepiece) => sentencepiece.languages().collect(),
         }
     }
 

@@ -139,11 +139,11 @@ impl SentencePiece {
         }
     }
 
-    /// Returns whether the vocabulary has a token that names a language.
-    pub(super) fn has_languages(&self) -> bool {
-        self.entries
-            .iter()
-            .any(|entry| self.language_token(entry).is_some())
+    /// Returns the codes of the languages that the vocabulary has tokens of.
+    pub(super) fn languages(&self) -> impl Iterator<Item = &str> {
+        let entries = self.entries.iter().filter(|_| self.reads_language);
+        let codes = entries.filter_map(|entry| entry.strip_prefix(">>")?.strip_suffix("<<"));
+        codes.filter(|code| !code.is_empty() && !code.contains("<<"))
     }
 
     /// Returns the tokenizer of texts whose start names no language.

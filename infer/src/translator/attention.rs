@@ -53,7 +53,8 @@ impl Translator {
                 source: self.model.encoder_input(source_tokens),
                 target: self.model.decoder_output(target_tokens),
             },
-            source,
+            source: source.into(),
+            adds_language: false,
             target,
         };
         let [encoder, decoder, cross] = self
@@ -112,7 +113,7 @@ impl Translator {
         let written = &target[..target.len() - 1];
 
         let (source_tokenizer, tokenizer) = (&self.model.source_tokenizer, &self.model.target_tokenizer);
-        let source_side = || Side::new(source_tokenizer, read, Some(pair.source));
+        let source_side = || Side::new(source_tokenizer, read, Some(&pair.source));
         let start = tokenizer.token(self.model.special.bos);
         let started_side = || Side::new(tokenizer, written, pair.target).after(start.clone());
         let sides = [

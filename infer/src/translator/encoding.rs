@@ -1,5 +1,6 @@
 //! Encoding of lines into tokens. Each line and its options are checked here for the model.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use attend_data::{Tokenizer, is_blank, readable, spaced_once};
@@ -25,10 +26,13 @@ pub(super) struct EncodedLine<'a> {
 pub(super) struct EncodedSentence<'a> {
     /// What is between this sentence and the one before it; `None` if a word goes on from the one to the other.
     pub(super) spacing: Option<&'a str>,
-    pub(super) text: &'a str,
+    /// The sentence as the model reads it, perhaps with the token of its target language before it.
+    pub(super) text: Cow<'a, str>,
+    /// The number of bytes before the sentence in this text, of a target language that the line does not have there.
+    pub(super) added: usize,
     /// The byte of the line at which the sentence begins.
     pub(super) start: usize,
-    /// The sentence's tokens, without `</s>`.
+    /// The tokens that the model reads, without `</s>`.
     pub(super) source: Vec<u32>,
     pub(super) request: Request,
     /// The index of the sentence's line in the input, from 0.
@@ -73,10 +77,11 @@ impl<'a> EncodedLine<'a> {
         let line = &part.line;
         let options = line.options;
         model.check(options)?;
+        let encode = |sentence: &str| model.encode(&part.language.before(sentence));
         let sentences = match &options.language {
             _ if is_blank(line.text) => Ok(Vec::new()),
-            Some(language) => text::sentences(line.text, language, |sentence| model.encode(sentence)),
-            None => model.encode(line.text).map(|source| {
+            Some(language) => text::sentences(line.text, language, encode),
+            None => encode(line.text).map(|source| {
                 vec![Sentence {
                     spacing: None,
                     text: line.text,
@@ -89,9 +94,11 @@ impl<'a> EncodedLine<'a> {
             let mut request = request(model, line, &sentence.source, banned)?;
             // A line has fewer sentences than 2³².
             request.number = (line.number as u64) << 32 | (part.start + place) as u64;
+            let text = part.language.before(sentence.text);
             Ok(EncodedSentence {
                 spacing: sentence.spacing,
-                text: sentence.text,
+                added: text.len() - sentence.text.len(),
+                text,
                 start: text::offset(line.text, sentence.text),
                 source: sentence.source,
                 request,

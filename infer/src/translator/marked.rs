@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
 
-use attend_data::is_blank;
+use attend_data::{Tokenizer, is_blank};
 
+use super::target_language::TargetLanguage;
 use super::{Line, Part};
 use crate::error::InferError;
 use crate::language::Language;
@@ -25,6 +26,7 @@ pub(super) struct MarkedLine<'a> {
     part_options: Cow<'a, TranslateOptions>,
     markup: Markup<'a>,
     spans: Vec<Span<'a>>,
+    language: TargetLanguage,
     sentences: Vec<MarkedSentence>,
 }
 
@@ -39,7 +41,8 @@ struct MarkedSentence {
 }
 
 impl<'a> MarkedLine<'a> {
-    pub(super) fn new(line: &Line<'a>) -> Self {
+    /// Takes a line, and the tokenizer of sources.
+    pub(super) fn new(tokenizer: &Tokenizer, line: &Line<'a>) -> Self {
         let options = line.options;
         let markup = Markup::new(line.text, options.format);
         let of_markup = markup.kept.iter().map(|(range, source)| Span {
@@ -48,15 +51,24 @@ impl<'a> MarkedLine<'a> {
             markup: Some(*source),
         });
         let spans = spans::find(&markup.text, &options.keep, of_markup.collect());
+        let mut target_language = TargetLanguage::of_line(tokenizer, &markup.text, options);
+        // What is kept is no language, even if it looks like one.
+        if spans
+            .first()
+            .is_some_and(|span| span.range.start < target_language.start)
+        {
+            target_language = TargetLanguage::of_options(options);
+        }
+        let start = target_language.start;
         let mut ranges = match &options.language {
             // A line without tags and spans is searched for as it is, and divided there.
             Some(language) if !markup.nodes.is_empty() || !spans.is_empty() => {
-                sentences(&markup, &spans, language)
+                sentences(&markup, &spans, language, start)
             }
             _ => Vec::new(),
         };
         if ranges.is_empty() {
-            ranges.push(0..markup.text.len());
+            ranges.push(start..markup.text.len());
         }
         let part_options = part_options(options, &markup, &spans);
         let is_asked = |word: &String| !is_blank(word);
@@ -83,6 +95,7 @@ impl<'a> MarkedLine<'a> {
         Self {
             line: *line,
             part_options,
+            language: target_language,
             sentences,
             markup,
             spans,
@@ -101,6 +114,7 @@ impl<'a> MarkedLine<'a> {
                 },
                 start: sentence.range.start,
                 has_links,
+                language: &self.language,
             })
         })
     }
@@ -304,9 +318,14 @@ fn part_options<'a>(
     Cow::Owned(options)
 }
 
-/// Returns the bytes of the sentences of a text, without white space around them. Sentences end at breaks, but each
-/// span is in one sentence.
-fn sentences(markup: &Markup<'_>, spans: &[Span<'_>], language: &Language) -> Vec<Range<usize>> {
+/// Returns the bytes of the sentences of a text, without white space around them. The first one begins at the byte
+/// `start` or behind it. Sentences end at breaks, but each span is in one sentence.
+fn sentences(
+    markup: &Markup<'_>,
+    spans: &[Span<'_>],
+    language: &Language,
+    start: usize,
+) -> Vec<Range<usize>> {
     let text = &markup.text;
     // A URL may have what looks like the end of a sentence. A word of as many bytes has the same place.
     let mut hidden = String::with_capacity(text.len());
@@ -321,10 +340,11 @@ fn sentences(markup: &Markup<'_>, spans: &[Span<'_>], language: &Language) -> Ve
         spans.get(next).filter(|span| span.range.start < place)
     };
     let mut sentences: Vec<Range<usize>> = Vec::new();
-    let mut start = 0;
-    for end in markup.breaks.iter().copied().chain([text.len()]) {
+    let breaks = markup.breaks.iter().copied().filter(|end| *end > start);
+    let mut from = start;
+    for end in breaks.chain([text.len()]) {
         // No sentence is too long here: one that is too long for the model is divided when it is searched for.
-        let found = text::sentences(&hidden[start..end], language, |_| Ok(Vec::new()));
+        let found = text::sentences(&hidden[from..end], language, |_| Ok(Vec::new()));
         for sentence in found.unwrap_or_default() {
             let first = text::offset(&hidden, sentence.text);
             let end = first + sentence.text.len();
@@ -335,7 +355,7 @@ fn sentences(markup: &Markup<'_>, spans: &[Span<'_>], language: &Language) -> Ve
                 _ => sentences.push(first..end),
             }
         }
-        start = end;
+        from = end;
     }
     sentences
 }

@@ -1,6 +1,8 @@
 //! Scores and alignments of given translations.
 
-use attend_data::{Batch, Example, Tokenizer};
+use std::borrow::Cow;
+
+use attend_data::{Batch, Example, Tokenizer, readable};
 use attend_device::values;
 use attend_model::Memory;
 use burn::tensor::{Int, Tensor};
@@ -9,6 +11,7 @@ use serde::Serialize;
 use super::Translator;
 use super::batches::Item;
 use super::encoding::EncodedSentence;
+use super::target_language::TargetLanguage;
 use crate::alignment::{Alignment, EncodedText};
 use crate::error::InferError;
 use crate::model::Model;
@@ -55,7 +58,10 @@ pub struct TokenScore {
 /// A sentence as the encoder reads it, and its translation as the decoder writes it, `</s>` last.
 pub(super) struct EncodedPair<'a> {
     pub(super) tokens: Example,
-    pub(super) source: &'a str,
+    /// The source sentence as the model reads it.
+    pub(super) source: Cow<'a, str>,
+    /// Whether the source sentence as it was given lacks the target language with which this one begins.
+    pub(super) adds_language: bool,
     /// The text of the translation; `None` if a search found the translation.
     pub(super) target: Option<&'a str>,
 }
@@ -64,7 +70,8 @@ impl Translator {
     /// Scores given translations, without a search. Each side of a pair is one sentence. Returns the result of each
     /// pair, in order.
     ///
-    /// Four options change a result: [`alignment`](TranslateOptions::alignment), and of the search
+    /// Five options change a result: [`alignment`](TranslateOptions::alignment),
+    /// [`target_language`](TranslateOptions::target_language), and of the search
     /// [`length_penalty`](SearchOptions::length_penalty), [`length_normalization`](SearchOptions::length_normalization)
     /// and [`coverage_penalty`](SearchOptions::coverage_penalty). All other options are validated and then ignored.
     ///
@@ -159,7 +166,8 @@ impl Translator {
                         source: self.model.encoder_input(sentence.source.clone()),
                         target: self.model.decoder_output(translation.tokens.clone()),
                     },
-                    source: sentence.text,
+                    source: Cow::Borrowed(&sentence.text),
+                    adds_language: sentence.added > 0,
                     target: None,
                 });
             }
@@ -200,12 +208,14 @@ impl Translator {
             let source = EncodedText {
                 tokenizer: &self.model.source_tokenizer,
                 tokens: source,
-                text: Some(pair.source),
+                text: Some(&pair.source),
+                adds_language: pair.adds_language,
             };
             let target = EncodedText {
                 tokenizer: &self.model.target_tokenizer,
                 tokens: target,
                 text: pair.target,
+                adds_language: false,
             };
             Alignment::new(&source, &target, rows)
         };
@@ -225,18 +235,22 @@ impl<'a> EncodedPair<'a> {
         options: &TranslateOptions,
     ) -> Result<Self, InferError> {
         model.check(options)?;
-        let encode = |tokenizer: &Tokenizer, sentence, text| {
+        let encode = |tokenizer: &Tokenizer, sentence: &str, text| {
             let tokens = model.encode_by(tokenizer, sentence);
             tokens.map_err(|tokens| model.too_long(pair.number, tokens, text))
         };
-        let source = encode(&model.source_tokenizer, pair.source, "the sources")?;
-        let target = encode(&model.target_tokenizer, pair.target, "the targets")?;
+        let tokenizer = &model.source_tokenizer;
+        let language = TargetLanguage::of_sentence(tokenizer, &readable(pair.source), options);
+        let source = language.before(pair.source);
+        let source_tokens = encode(tokenizer, &source, "the sources")?;
+        let target_tokens = encode(&model.target_tokenizer, pair.target, "the targets")?;
         Ok(Self {
             tokens: Example {
-                source: model.encoder_input(source),
-                target: model.decoder_output(target),
+                source: model.encoder_input(source_tokens),
+                target: model.decoder_output(target_tokens),
             },
-            source: pair.source,
+            adds_language: source.len() > pair.source.len(),
+            source,
             target: Some(pair.target),
         })
     }

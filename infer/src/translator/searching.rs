@@ -1,15 +1,16 @@
 //! Search for the translations of encoded lines.
 
+use std::cell::LazyCell;
 use std::iter::repeat_n;
 use std::ops::Range;
 
-use attend_data::{TokenMatrix, TokenizerKind, readable, single_line};
+use attend_data::{TokenMatrix, Tokenizer, TokenizerKind, readable, single_line};
 
 use super::Translator;
 use super::batches::Item;
 use super::encoding::{EncodedLine, EncodedSentence};
 use super::groups::{Group, Groups};
-use crate::alignment::{self, Alignment};
+use crate::alignment::{self, Alignment, EncodedText};
 use crate::error::InferError;
 use crate::lexical_shortlist::LexicalShortlist;
 use crate::links::{self, Link, Side};
@@ -98,28 +99,11 @@ impl Translator {
         };
         let mut translations: Vec<_> = hypotheses.into_iter().map(of_sentence).collect();
 
-        let aligns = group.options.alignment;
         let unk = special.unk.filter(|_| options.unknown == Unknown::Copy);
-        let copies = |translation: &Translation| unk.is_some_and(|unk| translation.tokens.contains(&unk));
-        if aligns || group.has_links || translations.iter().flatten().any(copies) {
+        let has_copies = |translation: &Translation| unk.is_some_and(|unk| translation.tokens.contains(&unk));
+        if group.options.alignment || group.has_links || translations.iter().flatten().any(has_copies) {
             self.align(&mut translations, batch, &memories);
         }
-        let linked = |mut translation: Translation, sentence: &EncodedSentence<'_>| {
-            let has_copies = copies(&translation);
-            if has_copies {
-                let tokens = translation.tokens.len();
-                translation.text = self.text_with_copies(&translation, sentence.text, tokens);
-            }
-            let links = if group.has_links {
-                self.links(&translation, sentence, has_copies)
-            } else {
-                Vec::new()
-            };
-            if !aligns {
-                translation.alignment = None;
-            }
-            LinkedTranslation { translation, links }
-        };
         let translations = translations.into_iter().zip(batch);
         translations
             .map(|(best_first, sentence)| {
@@ -128,10 +112,7 @@ impl Translator {
                         line: sentence.line + 1,
                     });
                 }
-                let best_first = best_first.into_iter();
-                Ok(best_first
-                    .map(|translation| linked(translation, sentence))
-                    .collect())
+                Ok(self.linked(group, sentence, best_first, unk))
             })
             .collect()
     }
@@ -153,62 +134,99 @@ impl Translator {
         tokens
     }
 
-    /// Returns the text of the first `tokens` of an aligned translation. Each `<unk>` is replaced by a part of `source`:
-    /// that to which the `<unk>` attends most.
-    fn text_with_copies(&self, translation: &Translation, source: &str, tokens: usize) -> String {
-        let tokenizer = &self.model.target_tokenizer;
-        let copies = self.copies(source);
-        let Alignment { attention, .. } = translation.alignment.as_ref().expect("it is aligned");
-        let words = translation.tokens[..tokens].iter().zip(attention);
-        let words = words.map(|(&token, attention)| {
-            if Some(token) != self.model.special.unk {
-                return tokenizer.vocabulary_entry(token);
+    /// Links the translations of a sentence to it, and replaces each token `copied` by a part of the sentence: that to
+    /// which the token attends most. Translations with such a token are aligned, or all of them if the group has links.
+    fn linked(
+        &self,
+        group: &Group<'_>,
+        sentence: &EncodedSentence<'_>,
+        best_first: Vec<Translation>,
+        copied: Option<u32>,
+    ) -> Vec<LinkedTranslation> {
+        let copies = LazyCell::new(|| copies(&self.model.source_tokenizer, &sentence.text));
+        let linked = |mut translation: Translation| {
+            let mut links = Vec::new();
+            let has_copies = copied.is_some_and(|token| translation.tokens.contains(&token));
+            if let Some(mut alignment) = translation.alignment.take() {
+                let surfaces = if has_copies {
+                    self.surfaces_with_copies(&translation.tokens, &alignment.attention, &copies)
+                } else {
+                    self.surfaces(&translation.tokens)
+                };
+                if has_copies {
+                    translation.text = text_of(&surfaces, self.model.target_tokenizer.kind());
+                    let source = EncodedText {
+                        tokenizer: &self.model.source_tokenizer,
+                        tokens: &sentence.source,
+                        text: Some(&sentence.text),
+                        adds_language: sentence.added > 0,
+                    };
+                    alignment.pair_words(&source, &surfaces);
+                }
+                if group.has_links {
+                    links = self.links(&translation.text, &surfaces, &alignment.attention, sentence);
+                }
+                translation.alignment = group.options.alignment.then_some(alignment);
             }
-            let place = alignment::greatest(attention.iter().take(copies.len()));
-            place.map_or_else(String::new, |place| copies[place].clone())
-        });
-        tokenizer.join(words.filter(|word| !word.is_empty()).collect())
-    }
-
-    /// Returns what is copied in place of an `<unk>` that attends to a token of `source`, for each token: the whole word
-    /// if the tokenizer is of words, or else the characters that the token stands for.
-    fn copies(&self, source: &str) -> Vec<String> {
-        let tokenizer = &self.model.source_tokenizer;
-        let source = readable(source);
-        if tokenizer.kind() != TokenizerKind::Whitespace {
-            let offsets = tokenizer.offsets(&source).into_iter();
-            return offsets.map(|range| source[range].trim().to_owned()).collect();
-        }
-        let source = tokenizer.normalize(&source);
-        let pieces: Vec<&str> = source.split_whitespace().collect();
-        let copy = |place| tokenizer.plain_text(&whole_word(&pieces, place).join(" "));
-        (0..pieces.len()).map(copy).collect()
-    }
-
-    /// Returns the links of an aligned translation to its line. `copies` says whether its text has words of the source
-    /// in place of `<unk>`.
-    fn links(&self, translation: &Translation, sentence: &EncodedSentence<'_>, copies: bool) -> Vec<Link> {
-        let Translation { text, tokens, .. } = translation;
-        let Alignment { attention, .. } = translation.alignment.as_ref().expect("it is aligned");
-        let tokens = if copies {
-            let mut end = 0;
-            let ranges = (1..=tokens.len()).map(|count| {
-                let so_far = self.text_with_copies(translation, sentence.text, count);
-                let start = end;
-                end = text.floor_char_boundary(so_far.len().clamp(start, text.len().max(start)));
-                start..end
-            });
-            ranges.collect()
-        } else {
-            let surfaces = tokens
-                .iter()
-                .map(|&token| self.model.target_tokenizer.surface(token));
-            ranges(text, &surfaces.collect::<Vec<_>>())
+            LinkedTranslation { translation, links }
         };
+        best_first.into_iter().map(linked).collect()
+    }
+
+    /// Returns the bytes that each token of a translation adds to its text.
+    fn surfaces(&self, tokens: &[u32]) -> Vec<Vec<u8>> {
+        let surface = |&token: &u32| self.model.target_tokenizer.surface(token);
+        tokens.iter().map(surface).collect()
+    }
+
+    /// Returns the bytes that each token of a translation adds to its text. An `<unk>` adds the one of the [`copies`]
+    /// to whose token it attends most.
+    fn surfaces_with_copies(
+        &self,
+        tokens: &[u32],
+        attention: &[Vec<f32>],
+        copies: &[Option<String>],
+    ) -> Vec<Vec<u8>> {
+        let mut surfaces = self.surfaces(tokens);
+        let mut is_after_space = true;
+        for ((surface, &token), attention) in surfaces.iter_mut().zip(tokens).zip(attention) {
+            if Some(token) == self.model.special.unk {
+                let weights = attention.iter().zip(copies);
+                let weights = weights.map(|(weight, copy)| {
+                    if copy.is_some() {
+                        weight
+                    } else {
+                        &f32::NEG_INFINITY
+                    }
+                });
+                let copy = alignment::greatest(weights).and_then(|place| copies[place].as_deref());
+                let copy = copy.unwrap_or_default();
+                let copy = if is_after_space { copy.trim_start() } else { copy };
+                *surface = copy.as_bytes().to_vec();
+            }
+            is_after_space = surface.last().map_or(is_after_space, u8::is_ascii_whitespace);
+        }
+        surfaces
+    }
+
+    /// Returns the links of a translation to its line, given its `text`, the bytes that each of its tokens adds to the
+    /// text, and their `attention` `[target_seq][source_seq]` to the tokens of the sentence.
+    fn links(
+        &self,
+        text: &str,
+        surfaces: &[Vec<u8>],
+        attention: &[Vec<f32>],
+        sentence: &EncodedSentence<'_>,
+    ) -> Vec<Link> {
+        let tokens = ranges(text, surfaces, self.model.target_tokenizer.kind());
         let target = Side { text, tokens };
+        let added = sentence.added;
+        let offsets = self.model.source_tokenizer.offsets(&sentence.text).into_iter();
         let source = Side {
-            text: sentence.text,
-            tokens: self.model.source_tokenizer.offsets(sentence.text),
+            text: &sentence.text[added..],
+            tokens: offsets
+                .map(|range| range.start.saturating_sub(added)..range.end.saturating_sub(added))
+                .collect(),
         };
         let mut links = links::link(&source, &target, attention);
         for (word, _) in links.iter_mut().flat_map(|link| &mut link.sources) {
@@ -265,19 +283,66 @@ fn rows_per_sentence(search: &SearchOptions) -> usize {
     }
 }
 
+/// Returns what is copied in place of an `<unk>` that attends to a token of a source text, for each token: the whole
+/// word if the tokenizer is of words, or else the characters that the token stands for. A word has the space that its
+/// token stands for. A token that names the language has `None`.
+fn copies(tokenizer: &Tokenizer, text: &str) -> Vec<Option<String>> {
+    let text = readable(text);
+    if tokenizer.kind() == TokenizerKind::Whitespace {
+        let text = tokenizer.normalize(&text);
+        let pieces: Vec<&str> = text.split_whitespace().collect();
+        let copy = |place| tokenizer.plain_text(&whole_word(&pieces, place).join(" "));
+        let words = (0..pieces.len()).map(copy);
+        return words.map(|word| Some(word + " ")).collect();
+    }
+    let language = tokenizer.language_token(&text).is_some();
+    let offsets = tokenizer.offsets(&text).into_iter().enumerate();
+    offsets
+        .map(|(place, range)| {
+            let is_text = place > 0 || !language;
+            is_text.then(|| alignment::spelt(tokenizer, &text, range).trim_end().to_owned())
+        })
+        .collect()
+}
+
+/// Returns the text that tokens spell, given the bytes of each: one line without white space at its start and end.
+fn text_of(surfaces: &[Vec<u8>], kind: TokenizerKind) -> String {
+    let characters = characters(&surfaces.concat(), kind).into_iter();
+    let text: String = characters.map(|(character, _)| character).collect();
+    single_line(&text).trim().to_owned()
+}
+
+/// Returns the characters that bytes spell, and of how many bytes each is made. For bytes that are not UTF-8, a
+/// SentencePiece model writes U+FFFD for each byte, and other tokenizers write it for each part of a character.
+fn characters(bytes: &[u8], kind: TokenizerKind) -> Vec<(char, usize)> {
+    let mut found = Vec::new();
+    for chunk in bytes.utf8_chunks() {
+        let valid = chunk.valid().chars();
+        found.extend(valid.map(|character| (character, character.len_utf8())));
+        let invalid = chunk.invalid().len();
+        let (count, length) = match kind {
+            TokenizerKind::SentencePiece => (invalid, 1),
+            _ => (usize::from(invalid > 0), invalid),
+        };
+        found.extend(repeat_n((char::REPLACEMENT_CHARACTER, length), count));
+    }
+    found
+}
+
 /// Returns the bytes of `text` that each token stands for, given the bytes of each token. The text has a character for
 /// each of theirs, but perhaps another one: a space in place of a line end, U+FFFD in place of bytes that are not
 /// UTF-8, and no white space at its start and end.
-fn ranges(text: &str, surfaces: &[Vec<u8>]) -> Vec<Range<usize>> {
-    let bytes = surfaces.concat();
-    let decoded = String::from_utf8_lossy(&bytes);
-    let space = decoded.len() - decoded.trim_start().len();
-    let lengths = bytes[space..].utf8_chunks().flat_map(|chunk| {
-        let valid = chunk.valid().chars().map(char::len_utf8);
-        valid.chain([chunk.invalid().len()])
-    });
+fn ranges(text: &str, surfaces: &[Vec<u8>], kind: TokenizerKind) -> Vec<Range<usize>> {
+    let decoded = characters(&surfaces.concat(), kind);
+    let is_space = |(character, _): &&(char, usize)| character.is_whitespace();
+    let space = decoded
+        .iter()
+        .take_while(is_space)
+        .map(|(_, length)| length)
+        .sum::<usize>();
+    let lengths = decoded.iter().skip_while(is_space).map(|(_, length)| *length);
     // The place in the text of the character that each byte is a part of.
-    let characters = text.char_indices().zip(lengths.filter(|&length| length > 0));
+    let characters = text.char_indices().zip(lengths);
     let places = characters.flat_map(|((place, _), length)| repeat_n(place, length));
     let places: Vec<usize> = repeat_n(0, space).chain(places).collect();
     let mut end = 0;
@@ -305,8 +370,6 @@ fn whole_word<'a, 'b>(pieces: &'a [&'b str], place: usize) -> &'a [&'b str] {
 
 #[cfg(test)]
 mod tests {
-    use attend_data::Tokenizer;
-
     use super::*;
 
     #[test]
@@ -321,17 +384,29 @@ mod tests {
         ];
         // U+2028 is written as a space, and the incomplete character as U+FFFD.
         let text = "a \u{e9} \u{fffd}b";
-        let found = ranges(text, &surfaces.map(<[u8]>::to_vec));
+        let found = ranges(text, &surfaces.map(<[u8]>::to_vec), TokenizerKind::Bpe);
         assert_eq!(found, [0..1, 1..1, 1..2, 2..8, 8..9, 9..9]);
 
         let surfaces = [b"\xe2\x80\xa8 ".as_slice(), b" ", b" a\xcc", b"\x81 ", b" "].map(<[u8]>::to_vec);
-        assert_eq!(ranges("a\u{301}", &surfaces), [0..0, 0..0, 0..1, 1..3, 3..3]);
+        assert_eq!(
+            ranges("a\u{301}", &surfaces, TokenizerKind::Bpe),
+            [0..0, 0..0, 0..1, 1..3, 3..3]
+        );
 
         let tokenizer = Tokenizer::train_whitespace(["ho@@ use big"].into_iter(), None).unwrap();
         let tokens = tokenizer.encode("ho@@ use big");
         let surfaces: Vec<Vec<u8>> = tokens.iter().map(|&token| tokenizer.surface(token)).collect();
         let text = tokenizer.decode(&tokens);
-        let found = ranges(&text, &surfaces);
+        let found = ranges(&text, &surfaces, tokenizer.kind());
         assert_eq!(found, [0..2, 2..6, 6..9]);
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_counted_as_the_decoder_writes_them() {
+        let surfaces = [b" a".as_slice(), b"\xe2", b"\x80", b" b"].map(<[u8]>::to_vec);
+        let found = ranges("a\u{fffd}\u{fffd} b", &surfaces, TokenizerKind::SentencePiece);
+        assert_eq!(found, [0..1, 1..4, 4..7, 7..9]);
+        let found = ranges("a\u{fffd} b", &surfaces, TokenizerKind::Bpe);
+        assert_eq!(found, [0..1, 1..1, 1..4, 4..6]);
     }
 }
