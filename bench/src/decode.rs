@@ -166,7 +166,8 @@ impl Task {
     }
 }
 
-fn seconds_since_1970() -> f64 {
+/// Returns the seconds from 1970 to now.
+pub(crate) fn seconds_since_1970() -> f64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.unwrap_or_default().as_secs_f64()
 }
@@ -327,6 +328,7 @@ fn random_model(size: Preset, folder: &Path, device: &Device) -> Result<(), Benc
         model,
         source_tokenizer: tokenizer.clone(),
         target_tokenizer: tokenizer,
+        shortlist: None,
         generation: SearchOptions::default(),
         languages: Languages::default(),
     };

@@ -5,6 +5,7 @@ mod agree;
 mod conformance;
 mod decode;
 mod error;
+mod firefox;
 mod layers;
 mod measurement;
 mod paths;
@@ -40,6 +41,9 @@ enum Subject {
     Decode(decode::Options),
     /// Measure the layers of the paper's table 1 at growing lengths, beside PyTorch's if a Python with torch is given.
     Layers(layers::Options),
+    /// Measure target tokens a second of an imported model of Firefox, beside fxtranslate's if a Python with fxtranslate
+    /// is given.
+    Firefox(firefox::Options),
     /// Compare encoder outputs, logits and hypotheses with those of CTranslate2 for the same weights.
     Agree(agree::Options),
     /// Compare what a device computes with what the processor does, and print how far the two are apart.
@@ -57,6 +61,9 @@ enum Subject {
     /// Measure Attend's side of `decode`: the translator, on the lines of a file.
     #[command(hide = true)]
     Decoder(decode::DecoderOptions),
+    /// Measure Attend's side of `firefox`: the translator, on the lines of a file.
+    #[command(hide = true)]
+    Translator(firefox::TranslatorOptions),
 }
 
 fn main() -> ExitCode {
@@ -65,6 +72,8 @@ fn main() -> ExitCode {
         Subject::Trainer(options) => train::measure(&options),
         Subject::Decode(options) => decode::compare(&options),
         Subject::Decoder(options) => decode::measure(&options),
+        Subject::Firefox(options) => firefox::compare(&options),
+        Subject::Translator(options) => firefox::measure(&options),
         Subject::Layers(options) => layers::compare(&options),
         Subject::Layer(options) => layers::measure(&options),
         Subject::Agree(options) => agree::compare(&options),

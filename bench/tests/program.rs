@@ -345,6 +345,7 @@ fn model_of(tokenizer: Tokenizer) -> ModelFolder {
         config,
         source_tokenizer: tokenizer.clone(),
         target_tokenizer: tokenizer,
+        shortlist: None,
         generation: SearchOptions::default(),
         languages: Languages::default(),
     }
@@ -513,4 +514,62 @@ fn layers_copy_the_first_token_as_far_as_they_reach() {
     let found = |row: usize| rows[row][4].trim_end_matches('%').parse::<f64>().unwrap();
     // One of eight signs is found by chance, and 512 sequences are tested.
     assert!(found(0) > 90.0 && found(1) < 25.0, "{text}");
+}
+
+#[test]
+fn an_imported_model_translates_a_text_that_its_peer_translates_too() {
+    let folder = TempDir::new().unwrap();
+    let lines = ["the house is small", "a book"];
+    let model = folder.path().join("model");
+    fs::create_dir(&model).unwrap();
+    model_of(Tokenizer::train_whitespace(lines.iter(), None).unwrap())
+        .save(&model)
+        .unwrap();
+    let text = folder.path().join("text");
+    fs::write(&text, lines.join("\n")).unwrap();
+    // It takes a second for three tokens and their end, and for two.
+    let print = r#"{"seconds": 1.0, "start_seconds": 0.5, "peak_bytes": 2147483648, "translations": ["a house a", "small book"]}"#;
+    let python = stand_in(&folder, print);
+    let paths = [&model, &text, &python, &model].map(|path| path.to_str().unwrap());
+    let [model, text, python, firefox] = paths;
+    let arguments = [
+        "firefox",
+        "--model",
+        model,
+        "--input",
+        text,
+        "--python",
+        python,
+        "--firefox",
+        firefox,
+        "--pairs",
+        "1",
+    ];
+    let output = bench(&arguments);
+    let rows = rows(&output);
+    let settings: Vec<[&str; 4]> = rows
+        .iter()
+        .map(|row| [0, 1, 2, 3].map(|column| row[column].as_str()))
+        .collect();
+    assert_eq!(
+        settings,
+        [
+            ["int8", "shortlist", "1", "all"],
+            ["int8", "shortlist", "1", "one"],
+            ["int8", "shortlist", "2", "all"],
+            ["int8", "all", "1", "all"],
+            ["float32", "shortlist", "1", "all"],
+        ]
+    );
+    for row in &rows {
+        let number = |column: usize| row[column].parse::<f64>().unwrap();
+        assert_eq!(row[9..12], ["7", "2.00", "500"], "{row:?}");
+        assert!(number(5) > 0.0 && number(7) > 0.0, "{row:?}");
+        assert!((number(13) - number(5) / 7.0).abs() < 0.51, "{row:?}");
+        // A model with random weights says something else.
+        assert_eq!(row[14], "0.0%", "{row:?}");
+    }
+    let arguments = fs::read_to_string(folder.path().join("arguments")).unwrap();
+    assert!(arguments.contains("fxtranslate_decode.py"), "{arguments}");
+    assert!(arguments.contains("--threads 1 --started"), "{arguments}");
 }

@@ -250,6 +250,9 @@ impl Hint for InferError {
             Self::NotFinite { .. } => {
                 "take an earlier checkpoint, or train again with a smaller learning rate"
             }
+            Self::InvalidShortlist { .. } => {
+                "copy the file again, or remove it: the search then chooses among all tokens, and is slower"
+            }
             Self::InvalidWeights { .. } => "copy the file again from where it was trained",
             Self::WeightsMismatch { .. } | Self::VocabularyMismatch { .. } => {
                 "take config.json, model.safetensors and the tokenizer's files from the same training run"

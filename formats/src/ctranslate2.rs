@@ -182,6 +182,7 @@ pub(crate) fn read_with(
         target_vocabulary,
         source_pieces,
         target_pieces,
+        shortlist: None,
     })
 }
 

@@ -1,8 +1,8 @@
 //! What the reader of a format finds in the files of a model.
 
 use attend_data::SentencePieceModel;
-use attend_infer::Languages;
 use attend_infer::search::SearchOptions;
+use attend_infer::{Languages, LexicalShortlist};
 use attend_model::TransformerConfig;
 
 use crate::format::Format;
@@ -23,4 +23,5 @@ pub(crate) struct ForeignModel {
     pub(crate) source_pieces: SentencePieceModel,
     /// The SentencePiece model that joins the target.
     pub(crate) target_pieces: SentencePieceModel,
+    pub(crate) shortlist: Option<LexicalShortlist>,
 }

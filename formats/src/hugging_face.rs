@@ -156,6 +156,7 @@ pub(crate) fn read(files: &Files) -> Result<ForeignModel, FormatError> {
         target_vocabulary,
         source_pieces: files.pieces("source.spm", "which cuts the source into pieces")?,
         target_pieces: files.pieces("target.spm", "which cuts the target into pieces")?,
+        shortlist: None,
     })
 }
 

@@ -222,6 +222,9 @@ fn write(
     }
     write_file(folder.join("source.spm"), model.source_pieces.file())?;
     write_file(folder.join("target.spm"), model.target_pieces.file())?;
+    if let Some(shortlist) = &model.shortlist {
+        write_file(folder.join("shortlist.bin"), shortlist.file())?;
+    }
     for (name, bytes) in notices {
         write_file(folder.join(name), bytes)?;
     }

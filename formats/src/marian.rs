@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use attend_data::{DataError, SentencePieceModel};
 use attend_infer::search::{LengthNormalization, SearchOptions};
-use attend_infer::{Language, Languages};
+use attend_infer::{Language, Languages, LexicalShortlist};
 use attend_model::{ActivationKind, LayerKind, PositionKind, Preset, TiedEmbeddings, TransformerConfig};
 use serde::Deserialize;
 
@@ -159,6 +159,7 @@ pub(crate) fn read(source: &Path) -> Result<(ForeignModel, Files), FormatError> 
     config
         .validate()
         .map_err(|error| FormatError::settings(&path, error))?;
+    let shortlist = shortlist(&files, &path, config.target_vocabulary())?;
     let mut weights = Weights::of(file);
     take_weights(&mut weights, &config, &settings)?;
     let model = ForeignModel {
@@ -174,6 +175,7 @@ pub(crate) fn read(source: &Path) -> Result<(ForeignModel, Files), FormatError> 
         target_vocabulary,
         source_pieces,
         target_pieces,
+        shortlist,
     };
     Ok((model, files))
 }
@@ -427,6 +429,28 @@ fn vocabulary_names(
             names,
         }),
     }
+}
+
+/// Reads the lexical shortlist beside the weights, if there is one: the only `lex.*.bin`, or of several the one with the
+/// languages of the weights, as `lex.50.50.enpt.s2t.bin` has those of `model.enpt.intgemm.alphas.bin`.
+fn shortlist(
+    files: &Files,
+    weights: &Path,
+    target_vocabulary: usize,
+) -> Result<Option<LexicalShortlist>, FormatError> {
+    let mut names = files.names()?;
+    names.retain(|name| name.starts_with("lex.") && name.ends_with(".bin"));
+    if names.len() > 1 {
+        let weights = weights.file_name().unwrap_or_default().to_string_lossy();
+        let languages = weights.split('.').nth(1);
+        names.retain(|name| name.split('.').any(|part| Some(part) == languages));
+    }
+    let [name] = names.as_slice() else {
+        return Ok(None);
+    };
+    let file = files.read(name, "which was there before")?;
+    let shortlist = LexicalShortlist::parse(file, &files.path(name), target_vocabulary)?;
+    Ok(Some(shortlist))
 }
 
 /// Returns the shape of the network. The sizes of the vocabularies count `<pad>`, which Marian does without.

@@ -89,12 +89,19 @@ fn fetch(python: &str, folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Returns what Marian's formulas give.
-fn reference(python: &str, model: &Path, pieces: &Path, sentences: &[String]) -> Vec<Case> {
+/// Returns what Marian's formulas give, among all tokens or those of a shortlist.
+fn reference(
+    python: &str,
+    model: &Path,
+    pieces: &Path,
+    shortlist: Option<&Path>,
+    sentences: &[String],
+) -> Vec<Case> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/marian_reference.py");
     let mut child = Command::new(python)
         .arg(script)
         .args([model, pieces])
+        .args(shortlist.iter().flat_map(|path| [Path::new("--shortlist"), path]))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -122,30 +129,34 @@ fn real_models_translate_as_marian_does() {
     let mut sentences = SENTENCES.map(str::to_owned).to_vec();
     for pair in ["enpt", "pten"] {
         let source = folder.path().join(pair);
+        let model = source.join(format!("model.{pair}.intgemm.alphas.bin"));
+        let pieces = source.join(format!("vocab.{pair}.spm"));
+        let lists = source.join(format!("lex.50.50.{pair}.s2t.bin"));
         let workspace = Workspace::empty();
         workspace.import_from(&source).expect(pair);
         let lines: Vec<&str> = sentences.iter().map(String::as_str).collect();
-        let found = workspace.greedy(&lines, 200);
-        let entry = workspace.load().target_tokenizer;
-        let model = source.join(format!("model.{pair}.intgemm.alphas.bin"));
-        let cases = reference(
-            &python,
-            &model,
-            &source.join(format!("vocab.{pair}.spm")),
-            &sentences,
-        );
-        let mut largest = 0.0_f32;
-        for ((found, case), sentence) in found.iter().zip(&cases).zip(&sentences) {
-            let tokens: Vec<String> = found
-                .tokens
-                .iter()
-                .map(|id| entry.vocabulary_entry(*id))
-                .collect();
-            assert_eq!(tokens, case.tokens, "{pair}: {sentence}");
-            largest = largest.max((found.log_probability - case.log_probability).abs());
+        let tokenizer = workspace.load().target_tokenizer;
+        let mut texts = Vec::new();
+        for shortlist in [Some(lists.as_path()), None] {
+            if shortlist.is_none() {
+                fs::remove_file(workspace.model("shortlist.bin")).expect("the shortlist");
+            }
+            let found = workspace.greedy(&lines, 200);
+            let cases = reference(&python, &model, &pieces, shortlist, &sentences);
+            let mut largest = 0.0_f32;
+            for ((found, case), sentence) in found.iter().zip(&cases).zip(&sentences) {
+                let tokens: Vec<String> = found
+                    .tokens
+                    .iter()
+                    .map(|id| tokenizer.vocabulary_entry(*id))
+                    .collect();
+                assert_eq!(tokens, case.tokens, "{pair}: {sentence}");
+                largest = largest.max((found.log_probability - case.log_probability).abs());
+            }
+            println!("{pair}, {shortlist:?}: log-probabilities differ by {largest:.1e} at most");
+            assert!(largest < 1e-3, "{pair}: {largest}");
+            texts = found.into_iter().map(|translation| translation.text).collect();
         }
-        println!("{pair}: log-probabilities differ by {largest:.1e} at most");
-        assert!(largest < 1e-3, "{pair}: {largest}");
-        sentences = found.into_iter().map(|translation| translation.text).collect();
+        sentences = texts;
     }
 }

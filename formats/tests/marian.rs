@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use attend_infer::Translation;
 use attend_infer::search::LengthNormalization;
 use attend_model::{ActivationKind, LayerKind, PositionKind, TiedEmbeddings};
 use serde::Deserialize;
@@ -323,4 +324,50 @@ fn two_vocabularies_are_read_by_their_names() {
     workspace.import().expect("a model");
     // They are the same, and so is the matrix of the embedding.
     assert_eq!(workspace.load().config.target_vocab_size, None);
+}
+
+/// Returns the file of a shortlist in which the first `frequent` tokens may translate any token.
+fn shortlist(frequent: u64) -> Vec<u8> {
+    let numbers = [0xf11a_48d5_0134_17f5, 0, frequent, 0, 1, 0, 0];
+    numbers.into_iter().flat_map(u64::to_le_bytes).collect()
+}
+
+#[test]
+fn a_lexical_shortlist_is_kept_and_used() {
+    let workspace = Workspace::of("firefox");
+    fs::write(workspace.foreign("lex.50.50.ende.s2t.bin"), shortlist(5)).expect("a writable folder");
+    workspace.import().expect("a model");
+    assert_eq!(
+        fs::read(workspace.model("shortlist.bin")).expect("a file"),
+        shortlist(5)
+    );
+    let cases: Vec<Case> = expected("firefox");
+    let sources: Vec<&str> = cases.iter().map(|case| case.source.as_str()).collect();
+    let found = workspace.greedy(&sources, 30);
+    let source_tokenizer = workspace.load().source_tokenizer;
+    for (found, source) in found.iter().zip(&sources) {
+        let source = source_tokenizer.encode(source);
+        let is_allowed = |token: &u32| *token < 5 || source.contains(token);
+        assert!(found.tokens.iter().all(is_allowed));
+    }
+    let whole = |found: &[Translation]| found.iter().map(|one| one.tokens.clone()).collect::<Vec<_>>();
+    let without = Workspace::of("firefox");
+    without.import().expect("a model");
+    assert_ne!(whole(&found), whole(&without.greedy(&sources, 30)));
+}
+
+#[test]
+fn of_several_shortlists_that_of_the_weights_is_taken() {
+    let workspace = Workspace::of("firefox");
+    fs::write(workspace.foreign("lex.50.50.ende.s2t.bin"), shortlist(5)).expect("a writable folder");
+    fs::write(workspace.foreign("lex.50.50.deen.s2t.bin"), shortlist(6)).expect("a writable folder");
+    workspace.import().expect("a model");
+    assert_eq!(
+        fs::read(workspace.model("shortlist.bin")).expect("a file"),
+        shortlist(5)
+    );
+
+    let workspace = Workspace::of("firefox");
+    fs::write(workspace.foreign("lex.50.50.ende.s2t.bin"), &shortlist(5)[..50]).expect("a writable folder");
+    workspace.assert_refused(&["lex.50.50.ende.s2t.bin is damaged or no lexical shortlist"]);
 }

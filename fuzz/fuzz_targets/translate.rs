@@ -38,7 +38,9 @@ static TRANSLATOR: LazyLock<Translator> = LazyLock::new(|| {
     let folder = ModelFolder {
         model: Transformer::new(&config, &device).expect("a valid shape"),
         config,
-        tokenizer,
+        source_tokenizer: tokenizer.clone(),
+        target_tokenizer: tokenizer,
+        shortlist: None,
         generation: search,
         languages: Languages::default(),
     };

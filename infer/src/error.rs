@@ -52,6 +52,14 @@ pub enum InferError {
         /// What is wrong, with line and column if the file is not valid JSON.
         reason: String,
     },
+    /// A file that is not a lexical shortlist, or contradicts itself or the vocabulary.
+    #[error("{} is damaged or no lexical shortlist: {reason}", path.display())]
+    InvalidShortlist {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// A file of weights that is not a safetensors file, or is only the beginning of one.
     #[error("{} is damaged or no safetensors file: {reason}", path.display())]
     InvalidWeights {

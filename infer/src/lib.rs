@@ -45,6 +45,7 @@ mod attention;
 mod error;
 mod labelling;
 mod language;
+mod lexical_shortlist;
 mod links;
 mod markup;
 pub mod metric;
@@ -72,6 +73,7 @@ pub use labelling::{
     encode_words,
 };
 pub use language::{InvalidLanguage, Language, Languages};
+pub use lexical_shortlist::LexicalShortlist;
 pub use markup::Format;
 pub use model::Model;
 pub use model_folder::ModelFolder;

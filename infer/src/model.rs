@@ -1,7 +1,7 @@
 //! The model that threads share to translate.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use attend_data::{Padding, Tokenizer, readable, single_line};
 use attend_model::{Ensemble, Precision};
@@ -10,6 +10,7 @@ use burn::tensor::Device;
 
 use crate::error::InferError;
 use crate::language::{self, Languages};
+use crate::lexical_shortlist::LexicalShortlist;
 use crate::model_folder::ModelFolder;
 use crate::options::TranslateOptions;
 use crate::padding::padding;
@@ -29,13 +30,17 @@ pub struct Model {
     pub(crate) source_tokenizer: Tokenizer,
     pub(crate) target_tokenizer: Tokenizer,
     pub(crate) special: SpecialTokens,
-    pub(crate) surfaces: Arc<SurfaceForms>,
+    pub(crate) shortlist: Option<LexicalShortlist>,
+    /// Whether source and target have one vocabulary.
+    pub(crate) is_joint: bool,
     search: SearchOptions,
     languages: Languages,
     /// The smallest number of positions of the networks. No sequence of tokens is longer.
     max_length: usize,
     /// Whether the networks read `</s>` after the tokens of a source.
     source_eos: bool,
+    /// What the tokens spell, once it was asked for: few searches do.
+    surfaces: OnceLock<Arc<SurfaceForms>>,
     /// The phrases and the banned words of the last call. Banned words remember which tokens they forbid after a
     /// text, so that a later call need not search the vocabulary again.
     banned: Mutex<Option<(Vec<String>, Arc<BannedWords>)>>,
@@ -75,6 +80,7 @@ impl Model {
             model,
             source_tokenizer,
             target_tokenizer,
+            shortlist,
             generation,
             languages,
         } = folder;
@@ -98,12 +104,12 @@ impl Model {
                     .chain(line_ends)
                     .collect(),
             },
-            surfaces: Arc::new(SurfaceForms::new(
-                tokens().map(|token| tokenizer.surface(token)).collect(),
-            )),
+            surfaces: OnceLock::new(),
             networks: Ensemble::new(model, precision),
             max_length: config.max_length,
             source_eos: config.source_eos,
+            shortlist,
+            is_joint: config.target_vocab_size.is_none(),
             search: generation,
             languages,
             banned: Mutex::default(),
@@ -113,8 +119,8 @@ impl Model {
     }
 
     /// Joins the network of another model folder to the ensemble. The probability of a token is then the mean of the
-    /// probabilities that the networks give it. The other network must be on the same device. The search defaults and
-    /// the languages of the other folder are left out.
+    /// probabilities that the networks give it. The other network must be on the same device. The search defaults, the
+    /// languages and the shortlist of the other folder are left out.
     ///
     /// # Errors
     ///
@@ -216,6 +222,17 @@ impl Model {
         never.map(String::as_str).collect()
     }
 
+    /// Returns the surface form of each token.
+    pub(crate) fn surfaces(&self) -> &Arc<SurfaceForms> {
+        self.surfaces.get_or_init(|| {
+            let tokenizer = &self.target_tokenizer;
+            let tokens = 0..tokenizer.vocab_size() as u32;
+            Arc::new(SurfaceForms::new(
+                tokens.map(|token| tokenizer.surface(token)).collect(),
+            ))
+        })
+    }
+
     /// Bans phrases as they are, and as the tokenizer's normalizer has written them in the text that the model was
     /// trained on.
     fn new_banned_words(&self, phrases: &[String]) -> BannedWords {
@@ -225,7 +242,7 @@ impl Model {
         let given = phrases.iter().map(|phrase| phrase.as_str().into());
         BannedWords::new(
             &given.chain(normalized).collect::<Vec<_>>(),
-            Arc::clone(&self.surfaces),
+            Arc::clone(self.surfaces()),
         )
     }
 

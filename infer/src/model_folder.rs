@@ -8,6 +8,7 @@
 //! | `source.spm`, `target.spm` | in place of it, the SentencePiece models of a model from another toolkit |
 //! | `vocab.json` | beside these, the ids of their pieces |
 //! | `target_vocab.json` | the ids of the target's pieces, if the target has a vocabulary of its own |
+//! | `shortlist.bin` | the tokens that may translate each token, if there is a [`LexicalShortlist`] |
 //! | `generation.json` | the search defaults: [`SearchOptions`] |
 //! | `languages.json` | the languages, if they are known: [`Languages`] |
 
@@ -15,7 +16,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs;
 use std::io::ErrorKind;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use attend_data::{DataError, Tokenizer, TokenizerFiles, in_words, read_text, write_file};
 use attend_model::{Transformer, TransformerConfig};
@@ -25,6 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::InferError;
 use crate::language::Languages;
+use crate::lexical_shortlist::LexicalShortlist;
 use crate::search::SearchOptions;
 use crate::task::TaskKind;
 use crate::weights;
@@ -36,6 +40,7 @@ const SOURCE_MODEL: &str = "source.spm";
 const TARGET_MODEL: &str = "target.spm";
 const VOCABULARY: &str = "vocab.json";
 const TARGET_VOCABULARY: &str = "target_vocab.json";
+const SHORTLIST: &str = "shortlist.bin";
 const GENERATION: &str = "generation.json";
 const LANGUAGES: &str = "languages.json";
 
@@ -55,6 +60,8 @@ pub struct ModelFolder {
     /// The tokenizer of translations. It is the tokenizer of sources, too, if the folder has a `tokenizer.json`.
     /// Otherwise its files are `target.spm`, and `target_vocab.json` or `vocab.json`.
     pub target_tokenizer: Tokenizer,
+    /// The tokens that may translate each token: `shortlist.bin`. Models of other toolkits may have it.
+    pub shortlist: Option<LexicalShortlist>,
     /// The search defaults: `generation.json`.
     pub generation: SearchOptions,
     /// The languages that the model translates between: `languages.json`. A folder without this file names none.
@@ -69,8 +76,9 @@ impl ModelFolder {
     /// Returns [`InferError::NotAModel`] if the folder has no `config.json`; [`InferError::Data`] if a file cannot be
     /// read or a tokenizer is not valid; [`InferError::InvalidSettings`] if `config.json`, `generation.json` or
     /// `languages.json` is not valid; [`InferError::InvalidWeights`] if `model.safetensors` is damaged;
-    /// [`InferError::NotFinite`] if a weight is infinite or NaN; and [`InferError::VocabularyMismatch`] or
-    /// [`InferError::WeightsMismatch`] if a tokenizer or the weights do not fit `config.json`.
+    /// [`InferError::NotFinite`] if a weight is infinite or NaN; [`InferError::VocabularyMismatch`] or
+    /// [`InferError::WeightsMismatch`] if a tokenizer or the weights do not fit `config.json`; and
+    /// [`InferError::InvalidShortlist`] if `shortlist.bin` is damaged or does not fit the vocabulary.
     ///
     /// # Panics
     ///
@@ -83,8 +91,18 @@ impl ModelFolder {
             path: config_path.clone(),
             reason: error.to_string(),
         })?;
-        let [source_tokenizer, target_tokenizer] = load_tokenizers(folder, &config)?;
-        let model = weights::load(model, &folder.join(WEIGHTS))?;
+        // Text takes almost as long to read as weights do.
+        let (text, weights) = thread::scope(|scope| {
+            let text = scope.spawn(|| {
+                let tokenizers = load_tokenizers(folder, &config)?;
+                Ok::<_, InferError>((tokenizers, load_shortlist(folder, &config)?))
+            });
+            let weights = weights::load(model, &folder.join(WEIGHTS));
+            let text = text.join().unwrap_or_else(|panic| resume_unwind(panic));
+            (text, weights)
+        });
+        let ([source_tokenizer, target_tokenizer], shortlist) = text?;
+        let model = weights?;
 
         let generation = Self::search_defaults(folder)?;
         generation
@@ -94,12 +112,13 @@ impl ModelFolder {
                 reason: error.to_string(),
             })?;
         Ok(Self {
-            config,
             model,
             source_tokenizer,
             target_tokenizer,
+            shortlist,
             generation,
             languages: Self::languages(folder)?,
+            config,
         })
     }
 
@@ -159,6 +178,7 @@ impl ModelFolder {
         write_json(&folder.join(GENERATION), &self.generation)?;
         self.save_languages(&folder.join(LANGUAGES))?;
         save_tokenizers(folder, &tokenizer_files)?;
+        self.save_shortlist(&folder.join(SHORTLIST))?;
         weights::save(&self.model, &folder.join(WEIGHTS))
     }
 
@@ -168,6 +188,14 @@ impl ModelFolder {
             return write_json(path, &self.languages);
         }
         remove(path)
+    }
+
+    /// Writes the shortlist, or removes that of an older model.
+    fn save_shortlist(&self, path: &Path) -> Result<(), InferError> {
+        match &self.shortlist {
+            Some(shortlist) => Ok(write_file(path, shortlist.file())?),
+            None => remove(path),
+        }
     }
 
     /// Returns the names and the content of the files of the tokenizers. `folder` is their place in an error.
@@ -298,6 +326,16 @@ fn load_tokenizers(folder: &Path, config: &TransformerConfig) -> Result<[Tokeniz
         load(TARGET_MODEL, target)?
     };
     Ok([source_tokenizer, target_tokenizer.without_languages()])
+}
+
+/// Reads the shortlist of a model folder, if there is one.
+fn load_shortlist(folder: &Path, config: &TransformerConfig) -> Result<Option<LexicalShortlist>, InferError> {
+    let path = folder.join(SHORTLIST);
+    match fs::read(&path) {
+        Ok(file) => LexicalShortlist::parse(file, &path, config.target_vocabulary()).map(Some),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(DataError::read(&path, error).into()),
+    }
 }
 
 /// Returns whether a file has the SentencePiece model of a tokenizer.

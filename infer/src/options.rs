@@ -58,6 +58,11 @@ pub struct TranslateOptions {
     /// Words or phrases that no translation has; [`BannedWords`](crate::search::BannedWords) describes when a
     /// translation has one.
     pub banned: Vec<String>,
+    /// Whether any token may follow. By default, only the tokens of the model's
+    /// [`LexicalShortlist`](crate::LexicalShortlist) for the source may, if the model has one, those of the prefix and
+    /// of the required words, and the source's own if source and target have the same pieces. This is faster. The
+    /// probabilities of these tokens then sum to 1.
+    pub all_tokens: bool,
     /// Whether translations get an [`Alignment`](crate::Alignment), for which the decoder reads each translation once
     /// more. It must be false if there is a `language`, a `format` with markup, or a kind of spans to `keep`.
     pub alignment: bool,
@@ -137,6 +142,7 @@ impl TranslateOptions {
         let Self {
             search,
             banned,
+            all_tokens,
             alignment,
             // Each sentence has its own tokens, prefix and required words, and a text is divided into sentences before.
             language: _,
@@ -148,6 +154,7 @@ impl TranslateOptions {
             keep: _,
         } = self;
         std::ptr::eq(self, other)
-            || (search, banned, alignment) == (&other.search, &other.banned, &other.alignment)
+            || (search, banned, all_tokens, alignment)
+                == (&other.search, &other.banned, &other.all_tokens, &other.alignment)
     }
 }

@@ -1,7 +1,9 @@
 //! The [`StepDecoder`] of the Transformer.
 
+use std::iter::zip;
+
 use attend_device::{is_processor, values};
-use attend_model::{DecoderState, Ensemble, Memory, NextTokens};
+use attend_model::{DecoderState, Ensemble, Memory, NextTokens, OutputShortlist};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::search::{Logits, Shortlist, StepDecoder, StepLogits};
@@ -11,11 +13,43 @@ pub(crate) struct TransformerDecoder<'a> {
     model: &'a Ensemble,
     states: Vec<DecoderState>,
     vocab_size: usize,
-    /// The shortlist that steps return; `None` if they return the logits of all tokens.
-    shortlist: Option<DeviceShortlist>,
+    choice: Choice,
     /// Whether steps return the attention of their rows.
     attends: bool,
     device: Device,
+}
+
+/// The tokens whose logits steps return.
+enum Choice {
+    All,
+    /// The most probable ones of all.
+    Best(Box<DeviceShortlist>),
+    /// Those that may translate the sentence of a row. No other logits are computed.
+    Lexical(LexicalChoice),
+}
+
+/// The tokens that may translate each sentence of a batch.
+struct LexicalChoice {
+    sentences: Vec<SentenceChoice>,
+    /// The index of each row's sentence.
+    sentence_of_row: Vec<usize>,
+}
+
+/// The tokens that may translate a sentence.
+struct SentenceChoice {
+    /// In the order of their ids.
+    tokens: Vec<u32>,
+    /// The output layer of each network for these tokens.
+    outputs: Vec<OutputShortlist>,
+}
+
+impl LexicalChoice {
+    /// Returns the sentences of the rows and the numbers of their rows. Rows of a sentence that do not follow one
+    /// another are several parts.
+    fn parts(&self) -> Vec<(usize, &SentenceChoice)> {
+        let parts = self.sentence_of_row.chunk_by(|one, next| one == next);
+        parts.map(|rows| (rows.len(), &self.sentences[rows[0]])).collect()
+    }
 }
 
 /// The maximum number of tokens in a shortlist that a device makes. GPUs sort in a small memory, which a list of
@@ -61,14 +95,16 @@ impl DeviceShortlist {
         Tensor::cat(vec![best, eos_logit, tokens.float(), eos_token], 1)
     }
 
-    /// Returns the tokens of lists with their logits, row-major `[rows, best + 1]`. `lists` has the values of the
+    /// Returns the tokens of each list with their logits, in the order of their ids. `lists` has the values of the
     /// tensor that [`of`](Self::of) returns.
-    fn candidates(&self, lists: &[f32]) -> Vec<(u32, f32)> {
+    fn candidates(&self, lists: &[f32]) -> Vec<Vec<(u32, f32)>> {
         let rows = lists.chunks_exact(2 * (self.best + 1));
-        let of_row = rows.flat_map(|row| {
+        let of_row = rows.map(|row| {
             let (logits, tokens) = row.split_at(self.best + 1);
             let tokens = tokens.iter().map(|&token| token as u32);
-            tokens.zip(logits.iter().copied())
+            let mut candidates: Vec<(u32, f32)> = tokens.zip(logits.iter().copied()).collect();
+            candidates.sort_unstable_by_key(|(token, _)| *token);
+            candidates
         });
         of_row.collect()
     }
@@ -86,13 +122,58 @@ impl<'a> TransformerDecoder<'a> {
         attends: bool,
     ) -> Self {
         let device = model.device();
+        let shortlist = shortlist.and_then(|shortlist| DeviceShortlist::new(shortlist, vocab_size, &device));
         Self {
             states: model.start(memories),
-            shortlist: shortlist.and_then(|shortlist| DeviceShortlist::new(shortlist, vocab_size, &device)),
+            choice: shortlist.map_or(Choice::All, |shortlist| Choice::Best(shortlist.into())),
             device,
             model,
             vocab_size,
             attends,
+        }
+    }
+
+    /// Chooses among some tokens alone: those of `tokens` for each sentence, in the order of their ids.
+    pub(crate) fn among(mut self, tokens: Vec<Vec<u32>>) -> Self {
+        let sentence_of_row = (0..tokens.len()).collect();
+        let of_sentence = |tokens: Vec<u32>| SentenceChoice {
+            outputs: self.model.shortlist(ids(&tokens, &self.device)),
+            tokens,
+        };
+        self.choice = Choice::Lexical(LexicalChoice {
+            sentences: tokens.into_iter().map(of_sentence).collect(),
+            sentence_of_row,
+        });
+        self
+    }
+
+    /// Extends each row by its token, and chooses among the tokens of `choice`.
+    fn step_among(&self, choice: &LexicalChoice, tokens: &[u32], states: &mut [DecoderState]) -> StepLogits {
+        let tokens = ids(tokens, &self.device);
+        let parts = choice.parts();
+        let shortlists: Vec<(usize, &[OutputShortlist])> = parts
+            .iter()
+            .map(|(rows, sentence)| (*rows, sentence.outputs.as_slice()))
+            .collect();
+        let (next, attention) = if self.attends {
+            let (next, attention) = self.model.step_among_aligned(&shortlists, tokens, states);
+            (next, values(attention))
+        } else {
+            (self.model.step_among(&shortlists, tokens, states), Vec::new())
+        };
+        let (mut rows, mut totals) = (Vec::new(), Vec::new());
+        for (NextTokens { logits, log_sum_exp }, (_, sentence)) in next.into_iter().zip(&parts) {
+            let logits = values(logits);
+            let of_rows = logits.chunks_exact(sentence.tokens.len());
+            rows.extend(
+                of_rows.map(|row| zip(sentence.tokens.iter().copied(), row.iter().copied()).collect()),
+            );
+            totals.extend(values(log_sum_exp));
+        }
+        StepLogits {
+            logits: Logits::Some(rows),
+            totals,
+            attention,
         }
     }
 }
@@ -103,23 +184,28 @@ impl StepDecoder for TransformerDecoder<'_> {
     }
 
     fn step(&mut self, tokens: &[u32]) -> StepLogits {
-        let ids: Vec<i32> = tokens.iter().map(|&token| token as i32).collect();
-        let ids = Tensor::<1, Int>::from_data(TensorData::new(ids, [tokens.len()]), &self.device);
+        if let Choice::Lexical(choice) = &self.choice {
+            let mut states = std::mem::take(&mut self.states);
+            let logits = self.step_among(choice, tokens, &mut states);
+            self.states = states;
+            return logits;
+        }
+        let tokens = ids(tokens, &self.device);
         let (NextTokens { logits, log_sum_exp }, attention) = if self.attends {
-            let (next, attention) = self.model.step_aligned(ids, &mut self.states);
+            let (next, attention) = self.model.step_aligned(tokens, &mut self.states);
             (next, Some(attention))
         } else {
-            (self.model.step(ids, &mut self.states), None)
+            (self.model.step(tokens, &mut self.states), None)
         };
-        let logits = match &self.shortlist {
-            None => logits,
-            Some(shortlist) => shortlist.of(logits),
+        let logits = match &self.choice {
+            Choice::Best(shortlist) => shortlist.of(logits),
+            _ => logits,
         };
         let parts = [Some(logits), Some(log_sum_exp.unsqueeze_dim(1)), attention];
         let [logits, totals, attention] = read_together(parts, &self.device);
-        let logits = match &self.shortlist {
-            None => Logits::All(logits),
-            Some(shortlist) => Logits::Shortlist(shortlist.candidates(&logits)),
+        let logits = match &self.choice {
+            Choice::Best(shortlist) => Logits::Some(shortlist.candidates(&logits)),
+            _ => Logits::All(logits),
         };
         StepLogits {
             logits,
@@ -129,13 +215,22 @@ impl StepDecoder for TransformerDecoder<'_> {
     }
 
     fn select(&mut self, rows: &[usize]) {
-        let rows: Vec<i32> = rows.iter().map(|&row| row as i32).collect();
-        let shape = [rows.len()];
-        let rows = Tensor::<1, Int>::from_data(TensorData::new(rows, shape), &self.device);
+        if let Choice::Lexical(choice) = &mut self.choice {
+            choice.sentence_of_row = rows.iter().map(|row| choice.sentence_of_row[*row]).collect();
+        }
+        let rows: Vec<u32> = rows.iter().map(|&row| row as u32).collect();
+        let rows = ids(&rows, &self.device);
         for state in &mut self.states {
             state.select(rows.clone());
         }
     }
+}
+
+/// Returns a tensor of ids or indices.
+fn ids(ids: &[u32], device: &Device) -> Tensor<1, Int> {
+    let ids: Vec<i32> = ids.iter().map(|&id| id as i32).collect();
+    let shape = [ids.len()];
+    Tensor::from_data(TensorData::new(ids, shape), device)
 }
 
 /// Returns the values of each tensor `[rows, width]`, row-major, and no values for `None`. All tensors have equally
@@ -180,8 +275,8 @@ mod tests {
         };
         let logits = [[9.0, 1.0, 0.5, 3.0, 2.0], [9.0, -1.0, 8.0, -3.0, -2.0]];
         let found = list.candidates(&values(list.of(Tensor::from_floats(logits, &device))));
-        assert_eq!(found[..3], [(3, 3.0), (4, 2.0), (2, 0.5)]);
-        assert_eq!(found[3..], [(1, -1.0), (4, -2.0), (2, 8.0)]);
+        assert_eq!(found[0], [(2, 0.5), (3, 3.0), (4, 2.0)]);
+        assert_eq!(found[1], [(1, -1.0), (2, 8.0), (4, -2.0)]);
 
         // On the processor all logits are in memory. Of three other tokens there are no four best.
         for best in [3, 4] {

@@ -125,6 +125,7 @@ impl Asked {
             prefix: self.prefix.to_owned(),
             required: self.required.clone(),
             banned: self.banned.iter().map(|&word| word.to_owned()).collect(),
+            all_tokens: false,
             alignment: self.aligns,
             format: self.format,
             keep: self.keep.clone(),

@@ -73,6 +73,7 @@ pub(crate) fn bundle_of(config: TransformerConfig, seed: u64) -> ModelFolder {
         model,
         source_tokenizer: tokenizer(),
         target_tokenizer: tokenizer(),
+        shortlist: None,
         generation: SearchOptions {
             beam_size: 1,
             ..SearchOptions::default()

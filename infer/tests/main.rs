@@ -8,6 +8,7 @@ mod coverage;
 mod labelling;
 mod labels;
 mod languages;
+mod lexical_shortlist;
 mod markup;
 mod metric;
 mod model_folder;

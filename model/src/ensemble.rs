@@ -117,23 +117,55 @@ impl Ensemble {
     /// Appends one token to each row of the states, and returns the distribution of the token after it among the tokens
     /// of a shortlist, in their order. No other token has a probability.
     ///
+    /// `shortlists` divides the rows into parts, as [`InferenceTransformer::step_among`] does. A part has the number of
+    /// its rows, and what [`shortlist`](Self::shortlist) returned.
+    ///
     /// # Shapes
     ///
-    /// - tokens: `[rows]`, which are `<s>` in the first step; they need not be in the shortlist
+    /// - tokens: `[rows]`, which are `<s>` in the first step; they need not be in a shortlist
     ///
     /// # Panics
     ///
-    /// If a row gets longer than a model's positions or a token is outside the vocabulary.
+    /// If a row gets longer than a model's positions, a token is outside the vocabulary, or the parts do not have as
+    /// many rows together as there are.
     pub fn step_among(
         &self,
-        shortlists: &[OutputShortlist],
+        shortlists: &[(usize, &[OutputShortlist])],
         tokens: Tensor<1, Int>,
         states: &mut [DecoderState],
-    ) -> NextTokens {
-        let models = self.models.iter().zip(shortlists).zip(states);
-        let next =
-            models.map(|((model, shortlist), state)| model.step_among(shortlist, tokens.clone(), state));
-        mean_distribution(next.collect())
+    ) -> Vec<NextTokens> {
+        let models = self.models.iter().zip(states).enumerate();
+        let next = models.map(|(network, (model, state))| {
+            model.step_among(&of_network(shortlists, network), tokens.clone(), state)
+        });
+        mean_distributions(next.collect())
+    }
+
+    /// Does what [`step_among`](Self::step_among) does, and also returns the mean of the networks'
+    /// [alignments](InferenceTransformer::alignment) of the next token.
+    ///
+    /// # Shapes
+    ///
+    /// - tokens: `[rows]`, which are `<s>` in the first step; they need not be in a shortlist
+    /// - alignment: `[rows, source_seq]`, each row sums to 1
+    ///
+    /// # Panics
+    ///
+    /// If a row gets longer than a model's positions, a token is outside the vocabulary, or the parts do not have as
+    /// many rows together as there are.
+    pub fn step_among_aligned(
+        &self,
+        shortlists: &[(usize, &[OutputShortlist])],
+        tokens: Tensor<1, Int>,
+        states: &mut [DecoderState],
+    ) -> (Vec<NextTokens>, Tensor<2>) {
+        let models = self.models.iter().zip(states).enumerate();
+        let (next, alignments) = models
+            .map(|(network, (model, state))| {
+                model.step_among_aligned(&of_network(shortlists, network), tokens.clone(), state)
+            })
+            .unzip();
+        (mean_distributions(next), mean(alignments))
     }
 
     /// Appends one token to each row of the states. Returns the distribution of the token after it, and the mean of the
@@ -203,6 +235,29 @@ impl Ensemble {
     pub fn device(&self) -> Device {
         self.models[0].device()
     }
+}
+
+/// Returns the shortlists of the network with the index `network`, with the numbers of their rows.
+fn of_network<'a>(
+    shortlists: &[(usize, &'a [OutputShortlist])],
+    network: usize,
+) -> Vec<(usize, &'a OutputShortlist)> {
+    let shortlists = shortlists.iter();
+    shortlists
+        .map(|(rows, of_networks)| (*rows, &of_networks[network]))
+        .collect()
+}
+
+/// Returns the [mean distribution](mean_distribution) of each part. `next` has the distributions of all parts for each
+/// network.
+fn mean_distributions(mut next: Vec<Vec<NextTokens>>) -> Vec<NextTokens> {
+    if next.len() == 1 {
+        return next.swap_remove(0);
+    }
+    let parts = next[0].len();
+    let mut networks: Vec<_> = next.into_iter().map(Vec::into_iter).collect();
+    let of_part = |_| mean_distribution(networks.iter_mut().filter_map(Iterator::next).collect());
+    (0..parts).map(of_part).collect()
 }
 
 /// Returns the distribution whose probabilities are the means of the given ones. A single distribution is returned

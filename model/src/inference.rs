@@ -1,5 +1,7 @@
 //! The whole network for inference: it decodes one target position at a time, and scores whole targets.
 
+use std::sync::OnceLock;
+
 use attend_ops::{Activation, PackedLinear, Precision, log_sum_exp};
 use burn::nn::Embedding;
 use burn::tensor::{Device, Int, Tensor};
@@ -54,7 +56,8 @@ pub struct InferenceTransformer {
     target_positions: PositionalEncoding,
     encoder: Encoder<PackedLinear>,
     decoder: Decoder<PackedLinear>,
-    output: PackedLinear,
+    /// The output layer for all tokens, once it is used: a search among the tokens of shortlists does without.
+    output: OnceLock<PackedLinear>,
     /// The weight from which `output` is packed, `[target_vocabulary, d_model]`, if it is not that of an embedding.
     untied_output: Option<Tensor<2>>,
     /// The bias of `output`, `[target_vocabulary]`.
@@ -79,7 +82,7 @@ impl InferenceTransformer {
             target_positions: network.target_positions,
             encoder: network.encoder.pack(precision),
             decoder: network.decoder.pack(precision),
-            output: PackedLinear::new(output_weight.transpose(), output_bias.clone(), precision),
+            output: OnceLock::new(),
             untied_output,
             output_bias,
             precision,
@@ -130,6 +133,24 @@ impl InferenceTransformer {
         self.step_returning(tokens, state, ReturnedAttention::None).0
     }
 
+    /// Returns the output layer for all tokens.
+    fn output(&self) -> &PackedLinear {
+        let pack = || {
+            PackedLinear::new(
+                self.output_weight().transpose(),
+                self.output_bias.clone(),
+                self.precision,
+            )
+        };
+        self.output.get_or_init(pack)
+    }
+
+    /// Returns the weight of the output layer, `[target_vocabulary, d_model]`.
+    fn output_weight(&self) -> Tensor<2> {
+        let weight = self.untied_output.clone();
+        weight.unwrap_or_else(|| self.target_embedding.weight.val())
+    }
+
     /// Returns the output layer of the given tokens alone, for [`step_among`](Self::step_among).
     ///
     /// # Shapes
@@ -141,9 +162,7 @@ impl InferenceTransformer {
     /// If a token is outside the model's vocabulary.
     #[must_use]
     pub fn shortlist(&self, tokens: Tensor<1, Int>) -> OutputShortlist {
-        let weight = self.untied_output.clone();
-        let weight = weight.unwrap_or_else(|| self.target_embedding.weight.val());
-        let weight = weight.select(0, tokens.clone());
+        let weight = self.output_weight().select(0, tokens.clone());
         let bias = self.output_bias.clone().select(0, tokens);
         OutputShortlist(PackedLinear::new(weight.transpose(), bias, self.precision))
     }
@@ -151,21 +170,48 @@ impl InferenceTransformer {
     /// Appends one token to each row of `state`, and returns the distribution of the token after it among the tokens of
     /// a shortlist, in their order. No other token has a probability.
     ///
+    /// `shortlists` divides the rows into parts, in order: the number of rows of each part, and its shortlist. For
+    /// example, parts of 2 rows and of 1 row are the first two rows and the third. The result has a distribution for
+    /// each part.
+    ///
     /// # Shapes
     ///
-    /// - tokens: `[rows]`, which are `<s>` in the first step; they need not be in the shortlist
+    /// - tokens: `[rows]`, which are `<s>` in the first step; they need not be in a shortlist
     ///
     /// # Panics
     ///
-    /// If a row gets longer than the model's positions or a token is outside its vocabulary.
+    /// If a row gets longer than the model's positions, a token is outside its vocabulary, or the parts do not have as
+    /// many rows together as there are.
     pub fn step_among(
         &self,
-        shortlist: &OutputShortlist,
+        shortlists: &[(usize, &OutputShortlist)],
         tokens: Tensor<1, Int>,
         state: &mut DecoderState,
-    ) -> NextTokens {
+    ) -> Vec<NextTokens> {
         let (x, _) = self.decode_next(tokens, state, ReturnedAttention::None);
-        distribution(&shortlist.0, x)
+        distributions(shortlists, x)
+    }
+
+    /// Does what [`step_among`](Self::step_among) does, and also returns the [alignment](Self::alignment) of the next
+    /// token, as [`step_aligned`](Self::step_aligned).
+    ///
+    /// # Shapes
+    ///
+    /// - tokens: `[rows]`, which are `<s>` in the first step; they need not be in a shortlist
+    /// - alignment: `[rows, source_seq]`, each row sums to 1
+    ///
+    /// # Panics
+    ///
+    /// If a row gets longer than the model's positions, a token is outside its vocabulary, or the parts do not have as
+    /// many rows together as there are.
+    pub fn step_among_aligned(
+        &self,
+        shortlists: &[(usize, &OutputShortlist)],
+        tokens: Tensor<1, Int>,
+        state: &mut DecoderState,
+    ) -> (Vec<NextTokens>, Tensor<2>) {
+        let (x, weights) = self.decode_next(tokens, state, ReturnedAttention::Alignment);
+        (distributions(shortlists, x), alignment_of(weights).squeeze_dim(1))
     }
 
     /// Appends one token to each row of `state`. Returns the distribution of the token after it, and the
@@ -192,7 +238,7 @@ impl InferenceTransformer {
         returned: ReturnedAttention,
     ) -> (NextTokens, Vec<DecoderLayerWeights>) {
         let (x, weights) = self.decode_next(tokens, state, returned);
-        (distribution(&self.output, x), weights)
+        (distribution(self.output(), x), weights)
     }
 
     /// Returns the decoder's output `[rows, 1, d_model]` for the next token of each row, `[rows]`, and the attention
@@ -232,7 +278,7 @@ impl InferenceTransformer {
         let tokens = target_output.reshape([batch * target_seq, 1]);
         let parts = rows.split(SCORE_CHUNK, 0).into_iter();
         let log_probabilities = parts.zip(tokens.split(SCORE_CHUNK, 0)).map(|(rows, tokens)| {
-            let NextTokens { logits, log_sum_exp } = distribution(&self.output, rows);
+            let NextTokens { logits, log_sum_exp } = distribution(self.output(), rows);
             logits.gather(1, tokens).squeeze_dim(1) - log_sum_exp
         });
         Tensor::cat(log_probabilities.collect(), 0).reshape([batch, target_seq])
@@ -299,6 +345,18 @@ fn distribution(output: &PackedLinear, x: Tensor<3>) -> NextTokens {
         log_sum_exp: log_sum_exp(logits.clone()),
         logits,
     }
+}
+
+/// Returns the distribution of the next token for each part of the rows of the decoder's output, `[rows, 1, d_model]`.
+/// Each part has a number of rows and a shortlist.
+fn distributions(shortlists: &[(usize, &OutputShortlist)], x: Tensor<3>) -> Vec<NextTokens> {
+    if let [(_, shortlist)] = shortlists {
+        return vec![distribution(&shortlist.0, x)];
+    }
+    let rows = shortlists.iter().map(|(rows, _)| *rows).collect();
+    let parts = x.split_with_sizes(rows, 0).into_iter().zip(shortlists);
+    let of_part = |(x, (_, shortlist)): (_, &(usize, &OutputShortlist))| distribution(&shortlist.0, x);
+    parts.map(of_part).collect()
 }
 
 /// Returns the mean over the heads, `[batch, target_seq, source_seq]`, of the weights that the decoder returns for

@@ -220,12 +220,19 @@ fn a_shortlist_has_the_logits_of_its_tokens() {
         for precision in [Precision::Float32, Precision::Int8] {
             let network = InferenceTransformer::new(model(&config, &device), precision);
             let output = network.shortlist(tokens());
-            let mut states = [(); 2].map(|()| network.start(network.encode(batch(&SOURCES, &device))));
+            let other = network.shortlist(Tensor::from_ints([4, 5], &device));
+            let mut states = [(); 3].map(|()| network.start(network.encode(batch(&SOURCES, &device))));
             for position in 0..2 {
                 let read = Tensor::from_ints(TARGETS.map(|target| target[position]), &device);
                 let whole = network.step(read.clone(), &mut states[0]);
-                let among = network.step_among(&output, read, &mut states[1]);
-                let expected = whole.logits.select(1, tokens());
+                let [among] = network
+                    .step_among(&[(3, &output)], read.clone(), &mut states[1])
+                    .try_into()
+                    .expect("one part");
+                let expected = whole.logits.clone().select(1, tokens());
+                let parts = network.step_among(&[(1, &other), (2, &output)], read, &mut states[2]);
+                assert_close(parts[0].logits.clone(), whole.logits.slice([0..1, 4..6]));
+                assert_close(parts[1].logits.clone(), expected.clone().slice_dim(0, 1..3));
                 assert_eq!(among.logits.dims(), [3, 4]);
                 assert_close(among.logits.clone(), expected);
                 assert_close(
@@ -248,16 +255,20 @@ fn an_ensemble_predicts_the_tokens_of_a_shortlist_together() {
         let network = InferenceTransformer::new(network, Precision::Float32);
         let mut state = network.start(network.encode(source.clone()));
         let output = network.shortlist(shortlist.clone());
-        let next = network.step_among(&output, tokens.clone(), &mut state);
+        let [next] = network
+            .step_among(&[(3, &output)], tokens.clone(), &mut state)
+            .try_into()
+            .expect("one part");
         next.log_probabilities().exp()
     });
     let [first, second] = networks;
     let ensemble = Ensemble::new(first, Precision::Float32).with(second);
     let mut states = ensemble.start(ensemble.encode(source));
     let outputs = ensemble.shortlist(shortlist);
-    let next = ensemble.step_among(&outputs, tokens, &mut states);
+    let next = ensemble.step_among(&[(1, &outputs), (2, &outputs)], tokens, &mut states);
+    let next = next.into_iter().map(|part| part.log_probabilities().exp());
     let [one, other] = alone;
-    assert_close(next.log_probabilities().exp(), (one + other) / 2.0);
+    assert_close(Tensor::cat(next.collect(), 0), (one + other) / 2.0);
 }
 
 /// Makes padding impossible by a bias of negative infinity, as models of toolkits without padding have it.

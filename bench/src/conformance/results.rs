@@ -91,6 +91,7 @@ pub(super) fn new_model(device: &Device) -> Result<ModelFolder, BenchError> {
         config,
         source_tokenizer: tokenizer.clone(),
         target_tokenizer: tokenizer,
+        shortlist: None,
         generation: SearchOptions::default(),
         languages: Languages::default(),
     })

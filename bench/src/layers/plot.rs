@@ -54,6 +54,7 @@ fn draw(
     let seconds = range(&mut points().map(|point| point.1)).log_scale();
     let mut chart = ChartBuilder::on(area)
         .margin(10)
+        .margin_right(20)
         .x_label_area_size(40)
         .y_label_area_size(70)
         .build_cartesian_2d(lengths, seconds)?;
@@ -61,6 +62,7 @@ fn draw(
         .configure_mesh()
         .bold_line_style(GRID)
         .light_line_style(TRANSPARENT)
+        .x_label_formatter(&|length| format!("{length:.0}"))
         .x_desc(format!("positions, at a width of {width}"))
         .y_desc("seconds, forward and backward")
         .draw()?;
@@ -75,8 +77,7 @@ fn draw(
     }
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
-        .background_style(WHITE)
+        .position(SeriesLabelPosition::LowerRight)
         .draw()
 }
 

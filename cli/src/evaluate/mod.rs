@@ -172,6 +172,7 @@ impl Options {
         let asked = TranslateOptions {
             search,
             target_language: self.target_language.code.clone(),
+            all_tokens: self.search.all_tokens,
             ..model.options()
         };
         match model.check(&asked) {

@@ -50,6 +50,10 @@ pub(crate) struct SearchFlags {
     /// [default: the model's]
     #[arg(long, value_name = "NAME", value_parser = name_of::<Unknown>())]
     unknown: Option<Unknown>,
+    /// Choose among all tokens, not only among those of the model's lexical shortlist, if it has one: slower.
+    #[arg(long)]
+    #[serde(skip)]
+    pub(crate) all_tokens: bool,
     /// Draw translations at random in place of searching for the best.
     #[arg(id = "sampling", long = "sample")]
     #[serde(skip)]
@@ -79,7 +83,7 @@ struct SamplingFlags {
 impl SearchFlags {
     /// Returns whether any of the flags is given.
     pub(crate) fn are_given(&self) -> bool {
-        self.sample || !given(self).is_empty()
+        self.sample || self.all_tokens || !given(self).is_empty()
     }
 
     /// Returns the model's options with what the flags change, for `nbest` translations of each line.

@@ -187,6 +187,7 @@ impl Options {
                 None
             },
             target_language: self.target_language.code.clone(),
+            all_tokens: self.search.all_tokens,
             alignment: self.alignment,
             ..TranslateOptions::default()
         }))
@@ -217,6 +218,7 @@ impl Options {
             language: asked.language.as_ref().and(self.from.clone()),
             format: asked.format,
             keep: asked.keep.clone(),
+            all_tokens: asked.all_tokens,
             ..TranslateOptions::default()
         })
     }

@@ -138,6 +138,24 @@ fn flags_are_options_of_the_search() {
     assert!(outputs.len() >= 13, "only {} of 15 differ", outputs.len());
 }
 
+/// In the shortlist, the first six tokens may translate any, and no token has a list. A translation also has tokens of
+/// its source, since both sides share the vocabulary.
+#[test]
+fn a_search_chooses_among_the_tokens_of_a_shortlist_or_all() {
+    let workspace = Workspace::new();
+    let whole = workspace.translated(&NOTHING, text().as_bytes());
+    let header = [0xf11a_48d5_0134_17f5_u64, 0, 6, 0, 1, 0, 0];
+    let shortlist: Vec<u8> = header.into_iter().flat_map(u64::to_le_bytes).collect();
+    fs::write(workspace.model().join("shortlist.bin"), shortlist).unwrap();
+    let shortlisted = workspace.translated(&NOTHING, text().as_bytes());
+    assert_ne!(shortlisted, whole);
+    assert_eq!(workspace.translated(&["--all-tokens"], text().as_bytes()), whole);
+
+    fs::write(workspace.model().join("shortlist.bin"), "none").unwrap();
+    let output = workspace.translate(&NOTHING, text().as_bytes());
+    assert_error(&output, &["no lexical shortlist: it has only 4 bytes"]);
+}
+
 #[test]
 fn a_model_may_ask_for_sampling() {
     let workspace = Workspace::new();

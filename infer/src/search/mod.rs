@@ -84,7 +84,7 @@ pub trait StepDecoder {
     fn vocab_size(&self) -> usize;
 
     /// Extends each row by its token of `tokens` `[rows]`. Returns the logits of the tokens that may come next: of all
-    /// tokens, or only of the [shortlist](Search::shortlist) of the search.
+    /// tokens, or only of some, which are at least those of the [shortlist](Search::shortlist) of the search.
     fn step(&mut self, tokens: &[u32]) -> StepLogits;
 
     /// Keeps the rows with these indices, in this order. An index may occur several times or not at all. A search may
@@ -111,8 +111,9 @@ pub struct StepLogits {
 pub enum Logits {
     /// The logits of all tokens, row-major `[rows, vocab_size]`.
     All(Vec<f32>),
-    /// The tokens of each row's [`Shortlist`] with their logits, row-major `[rows, best + 1]`, in any order.
-    Shortlist(Vec<(u32, f32)>),
+    /// Some tokens of each row with their logits, in the order of their ids: those of the row's [`Shortlist`], or those
+    /// among which alone the decoder chooses. No other token may follow.
+    Some(Vec<Vec<(u32, f32)>>),
 }
 
 /// The few tokens of a row that a search needs. A decoder whose logits are in the memory of a GPU copies only these.
@@ -136,13 +137,7 @@ impl StepLogits {
                 let width = logits.len() / n_rows;
                 logits.chunks_exact_mut(width).map(RowLogits::All).collect()
             }
-            Logits::Shortlist(candidates) => {
-                let width = candidates.len() / n_rows;
-                candidates
-                    .chunks_exact_mut(width)
-                    .map(RowLogits::Shortlist)
-                    .collect()
-            }
+            Logits::Some(candidates) => candidates.iter_mut().map(|row| RowLogits::Some(row)).collect(),
         };
         rows.into_iter()
             .zip(&self.totals)
@@ -304,16 +299,13 @@ impl<'a> Search<'a> {
 fn step<D: StepDecoder + ?Sized>(decoder: &mut D, tokens: &[u32]) -> StepLogits {
     let step = decoder.step(tokens);
     let n_rows = tokens.len();
-    let (is_whole, what) = match &step.logits {
-        Logits::All(logits) => (logits.len() == n_rows * decoder.vocab_size(), "token"),
-        Logits::Shortlist(candidates) => (
-            !candidates.is_empty() && candidates.len().is_multiple_of(n_rows),
-            "token of its shortlist",
-        ),
+    let is_whole = match &step.logits {
+        Logits::All(logits) => logits.len() == n_rows * decoder.vocab_size(),
+        Logits::Some(candidates) => candidates.len() == n_rows,
     };
     assert!(
         is_whole && step.totals.len() == n_rows,
-        "a step returns one logit for each row and {what}, and one total for each row"
+        "a step returns the logits and the total of each row"
     );
     step
 }

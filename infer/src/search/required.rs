@@ -83,6 +83,12 @@ impl RequiredWords {
         self.0.as_ref().map_or(0, |words| words.tokens())
     }
 
+    /// Returns the tokens of all spellings of the words. Some may occur several times.
+    pub(crate) fn spelling_tokens(&self) -> impl Iterator<Item = u32> {
+        let spellings = self.0.iter().flat_map(|words| &words.spellings);
+        spellings.flatten().flatten().copied()
+    }
+
     /// Returns whether a translation of these tokens has all words.
     #[must_use]
     pub fn are_met(&self, tokens: &[u32]) -> bool {

@@ -23,19 +23,18 @@ pub(super) struct Row<'a> {
 pub(super) enum RowLogits<'a> {
     /// The logits of all tokens, in the order of their ids, `[vocab_size]`.
     All(&'a mut [f32]),
-    /// The tokens of a [`Shortlist`](super::Shortlist) with their logits, `[best + 1]`. Other tokens may not follow.
-    Shortlist(&'a mut [Candidate]),
+    /// Some tokens with their logits, in the order of their ids. Other tokens may not follow.
+    Some(&'a mut [Candidate]),
 }
 
 impl Row<'_> {
-    /// Returns the log-probability of a token. It is -inf if the token's logit is NaN or if the token is not in the
-    /// shortlist.
+    /// Returns the log-probability of a token. It is -inf if the token's logit is NaN or if the token may
+    /// not follow.
     pub(super) fn log_probability(&self, token: u32) -> f32 {
         let logit = match &self.logits {
             RowLogits::All(logits) => logits[token as usize],
-            RowLogits::Shortlist(candidates) => {
-                let found = candidates.iter().find(|(candidate, _)| *candidate == token);
-                found.map_or(f32::NEG_INFINITY, |&(_, logit)| logit)
+            RowLogits::Some(candidates) => {
+                place_of(token, candidates).map_or(f32::NEG_INFINITY, |place| candidates[place].1)
             }
         };
         // `max` returns its other argument for a NaN.
@@ -51,7 +50,7 @@ impl Row<'_> {
     pub(super) fn forbid_all(&mut self) {
         match &mut self.logits {
             RowLogits::All(logits) => logits.fill(f32::NEG_INFINITY),
-            RowLogits::Shortlist(candidates) => {
+            RowLogits::Some(candidates) => {
                 candidates
                     .iter_mut()
                     .for_each(|(_, logit)| *logit = f32::NEG_INFINITY);
@@ -68,9 +67,7 @@ impl Row<'_> {
     fn change(&mut self, token: u32, new: impl Fn(f32) -> f32) {
         let logit = match &mut self.logits {
             RowLogits::All(logits) => Some(&mut logits[token as usize]),
-            RowLogits::Shortlist(candidates) => candidates
-                .iter_mut()
-                .find_map(|(candidate, logit)| (*candidate == token).then_some(logit)),
+            RowLogits::Some(candidates) => place_of(token, candidates).map(|place| &mut candidates[place].1),
         };
         if let Some(logit) = logit {
             *logit = new(*logit);
@@ -82,7 +79,7 @@ impl Row<'_> {
         let is_possible = |&(_, logit): &Candidate| logit > f32::NEG_INFINITY;
         match &self.logits {
             RowLogits::All(logits) => (0..).zip(logits.iter().copied()).filter(is_possible).collect(),
-            RowLogits::Shortlist(candidates) => candidates.iter().copied().filter(is_possible).collect(),
+            RowLogits::Some(candidates) => candidates.iter().copied().filter(is_possible).collect(),
         }
     }
 
@@ -91,10 +88,13 @@ impl Row<'_> {
     pub(super) fn best(&self, count: usize) -> Vec<Candidate> {
         let mut best = match &self.logits {
             RowLogits::All(logits) => best_of(logits, count),
-            RowLogits::Shortlist(_) => {
+            RowLogits::Some(_) => {
                 let mut possible = self.possible();
+                if count < possible.len() {
+                    possible.select_nth_unstable_by(count, better_first);
+                    possible.truncate(count);
+                }
                 possible.sort_unstable_by(better_first);
-                possible.truncate(count);
                 possible
             }
         };
@@ -103,6 +103,11 @@ impl Row<'_> {
         }
         best
     }
+}
+
+/// Returns the place of a token among tokens in the order of their ids.
+fn place_of(token: u32, candidates: &[Candidate]) -> Option<usize> {
+    candidates.binary_search_by_key(&token, |(token, _)| *token).ok()
 }
 
 /// Orders tokens by their logits, the greatest first. Of equal logits, the one with the smaller id comes first.

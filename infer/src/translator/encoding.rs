@@ -1,6 +1,7 @@
 //! Encoding of lines into tokens. Each line and its options are checked here for the model.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use attend_data::{Tokenizer, is_blank, readable, spaced_once};
 use unicode_normalization::UnicodeNormalization;
@@ -172,7 +173,11 @@ fn request(
         }
     }
 
-    let required = RequiredWords::new(required, model.surfaces.clone());
+    let required = if required.is_empty() {
+        RequiredWords::default()
+    } else {
+        RequiredWords::new(required, Arc::clone(model.surfaces()))
+    };
     let longest = source.len().max(search.min_length).max(asked);
     let max_length = if search.max_length.is_some() && search.stopping.is_of_transformers() {
         limit

@@ -12,6 +12,7 @@ use super::encoding::{EncodedLine, EncodedSentence};
 use super::groups::{Group, Groups};
 use crate::alignment::{self, Alignment, EncodedText};
 use crate::error::InferError;
+use crate::lexical_shortlist::LexicalShortlist;
 use crate::links::{self, Link, Side};
 use crate::model::Model;
 use crate::options::TranslateOptions;
@@ -85,6 +86,12 @@ impl Translator {
             shortlist.as_ref(),
             options.coverage_penalty > 0.0,
         );
+        if !group.options.all_tokens
+            && let Some(shortlist) = &self.model.shortlist
+        {
+            let sentences = batch.iter().map(|sentence| self.candidates(shortlist, sentence));
+            decoder = decoder.among(sentences.collect());
+        }
         let hypotheses = search.run(&mut decoder, &requests).expect(VALID);
         let of_sentence = |best_first: Vec<Hypothesis>| {
             let translations = best_first.into_iter().map(|best| self.translation(best));
@@ -108,6 +115,23 @@ impl Translator {
                 Ok(self.linked(group, sentence, best_first, unk))
             })
             .collect()
+    }
+
+    /// Returns the tokens among which the translations of a sentence are chosen, in the order of their ids.
+    fn candidates(&self, shortlist: &LexicalShortlist, sentence: &EncodedSentence<'_>) -> Vec<u32> {
+        let Model {
+            special, is_joint, ..
+        } = &*self.model;
+        let mut tokens = shortlist.tokens(&sentence.source);
+        if *is_joint {
+            tokens.extend(&sentence.source);
+        }
+        tokens.push(special.eos);
+        tokens.extend(&sentence.request.prefix);
+        tokens.extend(sentence.request.required.spelling_tokens());
+        tokens.sort_unstable();
+        tokens.dedup();
+        tokens
     }
 
     /// Links the translations of a sentence to it, and replaces each token `copied` by a part of the sentence: that to

@@ -149,10 +149,10 @@ impl StepDecoder for ToyDecoder {
         StepLogits {
             logits: match &self.shortlist {
                 None => Logits::All(logits),
-                Some(shortlist) => Logits::Shortlist(
+                Some(shortlist) => Logits::Some(
                     logits
                         .chunks(VOCAB_SIZE)
-                        .flat_map(|row| shortlisted(row, shortlist))
+                        .map(|row| shortlisted(row, shortlist))
                         .collect(),
                 ),
             },
@@ -172,7 +172,7 @@ impl StepDecoder for ToyDecoder {
     }
 }
 
-/// The tokens of a row that are on the shortlist, the worst first.
+/// The tokens of a row that are on the shortlist.
 fn shortlisted(row: &[f32], shortlist: &Shortlist) -> Vec<(u32, f32)> {
     let all: Vec<(u32, f32)> = (0..).zip(row.iter().copied()).collect();
     let mut others = all.clone();
@@ -180,7 +180,7 @@ fn shortlisted(row: &[f32], shortlist: &Shortlist) -> Vec<(u32, f32)> {
     others.sort_by(|a, b| b.1.total_cmp(&a.1));
     others.truncate(shortlist.best);
     others.push(all[shortlist.eos as usize]);
-    others.reverse();
+    others.sort_by_key(|(token, _)| *token);
     others
 }
 

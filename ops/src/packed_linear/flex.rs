@@ -20,6 +20,8 @@ use crate::flex::vectors::max_magnitude;
 use crate::linear::Activation;
 use crate::precision::Precision;
 
+const ON_FLEX: &str = "the tensor is on flex, without autodiff";
+
 /// A weight in the memory layout that the routine for matrix products needs. Clones share the memory.
 #[derive(Clone, Debug)]
 pub(super) enum PackedWeight {
@@ -33,17 +35,15 @@ impl PackedWeight {
     pub(super) fn new(weight: Tensor<2>, precision: Precision) -> Self {
         let [d_input, _] = weight.dims();
         // A weight from a file is transposed in memory, so that transposing it again moves nothing.
-        let rows = weight.transpose().into_data();
-        let rows = rows.as_slice().expect("the kernels compute in f32 alone");
+        let rows = contiguous(weight.transpose().try_into_primitive::<Flex>().expect(ON_FLEX));
         match precision {
-            Precision::Int8 => Self::Int8(Arc::new(Int8Weight::new(rows, d_input))),
-            _ => Self::Float32(Arc::new(Float32Weight::new(rows, d_input))),
+            Precision::Int8 => Self::Int8(Arc::new(Int8Weight::new(floats(&rows), d_input))),
+            _ => Self::Float32(Arc::new(Float32Weight::new(floats(&rows), d_input))),
         }
     }
 
     /// Returns `activation(x W + bias)`. The tensors x and bias are on flex, on which the weight was packed.
     pub(super) fn forward(&self, x: Tensor<3>, bias: Tensor<1>, activation: Activation) -> Tensor<3> {
-        const ON_FLEX: &str = "x and the bias are on flex, without autodiff";
         let x = contiguous(x.try_into_primitive::<Flex>().expect(ON_FLEX));
         let bias = contiguous(bias.try_into_primitive::<Flex>().expect(ON_FLEX));
         let output = match self {

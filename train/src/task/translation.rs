@@ -120,6 +120,7 @@ impl Task for TranslationTask {
             model: network,
             source_tokenizer: self.tokenizer.clone(),
             target_tokenizer: self.tokenizer.clone(),
+            shortlist: None,
             generation: recipe.search,
             languages: recipe.data.languages(),
         }
