@@ -104,6 +104,11 @@ impl Hint for DownloadError {
             Self::Connection { .. } => {
                 "check the network and run the command again: it goes on where it stopped"
             }
+            Self::HttpStatus {
+                status: 401 | 403, ..
+            } => {
+                "the server gives this file only to some: download it by a browser, or name another place with --mirror"
+            }
             Self::HttpStatus { .. } => "try again later, or name another place with --mirror",
             Self::NoModel { .. } => {
                 return Some(format!(
@@ -484,6 +489,13 @@ mod tests {
             };
             assert!(damaged.hint().unwrap().contains(name));
         }
+
+        let status = |status| {
+            let url = "https://some.where/file".to_owned();
+            DownloadError::HttpStatus { url, status }.hint().unwrap()
+        };
+        assert!(status(503).contains("later"));
+        assert!(status(403).contains("only to some"));
 
         let not_utf8 = DataError::InvalidUtf8 {
             path: "latin1.de".into(),

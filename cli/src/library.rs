@@ -51,8 +51,8 @@ fn home() -> Result<PathBuf, CliError> {
     home.ok_or(CliError::NoHome)
 }
 
-/// Returns the user's translators in the order of their names. A damaged `languages.json` is reported on standard error,
-/// and its model has no languages then.
+/// Returns the user's translators in the order of their names. A damaged `languages.json` is reported on standard
+/// error, and its model has no languages then.
 ///
 /// # Errors
 ///

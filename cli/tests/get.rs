@@ -16,8 +16,8 @@ fn hub() -> Workspace {
     hub_with(|_, bytes| Some(bytes))
 }
 
-/// A workspace as [`hub`] makes it. `change` gets the name and the content of each file, and returns another content, or
-/// `None` if the hub has no such file.
+/// A workspace as [`hub`] makes it. `change` gets the name and the content of each file, and returns another content,
+/// or `None` if the hub has no such file.
 fn hub_with(change: impl Fn(&str, Vec<u8>) -> Option<Vec<u8>>) -> Workspace {
     let workspace = Workspace::new();
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../formats/tests/fixtures/marian_mt");

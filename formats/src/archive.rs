@@ -27,7 +27,8 @@ impl Archive {
     /// # Errors
     ///
     /// Returns [`FormatError::Data`] if the file cannot be read; [`FormatError::Damaged`] if it is no zip archive; and
-    /// [`FormatError::Trap`] if it has a member whose name leads out of a folder, or grows very much when it is unpacked.
+    /// [`FormatError::Trap`] if it has a member whose name leads out of a folder, or grows very much when it is
+    /// unpacked.
     pub(crate) fn open(path: &Path, format: &'static str) -> Result<Self, FormatError> {
         let damaged = |reason: String| FormatError::damaged(path, format, reason);
         let trap = |reason: String| FormatError::Trap {

@@ -85,8 +85,8 @@ fn yes() -> bool {
     true
 }
 
-/// The options of the search, which are in `generation_config.json`, and in `config.json` of older models. Lengths count
-/// the first token of the decoder and `</s>`.
+/// The options of the search, which are in `generation_config.json`, and in `config.json` of older models. Lengths
+/// count the first token of the decoder and `</s>`.
 #[derive(Default, Deserialize)]
 struct Generation {
     num_beams: Option<usize>,
@@ -405,8 +405,8 @@ fn take_norm(weights: &mut Weights, theirs: &str, ours: &str, width: usize) -> R
     Ok(())
 }
 
-/// Returns the search defaults. The options that Hugging Face leaves out have its defaults, not Attend's, except for the
-/// maximum length, which is then Attend's.
+/// Returns the search defaults. The options that Hugging Face leaves out have its defaults, not Attend's, except for
+/// the maximum length, which is then Attend's.
 fn generation(files: &Files, theirs: &Config) -> Result<SearchOptions, FormatError> {
     let name = if files.names()?.iter().any(|name| name == GENERATION) {
         GENERATION

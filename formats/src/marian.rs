@@ -325,7 +325,8 @@ fn refuse_unsupported(settings: &Settings, path: &Path) -> Result<(), FormatErro
     }
 }
 
-/// Returns the settings of the decoder from the `.yml` that names the file of weights, or else from one that names none.
+/// Returns the settings of the decoder from the `.yml` that names the file of weights, or else from one that names
+/// none.
 ///
 /// # Errors
 ///

@@ -125,6 +125,13 @@ fn packages_of_argos_have_a_model_and_its_languages() {
     assert_eq!(folder.languages.source, Some("en".parse().expect("a code")));
     assert_eq!(folder.languages.target, Some("de".parse().expect("a code")));
     assert_eq!(folder.generation.length_penalty, 0.2);
+
+    // As OpenNMT-py trains.
+    let workspace = Workspace::of("ctranslate2_pre_norm");
+    workspace.set("config.json", "add_source_eos", false);
+    let path = package(&workspace, "{}");
+    workspace.import_from(&path).expect("a package");
+    assert!(!workspace.load().config.source_eos);
 }
 
 #[test]

@@ -108,8 +108,8 @@ def beam(model, batch, size, length_penalty, early_stopping):
     }
 
 
-# Options of the search that a model may have. With beams, transformers raises the probabilities of the other tokens if it
-# forbids some, which Attend does not, so that options that forbid tokens are of greedy searches.
+# Options of the search that a model may have. With beams, transformers raises the probabilities of the other tokens if
+# it forbids some, which Attend does not, so that options that forbid tokens are of greedy searches.
 SEARCHES = [
     {"max_length": 100},
     {"max_length": 100, "num_beams": 1},

@@ -16,8 +16,8 @@ use crate::alignment;
 pub struct SentenceAttention {
     /// The translation, given or found.
     pub translation: String,
-    /// Self-attention of the encoder: source tokens attend to source tokens, `</s>` included if the model reads it. It has no layers if those
-    /// of the encoder are recurrent or convolutions.
+    /// Self-attention of the encoder: source tokens attend to source tokens, `</s>` included if the model reads it. It
+    /// has no layers if those of the encoder are recurrent or convolutions.
     pub encoder: Attention,
     /// Self-attention of the decoder: the tokens that it reads, `<s>` first, attend to themselves and to those before
     /// them. It has no layers if those of the decoder are recurrent.

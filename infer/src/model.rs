@@ -37,10 +37,10 @@ pub struct Model {
     languages: Languages,
     /// The smallest number of positions of the networks. No sequence of tokens is longer.
     max_length: usize,
-    /// Whether the networks read `</s>` after the tokens of a source.
-    source_eos: bool,
     /// What the tokens spell, once it was asked for: few searches do.
     surfaces: OnceLock<Arc<SurfaceForms>>,
+    /// Whether the networks read `</s>` after the tokens of a source.
+    source_eos: bool,
     /// The phrases and the banned words of the last call. Banned words remember which tokens they forbid after a
     /// text, so that a later call need not search the vocabulary again.
     banned: Mutex<Option<(Vec<String>, Arc<BannedWords>)>>,
@@ -107,9 +107,9 @@ impl Model {
             surfaces: OnceLock::new(),
             networks: Ensemble::new(model, precision),
             max_length: config.max_length,
-            source_eos: config.source_eos,
             shortlist,
             is_joint: config.target_vocab_size.is_none(),
+            source_eos: config.source_eos,
             search: generation,
             languages,
             banned: Mutex::default(),
@@ -124,9 +124,9 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// Returns [`InferError::EnsembleTokenizers`] if the other folder has another tokenizer or other ends of sources, and
-    /// [`InferError::Search`] if the other network has too few positions for the `min_length` of this model's search
-    /// defaults.
+    /// Returns [`InferError::EnsembleTokenizers`] if the other folder has another tokenizer or other ends of sources,
+    /// and [`InferError::Search`] if the other network has too few positions for the `min_length` of this model's
+    /// search defaults.
     pub fn join(mut self, other: ModelFolder) -> Result<Self, InferError> {
         let own = (&self.source_tokenizer, &self.target_tokenizer, self.source_eos);
         let others = (

@@ -85,7 +85,8 @@ impl Translator {
     /// this number and with the beam.
     ///
     /// The tokens of a batch are the number of sentences × (the tokens of the longest source sentence + the maximum
-    /// tokens of its translation), with `</s>` on the one side and `<s>` on the other. For example, sentences of 9
+    /// tokens of its translation), with `</s>` on the one side and `<s>` on the other. A translation that may have more
+    /// than 50 tokens beyond its source, as in transformers, counts as if it may not. For example, sentences of 9
     /// tokens whose translations may have 59 tokens count 10 + 60 tokens each, so a batch of 3,000 tokens has 42 of
     /// them. A batch has at least one sentence, and at most 1,000 hypotheses: 250 sentences with a beam of 4.
     #[must_use]

@@ -36,7 +36,8 @@ pub(crate) struct SearchFlags {
     #[arg(long, value_name = "N", value_parser = whole_number::<u32>)]
     min_length: Option<u32>,
     /// Most tokens in a sentence's translation. In any case it has at most 50 more than its source, than --min-length,
-    /// or than its prefix and required words, whichever is longest. [default: the model's]
+    /// or than its prefix and required words, whichever is longest, unless --stopping is a rule of transformers.
+    /// [default: the model's]
     #[arg(long, value_name = "N", value_parser = whole_number::<u32>)]
     max_length: Option<u32>,
     /// Have no sequence of N tokens twice in a translation; 0 allows all. [default: the model's]

@@ -43,9 +43,9 @@ impl Downloader {
     /// `MODEL/resolve/main`.
     ///
     /// # Errors
-    /// Returns [`DownloadError::ModelName`] if `model` is not an owner and a name, [`DownloadError::NoModel`] if a server
-    /// has no such model, [`DownloadError::List`] if the list is not one that a hub gives, and the other errors of a
-    /// [`DownloadError`] if it cannot be fetched.
+    /// Returns [`DownloadError::ModelName`] if `model` is not an owner and a name, [`DownloadError::NoModel`] if a
+    /// server has no such model, [`DownloadError::List`] if the list is not one that a hub gives, and the other errors
+    /// of a [`DownloadError`] if it cannot be fetched.
     pub fn model(&self, model: &str, is_wanted: impl Fn(&str) -> bool) -> Result<Source, DownloadError> {
         check_name(model)?;
         let path = format!("api/models/{model}/tree/{REVISION}");

@@ -41,9 +41,9 @@ const TYPES: [DType; 6] = [
 ///
 /// # Errors
 ///
-/// Returns [`FormatError::Damaged`] if the bytes are no whole file, [`FormatError::Unsupported`] if it is not of version
-/// 6 or the model is no translator, and [`FormatError::Tensor`] for a variable of another type, or whose shape does not fit its
-/// data.
+/// Returns [`FormatError::Damaged`] if the bytes are no whole file, [`FormatError::Unsupported`] if it is not of
+/// version 6 or the model is no translator, and [`FormatError::Tensor`] for a variable of another type, or whose shape
+/// does not fit its data.
 pub fn read_ctranslate2(path: &Path, bytes: Vec<u8>) -> Result<TensorBytes, FormatError> {
     let tensors = parse(path, &bytes)?;
     Ok(TensorBytes::new(path, bytes, tensors))

@@ -57,8 +57,8 @@ impl Translator {
 }
 
 impl EncodedSentence<'_> {
-    /// Returns the number of tokens of a translation for which a batch has room. Few translations have more, even if the
-    /// search allows ten times as many, as that of transformers does.
+    /// Returns the number of tokens of a translation for which a batch has room. Few translations have more, even if
+    /// the search allows ten times as many, as that of transformers does.
     pub(super) fn expected_length(&self, search: &SearchOptions) -> usize {
         let least = self.request.prefix.len().max(search.min_length);
         let most = self.source.len().max(least) + EXTRA_LENGTH;
