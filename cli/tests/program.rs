@@ -20,6 +20,7 @@ const SUBCOMMANDS: [&str; 9] = [
     "score",
     "get",
     "import",
+    "export",
     "data",
     "models",
     "devices",
