@@ -9,6 +9,7 @@ use attend_infer::{Languages, ModelFolder};
 use attend_model::{
     ActivationKind, LayerKind, NormPlacement, PositionKind, Preset, Transformer, TransformerConfig,
 };
+use burn::tensor::{Int, Tensor};
 use serde_json::Value;
 
 use crate::common::{Workspace, assert_same_weights, device};
@@ -160,18 +161,22 @@ fn networks_with_interleaved_sinusoids_translate_as_before() {
     trained(&first, |config| config);
     let second = round_trip(&first, ExportFormat::MarianHf, WeightType::Float32);
     assert_eq!(second.load().config.positions, PositionKind::SinusoidalHalves);
-    let lines = ["The old boat is green.", "Two birds sit on a wire."];
-    let (found, wanted) = (second.greedy(&lines, 20), first.greedy(&lines, 20));
-    for (found, wanted) in found.iter().zip(&wanted) {
-        assert_eq!(found.tokens, wanted.tokens);
-        assert!(
-            (found.score - wanted.score).abs() < 1e-4,
-            "{} and {}",
-            found.score,
-            wanted.score
-        );
+    let logits = |workspace: &Workspace| -> Vec<f32> {
+        let tokens = |tokens: [i32; 5]| Tensor::<1, Int>::from_ints(tokens, &device()).unsqueeze();
+        let logits = workspace
+            .load()
+            .model
+            .forward(tokens([7, 21, 33, 9, 0]), tokens([60, 12, 45, 3, 28]));
+        logits.into_data().try_into_vec().expect("32-bit floats")
+    };
+    let (found, wanted) = (logits(&second), logits(&first));
+    assert_eq!(found.len(), wanted.len());
+    for (place, (found, wanted)) in found.iter().zip(&wanted).enumerate() {
+        // An import rules padding out, as transformers does.
+        if place % 61 != 60 {
+            assert!((found - wanted).abs() < 1e-5, "{place}: {found} and {wanted}");
+        }
     }
-    assert!(wanted.iter().any(|translation| !translation.tokens.is_empty()));
 }
 
 #[test]

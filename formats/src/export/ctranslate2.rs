@@ -28,10 +28,20 @@ pub(super) fn not_exportable(config: &TransformerConfig) -> Option<String> {
         ("encoder_layer", config.encoder_layer),
         ("decoder_layer", config.decoder_layer),
     ];
-    let other = layers
+    if let Some((field, kind)) = layers
         .into_iter()
-        .find(|(_, kind)| *kind != LayerKind::SelfAttention);
-    other.map(|(field, kind)| format!("{field} is \"{kind}\""))
+        .find(|(_, kind)| *kind != LayerKind::SelfAttention)
+    {
+        return Some(format!("{field} is \"{kind}\""));
+    }
+    heads(config)
+        .is_none()
+        .then(|| format!("n_heads is {}, which is no number of 16 bits", config.n_heads))
+}
+
+/// Returns the number of heads in the type that the format has for it; `None` if they are more.
+fn heads(config: &TransformerConfig) -> Option<i16> {
+    config.n_heads.try_into().ok()
 }
 
 /// Writes the files of a model. Returns the name of the file with the weights.
@@ -125,11 +135,8 @@ fn scalars(config: &TransformerConfig, starts_from_zeros: bool) -> Vec<(String, 
     let flag = |is_set: bool| Scalar::Int8(i8::from(is_set));
     let both = [
         ("activation", Scalar::Int8(activation)),
-        // The sizes of a network are checked when it is loaded, and so many heads have none.
-        (
-            "num_heads",
-            Scalar::Int16(config.n_heads.try_into().unwrap_or(i16::MAX)),
-        ),
+        // `not_exportable` has refused more heads.
+        ("num_heads", Scalar::Int16(heads(config).unwrap_or(i16::MAX))),
         ("pre_norm", flag(config.norm == NormPlacement::Pre)),
         ("scale_embeddings", flag(true)),
     ];
