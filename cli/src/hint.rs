@@ -184,7 +184,7 @@ impl Hint for FormatError {
             Self::Tensor { .. } | Self::Settings { .. } => {
                 "fetch all files of the model again; they must be of the same model"
             }
-            Self::Unsupported { .. } => return None,
+            Self::Unsupported { .. } | Self::NotExportable { .. } => return None,
             Self::Trap { .. } => {
                 "it may have been made to do harm: fetch the model from a place that you trust"
             }
