@@ -6,6 +6,7 @@ use attend_data::{DataError, Tokenizer, TokenizerFiles, write_file};
 use attend_infer::search::{SearchOptions, Stopping, Unknown};
 use attend_model::{
     ActivationKind, LayerKind, NormPlacement, PositionKind, TiedEmbeddings, TransformerConfig,
+    sinusoid_halves,
 };
 use serde_json::{Map, Value, json};
 
@@ -367,6 +368,14 @@ fn plan(source: &Source) -> Result<Plan, FormatError> {
                 &format!("{side}.norm"),
                 width,
             );
+        }
+    }
+    // Pegasus has its tables of positions in the file, though it computes them.
+    if config.norm == NormPlacement::Pre {
+        for side in ["encoder", "decoder"] {
+            let name = format!("model.{side}.embed_positions.weight");
+            let table = sinusoid_halves(config.max_length, width);
+            plan.add_numbers(&name, &[config.max_length, width], table);
         }
     }
     Ok(plan)
