@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use attend_data::{DataError, write_file};
 use attend_infer::ModelFolder;
+use attend_model::{LayerKind, TransformerConfig};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
@@ -105,4 +106,15 @@ pub fn export(
         .len();
     new.finish()?;
     Ok(Exported { file, bytes })
+}
+
+/// Returns a kind of layers in a network that neither transformers nor CTranslate2 has; `None` if there is none.
+fn other_layers(config: &TransformerConfig) -> Option<String> {
+    let mut layers = [
+        ("encoder_layer", config.encoder_layer),
+        ("decoder_layer", config.decoder_layer),
+    ]
+    .into_iter();
+    let other = layers.find(|(_, kind)| *kind != LayerKind::SelfAttention);
+    other.map(|(field, kind)| format!("{field} is \"{kind}\""))
 }

@@ -8,6 +8,7 @@ use attend_formats::{ExportFormat, Exported, FormatError, WeightType, export};
 use attend_infer::{Languages, ModelFolder};
 use attend_model::{
     ActivationKind, LayerKind, NormPlacement, PositionKind, Preset, Transformer, TransformerConfig,
+    sinusoid_halves,
 };
 use burn::tensor::{Int, Tensor};
 use serde_json::Value;
@@ -196,6 +197,12 @@ fn a_network_with_pre_norm_is_a_pegasus_of_transformers() {
     assert_eq!(exported.bytes, read(path).len() as u64);
     for norm in ["model.encoder.layer_norm.weight", "model.decoder.layer_norm.bias"] {
         assert_eq!(weights.shape(norm), Some(&[8][..]));
+    }
+    for table in [
+        "model.encoder.embed_positions.weight",
+        "model.decoder.embed_positions.weight",
+    ] {
+        assert_eq!(weights.read(table).expect("numbers"), sinusoid_halves(256, 8));
     }
 }
 

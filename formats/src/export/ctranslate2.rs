@@ -4,13 +4,13 @@ use std::path::Path;
 
 use attend_data::{Tokenizer, TokenizerFiles, write_file};
 use attend_model::{
-    ActivationKind, LayerKind, NormPlacement, PositionKind, TiedEmbeddings, TransformerConfig,
-    marian_sinusoids, sinusoid_halves, sinusoids,
+    ActivationKind, NormPlacement, PositionKind, TiedEmbeddings, TransformerConfig, marian_sinusoids,
+    sinusoid_halves, sinusoids,
 };
 use serde_json::json;
 
-use super::Source;
 use super::plan::{Plan, Side};
+use super::{Source, other_layers};
 use crate::error::FormatError;
 use crate::import::write_json;
 use crate::new_folder::CONFIG;
@@ -24,15 +24,8 @@ const LOWEST: f32 = -65504.0;
 
 /// Returns what CTranslate2 has no place for in a network; `None` if it has a place for all.
 pub(super) fn not_exportable(config: &TransformerConfig) -> Option<String> {
-    let layers = [
-        ("encoder_layer", config.encoder_layer),
-        ("decoder_layer", config.decoder_layer),
-    ];
-    if let Some((field, kind)) = layers
-        .into_iter()
-        .find(|(_, kind)| *kind != LayerKind::SelfAttention)
-    {
-        return Some(format!("{field} is \"{kind}\""));
+    if let Some(found) = other_layers(config) {
+        return Some(found);
     }
     heads(config)
         .is_none()

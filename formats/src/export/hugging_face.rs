@@ -5,12 +5,12 @@ use std::path::Path;
 use attend_data::{DataError, Tokenizer, TokenizerFiles, write_file};
 use attend_infer::search::{SearchOptions, Stopping, Unknown};
 use attend_model::{
-    ActivationKind, LayerKind, NormPlacement, PositionKind, TiedEmbeddings, TransformerConfig,
+    ActivationKind, NormPlacement, PositionKind, TiedEmbeddings, TransformerConfig, sinusoid_halves,
 };
 use serde_json::{Map, Value, json};
 
-use super::Source;
 use super::plan::{Plan, Side};
+use super::{Source, other_layers};
 use crate::error::FormatError;
 use crate::import::write_json;
 use crate::new_folder::CONFIG;
@@ -23,15 +23,8 @@ const NORM_EPSILON: f64 = 1e-5;
 
 /// Returns what transformers has no place for in a network or in its weights; `None` if it has a place for all.
 pub(super) fn not_exportable(config: &TransformerConfig, weights: WeightType) -> Option<String> {
-    let layers = [
-        ("encoder_layer", config.encoder_layer),
-        ("decoder_layer", config.decoder_layer),
-    ];
-    if let Some((field, kind)) = layers
-        .into_iter()
-        .find(|(_, kind)| *kind != LayerKind::SelfAttention)
-    {
-        return Some(format!("{field} is \"{kind}\""));
+    if let Some(found) = other_layers(config) {
+        return Some(found);
     }
     let is_pre_norm = config.norm == NormPlacement::Pre;
     let refused = [
@@ -367,6 +360,14 @@ fn plan(source: &Source) -> Result<Plan, FormatError> {
                 &format!("{side}.norm"),
                 width,
             );
+        }
+    }
+    // Pegasus has its tables of positions in the file, though it computes them.
+    if config.norm == NormPlacement::Pre {
+        for side in ["encoder", "decoder"] {
+            let name = format!("model.{side}.embed_positions.weight");
+            let table = sinusoid_halves(config.max_length, width);
+            plan.add_numbers(&name, &[config.max_length, width], table);
         }
     }
     Ok(plan)
