@@ -306,9 +306,6 @@ impl Hint for TrainError {
                 "leave this key, or the preset that sets it, out of the recipe to take the model's value; without \
                  --from and init a run may have any shape"
             }
-            Self::InitialTokenizers { .. } => {
-                "start from a model that Attend has trained; a model of another toolkit translates as it is"
-            }
             Self::OutputExists { .. } => {
                 "go on with that run by --resume, or name another folder with --output"
             }
