@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::plan::{Plan, Side};
 use super::{Source, other_layers};
 use crate::error::FormatError;
+use crate::hugging_face::names::{LayerKind, layers};
 use crate::import::write_json;
 use crate::new_folder::CONFIG;
 use crate::tensors::{TensorFile, WeightType, write_safetensors};
@@ -267,7 +268,7 @@ fn sines_first(d_model: usize) -> Vec<usize> {
 /// Returns which weights become which tensors.
 fn plan(source: &Source) -> Result<Plan, FormatError> {
     let config = &source.folder.config;
-    let (width, inner) = (config.d_model, config.d_ff);
+    let width = config.d_model;
     let (from, to) = (config.vocab_size, config.target_vocabulary());
     let is_interleaved = config.positions == PositionKind::Sinusoidal;
     let mut plan = Plan::new(is_interleaved.then(|| sines_first(width)));
@@ -299,67 +300,19 @@ fn plan(source: &Source) -> Result<Plan, FormatError> {
         bias[config.pad_id] = 0.0;
     }
     plan.add_numbers("final_logits_bias", &[1, to], bias);
-    for (side, layers) in [
-        ("encoder", config.encoder_layers),
-        ("decoder", config.decoder_layers),
-    ] {
-        for number in 0..layers {
-            let ours = format!("{side}.layers.{number}");
-            let theirs = format!("model.{ours}");
-            let attentions = [
-                ("self_attn", "self_attention"),
-                ("encoder_attn", "cross_attention"),
-            ];
-            for (their_name, our_name) in attentions.into_iter().take(if side == "encoder" { 1 } else { 2 }) {
-                let (theirs, ours) = (format!("{theirs}.{their_name}"), format!("{ours}.{our_name}"));
-                let square = [width, width];
-                for (their_part, our_part) in [("q_proj", "query"), ("k_proj", "key"), ("v_proj", "value")] {
-                    let (theirs, ours) = (format!("{theirs}.{their_part}"), format!("{ours}.{our_part}"));
-                    linear(&mut plan, &theirs, &ours, square, Side::Columns);
-                }
-                linear(
-                    &mut plan,
-                    &format!("{theirs}.out_proj"),
-                    &format!("{ours}.output"),
-                    square,
-                    Side::Rows,
-                );
-                norm(
-                    &mut plan,
-                    &format!("{theirs}_layer_norm"),
-                    &format!("{ours}_norm.norm"),
-                    width,
-                );
-            }
-            let network = format!("{ours}.feed_forward");
-            linear(
-                &mut plan,
-                &format!("{theirs}.fc1"),
-                &format!("{network}.inner"),
-                [inner, width],
-                Side::Columns,
-            );
-            linear(
-                &mut plan,
-                &format!("{theirs}.fc2"),
-                &format!("{network}.outer"),
-                [width, inner],
-                Side::Rows,
-            );
-            norm(
-                &mut plan,
-                &format!("{theirs}.final_layer_norm"),
-                &format!("{network}_norm.norm"),
-                width,
-            );
-        }
-        if config.norm == NormPlacement::Pre {
-            norm(
-                &mut plan,
-                &format!("model.{side}.layer_norm"),
-                &format!("{side}.norm"),
-                width,
-            );
+    for layer in layers(config) {
+        // A bias is added to the output, so it has the place of the rows.
+        let (weight, of_weight, of_bias) = match layer.kind {
+            LayerKind::Reads { outputs } => (vec![outputs, width], Side::Columns, Side::None),
+            LayerKind::Writes { inputs } => (vec![width, inputs], Side::Rows, Side::Rows),
+            LayerKind::Norm => (vec![width], Side::Rows, Side::Rows),
+        };
+        for (part, shape, side) in [
+            ("weight", weight.as_slice(), of_weight),
+            ("bias", &weight[..1], of_bias),
+        ] {
+            let ours = format!("{}.{part}", layer.ours);
+            plan.add(&format!("{}.{part}", layer.theirs), shape, &[ours], side);
         }
     }
     // Pegasus has its tables of positions in the file, though it computes them.
@@ -371,36 +324,4 @@ fn plan(source: &Source) -> Result<Plan, FormatError> {
         }
     }
     Ok(plan)
-}
-
-fn linear(plan: &mut Plan, theirs: &str, ours: &str, shape: [usize; 2], side: Side) {
-    plan.add(
-        &format!("{theirs}.weight"),
-        &shape,
-        &[format!("{ours}.weight")],
-        side,
-    );
-    // A bias is added to the output.
-    let of_bias = if side == Side::Rows {
-        Side::Rows
-    } else {
-        Side::None
-    };
-    plan.add(
-        &format!("{theirs}.bias"),
-        &shape[..1],
-        &[format!("{ours}.bias")],
-        of_bias,
-    );
-}
-
-fn norm(plan: &mut Plan, theirs: &str, ours: &str, width: usize) {
-    for part in ["weight", "bias"] {
-        plan.add(
-            &format!("{theirs}.{part}"),
-            &[width],
-            &[format!("{ours}.{part}")],
-            Side::Rows,
-        );
-    }
 }
