@@ -96,8 +96,9 @@ impl<S: Sentence> FairQueue<S> {
     /// Takes the sentences of the next batch; none if none wait. If `workers` are idle, the batch has at most its share
     /// of the sentences, so that the others get a batch, too.
     ///
-    /// The longest sentence of the request that is next comes first. The batch is as wide as this sentence, so it is
-    /// filled with sentences that are no longer. Longer ones come first in a batch after it.
+    /// The first sentence of the batch is the longest one of the request that is next. Then each request adds the
+    /// longest of its sentences that is no longer than the batch is wide. If it has none, it adds the shortest one that
+    /// is longer, as far as the batch then still has room for all of its sentences at the new width.
     pub(crate) fn take(&mut self, workers: usize) -> Vec<S> {
         let share = self.sentences.div_ceil(workers.max(1));
         // Of requests with equal counters, the one with the fewest sentences is next.
@@ -106,15 +107,15 @@ impl<S: Sentence> FairQueue<S> {
         };
         let mut turns: BinaryHeap<_> = self.requests.iter().map(turn).collect();
         let mut batch: Vec<S> = Vec::new();
-        let mut most = share;
+        let (mut most, mut width) = (share, 0);
         while batch.len() < most
             && let Some(Reverse((_, _, number))) = turns.pop()
         {
             let waiting = self.requests.get_mut(&number).expect("it has a turn");
-            let Some(sentence) = waiting.take(batch.first()) else {
+            let Some(sentence) = waiting.take(&batch, width) else {
                 continue;
             };
-            // A sentence that is no longer may still have a longer translation, and leave room for fewer sentences.
+            width = width.max(sentence.length());
             most = most.min(sentence.batch_size());
             self.clock = self.clock.max(waiting.taken);
             self.sentences -= 1;
@@ -131,16 +132,22 @@ impl<S: Sentence> FairQueue<S> {
 }
 
 impl<S: Sentence> Waiting<S> {
-    /// Takes the longest sentence that may be in a batch of which `first` is the first sentence.
-    fn take(&mut self, first: Option<&S>) -> Option<S> {
-        let place = match first {
+    /// Takes the sentence that goes best with those of a `batch`, which is as wide as its longest sentence; `None` if no
+    /// sentence goes with them.
+    fn take(&mut self, batch: &[S], width: usize) -> Option<S> {
+        let place = match batch.first() {
             None => self.sentences.len().checked_sub(1)?,
             Some(first) => {
                 let fitting = self
                     .sentences
-                    .partition_point(|sentence| sentence.length() <= first.length());
-                let mut fitting = self.sentences[..fitting].iter();
-                fitting.rposition(|sentence| first.shares_batches_with(sentence))?
+                    .partition_point(|sentence| sentence.length() <= width);
+                let (fitting, longer) = self.sentences.split_at(fitting);
+                let shares = |sentence: &S| first.shares_batches_with(sentence);
+                fitting.iter().rposition(shares).or_else(|| {
+                    let place = longer.iter().position(shares)?;
+                    let has_room = longer[place].batch_size() > batch.len();
+                    has_room.then_some(fitting.len() + place)
+                })?
             }
         };
         let sentence = self.sentences.remove(place);
@@ -211,10 +218,9 @@ mod tests {
             let places = batch.iter().map(|sentence| (sentence.request, sentence.place));
             places.collect()
         };
-        // The request of one sentence is the first, but the sentences of the others are longer.
-        assert_eq!(places(queue.take(1)), [(1, 0), (2, 1)]);
-        assert_eq!(places(queue.take(1)), [(0, 0), (2, 0), (0, 1), (0, 2)]);
-        assert_eq!(places(queue.take(1)), [(0, 3)]);
+        // The request of one sentence is the first. A batch as wide as the longest of them has room for four.
+        assert_eq!(places(queue.take(1)), [(1, 0), (2, 1), (0, 3), (2, 0)]);
+        assert_eq!(places(queue.take(1)), [(0, 0), (0, 1), (0, 2)]);
         assert!(queue.take(1).is_empty() && queue.is_empty());
     }
 
@@ -228,17 +234,16 @@ mod tests {
 
     #[test]
     fn a_short_request_does_not_wait_for_a_document() {
-        for taken_before in 0..5 {
-            let mut queue = FairQueue::default();
-            push(&mut queue, &[(10, 0); 1_000]);
-            for _ in 0..taken_before {
-                queue.take(1);
-            }
-            // It is short, long, or has options of its own.
-            for request in [(3, 0), (20, 0), (10, 1)] {
+        // Its sentence is short, long, or has options of its own.
+        for request in [(3, 0), (20, 0), (10, 1)] {
+            for taken_before in 0..5 {
+                let mut queue = FairQueue::default();
+                push(&mut queue, &[(10, 0); 1_000]);
+                for _ in 0..taken_before {
+                    queue.take(1);
+                }
                 let number = push(&mut queue, &[request]);
-                let next = queue.take(1);
-                assert!(next.iter().any(|sentence| sentence.request == number));
+                assert_eq!(queue.take(1)[0].request, number);
             }
         }
     }
@@ -298,9 +303,10 @@ mod tests {
         let batch = queue.take(workers);
         prop_assert_eq!(batch.is_empty(), waiting.is_empty());
         if let Some(first) = batch.first() {
-            prop_assert!(batch.len() <= first.batch_size().min(share));
-            let fits = |other: &Toy| other.length <= first.length && other.group == first.group;
-            prop_assert!(batch.iter().all(fits));
+            let longest = batch.iter().map(|sentence| sentence.length).max();
+            let width = longest.expect("it is not empty");
+            prop_assert!(batch.len() <= share && (batch.len() == 1 || batch.len() * width <= BATCH_TOKENS));
+            prop_assert!(batch.iter().all(|other| other.group == first.group));
         }
         for sentence in &batch {
             prop_assert!(waiting.remove(sentence), "{:?} did not wait", sentence);
