@@ -71,6 +71,11 @@ get *ARGS: _build
 import *ARGS: _build
     @{{attend}} import "$@"
 
+# Write a translator for another program: `just export models/en-de --format ctranslate2 --output ct2/en-de`.
+[no-exit-message]
+export *ARGS: _build
+    @{{attend}} export "$@"
+
 # Fetch a corpus by its name, as `just data list` shows them, or write the phrasebook to files.
 [no-exit-message]
 data *ARGS:

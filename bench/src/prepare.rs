@@ -58,7 +58,7 @@ pub(crate) fn measure(options: &Options) -> Result<(), BenchError> {
     print_step("tokenizer", &learnt, start, Some(pairs))?;
 
     let start = Instant::now();
-    let dataset = Dataset::encode(&corpora, &tokenizer, &recipe, &prepared, |_| {})?;
+    let dataset = Dataset::encode(&corpora, &tokenizer.into(), &recipe, &prepared, |_| {})?;
     let shards = prepared.join(dataset.train.fingerprint());
     let bytes = size_of_folder(&shards).map_err(|error| DataError::read(&shards, error))?;
     let written = format!("{} pairs, {}", dataset.train.len(), mebibytes(bytes));

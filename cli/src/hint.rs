@@ -184,7 +184,7 @@ impl Hint for FormatError {
             Self::Tensor { .. } | Self::Settings { .. } => {
                 "fetch all files of the model again; they must be of the same model"
             }
-            Self::Unsupported { .. } => return None,
+            Self::Unsupported { .. } | Self::NotExportable { .. } => return None,
             Self::Trap { .. } => {
                 "it may have been made to do harm: fetch the model from a place that you trust"
             }
@@ -305,9 +305,6 @@ impl Hint for TrainError {
             Self::OtherThanInitial { .. } => {
                 "leave this key, or the preset that sets it, out of the recipe to take the model's value; without \
                  --from and init a run may have any shape"
-            }
-            Self::InitialTokenizers { .. } => {
-                "start from a model that Attend has trained; a model of another toolkit translates as it is"
             }
             Self::OutputExists { .. } => {
                 "go on with that run by --resume, or name another folder with --output"

@@ -26,6 +26,7 @@ mod data;
 mod devices;
 mod error;
 mod evaluate;
+mod export;
 mod flags;
 mod get;
 mod heads;
@@ -77,6 +78,7 @@ enum Command {
     Tag(tag::Options),
     Get(get::Options),
     Import(import::Options),
+    Export(export::Options),
     /// Fetch corpora to train on.
     #[command(subcommand)]
     Data(data::Task),
@@ -105,6 +107,7 @@ pub fn run() -> ExitCode {
         Command::Tag(options) => tag::run(&options),
         Command::Get(options) => get::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Import(options) => import::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Export(options) => export::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Data(task) => data::run(task).map(|()| ExitCode::SUCCESS),
         Command::Models => models::run().map(|()| ExitCode::SUCCESS),
         Command::Devices => devices::run().map(|()| ExitCode::SUCCESS),

@@ -121,10 +121,10 @@ fn the_present_folder_may_become_the_model_folder() {
         run(command, b"")
     };
     // An import that was ended from outside has left a folder, and another one is under way.
-    let abandoned = folder.path().join(".import-abandoned");
+    let abandoned = folder.path().join(".attend-abandoned");
     fs::create_dir(&abandoned).expect("a new folder");
     fs::write(abandoned.join("lock"), "").expect("a writable folder");
-    let other = folder.path().join(".import-other");
+    let other = folder.path().join(".attend-other");
     fs::create_dir(&other).expect("a new folder");
     let lock = fs::File::create(other.join("lock")).expect("a writable folder");
     lock.lock().expect("a lock");

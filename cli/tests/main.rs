@@ -3,6 +3,7 @@
 mod attention;
 mod common;
 mod data;
+mod export;
 mod get;
 mod import;
 mod labelling;

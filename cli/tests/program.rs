@@ -13,13 +13,14 @@ fn stdout(output: &Output) -> String {
 }
 
 /// The subcommands, in the order in which a user meets them.
-const SUBCOMMANDS: [&str; 9] = [
+const SUBCOMMANDS: [&str; 10] = [
     "train",
     "translate",
     "eval",
     "score",
     "get",
     "import",
+    "export",
     "data",
     "models",
     "devices",

@@ -3,7 +3,7 @@
 /// A sentence pair as token ids.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Example {
-    /// The ids of the source sentence, ending with `</s>`.
+    /// The ids of the source sentence, ending with `</s>` unless the model reads sources without it.
     pub source: Vec<u32>,
     /// The ids of the target sentence, ending with `</s>` and not starting with `<s>`.
     pub target: Vec<u32>,
@@ -108,7 +108,7 @@ impl TokenMatrix {
 /// and the row `7 8 </s>` of `target_output`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
-    /// The input of the encoder, `[rows, source width]`. Each row ends with `</s>`, before the padding.
+    /// The input of the encoder, `[rows, source width]`. Each row is a source, before the padding.
     pub source: TokenMatrix,
     /// The input of the decoder, `[rows, target width]`. Each row starts with `<s>` and lacks the final `</s>`.
     pub target_input: TokenMatrix,
@@ -121,7 +121,8 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Makes a batch of `examples`. Each example becomes a row, in the order of the examples. `bos` is the id of `<s>`.
+    /// Makes a batch of `examples`. Each example becomes a row, in the order of the examples. `bos` is the id of `<s>`,
+    /// or of another token that the decoder reads first.
     #[must_use]
     pub fn new<'a>(
         examples: impl IntoIterator<Item = &'a Example>,

@@ -26,7 +26,8 @@
 //! let text = ParallelText::Memory { name: "houses".to_owned(), pairs: pairs.into() };
 //!
 //! let filter = Filter { max_length: 100, max_ratio: None };
-//! let examples = Examples::prepare(folder, &text, &Cleaning::default(), &tokenizer, &filter, |_| ())?;
+//! let both_sides = tokenizer.clone().into();
+//! let examples = Examples::prepare(folder, &text, &Cleaning::default(), &both_sides, &filter, |_| ())?;
 //! let mixture = Mixture::new([(examples, 1.0)])?;
 //! let mut batches = Batches::starting_at(mixture.into(), 1_000, 7, Position::default());
 //!
@@ -69,4 +70,6 @@ pub use file::{OutputFile, STANDARD_INPUT, located, named, read_text, sync_folde
 pub use line::{is_blank, is_visible, readable, single_line, spaced_once, visible};
 pub use sentence_pair::SentencePair;
 pub use sentencepiece::{Piece, PieceKind, SentencePieceModel, VocabularyPiece};
-pub use tokenizer::{Normalization, Normalizer, Tokenizer, TokenizerFiles, TokenizerKind};
+pub use tokenizer::{
+    FirstToken, Normalization, Normalizer, PairTokenizer, Tokenizer, TokenizerFiles, TokenizerKind,
+};

@@ -60,7 +60,7 @@ fn mixture(weights: [f64; 2]) -> Arc<Mixture> {
             folder.path(),
             &text,
             &Cleaning::default(),
-            &tokenizer,
+            &tokenizer.clone().into(),
             &filter,
             |_| (),
         )

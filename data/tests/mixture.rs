@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use attend_data::{
-    Batches, Cleaning, DataError, Example, Examples, Filter, Mixture, ParallelText, Position, SentencePair,
-    Tokenizer,
+    Batches, Cleaning, DataError, Example, Examples, Filter, Mixture, PairTokenizer, ParallelText, Position,
+    SentencePair, Tokenizer,
 };
 use tempfile::TempDir;
 
@@ -24,6 +24,7 @@ fn corpora(folder: &TempDir) -> (Vec<Examples>, Vec<Example>) {
         ("articles", pairs("der die das")),
     ];
     let tokenizer = Tokenizer::train_bpe(["one two"].into_iter(), 300).unwrap();
+    let tokenizer = PairTokenizer::from(tokenizer);
     let filter = Filter {
         max_length: 100,
         max_ratio: None,

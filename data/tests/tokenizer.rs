@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use attend_data::{DataError, Example, SentencePair, Tokenizer, TokenizerKind};
+use attend_data::{DataError, Example, PairTokenizer, SentencePair, Tokenizer, TokenizerKind};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use tempfile::TempDir;
@@ -271,7 +271,7 @@ fn pairs_end_with_the_end_token() {
         source: [tokenizer.encode("A man"), vec![2]].concat(),
         target: vec![2],
     };
-    assert_eq!(tokenizer.encode_pairs(&pairs), [expected]);
+    assert_eq!(PairTokenizer::from(tokenizer).encode_pairs(&pairs), [expected]);
 }
 
 #[test]

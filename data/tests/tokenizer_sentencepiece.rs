@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use attend_data::{DataError, Normalizer, SentencePair, Tokenizer, TokenizerFiles, TokenizerKind};
+use attend_data::{
+    DataError, FirstToken, Normalizer, PairTokenizer, SentencePair, Tokenizer, TokenizerFiles, TokenizerKind,
+};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde::Deserialize;
@@ -60,7 +62,7 @@ fn tokenizer_of(
     Tokenizer::load_sentencepiece(
         folder.path().join("source.spm"),
         folder.path().join("vocab.json"),
-        start,
+        start.map_or(FirstToken::Bos, FirstToken::Id),
     )
 }
 
@@ -98,6 +100,32 @@ fn ids_and_texts_are_those_of_the_reference() {
         }
     }
     assert!(decoded > 20, "{decoded}");
+}
+
+#[test]
+fn each_side_of_a_pair_is_encoded_by_its_tokenizer() {
+    let Marian { vocabulary, cases } = marian();
+    let [source, target] = tokenizers(&vocabulary);
+    let pair = |case: &Case| SentencePair {
+        source: case.text.clone(),
+        target: case.text.clone(),
+    };
+    let pairs: Vec<SentencePair> = cases.iter().map(pair).collect();
+    for source_eos in [true, false] {
+        let tokenizer = PairTokenizer {
+            source: source.clone(),
+            target: target.clone(),
+            source_eos,
+        };
+        for (example, case) in tokenizer.encode_pairs(&pairs).iter().zip(&cases) {
+            let (_, without_end) = case.source.split_last().unwrap();
+            // The encoder always has something to read.
+            let has_end = source_eos || without_end.is_empty();
+            let expected = if has_end { &case.source } else { without_end };
+            assert_eq!(example.source, expected, "{:?}", case.text);
+            assert_eq!(example.target, case.target, "{:?}", case.text);
+        }
+    }
 }
 
 #[test]
@@ -308,7 +336,7 @@ fn what_belongs_to_other_kinds_changes_nothing() {
         source: text.to_owned(),
         target: "fish".to_owned(),
     };
-    let examples = tokenizer.encode_pairs(std::slice::from_ref(&pair));
+    let examples = PairTokenizer::from(tokenizer.clone()).encode_pairs(std::slice::from_ref(&pair));
     assert_eq!(
         examples[0].source,
         [tokenizer.encode(text), vec![tokenizer.eos_id()]].concat()
@@ -382,7 +410,7 @@ fn a_vocabulary_that_does_not_fit_is_refused() {
         let error = Tokenizer::load_sentencepiece(
             folder.path().join("source.spm"),
             folder.path().join("vocab.json"),
-            None,
+            FirstToken::Bos,
         );
         assert!(error.unwrap_err().to_string().contains(expected), "{text}");
     }

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use attend_data::{DataError, located};
 use attend_infer::InferError;
 
+use crate::export::ExportFormat;
+
 /// An error of this crate. Its message is one sentence that names the file, and the tensor or the field in error.
 #[derive(Debug, thiserror::Error)]
 pub enum FormatError {
@@ -83,6 +85,16 @@ pub enum FormatError {
     OwnFolder {
         /// The folder.
         path: PathBuf,
+    },
+    /// A model folder with what another format has no place for.
+    #[error("{} cannot be exported as {format}: {found}", path.display())]
+    NotExportable {
+        /// The model folder.
+        path: PathBuf,
+        /// The format.
+        format: ExportFormat,
+        /// What has no place there.
+        found: String,
     },
     /// A path that holds no model of a format that this crate reads.
     #[error("{} is no model of a known format", located(path))]

@@ -1,10 +1,8 @@
 //! From a foreign model to a model folder.
 
-use std::fs::{self, File};
-use std::io;
 use std::path::Path;
 
-use attend_data::{DataError, sync_folder, write_file};
+use attend_data::{DataError, write_file};
 use attend_device::Workers;
 use attend_infer::search::SearchOptions;
 use attend_infer::{InferError, Languages, Model, ModelFolder, Precision, TranslateOptions, Translator};
@@ -17,19 +15,13 @@ use crate::error::FormatError;
 use crate::files::Files;
 use crate::foreign_model::ForeignModel;
 use crate::format::Format;
+use crate::new_folder::{CONFIG, NewFolder};
 use crate::{argos, ctranslate2, hugging_face, marian};
 
 /// The text that is translated to see whether a model works. Every language has it, and every tokenizer its characters.
 const SAMPLE: &str = "1, 2, 3";
 /// The most tokens of the translation of [`SAMPLE`].
 const SAMPLE_TOKENS: usize = 20;
-
-/// The file of a model folder that makes it one.
-const CONFIG: &str = "config.json";
-/// The start of the names of temporary folders.
-const TEMPORARY: &str = ".import-";
-/// The file of a temporary folder that is locked while the import is under way.
-const LOCK: &str = "lock";
 
 /// The names with which a file begins that says what a model is and who may use it, in small letters.
 const NOTICES: [&str; 5] = ["readme", "license", "licence", "copying", "notice"];
@@ -94,19 +86,7 @@ pub fn import(
     mut observe: impl FnMut(Progress),
 ) -> Result<Trial, FormatError> {
     let (source, output) = (source.as_ref(), output.as_ref());
-    let unwritable = |error| DataError::write(output, error);
-    let parent = match output.parent() {
-        // The folder itself may be the present one, or a disk of its own.
-        _ if output.is_dir() => output,
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    remove_abandoned(parent);
-    if fs::read_dir(output).is_ok_and(|mut files| files.next().is_some()) || output.is_file() {
-        return Err(FormatError::OutputExists {
-            path: output.to_owned(),
-        });
-    }
+    NewFolder::require_new(output)?;
     let (model, files) = read(source)?;
     let most = model.config.max_length - 1;
     model
@@ -121,50 +101,14 @@ pub fn import(
         notices: notices.iter().map(|(name, _)| name.clone()).collect(),
     })));
 
-    fs::create_dir_all(parent).map_err(unwritable)?;
-    // The folder is removed with all that is in it, unless that has been renamed.
-    let temporary = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(parent);
-    let temporary = temporary.map_err(unwritable)?;
-    let lock = File::create(temporary.path().join(LOCK)).map_err(unwritable)?;
-    lock.lock().map_err(unwritable)?;
-    let folder = temporary.path().join("model");
-    fs::create_dir(&folder).map_err(unwritable)?;
-    write(&model, notices, &folder, &mut observe)?;
+    let folder = NewFolder::create(output)?;
+    write(&model, notices, folder.path(), &mut observe)?;
     // The foreign weights are no longer held when those of the new folder are loaded.
     drop(model);
     observe(Progress::Trial);
-    let trial = try_out(&folder, device)?;
-    if output.is_dir() {
-        move_files(&folder, output)
-    } else {
-        fs::rename(&folder, output)
-    }
-    .and_then(|()| sync_folder(parent))
-    .map_err(unwritable)?;
+    let trial = try_out(folder.path(), device)?;
+    folder.finish()?;
     Ok(trial)
-}
-
-/// Moves the files of a model folder to another folder. `config.json` comes last, without which it is no model folder.
-fn move_files(folder: &Path, output: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let name = entry?.file_name();
-        if name != CONFIG {
-            fs::rename(folder.join(&name), output.join(&name))?;
-        }
-    }
-    fs::rename(folder.join(CONFIG), output.join(CONFIG))
-}
-
-/// Removes the temporary folders of imports that are not under way any more. The system has released their locks.
-fn remove_abandoned(parent: &Path) {
-    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        let is_temporary = entry.file_name().to_string_lossy().starts_with(TEMPORARY);
-        let lock = File::open(entry.path().join(LOCK));
-        if is_temporary && lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
-            // What cannot be removed does no harm.
-            let _ = fs::remove_dir_all(entry.path());
-        }
-    }
 }
 
 /// Reads a model of any known format. Returns it with the files that it was read from.
@@ -186,7 +130,7 @@ fn read(source: &Path) -> Result<(ForeignModel, Files), FormatError> {
 }
 
 /// Returns the files that say what a model is and who may use it.
-fn notices(files: &Files) -> Result<Vec<(String, Vec<u8>)>, FormatError> {
+pub(crate) fn notices(files: &Files) -> Result<Vec<(String, Vec<u8>)>, FormatError> {
     let mut notices = Vec::new();
     let mut left = MOST_NOTICES;
     for name in files.names()? {
@@ -235,7 +179,7 @@ fn write(
         })
 }
 
-fn write_json(path: &Path, value: &impl Serialize) -> Result<(), FormatError> {
+pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), FormatError> {
     let json = serde_json::to_string_pretty(value).map_err(|error| DataError::write(path, error.into()))?;
     Ok(write_file(path, json + "\n")?)
 }

@@ -1,16 +1,15 @@
 //! From the tensors of a foreign file to the weights of a model folder.
 
-use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::ops::Range;
 use std::path::Path;
 
 use attend_data::{DataError, OutputFile};
-use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+use safetensors::Dtype;
 
 use crate::error::FormatError;
-use crate::tensors::{TensorFile, transposed};
+use crate::tensors::{TensorFile, floats, safetensors_head, transposed};
 
 /// The tensors of a file, each with the name and the place that it has in a model folder.
 pub(crate) struct Weights {
@@ -232,42 +231,26 @@ impl Weights {
         let taken = self
             .weights
             .iter()
-            .map(|weight| (&weight.name, weight.shape.clone()));
+            .map(|weight| (weight.name.clone(), weight.shape.clone()));
         let added = self
             .vectors
             .iter()
-            .map(|(name, numbers)| (name, vec![numbers.len()]));
-        let mut end = 0;
-        let infos = taken.chain(added).map(|(name, shape)| {
-            let start = end;
-            end += shape.iter().product::<usize>() * size_of::<f32>();
-            let info = TensorInfo {
-                dtype: Dtype::F32,
-                shape,
-                data_offsets: (start, end),
-            };
-            (name.clone(), info)
-        });
-        let infos = infos.collect();
-        let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-        let head = Metadata::new(Some(metadata), infos).and_then(|head| Ok(serde_json::to_vec(&head)?));
-        let mut head = head.map_err(|error| unwritable(std::io::Error::other(error)))?;
-        // The numbers begin at a multiple of eight bytes.
-        head.resize(head.len().next_multiple_of(8), b' ');
-
+            .map(|(name, numbers)| (name.clone(), vec![numbers.len()]));
+        let shapes: Vec<(String, Vec<usize>)> = taken.chain(added).collect();
+        let counts = shapes.iter().map(|(_, shape)| shape.iter().product::<usize>());
+        let all = counts.sum::<usize>() * size_of::<f32>();
         let mut output = OutputFile::create(path)?;
         let mut write = |bytes: &[u8]| output.write_all(bytes).map_err(unwritable);
-        write(&(head.len() as u64).to_le_bytes())?;
-        write(&head)?;
+        write(&safetensors_head(path, shapes, Dtype::F32)?)?;
         let mut written = 0;
         for weight in &self.weights {
-            observe(written, end as u64);
+            observe(written, all as u64);
             let numbers = self.numbers(weight)?;
-            write(&little_endian(&numbers))?;
+            write(&floats(&numbers, false))?;
             written += size_of_val(numbers.as_slice()) as u64;
         }
         for (_, numbers) in &self.vectors {
-            write(&little_endian(numbers))?;
+            write(&floats(numbers, false))?;
         }
         Ok(output.finish()?)
     }
@@ -304,14 +287,5 @@ impl Weights {
             }
             _ => Ok(numbers),
         }
-    }
-}
-
-fn little_endian(numbers: &[f32]) -> Cow<'_, [u8]> {
-    if cfg!(target_endian = "little") {
-        bytemuck::cast_slice(numbers).into()
-    } else {
-        let bytes = numbers.iter().flat_map(|number| number.to_le_bytes());
-        bytes.collect::<Vec<u8>>().into()
     }
 }

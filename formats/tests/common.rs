@@ -121,7 +121,7 @@ impl Workspace {
         let left: Vec<_> = fs::read_dir(self.folder.path())
             .expect("the folder")
             .map(|entry| entry.expect("an entry").file_name())
-            .filter(|name| name.to_string_lossy().starts_with(".import"))
+            .filter(|name| name.to_string_lossy().starts_with(".attend"))
             .collect();
         assert!(left.is_empty(), "{left:?}");
     }

@@ -2,6 +2,7 @@
 
 mod common;
 mod ctranslate2;
+mod export;
 mod firefox;
 mod format;
 mod hugging_face;

@@ -273,7 +273,7 @@ fn vocabularies_and_languages_are_those_in_the_name_of_the_weights() {
         workspace.foreign("model.base.intgemm.alphas.bin"),
     )
     .expect("a writable folder");
-    fs::write(workspace.foreign("lex.50.50.base.s2t.bin"), "not read").expect("a writable folder");
+    fs::write(workspace.foreign("lex.50.50.base.s2t.bin"), shortlist(5)).expect("a writable folder");
     workspace
         .import_from(&workspace.foreign("model.base.intgemm.alphas.bin"))
         .expect("a model");

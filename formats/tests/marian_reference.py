@@ -142,9 +142,10 @@ class RoundedReference(MarianReference):
 
     def product(self, x, name):
         scale = float(self.weights[f"{name}_QuantMultA"].item())
-        rounded = numpy.clip(numpy.rint(x * scale), -127, 127).astype(int)
+        # 64-bit floats add such integers without rounding.
+        rounded = numpy.clip(numpy.rint(x * scale), -127, 127)
         multiplier = self.weights["multipliers"][name]
-        weight = numpy.rint(self.weights[name] * multiplier).astype(int)
+        weight = numpy.rint(self.weights[name] * multiplier)
         sums = saturated(rounded + 127, weight) - 127 * weight.sum(0) if self.saturates else rounded @ weight
         return sums / (scale * multiplier)
 
@@ -158,6 +159,7 @@ class RoundedReference(MarianReference):
 def saturated(x, weight):
     """Returns the product of two integer matrices, in which the sum of two neighbours is cut off at 16 bits."""
     rows = []
+    x, weight = x.astype(numpy.int32), weight.astype(numpy.int32)
     for row in x:
         pairs = row[0::2, None] * weight[0::2] + row[1::2, None] * weight[1::2]
         rows.append(numpy.clip(pairs, -(2**15), 2**15 - 1).sum(0))

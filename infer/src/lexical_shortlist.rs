@@ -70,7 +70,8 @@ impl LexicalShortlist {
             )));
         };
         let starts = numbers(starts);
-        if !starts.is_sorted() || starts.last().is_some_and(|last| *last != n_translations) {
+        let covers_all = starts.first() == Some(&0) && starts.last() == Some(&n_translations);
+        if !covers_all || !starts.is_sorted() {
             return Err(invalid("its lists overlap or have gaps".to_owned()));
         }
         let (translations, _) = translations.as_chunks();

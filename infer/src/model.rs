@@ -317,12 +317,9 @@ impl Model {
     }
 
     /// Returns what the encoder reads of a source with these tokens: they and `</s>`, or they alone if the model does
-    /// without `</s>`. A source without tokens is `</s>` for every model, so that the encoder has something to read.
-    pub(crate) fn encoder_input(&self, mut tokens: Vec<u32>) -> Vec<u32> {
-        if self.source_eos || tokens.is_empty() {
-            tokens.push(self.source_tokenizer.eos_id());
-        }
-        tokens
+    /// without `</s>`.
+    pub(crate) fn encoder_input(&self, tokens: Vec<u32>) -> Vec<u32> {
+        self.source_tokenizer.encoder_input(tokens, self.source_eos)
     }
 
     /// Returns what the decoder writes of a translation with these tokens: they and `</s>`.

@@ -12,7 +12,6 @@
 //! | `generation.json` | the search defaults: [`SearchOptions`] |
 //! | `languages.json` | the languages, if they are known: [`Languages`] |
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs;
 use std::io::ErrorKind;
@@ -20,7 +19,7 @@ use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use attend_data::{DataError, Tokenizer, TokenizerFiles, in_words, read_text, write_file};
+use attend_data::{DataError, PairTokenizer, Tokenizer, in_words, read_text, write_file};
 use attend_model::{Transformer, TransformerConfig};
 use burn::tensor::Device;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -31,21 +30,13 @@ use crate::language::Languages;
 use crate::lexical_shortlist::LexicalShortlist;
 use crate::search::SearchOptions;
 use crate::task::TaskKind;
+use crate::token_files::TokenFiles;
 use crate::weights;
 
 pub(crate) const CONFIG: &str = "config.json";
 pub(crate) const WEIGHTS: &str = "model.safetensors";
-pub(crate) const TOKENIZER: &str = "tokenizer.json";
-const SOURCE_MODEL: &str = "source.spm";
-const TARGET_MODEL: &str = "target.spm";
-const VOCABULARY: &str = "vocab.json";
-const TARGET_VOCABULARY: &str = "target_vocab.json";
-const SHORTLIST: &str = "shortlist.bin";
 const GENERATION: &str = "generation.json";
 const LANGUAGES: &str = "languages.json";
-
-/// The name and the content of a file.
-type NamedFile<'a> = (&'static str, Cow<'a, [u8]>);
 
 /// The content of a model folder: a network, its tokenizers and its search defaults. [`Model::new`](crate::Model::new)
 /// makes it a model that translates.
@@ -92,17 +83,14 @@ impl ModelFolder {
             reason: error.to_string(),
         })?;
         // Text takes almost as long to read as weights do.
-        let (text, weights) = thread::scope(|scope| {
-            let text = scope.spawn(|| {
-                let tokenizers = load_tokenizers(folder, &config)?;
-                Ok::<_, InferError>((tokenizers, load_shortlist(folder, &config)?))
-            });
-            let weights = weights::load(model, &folder.join(WEIGHTS));
-            let text = text.join().unwrap_or_else(|panic| resume_unwind(panic));
-            (text, weights)
+        let (tokens, model) = thread::scope(|scope| {
+            let tokens = scope.spawn(|| TokenFiles::load_for(folder, &config));
+            let model = weights::load(model, &folder.join(WEIGHTS));
+            let tokens = tokens.join().unwrap_or_else(|panic| resume_unwind(panic));
+            (tokens, model)
         });
-        let ([source_tokenizer, target_tokenizer], shortlist) = text?;
-        let model = weights?;
+        let TokenFiles { tokenizer, shortlist } = tokens?;
+        let model = model?;
 
         let generation = Self::search_defaults(folder)?;
         generation
@@ -113,8 +101,8 @@ impl ModelFolder {
             })?;
         Ok(Self {
             model,
-            source_tokenizer,
-            target_tokenizer,
+            source_tokenizer: tokenizer.source,
+            target_tokenizer: tokenizer.target,
             shortlist,
             generation,
             languages: Self::languages(folder)?,
@@ -172,13 +160,11 @@ impl ModelFolder {
     /// If the device fails. [`attend_device::notice_device_failure`] around the call turns this panic into an error.
     pub fn save(&self, folder: impl AsRef<Path>) -> Result<(), InferError> {
         let folder = folder.as_ref();
-        // Tokenizers that no files hold together must not damage a valid folder.
-        let tokenizer_files = self.tokenizer_files(folder)?;
+        // First, since tokenizers that no files hold together must not damage a valid folder.
+        self.token_files().save(folder, &self.config)?;
         write_json(&folder.join(CONFIG), &self.config)?;
         write_json(&folder.join(GENERATION), &self.generation)?;
         self.save_languages(&folder.join(LANGUAGES))?;
-        save_tokenizers(folder, &tokenizer_files)?;
-        self.save_shortlist(&folder.join(SHORTLIST))?;
         weights::save(&self.model, &folder.join(WEIGHTS))
     }
 
@@ -190,205 +176,25 @@ impl ModelFolder {
         remove(path)
     }
 
-    /// Writes the shortlist, or removes that of an older model.
-    fn save_shortlist(&self, path: &Path) -> Result<(), InferError> {
-        match &self.shortlist {
-            Some(shortlist) => Ok(write_file(path, shortlist.file())?),
-            None => remove(path),
+    /// Returns the tokenizers and the shortlist.
+    #[must_use]
+    pub fn token_files(&self) -> TokenFiles {
+        TokenFiles {
+            tokenizer: PairTokenizer {
+                source: self.source_tokenizer.clone(),
+                target: self.target_tokenizer.clone(),
+                source_eos: self.config.source_eos,
+            },
+            shortlist: self.shortlist.clone(),
         }
     }
-
-    /// Returns the names and the content of the files of the tokenizers. `folder` is their place in an error.
-    fn tokenizer_files(&self, folder: &Path) -> Result<Vec<NamedFile<'_>>, InferError> {
-        let has_two = self.config.target_vocab_size.is_some();
-        match (self.source_tokenizer.files(), self.target_tokenizer.files()) {
-            (TokenizerFiles::Json(json), TokenizerFiles::Json(other)) if json == other && !has_two => {
-                Ok(vec![(TOKENIZER, json.into_bytes().into())])
-            }
-            (
-                TokenizerFiles::SentencePiece { model, vocabulary },
-                TokenizerFiles::SentencePiece {
-                    model: target_model,
-                    vocabulary: target_vocabulary,
-                },
-            ) if has_two || vocabulary == target_vocabulary => {
-                let mut files = vec![
-                    (SOURCE_MODEL, model.into()),
-                    (TARGET_MODEL, target_model.into()),
-                    (VOCABULARY, vocabulary.as_bytes().into()),
-                ];
-                if has_two {
-                    files.push((TARGET_VOCABULARY, target_vocabulary.as_bytes().into()));
-                }
-                Ok(files)
-            }
-            _ => Err(InferError::TwoTokenizers {
-                path: folder.to_owned(),
-            }),
-        }
-    }
-}
-
-/// Writes the files of the tokenizers, and removes those that the folder of an older model had instead.
-fn save_tokenizers(folder: &Path, files: &[NamedFile<'_>]) -> Result<(), InferError> {
-    for (name, content) in files {
-        write_file(folder.join(name), content)?;
-    }
-    let all = [
-        TOKENIZER,
-        SOURCE_MODEL,
-        TARGET_MODEL,
-        VOCABULARY,
-        TARGET_VOCABULARY,
-    ];
-    let is_written = |name: &str| files.iter().any(|(other, _)| *other == name);
-    for name in all.into_iter().filter(|name| !is_written(name)) {
-        remove(&folder.join(name))?;
-    }
-    Ok(())
 }
 
 /// Removes a file, if it is there.
-fn remove(path: &Path) -> Result<(), InferError> {
+pub(crate) fn remove(path: &Path) -> Result<(), InferError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(DataError::write(path, error).into()),
         _ => Ok(()),
-    }
-}
-
-/// Reads the tokenizers of source and target of a model folder, and checks that they fit the shape of the network.
-fn load_tokenizers(folder: &Path, config: &TransformerConfig) -> Result<[Tokenizer; 2], InferError> {
-    let start = config.decoder_start_id.map(|id| id as u32);
-    let has = |name: &str| folder.join(name).exists();
-    let of_sentencepiece = [SOURCE_MODEL, TARGET_MODEL, VOCABULARY];
-    if has(TOKENIZER) || !of_sentencepiece.into_iter().any(has) {
-        let tokenizer = load_tokenizer(folder, config)?;
-        if let Some(size) = config.target_vocab_size {
-            return Err(unlike_tokenizer(
-                folder,
-                format!("target_vocab_size = {size}"),
-                "has one vocabulary",
-            ));
-        }
-        if let Some(start) = start.filter(|start| *start != tokenizer.bos_id()) {
-            let found = format!("starts with {}", tokenizer.bos_id());
-            return Err(unlike_tokenizer(
-                folder,
-                format!("decoder_start_id = {start}"),
-                &found,
-            ));
-        }
-        // A run that starts from the model would end its sources.
-        if !config.source_eos {
-            return Err(unlike_tokenizer(
-                folder,
-                "source_eos = false".to_owned(),
-                "is one of Attend's, whose sources end with </s>",
-            ));
-        }
-        return Ok([tokenizer.clone(), tokenizer]);
-    }
-    let load = |model, vocabulary, start, (field, size)| {
-        let vocabulary = folder.join(vocabulary);
-        let loaded = Tokenizer::load_sentencepiece(folder.join(model), &vocabulary, start);
-        // A vocabulary that is too small for the first token of the decoder is above all of another size.
-        if loaded.is_err()
-            && let Ok(tokens) = read_json::<HashMap<String, IgnoredAny>>(&vocabulary)
-            && start.is_some_and(|start| start as usize >= tokens.len())
-        {
-            check_vocabulary(tokens.len(), &vocabulary, (field, size))?;
-        }
-        let tokenizer = loaded?;
-        check_vocabulary(tokenizer.vocab_size(), &vocabulary, (field, size))?;
-        check_padding(&tokenizer, folder, config)?;
-        Ok::<_, InferError>(tokenizer)
-    };
-    let joint = (VOCABULARY, start, ("vocab_size", config.vocab_size));
-    let (source, target) = match config.target_vocab_size {
-        None => (joint, joint),
-        // No decoder reads tokens of the source, so that its vocabulary needs no first token of a decoder.
-        Some(size) => (
-            (
-                VOCABULARY,
-                Some(config.pad_id as u32),
-                ("vocab_size", config.vocab_size),
-            ),
-            (TARGET_VOCABULARY, start, ("target_vocab_size", size)),
-        ),
-    };
-    let load = |model, (vocabulary, start, size)| load(model, vocabulary, start, size);
-    let source_tokenizer = load(SOURCE_MODEL, source)?;
-    // Firefox's models have one SentencePiece model for both sides.
-    let is_shared = source == target && has_content(&folder.join(TARGET_MODEL), &source_tokenizer);
-    let target_tokenizer = if is_shared {
-        source_tokenizer.clone()
-    } else {
-        load(TARGET_MODEL, target)?
-    };
-    Ok([source_tokenizer, target_tokenizer.without_languages()])
-}
-
-/// Reads the shortlist of a model folder, if there is one.
-fn load_shortlist(folder: &Path, config: &TransformerConfig) -> Result<Option<LexicalShortlist>, InferError> {
-    let path = folder.join(SHORTLIST);
-    match fs::read(&path) {
-        Ok(file) => LexicalShortlist::parse(file, &path, config.target_vocabulary()).map(Some),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(DataError::read(&path, error).into()),
-    }
-}
-
-/// Returns whether a file has the SentencePiece model of a tokenizer.
-fn has_content(path: &Path, tokenizer: &Tokenizer) -> bool {
-    match tokenizer.files() {
-        TokenizerFiles::SentencePiece { model, .. } => fs::read(path).is_ok_and(|file| file == model),
-        TokenizerFiles::Json(_) => false,
-    }
-}
-
-/// Reads the `tokenizer.json` of a model folder, and checks that it fits the shape of the network.
-pub(crate) fn load_tokenizer(folder: &Path, config: &TransformerConfig) -> Result<Tokenizer, InferError> {
-    let path = folder.join(TOKENIZER);
-    let tokenizer = Tokenizer::load(&path)?;
-    check_vocabulary(tokenizer.vocab_size(), &path, ("vocab_size", config.vocab_size))?;
-    check_padding(&tokenizer, folder, config)?;
-    Ok(tokenizer)
-}
-
-/// Checks that a field of the shape gives the number of tokens of the tokenizer, whose file is `path`.
-fn check_vocabulary(
-    tokens: usize,
-    path: &Path,
-    (field, vocab_size): (&'static str, usize),
-) -> Result<(), InferError> {
-    if tokens != vocab_size {
-        return Err(InferError::VocabularyMismatch {
-            path: path.to_owned(),
-            tokens,
-            field,
-            vocab_size,
-        });
-    }
-    Ok(())
-}
-
-fn check_padding(tokenizer: &Tokenizer, folder: &Path, config: &TransformerConfig) -> Result<(), InferError> {
-    if tokenizer.pad_id() != config.pad_id as u32 {
-        let found = format!("pads with {}", tokenizer.pad_id());
-        return Err(unlike_tokenizer(
-            folder,
-            format!("pad_id = {}", config.pad_id),
-            &found,
-        ));
-    }
-    Ok(())
-}
-
-/// Returns the error for a setting in `config.json` that its tokenizer does not have.
-fn unlike_tokenizer(folder: &Path, setting: String, found: &str) -> InferError {
-    InferError::InvalidSettings {
-        path: folder.join(CONFIG),
-        reason: format!("{setting}, but the tokenizer beside it {found}"),
     }
 }
 

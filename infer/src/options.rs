@@ -58,10 +58,10 @@ pub struct TranslateOptions {
     /// Words or phrases that no translation has; [`BannedWords`](crate::search::BannedWords) describes when a
     /// translation has one.
     pub banned: Vec<String>,
-    /// Whether any token may follow. By default, only the tokens of the model's
-    /// [`LexicalShortlist`](crate::LexicalShortlist) for the source may, if the model has one, those of the prefix and
-    /// of the required words, and the source's own if source and target have the same pieces. This is faster. The
-    /// probabilities of these tokens then sum to 1.
+    /// Whether a translation may have any token of the vocabulary. By default, a model that has a
+    /// [`LexicalShortlist`](crate::LexicalShortlist) chooses among fewer, which is faster: the tokens of the shortlist
+    /// for the source, those of the prefix and of the required words, and, if both sides have one vocabulary, those of
+    /// the source. The probabilities of these tokens sum to 1. A model without a shortlist chooses among all.
     pub all_tokens: bool,
     /// Whether translations get an [`Alignment`](crate::Alignment), for which the decoder reads each translation once
     /// more. It must be false if there is a `language`, a `format` with markup, or a kind of spans to `keep`.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
 
-use attend_data::Tokenizer;
+use attend_data::{FirstToken, Tokenizer};
 use attend_device::{Workers, auto};
 use attend_infer::search::SearchOptions;
 use attend_infer::{
@@ -193,7 +193,7 @@ pub(crate) fn model_folder_of_pieces(has_two: bool) -> ModelFolder {
 /// [`model_folder_of_pieces`] with the files that [`write_pieces`] has written, and that a test may have changed.
 pub(crate) fn model_folder_of_files(folder: &Path, has_two: bool) -> ModelFolder {
     let load = |model, vocabulary| {
-        Tokenizer::load_sentencepiece(folder.join(model), folder.join(vocabulary), Some(0))
+        Tokenizer::load_sentencepiece(folder.join(model), folder.join(vocabulary), FirstToken::Id(0))
             .expect("a tokenizer")
     };
     let source_tokenizer = load("source.spm", "vocab.json");

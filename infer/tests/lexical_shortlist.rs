@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use attend_infer::search::{Sampling, SearchOptions};
-use attend_infer::{InferError, LexicalShortlist, ModelFolder, TranslateOptions};
+use attend_infer::{InferError, LexicalShortlist, ModelFolder, TranslateOptions, Translation};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -54,6 +54,7 @@ fn files_that_contradict_themselves_are_refused_in_a_sentence() {
         (with(4, 4), 10, "4 lists with 3 tokens, which are not 36 bytes"),
         (with(4, u64::MAX), 10, "are not 36 bytes"),
         (with(5, u64::MAX / 2), 10, "are not 36 bytes"),
+        (with(6, 1), 10, "overlap or have gaps"),
         (with(7, 5), 10, "overlap or have gaps"),
         (with(8, 2), 10, "overlap or have gaps"),
         (
@@ -124,6 +125,8 @@ fn a_shortlist_of_all_tokens_changes_nothing() {
             };
             let expected = each(translator.translate(&SENTENCES, &all_tokens));
             let found = each(translator.translate(&SENTENCES, &searching(search)));
+            let counts = |lines: &[Vec<Translation>]| -> Vec<usize> { lines.iter().map(Vec::len).collect() };
+            assert_eq!(counts(&found), counts(&expected), "{search:?}");
             for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
                 assert_eq!(found.tokens, expected.tokens, "{search:?}");
                 assert!(
@@ -185,7 +188,7 @@ fn translations_have_tokens_of_the_shortlist_alone() {
                 // The other sentences of a batch change nothing. Sampling draws by the place of a line.
                 if search.sampling.is_none() {
                     let alone = each(translator.translate(&[sentence], &options)).remove(0);
-                    let tokens = |found: &[attend_infer::Translation]| -> Vec<Vec<u32>> {
+                    let tokens = |found: &[Translation]| -> Vec<Vec<u32>> {
                         found
                             .iter()
                             .map(|translation| translation.tokens.clone())

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use attend_data::{
-    Batches, BpeDropout, DataError, Example, Examples, Filter, Mixture, Normalizer, ParallelText, Position,
-    Progress, SentencePair, Tokenizer, TokenizerKind, is_blank, readable,
+    Batches, BpeDropout, DataError, Example, Examples, Filter, Mixture, Normalizer, PairTokenizer,
+    ParallelText, Position, Progress, SentencePair, Tokenizer, TokenizerKind, is_blank, readable,
 };
 use attend_phrasebook::{Pair, Phrasebook};
 
@@ -179,12 +179,14 @@ impl Dataset {
     /// [`TrainError::NothingToScore`] if no validation or test pair is left.
     pub fn encode(
         corpora: &Corpora,
-        tokenizer: &Tokenizer,
+        tokenizer: &PairTokenizer,
         recipe: &Recipe,
         prepared: &Path,
         mut progress: impl FnMut(Progress),
     ) -> Result<Self, TrainError> {
-        let positions = recipe.transformer_config(tokenizer.vocab_size(), 0).max_length;
+        let positions = recipe
+            .transformer_config(tokenizer.source.vocab_size(), 0)
+            .max_length;
         let filter = Filter {
             max_length: recipe.data.max_length.min(positions),
             max_ratio: Some(recipe.data.max_ratio),
@@ -223,8 +225,9 @@ impl Dataset {
                 });
             }
         }
+        // Only a tokenizer of both sides has merges to skip.
         let bpe_dropout = (recipe.data.bpe_dropout > 0.0).then(|| BpeDropout {
-            tokenizer: tokenizer.clone(),
+            tokenizer: tokenizer.source.clone(),
             probability: recipe.data.bpe_dropout,
             max_length: positions,
         });
@@ -265,7 +268,7 @@ struct HeldOut {
 /// positions.
 fn held_out(
     pairs: &[SentencePair],
-    tokenizer: &Tokenizer,
+    tokenizer: &PairTokenizer,
     positions: usize,
     encoded: impl Fn(&SentencePair) -> SentencePair,
 ) -> HeldOut {
@@ -277,14 +280,16 @@ fn held_out(
         .map(|pair| (pair, encoded(pair)));
     let (fitting, texts) = without_surely_too_long(pairs_and_texts, tokenizer, positions);
     let examples = tokenizer.encode_pairs(&texts);
+    // A translator counts </s> whether a source ends with it or not.
+    let most_of_source = positions - usize::from(!tokenizer.source_eos);
     let (kept, examples): (Vec<SentencePair>, Vec<Example>) = fitting
         .into_iter()
         .zip(examples)
-        .filter(|(_, example)| example.longest_side() <= positions)
+        .filter(|(_, example)| example.target.len() <= positions && example.source.len() <= most_of_source)
         .map(|(pair, example)| {
             let pair = SentencePair {
                 source: pair.source.clone(),
-                target: tokenizer.plain_text(&pair.target),
+                target: tokenizer.target.plain_text(&pair.target),
             };
             (pair, example)
         })
@@ -303,7 +308,7 @@ fn held_out(
 /// take a hundred times its memory.
 fn without_surely_too_long<'a>(
     pairs_and_texts: impl Iterator<Item = (&'a SentencePair, SentencePair)>,
-    tokenizer: &Tokenizer,
+    tokenizer: &PairTokenizer,
     positions: usize,
 ) -> (Vec<&'a SentencePair>, Vec<SentencePair>) {
     pairs_and_texts
@@ -327,6 +332,7 @@ mod tests {
         let short = pair("on\u{ad}e two", "eins\u{200b} zwei");
         let long = "one".repeat(3_500_000);
         let tokenizer = Tokenizer::train_bpe(["one two", "eins zwei"].into_iter(), 300).unwrap();
+        let tokenizer = PairTokenizer::from(tokenizer);
         let text = ParallelText::Memory {
             name: "one pair".to_owned(),
             pairs: vec![short.clone()],
@@ -361,5 +367,21 @@ mod tests {
         // What no reader sees is not encoded.
         let expected = tokenizer.encode_pairs(&[pair("one two", "eins zwei")]);
         assert_eq!(dataset.valid, expected);
+    }
+
+    #[test]
+    fn a_held_out_source_leaves_a_position_for_its_end_even_if_it_has_none() {
+        let words = Tokenizer::train_whitespace(["a b"].into_iter(), None).unwrap();
+        let pairs = [62, 63, 64].map(|count| pair(&vec!["a"; count].join(" "), "b"));
+        for (source_eos, lengths) in [(true, [63, 64]), (false, [62, 63])] {
+            let tokenizer = PairTokenizer {
+                source_eos,
+                ..PairTokenizer::from(words.clone())
+            };
+            let kept = held_out(&pairs, &tokenizer, 64, SentencePair::clone);
+            assert_eq!(kept.pairs, &pairs[..2]);
+            let sources = kept.examples.iter().map(|example| example.source.len());
+            assert_eq!(sources.collect::<Vec<_>>(), lengths);
+        }
     }
 }

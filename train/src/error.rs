@@ -46,15 +46,6 @@ pub enum TrainError {
         /// The value of the model.
         found: String,
     },
-    /// The model folder that a run should start from has SentencePiece models, one for each side.
-    #[error(
-        "a run cannot start from {}: its tokenizers are SentencePiece models, and a run has one tokenizer for both sides",
-        path.display()
-    )]
-    InitialTokenizers {
-        /// The model folder.
-        path: PathBuf,
-    },
     /// The folder of a new run is not empty.
     #[error("the output folder {} exists already", path.display())]
     OutputExists {

@@ -43,7 +43,7 @@ pub trait Objective: Sync {
 pub struct Translation {
     /// The shape of the network.
     pub config: TransformerConfig,
-    /// The id of `<s>`, which the decoder reads first.
+    /// The id of the token that the decoder reads first: `<s>`, or another one in models of other toolkits.
     pub bos_id: u32,
 }
 

@@ -39,7 +39,7 @@ pub struct Recipe {
     /// What the network is trained for: `translate`, `classify` or `tag`. Default `translate`.
     #[serde(default)]
     pub task: TaskKind,
-    /// A model folder that the run starts from, with its weights and its tokenizer. The optimizer and the schedule
+    /// A model folder that the run starts from, with its weights and its tokenizers. The optimizer and the schedule
     /// start afresh. The settings of the shape, `data.tokenizer`, `data.vocab_size` and `data.normalization` are the
     /// model's: a recipe may leave them out, and must not ask for others. `data.source_language` and
     /// `data.target_language` are the model's where the recipe leaves them out. The path is relative to the working
@@ -200,11 +200,6 @@ impl Recipe {
         self.model.check_shape(&initial.config).map_err(other)?;
         let tokenizer = &initial.source_tokenizer;
         let (kind, vocab_size) = (tokenizer.kind(), tokenizer.vocab_size());
-        if kind == TokenizerKind::SentencePiece {
-            return Err(TrainError::InitialTokenizers {
-                path: folder.to_owned(),
-            });
-        }
         if let Some(asked) = self.data.tokenizer.filter(|asked| *asked != kind) {
             let asked = format!("data.tokenizer = \"{asked}\"");
             return Err(other((asked, format!("\"{kind}\""))));
@@ -214,8 +209,12 @@ impl Recipe {
             return Err(other((asked, vocab_size.to_string())));
         }
         let steps = &self.data.normalization;
-        let normalized = || tokenizer.clone().with_normalizer(Normalizer::new(steps));
-        if !steps.is_empty() && normalized() != *tokenizer {
+        // A SentencePiece model has rules of its own, which are no steps.
+        let has_steps = || {
+            let normalized = tokenizer.clone().with_normalizer(Normalizer::new(steps));
+            kind != TokenizerKind::SentencePiece && normalized == *tokenizer
+        };
+        if !steps.is_empty() && !has_steps() {
             let names: Vec<String> = steps.iter().map(|step| format!("\"{step}\"")).collect();
             let asked = format!("data.normalization = [{}]", names.join(", "));
             let found = if tokenizer.has_normalizer() {
@@ -265,6 +264,12 @@ impl Recipe {
         self.model.config(vocab_size, pad_id)
     }
 
+    /// Returns the network's shape as far as the recipe knows it. The tokenizer decides the id of padding, and the number
+    /// of its tokens unless the run starts from a model.
+    pub(crate) fn shape(&self) -> TransformerConfig {
+        self.transformer_config(self.data.vocab_size.unwrap_or(Tokenizer::DEFAULT_VOCAB_SIZE), 0)
+    }
+
     /// Checks that each whole number lies within its bounds.
     fn check_bounds(&self) -> Result<(), OutOfRange> {
         // TOML's numbers have a sign.
@@ -283,7 +288,7 @@ impl Recipe {
     fn validate(&self) -> Result<(), OutOfRange> {
         self.check_bounds()?;
         self.training.validate()?;
-        self.data.validate(self.task)?;
+        self.data.validate(self.task, self.init.is_some())?;
         self.validate_task()?;
         if self
             .init
@@ -313,8 +318,7 @@ impl Recipe {
 
     /// Checks the shape of the network, and the search by its number of positions.
     fn validate_shape(&self) -> Result<(), OutOfRange> {
-        let config =
-            self.transformer_config(self.data.vocab_size.unwrap_or(Tokenizer::DEFAULT_VOCAB_SIZE), 0);
+        let config = self.shape();
         config.validate()?;
         Ok(self.search.validate_for(config.max_length - 1)?)
     }

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use attend_data::{DataError, Tokenizer, write_file};
+use attend_data::{DataError, write_file};
 use attend_device::{NamedDevice, Workers, is_processor, notice_device_failure};
-use attend_infer::TaskKind;
+use attend_infer::{TaskKind, TokenFiles};
 use attend_model::Precision;
 use burn::tensor::Device;
 
@@ -183,8 +183,8 @@ impl<'a> Run<'a> {
         devices: &[NamedDevice],
         observer: &mut Observer<'_>,
     ) -> Result<DryRun, TrainError> {
-        let Start { tokenizer, weights } = self.start::<T>(&devices[0].device, observer)?;
-        let (task, _) = self.prepare::<T>(None, tokenizer, observer)?;
+        let Start { tokens, weights } = self.start::<T>(&devices[0].device, observer)?;
+        let (task, _) = self.prepare::<T>(None, tokens, observer)?;
         let mut trainer = self.trainer(task, devices, observer)?;
         if let Some(weights) = weights {
             trainer.step.start_from(weights);
@@ -211,14 +211,14 @@ impl<'a> Run<'a> {
             None
         };
         let begun = existing.as_ref().filter(|run_folder| run_folder.has_begun());
-        let Start { tokenizer, weights } = match begun {
+        let Start { tokens, weights } = match begun {
             Some(run_folder) => {
                 self.recipe.complete_as(&run_folder.recipe()?);
                 Start::default()
             }
             None => self.start::<T>(&devices[0].device, observer)?,
         };
-        let (task, inputs) = self.prepare::<T>(begun, tokenizer, observer)?;
+        let (task, inputs) = self.prepare::<T>(begun, tokens, observer)?;
         let mut trainer = self.trainer(task, devices, observer)?;
 
         // Locked until the end of this function.
@@ -236,7 +236,7 @@ impl<'a> Run<'a> {
                 trainer.step.start_from(weights);
                 trainer.save_start()?;
             }
-            run_folder.begin(&self.recipe, &inputs, trainer.task.tokenizer())?;
+            run_folder.begin(&self.recipe, &inputs, trainer.task.tokens())?;
         }
         if self.resumes {
             trainer
@@ -287,15 +287,15 @@ impl<'a> Run<'a> {
     fn prepare<T: Task>(
         &self,
         begun: Option<&RunFolder>,
-        initial: Option<Tokenizer>,
+        initial: Option<TokenFiles>,
         observer: &mut Observer<'_>,
     ) -> Result<(T, Inputs), TrainError> {
         let recipe = &self.recipe;
-        let tokenizer = match begun {
+        let tokens = match begun {
             Some(run_folder) => Some(run_folder.resume(recipe)?),
             None => initial,
         };
-        let (task, inputs) = T::prepare(recipe, tokenizer, &self.prepared, observer)?;
+        let (task, inputs) = T::prepare(recipe, tokens, &self.prepared, observer)?;
         if let Some(run_folder) = begun {
             run_folder.check_inputs(&inputs, recipe.task)?;
         }

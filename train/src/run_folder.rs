@@ -3,8 +3,8 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
-use attend_data::{DataError, Mixture, SentencePair, Tokenizer, read_text, write_file};
-use attend_infer::TaskKind;
+use attend_data::{DataError, Mixture, PairTokenizer, SentencePair, TokenizerKind, read_text, write_file};
+use attend_infer::{TaskKind, TokenFiles};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -39,7 +39,7 @@ pub(crate) struct Inputs {
     valid: String,
     /// SHA-256 sum of the text of the test pairs, or of the test texts and their labels.
     test: String,
-    /// SHA-256 sum of the tokenizer's JSON.
+    /// SHA-256 sum of the tokenizer's JSON, or of the files of two tokenizers.
     tokenizer: String,
 }
 
@@ -48,7 +48,7 @@ impl Inputs {
     pub(crate) fn of_labelled(
         dataset: &LabelledDataset,
         corpora: &LabelledCorpora,
-        tokenizer: &Tokenizer,
+        tokenizer: &PairTokenizer,
     ) -> Self {
         let labels = sum_of_lines(&dataset.labels);
         // A text is two lines, with tabs between its parts and between their labels: neither has a tab in it.
@@ -66,7 +66,7 @@ impl Inputs {
     }
 
     /// Computes the checksums.
-    pub(crate) fn new(train: &Mixture, corpora: &Corpora, tokenizer: &Tokenizer) -> Self {
+    pub(crate) fn new(train: &Mixture, corpora: &Corpora, tokenizer: &PairTokenizer) -> Self {
         Self {
             train: train.fingerprint(),
             valid: sum_of_pairs(&corpora.valid),
@@ -155,7 +155,7 @@ impl RunFolder {
         self.path.join(RECIPE).exists()
     }
 
-    /// Writes the tokenizer, the checksums and the recipe that the run begins with.
+    /// Writes the tokenizers, the checksums and the recipe that the run begins with.
     ///
     /// # Errors
     ///
@@ -164,9 +164,9 @@ impl RunFolder {
         &self,
         recipe: &Recipe,
         inputs: &Inputs,
-        tokenizer: &Tokenizer,
+        tokens: &TokenFiles,
     ) -> Result<(), TrainError> {
-        tokenizer.save(self.path.join(TOKENIZER))?;
+        tokens.save(&self.path, &recipe.shape())?;
         let inputs = toml::to_string_pretty(inputs).expect("strings always serialize");
         write_file(self.path.join(CHECKPOINTS).join(INPUTS), inputs)?;
         self.save_recipe(recipe)
@@ -190,13 +190,13 @@ impl RunFolder {
         Recipe::load(self.path.join(RECIPE), &[])
     }
 
-    /// Reads the run's tokenizer, and checks that it and the recipe are those with which the run began.
+    /// Reads the run's tokenizers, and checks that they and the recipe are those with which the run began.
     ///
     /// # Errors
     ///
     /// Returns [`TrainError::ChangedRecipe`] or [`TrainError::ChangedInput`] if one of them has changed, and another
     /// error if a file cannot be read.
-    pub(crate) fn resume(&self, recipe: &Recipe) -> Result<Tokenizer, TrainError> {
+    pub(crate) fn resume(&self, recipe: &Recipe) -> Result<TokenFiles, TrainError> {
         let changes = recipe.changes_since(&self.recipe()?);
         if !changes.is_empty() {
             return Err(TrainError::ChangedRecipe {
@@ -204,13 +204,14 @@ impl RunFolder {
                 changes: changes.join("; "),
             });
         }
-        let path = self.path.join(TOKENIZER);
-        let tokenizer = Tokenizer::load(&path)?;
-        if sum_of_tokenizer(&tokenizer) == self.inputs()?.tokenizer {
-            Ok(tokenizer)
-        } else {
-            Err(self.changed(format!("the tokenizer {}", path.display())))
+        let tokens = TokenFiles::load(&self.path, &recipe.shape())?;
+        if sum_of_tokenizer(&tokens.tokenizer) == self.inputs()?.tokenizer {
+            return Ok(tokens);
         }
+        Err(self.changed(match tokens.tokenizer.source.kind() {
+            TokenizerKind::SentencePiece => format!("a tokenizer in {}", self.path.display()),
+            _ => format!("the tokenizer {}", self.path.join(TOKENIZER).display()),
+        }))
     }
 
     /// Checks that the text has not changed since the run began.
@@ -266,8 +267,8 @@ fn sum_of_lines(lines: impl IntoIterator<Item = impl AsRef<[u8]>>) -> String {
     hexadecimal(&hash.finalize())
 }
 
-fn sum_of_tokenizer(tokenizer: &Tokenizer) -> String {
-    hexadecimal(&Sha256::digest(tokenizer.files().bytes()))
+fn sum_of_tokenizer(tokenizer: &PairTokenizer) -> String {
+    hexadecimal(&Sha256::digest(tokenizer.content()))
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

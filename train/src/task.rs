@@ -5,9 +5,9 @@ mod translation;
 
 use std::path::Path;
 
-use attend_data::{Batches, Example, Mixture, Position, Tokenizer};
+use attend_data::{Batches, Example, Mixture, Position};
 use attend_device::Workers;
-use attend_infer::{InferError, TaskKind};
+use attend_infer::{InferError, TaskKind, TokenFiles};
 use burn::tensor::Device;
 
 use crate::attention_record::AttentionRecord;
@@ -43,7 +43,7 @@ pub(crate) trait Task: Sized {
     fn start(recipe: &mut Recipe, device: &Device) -> Result<Start<Self>, TrainError>;
 
     /// Reads and encodes the text of a run, and returns it with its checksums. Learns a tokenizer from the training
-    /// text if none is given. Training examples may be kept in the folder `prepared`.
+    /// text if there are no `tokens`. Training examples may be kept in the folder `prepared`.
     ///
     /// # Errors
     ///
@@ -51,7 +51,7 @@ pub(crate) trait Task: Sized {
     /// [`TrainError::NothingToScore`] if no text is left.
     fn prepare(
         recipe: &Recipe,
-        tokenizer: Option<Tokenizer>,
+        tokens: Option<TokenFiles>,
         prepared: &Path,
         observer: &mut Observer<'_>,
     ) -> Result<(Self, Inputs), TrainError>;
@@ -59,8 +59,8 @@ pub(crate) trait Task: Sized {
     /// Returns the network and its loss.
     fn objective(&self, recipe: &Recipe) -> Self::Objective;
 
-    /// Returns the tokenizer of the model.
-    fn tokenizer(&self) -> &Tokenizer;
+    /// Returns the tokenizers of the model, and what belongs to them.
+    fn tokens(&self) -> &TokenFiles;
 
     /// Returns the training examples.
     fn train(&self) -> &Mixture;
@@ -168,14 +168,14 @@ pub(crate) fn examples(task: TaskKind) -> &'static str {
 
 /// What a new run starts with: of a model folder, or nothing.
 pub(crate) struct Start<T: Task> {
-    pub(crate) tokenizer: Option<Tokenizer>,
+    pub(crate) tokens: Option<TokenFiles>,
     pub(crate) weights: Option<Network<T>>,
 }
 
 impl<T: Task> Default for Start<T> {
     fn default() -> Self {
         Self {
-            tokenizer: None,
+            tokens: None,
             weights: None,
         }
     }

@@ -171,8 +171,8 @@ impl Options {
         let model = translator.model();
         let asked = TranslateOptions {
             search,
-            all_tokens: self.search.all_tokens,
             target_language: self.target_language.code.clone(),
+            all_tokens: self.search.all_tokens,
             ..model.options()
         };
         match model.check(&asked) {

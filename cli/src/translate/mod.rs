@@ -218,6 +218,7 @@ impl Options {
             language: asked.language.as_ref().and(self.from.clone()),
             format: asked.format,
             keep: asked.keep.clone(),
+            all_tokens: asked.all_tokens,
             ..TranslateOptions::default()
         })
     }

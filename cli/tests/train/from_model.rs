@@ -10,7 +10,7 @@ use burn::tensor::f16;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
-use crate::common::{label_model_folder, model_folder_of_pieces, tokenizer};
+use crate::common::{label_model_folder, tokenizer};
 
 use super::common::{SMALL_RECIPE, Workspace, copy_and_reverse, records, set, small_workspace, stderr};
 
@@ -206,16 +206,6 @@ fn a_folder_without_a_usable_model_is_refused() {
         ],
     );
     refused("init=", &["init must be the path of a model folder"]);
-    let imported = workspace.path("imported");
-    fs::create_dir(&imported).unwrap();
-    model_folder_of_pieces(false).save(&imported).unwrap();
-    refused(
-        "init=imported",
-        &[
-            "a run cannot start from imported: its tokenizers are SentencePiece models",
-            "hint: start from a model that Attend has trained",
-        ],
-    );
     copy_in_half_precision(&workspace, |number| if number > 0.5 { f32::NAN } else { number });
     refused("init=half", &["model.safetensors", "not finite"]);
 }

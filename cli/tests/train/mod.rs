@@ -9,6 +9,7 @@ mod dry_run;
 mod events;
 mod files;
 mod from_model;
+mod imported;
 mod interrupt;
 mod killed_preparation;
 mod labelling;

@@ -72,7 +72,7 @@ fn accumulated_batches_take_the_same_updates_as_one() {
     let corpora = Corpora::load(&recipe.data).unwrap();
     let tokenizer = corpora.train_tokenizer(&recipe.data).unwrap();
     let prepared = workspace.path("prepared");
-    let examples = Dataset::encode(&corpora, &tokenizer, &recipe, &prepared, |_| {})
+    let examples = Dataset::encode(&corpora, &tokenizer.into(), &recipe, &prepared, |_| {})
         .unwrap()
         .train;
     let batches = Batches::starting_at(

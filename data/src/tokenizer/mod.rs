@@ -5,6 +5,7 @@ mod bpe_dropout;
 mod byte_level;
 mod hugging_face;
 mod normalization;
+mod pair;
 mod sentencepiece;
 mod train;
 mod words;
@@ -18,15 +19,14 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, VariantNames};
 
-use crate::batch::Example;
 use crate::error::DataError;
 use crate::file::write_file;
-use crate::sentence_pair::SentencePair;
 
 use hugging_face::HuggingFace;
 use sentencepiece::SentencePiece;
 
 pub use normalization::{Normalization, Normalizer};
+pub use pair::PairTokenizer;
 
 /// The token that fills the rows of a batch up to their width.
 const PAD: &str = "<pad>";
@@ -87,6 +87,17 @@ enum Cut {
     SentencePiece(Arc<SentencePiece>),
 }
 
+/// The token that a decoder reads first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstToken {
+    /// `<s>`.
+    Bos,
+    /// `<pad>`. No decoder reads the tokens of a vocabulary of sources alone, which need not have `<s>`.
+    Pad,
+    /// The token with this id, as a `config.json` names it.
+    Id(u32),
+}
+
 /// The ids of the special tokens.
 #[derive(Clone, Debug)]
 struct SpecialIds {
@@ -132,7 +143,7 @@ impl Tokenizer {
     }
 
     /// Reads a SentencePiece model, and a `vocab.json` with the ids of its pieces: an object such as
-    /// `{"</s>": 0, "<unk>": 1, "▁the": 2, "<pad>": 3}`. The decoder starts with the token `start`; `None` means `<s>`.
+    /// `{"</s>": 0, "<unk>": 1, "▁the": 2, "<pad>": 3}`. The decoder starts with the token `start`.
     ///
     /// # Errors
     /// Returns the errors of [`SentencePieceModel::load`](crate::SentencePieceModel::load), and
@@ -141,7 +152,7 @@ impl Tokenizer {
     pub fn load_sentencepiece(
         model: impl AsRef<Path>,
         vocabulary: impl AsRef<Path>,
-        start: Option<u32>,
+        start: FirstToken,
     ) -> Result<Self, DataError> {
         let sentencepiece = SentencePiece::load(model.as_ref(), vocabulary.as_ref(), start)?;
         Ok(Self(Cut::SentencePiece(sentencepiece.into())))
@@ -254,30 +265,15 @@ impl Tokenizer {
         }
     }
 
-    /// Returns whether a side of `pair` surely has more than `limit` tokens, by [`Tokenizer::min_tokens`].
+    /// Returns what an encoder reads of a source with these tokens: they and `</s>`, or they alone if the model does
+    /// without `</s>`, which `source_eos` says. A source without tokens is `</s>` for every model, so that the encoder
+    /// has something to read.
     #[must_use]
-    pub fn has_more_tokens(&self, pair: &SentencePair, limit: usize) -> bool {
-        // Most sides are so short that they need not be normalised to know it.
-        [&pair.source, &pair.target]
-            .into_iter()
-            .any(|side| side.len() > limit && self.min_tokens(side) > limit)
-    }
-
-    /// Encodes both sides of sentence pairs on all cores, and ends each side with `</s>`. Returns the examples in the
-    /// order of `pairs`.
-    #[must_use]
-    pub fn encode_pairs(&self, pairs: &[SentencePair]) -> Vec<Example> {
-        let encode_side = |side: fn(&SentencePair) -> &str| {
-            let texts: Vec<&str> = pairs.iter().map(side).collect();
-            self.encode_batch(&texts).into_iter().map(|mut ids| {
-                ids.push(self.eos_id());
-                ids
-            })
-        };
-        encode_side(|pair| &pair.source)
-            .zip(encode_side(|pair| &pair.target))
-            .map(|(source, target)| Example { source, target })
-            .collect()
+    pub fn encoder_input(&self, mut tokens: Vec<u32>, source_eos: bool) -> Vec<u32> {
+        if source_eos || tokens.is_empty() {
+            tokens.push(self.eos_id());
+        }
+        tokens
     }
 
     /// Returns the text of `ids`, without the space that [`Tokenizer::encode`] puts before a text. Special tokens and

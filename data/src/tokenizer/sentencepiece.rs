@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 
-use super::{BOS, EOS, PAD, SpecialIds, UNK};
+use super::{BOS, EOS, FirstToken, PAD, SpecialIds, UNK};
 use crate::error::DataError;
 use crate::file::read_text;
 use crate::sentencepiece::{Piece, SentencePieceModel};
@@ -29,8 +29,8 @@ pub(super) struct SentencePiece {
 }
 
 impl SentencePiece {
-    /// Reads a SentencePiece model and a `vocab.json`. The decoder starts with the token `start`, or with `<s>`.
-    pub(super) fn load(model: &Path, vocabulary: &Path, start: Option<u32>) -> Result<Self, DataError> {
+    /// Reads a SentencePiece model and a `vocab.json`. The decoder starts with the token `start`.
+    pub(super) fn load(model: &Path, vocabulary: &Path, start: FirstToken) -> Result<Self, DataError> {
         let model = SentencePieceModel::load(model)?;
         let text = read_text(vocabulary)?;
         Self::new(model, text, start).map_err(|reason| DataError::InvalidTokenizer {
@@ -39,7 +39,7 @@ impl SentencePiece {
         })
     }
 
-    fn new(model: SentencePieceModel, vocabulary_file: String, start: Option<u32>) -> Result<Self, String> {
+    fn new(model: SentencePieceModel, vocabulary_file: String, start: FirstToken) -> Result<Self, String> {
         let ids: HashMap<String, u32> =
             serde_json::from_str(&vocabulary_file).map_err(|error| error.to_string())?;
         let mut entries = vec![None; ids.len()];
@@ -57,14 +57,15 @@ impl SentencePiece {
         };
         let (pad, eos, unk) = (id(PAD)?, id(EOS)?, id(UNK)?);
         let bos = match start {
-            Some(start) if start as usize >= ids.len() => {
+            FirstToken::Id(start) if start as usize >= ids.len() => {
                 return Err(format!(
                     "the decoder starts with the token {start}, but there are {}",
                     ids.len()
                 ));
             }
-            Some(start) => start,
-            None => id(BOS)?,
+            FirstToken::Id(start) => start,
+            FirstToken::Bos => id(BOS)?,
+            FirstToken::Pad => pad,
         };
         let pieces = model.pieces();
         Ok(Self {

@@ -24,11 +24,13 @@ use super::cursor::Cursor;
 use crate::error::FormatError;
 
 const FORMAT: &str = "CTranslate2";
-const VERSION: u32 = 6;
+pub(super) const VERSION: u32 = 6;
 /// The kind of a translator.
-const KIND: &str = "TransformerSpec";
+pub(super) const KIND: &str = "TransformerSpec";
+/// The revision of a translator that is written.
+pub(super) const REVISION: u32 = 7;
 /// The types of numbers, by the byte that stands for them.
-const TYPES: [DType; 6] = [
+pub(super) const TYPES: [DType; 6] = [
     DType::F32,
     DType::I8,
     DType::I16,

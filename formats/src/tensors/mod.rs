@@ -7,6 +7,7 @@ mod marian_bin;
 mod npz;
 mod pytorch;
 mod safetensors;
+mod writer;
 
 use std::path::Path;
 
@@ -21,6 +22,10 @@ pub(crate) use marian_bin::{SETTINGS, is_marian_bin};
 pub use npz::Npz;
 pub use pytorch::PyTorchFile;
 pub use safetensors::read_safetensors;
+pub use writer::WeightType;
+pub(crate) use writer::{
+    CTranslate2Parts, NamedTensor, Scalar, floats, safetensors_head, write_ctranslate2, write_safetensors,
+};
 
 /// A file of named tensors.
 pub trait TensorFile {

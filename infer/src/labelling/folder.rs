@@ -15,10 +15,9 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::error::InferError;
-use crate::model_folder::{
-    CONFIG, TOKENIZER, WEIGHTS, load_tokenizer, read_json, require_config, write_json,
-};
+use crate::model_folder::{CONFIG, WEIGHTS, read_json, require_config, write_json};
 use crate::task::TaskKind;
+use crate::token_files::{TOKENIZER, load_tokenizer};
 use crate::weights;
 
 /// The content of the model folder of a classifier or a tagger: a network, its labels and its tokenizer.

@@ -39,7 +39,7 @@ pub struct DataSettings {
     pub test: Option<CorpusFiles>,
     /// How text is cut into tokens: `bpe`, `unigram` or `whitespace`. The kind `whitespace` is for text that another
     /// program has segmented. Its marks, `@@ ` at the end of a piece of a word, are removed from translations. Default
-    /// `bpe`, or the kind of the model that the run starts from.
+    /// `bpe`, or the kind of the model that the run starts from, which may be `sentencepiece`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<TokenizerKind>,
     /// How text is normalised before it is cut into tokens, in training and in translating: a list of the steps `nfc`,
@@ -51,7 +51,8 @@ pub struct DataSettings {
     #[serde(default)]
     pub capitals: f64,
     /// The maximum number of tokens in the joint vocabulary. Default 8000 subwords, or with `whitespace` all words of
-    /// the training text, or the number of tokens of the model that the run starts from.
+    /// the training text, or the number of tokens of the model that the run starts from: in its vocabulary of sources
+    /// if it has two.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vocab_size: Option<usize>,
     /// The maximum number of training pairs that subwords are learnt from, spread evenly over the corpora. It limits
@@ -214,8 +215,9 @@ impl DataSettings {
         ]
     }
 
-    /// Checks the settings that are not whole numbers, and that the settings go together.
-    pub(super) fn validate(&self, task: TaskKind) -> Result<(), OutOfRange> {
+    /// Checks the settings that are not whole numbers, and that the settings go together. `from_model` says whether the
+    /// run starts from a model, whose tokenizers it takes.
+    pub(super) fn validate(&self, task: TaskKind, from_model: bool) -> Result<(), OutOfRange> {
         if self.max_ratio.is_nan() || self.max_ratio < 1.0 {
             return OutOfRange::of("data.max_ratio", "must be at least 1");
         }
@@ -225,7 +227,7 @@ impl DataSettings {
         if !(0.0..=1.0).contains(&self.capitals) {
             return OutOfRange::of("data.capitals", "must lie in [0, 1]");
         }
-        if self.tokenizer == Some(TokenizerKind::SentencePiece) {
+        if self.tokenizer == Some(TokenizerKind::SentencePiece) && !from_model {
             let reason =
                 "must be \"bpe\", \"unigram\" or \"whitespace\": a SentencePiece tokenizer is not learnt";
             return OutOfRange::of("data.tokenizer", reason);

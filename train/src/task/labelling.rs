@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use attend_data::{Batches, Example, Mixture, Position, Tokenizer};
+use attend_data::{Batches, Example, Mixture, Position};
 use attend_device::Workers;
 use attend_infer::metric::{LabelScores, MetricError, TagScores, is_span_tag};
-use attend_infer::{Classifier, InferError, LabelModelFolder, Tagger, TaskKind};
+use attend_infer::{Classifier, InferError, LabelModelFolder, Tagger, TaskKind, TokenFiles};
 use attend_model::{EncoderClassifier, EncoderClassifierConfig, Precision};
 use burn::tensor::Device;
 
@@ -27,7 +27,7 @@ use crate::validation::{SAMPLE, losses};
 /// The labelling of texts, or of the words of sentences.
 pub(crate) struct LabellingTask {
     kind: TaskKind,
-    tokenizer: Tokenizer,
+    tokens: TokenFiles,
     dataset: LabelledDataset,
 }
 
@@ -132,7 +132,7 @@ impl Task for LabellingTask {
 
     fn prepare(
         recipe: &Recipe,
-        tokenizer: Option<Tokenizer>,
+        tokens: Option<TokenFiles>,
         _: &Path,
         observer: &mut Observer<'_>,
     ) -> Result<(Self, Inputs), TrainError> {
@@ -140,22 +140,22 @@ impl Task for LabellingTask {
         if let Some(note) = corpora.note_on_labels() {
             observer(Event::Note(note));
         }
-        let tokenizer = match tokenizer {
-            Some(tokenizer) => tokenizer,
-            None => corpora.train_tokenizer(&recipe.data)?,
+        let tokens = match tokens {
+            Some(tokens) => tokens,
+            None => corpora.train_tokenizer(&recipe.data)?.into(),
         };
-        let dataset = LabelledDataset::encode(&corpora, &tokenizer, recipe)?;
-        let inputs = Inputs::of_labelled(&dataset, &corpora, &tokenizer);
+        let dataset = LabelledDataset::encode(&corpora, &tokens.tokenizer.source, recipe)?;
+        let inputs = Inputs::of_labelled(&dataset, &corpora, &tokens.tokenizer);
         let task = Self {
             kind: recipe.task,
-            tokenizer,
+            tokens,
             dataset,
         };
         Ok((task, inputs))
     }
 
     fn objective(&self, recipe: &Recipe) -> Labelling {
-        let tokenizer = &self.tokenizer;
+        let tokenizer = &self.tokens.tokenizer.source;
         Labelling {
             config: EncoderClassifierConfig {
                 encoder: recipe.transformer_config(tokenizer.vocab_size(), tokenizer.pad_id() as usize),
@@ -165,8 +165,8 @@ impl Task for LabellingTask {
         }
     }
 
-    fn tokenizer(&self) -> &Tokenizer {
-        &self.tokenizer
+    fn tokens(&self) -> &TokenFiles {
+        &self.tokens
     }
 
     fn train(&self) -> &Mixture {
@@ -183,7 +183,7 @@ impl Task for LabellingTask {
         let labels: Vec<&str> = labels
             .map(|&label| self.dataset.labels[label as usize].as_str())
             .collect();
-        (self.tokenizer.decode(source), labels.join(" "))
+        (self.tokens.tokenizer.source.decode(source), labels.join(" "))
     }
 
     fn valid_len(&self) -> usize {
@@ -216,7 +216,7 @@ impl Task for LabellingTask {
             pooling,
             encoder,
             model: network,
-            tokenizer: self.tokenizer.clone(),
+            tokenizer: self.tokens.tokenizer.source.clone(),
         }
     }
 

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use attend_data::{Batches, Example, Mixture, Position, Progress, Tokenizer};
+use attend_data::{Batches, Example, Mixture, Position, Progress};
 use attend_device::Workers;
 use attend_infer::metric::{corpus_bleu, corpus_chrf};
-use attend_infer::{InferError, Model, ModelFolder, Precision, Translator};
+use attend_infer::{InferError, Model, ModelFolder, Precision, TokenFiles, Translator};
 use attend_model::Transformer;
 use burn::tensor::Device;
 
@@ -23,14 +23,14 @@ use crate::validation::{expected_seconds, metric_that_counts, note_on_metric, sc
 
 /// Translation from one language to another.
 pub(crate) struct TranslationTask {
-    tokenizer: Tokenizer,
+    tokens: TokenFiles,
     pub(crate) dataset: Dataset,
 }
 
 impl TranslationTask {
     /// Makes the task of encoded text.
-    pub(crate) fn new(tokenizer: Tokenizer, dataset: Dataset) -> Self {
-        Self { tokenizer, dataset }
+    pub(crate) fn new(tokens: TokenFiles, dataset: Dataset) -> Self {
+        Self { tokens, dataset }
     }
 }
 
@@ -45,42 +45,43 @@ impl Task for TranslationTask {
         let initial = ModelFolder::load(&folder, device)?;
         recipe.complete(&folder, &initial)?;
         Ok(Start {
-            tokenizer: Some(initial.source_tokenizer),
+            tokens: Some(initial.token_files()),
             weights: Some(initial.model),
         })
     }
 
     fn prepare(
         recipe: &Recipe,
-        tokenizer: Option<Tokenizer>,
+        tokens: Option<TokenFiles>,
         prepared: &Path,
         observer: &mut Observer<'_>,
     ) -> Result<(Self, Inputs), TrainError> {
         let corpora = Corpora::load(&recipe.data)?;
-        let tokenizer = match tokenizer {
-            Some(tokenizer) => tokenizer,
-            None => corpora.train_tokenizer(&recipe.data)?,
+        let tokens = match tokens {
+            Some(tokens) => tokens,
+            None => corpora.train_tokenizer(&recipe.data)?.into(),
         };
-        let dataset = Dataset::encode(&corpora, &tokenizer, recipe, prepared, |progress| {
+        let dataset = Dataset::encode(&corpora, &tokens.tokenizer, recipe, prepared, |progress| {
             observer(match progress {
                 Progress::Waiting => Event::Waiting,
                 Progress::Pairs(pairs) => Event::Preparing { pairs },
             });
         })?;
-        let inputs = Inputs::new(&dataset.train, &corpora, &tokenizer);
-        Ok((Self::new(tokenizer, dataset), inputs))
+        let inputs = Inputs::new(&dataset.train, &corpora, &tokens.tokenizer);
+        Ok((Self::new(tokens, dataset), inputs))
     }
 
     fn objective(&self, recipe: &Recipe) -> Translation {
-        let tokenizer = &self.tokenizer;
+        let tokenizer = &self.tokens.tokenizer;
+        let (source, target) = (&tokenizer.source, &tokenizer.target);
         Translation {
-            config: recipe.transformer_config(tokenizer.vocab_size(), tokenizer.pad_id() as usize),
-            bos_id: tokenizer.bos_id(),
+            config: recipe.transformer_config(source.vocab_size(), source.pad_id() as usize),
+            bos_id: target.bos_id(),
         }
     }
 
-    fn tokenizer(&self) -> &Tokenizer {
-        &self.tokenizer
+    fn tokens(&self) -> &TokenFiles {
+        &self.tokens
     }
 
     fn train(&self) -> &Mixture {
@@ -93,7 +94,8 @@ impl Task for TranslationTask {
 
     fn text(&self, example: &Example) -> (String, String) {
         let Example { source, target } = example;
-        (self.tokenizer.decode(source), self.tokenizer.decode(target))
+        let tokenizer = &self.tokens.tokenizer;
+        (tokenizer.source.decode(source), tokenizer.target.decode(target))
     }
 
     fn valid_len(&self) -> usize {
@@ -115,12 +117,13 @@ impl Task for TranslationTask {
     }
 
     fn model_folder(&self, recipe: &Recipe, network: Transformer) -> ModelFolder {
+        let TokenFiles { tokenizer, shortlist } = self.tokens.clone();
         ModelFolder {
             config: self.objective(recipe).config,
             model: network,
-            source_tokenizer: self.tokenizer.clone(),
-            target_tokenizer: self.tokenizer.clone(),
-            shortlist: None,
+            source_tokenizer: tokenizer.source,
+            target_tokenizer: tokenizer.target,
+            shortlist,
             generation: recipe.search,
             languages: recipe.data.languages(),
         }

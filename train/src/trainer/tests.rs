@@ -13,6 +13,7 @@ use crate::schedule::ScheduleKind;
 use crate::step::tests::gradients;
 use crate::task::TranslationTask;
 use attend_data::{ParallelText, SentencePair, Tokenizer};
+use attend_infer::TokenFiles;
 
 const RECIPE: &str = r#"
     [data]
@@ -49,9 +50,10 @@ fn trainer_by(recipe: Recipe) -> Trainer<TranslationTask> {
         test: vec![pair],
     };
     let tokenizer = Tokenizer::train_bpe(["one two", "eins zwei"].into_iter(), 300).unwrap();
+    let tokens = TokenFiles::from(tokenizer);
     let prepared = tempfile::tempdir().unwrap();
-    let dataset = Dataset::encode(&corpora, &tokenizer, &recipe, prepared.path(), |_| {}).unwrap();
-    let task = TranslationTask::new(tokenizer, dataset);
+    let dataset = Dataset::encode(&corpora, &tokens.tokenizer, &recipe, prepared.path(), |_| {}).unwrap();
+    let task = TranslationTask::new(tokens, dataset);
     let (metric, _) = task.metric(&recipe).unwrap();
     let workers = Workers::start(1, 1).unwrap();
     let device = Device::default();

@@ -12,7 +12,7 @@ use crate::corpora::filter::Filter;
 use crate::corpora::parallel_text::ParallelText;
 use crate::error::DataError;
 use crate::file::sha256;
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::PairTokenizer;
 
 /// Returns the name of the folder into which `text` is prepared: the first 32 hexadecimal digits of a SHA-256 sum. The
 /// sum depends on the content of the text's files (not on their names), the cleaning, the tokenizer, the filter and the
@@ -23,13 +23,13 @@ use crate::tokenizer::Tokenizer;
 pub(super) fn fingerprint(
     text: &ParallelText,
     cleaning: &Cleaning,
-    tokenizer: &Tokenizer,
+    tokenizer: &PairTokenizer,
     filter: &Filter,
 ) -> Result<String, DataError> {
     let mut hash = ContentHash(Sha256::new());
     hash.field(&FORMAT.to_le_bytes());
     hash.field(&serde_json::to_vec(cleaning).expect("numbers and names always serialize"));
-    hash.field(&tokenizer.files().bytes());
+    hash.field(&tokenizer.content());
     hash.field(&serde_json::to_vec(filter).expect("numbers always serialize"));
     hash.text(text)?;
     Ok(hash.finish())

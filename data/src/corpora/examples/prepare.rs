@@ -16,7 +16,7 @@ use crate::corpora::filter::{Filter, FilterCounts};
 use crate::corpora::parallel_text::ParallelText;
 use crate::error::DataError;
 use crate::sentence_pair::SentencePair;
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::PairTokenizer;
 
 /// The number of pairs that are encoded together. It keeps all cores busy, and takes little memory.
 const CHUNK: usize = 8_192;
@@ -55,7 +55,7 @@ impl Examples {
         folder: &Path,
         text: &ParallelText,
         cleaning: &Cleaning,
-        tokenizer: &Tokenizer,
+        tokenizer: &PairTokenizer,
         filter: &Filter,
         mut progress: impl FnMut(Progress),
     ) -> Result<Self, DataError> {
@@ -68,7 +68,8 @@ impl Examples {
             // The system releases the lock when its file is closed, even if the process is killed.
             let _lock = lock(&lock_path(&prepared), &mut progress)?;
             if !Manifest::path(&prepared).exists() {
-                let mut writer = ShardWriter::new(&prepared, tokenizer.vocab_size(), SHARD_TOKENS);
+                let largest = tokenizer.source.vocab_size().max(tokenizer.target.vocab_size());
+                let mut writer = ShardWriter::new(&prepared, largest, SHARD_TOKENS);
                 let written = encode(text, cleaning, tokenizer, filter, &mut writer, &mut progress)
                     .and_then(|(cleaned, filtered)| {
                         Ok(Manifest::new(&fingerprint, cleaned, filtered, writer.finish()?))
@@ -120,7 +121,7 @@ fn lock(path: &Path, progress: &mut impl FnMut(Progress)) -> Result<File, DataEr
 fn encode(
     text: &ParallelText,
     cleaning: &Cleaning,
-    tokenizer: &Tokenizer,
+    tokenizer: &PairTokenizer,
     filter: &Filter,
     writer: &mut ShardWriter,
     progress: &mut impl FnMut(Progress),

@@ -17,7 +17,7 @@ use crate::corpora::filter::{Filter, FilterCounts};
 use crate::corpora::parallel_text::ParallelText;
 use crate::error::DataError;
 use crate::sentence_pair::SentencePair;
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::{PairTokenizer, Tokenizer};
 
 const FILTER: Filter = Filter {
     max_length: 60,
@@ -51,9 +51,10 @@ fn random_pairs(count: usize, seed: u64) -> Vec<SentencePair> {
     (0..count).map(pair).collect()
 }
 
-fn tokenizer(vocab_size: usize) -> Tokenizer {
+fn tokenizer(vocab_size: usize) -> PairTokenizer {
     let pairs = random_pairs(100, 99);
-    Tokenizer::train_bpe(pairs.iter().map(|pair| &pair.source), vocab_size).unwrap()
+    let tokenizer = Tokenizer::train_bpe(pairs.iter().map(|pair| &pair.source), vocab_size);
+    tokenizer.unwrap().into()
 }
 
 /// Text in memory.
@@ -82,7 +83,7 @@ fn write_files(folder: &Path, name: &str, pairs: &[SentencePair]) -> ParallelTex
 /// sentence is a space.
 fn encode_directly(
     pairs: &[SentencePair],
-    tokenizer: &Tokenizer,
+    tokenizer: &PairTokenizer,
 ) -> (Vec<Example>, CleaningCounts, FilterCounts) {
     let on_one_line = |text: &str| text.replace('\u{2028}', " ");
     let lines = pairs.iter().map(|pair| {
@@ -98,7 +99,12 @@ fn encode_directly(
 }
 
 /// Prepares with [`CLEANING`], and tells whether that was new work.
-fn prepare(folder: &Path, text: &ParallelText, tokenizer: &Tokenizer, filter: &Filter) -> (Examples, bool) {
+fn prepare(
+    folder: &Path,
+    text: &ParallelText,
+    tokenizer: &PairTokenizer,
+    filter: &Filter,
+) -> (Examples, bool) {
     let mut worked = false;
     let progress = |progress| worked |= matches!(progress, Progress::Pairs(_));
     let examples = Examples::prepare(folder, text, &CLEANING, tokenizer, filter, progress).unwrap();
@@ -183,7 +189,7 @@ fn what_is_prepared_is_reused_until_something_changes() {
     let pairs = random_pairs(100, 5);
     let text = write_files(folder.path(), "train", &pairs);
     let tokenizer_of_300 = tokenizer(300);
-    let prepare = |text: &ParallelText, tokenizer: &Tokenizer, filter: &Filter| {
+    let prepare = |text: &ParallelText, tokenizer: &PairTokenizer, filter: &Filter| {
         let (examples, worked) = prepare(&output, text, tokenizer, filter);
         let expected = fingerprint(text, &CLEANING, tokenizer, filter).unwrap();
         assert_eq!(examples.fingerprint(), expected);
@@ -196,6 +202,21 @@ fn what_is_prepared_is_reused_until_something_changes() {
     assert!(!prepare(&renamed, &tokenizer_of_300, &FILTER));
 
     assert!(prepare(&text, &tokenizer(301), &FILTER));
+    // Each side has its tokenizer, and sources may do without their end.
+    let [source, target] = [300, 301].map(|vocab_size| tokenizer(vocab_size).source);
+    let two = |source: &Tokenizer, target: &Tokenizer, source_eos| PairTokenizer {
+        source: source.clone(),
+        target: target.clone(),
+        source_eos,
+    };
+    for tokenizer in [
+        two(&source, &target, true),
+        two(&target, &source, true),
+        two(&source, &target, false),
+        two(&source, &source, false),
+    ] {
+        assert!(prepare(&text, &tokenizer, &FILTER));
+    }
     for filter in [
         Filter {
             max_length: 59,
@@ -242,7 +263,7 @@ fn what_is_prepared_is_reused_until_something_changes() {
     let line = fs::read_to_string(&target).unwrap();
     fs::write(&target, line.replacen(' ', "x", 1)).unwrap();
     assert!(prepare(&text, &tokenizer_of_300, &FILTER));
-    assert_eq!(fs::read_dir(&output).unwrap().count(), 8);
+    assert_eq!(fs::read_dir(&output).unwrap().count(), 12);
 }
 
 /// The same bytes are other sentences in a file of another format, which the ending before that of the compression
@@ -484,7 +505,10 @@ fn lines_that_are_surely_too_long_are_counted_and_not_encoded() {
 fn lines_are_too_long_once_their_shortest_encoding_is() {
     let tokenizer = tokenizer(300);
     for text in ["house", "Straße", "the house", &"100".repeat(50)] {
-        let (bound, tokens) = (tokenizer.min_tokens(text), tokenizer.encode(text).len());
+        let (bound, tokens) = (
+            tokenizer.source.min_tokens(text),
+            tokenizer.source.encode(text).len(),
+        );
         assert!(bound > 0 && bound <= tokens, "{text}");
         for [source, target] in [[text, ""], ["", text]] {
             let pair = SentencePair {
