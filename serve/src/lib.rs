@@ -1,4 +1,17 @@
-//! Translates the requests of many callers side by side.
+//! Translates the requests of many callers side by side, and serves them over HTTP.
+//!
+//! | file | content |
+//! |---|---|
+//! | `scheduler` | [`Scheduler`]: batches of the sentences of all requests |
+//! | `fair_queue` | the queue of these sentences, fair to each request |
+//! | `server` | [`serve`]: connections, and the end of a server |
+//! | `libre_translate` | the interface of LibreTranslate |
+//! | `service` | [`Service`]: the translation of texts of several lines, for all interfaces |
+//! | `passages` | line ends and white space, which stay as they are |
+//! | `models` | [`Models`]: model folders, loaded when they are needed and when they change |
+//! | `routes` | the models by which text gets from one language into another |
+//! | `languages` | codes and names of languages |
+//! | `detection` | the language of a text |
 //!
 //! A [`Scheduler`] puts the sentences of all requests into batches that they share. It knows nothing of a network: a
 //! caller awaits [`Scheduler::translate`], and drops what it awaits if nobody wants the translations any more.
@@ -27,7 +40,22 @@
 //! # }
 //! ```
 
+#[cfg(test)]
+#[path = "../tests/common.rs"]
+mod common;
+mod detection;
+mod error;
 mod fair_queue;
+mod languages;
+mod libre_translate;
+mod models;
+mod passages;
+mod routes;
 mod scheduler;
+mod server;
+mod service;
 
+pub use models::{Models, ServedFolder};
 pub use scheduler::{ScheduleError, Scheduler, SchedulerOptions};
+pub use server::serve;
+pub use service::Service;

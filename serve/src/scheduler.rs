@@ -9,6 +9,7 @@ use std::time::Instant;
 use attend_device::{DeviceError, Workers};
 use attend_infer::{EncodedSentence, InferError, Line, LinkedTranslation, Translation, Translator};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::block_in_place;
 use tokio::time::timeout_at;
 
 use crate::fair_queue::{FairQueue, Sentence};
@@ -127,7 +128,8 @@ impl Scheduler {
     }
 
     /// Translates the lines of a request with `translator`, as [`Translator::translate_each`] does. Returns the result
-    /// of each line, in order. The calling thread encodes the lines into tokens.
+    /// of each line, in order. The calling thread encodes the lines into tokens, which takes most of a second for a
+    /// megabyte, and meanwhile leaves its other tasks to another thread.
     ///
     /// # Errors
     ///
@@ -138,17 +140,18 @@ impl Scheduler {
     ///
     /// # Panics
     ///
-    /// If it is not polled in a Tokio runtime with timers.
+    /// If it is not polled in a Tokio runtime of several threads with timers.
     pub async fn translate(
         &self,
         translator: &Translator,
         lines: &[Line<'_>],
         deadline: Instant,
     ) -> Result<Vec<Result<Vec<Translation>, InferError>>, ScheduleError> {
-        let mut encoded = translator.encode(lines);
+        let mut encoded = block_in_place(|| translator.encode(lines));
         let ticket = self.submit(translator, encoded.take_sentences())?;
         let found = timeout_at(deadline.into(), ticket.found()).await;
-        Ok(encoded.translations(found.map_err(|_| ScheduleError::Deadline)??))
+        let found = found.map_err(|_| ScheduleError::Deadline)??;
+        Ok(block_in_place(|| encoded.translations(found)))
     }
 
     /// Returns the number of tokens that wait; see [`SchedulerOptions::waiting_tokens`].

@@ -23,7 +23,8 @@ fn scheduler(workers: usize, waiting_tokens: usize) -> Scheduler {
 
 /// A caller's thread of its own, as one of a server's threads.
 fn wait<T>(work: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
         .enable_time()
         .build();
     runtime.unwrap().block_on(work)
