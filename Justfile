@@ -76,6 +76,11 @@ import *ARGS: _build
 export *ARGS: _build
     @{{attend}} export "$@"
 
+# Serve translators over HTTP to LibreTranslate's clients, all that there are or `--model opus-mt-en-de`.
+[no-exit-message]
+serve *ARGS: _build
+    @{{attend}} serve "$@"
+
 # Fetch a corpus by its name, as `just data list` shows them, or write the phrasebook to files.
 [no-exit-message]
 data *ARGS:
@@ -131,6 +136,10 @@ test-sentencepiece PYTHON +FILES:
 # Compare imported models of Firefox, fetched by pip, with Marian's formulas; PYTHON has numpy, sentencepiece and PyYAML.
 test-firefox PYTHON="python3":
     PYTHON={{quote(PYTHON)}} cargo test --release --workspace {{features}} --test formats firefox:: -- --ignored --nocapture
+
+# Call the server by LibreTranslate's Python client, which pip fetches.
+test-libretranslate PYTHON="python3":
+    PYTHON={{quote(PYTHON)}} cargo test --release --workspace {{features}} --test cli libretranslatepy:: -- --ignored
 
 # Check the format and the lints.
 lint:

@@ -1,6 +1,7 @@
 //! What can go wrong in the program.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use attend_data::download::DownloadError;
@@ -163,6 +164,27 @@ pub enum CliError {
         to: Language,
         /// The names of the models.
         names: Vec<String>,
+    },
+    /// No model that names its languages is there to be served.
+    #[error("there is nothing to serve: no translator in {} names its languages", models.display())]
+    NothingToServe {
+        /// The folder of the user's models.
+        models: PathBuf,
+    },
+    /// A model is to be served that does not say between which languages it translates.
+    #[error("{} does not say between which languages it translates", folder.display())]
+    NoLanguages {
+        /// The folder of the model.
+        folder: PathBuf,
+    },
+    /// A server cannot listen at its address.
+    #[error("cannot serve at {address}: {error}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        #[source]
+        error: io::Error,
     },
     /// A recipe cannot hold a path.
     #[error("the path {} is not UTF-8, so no recipe can hold it", path.display())]

@@ -383,6 +383,17 @@ impl Hint for CliError {
             Self::SeveralModels { .. } => {
                 "name one of them by --model; in place of --via, translate by one model and then by the other"
             }
+            Self::NothingToServe { .. } => {
+                return Some(format!(
+                    "fetch one by `{}`, or train one by `{}`",
+                    typed_command(&["get", "opus-mt-en-de"]),
+                    typed_command(&["train"])
+                ));
+            }
+            Self::NoLanguages { .. } => {
+                "write them into its languages.json, for example {\"source\": \"en\", \"target\": \"de\"}"
+            }
+            Self::Listen { .. } => "take another port by --port, or an address of this machine by --host",
             Self::NotUtf8 { .. } => "rename it",
             Self::TooLong { .. } => "split the sentences, or take a model with more positions",
             Self::Signals(_) => "check the limits of this system",

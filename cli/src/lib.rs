@@ -35,6 +35,7 @@ mod import;
 mod labelling;
 mod library;
 mod lines;
+mod log;
 mod models;
 mod name;
 mod open_model;
@@ -42,6 +43,7 @@ mod output;
 #[cfg(feature = "remote")]
 mod remote_server;
 mod score;
+mod serve;
 mod tag;
 mod train;
 mod translate;
@@ -79,6 +81,7 @@ enum Command {
     Get(get::Options),
     Import(import::Options),
     Export(export::Options),
+    Serve(serve::Options),
     /// Fetch corpora to train on.
     #[command(subcommand)]
     Data(data::Task),
@@ -108,6 +111,7 @@ pub fn run() -> ExitCode {
         Command::Get(options) => get::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Import(options) => import::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Export(options) => export::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Serve(options) => serve::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Data(task) => data::run(task).map(|()| ExitCode::SUCCESS),
         Command::Models => models::run().map(|()| ExitCode::SUCCESS),
         Command::Devices => devices::run().map(|()| ExitCode::SUCCESS),

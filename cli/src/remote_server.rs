@@ -1,14 +1,13 @@
 //! The subcommand `attend remote-server` serves this machine's devices to programs on other machines.
 
-use std::io;
 use std::net::SocketAddr;
 
 use attend_device::{NamedDevice, serve};
 use clap::Args;
-use tracing_subscriber::EnvFilter;
 
 use crate::error::CliError;
 use crate::flags::DevicesOption;
+use crate::log::print_log;
 
 /// Serve this machine's devices to programs on other machines, until Ctrl-C.
 ///
@@ -29,13 +28,8 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), CliError> {
-    // Unless RUST_LOG asks for more, warnings alone are logged: Burn logs a line for every tensor that another server
-    // asks for.
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .init();
+    // Warnings alone: Burn logs a line for every tensor that another server asks for.
+    print_log("warn");
     let devices = options.devices.select()?;
     serve(devices, options.listen, show)
 }

@@ -10,5 +10,6 @@ mod labelling;
 mod models;
 mod pivot;
 mod program;
+mod serve;
 mod train;
 mod translate;

@@ -2,33 +2,9 @@
 
 use std::process::Output;
 
-use attend_infer::{Languages, ModelFolder};
-
 use crate::common::{
-    MAX_SOURCE_TOKENS, Workspace, argument, assert_error, assert_usage_error, attend, bundle_of, config, run,
-    stdout, text,
+    MAX_SOURCE_TOKENS, Workspace, argument, assert_error, assert_usage_error, attend, home, run, stdout, text,
 };
-
-/// A workspace whose folder `home` has a model between the languages of each name, such as `fr-en`.
-fn home(names: &[&str]) -> Workspace {
-    let workspace = Workspace::new();
-    for (seed, name) in (10..).zip(names) {
-        let folder = workspace.path(&format!("home/models/{name}"));
-        std::fs::create_dir_all(&folder).unwrap();
-        let (source, target) = name.split_once('-').unwrap();
-        let languages = Languages {
-            source: source.parse().ok(),
-            target: target.split('-').next().unwrap().parse().ok(),
-        };
-        ModelFolder {
-            languages,
-            ..bundle_of(config(), seed)
-        }
-        .save(folder)
-        .unwrap();
-    }
-    workspace
-}
 
 fn translate(workspace: &Workspace, arguments: &[&str], input: &str) -> Output {
     let mut command = attend("translate");

@@ -13,7 +13,7 @@ fn stdout(output: &Output) -> String {
 }
 
 /// The subcommands, in the order in which a user meets them.
-const SUBCOMMANDS: [&str; 10] = [
+const SUBCOMMANDS: [&str; 11] = [
     "train",
     "translate",
     "eval",
@@ -21,6 +21,7 @@ const SUBCOMMANDS: [&str; 10] = [
     "get",
     "import",
     "export",
+    "serve",
     "data",
     "models",
     "devices",

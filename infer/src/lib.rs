@@ -9,6 +9,7 @@
 //! | keep tags, URLs and placeholders | [`Format`], [`SpanKind`] |
 //! | translate lines and texts, or score given translations | [`Translator`] |
 //! | see what a model attends to | [`Translator::attention`], [`Translator::head_statistics`] |
+//! | let several calls share batches | [`Translator::encode`], [`Translator::search_batch`] |
 //! | classify texts, tag words | [`Classifier`], [`Tagger`] |
 //! | read lines ahead, while others are labelled | [`read_ahead`] |
 //! | search with a decoder of one's own | [`search`] |
@@ -84,5 +85,5 @@ pub use spans::SpanKind;
 pub use stream::{StreamLine, read_ahead, translate_stream};
 pub use task::TaskKind;
 pub use token_files::TokenFiles;
-pub use translation::Translation;
-pub use translator::{GivenTranslation, Line, Score, TokenScore, Translator};
+pub use translation::{LinkedTranslation, Translation};
+pub use translator::{EncodedLines, EncodedSentence, GivenTranslation, Line, Score, TokenScore, Translator};

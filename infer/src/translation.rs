@@ -27,9 +27,10 @@ pub struct Translation {
     pub alignment: Option<Alignment>,
 }
 
-/// A translation, with the links of its words to those of its line if the line has markup or spans to keep.
+/// A translation of a sentence, with the links of its words to those of its line if the line has markup or spans to
+/// keep. [`EncodedLines::translations`](crate::EncodedLines::translations) joins the sentences of a line.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct LinkedTranslation {
+pub struct LinkedTranslation {
     pub(crate) translation: Translation,
     pub(crate) links: Vec<Link>,
 }

@@ -26,6 +26,7 @@ use batches::BatchLimit;
 use marked::MarkedLine;
 use target_language::TargetLanguage;
 
+pub use encoding::{EncodedLines, EncodedSentence};
 pub use scoring::{GivenTranslation, Score, TokenScore};
 
 /// A line to translate, and the options of its translations.
@@ -154,20 +155,26 @@ impl Translator {
     ///
     /// If the device fails. [`attend_device::notice_device_failure`] around the call turns this panic into an error.
     pub fn translate_each(&self, lines: &[Line<'_>]) -> Vec<Result<Vec<Translation>, InferError>> {
-        let lines: Vec<RequestedLine<'_>> = lines
-            .iter()
-            .map(|line| RequestedLine::new(&self.model, line))
-            .collect();
-        let parts: Vec<Part<'_>> = lines.iter().flat_map(RequestedLine::parts).collect();
-        let groups = self.groups(&parts);
-        let encoded = self.encode(&parts, &groups);
-        let mut found = self.search(&groups, encoded).into_iter();
-        let of_line = |line: &RequestedLine<'_>| {
-            let translations = line.translations(&mut found);
-            // The options of a line without a part have not been checked yet.
-            self.model.check(line.options()).and(translations)
-        };
-        lines.iter().map(of_line).collect()
+        let mut encoded = EncodedLines::new(&self.model, lines, Some(&self.workers));
+        let found = self.search(&encoded.take_sentences());
+        encoded.translations(found)
+    }
+
+    /// Encodes lines into tokens on the calling thread. Sentences of several calls can then be searched for in one
+    /// [batch](Self::search_batch). Translations, scores and errors are those of
+    /// [`translate_each`](Self::translate_each), which is these three steps with batches of its own.
+    ///
+    /// ```no_run
+    /// # fn translations(translator: &attend_infer::Translator, line: attend_infer::Line<'_>) {
+    /// let mut encoded = translator.encode(&[line]);
+    /// let sentences = encoded.take_sentences();
+    /// let found = translator.search_batch(&sentences.iter().collect::<Vec<_>>());
+    /// let translations = encoded.translations(found);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn encode<'a>(&self, lines: &[Line<'a>]) -> EncodedLines<'a> {
+        EncodedLines::new(&self.model, lines, None)
     }
 
     /// Returns the text of the best translation of each line, in order.
@@ -186,27 +193,13 @@ impl Translator {
         options: &TranslateOptions,
     ) -> Result<Vec<String>, InferError> {
         let lines = numbered(lines, options);
-        let lines: Vec<RequestedLine<'_>> = lines
-            .iter()
-            .map(|line| RequestedLine::new(&self.model, line))
-            .collect();
-        let parts: Vec<Part<'_>> = lines.iter().flat_map(RequestedLine::parts).collect();
-        let groups = self.groups(&parts);
-        let mut encoded = self.encode(&parts, &groups);
-        let mut start = 0;
-        for line in &lines {
-            self.model.check(line.options())?;
-            let (refusal, count) = line.refusal(&encoded[start..]);
-            if let Some(Err(error)) = refusal.map(|place| encoded.swap_remove(start + place)) {
-                return Err(error);
-            }
-            start += count;
+        let mut encoded = EncodedLines::new(&self.model, &lines, Some(&self.workers));
+        if let Some(error) = encoded.take_refusal() {
+            return Err(error);
         }
-        let mut found = self.search(&groups, encoded).into_iter();
-        let best = lines
-            .iter()
-            .map(|line| Ok(line.translations(&mut found)?.swap_remove(0).text));
-        best.collect()
+        let found = self.search(&encoded.take_sentences());
+        let translations = encoded.translations(found).into_iter();
+        translations.map(|found| Ok(found?.swap_remove(0).text)).collect()
     }
 
     fn tensor(&self, matrix: &TokenMatrix) -> Tensor<2, Int> {

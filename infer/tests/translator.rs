@@ -188,6 +188,49 @@ fn a_sentence_translates_the_same_alone_in_any_batch_and_by_any_workers() {
     }
 }
 
+/// As a server does it, which puts the sentences of all its callers into the batches that they fill.
+#[test]
+fn texts_of_several_calls_share_batches() {
+    let translator = translator(model_folder());
+    let options = TranslateOptions {
+        language: Some(Language::default()),
+        ..searching(SearchOptions {
+            nbest: 2,
+            ..SearchOptions::default()
+        })
+    };
+    let of_two_parts = "~".repeat(MAX_SOURCE_TOKENS);
+    let texts = [
+        "Good morning. The house is small.",
+        "",
+        "An old man reads a book.",
+        &of_two_parts,
+    ];
+    let lines = texts.map(|text| Line {
+        text,
+        number: 0,
+        options: &options,
+    });
+    let mut calls = lines.map(|line| translator.encode(&[line]));
+    let sentences: Vec<_> = calls.iter_mut().flat_map(|call| call.take_sentences()).collect();
+    assert!(
+        sentences
+            .iter()
+            .all(|sentence| sentence.shares_batches_with(&sentences[0]))
+    );
+    let mut found = translator
+        .search_batch(&sentences.iter().collect::<Vec<_>>())
+        .into_iter();
+    for (mut call, line) in calls.into_iter().zip(lines) {
+        let count = translator.encode(&[line]).take_sentences().len();
+        assert!(call.take_sentences().is_empty());
+        let together = each(call.translations(found.by_ref().take(count).collect()));
+        let alone = each(translator.translate_each(&[line]));
+        assert_same(&together[0], &alone[0], line.text);
+    }
+    assert!(found.next().is_none());
+}
+
 /// Samples depend on a line's number: the same line of the same number is drawn the same anywhere.
 #[test]
 fn a_sentence_is_sampled_the_same_alone_in_any_batch_and_by_any_workers() {

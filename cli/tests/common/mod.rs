@@ -8,6 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use attend_infer::{Languages, ModelFolder};
 use tempfile::TempDir;
 
 pub(crate) use models::*;
@@ -94,6 +95,27 @@ impl Workspace {
         command.args([&self.model(), source, reference]).args(arguments);
         run(command, b"")
     }
+}
+
+/// A workspace whose folder `home` has a model between the languages of each name, such as `fr-en`.
+pub(crate) fn home(names: &[&str]) -> Workspace {
+    let workspace = Workspace::new();
+    for (seed, name) in (10..).zip(names) {
+        let folder = workspace.path(&format!("home/models/{name}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (source, target) = name.split_once('-').unwrap();
+        let languages = Languages {
+            source: source.parse().ok(),
+            target: target.split('-').next().unwrap().parse().ok(),
+        };
+        ModelFolder {
+            languages,
+            ..bundle_of(config(), seed)
+        }
+        .save(folder)
+        .unwrap();
+    }
+    workspace
 }
 
 /// Returns the command `attend`. The variables of the environment that change what the program does are left out, such

@@ -53,6 +53,17 @@ impl BatchLimit {
             .collect()
     }
 
+    /// Returns the maximum number of items in a batch of which `longest` is the item with the longest source. It is 0 if
+    /// the limit has no room for that item.
+    pub(crate) fn most(self, longest: &Item, rows_per_item: usize) -> usize {
+        let most = match self {
+            Self::Sentences(sentences) => sentences,
+            // The source has a </s>, and the target a <s>.
+            Self::Tokens(tokens) => tokens / (longest.source + 1 + longest.target + 1),
+        };
+        most.min(MAX_ROWS / rows_per_item)
+    }
+
     /// Returns the number of items of each batch. The items are sorted by the lengths of their sources, the longest
     /// first. Few items are divided among all workers, even if one batch could hold them.
     fn sizes(self, items: &[Item], rows_per_item: usize, workers: usize) -> Vec<usize> {
@@ -60,13 +71,10 @@ impl BatchLimit {
         let mut sizes = Vec::new();
         let mut start = 0;
         while let Some(item) = items.get(start) {
-            let most = match self {
-                Self::Sentences(sentences) => sentences,
-                // The source has a </s>, and the target a <s>.
-                Self::Tokens(tokens) => tokens / (item.source + 1 + item.target + 1),
-            };
-            let most = most.min(MAX_ROWS / rows_per_item);
-            let size = most.min(share).clamp(1, items.len() - start);
+            let size = self
+                .most(item, rows_per_item)
+                .min(share)
+                .clamp(1, items.len() - start);
             sizes.push(size);
             start += size;
         }

@@ -1,33 +1,49 @@
 //! Encoding of lines into tokens. Each line and its options are checked here for the model.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use attend_data::{Tokenizer, is_blank, readable, spaced_once};
+use attend_device::Workers;
 use unicode_normalization::UnicodeNormalization;
 
+use crate::alignment::Alignment;
 use crate::error::InferError;
 use crate::model::Model;
 use crate::options::TranslateOptions;
 use crate::search::{BannedWords, EXTRA_LENGTH, Request, RequiredWords, SearchOptions};
 use crate::text::{self, Sentence};
+use crate::translation::{LinkedTranslation, Translation};
 
-use super::groups::Groups;
-use super::{Line, Part, Translator};
+use super::batches::{Item, for_each};
+use super::groups::{Group, groups};
+use super::{Line, Part, RequestedLine};
 
-/// A line whose sentences are ready to be searched for.
-pub(super) struct EncodedLine<'a> {
-    pub(super) options: &'a TranslateOptions,
-    /// The sentences of the line if it is a text, else one sentence. A blank line has none.
-    pub(super) sentences: Vec<EncodedSentence<'a>>,
+/// Lines that a [`Translator`](crate::Translator) has [encoded](crate::Translator::encode) into tokens: first their
+/// sentences are taken to be searched for, and then the translations of the lines are joined of what was found.
+pub struct EncodedLines<'a> {
+    model: Arc<Model>,
+    lines: Vec<RequestedLine<'a>>,
+    /// The parts of all lines, in order. A part that the model does not take has an error.
+    parts: Vec<Result<EncodedLine, InferError>>,
 }
 
-/// A sentence ready to be searched for.
-pub(super) struct EncodedSentence<'a> {
-    /// What is between this sentence and the one before it; `None` if a word goes on from the one to the other.
-    pub(super) spacing: Option<&'a str>,
+/// A line, or a part of one, whose sentences are ready to be searched for.
+pub(super) struct EncodedLine {
+    search: SearchOptions,
+    alignment: bool,
+    /// Whether the line is a text of several sentences, or else one sentence. A blank line has none.
+    is_text: bool,
+    /// What is between each sentence and the one before it; `None` if a word goes on from the one to the other.
+    spacings: Vec<Option<String>>,
+    /// The sentences, until they are taken.
+    sentences: Vec<EncodedSentence>,
+}
+
+/// A sentence ready to be searched for, together with sentences of other lines and of other calls.
+#[derive(Debug)]
+pub struct EncodedSentence {
     /// The sentence as the model reads it, perhaps with the token of its target language before it.
-    pub(super) text: Cow<'a, str>,
+    pub(super) text: String,
     /// The number of bytes before the sentence in this text, of a target language that the line does not have there.
     pub(super) added: usize,
     /// The byte of the line at which the sentence begins.
@@ -37,43 +53,135 @@ pub(super) struct EncodedSentence<'a> {
     pub(super) request: Request,
     /// The index of the sentence's line in the input, from 0.
     pub(super) line: usize,
-    /// The index of the group whose sentences may share a batch with this sentence.
-    pub(super) group: usize,
+    /// The group whose sentences may share a batch with this sentence.
+    pub(super) group: Arc<Group>,
 }
 
-impl Translator {
-    /// Encodes each line, in order. The result of a line is an error if the line or its options are refused.
-    pub(super) fn encode<'a>(
-        &self,
-        parts: &[Part<'a>],
-        groups: &Groups<'a>,
-    ) -> Vec<Result<EncodedLine<'a>, InferError>> {
-        let parts: Vec<(&Part<'a>, usize)> = parts.iter().zip(groups.of_parts.iter().copied()).collect();
-        self.for_each(&parts, |&(part, group)| {
-            let banned = groups.all[group].banned.as_deref();
-            EncodedLine::new(&self.model, part, group, banned)
-        })
+impl<'a> EncodedLines<'a> {
+    /// Encodes lines on the `workers`, or without them on the calling thread.
+    pub(super) fn new(model: &Arc<Model>, lines: &[Line<'a>], workers: Option<&Workers>) -> Self {
+        let lines: Vec<RequestedLine<'a>> =
+            lines.iter().map(|line| RequestedLine::new(model, line)).collect();
+        let parts: Vec<Part<'_>> = lines.iter().flat_map(RequestedLine::parts).collect();
+        let groups = groups(model, &parts);
+        let parts: Vec<(Part<'_>, Arc<Group>)> = parts.into_iter().zip(groups).collect();
+        let encode = |(part, group): &(Part<'_>, Arc<Group>)| EncodedLine::new(model, part, group);
+        let parts = match workers {
+            Some(workers) => for_each(workers, &parts, encode),
+            None => parts.iter().map(encode).collect(),
+        };
+        Self {
+            model: Arc::clone(model),
+            parts,
+            lines,
+        }
+    }
+
+    /// Takes the sentences of all lines, in order. Lines that the model does not take have none.
+    #[must_use]
+    pub fn take_sentences(&mut self) -> Vec<EncodedSentence> {
+        let lines = self.parts.iter_mut().flatten();
+        lines
+            .flat_map(|line| std::mem::take(&mut line.sentences))
+            .collect()
+    }
+
+    /// Takes the error of the first line that has no translations, whatever is found for its sentences.
+    pub(super) fn take_refusal(&mut self) -> Option<InferError> {
+        let mut start = 0;
+        for line in &self.lines {
+            if let Err(error) = self.model.check(line.options()) {
+                return Some(error);
+            }
+            let (refusal, count) = line.refusal(&self.parts[start..]);
+            if let Some(place) = refusal {
+                return self.parts.swap_remove(start + place).err();
+            }
+            start += count;
+        }
+        None
+    }
+
+    /// Returns the result of each line, in order, as [`Translator::translate`](crate::Translator::translate) does.
+    /// `found` has the result of each of the [sentences](Self::take_sentences), in order, as
+    /// [`Translator::search_batch`](crate::Translator::search_batch) returns them.
+    ///
+    /// # Errors
+    ///
+    /// The result of a line is the error for which the model does not take it, or the first of the errors that were
+    /// found for its sentences.
+    ///
+    /// # Panics
+    ///
+    /// If there are fewer results than sentences.
+    #[must_use]
+    pub fn translations(
+        self,
+        found: Vec<Result<Vec<LinkedTranslation>, InferError>>,
+    ) -> Vec<Result<Vec<Translation>, InferError>> {
+        let mut found = found.into_iter();
+        let of_part = |part: Result<EncodedLine, InferError>| {
+            let part = part?;
+            let of_sentences: Vec<_> = found.by_ref().take(part.spacings.len()).collect();
+            assert_eq!(
+                of_sentences.len(),
+                part.spacings.len(),
+                "each sentence has a result"
+            );
+            Ok(part.join(of_sentences.into_iter().collect::<Result<_, InferError>>()?))
+        };
+        let of_parts: Vec<_> = self.parts.into_iter().map(of_part).collect();
+        let mut of_parts = of_parts.into_iter();
+        let of_line = |line: &RequestedLine<'_>| {
+            let translations = line.translations(&mut of_parts);
+            // The options of a line without a part have not been checked yet.
+            self.model.check(line.options()).and(translations)
+        };
+        self.lines.iter().map(of_line).collect()
     }
 }
 
-impl EncodedSentence<'_> {
-    /// Returns the number of tokens of a translation for which a batch has room. Few translations have more, even if
-    /// the search allows ten times as many, as that of transformers does.
-    pub(super) fn expected_length(&self, search: &SearchOptions) -> usize {
-        let least = self.request.prefix.len().max(search.min_length);
+impl EncodedSentence {
+    /// Returns the number of tokens of the sentence, `</s>` not counted.
+    #[must_use]
+    pub fn source_tokens(&self) -> usize {
+        self.source.len()
+    }
+
+    /// Returns the number of tokens of a translation for which a batch has room, `</s>` not counted. Few translations
+    /// have more, even if the search allows ten times as many, as that of transformers does.
+    #[must_use]
+    pub fn target_tokens(&self) -> usize {
+        let least = self
+            .request
+            .prefix
+            .len()
+            .max(self.group.options.search.min_length);
         let most = self.source.len().max(least) + EXTRA_LENGTH;
         self.request.max_length.min(most)
     }
+
+    /// Returns whether both sentences may be in one batch of the model for which they were encoded: if their options
+    /// have equal `search`, `banned`, `all_tokens` and `alignment`, and tags or spans are to be put into both
+    /// translations or into neither.
+    #[must_use]
+    pub fn shares_batches_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.group, &other.group) || self.group.shares_batches_with(&other.group)
+    }
+
+    /// Returns what the division into batches needs of the sentence, which is at the index `place`.
+    pub(super) fn item(&self, place: usize) -> Item {
+        Item {
+            place,
+            source: self.source_tokens(),
+            target: self.target_tokens(),
+        }
+    }
 }
 
-impl<'a> EncodedLine<'a> {
+impl EncodedLine {
     /// Encodes a line, and checks the line and its options for the model.
-    fn new(
-        model: &Model,
-        part: &Part<'a>,
-        group: usize,
-        banned: Option<&BannedWords>,
-    ) -> Result<Self, InferError> {
+    fn new(model: &Model, part: &Part<'_>, group: &Arc<Group>) -> Result<Self, InferError> {
         let line = &part.line;
         let options = line.options;
         model.check(options)?;
@@ -90,26 +198,49 @@ impl<'a> EncodedLine<'a> {
             }),
         };
         let sentences = sentences.map_err(|tokens| model.too_long(line.number, tokens, "the input"))?;
+        let spacings = sentences
+            .iter()
+            .map(|sentence| sentence.spacing.map(str::to_owned));
+        let spacings = spacings.collect();
         let sentences = sentences.into_iter().enumerate().map(|(place, sentence)| {
-            let mut request = request(model, line, &sentence.source, banned)?;
+            let mut request = request(model, line, &sentence.source, group.banned.as_deref())?;
             // A line has fewer sentences than 2³².
             request.number = (line.number as u64) << 32 | (part.start + place) as u64;
             let text = part.language.before(sentence.text);
             Ok(EncodedSentence {
-                spacing: sentence.spacing,
                 added: text.len() - sentence.text.len(),
-                text,
+                text: text.into_owned(),
                 start: text::offset(line.text, sentence.text),
                 source: sentence.source,
                 request,
                 line: line.number,
-                group,
+                group: Arc::clone(group),
             })
         });
         Ok(Self {
-            options,
+            search: options.search,
+            alignment: options.alignment,
+            is_text: options.language.is_some(),
+            spacings,
             sentences: sentences.collect::<Result<_, InferError>>()?,
         })
+    }
+
+    /// Returns the translations of the line, given the translations of each of its sentences.
+    fn join(&self, mut of_sentences: Vec<Vec<LinkedTranslation>>) -> Vec<LinkedTranslation> {
+        if !self.is_text {
+            let blank = || Translation {
+                alignment: self.alignment.then(Alignment::default),
+                ..Translation::default()
+            };
+            return of_sentences.pop().unwrap_or_else(|| vec![blank().into()]);
+        }
+        let spacings: Vec<Option<&str>> = self.spacings.iter().map(Option::as_deref).collect();
+        if self.search.sampling.is_some() {
+            text::join_samples(&spacings, &of_sentences)
+        } else {
+            text::join(&spacings, &of_sentences, self.search.nbest)
+        }
     }
 }
 

@@ -1,48 +1,59 @@
-//! Lines with different options in one call.
+//! Lines with different options that are translated side by side.
 
 use std::sync::Arc;
 
-use super::{Part, Translator};
+use super::Part;
+use crate::model::Model;
 use crate::options::TranslateOptions;
 use crate::search::BannedWords;
 
-/// The parts of a call's lines in groups. Sentences of parts of one group may share batches.
-pub(super) struct Groups<'a> {
-    pub(super) all: Vec<Group<'a>>,
-    /// The index in `all` of each part's group, `[parts]`.
-    pub(super) of_parts: Vec<usize>,
-}
-
-/// Parts of lines with equal options of search, banned words and alignment, all or none of which get links.
-pub(super) struct Group<'a> {
-    /// The options of the first of the lines. The other lines may have another language, prefix and required words.
-    pub(super) options: &'a TranslateOptions,
+/// What sentences that share a batch have in common: options of search, banned words and alignment, and whether
+/// translations get links.
+#[derive(Debug)]
+pub(super) struct Group {
+    /// The options of the first line of the group. Those of its other lines may have another language, prefix and
+    /// required words.
+    pub(super) options: TranslateOptions,
     pub(super) banned: Option<Arc<BannedWords>>,
     /// Whether translations get links.
     pub(super) has_links: bool,
 }
 
-impl Translator {
-    /// Divides parts of lines into groups by their options.
-    pub(super) fn groups<'a>(&self, parts: &[Part<'a>]) -> Groups<'a> {
-        let mut all: Vec<Group<'a>> = Vec::new();
-        let mut group_of = |part: &Part<'a>| {
-            let Part { line, has_links, .. } = part;
-            let joins = |group: &Group<'_>| {
-                *has_links == group.has_links && line.options.shares_batches_with(group.options)
-            };
-            all.iter().position(joins).unwrap_or_else(|| {
-                all.push(Group {
-                    options: line.options,
-                    banned: self.model.banned_words(&line.options.banned),
-                    has_links: *has_links,
-                });
-                all.len() - 1
-            })
-        };
-        Groups {
-            of_parts: parts.iter().map(&mut group_of).collect(),
-            all,
+impl Group {
+    /// Returns whether sentences of both groups may share a batch.
+    pub(super) fn shares_batches_with(&self, other: &Self) -> bool {
+        self.has_links == other.has_links && self.options.shares_batches_with(&other.options)
+    }
+
+    /// Returns the maximum number of rows of a decoder that the hypotheses of a sentence take.
+    pub(super) fn rows_per_sentence(&self) -> usize {
+        let search = &self.options.search;
+        if search.sampling.is_some() {
+            search.nbest
+        } else {
+            search.beam_size
         }
     }
+}
+
+/// Returns the group of each part. Parts whose sentences may share a batch are in one group.
+pub(super) fn groups<'a>(model: &Model, parts: &[Part<'a>]) -> Vec<Arc<Group>> {
+    let mut found: Vec<(&'a TranslateOptions, Arc<Group>)> = Vec::new();
+    let mut group_of = |part: &Part<'a>| {
+        let options = part.line.options;
+        let joins = |(first, group): &&(&'a TranslateOptions, Arc<Group>)| {
+            part.has_links == group.has_links && options.shares_batches_with(first)
+        };
+        if let Some((_, group)) = found.iter().find(joins) {
+            return Arc::clone(group);
+        }
+        let group = Arc::new(Group {
+            options: options.clone(),
+            banned: model.banned_words(&options.banned),
+            has_links: part.has_links,
+        });
+        found.push((options, Arc::clone(&group)));
+        group
+    };
+    parts.iter().map(&mut group_of).collect()
 }

@@ -154,7 +154,7 @@ impl Translator {
     pub(super) fn align(
         &self,
         translations: &mut [Vec<Translation>],
-        sentences: &[&EncodedSentence<'_>],
+        sentences: &[&EncodedSentence],
         memories: &[Memory],
     ) {
         let (mut rows, mut pairs) = (Vec::new(), Vec::new());

@@ -3,21 +3,20 @@
 use std::cell::LazyCell;
 use std::iter::repeat_n;
 use std::ops::Range;
+use std::sync::Arc;
 
 use attend_data::{TokenMatrix, Tokenizer, TokenizerKind, readable, single_line};
 
 use super::Translator;
 use super::batches::Item;
-use super::encoding::{EncodedLine, EncodedSentence};
-use super::groups::{Group, Groups};
-use crate::alignment::{self, Alignment, EncodedText};
+use super::encoding::EncodedSentence;
+use super::groups::Group;
+use crate::alignment::{self, EncodedText};
 use crate::error::InferError;
 use crate::lexical_shortlist::LexicalShortlist;
 use crate::links::{self, Link, Side};
 use crate::model::Model;
-use crate::options::TranslateOptions;
-use crate::search::{Hypothesis, Request, Search, SearchOptions, Unknown};
-use crate::text;
+use crate::search::{Hypothesis, Request, Search, Unknown};
 use crate::transformer_decoder::TransformerDecoder;
 use crate::translation::{LinkedTranslation, Translation};
 
@@ -25,45 +24,60 @@ use crate::translation::{LinkedTranslation, Translation};
 const VALID: &str = "the options were validated";
 
 impl Translator {
-    /// Finds the translations of each line, in order. A line that could not be encoded keeps its error.
+    /// Finds the translations of each sentence, in order, in batches on the workers.
     pub(super) fn search(
         &self,
-        groups: &Groups<'_>,
-        lines: Vec<Result<EncodedLine<'_>, InferError>>,
+        sentences: &[EncodedSentence],
     ) -> Vec<Result<Vec<LinkedTranslation>, InferError>> {
-        let sentences: Vec<&EncodedSentence<'_>> =
-            lines.iter().flatten().flat_map(|line| &line.sentences).collect();
-        let batches_of = |(place, group): (usize, &Group<'_>)| {
-            let items = sentences.iter().enumerate();
-            let items = items.filter(|(_, sentence)| sentence.group == place);
-            let items = items.map(|(place, sentence)| Item {
-                place,
-                source: sentence.source.len(),
-                target: sentence.expected_length(&group.options.search),
-            });
-            let rows = rows_per_sentence(&group.options.search);
-            self.batch_limit.plan(items.collect(), rows, self.workers.count())
+        let mut groups: Vec<(&Arc<Group>, Vec<Item>)> = Vec::new();
+        for (place, sentence) in sentences.iter().enumerate() {
+            let item = sentence.item(place);
+            let group = groups
+                .iter_mut()
+                .find(|(group, _)| Arc::ptr_eq(group, &sentence.group));
+            match group {
+                Some((_, items)) => items.push(item),
+                None => groups.push((&sentence.group, vec![item])),
+            }
+        }
+        let batches_of = |(group, items): (&Arc<Group>, Vec<Item>)| {
+            let workers = self.workers.count();
+            self.batch_limit.plan(items, group.rows_per_sentence(), workers)
         };
-        let batches: Vec<Vec<usize>> = groups.all.iter().enumerate().flat_map(batches_of).collect();
-        let found = self.in_batches(&batches, |batch| {
-            let batch: Vec<&EncodedSentence<'_>> = batch.iter().map(|&place| sentences[place]).collect();
-            self.search_batch(&groups.all[batch[0].group], &batch)
-        });
-        let mut found = found.into_iter();
-        let of_line = |line: Result<EncodedLine<'_>, InferError>| {
-            let line = line?;
-            let of_sentences: Vec<_> = found.by_ref().take(line.sentences.len()).collect();
-            Ok(line.join(of_sentences.into_iter().collect::<Result<_, InferError>>()?))
-        };
-        lines.into_iter().map(of_line).collect()
+        let batches: Vec<Vec<usize>> = groups.into_iter().flat_map(batches_of).collect();
+        self.in_batches(&batches, |batch| {
+            let batch: Vec<&EncodedSentence> = batch.iter().map(|&place| &sentences[place]).collect();
+            self.search_batch(&batch)
+        })
     }
 
-    /// Finds the translations of each sentence of a batch. All sentences are of one group.
-    fn search_batch(
+    /// Returns the maximum number of sentences in a batch of which `longest` is the sentence with the most tokens, at
+    /// least 1: see [`with_batch_tokens`](Self::with_batch_tokens).
+    #[must_use]
+    pub fn batch_size(&self, longest: &EncodedSentence) -> usize {
+        let rows = longest.group.rows_per_sentence();
+        self.batch_limit.most(&longest.item(0), rows).max(1)
+    }
+
+    /// Finds the translations of each sentence of a batch, in order, on the calling thread. All sentences were encoded
+    /// for this translator's model, and all [share batches](EncodedSentence::shares_batches_with).
+    ///
+    /// # Errors
+    ///
+    /// The result of a sentence is [`InferError::Unmet`] if the search found no translation with all required words.
+    ///
+    /// # Panics
+    ///
+    /// If the device fails. [`attend_device::notice_device_failure`] around the call turns this panic into an error.
+    #[must_use]
+    pub fn search_batch(
         &self,
-        group: &Group<'_>,
-        batch: &[&EncodedSentence<'_>],
+        batch: &[&EncodedSentence],
     ) -> Vec<Result<Vec<LinkedTranslation>, InferError>> {
+        let Some(first) = batch.first() else {
+            return Vec::new();
+        };
+        let group = &*first.group;
         let Model {
             networks,
             target_tokenizer,
@@ -118,7 +132,7 @@ impl Translator {
     }
 
     /// Returns the tokens among which the translations of a sentence are chosen, in the order of their ids.
-    fn candidates(&self, shortlist: &LexicalShortlist, sentence: &EncodedSentence<'_>) -> Vec<u32> {
+    fn candidates(&self, shortlist: &LexicalShortlist, sentence: &EncodedSentence) -> Vec<u32> {
         let Model {
             special, is_joint, ..
         } = &*self.model;
@@ -138,8 +152,8 @@ impl Translator {
     /// which the token attends most. Translations with such a token are aligned, or all of them if the group has links.
     fn linked(
         &self,
-        group: &Group<'_>,
-        sentence: &EncodedSentence<'_>,
+        group: &Group,
+        sentence: &EncodedSentence,
         best_first: Vec<Translation>,
         copied: Option<u32>,
     ) -> Vec<LinkedTranslation> {
@@ -216,7 +230,7 @@ impl Translator {
         text: &str,
         surfaces: &[Vec<u8>],
         attention: &[Vec<f32>],
-        sentence: &EncodedSentence<'_>,
+        sentence: &EncodedSentence,
     ) -> Vec<Link> {
         let tokens = ranges(text, surfaces, self.model.target_tokenizer.kind());
         let target = Side { text, tokens };
@@ -246,40 +260,6 @@ impl Translator {
             tokens: hypothesis.tokens,
             alignment: None,
         }
-    }
-}
-
-impl EncodedLine<'_> {
-    /// Returns the translations of the line, given the translations of each of its sentences.
-    fn join(&self, mut of_sentences: Vec<Vec<LinkedTranslation>>) -> Vec<LinkedTranslation> {
-        let TranslateOptions {
-            search,
-            language,
-            alignment,
-            ..
-        } = self.options;
-        if language.is_none() {
-            let blank = || Translation {
-                alignment: alignment.then(Alignment::default),
-                ..Translation::default()
-            };
-            return of_sentences.pop().unwrap_or_else(|| vec![blank().into()]);
-        }
-        let spacings: Vec<Option<&str>> = self.sentences.iter().map(|sentence| sentence.spacing).collect();
-        if search.sampling.is_some() {
-            text::join_samples(&spacings, &of_sentences)
-        } else {
-            text::join(&spacings, &of_sentences, search.nbest)
-        }
-    }
-}
-
-/// Returns the maximum number of rows of a decoder that the hypotheses of a sentence take.
-fn rows_per_sentence(search: &SearchOptions) -> usize {
-    if search.sampling.is_some() {
-        search.nbest
-    } else {
-        search.beam_size
     }
 }
 

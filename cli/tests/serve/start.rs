@@ -1,0 +1,33 @@
+//! Servers that do not start.
+
+use std::fs;
+
+use super::{Server, workspace};
+use crate::common::{argument, assert_error, assert_usage_error, attend, run};
+
+#[test]
+fn what_cannot_be_served_is_refused() {
+    let workspace = workspace();
+    let serve = |flags: &[&str]| {
+        let mut command = attend("serve");
+        command
+            .args(["--model", argument(&workspace.model())])
+            .args(flags);
+        run(command, b"")
+    };
+    assert_usage_error(&serve(&["--host", "0.0.0.0"]), "needs --open");
+    let server = Server::start(&workspace);
+    let (_, port) = server.address.rsplit_once(':').unwrap();
+    assert_error(&serve(&["--port", port]), &["cannot serve at 127.0.0.1:", port]);
+    fs::remove_file(workspace.model().join("languages.json")).unwrap();
+    assert_error(
+        &serve(&["--port", "0"]),
+        &["does not say between which languages it translates"],
+    );
+    // Without --model, a server has the user's models.
+    let mut command = attend("serve");
+    command
+        .args(["--port", "0"])
+        .env("ATTEND_HOME", workspace.path("home"));
+    assert_error(&run(command, b""), &["there is nothing to serve", "home"]);
+}

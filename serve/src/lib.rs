@@ -1,0 +1,61 @@
+//! Translates the requests of many callers side by side, and serves them over HTTP.
+//!
+//! | file | content |
+//! |---|---|
+//! | `scheduler` | [`Scheduler`]: batches of the sentences of all requests |
+//! | `fair_queue` | the queue of these sentences, fair to each request |
+//! | `server` | [`serve`]: connections, and the end of a server |
+//! | `libre_translate` | the interface of LibreTranslate |
+//! | `service` | [`Service`]: the translation of texts of several lines, for all interfaces |
+//! | `passages` | line ends and white space, which stay as they are |
+//! | `models` | [`Models`]: model folders, loaded when they are needed and when they change |
+//! | `routes` | the models by which text gets from one language into another |
+//! | `languages` | codes and names of languages |
+//! | `detection` | the language of a text |
+//!
+//! A [`Scheduler`] puts the sentences of all requests into batches that they share. It knows nothing of a network: a
+//! caller awaits [`Scheduler::translate`], and drops what it awaits if nobody wants the translations any more.
+//!
+//! ```no_run
+//! use std::time::{Duration, Instant};
+//!
+//! use attend_device::Workers;
+//! use attend_infer::{Line, Model, Precision, Translator};
+//! use attend_serve::{Scheduler, SchedulerOptions};
+//!
+//! # async fn translate() -> Result<(), Box<dyn std::error::Error>> {
+//! let device = attend_device::auto()?.device;
+//! let model = Model::load("runs/phrasebook", &device, Precision::Float32)?;
+//! // The scheduler keeps its workers to itself, so the translator has others.
+//! let translator = Translator::new(model, Workers::start(1, 1)?);
+//! let scheduler = Scheduler::start(Workers::start(2, 1)?, SchedulerOptions::default())?;
+//!
+//! let options = translator.model().options();
+//! let line = Line { text: "We are hungry.", number: 0, options: &options };
+//! let deadline = Instant::now() + Duration::from_secs(10);
+//! for translations in scheduler.translate(&translator, &[line], deadline).await? {
+//!     println!("{}", translations?[0].text);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+#[cfg(test)]
+#[path = "../tests/common.rs"]
+mod common;
+mod detection;
+mod error;
+mod fair_queue;
+mod languages;
+mod libre_translate;
+mod models;
+mod passages;
+mod routes;
+mod scheduler;
+mod server;
+mod service;
+
+pub use models::{Models, ServedFolder};
+pub use scheduler::{ScheduleError, Scheduler, SchedulerOptions};
+pub use server::serve;
+pub use service::Service;

@@ -1,0 +1,64 @@
+//! The server: it takes connections until it is asked to stop.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum_server::Handle;
+use tokio::signal;
+
+use crate::libre_translate;
+use crate::service::{DEADLINE, Service};
+
+/// The time that a client may take to send the head of a request, and that a connection may be idle.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Serves LibreTranslate's interface on `listener`, until the process gets Ctrl-C or SIGTERM. Then no more connections
+/// are taken, and requests that have begun are answered.
+///
+/// # Errors
+///
+/// If the system does not start threads, does not report signals, or takes the listener away.
+pub fn serve(service: Service, listener: TcpListener) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let handle = Handle::<SocketAddr>::new();
+        let stopping = handle.clone();
+        let asked_to_stop = asked_to_stop()?;
+        tokio::spawn(async move {
+            asked_to_stop.await;
+            stopping.graceful_shutdown(Some(DEADLINE));
+        });
+        let mut server = axum_server::from_tcp(listener)?
+            .handle(handle)
+            .http1_only()
+            .first_request_timeout(HEAD_TIMEOUT);
+        server.http_builder().http1().header_read_timeout(HEAD_TIMEOUT);
+        let service = Arc::new(service);
+        let watched = Arc::clone(&service);
+        let watching = tokio::spawn(async move { watched.models.watch().await });
+        let routes = libre_translate::routes().with_state(service);
+        let served = server.serve(routes.into_make_service()).await;
+        watching.abort();
+        served
+    })
+}
+
+/// Returns what ends when the process gets Ctrl-C, or SIGTERM where there is such a signal.
+fn asked_to_stop() -> io::Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate())?;
+    #[cfg(unix)]
+    let terminated = async move {
+        terminate.recv().await;
+    };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<()>();
+    Ok(async move {
+        tokio::select! {
+            () = terminated => {}
+            _ = signal::ctrl_c() => {}
+        }
+    })
+}

@@ -1,0 +1,218 @@
+//! What a server translates with, whatever interface its clients call.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use attend_infer::{Format, Language, Line, TranslateOptions};
+
+use crate::detection::LanguageDetector;
+use crate::error::ApiError;
+use crate::languages::code;
+use crate::models::{Models, ServedFolder};
+use crate::passages::Passages;
+use crate::routes::{Route, languages, route, targets};
+use crate::scheduler::Scheduler;
+
+/// The time within which a request is translated, or else refused.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The models of a server, and the scheduler that all requests share.
+#[derive(Debug)]
+pub struct Service {
+    pub(crate) models: Models,
+    scheduler: Scheduler,
+    languages: Vec<ServedLanguage>,
+}
+
+/// A language that a model reads or writes.
+#[derive(Debug)]
+pub(crate) struct ServedLanguage {
+    pub(crate) language: Language,
+    /// The languages that it is translated into, in the order of their codes.
+    pub(crate) targets: Vec<Language>,
+}
+
+/// A text, and its language.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SourceText<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) language: &'a Language,
+}
+
+/// How the texts of a request are translated.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TextOptions {
+    pub(crate) format: Format,
+    /// The number of translations that each text gets beside the best.
+    pub(crate) alternatives: usize,
+}
+
+impl Service {
+    /// Makes a service of models, whose sentences `scheduler` translates. Of several models between the same languages,
+    /// the first is taken. Without a direct model, text is translated by way of English.
+    #[must_use]
+    pub fn new(models: Models, scheduler: Scheduler) -> Self {
+        let all: BTreeMap<String, &Language> = languages(models.folders())
+            .map(|language| (code(language), language))
+            .collect();
+        let served = |language: &Language| ServedLanguage {
+            language: language.clone(),
+            targets: targets(models.folders(), language)
+                .into_values()
+                .cloned()
+                .collect(),
+        };
+        Self {
+            languages: all.into_values().map(served).collect(),
+            models,
+            scheduler,
+        }
+    }
+
+    /// Returns the languages in the order of their codes.
+    pub(crate) fn languages(&self) -> &[ServedLanguage] {
+        &self.languages
+    }
+
+    /// Returns what finds out which of all languages a text has.
+    pub(crate) fn detector(&self) -> LanguageDetector {
+        LanguageDetector::new(self.languages.iter().map(|served| &served.language))
+    }
+
+    /// Returns what finds out which language a text has of those that are translated into `target`, and of that language
+    /// itself.
+    pub(crate) fn detector_for(&self, target: &Language) -> LanguageDetector {
+        let languages = self.languages.iter().map(|served| &served.language);
+        LanguageDetector::new(languages.filter(|source| route(self.folders(), source, target).is_some()))
+    }
+
+    fn folders(&self) -> &[ServedFolder] {
+        self.models.folders()
+    }
+
+    /// Translates texts, each of its own language. Returns the translations of each text, the best first, at least one.
+    /// Line ends stay, unless the texts are markup.
+    ///
+    /// # Errors
+    ///
+    /// If no models translate between the languages of a text, if a model cannot be loaded or refuses a text, if the
+    /// scheduler does not take the texts, or if they are not translated before the [`DEADLINE`].
+    pub(crate) async fn translate(
+        &self,
+        texts: &[SourceText<'_>],
+        target: &Language,
+        options: TextOptions,
+    ) -> Result<Vec<Vec<String>>, ApiError> {
+        let deadline = Instant::now() + DEADLINE;
+        let mut by_language: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (place, text) in texts.iter().enumerate() {
+            by_language
+                .entry(text.language.to_string())
+                .or_default()
+                .push(place);
+        }
+        let mut of_languages = Vec::new();
+        for places in by_language.into_values() {
+            let source = texts[places[0]].language;
+            let route = route(self.folders(), source, target).ok_or_else(|| {
+                ApiError::bad_request(format!(
+                    "no model translates from {} to {}",
+                    code(source),
+                    code(target)
+                ))
+            })?;
+            of_languages.push((route, places));
+        }
+        let mut found = vec![Vec::new(); texts.len()];
+        for (route, places) in of_languages {
+            let texts: Vec<&str> = places.iter().map(|&place| texts[place].text).collect();
+            let translations = self.translate_texts(route, &texts, options, deadline).await?;
+            for (place, translations) in places.into_iter().zip(translations) {
+                found[place] = translations;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Translates texts of one language.
+    async fn translate_texts(
+        &self,
+        route: Route,
+        texts: &[&str],
+        options: TextOptions,
+        deadline: Instant,
+    ) -> Result<Vec<Vec<String>>, ApiError> {
+        let passages: Vec<Passages<'_>> = texts
+            .iter()
+            .map(|text| match options.format {
+                Format::Text => Passages::of_lines(text),
+                _ => Passages::whole(text),
+            })
+            .collect();
+        let lines: Vec<&str> = passages.iter().flat_map(Passages::to_translate).collect();
+        let found = match route {
+            Route::Same => lines.iter().map(|line| vec![(*line).to_owned()]).collect(),
+            Route::Direct(model) => self.translate_lines(model, &lines, options, deadline).await?,
+            Route::ByEnglish([first, last]) => {
+                let best = TextOptions {
+                    alternatives: 0,
+                    ..options
+                };
+                let english = self.translate_lines(first, &lines, best, deadline).await?;
+                let english: Vec<&str> = english.iter().map(|found| found[0].as_str()).collect();
+                self.translate_lines(last, &english, options, deadline).await?
+            }
+        };
+        let mut found = found.into_iter();
+        let of_text = |passages: &Passages<'_>| {
+            let of_lines: Vec<_> = found.by_ref().take(passages.to_translate().count()).collect();
+            ranked(passages, &of_lines)
+        };
+        Ok(passages.iter().map(of_text).collect())
+    }
+
+    /// Translates lines with the model at a place. Returns the translations of each line, the best first, at least one.
+    async fn translate_lines(
+        &self,
+        model: usize,
+        lines: &[&str],
+        options: TextOptions,
+        deadline: Instant,
+    ) -> Result<Vec<Vec<String>>, ApiError> {
+        let translator = self.models.translator(model, deadline).await?;
+        let TextOptions { format, alternatives } = options;
+        let mut options = TranslateOptions {
+            language: Some(self.folders()[model].source.clone()),
+            format,
+            ..translator.model().options()
+        };
+        options.search.nbest = 1 + alternatives;
+        options.search.beam_size = options.search.beam_size.max(options.search.nbest);
+        let lines = lines.iter().enumerate().map(|(number, text)| Line {
+            text,
+            number,
+            options: &options,
+        });
+        let lines: Vec<Line<'_>> = lines.collect();
+        let found = self.scheduler.translate(&translator, &lines, deadline).await?;
+        let texts = found.into_iter().map(|translations| {
+            let translations = translations.map_err(|error| ApiError::bad_request(error.to_string()))?;
+            Ok(translations
+                .into_iter()
+                .map(|translation| translation.text)
+                .collect())
+        });
+        texts.collect()
+    }
+}
+
+/// Returns the translations of a text, the best first, given those of each of its lines. A line that has fewer
+/// translations than another one keeps its best.
+fn ranked(passages: &Passages<'_>, of_lines: &[Vec<String>]) -> Vec<String> {
+    let most = of_lines.iter().map(Vec::len).max().unwrap_or(1);
+    let text = |rank: usize| {
+        let of_lines = of_lines.iter();
+        passages.with(of_lines.map(|found| found.get(rank).unwrap_or(&found[0])))
+    };
+    (0..most).map(text).collect()
+}
