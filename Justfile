@@ -141,6 +141,10 @@ test-firefox PYTHON="python3":
 test-libretranslate PYTHON="python3":
     PYTHON={{quote(PYTHON)}} cargo test --release --workspace {{features}} --test cli libretranslatepy:: -- --ignored
 
+# Use the page of `attend serve` in Chromium; PYTHON has playwright and axe-playwright-python.
+test-serve-page PYTHON="python3":
+    PYTHON={{quote(PYTHON)}} cargo test --release --workspace {{features}} --test cli a_person_translates_on_the_page -- --ignored
+
 # Check the format and the lints.
 lint:
     cargo fmt --all --check

@@ -6,6 +6,9 @@
 //! | `fair_queue` | the queue of these sentences, fair to each request |
 //! | `server` | [`serve`]: connections, and the end of a server |
 //! | `libre_translate` | the interface of LibreTranslate |
+//! | `own` | Attend's own interface |
+//! | `parameters` | what a request asks for, however it is sent |
+//! | `page` | the page on which people translate; its files are in `page/` |
 //! | `service` | [`Service`]: the translation of texts of several lines, for all interfaces |
 //! | `passages` | line ends and white space, which stay as they are |
 //! | `models` | [`Models`]: model folders, loaded when they are needed and when they change |
@@ -49,6 +52,9 @@ mod fair_queue;
 mod languages;
 mod libre_translate;
 mod models;
+mod own;
+mod page;
+mod parameters;
 mod passages;
 mod routes;
 mod scheduler;

@@ -3,18 +3,17 @@
 use std::slice;
 use std::sync::Arc;
 
-use attend_infer::{Format, InvalidLanguage, Language};
-use axum::extract::{Form, FromRequest, Multipart, Query, Request, State};
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use attend_infer::Format;
+use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::detection::Detection;
 use crate::error::ApiError;
-use crate::languages::{code, name, parse};
+use crate::languages::{code, name};
+use crate::parameters::{Parameters, language, missing};
 use crate::service::{ServedLanguage, Service, SourceText, TextOptions};
 
 /// The most alternatives of a translation.
@@ -31,13 +30,6 @@ pub(crate) fn routes() -> Router<Arc<Service>> {
         .route("/languages", get(languages))
         .route("/frontend/settings", get(settings))
         .route("/health", get(health))
-        .fallback(|| async { ApiError::new(StatusCode::NOT_FOUND, "there is nothing at this address") })
-        .method_not_allowed_fallback(|| async {
-            ApiError::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "this address takes another method",
-            )
-        })
 }
 
 /// What `/translate` and `/detect` are asked for.
@@ -110,16 +102,21 @@ async fn settings(State(service): State<Arc<Service>>) -> Json<Value> {
     }))
 }
 
-async fn detect(State(service): State<Arc<Service>>, request: Request) -> Result<Json<Value>, ApiError> {
-    match asked(request).await?.q {
+async fn detect(
+    State(service): State<Arc<Service>>,
+    Parameters(asked): Parameters<Asked>,
+) -> Result<Json<Value>, ApiError> {
+    match asked.q {
         None => Err(missing("q")),
         Some(Texts::One(text)) => Ok(Json(json!([found(&service.detector().detect(&text))]))),
         Some(Texts::Several(_)) => Err(ApiError::bad_request("q is not a string")),
     }
 }
 
-async fn translate(State(service): State<Arc<Service>>, request: Request) -> Result<Json<Answer>, ApiError> {
-    let asked = asked(request).await?;
+async fn translate(
+    State(service): State<Arc<Service>>,
+    Parameters(asked): Parameters<Asked>,
+) -> Result<Json<Answer>, ApiError> {
     let texts = asked.q.as_ref().ok_or_else(|| missing("q"))?.as_slice();
     let options = asked.options()?;
     let target = language("target", asked.target.as_deref())?;
@@ -187,33 +184,6 @@ impl Asked {
     }
 }
 
-/// Reads what is asked for: from a body of JSON or of a form, or else from the query.
-async fn asked(request: Request) -> Result<Asked, ApiError> {
-    let kind = request.headers().get(CONTENT_TYPE);
-    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    Ok(if kind.starts_with("application/json") {
-        Json::<Asked>::from_request(request, &()).await?.0
-    } else if kind.starts_with("application/x-www-form-urlencoded") {
-        Form::<Asked>::from_request(request, &()).await?.0
-    } else if kind.starts_with("multipart/form-data") {
-        of_fields(Multipart::from_request(request, &()).await?).await?
-    } else {
-        Query::<Asked>::try_from_uri(request.uri())?.0
-    })
-}
-
-/// Reads what is asked for in the fields of a form, as LibreTranslate's page sends it.
-async fn of_fields(mut fields: Multipart) -> Result<Asked, ApiError> {
-    let mut values = Map::new();
-    while let Some(field) = fields.next_field().await? {
-        if let Some(name) = field.name().map(str::to_owned) {
-            values.insert(name, field.text().await?.into());
-        }
-    }
-    let asked = serde_json::from_value(Value::Object(values));
-    asked.map_err(|error| ApiError::bad_request(error.to_string()))
-}
-
 /// Reads a number, which forms have as text.
 fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     #[derive(Deserialize)]
@@ -228,16 +198,4 @@ fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error>
             .parse()
             .map_err(|_| serde::de::Error::custom("alternatives is not a number from 0")),
     }
-}
-
-fn missing(parameter: &str) -> ApiError {
-    ApiError::bad_request(format!("the parameter {parameter} is missing"))
-}
-
-/// Returns the language of a parameter.
-fn language(parameter: &str, code: Option<&str>) -> Result<Language, ApiError> {
-    let code = code.ok_or_else(|| missing(parameter))?;
-    let invalid =
-        |error: InvalidLanguage| ApiError::bad_request(format!("{parameter} is {code:?}, but {error}"));
-    parse(code).map_err(invalid)
 }

@@ -5,16 +5,19 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use axum::http::StatusCode;
 use axum_server::Handle;
 use tokio::signal;
 
-use crate::libre_translate;
+use crate::error::ApiError;
 use crate::service::{DEADLINE, Service};
+use crate::{libre_translate, own, page};
 
 /// The time that a client may take to send the head of a request, and that a connection may be idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Serves LibreTranslate's interface on `listener`, until the process gets Ctrl-C or SIGTERM. Then no more connections
+/// Serves the interfaces and the page on `listener`, until the process gets Ctrl-C or SIGTERM. Then no more connections
 /// are taken, and requests that have begun are answered.
 ///
 /// # Errors
@@ -38,11 +41,25 @@ pub fn serve(service: Service, listener: TcpListener) -> io::Result<()> {
         let service = Arc::new(service);
         let watched = Arc::clone(&service);
         let watching = tokio::spawn(async move { watched.models.watch().await });
-        let routes = libre_translate::routes().with_state(service);
+        let routes = routes().with_state(service);
         let served = server.serve(routes.into_make_service()).await;
         watching.abort();
         served
     })
+}
+
+/// Returns the routes of all interfaces and of the page.
+fn routes() -> Router<Arc<Service>> {
+    libre_translate::routes()
+        .merge(own::routes())
+        .merge(page::routes())
+        .fallback(|| async { ApiError::new(StatusCode::NOT_FOUND, "there is nothing at this address") })
+        .method_not_allowed_fallback(|| async {
+            ApiError::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this address takes another method",
+            )
+        })
 }
 
 /// Returns what ends when the process gets Ctrl-C, or SIGTERM where there is such a signal.

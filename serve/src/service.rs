@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use attend_infer::{Format, Language, Line, TranslateOptions};
+use attend_infer::{Format, Language, Line, SentenceAttention, TranslateOptions};
+use tokio::sync::Mutex;
+use tokio::task::block_in_place;
+use tokio::time::timeout_at;
 
 use crate::detection::LanguageDetector;
 use crate::error::ApiError;
@@ -11,10 +14,13 @@ use crate::languages::code;
 use crate::models::{Models, ServedFolder};
 use crate::passages::Passages;
 use crate::routes::{Route, languages, route, targets};
-use crate::scheduler::Scheduler;
+use crate::scheduler::{ScheduleError, Scheduler};
 
 /// The time within which a request is translated, or else refused.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The most characters of a text whose attention is computed.
+const MOST_ATTENDED: usize = 500;
 
 /// The models of a server, and the scheduler that all requests share.
 #[derive(Debug)]
@@ -22,6 +28,8 @@ pub struct Service {
     pub(crate) models: Models,
     scheduler: Scheduler,
     languages: Vec<ServedLanguage>,
+    /// Locked while attention is computed, which takes memory in proportion to the square of a line's length.
+    attending: Mutex<()>,
 }
 
 /// A language that a model reads or writes.
@@ -66,6 +74,7 @@ impl Service {
             languages: all.into_values().map(served).collect(),
             models,
             scheduler,
+            attending: Mutex::default(),
         }
     }
 
@@ -132,6 +141,42 @@ impl Service {
             }
         }
         Ok(found)
+    }
+
+    /// Returns what a model attends to in a line and its translation, which the model finds if it is not given.
+    ///
+    /// # Errors
+    ///
+    /// If no single model translates between the languages, if a text has more than [`MOST_ATTENDED`] characters, if the
+    /// model cannot be loaded or refuses a text, or if other requests for attention are computed until the
+    /// [`DEADLINE`].
+    pub(crate) async fn attention(
+        &self,
+        source: &Language,
+        target: &Language,
+        text: &str,
+        translation: Option<&str>,
+    ) -> Result<SentenceAttention, ApiError> {
+        let Some(Route::Direct(model)) = route(self.folders(), source, target) else {
+            let [source, target] = [source, target].map(code);
+            let message =
+                format!("no single model translates from {source} to {target}, so there is no attention");
+            return Err(ApiError::bad_request(message));
+        };
+        for text in [Some(text), translation].into_iter().flatten() {
+            let count = text.chars().count();
+            if count > MOST_ATTENDED {
+                let message =
+                    format!("a text has {count} characters, but attention is shown for {MOST_ATTENDED}");
+                return Err(ApiError::bad_request(message));
+            }
+        }
+        let deadline = Instant::now() + DEADLINE;
+        let translator = self.models.translator(model, deadline).await?;
+        let alone = timeout_at(deadline.into(), self.attending.lock()).await;
+        let _alone = alone.map_err(|_| ScheduleError::Deadline)?;
+        let found = block_in_place(|| translator.attention(text, translation));
+        found.map_err(|error| ApiError::bad_request(error.to_string()))
     }
 
     /// Translates texts of one language.

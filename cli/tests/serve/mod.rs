@@ -3,6 +3,7 @@
 mod libretranslatepy;
 mod load;
 mod models;
+mod page;
 mod requests;
 mod start;
 

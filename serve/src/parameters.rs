@@ -1,0 +1,57 @@
+//! What a request asks for, in whichever way a client sends it.
+
+use attend_infer::{InvalidLanguage, Language};
+use axum::Json;
+use axum::extract::{Form, FromRequest, Multipart, Query, Request};
+use axum::http::header::CONTENT_TYPE;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::error::ApiError;
+use crate::languages::parse;
+
+/// The parameters of a request: from a body of JSON or of a form, or else from the query.
+#[derive(Debug)]
+pub(crate) struct Parameters<T>(pub(crate) T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Parameters<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let kind = request.headers().get(CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        Ok(Self(if kind.starts_with("application/json") {
+            Json::<T>::from_request(request, &()).await?.0
+        } else if kind.starts_with("application/x-www-form-urlencoded") {
+            Form::<T>::from_request(request, &()).await?.0
+        } else if kind.starts_with("multipart/form-data") {
+            of_fields(Multipart::from_request(request, &()).await?).await?
+        } else {
+            Query::<T>::try_from_uri(request.uri())?.0
+        }))
+    }
+}
+
+/// Reads parameters from the fields of a form, as LibreTranslate's page sends it.
+async fn of_fields<T: DeserializeOwned>(mut fields: Multipart) -> Result<T, ApiError> {
+    let mut values = Map::new();
+    while let Some(field) = fields.next_field().await? {
+        if let Some(name) = field.name().map(str::to_owned) {
+            values.insert(name, field.text().await?.into());
+        }
+    }
+    let parameters = serde_json::from_value(Value::Object(values));
+    parameters.map_err(|error| ApiError::bad_request(error.to_string()))
+}
+
+pub(crate) fn missing(parameter: &str) -> ApiError {
+    ApiError::bad_request(format!("the parameter {parameter} is missing"))
+}
+
+/// Returns the language of a parameter.
+pub(crate) fn language(parameter: &str, code: Option<&str>) -> Result<Language, ApiError> {
+    let code = code.ok_or_else(|| missing(parameter))?;
+    let invalid =
+        |error: InvalidLanguage| ApiError::bad_request(format!("{parameter} is {code:?}, but {error}"));
+    parse(code).map_err(invalid)
+}
