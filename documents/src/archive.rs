@@ -1,5 +1,6 @@
 //! Zip archives whose makers are not trusted.
 
+use std::collections::HashMap;
 use std::io::{Cursor, Read, Write};
 use std::sync::Arc;
 
@@ -135,7 +136,7 @@ impl Archive {
     /// # Errors
     ///
     /// Returns [`DocumentError::Pack`] if a member cannot be copied or packed.
-    pub(crate) fn write(&self, changed: &[(usize, String)]) -> Result<Vec<u8>, DocumentError> {
+    pub(crate) fn write(&self, changed: &HashMap<usize, String>) -> Result<Vec<u8>, DocumentError> {
         // The copy shares the bytes, and has its own place in them.
         let mut archive = self.archive.clone();
         let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
@@ -143,9 +144,9 @@ impl Archive {
             writer.set_raw_comment(archive.comment().into())?;
             for member in 0..archive.len() {
                 let old = archive.by_index_raw(member)?;
-                match changed.iter().find(|(changed, _)| *changed == member) {
+                match changed.get(&member) {
                     None => writer.raw_copy_file(old)?,
-                    Some((_, text)) => {
+                    Some(text) => {
                         let (name, options) = (old.name()?.into_owned(), old.options());
                         writer.start_file(name, options)?;
                         writer.write_all(text.as_bytes())?;

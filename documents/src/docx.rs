@@ -1,10 +1,12 @@
 //! The parts of a Word document that have text, and the elements of WordprocessingML.
 
+use std::collections::HashSet;
+
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
 use crate::archive::Archive;
-use crate::xml_part::{Dialect, FieldMark, Role, XmlPart};
+use crate::xml_part::{Dialect, FieldMark, Role, XmlPart, attribute};
 use crate::{DocumentError, Passage};
 
 /// The member that names the type of each part.
@@ -47,12 +49,16 @@ pub(crate) fn parts(archive: &mut Archive) -> Result<Vec<(XmlPart, Vec<Passage>)
     if members.first().is_none_or(|(place, _)| *place > 0) {
         return Err(archive.damaged("it has no part with the body of a text"));
     }
-    let read = |(_, name): (usize, String)| {
+    let mut parts = Vec::new();
+    let mut is_read = HashSet::new();
+    for (_, name) in members {
         let member = archive.member(&name);
         let member = member.ok_or_else(|| archive.damaged(&format!("it has no member {name}")))?;
-        XmlPart::read(archive, member, &DIALECT)
-    };
-    members.into_iter().map(read).collect()
+        if is_read.insert(member) {
+            parts.push(XmlPart::read(archive, member, &DIALECT)?);
+        }
+    }
+    Ok(parts)
 }
 
 /// Returns the names of the members with text, each with the place of its type in [`TYPES`].
@@ -62,12 +68,8 @@ fn members_with_text(types: &str) -> Result<Vec<(usize, String)>, quick_xml::Err
     loop {
         match reader.read_event()? {
             Event::Empty(tag) | Event::Start(tag) if tag.local_name().as_ref() == "Override" => {
-                let attribute = |name| {
-                    let attribute = tag.try_get_attribute(name).ok().flatten();
-                    attribute.map(|attribute| attribute.value.into_owned())
-                };
-                let name = attribute("PartName").unwrap_or_default();
-                let kind = attribute("ContentType").unwrap_or_default();
+                let name = attribute(&tag, "PartName").unwrap_or_default();
+                let kind = attribute(&tag, "ContentType").unwrap_or_default();
                 let is_word = kind.contains("word");
                 if let Some(place) = TYPES.iter().position(|end| is_word && kind.ends_with(end)) {
                     members.push((place, name.trim_start_matches('/').to_owned()));

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use strum::{Display, EnumString, VariantNames};
+use strum::{Display, EnumString};
 
 /// The kind of a document. Its name is the usual ending of such files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Display, EnumString, VariantNames)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Display, EnumString)]
 #[strum(serialize_all = "lowercase", ascii_case_insensitive)]
 pub enum DocumentKind {
     /// Plain text. Each line is a passage.

@@ -20,9 +20,10 @@
 //! |---|---|
 //! | `text_file`, `subtitles`, `html` | the passages of documents that are text |
 //! | `docx`, `odt` | which parts of an archive have text, and what their elements are |
-//! | `xml_part` | from the XML of a part to its paragraphs, and back |
+//! | `xml_part` | from the XML of a part to its paragraphs |
 //! | `paragraph` | from a paragraph to passages |
 //! | `passage` | the line of a passage, and its translation in the XML of the document |
+//! | `writer` | the XML of a part with the translations |
 //! | `archive` | zip archives whose makers are not trusted |
 //!
 //! No document is trusted: an archive is read in memory, and no more of it than a bound; what it claims about sizes is
@@ -38,7 +39,10 @@ mod paragraph;
 mod passage;
 mod subtitles;
 mod text_file;
+mod writer;
 mod xml_part;
+
+use std::collections::HashMap;
 
 use archive::Archive;
 pub use error::DocumentError;
@@ -149,11 +153,11 @@ impl Document {
             Content::Text(file) => Ok(file.write(&translations).into_bytes()),
             Content::Archive(archive, parts) => {
                 let mut first = 0;
-                let mut changed = Vec::new();
+                let mut changed = HashMap::new();
                 for part in parts {
                     let of_part = &translations[first..first + part.passage_count()];
                     if of_part.iter().any(Option::is_some) {
-                        changed.push((part.member(), part.write(of_part, first)?));
+                        changed.insert(part.member(), part.write(of_part, first)?);
                     }
                     first += of_part.len();
                 }

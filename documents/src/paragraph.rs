@@ -86,7 +86,7 @@ impl Token {
 
 /// Returns the passages of a paragraph, which end at its dividers.
 pub(crate) fn passages(tokens: Vec<Token>, runs: &[Run], source: &str) -> Vec<(XmlPassage, Passage)> {
-    let tokens = with_fields_joined(&tokens, source);
+    let tokens = with_fields_joined(tokens, source);
     let ends = tokens
         .iter()
         .enumerate()
@@ -102,42 +102,47 @@ pub(crate) fn passages(tokens: Vec<Token>, runs: &[Run], source: &str) -> Vec<(X
 }
 
 /// Returns tokens in which each field is one point, or a container around its text if that is a link.
-fn with_fields_joined(tokens: &[Token], source: &str) -> Vec<Token> {
+fn with_fields_joined(tokens: Vec<Token>, source: &str) -> Vec<Token> {
+    let fields = fields(&tokens);
+    if fields.is_empty() {
+        return tokens;
+    }
     let mut joined = Vec::with_capacity(tokens.len());
+    // The ends of the links that are open.
+    let mut ends = Vec::new();
     let mut place = 0;
     while let Some(token) = tokens.get(place) {
-        let field = (token.kind == Kind::Field(FieldMark::Begin))
-            .then(|| Field::at(tokens, place))
-            .flatten();
-        let Some(Field { separator, end }) = field else {
-            joined.push(token.clone());
-            place += 1;
-            continue;
-        };
         let join = |last: usize, kind| Token {
             range: token.range.start..tokens[last].range.end,
             before: token.before,
             after: tokens[last].after,
             kind,
         };
-        let code = separator
-            .map(|separator| &tokens[place..separator])
-            .unwrap_or_default();
-        let is_link = code
-            .iter()
-            .any(|token| token.kind == Kind::FieldCode && source[token.range.clone()].contains(LINK));
-        match separator {
-            Some(separator) if is_link => {
-                joined.push(join(separator, Kind::Open));
-                joined.extend(with_fields_joined(&tokens[separator + 1..end], source));
-                joined.push(Token {
-                    kind: Kind::Close,
-                    ..tokens[end].clone()
-                });
+        let is_code = |token: &Token| token.kind == Kind::FieldCode;
+        let is_link = |separator: &usize| {
+            let code = tokens[place..*separator].iter().filter(|token| is_code(token));
+            code.into_iter()
+                .any(|code| source[code.range.clone()].contains(LINK))
+        };
+        match fields.get(&place) {
+            Some(Field { separator, end }) => match separator.filter(is_link) {
+                Some(separator) => {
+                    joined.push(join(separator, Kind::Open));
+                    ends.push(*end);
+                    place = separator;
+                }
+                None => {
+                    joined.push(join(*end, Kind::Point));
+                    place = *end;
+                }
+            },
+            None if ends.last() == Some(&place) => {
+                ends.pop();
+                joined.push(join(place, Kind::Close));
             }
-            _ => joined.push(join(end, Kind::Point)),
+            None => joined.push(token.clone()),
         }
-        place = end + 1;
+        place += 1;
     }
     joined
 }
@@ -148,32 +153,63 @@ struct Field {
     end: usize,
 }
 
-impl Field {
-    /// Finds the field that begins at a token. Returns `None` if it does not end in this paragraph, or if a container
-    /// begins in one of its parts and ends in another.
-    fn at(tokens: &[Token], start: usize) -> Option<Self> {
-        let (mut depth, mut containers) = (0_usize, 0_usize);
-        let mut separator = None;
-        for (place, token) in tokens.iter().enumerate().skip(start) {
-            match token.kind {
-                Kind::Field(FieldMark::Begin) => depth += 1,
-                Kind::Field(FieldMark::Separate) if depth == 1 && containers == 0 && separator.is_none() => {
-                    separator = Some(place);
-                }
-                Kind::Field(FieldMark::End) if depth > 1 => depth -= 1,
-                Kind::Field(FieldMark::End) => {
-                    return (containers == 0).then_some(Self {
-                        separator,
-                        end: place,
-                    });
-                }
-                Kind::Open => containers += 1,
-                Kind::Close => containers = containers.checked_sub(1)?,
-                _ => {}
-            }
-        }
-        None
+/// Returns the fields that begin and end in a paragraph, by the places where they begin. A field of which a container
+/// has only a part is none.
+fn fields(tokens: &[Token]) -> HashMap<usize, Field> {
+    /// A field that has not ended.
+    struct Begun {
+        place: usize,
+        separator: Option<usize>,
+        /// The number of containers that are open where it begins, and the least number since.
+        depth: usize,
+        least: usize,
     }
+    let mut fields = HashMap::new();
+    let mut open: Vec<Begun> = Vec::new();
+    let mut depth = 0_usize;
+    for (place, token) in tokens.iter().enumerate() {
+        match token.kind {
+            Kind::Open => depth += 1,
+            Kind::Close => {
+                depth = depth.saturating_sub(1);
+                if let Some(field) = open.last_mut() {
+                    field.least = field.least.min(depth);
+                }
+            }
+            Kind::Field(FieldMark::Begin) => open.push(Begun {
+                place,
+                separator: None,
+                depth,
+                least: depth,
+            }),
+            Kind::Field(FieldMark::Separate) => {
+                if let Some(field) = open.last_mut()
+                    && field.separator.is_none()
+                    && (field.depth, field.least) == (depth, depth)
+                {
+                    field.separator = Some(place);
+                }
+            }
+            Kind::Field(FieldMark::End) => {
+                let Some(field) = open.pop() else { continue };
+                if (field.depth, field.least) == (depth, depth) {
+                    let Begun { separator, .. } = field;
+                    fields.insert(
+                        field.place,
+                        Field {
+                            separator,
+                            end: place,
+                        },
+                    );
+                }
+                if let Some(outer) = open.last_mut() {
+                    outer.least = outer.least.min(field.least);
+                }
+            }
+            _ => {}
+        }
+    }
+    fields
 }
 
 /// Returns the passage of some tokens of a paragraph, if there is something to translate in them.
@@ -203,12 +239,19 @@ fn passage(tokens: &[Token], part: Range<usize>, runs: &[Run]) -> Option<(XmlPas
 
     let mut builder = Builder::new(runs);
     builder.count_formats(tokens, first..last + 1, &partners);
+    // The number of texts up to each token.
+    let mut texts = 0;
+    let up_to = tokens[first..=last].iter().map(|token| {
+        texts += usize::from(token.seen().is_some());
+        texts
+    });
+    let up_to: Vec<usize> = up_to.collect();
     let mut place = first;
     while place <= last {
         let end = partners.get(&place).copied().filter(|end| *end > place);
         match end {
             // A container without text stands between two words.
-            Some(end) if !tokens[place..end].iter().any(|token| token.seen().is_some()) => {
+            Some(end) if up_to[place - first] == up_to[end - first] => {
                 builder.point(&tokens[place..=end], false);
                 place = end;
             }

@@ -221,27 +221,36 @@ fn divided(text: &str, count: usize) -> Vec<&str> {
     let places: Vec<(usize, bool, &str)> = places.collect();
     let has_blanks = places.iter().any(|(_, is_blank, _)| *is_blank);
     // A line does not begin with punctuation.
-    let may_divide = |(place, is_blank, word): &(usize, bool, &str)| {
-        let divides = if has_blanks {
+    let may_divide = |(_, is_blank, word): &&(usize, bool, &str)| {
+        if has_blanks {
             *is_blank
         } else {
             word.starts_with(char::is_alphanumeric)
-        };
-        divides.then_some(*place)
+        }
     };
-    let mut places: Vec<usize> = places.iter().filter_map(may_divide).collect();
-    // Lengths are those in characters.
-    let length = |end: usize| text[..end].chars().count();
+    // Each place in bytes, and in characters.
+    let (mut end, mut characters) = (0, 0);
+    let places = places.iter().filter(may_divide).map(|(place, ..)| {
+        characters += text[end..*place].chars().count();
+        end = *place;
+        (end, characters)
+    });
+    let places: Vec<(usize, usize)> = places.collect();
     let whole = text.chars().count();
-    let mut lines = Vec::with_capacity(count);
-    let mut start = 0;
+    let mut lines = Vec::with_capacity(count.min(places.len() + 1));
+    let (mut start, mut rest) = (0, places.as_slice());
     for line in 1..count {
         let aim = whole * line / count;
-        let nearest = places.iter().min_by_key(|place| length(**place).abs_diff(aim));
-        let Some(end) = nearest.copied() else { break };
-        lines.push(text[start..end].trim());
-        start = end;
-        places.retain(|place| *place > end);
+        let behind = rest.partition_point(|(_, place)| *place < aim);
+        let distance = |place: usize| rest.get(place).map(|(_, place)| place.abs_diff(aim));
+        let nearest = match behind.checked_sub(1) {
+            Some(before) if distance(behind).is_none_or(|behind| distance(before) <= Some(behind)) => before,
+            _ => behind,
+        };
+        let Some((end, _)) = rest.get(nearest) else { break };
+        lines.push(text[start..*end].trim());
+        start = *end;
+        rest = &rest[nearest + 1..];
     }
     lines.push(text[start..].trim());
     lines

@@ -1,16 +1,17 @@
-//! A part of a document that is XML: its paragraphs, and the XML with their translations.
+//! A part of a document that is XML, and its paragraphs.
 
 use std::ops::Range;
 
 use quick_xml::NsReader;
-use quick_xml::escape::{partial_escape, resolve_xml_entity};
+use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::{Namespace, ResolveResult};
 
 use crate::archive::Archive;
 use crate::docx::field_mark;
 use crate::paragraph::{Kind, Run, Token, passages};
-use crate::passage::{Bit, Piece, XmlPassage};
+use crate::passage::XmlPassage;
+use crate::writer::Writer;
 use crate::{DocumentError, Passage, one_line};
 
 /// The maximum number of elements around an element. Tables in tables take some ten for each.
@@ -131,15 +132,7 @@ impl XmlPart {
     ///
     /// Returns [`DocumentError::Tags`] if a translation has other tags than its passage.
     pub(crate) fn write(&self, translations: &[Option<&str>], first: usize) -> Result<String, DocumentError> {
-        let mut writer = Writer {
-            part: self,
-            translations,
-            first,
-            run: None,
-            output: String::with_capacity(self.source.len()),
-        };
-        writer.copy(0..self.source.len())?;
-        Ok(writer.output)
+        Writer::write_part(&self.source, &self.runs, &self.passages, translations, first)
     }
 }
 
@@ -324,12 +317,12 @@ impl Walk<'_> {
                 });
             }
             Role::Text => {
-                let space = tag.try_get_attribute("xml:space").ok().flatten();
+                let space = attribute(tag, "space");
                 frame.text = Some(Text {
                     start: range.start,
                     content: range.end..range.end,
                     text: String::new(),
-                    is_preserved: space.is_some_and(|space| space.value == "preserve"),
+                    is_preserved: space.is_some_and(|space| space == "preserve"),
                 });
                 frame.open.push(Open::Text);
             }
@@ -345,15 +338,8 @@ impl Walk<'_> {
                 frame.open.extend([Open::Merged, Open::Content]);
             }
             Role::Field => {
-                let attribute = tag
-                    .attributes()
-                    .with_checks(false)
-                    .flatten()
-                    .find_map(|attribute| {
-                        let is_kind = attribute.key.local_name().as_ref() == "fldCharType";
-                        is_kind.then(|| field_mark(&attribute.value)).flatten()
-                    });
-                frame.opaque = Some(opaque(role, attribute));
+                let mark = attribute(tag, "fldCharType").and_then(|kind| field_mark(&kind));
+                frame.opaque = Some(opaque(role, mark));
             }
             _ => frame.opaque = Some(opaque(role, None)),
         }
@@ -461,6 +447,17 @@ impl Walk<'_> {
     }
 }
 
+/// Returns the value of an attribute, whatever the prefix of its name is.
+pub(crate) fn attribute(tag: &BytesStart<'_>, name: &str) -> Option<String> {
+    // Equal names would be looked for in time that grows with the square of their number.
+    let mut attributes = tag.attributes();
+    let found = attributes
+        .with_checks(false)
+        .flatten()
+        .find(|attribute| attribute.key.local_name().as_ref() == name);
+    found.map(|attribute| attribute.value.into_owned())
+}
+
 impl Frame {
     fn new(depth: usize) -> Self {
         Self {
@@ -548,107 +545,5 @@ impl Frame {
             }
             _ => false,
         }
-    }
-}
-
-/// Writes a part with translations.
-struct Writer<'a> {
-    part: &'a XmlPart,
-    translations: &'a [Option<&'a str>],
-    /// The number of passages in other parts.
-    first: usize,
-    /// The run that is open in the passage that is being written.
-    run: Option<usize>,
-    output: String,
-}
-
-impl Writer<'_> {
-    /// Copies a part of the XML, with the translations of passages that begin within it.
-    fn copy(&mut self, range: Range<usize>) -> Result<(), DocumentError> {
-        let passages = &self.part.passages;
-        let mut next = passages.partition_point(|passage| passage.region.start <= range.start);
-        let mut end = range.start;
-        while let Some(passage) = passages
-            .get(next)
-            .filter(|passage| passage.region.start < range.end)
-        {
-            // A passage in a note or a text box was written with the paragraph around it.
-            if passage.region.start >= end {
-                self.output += &self.part.source[end..passage.region.start];
-                self.write(next)?;
-                end = passage.region.end;
-            }
-            next += 1;
-        }
-        self.output += &self.part.source[end..range.end];
-        Ok(())
-    }
-
-    /// Writes the passage of this number.
-    fn write(&mut self, number: usize) -> Result<(), DocumentError> {
-        let passage = &self.part.passages[number];
-        let Some(translation) = self.translations[number] else {
-            return self.copy(passage.region.clone());
-        };
-        let pieces = passage.pieces(translation).ok_or_else(|| DocumentError::Tags {
-            passage: self.first + number + 1,
-            translation: translation.to_owned(),
-        })?;
-        let outer = std::mem::replace(&mut self.run, passage.start_run);
-        for piece in pieces {
-            match piece {
-                Piece::Copy(bit) => self.copy_bit(bit)?,
-                Piece::Text(bit, text) => self.write_text(bit, &text),
-            }
-        }
-        self.enter(passage.end_run);
-        self.run = outer;
-        Ok(())
-    }
-
-    fn copy_bit(&mut self, bit: &Bit) -> Result<(), DocumentError> {
-        self.enter(bit.before);
-        self.copy(bit.range.clone())?;
-        self.run = bit.after;
-        Ok(())
-    }
-
-    /// Writes the element of a text with another text.
-    fn write_text(&mut self, bit: &Bit, text: &str) {
-        self.enter(bit.before);
-        let source = &self.part.source;
-        let Some(content) = &bit.content else { return };
-        let mut start = &source[bit.range.start..content.start];
-        let mut end = &source[content.end..bit.range.end];
-        let text = one_line(text);
-        let text = partial_escape(text.as_str());
-        let has_blank_ends = text.starts_with(char::is_whitespace) || text.ends_with(char::is_whitespace);
-        let adds_space = has_blank_ends && !bit.is_preserved && !start.contains("xml:space");
-        if adds_space {
-            start = start.trim_end().trim_end_matches('>');
-            end = end.trim_start();
-        }
-        self.output += start;
-        if adds_space {
-            self.output += " xml:space=\"preserve\">";
-        }
-        self.output += &text;
-        self.output += end;
-        self.run = bit.after;
-    }
-
-    /// Ends the run that is open, and begins another one.
-    fn enter(&mut self, run: Option<usize>) {
-        if self.run == run {
-            return;
-        }
-        let (runs, source) = (&self.part.runs, &self.part.source);
-        if let Some(open) = self.run {
-            self.output += &source[runs[open].close.clone()];
-        }
-        if let Some(run) = run {
-            self.output += &source[runs[run].open.clone()];
-        }
-        self.run = run;
     }
 }

@@ -6,7 +6,7 @@ use attend_documents::{Document, DocumentError, DocumentKind};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use crate::common::{CONTENT_TYPES, DOCX_NAMESPACE, docx, odt, packed, with};
+use crate::common::{CONTENT_TYPES, DOCX_NAMESPACE, docx, member, odt, packed, with};
 
 /// Returns the error of a document that is refused, which is one line.
 fn refused(bytes: &[u8], kind: DocumentKind) -> String {
@@ -140,6 +140,44 @@ fn deep_elements_are_refused() {
     let document = Document::read(&nested(80), DocumentKind::Docx).unwrap();
     assert_eq!(document.passages().len(), 1);
     assert!(document.write(&["eins"]).is_ok());
+}
+
+/// Fields can be in each other without elements that are. Neither the stack nor the time is exhausted.
+#[test]
+fn fields_are_in_each_other_as_deep_as_they_like() {
+    let mark = |kind: &str| format!("<w:fldChar w:fldCharType=\"{kind}\"/>");
+    let link = "<w:instrText>HYPERLINK</w:instrText>";
+    let begin = format!("{}{link}{}", mark("begin"), mark("separate"));
+    let count = 50_000;
+    let (begins, ends) = (begin.repeat(count), mark("end").repeat(count));
+    for (begins, ends, passage) in [
+        (begins.as_str(), ends.as_str(), "one"),
+        ("", &ends, "one"),
+        (&begins, "", "one"),
+    ] {
+        // What cannot be packed so small is no document that people write.
+        let noise: String = (0..200_000_u32)
+            .map(|number| format!("{:x}", number.wrapping_mul(0x9e37_79b9)))
+            .collect();
+        let body = format!("<w:p><w:r>{begins}<w:t>one</w:t>{ends}</w:r></w:p><!--{noise}-->");
+        let bytes = docx(&body);
+        let document = Document::read(&bytes, DocumentKind::Docx).unwrap();
+        assert_eq!(document.passages()[0].text, passage);
+        let written = document.write(&["eins"]).unwrap();
+        let expected = body.replace(">one<", ">eins<");
+        assert!(member(&written, "word/document.xml").contains(&expected));
+    }
+}
+
+/// A subtitle may have any number of lines and words. The time that they take does not grow with the square of it.
+#[test]
+fn a_subtitle_has_as_many_lines_as_it_likes() {
+    let lines = "one two\n".repeat(200_000);
+    let subtitle = format!("1\n00:00:01,000 --> 00:00:02,500\n{lines}");
+    let document = Document::read(subtitle.as_bytes(), DocumentKind::Srt).unwrap();
+    let translation = "eins zwei ".repeat(200_000);
+    let written = String::from_utf8(document.write(&[translation]).unwrap()).unwrap();
+    assert_eq!(written.lines().count(), 200_002);
 }
 
 #[test]

@@ -96,7 +96,6 @@ fn upper_casing_changes_text_alone() {
                 continue;
             }
             let ((tags, text), (tags_behind, text_behind)) = (divided(&before), divided(&after));
-            // The start tag of a text that is several says that its blanks count.
             assert_eq!(tags_behind, tags, "{name}");
             let expected = text.to_uppercase();
             let expected = ["&LT;", "&GT;", "&AMP;", " PAGE "]
@@ -299,4 +298,52 @@ fn a_span_that_a_line_break_divides_stays_whole() {
         .unwrap();
     let expected = "<text:p><text:span>C <text:a>B</text:a> A<text:line-break/>E </text:span>D</text:p>";
     assert!(member(&written, "content.xml").contains(expected));
+}
+
+/// The XML would not be well-formed if the end of one span and the start of the next one changed places.
+#[test]
+fn halves_of_spans_stay_in_order() {
+    let bytes =
+        odt("<text:p><text:span>a<text:tab/>b</text:span> c <text:span>d<text:tab/>e</text:span></text:p>");
+    let document = Document::read(&bytes, DocumentKind::Odt).unwrap();
+    let texts: Vec<&str> = document
+        .passages()
+        .iter()
+        .map(|passage| passage.text.as_str())
+        .collect();
+    assert_eq!(texts, ["a", "b<x id=\"1\"/> c <x id=\"2\"/>d", "e"]);
+    let written = document
+        .write(&["A", "<x id=\"1\"/>C <x id=\"2\"/>D B", "E"])
+        .unwrap();
+    let expected = "<text:span>A<text:tab/></text:span>C <text:span>D B<text:tab/>E</text:span>";
+    assert!(member(&written, "content.xml").contains(expected));
+    let error = document
+        .write(&["A", "<x id=\"2\"/>C <x id=\"1\"/>D B", "E"])
+        .unwrap_err();
+    assert!(matches!(error, DocumentError::Tags { passage: 2, .. }), "{error}");
+}
+
+/// A field of which a container has only a part is points, since its text cannot move alone.
+#[test]
+fn a_field_that_crosses_a_hyperlink_is_points() {
+    let mark = |kind: &str| format!("<w:r><w:fldChar w:fldCharType=\"{kind}\"/></w:r>");
+    let source = format!(
+        "<w:p><w:r><w:t>a</w:t></w:r>{}<w:hyperlink><w:r><w:t>b</w:t></w:r>{}</w:hyperlink><w:r><w:t>c</w:t></w:r></w:p>",
+        mark("begin"),
+        mark("end")
+    );
+    let passage = "a<x id=\"1\"/><g id=\"2\">b<x id=\"3\"/></g>c";
+    let upper = "A<x id=\"1\"/><g id=\"2\">B<x id=\"3\"/></g>C";
+    let expected = source
+        .replace(">a<", ">A<")
+        .replace(">b<", ">B<")
+        .replace(">c<", ">C<");
+    assert_eq!(word(&source, passage, upper), expected);
+}
+
+#[test]
+fn line_ends_of_a_translation_are_blanks() {
+    let source = "<w:p><w:r><w:t>one</w:t></w:r></w:p>";
+    let expected = "<w:p><w:r><w:t>a b c</w:t></w:r></w:p>";
+    assert_eq!(word(source, "one", "a\nb\tc\u{1}"), expected);
 }

@@ -109,7 +109,7 @@ fn blocks_of_html_are_passages() {
          <style>p { color: red }</style></head>\n<body class='x'>\n  <h1>The red\n bicycle</h1>\n\
          <p>one <b>two</b> &amp; <code>three</code><br>four<!-- five -->.</p>\n\
          <ul><li>12.5<li><a href=\"/six\">six</a></ul>\n\
-         <pre>seven\n  <b>eight</b></pre><div translate=no>nine<div>ten</div></div>\
+         <pre>seven\n  <b>eight</b></pre><div translate=no>nine<div>ten</div>nine</div>\
          <p>eleven <svg/> <span class='notranslate'>twelve</span> <script>thirteen</script>\n</p>&nbsp;fourteen",
         &[
             "A page",
@@ -125,7 +125,7 @@ fn blocks_of_html_are_passages() {
          <style>p { color: red }</style></head>\n<body class='x'>\n  <h1>THE RED  BICYCLE</h1>\n\
          <p>ONE <b>TWO</b> &amp; <code>THREE</code><br>FOUR<!-- five -->.</p>\n\
          <ul><li>12.5<li><a href=\"/six\">SIX</a></ul>\n\
-         <pre>seven\n  <b>eight</b></pre><div translate=no>nine<div>ten</div></div>\
+         <pre>seven\n  <b>eight</b></pre><div translate=no>nine<div>ten</div>nine</div>\
          <p>ELEVEN <svg/> <span class='notranslate'>TWELVE</span> <script>thirteen</script>\n</p>&nbsp;FOURTEEN",
     );
 }
