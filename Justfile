@@ -115,6 +115,10 @@ conformance DEVICE:
 test *ARGS:
     cargo test --release --workspace {{features}} "$@"
 
+# Open translated documents by python-docx and odfpy, which PYTHON has.
+test-documents PYTHON="python3":
+    PYTHON={{quote(PYTHON)}} cargo test --release --workspace {{features}} --test documents other_programs -- --ignored --nocapture
+
 # Compare BLEU of Japanese with sacreBLEU's, which needs the dictionary of Debian's package mecab-ipadic.
 test-japanese *ARGS:
     cargo test --release --workspace --no-default-features --features {{backend}},ja-mecab "$@" --test infer bleu_of_japanese -- --ignored

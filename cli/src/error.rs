@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use attend_data::download::DownloadError;
 use attend_data::{DataError, named};
 use attend_device::DeviceError;
+use attend_documents::DocumentError;
 use attend_formats::FormatError;
 use attend_infer::metric::MetricError;
 use attend_infer::{InferError, Language, TaskKind};
@@ -27,6 +28,14 @@ pub enum CliError {
     /// A foreign model cannot be imported.
     #[error(transparent)]
     Format(#[from] FormatError),
+    /// A document cannot be read or written.
+    #[error("{}: {error}", path.display())]
+    Document {
+        /// The file of the document.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: DocumentError,
+    },
     /// A model folder cannot be loaded, or a line cannot be translated.
     #[error(transparent)]
     Infer(#[from] InferError),

@@ -6,6 +6,7 @@ use std::path::Path;
 use attend_data::download::DownloadError;
 use attend_data::{DataError, STANDARD_INPUT, is_compressed};
 use attend_device::DeviceError;
+use attend_documents::DocumentError;
 use attend_formats::FormatError;
 use attend_infer::InferError;
 use attend_infer::metric::MetricError;
@@ -202,6 +203,26 @@ impl Hint for FormatError {
     }
 }
 
+impl Hint for DocumentError {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Damaged { .. } => "open it in its own program and save it again",
+            Self::Trap { .. } => {
+                "it may have been made to do harm: take the document from those whom you trust, or save it again in its \
+                 own program"
+            }
+            Self::Encoding { .. } => {
+                "convert it to UTF-8, for example from Latin-1 by `iconv -f ISO-8859-1 -t UTF-8`"
+            }
+            Self::Subtitle { .. } => {
+                "a subtitle is a line with its number, a line with its times, lines of text, and a blank line"
+            }
+            Self::Count { .. } | Self::Tags { .. } | Self::Pack { .. } => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
 impl Hint for MetricError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
@@ -352,6 +373,7 @@ impl Hint for CliError {
             Self::Data(error) => return error.hint(),
             Self::Device(error) => return error.hint(),
             Self::Download(error) => return error.hint(),
+            Self::Document { error, .. } => return error.hint(),
             Self::Format(error) => return error.hint(),
             Self::Infer(error) => return error.hint(),
             Self::Train(error) => return error.hint(),

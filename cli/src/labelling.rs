@@ -77,7 +77,7 @@ impl LabellingOptions {
         let progress = Progress::of(input.file, "lines");
         let mut label_and_write = |lines: Vec<String>| {
             let found = label(&model, &lines);
-            let state = progress.suspend(|| output.write(&found.concat(), lines.len()))?;
+            let state = progress.suspend(|| output.write(found.concat(), lines.len()))?;
             progress.count(lines.len());
             progress.advance(&lines);
             Ok(state)

@@ -37,16 +37,16 @@ pub fn print(text: &str) -> Result<(), CliError> {
     print_while_read(text).map(|_| ())
 }
 
-/// Prints `text` to standard output. Returns [`ControlFlow::Break`] if the reader has gone away.
+/// Prints text, or the bytes of a file, to standard output. Returns [`ControlFlow::Break`] if the reader has gone away.
 ///
 /// # Errors
 ///
 /// [`CliError::Data`] if standard output cannot be written for another reason.
-pub(crate) fn print_while_read(text: &str) -> Result<ControlFlow<()>, CliError> {
+pub(crate) fn print_while_read(text: impl AsRef<[u8]>) -> Result<ControlFlow<()>, CliError> {
     write_while_read(&mut io::stdout().lock(), Path::new("standard output"), text)
 }
 
-/// Writes `text` to an output and flushes it. Returns [`ControlFlow::Break`] if the reader has gone away.
+/// Writes text, or the bytes of a file, to an output and flushes it. Returns [`ControlFlow::Break`] if the reader has gone away.
 ///
 /// # Errors
 ///
@@ -54,9 +54,9 @@ pub(crate) fn print_while_read(text: &str) -> Result<ControlFlow<()>, CliError> 
 pub(crate) fn write_while_read(
     output: &mut impl Write,
     path: &Path,
-    text: &str,
+    text: impl AsRef<[u8]>,
 ) -> Result<ControlFlow<()>, CliError> {
-    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+    match output.write_all(text.as_ref()).and_then(|()| output.flush()) {
         Ok(()) => Ok(ControlFlow::Continue(())),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
         Err(error) => Err(DataError::write(path, error).into()),

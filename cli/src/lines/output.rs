@@ -31,8 +31,13 @@ impl Output {
         })
     }
 
-    /// Writes the text of this number of lines and flushes it. Breaks if the reader has gone away, as `head` does.
-    pub(crate) fn write(&mut self, text: &str, lines: usize) -> Result<ControlFlow<()>, CliError> {
+    /// Writes the text of this number of lines, or the bytes of a file, and flushes it. Breaks if the reader has gone
+    /// away, as `head` does.
+    pub(crate) fn write(
+        &mut self,
+        text: impl AsRef<[u8]>,
+        lines: usize,
+    ) -> Result<ControlFlow<()>, CliError> {
         let flow = match &mut self.file {
             Some((file, path)) => write_while_read(file, path, text)?,
             None => print_while_read(text)?,

@@ -20,17 +20,23 @@ pub(crate) struct Progress {
 impl Progress {
     /// Starts a bar that counts the bytes of `input`, and what is done of it: sentences or lines, as `unit` says.
     pub(crate) fn of(input: Option<&Path>, unit: &'static str) -> Self {
-        let done = Arc::default();
         let Some(input) = input else {
-            let bar = ProgressBar::hidden();
-            return Self { bar, done };
+            return Self {
+                bar: ProgressBar::hidden(),
+                done: Arc::default(),
+            };
         };
         // The length of compressed text is not known.
         let is_compressed = is_compressed(input);
         let bytes = std::fs::metadata(input)
             .ok()
             .filter(|file| file.is_file() && !is_compressed);
-        let bytes = bytes.map(|file| file.len());
+        Self::over(bytes.map(|file| file.len()), unit)
+    }
+
+    /// Starts a bar that counts bytes, of which there are so many if it is known, and what is done of them.
+    pub(crate) fn over(bytes: Option<u64>, unit: &'static str) -> Self {
+        let done = Arc::default();
         let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::stderr());
         if bar.is_hidden() {
             return Self { bar, done };

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use attend_infer::{InferError, Language, Line, TranslateOptions, Translation, Translator};
+use attend_infer::{Format, InferError, Language, Line, TranslateOptions, Translation, Translator};
 
 use crate::error::CliError;
 use crate::library::{Pivot, Route, route};
@@ -58,13 +58,27 @@ pub(super) struct Chain {
 }
 
 impl Chain {
-    /// Translates lines, each with its own number and options. Those of a first translator are its own. Returns the
-    /// result of each line, as [`Translator::translate_each`] does.
+    /// Translates lines, each with its own number and options. A first translator takes their format, and has all other
+    /// options for itself. Returns the result of each line, as [`Translator::translate_each`] does.
     pub(super) fn translate(&self, lines: &[Line<'_>]) -> Vec<Result<Vec<Translation>, InferError>> {
         let Some((first, options)) = &self.first else {
             return self.last.translate_each(lines);
         };
-        let read: Vec<Line<'_>> = lines.iter().map(|line| Line { options, ..*line }).collect();
+        let of_formats = [Format::Text, Format::Html, Format::Xml].map(|format| TranslateOptions {
+            format,
+            ..options.clone()
+        });
+        let of_line = |line: &Line<'_>| {
+            let of_format = of_formats
+                .iter()
+                .find(|options| options.format == line.options.format);
+            of_format.expect("there are three formats")
+        };
+        let read = lines.iter().map(|line| Line {
+            options: of_line(line),
+            ..*line
+        });
+        let read: Vec<Line<'_>> = read.collect();
         let best = |found: Result<Vec<Translation>, InferError>| Ok(found?.swap_remove(0).text);
         let written: Vec<Result<String, InferError>> =
             first.translate_each(&read).into_iter().map(best).collect();

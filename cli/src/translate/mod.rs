@@ -1,6 +1,7 @@
 //! `attend translate`: text in, translations out.
 
 mod chain;
+mod document;
 mod output;
 
 use std::num::NonZeroUsize;
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::slice;
 
-use attend_data::STANDARD_INPUT;
+use attend_data::{Lines, STANDARD_INPUT};
 use attend_device::{NamedDevice, notice_device_failure};
 use attend_infer::search::SearchOptions;
 use attend_infer::{
@@ -28,6 +29,7 @@ use crate::lines::{Input, Output, Progress, prompt};
 use crate::output::{report, report_with};
 use crate::usage_error;
 use chain::{Chain, Models};
+use document::{DocumentFile, OpenDocument, document_file};
 
 /// The model folder that `attend translate` uses if none is named.
 pub(crate) const DEFAULT_MODEL: &str = "runs/phrasebook";
@@ -63,6 +65,16 @@ pub(crate) struct Options {
     /// a test set in WMT's .sgm or .xml; - is standard input, as without --input.
     #[arg(long, value_name = "FILE", value_parser = input_file())]
     input: Option<PathBuf>,
+    /// Translate this document, a file in .txt, .srt, .html, .docx or .odt. --output has the same document with its text
+    /// translated.
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_parser = document_file(),
+        requires = "output",
+        conflicts_with_all = ["lines", "input", "format", "json", "alignment", "prefix_file"]
+    )]
+    document: Option<DocumentFile>,
     /// Write to this file in place of standard output, which is -; an older file is replaced at the end.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -102,6 +114,14 @@ pub(crate) struct Options {
     compute: ComputeOptions,
 }
 
+/// What is translated.
+enum Source {
+    Lines(Lines),
+    /// A prompt asks for lines.
+    Prompt,
+    Document(OpenDocument),
+}
+
 fn default_batch_tokens() -> NonZeroUsize {
     const { NonZeroUsize::new(Translator::BATCH_TOKENS).expect("a batch holds tokens") }
 }
@@ -139,7 +159,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, CliError> {
         refuse(&error.to_string());
     }
     let asked = options.text.of_lines(asked)?;
-    let input = options.input().open()?;
+    let source = options.source()?;
     let mut output = Output::create(Output::file(options.output.as_deref()))?;
     let (chain, device) = match options.load(&models, asked.common()) {
         Err(CliError::Infer(InferError::Search(error))) => {
@@ -153,9 +173,13 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, CliError> {
     for phrase in chain.last.model().never_written(&asked.common().banned) {
         eprintln!("--ban {phrase:?} changes nothing: no tokens of the model spell it");
     }
-    let result = notice_device_failure(slice::from_ref(&device), || match input {
-        Some(lines) => options.translate(chain, asked.zip(lines), &mut output),
-        None => options.answer(&chain, &asked, &mut output),
+    let result = notice_device_failure(slice::from_ref(&device), || match source {
+        Source::Lines(lines) => options.translate(chain, asked.zip(lines), &mut output),
+        Source::Prompt => options.answer(&chain, &asked, &mut output),
+        Source::Document(document) => {
+            let translated = document.translate(chain, asked.common())?;
+            output.write(translated, 0).map(|_| ())
+        }
     });
     if let Err(error) = result {
         let hints = [error.hint(), output.unfinished("translations")];
@@ -221,6 +245,14 @@ impl Options {
             all_tokens: asked.all_tokens,
             ..TranslateOptions::default()
         })
+    }
+
+    /// Opens what is to be translated.
+    fn source(&self) -> Result<Source, CliError> {
+        if let Some(file) = &self.document {
+            return OpenDocument::open(file).map(Source::Document);
+        }
+        Ok(self.input().open()?.map_or(Source::Prompt, Source::Lines))
     }
 
     /// Returns where the lines to translate come from.

@@ -3,6 +3,7 @@
 mod any_bytes;
 mod coverage;
 mod devices;
+mod document;
 mod ensemble;
 mod evaluate;
 mod input;
