@@ -91,6 +91,11 @@ impl Models {
         &self.folders
     }
 
+    /// Returns the number of models in memory.
+    pub(crate) fn count_loaded(&self) -> usize {
+        self.loaded().len()
+    }
+
     /// Returns the translator of the folder at `place`, which is loaded if it is not in memory.
     ///
     /// # Errors
