@@ -39,8 +39,8 @@ pub struct ServedFolder {
 /// A function that loads the model of a folder.
 type Load = dyn Fn(&Path) -> Result<Translator, Box<dyn Error + Send + Sync>> + Send + Sync;
 
-/// The models of a server, each in its folder. A model is loaded when a request needs it. If a folder changes, its model
-/// is loaded anew, and the old one answers until then.
+/// The models of a server, each in its folder. A model is loaded when a request needs it. If a folder changes, its
+/// model is loaded anew, and the old one answers until then.
 pub struct Models {
     folders: Vec<ServedFolder>,
     most_loaded: NonZeroUsize,

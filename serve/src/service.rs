@@ -81,8 +81,8 @@ impl Service {
         LanguageDetector::new(self.languages.iter().map(|served| &served.language))
     }
 
-    /// Returns what finds out which language a text has of those that are translated into `target`, and of that language
-    /// itself.
+    /// Returns what finds out which language a text has of those that are translated into `target`, and of that
+    /// language itself.
     pub(crate) fn detector_for(&self, target: &Language) -> LanguageDetector {
         let languages = self.languages.iter().map(|served| &served.language);
         LanguageDetector::new(languages.filter(|source| route(self.folders(), source, target).is_some()))
