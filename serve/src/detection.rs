@@ -73,8 +73,8 @@ impl LanguageDetector {
     }
 }
 
-/// Returns the detector's name of a language. It names Persian, Norwegian and Chinese by one of the languages that their
-/// codes comprise.
+/// Returns the detector's name of a language. It names Persian, Norwegian and Chinese by one of the languages that
+/// their codes comprise.
 fn lang(language: &Language) -> Option<Lang> {
     let code = language.to_string();
     let code = code.split('-').next().unwrap_or_default();

@@ -3,7 +3,7 @@
 use attend_infer::{InvalidLanguage, Language};
 use rust_iso639::{from_code_1, from_code_3};
 
-/// The codes of clients that are not those of BCP 47, or that name a script by a country, and the codes in place of them.
+/// The codes of clients that are not those of BCP 47, or that name a script by a country, and what they stand for.
 const ALIASES: [(&str, &str); 5] = [
     ("pb", "pt-BR"),
     ("zh", "zh-Hans"),
@@ -35,8 +35,8 @@ pub(crate) fn code(language: &Language) -> String {
     })
 }
 
-/// Returns the English name of a language with its subtags: `German`, `Portuguese (BR)`. A language for local use has its
-/// code in place of a name.
+/// Returns the English name of a language with its subtags: `German`, `Portuguese (BR)`. A language for local use has
+/// its code in place of a name.
 pub(crate) fn name(language: &Language) -> String {
     let code = code(language);
     let (language, subtags) = code.split_once('-').unwrap_or((&code, ""));
@@ -52,8 +52,8 @@ pub(crate) fn name(language: &Language) -> String {
 }
 
 /// Returns how far the language of a model is from the one that a client wants, the smaller the better: 0 for the
-/// language itself, 1 for a variant of it, such as `pt-BR` where `pt` is wanted, 2 for the language of which a variant is
-/// wanted. Another language, or another variant, does not fit.
+/// language itself, 1 for a variant of it, such as `pt-BR` where `pt` is wanted, 2 for the language of which a variant
+/// is wanted. Another language, or another variant, does not fit.
 pub(crate) fn distance(wanted: &Language, language: &Language) -> Option<u8> {
     let (wanted, language) = (wanted.to_string(), language.to_string());
     let is_variant = |variant: &str, language: &str| variant.split('-').next() == Some(language);

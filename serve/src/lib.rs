@@ -15,6 +15,7 @@
 //! | `routes` | the models by which text gets from one language into another |
 //! | `languages` | codes and names of languages |
 //! | `detection` | the language of a text |
+//! | `metrics` | figures for Prometheus, and the log |
 //!
 //! A [`Scheduler`] puts the sentences of all requests into batches that they share. It knows nothing of a network: a
 //! caller awaits [`Scheduler::translate`], and drops what it awaits if nobody wants the translations any more.
@@ -51,6 +52,7 @@ mod error;
 mod fair_queue;
 mod languages;
 mod libre_translate;
+mod metrics;
 mod models;
 mod own;
 mod page;

@@ -39,8 +39,8 @@ pub struct ServedFolder {
 /// A function that loads the model of a folder.
 type Load = dyn Fn(&Path) -> Result<Translator, Box<dyn Error + Send + Sync>> + Send + Sync;
 
-/// The models of a server, each in its folder. A model is loaded when a request needs it. If a folder changes, its model
-/// is loaded anew, and the old one answers until then.
+/// The models of a server, each in its folder. A model is loaded when a request needs it. If a folder changes, its
+/// model is loaded anew, and the old one answers until then.
 pub struct Models {
     folders: Vec<ServedFolder>,
     most_loaded: NonZeroUsize,
@@ -89,6 +89,11 @@ impl Models {
     /// Returns the folders that are served. Models are known by their places among them.
     pub(crate) fn folders(&self) -> &[ServedFolder] {
         &self.folders
+    }
+
+    /// Returns the number of models in memory.
+    pub(crate) fn count_loaded(&self) -> usize {
+        self.loaded().len()
     }
 
     /// Returns the translator of the folder at `place`, which is loaded if it is not in memory.

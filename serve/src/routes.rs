@@ -18,8 +18,8 @@ pub(crate) enum Route {
     ByEnglish([usize; 2]),
 }
 
-/// Returns the route between two languages, direct if there is a model for it. Of several models, the one whose languages
-/// are the nearest is taken, and of these the first.
+/// Returns the route between two languages, direct if there is a model for it. Of several models, the one whose
+/// languages are the nearest is taken, and of these the first.
 pub(crate) fn route(folders: &[ServedFolder], source: &Language, target: &Language) -> Option<Route> {
     if source == target {
         let is_known = languages(folders).any(|language| distance(source, language).is_some());

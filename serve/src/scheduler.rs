@@ -8,11 +8,13 @@ use std::time::Instant;
 
 use attend_device::{DeviceError, Workers};
 use attend_infer::{EncodedSentence, InferError, Line, LinkedTranslation, Translation, Translator};
+use metrics::histogram;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::block_in_place;
 use tokio::time::timeout_at;
 
 use crate::fair_queue::{FairQueue, Sentence};
+use crate::metrics::BATCH_SENTENCES;
 
 /// What a search found for a sentence.
 type Found = Result<Vec<LinkedTranslation>, InferError>;
@@ -223,6 +225,7 @@ impl Shared {
         while let Some(batch) = self.next_batch() {
             let translator = &batch[0].translator;
             let sentences: Vec<&EncodedSentence> = batch.iter().map(|job| &job.sentence).collect();
+            histogram!(BATCH_SENTENCES).record(sentences.len() as f64);
             // A panic ends neither the worker nor other requests. The callers learn of it when their jobs are dropped.
             let found = catch_unwind(AssertUnwindSafe(|| translator.search_batch(&sentences)));
             for (job, found) in batch.iter().zip(found.unwrap_or_default()) {

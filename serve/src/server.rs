@@ -5,25 +5,38 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::from_fn;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Extension, Router};
 use axum_server::Handle;
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::signal;
+use tokio::time::sleep;
 
 use crate::error::ApiError;
+use crate::metrics::{measure, record};
 use crate::service::{DEADLINE, Service};
 use crate::{libre_translate, own, page};
 
 /// The time that a client may take to send the head of a request, and that a connection may be idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Serves the interfaces and the page on `listener`, until the process gets Ctrl-C or SIGTERM. Then no more connections
-/// are taken, and requests that have begun are answered.
+/// The time between two moments at which the figures of metrics are added up, without which they take memory.
+const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+
+/// Serves the interfaces, the page and metrics on `listener`, until the process gets Ctrl-C or SIGTERM. Then no more
+/// connections are taken, and requests that have begun are answered.
 ///
 /// # Errors
 ///
-/// If the system does not start threads, does not report signals, or takes the listener away.
+/// If the system does not start threads, does not report signals, or takes the listener away; and if another server
+/// runs in this process, whose metrics are recorded.
 pub fn serve(service: Service, listener: TcpListener) -> io::Result<()> {
+    let metrics = record()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let handle = Handle::<SocketAddr>::new();
@@ -41,7 +54,17 @@ pub fn serve(service: Service, listener: TcpListener) -> io::Result<()> {
         let service = Arc::new(service);
         let watched = Arc::clone(&service);
         let watching = tokio::spawn(async move { watched.models.watch().await });
-        let routes = routes().with_state(service);
+        let upkept = metrics.clone();
+        tokio::spawn(async move {
+            loop {
+                sleep(METRICS_UPKEEP).await;
+                upkept.run_upkeep();
+            }
+        });
+        let routes = routes()
+            .layer(Extension(metrics))
+            .layer(from_fn(measure))
+            .with_state(service);
         let served = server.serve(routes.into_make_service()).await;
         watching.abort();
         served
@@ -53,6 +76,7 @@ fn routes() -> Router<Arc<Service>> {
     libre_translate::routes()
         .merge(own::routes())
         .merge(page::routes())
+        .route("/metrics", get(show_metrics))
         .fallback(|| async { ApiError::new(StatusCode::NOT_FOUND, "there is nothing at this address") })
         .method_not_allowed_fallback(|| async {
             ApiError::new(
@@ -60,6 +84,15 @@ fn routes() -> Router<Arc<Service>> {
                 "this address takes another method",
             )
         })
+}
+
+/// Answers the metrics, as Prometheus reads them.
+async fn show_metrics(
+    State(service): State<Arc<Service>>,
+    Extension(metrics): Extension<PrometheusHandle>,
+) -> impl IntoResponse {
+    service.measure_state();
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render())
 }
 
 /// Returns what ends when the process gets Ctrl-C, or SIGTERM where there is such a signal.

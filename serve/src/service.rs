@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use attend_infer::{Format, Language, Line, SentenceAttention, TranslateOptions};
+use metrics::{counter, gauge, histogram};
 use tokio::sync::Mutex;
 use tokio::task::block_in_place;
 use tokio::time::timeout_at;
@@ -11,6 +12,7 @@ use tokio::time::timeout_at;
 use crate::detection::LanguageDetector;
 use crate::error::ApiError;
 use crate::languages::code;
+use crate::metrics::{LOADED_MODELS, TARGET_TOKENS, TRANSLATION_SECONDS, WAITING_TOKENS};
 use crate::models::{Models, ServedFolder};
 use crate::passages::Passages;
 use crate::routes::{Route, languages, route, targets};
@@ -88,11 +90,17 @@ impl Service {
         LanguageDetector::new(self.languages.iter().map(|served| &served.language))
     }
 
-    /// Returns what finds out which language a text has of those that are translated into `target`, and of that language
-    /// itself.
+    /// Returns what finds out which language a text has of those that are translated into `target`, and of that
+    /// language itself.
     pub(crate) fn detector_for(&self, target: &Language) -> LanguageDetector {
         let languages = self.languages.iter().map(|served| &served.language);
         LanguageDetector::new(languages.filter(|source| route(self.folders(), source, target).is_some()))
+    }
+
+    /// Sets the metrics that are states and no events.
+    pub(crate) fn measure_state(&self) {
+        gauge!(WAITING_TOKENS).set(self.scheduler.waiting_tokens() as f64);
+        gauge!(LOADED_MODELS).set(self.models.count_loaded() as f64);
     }
 
     fn folders(&self) -> &[ServedFolder] {
@@ -239,7 +247,14 @@ impl Service {
             options: &options,
         });
         let lines: Vec<Line<'_>> = lines.collect();
+        let start = Instant::now();
         let found = self.scheduler.translate(&translator, &lines, deadline).await?;
+        let ServedFolder { source, target, .. } = &self.folders()[model];
+        let languages = [("source", code(source)), ("target", code(target))];
+        histogram!(TRANSLATION_SECONDS, &languages).record(start.elapsed().as_secs_f64());
+        let best = found.iter().filter_map(|found| found.as_ref().ok()?.first());
+        let tokens = best.map(|translation| translation.tokens.len()).sum::<usize>();
+        counter!(TARGET_TOKENS, &languages).increment(tokens as u64);
         let texts = found.into_iter().map(|translations| {
             let translations = translations.map_err(|error| ApiError::bad_request(error.to_string()))?;
             Ok(translations

@@ -2,6 +2,7 @@
 
 mod libretranslatepy;
 mod load;
+mod metrics;
 mod models;
 mod page;
 mod requests;
@@ -86,6 +87,20 @@ impl Server {
 
     fn get(&self, path: &str) -> (u16, Value) {
         answer(self.agent.get(format!("{}{path}", self.address)).call().unwrap())
+    }
+
+    /// Returns the value of a metric, given its name and its labels as Prometheus reads them; 0 if it is not there yet.
+    fn metric(&self, name: &str) -> f64 {
+        let mut response = self
+            .agent
+            .get(format!("{}/metrics", self.address))
+            .call()
+            .unwrap();
+        let metrics = response.body_mut().read_to_string().unwrap();
+        let of_name = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        of_name.map_or(0.0, |value| value.parse().unwrap())
     }
 
     fn post(&self, path: &str, kind: &str, body: &str) -> Response<Body> {

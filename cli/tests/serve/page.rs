@@ -64,7 +64,8 @@ fn attention_is_what_attend_attention_prints() {
 
 #[test]
 fn attention_that_cannot_be_shown_is_refused() {
-    let server = Server::start(&workspace());
+    let workspace = workspace();
+    let server = Server::start(&workspace);
     let long = "a ".repeat(251);
     for (asked, expected) in [
         (english(json!({})), "the parameter text is missing"),
