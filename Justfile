@@ -132,6 +132,10 @@ test-sentencepiece PYTHON +FILES:
 test-firefox PYTHON="python3":
     PYTHON={{quote(PYTHON)}} cargo test --release --workspace {{features}} --test formats firefox:: -- --ignored --nocapture
 
+# Translate with exports in transformers and CTranslate2, which PYTHON has, and compare with what Attend translates.
+test-export PYTHON="python3":
+    PYTHON={{quote(PYTHON)}} cargo test --release --workspace {{features}} --test cli other_toolkits:: -- --ignored --nocapture
+
 # Check the format and the lints.
 lint:
     cargo fmt --all --check
