@@ -149,6 +149,10 @@ test-libretranslate PYTHON="python3":
 test-serve-page PYTHON="python3":
     PYTHON={{quote(PYTHON)}} cargo test --release --workspace {{features}} --test cli a_person_translates_on_the_page -- --ignored
 
+# Translate with exports in transformers and CTranslate2, which PYTHON has, and compare with what Attend translates.
+test-export PYTHON="python3":
+    PYTHON={{quote(PYTHON)}} cargo test --release --workspace {{features}} --test cli other_toolkits:: -- --ignored --nocapture
+
 # Check the format and the lints.
 lint:
     cargo fmt --all --check

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """The peer of `just bench agree`: repeats with CTranslate2 what Attend has computed, and prints how the two differ.
 
-    python bench/ctranslate2_agreement.py FOLDER HYPOTHESES NUMBERS --length-penalty 0.6
+    python bench/ctranslate2_agreement.py FOLDER HYPOTHESES NUMBERS EXPORT --length-penalty 0.6
 
-FOLDER is a model folder. HYPOTHESES holds a JSON object for each sentence: the number of its line, its source tokens,
-the most tokens that a hypothesis may have, and the hypotheses of Attend's searches by the size of their beam, the best
-first, with their scores. NUMBERS holds the encoder outputs of the first sentences and the logits along their greedy
-hypotheses, in the format of safetensors. Attend and CTranslate2 both divide scores by length^alpha and stop by
-CTranslate2's rule. Needs ctranslate2, numpy and safetensors.
+FOLDER is a model folder, and EXPORT the folder that it was exported to for CTranslate2. HYPOTHESES holds a JSON object
+for each sentence: the number of its line, its source tokens, the most tokens that a hypothesis may have, and the
+hypotheses of Attend's searches by the size of their beam, the best first, with their scores. NUMBERS holds the encoder
+outputs of the first sentences and the logits along their greedy hypotheses, in the format of safetensors. Attend and
+CTranslate2 both divide scores by length^alpha and stop by CTranslate2's rule. Needs ctranslate2, numpy and safetensors.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import tempfile
 
 import ctranslate2
 import numpy
-from ctranslate2_model import encoder_specification, specification
+from ctranslate2_encoder import encoder_specification
 from safetensors.numpy import load_file
 
 # How much two scores may differ because float32 numbers are added up in another order.
@@ -29,18 +29,15 @@ def main():
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("hypotheses", type=pathlib.Path)
     parser.add_argument("numbers", type=pathlib.Path)
+    parser.add_argument("export", type=pathlib.Path)
     parser.add_argument("--length-penalty", type=float, required=True)
     options = parser.parse_args()
 
     sentences = [json.loads(line) for line in options.hypotheses.read_text(encoding="utf-8").splitlines()]
     with tempfile.TemporaryDirectory() as folder:
-        translator, encoder = pathlib.Path(folder, "translator"), pathlib.Path(folder, "encoder")
-        models = ((translator, specification), (encoder, encoder_specification))
-        for path, model in models:
-            path.mkdir()
-            model(options.folder).save(str(path))
-        translator = ctranslate2.Translator(str(translator), "cpu", compute_type="float32", intra_threads=2)
-        encoder = ctranslate2.Encoder(str(encoder), "cpu", compute_type="float32", intra_threads=2)
+        encoder_specification(options.folder).save(folder)
+        encoder = ctranslate2.Encoder(folder, "cpu", compute_type="float32", intra_threads=2)
+    translator = ctranslate2.Translator(str(options.export), "cpu", compute_type="float32", intra_threads=2)
     compare_numbers(sentences, load_file(options.numbers), encoder, translator)
     for beam in (1, 4):
         compare_hypotheses(sentences, beam, options.length_penalty, translator)

@@ -4,7 +4,7 @@ r"""The peer of `just bench decode`: translates with CTranslate2 the text that A
     python bench/ctranslate2_decode.py MODEL TEXT --beam 4 --batch 32 --workers 2 --threads 1 --dtype int8 \
         --min-length 1 --max-length 255 --started $(date +%s) [--device cuda]
 
-MODEL is a folder that `ctranslate2_model.py` wrote. TEXT holds one sentence a line, with spaces between its tokens.
+MODEL is an export for CTranslate2. TEXT holds one sentence a line, with spaces between its tokens.
 Prints one JSON object:
 
 - `tokens_per_second`: target tokens a second over the whole text, after one batch to warm up;

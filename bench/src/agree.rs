@@ -17,7 +17,7 @@ use clap::Args;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::Serialize;
 
-use crate::decode::read_text;
+use crate::decode::{export_for_peer, read_text};
 use crate::error::BenchError;
 use crate::measurement::{run_script, temporary_folder};
 
@@ -132,8 +132,11 @@ fn compare_on(device: &Device, options: &Options) -> Result<(), BenchError> {
         first.map(|(line, best_first)| (line, &best_first[0])).collect();
     let numbers = write("numbers.safetensors", numbers(model_folder, &first))?;
 
+    let exported = folder.path().join("exported");
+    export_for_peer(&options.model, &exported, device)?;
     let mut command = Command::new(&options.python);
-    command.arg(PEER).arg(&options.model).args([hypotheses, numbers]);
+    command.arg(PEER).arg(&options.model);
+    command.args([hypotheses, numbers, exported]);
     command.args(["--length-penalty", &length_penalty.to_string()]);
     Ok(print(&run_script(command, PACKAGES)?)?)
 }

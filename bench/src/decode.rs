@@ -10,6 +10,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use attend_cli::{DeviceOption, avoid_huge_pages, name_of, print};
 use attend_data::{DataError, Tokenizer, read_lines};
 use attend_device::{NamedDevice, Workers, is_processor, notice_device_failure};
+use attend_formats::{ExportFormat, WeightType, export};
 use attend_infer::search::{SearchOptions, Stopping, Unknown};
 use attend_infer::{InferError, Languages, Model, ModelFolder, TranslateOptions, Translation, Translator};
 use attend_model::{Precision, Preset, Transformer};
@@ -21,15 +22,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::BenchError;
 use crate::measurement::{
-    GIBIBYTE, memory_taken, peer_device, print_measurement, run, run_script, temporary_folder, this_program,
+    GIBIBYTE, memory_taken, peer_device, print_measurement, run, temporary_folder, this_program,
 };
 use crate::workload::SPECIAL_TOKENS;
 
 const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ctranslate2_decode.py");
-/// The script that writes a model as CTranslate2 reads it.
-const CONVERTER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ctranslate2_model.py");
 /// The Python packages that the peer imports.
-const PACKAGES: &str = "ctranslate2, numpy and safetensors";
+const PACKAGES: &str = "ctranslate2";
 /// The table's head. The columns give for both sides: target tokens a second, peak memory in GiB, seconds from the
 /// start of the program to its first translation, and, if sentences come one at a time, the median and the 99th
 /// percentile of a sentence's milliseconds.
@@ -41,7 +40,7 @@ const VOCAB_SIZE: usize = 16_000;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The Python that runs the peer, with ctranslate2, numpy and safetensors. [default: measure Attend alone]
+    /// The Python that runs the peer, with ctranslate2. [default: measure Attend alone]
     #[arg(long, value_name = "PYTHON")]
     python: Option<PathBuf>,
     /// The size of a network with random weights, all of whose translations have --length tokens; may be given several
@@ -251,14 +250,11 @@ fn rows(
         [] => &[Precision::Float32, Precision::Int8],
         dtypes => dtypes,
     };
-    let converted = temporary_folder()?;
+    let exported = temporary_folder()?;
     let peer = match &options.python {
-        // The model is converted in a process of its own, so that the peer's memory is that of translating alone.
         Some(python) => {
-            let mut command = Command::new(python);
-            command.arg(CONVERTER).arg(folder).arg(converted.path());
-            run_script(command, PACKAGES)?;
-            Some((python, converted.path()))
+            export_for_peer(folder, exported.path(), &device.device)?;
+            Some((python, exported.path()))
         }
         None => None,
     };
@@ -303,6 +299,13 @@ fn rows(
             }
         }
     }
+    Ok(())
+}
+
+/// Writes the model folder `folder` for CTranslate2, into an empty folder.
+pub(crate) fn export_for_peer(folder: &Path, output: &Path, device: &Device) -> Result<(), BenchError> {
+    let (format, weights) = (ExportFormat::CTranslate2, WeightType::Float32);
+    export(folder, output, format, weights, device, |_, _| {})?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use std::process::ExitStatus;
 use attend_cli::{CliError, Hint};
 use attend_data::DataError;
 use attend_device::DeviceError;
+use attend_formats::FormatError;
 use attend_infer::InferError;
 use attend_train::TrainError;
 
@@ -18,6 +19,8 @@ pub(crate) enum BenchError {
     Cli(#[from] CliError),
     #[error(transparent)]
     Device(#[from] DeviceError),
+    #[error(transparent)]
+    Format(#[from] FormatError),
     #[error(transparent)]
     Infer(#[from] InferError),
     #[error(transparent)]
@@ -49,6 +52,7 @@ impl Hint for BenchError {
             Self::Cli(error) => error.hint(),
             Self::Data(error) => error.hint(),
             Self::Device(error) => error.hint(),
+            Self::Format(error) => error.hint(),
             Self::Infer(error) => error.hint(),
             Self::Train(error) => error.hint(),
             Self::Start { packages, .. } | Self::NoMeasurement { packages, .. } => {

@@ -13,16 +13,19 @@ use attend_model::{Preset, Transformer};
 use tempfile::TempDir;
 
 /// Writes a script that takes the place of Python: it copies the files that it is given into `folder`, writes its
-/// arguments there, and prints `print`.
+/// arguments and the names of a model's files there, and prints `print`.
 fn stand_in(folder: &TempDir, print: &str) -> PathBuf {
     let path = folder.path().join("python");
     let copied = folder.path().join("batches.json");
     let words = folder.path().join("words");
     let arguments = folder.path().join("arguments");
+    let files = folder.path().join("files");
     // The first argument of Python is its script. The second is the batches to train on or, when decoding, a model
     // folder, which the words to translate follow.
     let script = format!(
-        "#!/bin/sh\n[ -d \"$2\" ] && cp \"$3\" '{}' || cp \"$2\" '{}'\necho \"$@\" > '{}'\necho '{print}'\n",
+        "#!/bin/sh\n[ -d \"$2\" ] && ls \"$2\" > '{}' && cp \"$3\" '{}' || cp \"$2\" '{}'\n\
+         echo \"$@\" > '{}'\necho '{print}'\n",
+        files.display(),
         words.display(),
         copied.display(),
         arguments.display()
@@ -139,10 +142,7 @@ fn a_peer_that_fails_is_named_with_what_it_needs() {
         let python = ["--python", python];
         for (output, packages) in [
             (bench_train(&python), "torch"),
-            (
-                bench(&[&decode[..], &python].concat()),
-                "ctranslate2, numpy and safetensors",
-            ),
+            (bench(&[&decode[..], &python].concat()), "ctranslate2"),
         ] {
             assert_eq!(output.status.code(), Some(1));
             let complaints = String::from_utf8(output.stderr).unwrap();
@@ -392,6 +392,17 @@ fn a_trained_model_translates_a_text_that_its_peer_gets_as_words() {
     assert_eq!(fs::read_to_string(folder.path().join("words")).unwrap(), words);
     // A space within a line belongs to the word behind it.
     assert!(words.contains(" \u{120}"), "{words}");
+    let files = fs::read_to_string(folder.path().join("files")).unwrap();
+    let files: Vec<&str> = files.lines().collect();
+    assert_eq!(
+        files,
+        [
+            "config.json",
+            "model.bin",
+            "shared_vocabulary.json",
+            "tokenizer.json"
+        ]
+    );
     // The preset has 256 positions, one of which is taken by `<s>`.
     let arguments = fs::read_to_string(folder.path().join("arguments")).unwrap();
     assert!(

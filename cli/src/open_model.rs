@@ -6,10 +6,9 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use attend_data::DataError;
-use attend_formats::Format;
+use attend_formats::{Format, TemporaryFolder};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use tempfile::TempDir;
 
 use crate::error::CliError;
 use crate::import::import_with_bar;
@@ -18,8 +17,8 @@ use crate::typed_command;
 /// A model folder that is there, or the import of a translator of another program.
 pub(crate) struct OpenModel {
     folder: PathBuf,
-    /// The folder of the import. It is removed when this is dropped.
-    _temporary: Option<TempDir>,
+    /// The folder of the import. It is removed when this is dropped, or by the next import if the program is ended.
+    _temporary: Option<TemporaryFolder>,
 }
 
 impl OpenModel {
@@ -41,8 +40,9 @@ impl OpenModel {
             "{source} is imported for this call; `{}` does so once and for all",
             typed_command(&["import", &source, "--output", "FOLDER"])
         );
-        let temporary = tempfile::Builder::new().prefix("attend-").tempdir();
-        let temporary = temporary.map_err(|error| DataError::write(&env::temp_dir(), error))?;
+        let place = env::temp_dir();
+        let temporary =
+            TemporaryFolder::create_in(&place).map_err(|error| DataError::write(&place, error))?;
         let folder = temporary.path().join("model");
         import_with_bar(&folder, path, &attend_device::auto()?, |_| ())?;
         Ok(Self {

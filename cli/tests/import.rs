@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
+use std::thread::sleep;
+use std::time::Duration;
 
 use crate::common::{NOTHING, argument, assert_error, assert_usage_error, attend, run};
 
@@ -330,4 +332,48 @@ fn the_import_of_one_call_is_removed_after_an_error() {
     let output = run_with("translate", &["--model", argument(&temporary), "yes"], &temporary);
     let told = assert_error(&output, &["config.json"]);
     assert!(!told.contains("imported"), "{told}");
+}
+
+/// A program that is ended cannot remove its folder, and the next one does.
+#[cfg(unix)]
+#[test]
+fn the_import_of_a_call_that_ctrl_c_ended_is_removed_by_the_next() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [temporary, waiting] = ["temporary", "waiting"].map(|name| folder.path().join(name));
+    fs::create_dir(&temporary).expect("a new folder");
+    let entries = || fs::read_dir(&temporary).expect("a folder").count();
+    // An import waits for the pipe in place of a file for ever.
+    fs::create_dir(&waiting).expect("a new folder");
+    for name in ["config.json", "model.safetensors", "source.spm", "target.spm"] {
+        fs::copy(foreign("marian_mt").join(name), waiting.join(name)).expect("a copy");
+    }
+    let made = Command::new("mkfifo").arg(waiting.join("vocab.json")).status();
+    assert!(made.expect("there is a `mkfifo`").success());
+    let translate = |model: &Path| {
+        let mut command = attend("translate");
+        command
+            .args(["--model", argument(model), "yes"])
+            .env("TMPDIR", &temporary);
+        command
+    };
+    let mut ended = translate(&waiting).spawn().expect("the program starts");
+    let is_locked = |entry: fs::DirEntry| entry.path().join("lock").exists();
+    while !fs::read_dir(&temporary)
+        .expect("a folder")
+        .any(|entry| is_locked(entry.expect("an entry")))
+    {
+        assert_eq!(ended.try_wait().expect("a child"), None);
+        sleep(Duration::from_millis(10));
+    }
+    // A call beside it leaves the folder alone.
+    assert!(run(translate(&foreign("marian_mt")), b"").status.success());
+    assert_eq!(entries(), 1);
+    let sent = Command::new("kill")
+        .args(["-INT", &ended.id().to_string()])
+        .status();
+    assert!(sent.expect("there is a `kill`").success());
+    assert_eq!(ended.wait().expect("the program ends").code(), None);
+    assert_eq!(entries(), 1);
+    assert!(run(translate(&foreign("marian_mt")), b"").status.success());
+    assert_empty(&temporary);
 }

@@ -8,6 +8,7 @@ mod get;
 mod import;
 mod labelling;
 mod models;
+mod other_toolkits;
 mod pivot;
 mod program;
 mod serve;

@@ -2,8 +2,13 @@
 
 use std::process::Output;
 
+use attend_infer::search::SearchOptions;
+use attend_infer::{Languages, ModelFolder};
+use attend_model::TransformerConfig;
+
 use crate::common::{
-    MAX_SOURCE_TOKENS, Workspace, argument, assert_error, assert_usage_error, attend, home, run, stdout, text,
+    MAX_SOURCE_TOKENS, Workspace, argument, assert_error, assert_usage_error, attend, bundle_of, config,
+    home, run, stdout, text,
 };
 
 fn translate(workspace: &Workspace, arguments: &[&str], input: &str) -> Output {
@@ -153,4 +158,42 @@ fn a_line_that_one_of_the_models_refuses_ends_the_translation() {
     assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.starts_with("error: line 3 of the input"), "{told}");
+}
+
+#[test]
+fn a_translation_that_the_second_model_refuses_is_not_a_line_of_the_input() {
+    let workspace = home(&["fr-en", "en-de"]);
+    let first = bundle_of(config(), 10);
+    let languages = |source: &str, target: &str| Languages {
+        source: source.parse().ok(),
+        target: target.parse().ok(),
+    };
+    let generation = SearchOptions {
+        min_length: 60,
+        ..first.generation
+    };
+    ModelFolder {
+        generation,
+        languages: languages("fr", "en"),
+        ..first
+    }
+    .save(workspace.path("home/models/fr-en"))
+    .unwrap();
+    let few_positions = TransformerConfig {
+        max_length: 10,
+        ..config()
+    };
+    ModelFolder {
+        languages: languages("en", "de"),
+        ..bundle_of(few_positions, 11)
+    }
+    .save(workspace.path("home/models/en-de"))
+    .unwrap();
+    let flags = ["--from", "fr", "--to", "de", "--via", "en", "--no-split"];
+    let output = translate(&workspace, &flags, "good morning\n");
+    let told = assert_error(
+        &output,
+        &["line 1 of the first model's translations has at least"],
+    );
+    assert!(told.contains("the model takes at most 9 in a sentence"), "{told}");
 }

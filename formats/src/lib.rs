@@ -29,7 +29,7 @@
 //! | `format` | which format a model has |
 //! | `import` | the import as a whole |
 //! | `export` | the way back: from a model folder to a model of Hugging Face or CTranslate2 |
-//! | `new_folder` | a folder that gets its files when all are complete |
+//! | `new_folder` | a folder that gets its files when all are complete, and temporary folders |
 //!
 //! No reader trusts its file: lengths are checked before memory is taken for them, archives are read in memory and
 //! never unpacked, and the programs in a pickle are not run.
@@ -55,4 +55,5 @@ pub use export::{ExportFormat, Exported, export};
 pub use format::Format;
 pub use hugging_face::check_hugging_face_config;
 pub use import::{Found, Progress, Trial, import};
+pub use new_folder::TemporaryFolder;
 pub use tensors::WeightType;

@@ -1,4 +1,4 @@
-//! A folder that gets its files when all of them are complete.
+//! A folder that gets its files when all of them are complete, and the temporary folder in which they are before.
 
 use std::fs::{self, File};
 use std::io;
@@ -16,13 +16,42 @@ const TEMPORARY: &str = ".attend-";
 /// The file of a temporary folder that is locked while it is in use.
 const LOCK: &str = "lock";
 
+/// A folder that is removed with all that is in it when this is dropped. If the program is ended from outside, as by
+/// Ctrl-C, the next temporary folder in the same place removes it.
+pub struct TemporaryFolder {
+    folder: TempDir,
+    _lock: File,
+}
+
+impl TemporaryFolder {
+    /// Makes a folder in the folder `parent`. Removes those there that are not in use any more.
+    ///
+    /// # Errors
+    ///
+    /// If there is no place to write to.
+    pub fn create_in(parent: &Path) -> io::Result<Self> {
+        remove_abandoned(parent);
+        let folder = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(parent)?;
+        // The lock gets its name when it is locked, since a folder with an open lock is taken for one not in use.
+        let unnamed = folder.path().join("new-lock");
+        let lock = File::create(&unnamed)?;
+        lock.lock()?;
+        fs::rename(unnamed, folder.path().join(LOCK))?;
+        Ok(Self { folder, _lock: lock })
+    }
+
+    /// Returns the path of the folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
 /// A folder to be, whose files are in a temporary folder beside it until they are complete.
 pub(crate) struct NewFolder {
     output: PathBuf,
     folder: PathBuf,
-    /// It is removed with all that is in it.
-    _temporary: TempDir,
-    _lock: File,
+    _temporary: TemporaryFolder,
 }
 
 impl NewFolder {
@@ -51,17 +80,13 @@ impl NewFolder {
         let unwritable = |error| DataError::write(output, error);
         let parent = place_beside(output);
         fs::create_dir_all(parent).map_err(unwritable)?;
-        let temporary = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(parent);
-        let temporary = temporary.map_err(unwritable)?;
-        let lock = File::create(temporary.path().join(LOCK)).map_err(unwritable)?;
-        lock.lock().map_err(unwritable)?;
+        let temporary = TemporaryFolder::create_in(parent).map_err(unwritable)?;
         let folder = temporary.path().join("model");
         fs::create_dir(&folder).map_err(unwritable)?;
         Ok(Self {
             output: output.to_owned(),
             folder,
             _temporary: temporary,
-            _lock: lock,
         })
     }
 

@@ -10,7 +10,7 @@ use attend_infer::search::SearchOptions;
 use attend_infer::{
     GivenTranslation, Model, ModelFolder, Precision, Score, TranslateOptions, Translation, Translator,
 };
-use burn::tensor::Device;
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -31,6 +31,12 @@ pub(crate) fn expected<T: DeserializeOwned>(name: &str) -> T {
 /// The device that the programs choose without `--device`.
 pub(crate) fn device() -> Device {
     auto().expect("a device is built in").device
+}
+
+/// Tokens as a network reads them.
+pub(crate) fn ids(tokens: &[i32]) -> Tensor<2, Int> {
+    let data = TensorData::new(tokens.to_vec(), [1, tokens.len()]);
+    Tensor::from_data(data, &device())
 }
 
 /// A temporary folder with the copy `foreign` of a model, which `model` is made of.

@@ -6,11 +6,10 @@ use std::fs;
 use attend_formats::{Format, Progress};
 use attend_infer::search::{LengthNormalization, SearchOptions, Stopping, Unknown};
 use attend_model::{ActivationKind, PositionKind, TiedEmbeddings};
-use burn::tensor::{Int, Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Deserialize;
 
-use crate::common::{Workspace, device, expected, fixture};
+use crate::common::{Workspace, expected, fixture, ids};
 
 /// The two models: all embeddings tied and one vocabulary; and two vocabularies, with the output tied to the decoder.
 const MODELS: [&str; 2] = ["marian_mt", "marian_mt_two_vocabularies"];
@@ -43,11 +42,6 @@ struct Beam {
 
 /// The id of `</s>`.
 const END: u32 = 0;
-
-fn ids(tokens: &[i32]) -> Tensor<2, Int> {
-    let data = TensorData::new(tokens.to_vec(), [1, tokens.len()]);
-    Tensor::from_data(data, &device())
-}
 
 #[test]
 fn logits_are_those_of_transformers() {

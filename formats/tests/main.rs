@@ -8,3 +8,4 @@ mod format;
 mod hugging_face;
 mod marian;
 mod tensors;
+mod trained;

@@ -115,7 +115,7 @@ pub enum InferError {
         "line {line} of {text} has at least {tokens} tokens, but the model takes at most {limit} in a sentence"
     )]
     TooLong {
-        /// The input that has the line: `the input` of a translation; `the sources` or `the targets` of scoring;
+        /// The text that has the line: `the input` of a translation; `the sources` or `the targets` of scoring;
         /// `the source` or `the translation` of an attention.
         text: &'static str,
         /// The number of the line, counted from 1.

@@ -161,6 +161,69 @@ fn lines_with_tags_and_spans_get_the_language() {
     }
 }
 
+/// If no word of a translation gives a tagged word half of its attention, the tag is on the word that gives most.
+#[test]
+fn a_tag_is_on_the_word_that_attends_most_to_the_tagged_one() {
+    let words = ["a", "b", "c", "d", "e", "f"];
+    let folder = TempDir::new().unwrap();
+    let of = |words: &[&str]| words.iter().map(|word| format!("▁{word}")).collect();
+    let translations = ["mo", "ki", "ru", "ta", "ve", "zu", "pal", "sen", "dor", "lin"];
+    write_pieces(folder.path(), &[of(&words), of(&translations)], true);
+    let translator = translator(model_folder_of_files(folder.path(), true));
+    let line = words.join(" ");
+    // A translation that repeats no word, so that its words attend to different ones.
+    let without_repetition = |options: TranslateOptions| TranslateOptions {
+        search: SearchOptions {
+            no_repeat_ngram: 1,
+            ..options.search
+        },
+        ..options
+    };
+    let aligned = TranslateOptions {
+        alignment: true,
+        ..without_repetition(into(Some("deu")))
+    };
+    let found = best(&translator, &line, &aligned);
+    let alignment = found.alignment.unwrap();
+    assert_eq!(
+        alignment.source.len(),
+        1 + words.len() + 1,
+        "the language and </s>"
+    );
+    let written: Vec<&str> = found.text.split(' ').collect();
+    let attention = &alignment.attention[..written.len()];
+    assert_eq!(written.len(), found.tokens.len(), "{written:?}");
+    // The words share what the language and `</s>` do not get.
+    let share = |row: &Vec<f32>, word: usize| row[1 + word] / row[1..=words.len()].iter().sum::<f32>();
+    let html = |options| TranslateOptions {
+        format: Format::Html,
+        ..without_repetition(options)
+    };
+    let mut tagged = Vec::new();
+    for (number, word) in words.iter().enumerate() {
+        let shares: Vec<f32> = attention.iter().map(|row| share(row, number)).collect();
+        assert!(shares.iter().all(|share| *share < 0.5), "{shares:?}");
+        let most = (0..shares.len())
+            .max_by(|one, other| shares[*one].total_cmp(&shares[*other]))
+            .unwrap();
+        let mut expected: Vec<String> = written.iter().map(ToString::to_string).collect();
+        expected[most] = format!("<b>{}</b>", expected[most]);
+        let line = line.replace(word, &format!("<b>{word}</b>"));
+        for (line, options) in [
+            (line.clone(), into(Some("deu"))),
+            (line.clone(), divided(Some("deu"))),
+            (format!("&gt;&gt;deu&lt;&lt; {line}"), divided(None)),
+        ] {
+            let found = best(&translator, &line, &html(options)).text;
+            assert_eq!(found, expected.join(" "), "{line}: {shares:?}");
+        }
+        tagged.push(most);
+    }
+    tagged.sort_unstable();
+    tagged.dedup();
+    assert!(tagged.len() > 1, "the words attend to different ones");
+}
+
 #[test]
 fn an_alignment_counts_the_words_of_the_line() {
     let translator = translator(model_folder_of_languages());

@@ -89,8 +89,25 @@ impl Chain {
         });
         let mut found = self.last.translate_each(&read.collect::<Vec<_>>()).into_iter();
         let result = |text: Result<String, InferError>| {
-            text.and_then(|_| found.next().expect("each line that is read has a result"))
+            text?;
+            let found = found.next().expect("each line that is read has a result");
+            found.map_err(of_translations)
         };
         written.into_iter().map(result).collect()
+    }
+}
+
+/// Returns the error of a model that has read the translations of another one. A line that is too long is one of these.
+fn of_translations(error: InferError) -> InferError {
+    match error {
+        InferError::TooLong {
+            line, tokens, limit, ..
+        } => InferError::TooLong {
+            text: "the first model's translations",
+            line,
+            tokens,
+            limit,
+        },
+        error => error,
     }
 }

@@ -227,14 +227,14 @@ function shade(parts) {
     byId("shading").scrollTop = text.scrollTop;
 }
 
-/** Shows other translations of the line that a word is in, and all heads of the one that is shown. */
+/** Shows translations of the line that a word is in, the one that is shown first, and all heads of that. */
 async function showOthers(word) {
     const entry = lines[word.dataset.line];
     showHeads(entry);
     try {
         const asked = { q: entry.line, source: source.value, target: target.value, format: "text" };
         const answer = await ask("translate", { ...asked, alternatives: ALTERNATIVES });
-        const choices = [...new Set([answer.translatedText, ...answer.alternatives])];
+        const choices = [...new Set([entry.translation, answer.translatedText, ...answer.alternatives])];
         const buttons = choices.map((choice) => {
             const item = document.createElement("li");
             const button = document.createElement("button");
