@@ -1,8 +1,8 @@
 """Uses the page of `attend serve` as a person does, in Chromium: types, points, presses keys, drops files.
 
-Usage: check_page.py ADDRESS SOURCE TARGET TEXT SCREENSHOTS
+Usage: check_page.py ADDRESS SOURCE TARGET TEXT TRANSLATION SCREENSHOTS
 
-The server translates TEXT from SOURCE to TARGET. Pictures of the page are written to the folder SCREENSHOTS. Needs
+The server translates TEXT from SOURCE to TARGET, and the result is TRANSLATION. Pictures of the page are written to the folder SCREENSHOTS. Needs
 Python's packages playwright and axe-playwright-python, and Debian's package chromium.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 import axe_playwright_python
 from playwright.sync_api import expect, sync_playwright
 
-ADDRESS, SOURCE, TARGET, TEXT, SCREENSHOTS = sys.argv[1:]
+ADDRESS, SOURCE, TARGET, TEXT, TRANSLATION, SCREENSHOTS = sys.argv[1:]
 SCREENSHOTS = Path(SCREENSHOTS)
 # With it, axe-core looks at a page.
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
@@ -28,9 +28,9 @@ def ask(path, **parameters):
     return json.load(urllib.request.urlopen(request))
 
 
-def expected_shades(translation, word):
+def expected_shades(word):
     """Returns the weight of each word of the text, as the server gives them, in the second-to-last layer."""
-    found = ask("/v1/attention", source=SOURCE, target=TARGET, text=TEXT, translation=translation)
+    found = ask("/v1/attention", source=SOURCE, target=TARGET, text=TEXT, translation=TRANSLATION)
     cross = next(kind for kind in found["attention"] if kind["kind"] == "cross")
     heads = cross["layers"][max(0, len(cross["layers"]) - 2)]
     weights = [sum(head[word][key] for head in heads) / len(heads) for key in range(len(cross["keys"]))]
@@ -44,8 +44,8 @@ def shades(page):
     return {mark.text_content(): float(mark.get_attribute("data-weight")) for mark in marks.all()}
 
 
-def check_shades(page, translation, word):
-    found, expected = shades(page), expected_shades(translation, word)
+def check_shades(page, word):
+    found, expected = shades(page), expected_shades(word)
     assert found.keys() == expected.keys(), (found, expected)
     assert all(abs(found[key] - expected[key]) < 1e-3 for key in expected), (found, expected)
 
@@ -58,35 +58,35 @@ def check_accessibility(page, state):
     assert not serious, (state, json.dumps(serious, indent=1))
 
 
-def type_text(page, translation):
+def type_text(page):
     page.get_by_label("From").select_option(SOURCE)
     page.get_by_label("To").select_option(TARGET)
     page.get_by_role("textbox", name="Text").fill(TEXT)
-    expect(page.locator("#translation")).to_have_text(translation)
+    expect(page.locator("#translation")).to_have_text(TRANSLATION)
 
 
-def check_desk(page, translation):
+def check_desk(page):
     """What a person does at a desk, with a pointer and with keys."""
-    type_text(page, translation)
-    assert page.locator("#spoken").text_content() == translation
+    type_text(page)
+    assert page.locator("#spoken").text_content() == TRANSLATION
     words = page.locator(".word")
-    assert words.all_text_contents() == translation.split()
+    assert words.all_text_contents() == TRANSLATION.split()
 
     last = words.count() - 1
     words.nth(last).hover()
-    check_shades(page, translation, last)
+    check_shades(page, last)
     page.screenshot(path=SCREENSHOTS / "hover.png")
     page.mouse.move(0, 0)
     expect(page.locator("#shading mark")).to_have_count(0)
 
     words.first.focus()
-    check_shades(page, translation, 0)
+    check_shades(page, 0)
     page.keyboard.press("ArrowRight")
     expect(words.nth(1)).to_be_focused()
     page.keyboard.press("Enter")
     others = page.locator("#alternatives button")
     expect(others.first).to_be_focused()
-    assert others.count() > 1 and others.first.text_content() == translation
+    assert others.count() > 1 and others.first.text_content() == TRANSLATION
     page.screenshot(path=SCREENSHOTS / "alternatives.png")
     check_accessibility(page, "alternatives")
     other = others.nth(1).text_content()
@@ -117,7 +117,6 @@ def check_desk(page, translation):
 
 
 def main():
-    translation = ask("/translate", q=TEXT, source=SOURCE, target=TARGET)["translatedText"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"),
@@ -138,9 +137,9 @@ def main():
             page.on("request", lambda request: is_own(request.url) or elsewhere.append(request.url))
             page.goto(ADDRESS)
             if name == "light":
-                check_desk(page, translation)
+                check_desk(page)
             else:
-                type_text(page, translation)
+                type_text(page)
             page.screenshot(path=SCREENSHOTS / f"{name}.png")
             check_accessibility(page, name)
             width = page.evaluate("document.documentElement.scrollWidth")

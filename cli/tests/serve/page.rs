@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::{Server, english, workspace};
-use crate::common::{SENTENCES, attend, run, stdout};
+use crate::common::{SENTENCES, Workspace, argument, attend, run, stdout};
 
 #[test]
 fn the_page_may_load_nothing_from_elsewhere() {
@@ -89,19 +89,25 @@ fn attention_that_cannot_be_shown_is_refused() {
     }
 }
 
-/// The variable PYTHON names a Python with playwright and axe-playwright-python; SCREENSHOTS may name a folder that
-/// keeps the pictures of the page.
+/// The model is one that transformers trained on the phrasebook. PYTHON names a Python with playwright and
+/// axe-playwright-python; SCREENSHOTS may name a folder that keeps the pictures of the page.
 #[test]
 #[ignore = "needs Chromium, and packages of Python; `just test-serve-page PYTHON` runs it"]
 fn a_person_translates_on_the_page() {
-    let workspace = workspace();
-    let server = Server::start(&workspace);
+    let workspace = Workspace::new();
+    let model = workspace.path("phrasebook");
+    let mut import = attend("import");
+    let trained =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../formats/tests/fixtures/marian_mt_phrasebook");
+    import.arg(trained).arg("--output").arg(&model);
+    assert!(run(import, b"").status.success());
+    let server = Server::with(&workspace, &["--model", argument(&model)]);
     let pictures = env::var_os("SCREENSHOTS").map_or_else(|| workspace.path("pictures"), Into::into);
     fs::create_dir_all(&pictures).unwrap();
     let python = env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let status = Command::new(python)
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/serve/check_page.py"))
-        .args([&server.address, "en", "de", SENTENCES[2]])
+        .args([&server.address, "en", "de", "Martin arrives.", "Martin kommt an."])
         .arg(pictures)
         .status();
     assert!(status.unwrap().success());
