@@ -22,6 +22,9 @@ pub enum DocumentKind {
 }
 
 impl DocumentKind {
+    /// All kinds.
+    pub const ALL: [Self; 5] = [Self::Txt, Self::Srt, Self::Html, Self::Docx, Self::Odt];
+
     /// Returns the kind that the ending of a file's name says, or `None` if there is no such kind.
     #[must_use]
     pub fn of_path(path: &Path) -> Option<Self> {

@@ -10,6 +10,8 @@
 //! | `parameters` | what a request asks for, however it is sent |
 //! | `page` | the page on which people translate; its files are in `page/` |
 //! | `service` | [`Service`]: the translation of texts of several lines, for all interfaces |
+//! | `documents` | the translation of documents |
+//! | `files` | translated documents, until they are fetched |
 //! | `passages` | line ends and white space, which stay as they are |
 //! | `models` | [`Models`]: model folders, loaded when they are needed and when they change |
 //! | `routes` | the models by which text gets from one language into another |
@@ -48,8 +50,10 @@
 #[path = "../tests/common.rs"]
 mod common;
 mod detection;
+mod documents;
 mod error;
 mod fair_queue;
+mod files;
 mod languages;
 mod libre_translate;
 mod metrics;

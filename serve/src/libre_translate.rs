@@ -1,23 +1,34 @@
 //! The interface of LibreTranslate, as its clients call it.
 
+use std::path::Path;
 use std::slice;
 use std::sync::Arc;
 
+use attend_documents::DocumentKind;
 use attend_infer::Format;
-use axum::extract::State;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Path as UrlPath, Request, State};
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS};
+use axum::response::IntoResponse;
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
 use crate::detection::Detection;
 use crate::error::ApiError;
+use crate::files::Files;
 use crate::languages::{code, name};
 use crate::parameters::{Parameters, language, missing};
 use crate::service::{ServedLanguage, Service, SourceText, TextOptions};
 
 /// The most alternatives of a translation.
 const MOST_ALTERNATIVES: usize = 10;
+
+/// The most bytes of a request with a file.
+const MOST_FILE_BYTES: usize = 20 << 20;
 
 /// What clients write in place of the language of a text that they do not know.
 const AUTO: &str = "auto";
@@ -26,6 +37,11 @@ const AUTO: &str = "auto";
 pub(crate) fn routes() -> Router<Arc<Service>> {
     Router::new()
         .route("/translate", post(translate))
+        .route(
+            "/translate_file",
+            post(translate_file).layer(DefaultBodyLimit::max(MOST_FILE_BYTES)),
+        )
+        .route("/download_file/{id}", get(download_file))
         .route("/detect", post(detect))
         .route("/languages", get(languages))
         .route("/frontend/settings", get(settings))
@@ -90,7 +106,7 @@ async fn settings(State(service): State<Arc<Service>>) -> Json<Value> {
     Json(json!({
         "apiKeys": false,
         "charLimit": -1,
-        "filesTranslation": false,
+        "filesTranslation": true,
         "frontendTimeout": 500,
         "keyRequired": false,
         "language": {
@@ -98,7 +114,7 @@ async fn settings(State(service): State<Arc<Service>>) -> Json<Value> {
             "target": target.map(|target| json!({"code": code(target), "name": name(target)})),
         },
         "suggestions": false,
-        "supportedFilesFormat": [],
+        "supportedFilesFormat": DocumentKind::ALL.map(|kind| format!(".{kind}")),
     }))
 }
 
@@ -142,6 +158,86 @@ async fn translate(
     }))
 }
 
+/// Translates a file. The answer says where the translation is fetched.
+async fn translate_file(
+    State(service): State<Arc<Service>>,
+    Extension(files): Extension<Arc<Files>>,
+    request: Request,
+) -> Result<Json<Value>, ApiError> {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let host = host.unwrap_or_default().to_owned();
+    let fields = Multipart::from_request(request, &()).await?;
+    let FileAsked { file, source, target } = FileAsked::of(fields).await?;
+    let (name, bytes) = file.ok_or_else(|| missing("file"))?;
+    let path = Path::new(&name);
+    let kind = DocumentKind::of_path(path).ok_or_else(|| {
+        let kinds = DocumentKind::ALL.map(|kind| format!(".{kind}")).join(", ");
+        ApiError::bad_request(format!(
+            "the name of the file is {name:?}, but it can end in {kinds}"
+        ))
+    })?;
+    let target = language("target", target.as_deref())?;
+    let source = match source.as_deref() {
+        Some(AUTO) => None,
+        source => Some(language("source", source)?),
+    };
+    let translated = service.translate_document(&bytes, kind, source, &target).await?;
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let kept = files.keep(format!("{stem}.{}.{kind}", code(&target)), &translated);
+    let id = kept.map_err(|error| ApiError::internal(format!("cannot keep the file: {error}")))?;
+    Ok(Json(
+        json!({ "translatedFileUrl": format!("http://{host}/download_file/{id}") }),
+    ))
+}
+
+/// What `/translate_file` is asked for.
+#[derive(Debug, Default)]
+struct FileAsked {
+    /// The name and the content of the file.
+    file: Option<(String, Bytes)>,
+    source: Option<String>,
+    target: Option<String>,
+}
+
+impl FileAsked {
+    async fn of(mut fields: Multipart) -> Result<Self, ApiError> {
+        let mut asked = Self::default();
+        while let Some(field) = fields.next_field().await? {
+            match field.name() {
+                Some("file") => {
+                    let name = field.file_name().unwrap_or_default().to_owned();
+                    asked.file = Some((name, field.bytes().await?));
+                }
+                Some("source") => asked.source = Some(field.text().await?),
+                Some("target") => asked.target = Some(field.text().await?),
+                _ => {}
+            }
+        }
+        Ok(asked)
+    }
+}
+
+/// Answers with a translated file, which a browser saves and does not show.
+async fn download_file(
+    Extension(files): Extension<Arc<Files>>,
+    UrlPath(id): UrlPath<String>,
+) -> Result<impl IntoResponse, ApiError> {
+    let message = "there is no such file; files are kept for ten minutes";
+    let (name, bytes) = files
+        .fetch(&id)
+        .ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND, message))?;
+    let name = utf8_percent_encode(&name, NON_ALPHANUMERIC);
+    let headers = [
+        (CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (
+            CONTENT_DISPOSITION,
+            format!("attachment; filename*=UTF-8''{name}"),
+        ),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+    ];
+    Ok((headers, bytes))
+}
+
 /// Returns a language that was found out, as clients read it.
 fn found(detection: &Detection) -> Value {
     json!({"confidence": detection.confidence, "language": code(&detection.language)})
@@ -172,7 +268,7 @@ impl Asked {
                 format!("alternatives is {alternatives}, but it can be at most {MOST_ALTERNATIVES}");
             return Err(ApiError::bad_request(message));
         }
-        Ok(TextOptions { format, alternatives })
+        Ok(TextOptions::soon(format, alternatives))
     }
 
     /// Returns what is answered, given the value for each text.

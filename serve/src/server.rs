@@ -18,6 +18,7 @@ use tokio::signal;
 use tokio::time::sleep;
 
 use crate::error::ApiError;
+use crate::files::Files;
 use crate::metrics::{measure, record};
 use crate::service::{DEADLINE, Service};
 use crate::{libre_translate, own, page};
@@ -25,18 +26,21 @@ use crate::{libre_translate, own, page};
 /// The time that a client may take to send the head of a request, and that a connection may be idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The time between two moments at which the figures of metrics are added up, without which they take memory.
-const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+/// The time between two moments at which the figures of metrics are added up, without which they take memory, and old
+/// files are removed.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Serves the interfaces, the page and metrics on `listener`, until the process gets Ctrl-C or SIGTERM. Then no more
 /// connections are taken, and requests that have begun are answered.
 ///
 /// # Errors
 ///
-/// If the system does not start threads, does not report signals, or takes the listener away; and if another server
+/// If the system does not start threads, makes no folder for translated files, does not report signals, or takes the
+/// listener away; and if another server
 /// runs in this process, whose metrics are recorded.
 pub fn serve(service: Service, listener: TcpListener) -> io::Result<()> {
     let metrics = record()?;
+    let files = Arc::new(Files::new()?);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let handle = Handle::<SocketAddr>::new();
@@ -54,15 +58,17 @@ pub fn serve(service: Service, listener: TcpListener) -> io::Result<()> {
         let service = Arc::new(service);
         let watched = Arc::clone(&service);
         let watching = tokio::spawn(async move { watched.models.watch().await });
-        let upkept = metrics.clone();
+        let (upkept, holder) = (metrics.clone(), Arc::clone(&files));
         tokio::spawn(async move {
             loop {
-                sleep(METRICS_UPKEEP).await;
+                sleep(UPKEEP).await;
                 upkept.run_upkeep();
+                holder.remove_old();
             }
         });
         let routes = routes()
             .layer(Extension(metrics))
+            .layer(Extension(files))
             .layer(from_fn(measure))
             .with_state(service);
         let served = server.serve(routes.into_make_service()).await;

@@ -55,6 +55,19 @@ pub(crate) struct TextOptions {
     pub(crate) format: Format,
     /// The number of translations that each text gets beside the best.
     pub(crate) alternatives: usize,
+    /// When the texts are to be translated.
+    pub(crate) deadline: Instant,
+}
+
+impl TextOptions {
+    /// Returns the options of texts that are to be translated before the [`DEADLINE`] is over.
+    pub(crate) fn soon(format: Format, alternatives: usize) -> Self {
+        Self {
+            format,
+            alternatives,
+            deadline: Instant::now() + DEADLINE,
+        }
+    }
 }
 
 impl Service {
@@ -113,14 +126,13 @@ impl Service {
     /// # Errors
     ///
     /// If no models translate between the languages of a text, if a model cannot be loaded or refuses a text, if the
-    /// scheduler does not take the texts, or if they are not translated before the [`DEADLINE`].
+    /// scheduler does not take the texts, or if they are not translated before the deadline.
     pub(crate) async fn translate(
         &self,
         texts: &[SourceText<'_>],
         target: &Language,
         options: TextOptions,
     ) -> Result<Vec<Vec<String>>, ApiError> {
-        let deadline = Instant::now() + DEADLINE;
         let mut by_language: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (place, text) in texts.iter().enumerate() {
             by_language
@@ -143,7 +155,7 @@ impl Service {
         let mut found = vec![Vec::new(); texts.len()];
         for (route, places) in of_languages {
             let texts: Vec<&str> = places.iter().map(|&place| texts[place].text).collect();
-            let translations = self.translate_texts(route, &texts, options, deadline).await?;
+            let translations = self.translate_texts(route, &texts, options).await?;
             for (place, translations) in places.into_iter().zip(translations) {
                 found[place] = translations;
             }
@@ -193,7 +205,6 @@ impl Service {
         route: Route,
         texts: &[&str],
         options: TextOptions,
-        deadline: Instant,
     ) -> Result<Vec<Vec<String>>, ApiError> {
         let passages: Vec<Passages<'_>> = texts
             .iter()
@@ -205,15 +216,15 @@ impl Service {
         let lines: Vec<&str> = passages.iter().flat_map(Passages::to_translate).collect();
         let found = match route {
             Route::Same => lines.iter().map(|line| vec![(*line).to_owned()]).collect(),
-            Route::Direct(model) => self.translate_lines(model, &lines, options, deadline).await?,
+            Route::Direct(model) => self.translate_lines(model, &lines, options).await?,
             Route::ByEnglish([first, last]) => {
                 let best = TextOptions {
                     alternatives: 0,
                     ..options
                 };
-                let english = self.translate_lines(first, &lines, best, deadline).await?;
+                let english = self.translate_lines(first, &lines, best).await?;
                 let english: Vec<&str> = english.iter().map(|found| found[0].as_str()).collect();
-                self.translate_lines(last, &english, options, deadline).await?
+                self.translate_lines(last, &english, options).await?
             }
         };
         let mut found = found.into_iter();
@@ -230,10 +241,13 @@ impl Service {
         model: usize,
         lines: &[&str],
         options: TextOptions,
-        deadline: Instant,
     ) -> Result<Vec<Vec<String>>, ApiError> {
+        let TextOptions {
+            format,
+            alternatives,
+            deadline,
+        } = options;
         let translator = self.models.translator(model, deadline).await?;
-        let TextOptions { format, alternatives } = options;
         let mut options = TranslateOptions {
             language: Some(self.folders()[model].source.clone()),
             format,

@@ -110,6 +110,13 @@ def check_desk(page):
     assert command.startswith(f"curl {ADDRESS}/translate") and TEXT.split()[0] in command, command
     page.screenshot(path=SCREENSHOTS / "heads.png", full_page=True)
 
+    file = {"name": "note.txt", "mimeType": "text/plain", "buffer": f"{TEXT}\n".encode()}
+    page.get_by_label("Translate a file").set_input_files(file)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="the translation of note.txt").click()
+    assert download.value.suggested_filename == f"note.{TARGET}.txt", download.value.suggested_filename
+    assert download.value.path().read_text() == f"{TRANSLATION}\n"
+
     # Two lines: the one that is known stays, and the other one follows.
     page.get_by_role("textbox", name="Text").fill(f"{TEXT}\n\n{TEXT.split()[0]}")
     second = ask("/translate", q=TEXT.split()[0], source=SOURCE, target=TARGET)["translatedText"]

@@ -1,5 +1,6 @@
 //! `attend serve`, asked over HTTP as LibreTranslate's clients ask.
 
+mod files;
 mod libretranslatepy;
 mod load;
 mod metrics;
