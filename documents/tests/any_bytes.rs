@@ -5,14 +5,6 @@ use proptest::prelude::*;
 
 use crate::common::{docx, members, odt, passages, same, translated, upper};
 
-const KINDS: [DocumentKind; 5] = [
-    DocumentKind::Txt,
-    DocumentKind::Srt,
-    DocumentKind::Html,
-    DocumentKind::Docx,
-    DocumentKind::Odt,
-];
-
 /// Pieces of the body of a document. Those with `{}` enclose others.
 const DOCX_PIECES: [&str; 16] = [
     "<w:r>{}</w:r>",
@@ -96,7 +88,7 @@ proptest! {
         bytes in prop::collection::vec(any::<u8>(), 0..200),
         text in "(\\PC|[\\r\\n<>&/ -]|<p>|<i>|00:00:01,000 --> 00:00:02,000\\n|1\\n){0,30}",
     ) {
-        for kind in KINDS {
+        for kind in DocumentKind::ALL {
             for bytes in [&bytes[..], text.as_bytes()] {
                 if let Ok(document) = Document::read(bytes, kind) {
                     let texts: Vec<&str> = document.passages().iter().map(|passage| passage.text.as_str()).collect();

@@ -129,7 +129,7 @@ fn upper_casing_changes_text_alone() {
 
 /// Needs python-docx and odfpy: `just test-documents PYTHON`.
 #[test]
-#[ignore = "needs Python with python-docx and odfpy: just test-documents PYTHON"]
+#[ignore = "needs Python with python-docx and odfpy; `just test-documents PYTHON` runs it"]
 fn other_programs_read_what_is_written() {
     let folder = tempfile::tempdir().unwrap();
     for (bytes, kind) in FIXTURES {

@@ -6,16 +6,8 @@
 use attend_documents::{Document, DocumentKind, PassageFormat};
 use libfuzzer_sys::fuzz_target;
 
-const KINDS: [DocumentKind; 5] = [
-    DocumentKind::Txt,
-    DocumentKind::Srt,
-    DocumentKind::Html,
-    DocumentKind::Docx,
-    DocumentKind::Odt,
-];
-
 fuzz_target!(|bytes: &[u8]| {
-    for kind in KINDS {
+    for kind in DocumentKind::ALL {
         // Refused documents are an answer, too.
         let Ok(document) = Document::read(bytes, kind) else {
             continue;
