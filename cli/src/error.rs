@@ -11,6 +11,7 @@ use attend_documents::DocumentError;
 use attend_formats::FormatError;
 use attend_infer::metric::MetricError;
 use attend_infer::{InferError, Language, TaskKind};
+use attend_serve::KeysError;
 use attend_train::{Place, TrainError};
 
 /// An error of a subcommand. The message is one sentence, and its [`Hint`](crate::Hint) names the flags that help.
@@ -186,6 +187,9 @@ pub enum CliError {
         /// The folder of the model.
         folder: PathBuf,
     },
+    /// A file of keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     /// A server cannot listen at its address.
     #[error("cannot serve at {address}: {error}")]
     Listen {

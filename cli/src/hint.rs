@@ -10,6 +10,7 @@ use attend_documents::DocumentError;
 use attend_formats::FormatError;
 use attend_infer::InferError;
 use attend_infer::metric::MetricError;
+use attend_serve::KeysError;
 use attend_train::{Place, TrainError};
 
 use shlex::Quoter;
@@ -367,6 +368,26 @@ impl Hint for TrainError {
     }
 }
 
+impl Hint for KeysError {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Read { path, .. } => {
+                let path = path.to_string_lossy();
+                return Some(format!(
+                    "make its first key by `{}`",
+                    typed_command(&["serve", "--keys", &path, "--new-key", "NAME"])
+                ));
+            }
+            Self::Write { .. } => "check that the folder exists, is writable and has free space",
+            Self::Invalid { .. } => {
+                "each [[key]] has a name, a sha256, and perhaps characters and requests_per_minute"
+            }
+            Self::NameTaken { .. } => "take another name, or remove the old key from the file",
+        };
+        Some(hint.to_owned())
+    }
+}
+
 impl Hint for CliError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
@@ -376,6 +397,7 @@ impl Hint for CliError {
             Self::Document { error, .. } => return error.hint(),
             Self::Format(error) => return error.hint(),
             Self::Infer(error) => return error.hint(),
+            Self::Keys(error) => return error.hint(),
             Self::Train(error) => return error.hint(),
             Self::RepeatedDevice { .. } => "name each device once",
             Self::SeveralDevices { .. } => "name one device by --device, or by ATTEND_DEVICE",

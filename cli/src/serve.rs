@@ -2,13 +2,13 @@
 
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::slice;
 
 use attend_device::{Workers, notice_device_failure};
 use attend_infer::{Languages, Model, ModelFolder, Translator};
-use attend_serve::{Models, Scheduler, SchedulerOptions, ServedFolder, Service, serve};
+use attend_serve::{Keys, Models, Scheduler, SchedulerOptions, ServedFolder, ServerOptions, Service, serve};
 use clap::Args;
 use clap::error::ErrorKind;
 
@@ -32,24 +32,52 @@ pub(crate) struct Options {
     /// been used for longest.
     #[arg(long, value_name = "N", default_value = "4", value_parser = whole_number::<NonZeroUsize>)]
     memory: NonZeroUsize,
-    /// The address to listen at. One that other machines reach needs --open.
+    /// The address to listen at. One that other machines reach needs --keys or --open.
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     host: IpAddr,
     /// The port to listen at; 0 takes a free one.
     #[arg(long, default_value_t = 5000)]
     port: u16,
     /// Translate for everybody who reaches the address.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "keys")]
     open: bool,
+    /// The file of the keys of those who may ask.
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+    /// Add a key to the file of keys under a name, print it, and end.
+    #[arg(long, value_name = "NAME", requires = "keys")]
+    new_key: Option<String>,
+    /// Most requests in a minute of each key, or without keys of each address.
+    #[arg(long, value_name = "N", value_parser = whole_number::<NonZeroU32>)]
+    requests_per_minute: Option<NonZeroU32>,
+    /// Most characters in the texts of a request.
+    #[arg(long, value_name = "N", value_parser = whole_number::<NonZeroUsize>)]
+    characters: Option<NonZeroUsize>,
+    /// Most texts in a request.
+    #[arg(long, value_name = "N", value_parser = whole_number::<NonZeroUsize>)]
+    batch_limit: Option<NonZeroUsize>,
     #[command(flatten)]
     network: NetworkOptions,
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), CliError> {
-    if !options.host.is_loopback() && !options.open {
-        let message = format!("{} lets other machines in, which needs --open", options.host);
+    if let (Some(keys), Some(name)) = (&options.keys, &options.new_key) {
+        println!("{}", Keys::add(keys, name)?);
+        return Ok(());
+    }
+    if !options.host.is_loopback() && !options.open && options.keys.is_none() {
+        let message = format!(
+            "{} lets other machines in, which needs --keys or --open",
+            options.host
+        );
         usage_error("serve", ErrorKind::MissingRequiredArgument, &message);
     }
+    let server = ServerOptions {
+        keys: options.keys.as_deref().map(Keys::read).transpose()?,
+        requests_per_minute: options.requests_per_minute,
+        characters: options.characters,
+        texts: options.batch_limit,
+    };
     let address = SocketAddr::new(options.host, options.port);
     let listen = |error| CliError::Listen { address, error };
     // A port that is taken is found before models are imported.
@@ -72,7 +100,7 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
         eprintln!("http://{address} translates {source} to {target}");
     }
     print_log("warn,attend_serve=info");
-    serve(options.service(folders)?, listener).map_err(listen)
+    serve(options.service(folders)?, &server, listener).map_err(listen)
 }
 
 /// Returns a folder and its languages, if it names both.

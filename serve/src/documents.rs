@@ -6,6 +6,7 @@ use attend_documents::{Document, DocumentError, DocumentKind, PassageFormat};
 use attend_infer::{Format, Language};
 use tokio::task::block_in_place;
 
+use crate::access::Caller;
 use crate::error::ApiError;
 use crate::service::{Service, SourceText, TextOptions};
 
@@ -20,13 +21,16 @@ const FORMATS: [(PassageFormat, Format); 3] = [
 ];
 
 impl Service {
-    /// Returns the bytes of a document with its text translated. Without a `source`, its language is found out.
+    /// Returns the bytes of a document with its text translated, for which `caller` spends its characters. Without a
+    /// `source`, its language is found out.
     ///
     /// # Errors
     ///
-    /// If the bytes are no document of this kind, or if its text is not translated within ten minutes.
+    /// If the bytes are no document of this kind, if the caller does not have its characters left, or if its text is not
+    /// translated within ten minutes.
     pub(crate) async fn translate_document(
         &self,
+        caller: &Caller,
         bytes: &[u8],
         kind: DocumentKind,
         source: Option<Language>,
@@ -36,6 +40,7 @@ impl Service {
         let refused = |error: DocumentError| ApiError::bad_request(error.to_string());
         let document = block_in_place(|| Document::read(bytes, kind)).map_err(refused)?;
         let passages = document.passages();
+        caller.spend(passages.iter().map(|passage| passage.text.chars().count()).sum())?;
         let source = source.unwrap_or_else(|| {
             let text: Vec<&str> = passages.iter().map(|passage| passage.text.as_str()).collect();
             self.detector_for(target).detect(&text.join("\n")).language

@@ -1,5 +1,8 @@
 //! The errors that a server answers.
 
+use std::num::NonZeroU32;
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::multipart::{MultipartError, MultipartRejection};
 use axum::extract::rejection::{FormRejection, JsonRejection, QueryRejection};
@@ -15,13 +18,17 @@ use crate::scheduler::ScheduleError;
 pub(crate) struct ApiError {
     status: StatusCode,
     message: String,
+    /// The time after which the client may ask again.
+    retry_after: Option<Duration>,
 }
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        let is_busy = status == StatusCode::SERVICE_UNAVAILABLE;
         Self {
             status,
             message: message.into(),
+            retry_after: is_busy.then_some(Duration::from_secs(1)),
         }
     }
 
@@ -33,6 +40,22 @@ impl ApiError {
     /// Something went wrong that the client has no part in.
     pub(crate) fn internal(message: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+    }
+
+    /// The client asks more often than `most` times a minute, and may ask again after a while. The text begins as
+    /// LibreTranslate's clients expect it.
+    pub(crate) fn too_fast(most: NonZeroU32, retry_after: Duration) -> Self {
+        let message = format!("Slowdown: at most {most} requests a minute are taken");
+        Self {
+            retry_after: Some(retry_after),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, message)
+        }
+    }
+
+    /// The client has no characters left. The status is that of DeepL.
+    pub(crate) fn quota_exceeded(message: impl Into<String>) -> Self {
+        let status = StatusCode::from_u16(456).expect("it has three digits");
+        Self::new(status, message)
     }
 
     /// A body or a query is not what it should be. Clients know 400 for it, and 413 for a body that is too long.
@@ -48,11 +71,12 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = Json(json!({ "error": self.message }));
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            (self.status, [(RETRY_AFTER, "1")], body).into_response()
-        } else {
-            (self.status, body).into_response()
+        let mut response = (self.status, body).into_response();
+        if let Some(wait) = self.retry_after {
+            let seconds = wait.as_secs_f64().ceil().max(1.0) as u64;
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }
+        response
     }
 }
 

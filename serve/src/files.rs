@@ -52,7 +52,7 @@ impl Files {
     ///
     /// If the file cannot be written, or if the system gives no random numbers.
     pub(crate) fn keep(&self, name: String, bytes: &[u8]) -> io::Result<String> {
-        let id = format!("{:032x}", u128::from_le_bytes(random()?));
+        let id = unguessable()?;
         fs::write(self.path(&id), bytes)?;
         let kept = Kept {
             name,
@@ -99,10 +99,15 @@ impl Files {
     }
 }
 
-fn random() -> io::Result<[u8; 16]> {
+/// Returns 32 hexadecimal digits that nobody guesses.
+///
+/// # Errors
+///
+/// If the system gives no random numbers.
+pub(crate) fn unguessable() -> io::Result<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-    Ok(bytes)
+    Ok(format!("{:032x}", u128::from_le_bytes(bytes)))
 }
 
 #[cfg(test)]

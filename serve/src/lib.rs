@@ -7,6 +7,8 @@
 //! | `server` | [`serve`]: connections, and the end of a server |
 //! | `libre_translate` | the interface of LibreTranslate |
 //! | `own` | Attend's own interface |
+//! | `access` | who asks, whether they may, and how much |
+//! | `keys` | [`Keys`]: the file of keys, by which clients show who they are |
 //! | `parameters` | what a request asks for, however it is sent |
 //! | `page` | the page on which people translate; its files are in `page/` |
 //! | `service` | [`Service`]: the translation of texts of several lines, for all interfaces |
@@ -46,6 +48,7 @@
 //! # }
 //! ```
 
+mod access;
 #[cfg(test)]
 #[path = "../tests/common.rs"]
 mod common;
@@ -54,6 +57,7 @@ mod documents;
 mod error;
 mod fair_queue;
 mod files;
+mod keys;
 mod languages;
 mod libre_translate;
 mod metrics;
@@ -67,7 +71,8 @@ mod scheduler;
 mod server;
 mod service;
 
+pub use keys::{Keys, KeysError};
 pub use models::{Models, ServedFolder};
 pub use scheduler::{ScheduleError, Scheduler, SchedulerOptions};
-pub use server::serve;
+pub use server::{ServerOptions, serve};
 pub use service::Service;

@@ -17,6 +17,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
+use crate::access::{Access, Visitor};
 use crate::detection::Detection;
 use crate::error::ApiError;
 use crate::files::Files;
@@ -57,6 +58,7 @@ struct Asked {
     format: Option<String>,
     #[serde(default, deserialize_with = "number")]
     alternatives: usize,
+    api_key: Option<String>,
 }
 
 /// One text, or several.
@@ -95,7 +97,10 @@ async fn languages(State(service): State<Arc<Service>>) -> Json<Value> {
 }
 
 /// Answers what LibreTranslate's page asks before it shows itself.
-async fn settings(State(service): State<Arc<Service>>) -> Json<Value> {
+async fn settings(
+    State(service): State<Arc<Service>>,
+    Extension(access): Extension<Arc<Access>>,
+) -> Json<Value> {
     let languages = service.languages();
     let is_target = |served: &&ServedLanguage| {
         languages
@@ -104,11 +109,11 @@ async fn settings(State(service): State<Arc<Service>>) -> Json<Value> {
     };
     let target = languages.iter().find(is_target).map(|served| &served.language);
     Json(json!({
-        "apiKeys": false,
-        "charLimit": -1,
+        "apiKeys": access.needs_keys(),
+        "charLimit": access.limits().characters.map_or(json!(-1), |characters| json!(characters)),
         "filesTranslation": true,
         "frontendTimeout": 500,
-        "keyRequired": false,
+        "keyRequired": access.needs_keys(),
         "language": {
             "source": {"code": AUTO, "name": "Auto Detect"},
             "target": target.map(|target| json!({"code": code(target), "name": name(target)})),
@@ -120,8 +125,10 @@ async fn settings(State(service): State<Arc<Service>>) -> Json<Value> {
 
 async fn detect(
     State(service): State<Arc<Service>>,
+    visitor: Visitor,
     Parameters(asked): Parameters<Asked>,
 ) -> Result<Json<Value>, ApiError> {
+    visitor.with_key(asked.api_key.as_deref())?;
     match asked.q {
         None => Err(missing("q")),
         Some(Texts::One(text)) => Ok(Json(json!([found(&service.detector().detect(&text))]))),
@@ -131,8 +138,10 @@ async fn detect(
 
 async fn translate(
     State(service): State<Arc<Service>>,
+    visitor: Visitor,
     Parameters(asked): Parameters<Asked>,
 ) -> Result<Json<Answer>, ApiError> {
+    let caller = visitor.with_key(asked.api_key.as_deref())?;
     let texts = asked.q.as_ref().ok_or_else(|| missing("q"))?.as_slice();
     let options = asked.options()?;
     let target = language("target", asked.target.as_deref())?;
@@ -148,6 +157,7 @@ async fn translate(
     let texts: Vec<SourceText<'_>> = texts
         .map(|(text, Detection { language, .. })| SourceText { text, language })
         .collect();
+    caller.spend_texts(texts.iter().map(|source| source.text))?;
     let translations = service.translate(&texts, &target, options).await?;
     let values = |values: Vec<Value>| asked.answered(values);
     Ok(Json(Answer {
@@ -162,12 +172,17 @@ async fn translate(
 async fn translate_file(
     State(service): State<Arc<Service>>,
     Extension(files): Extension<Arc<Files>>,
+    visitor: Visitor,
     request: Request,
 ) -> Result<Json<Value>, ApiError> {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     let host = host.unwrap_or_default().to_owned();
     let fields = Multipart::from_request(request, &()).await?;
-    let FileAsked { file, source, target } = FileAsked::of(fields).await?;
+    let asked = FileAsked::of(fields).await?;
+    let caller = visitor.with_key(asked.api_key.as_deref())?;
+    let FileAsked {
+        file, source, target, ..
+    } = asked;
     let (name, bytes) = file.ok_or_else(|| missing("file"))?;
     let path = Path::new(&name);
     let kind = DocumentKind::of_path(path).ok_or_else(|| {
@@ -181,7 +196,9 @@ async fn translate_file(
         Some(AUTO) => None,
         source => Some(language("source", source)?),
     };
-    let translated = service.translate_document(&bytes, kind, source, &target).await?;
+    let translated = service
+        .translate_document(&caller, &bytes, kind, source, &target)
+        .await?;
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let kept = files.keep(format!("{stem}.{}.{kind}", code(&target)), &translated);
     let id = kept.map_err(|error| ApiError::internal(format!("cannot keep the file: {error}")))?;
@@ -197,6 +214,7 @@ struct FileAsked {
     file: Option<(String, Bytes)>,
     source: Option<String>,
     target: Option<String>,
+    api_key: Option<String>,
 }
 
 impl FileAsked {
@@ -210,6 +228,7 @@ impl FileAsked {
                 }
                 Some("source") => asked.source = Some(field.text().await?),
                 Some("target") => asked.target = Some(field.text().await?),
+                Some("api_key") => asked.api_key = Some(field.text().await?),
                 _ => {}
             }
         }

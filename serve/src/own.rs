@@ -12,6 +12,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
+use crate::access::Visitor;
 use crate::error::ApiError;
 use crate::parameters::{Parameters, language, missing};
 use crate::service::Service;
@@ -37,6 +38,7 @@ struct AttentionAsked {
     translation: Option<String>,
     #[serde(default)]
     view: View,
+    api_key: Option<String>,
 }
 
 /// How attention is answered.
@@ -68,11 +70,14 @@ struct KindAnswer {
 
 async fn attention(
     State(service): State<Arc<Service>>,
+    visitor: Visitor,
     Parameters(asked): Parameters<AttentionAsked>,
 ) -> Result<Response, ApiError> {
+    let caller = visitor.with_key(asked.api_key.as_deref())?;
     let source = language("source", asked.source.as_deref())?;
     let target = language("target", asked.target.as_deref())?;
     let text = asked.text.ok_or_else(|| missing("text"))?;
+    caller.spend_texts([text.as_str()])?;
     let SentenceAttention {
         translation,
         encoder,

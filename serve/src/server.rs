@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,8 +18,10 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::signal;
 use tokio::time::sleep;
 
+use crate::access::{Access, TextLimits};
 use crate::error::ApiError;
 use crate::files::Files;
+use crate::keys::Keys;
 use crate::metrics::{measure, record};
 use crate::service::{DEADLINE, Service};
 use crate::{libre_translate, own, page};
@@ -30,16 +33,29 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// files are removed.
 const UPKEEP: Duration = Duration::from_secs(5);
 
+/// Who may ask a server, and how much.
+#[derive(Clone, Debug, Default)]
+pub struct ServerOptions {
+    /// The keys of those who may ask; without, everybody may who reaches the address.
+    pub keys: Option<Keys>,
+    /// The most requests in a minute of a key that has no limit of its own, or without a key of an address.
+    pub requests_per_minute: Option<NonZeroU32>,
+    /// The most characters of a request's texts.
+    pub characters: Option<NonZeroUsize>,
+    /// The most texts of a request.
+    pub texts: Option<NonZeroUsize>,
+}
+
 /// Serves the interfaces, the page and metrics on `listener`, until the process gets Ctrl-C or SIGTERM. Then no more
 /// connections are taken, and requests that have begun are answered.
 ///
 /// # Errors
 ///
 /// If the system does not start threads, makes no folder for translated files, does not report signals, or takes the
-/// listener away; and if another server
-/// runs in this process, whose metrics are recorded.
-pub fn serve(service: Service, listener: TcpListener) -> io::Result<()> {
+/// listener away; and if another server runs in this process, whose metrics are recorded.
+pub fn serve(service: Service, options: &ServerOptions, listener: TcpListener) -> io::Result<()> {
     let metrics = record()?;
+    let access = Arc::new(options.access());
     let files = Arc::new(Files::new()?);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -58,23 +74,37 @@ pub fn serve(service: Service, listener: TcpListener) -> io::Result<()> {
         let service = Arc::new(service);
         let watched = Arc::clone(&service);
         let watching = tokio::spawn(async move { watched.models.watch().await });
-        let (upkept, holder) = (metrics.clone(), Arc::clone(&files));
+        let (upkept, holder, entrance) = (metrics.clone(), Arc::clone(&files), Arc::clone(&access));
         tokio::spawn(async move {
             loop {
                 sleep(UPKEEP).await;
                 upkept.run_upkeep();
                 holder.remove_old();
+                entrance.forget_addresses();
             }
         });
         let routes = routes()
             .layer(Extension(metrics))
             .layer(Extension(files))
+            .layer(Extension(access))
             .layer(from_fn(measure))
             .with_state(service);
-        let served = server.serve(routes.into_make_service()).await;
+        let served = server
+            .serve(routes.into_make_service_with_connect_info::<SocketAddr>())
+            .await;
         watching.abort();
         served
     })
+}
+
+impl ServerOptions {
+    fn access(&self) -> Access {
+        let limits = TextLimits {
+            characters: self.characters.map(NonZeroUsize::get),
+            texts: self.texts.map(NonZeroUsize::get),
+        };
+        Access::new(self.keys.as_ref(), self.requests_per_minute, limits)
+    }
 }
 
 /// Returns the routes of all interfaces and of the page.

@@ -15,7 +15,7 @@ fn what_cannot_be_served_is_refused() {
             .args(flags);
         run(command, b"")
     };
-    assert_usage_error(&serve(&["--host", "0.0.0.0"]), "needs --open");
+    assert_usage_error(&serve(&["--host", "0.0.0.0"]), "needs --keys or --open");
     let server = Server::start(&workspace);
     let (_, port) = server.address.rsplit_once(':').unwrap();
     assert_error(&serve(&["--port", port]), &["cannot serve at 127.0.0.1:", port]);
