@@ -6,7 +6,8 @@
 //! | `fair_queue` | the queue of these sentences, fair to each request |
 //! | `server` | [`serve`]: connections, and the end of a server |
 //! | `libre_translate` | the interface of LibreTranslate |
-//! | `own` | Attend's own interface |
+//! | `own` | Attend's own interface: translations with scores, streams of sentences, attention |
+//! | `specification` | the description of all interfaces by OpenAPI |
 //! | `access` | who asks, whether they may, and how much |
 //! | `keys` | [`Keys`]: the file of keys, by which clients show who they are |
 //! | `parameters` | what a request asks for, however it is sent |
@@ -70,9 +71,10 @@ mod routes;
 mod scheduler;
 mod server;
 mod service;
+mod specification;
 
 pub use keys::{Keys, KeysError};
 pub use models::{Models, ServedFolder};
-pub use scheduler::{ScheduleError, Scheduler, SchedulerOptions};
+pub use scheduler::{PartsError, ScheduleError, Scheduler, SchedulerOptions};
 pub use server::{ServerOptions, serve};
 pub use service::Service;

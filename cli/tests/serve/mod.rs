@@ -1,12 +1,17 @@
 //! `attend serve`, asked over HTTP as LibreTranslate's clients ask.
 
+#[cfg(target_os = "linux")]
+mod container;
 mod files;
+mod libre_translate_page;
 mod libretranslatepy;
 mod load;
 mod metrics;
 mod models;
+mod own;
 mod page;
 mod requests;
+mod specification;
 mod start;
 
 use std::io::{BufRead, BufReader};

@@ -1,13 +1,14 @@
 //! Translations that are told sentence by sentence, as the sentences are found.
 
 use super::RequestedLine;
-use super::encoding::{EncodedLine, EncodedLines, EncodedSentence};
+use super::encoding::{EncodedLine, EncodedLines};
 use crate::error::InferError;
 use crate::text::Separators;
-use crate::translation::LinkedTranslation;
+use crate::translation::{LinkedTranslation, Translation};
 
 /// The best translation of a line, in parts: as soon as a sentence has been found, what it adds to the translation is
-/// known. In order, all parts and the [rest](Self::rest) are the text that [`EncodedLines::translations`] has first.
+/// known. In order, the texts of all parts and of the [rest](Self::rest) are the text that
+/// [`EncodedLines::translations`] has first.
 ///
 /// A line with markup or with spans to keep has no parts before the rest.
 ///
@@ -19,9 +20,9 @@ use crate::translation::LinkedTranslation;
 /// let mut translation = TranslationInParts::new(encoded)?;
 /// for sentence in &sentences {
 ///     let found = translator.search_batch(&[sentence]).remove(0);
-///     print!("{}", translation.part(found)?);
+///     print!("{}", translation.part(found)?.text);
 /// }
-/// println!("{}", translation.rest()?);
+/// println!("{}", translation.rest()?.text);
 /// # Ok(())
 /// # }
 /// ```
@@ -57,8 +58,8 @@ impl<'a> TranslationInParts<'a> {
         })
     }
 
-    /// Returns the part of the translation that is known with what was found for the next sentence: the white space
-    /// before the sentence, and its best translation. Returns nothing if the translation has no parts.
+    /// Returns what the best translation of the next sentence adds, given what was found for the sentence: its text,
+    /// with the white space before it, and its score. Returns an empty text if the translation has no parts.
     ///
     /// # Errors
     ///
@@ -67,15 +68,20 @@ impl<'a> TranslationInParts<'a> {
     /// # Panics
     ///
     /// If the line has no more sentences.
-    pub fn part(&mut self, found: Result<Vec<LinkedTranslation>, InferError>) -> Result<String, InferError> {
+    pub fn part(
+        &mut self,
+        found: Result<Vec<LinkedTranslation>, InferError>,
+    ) -> Result<Translation, InferError> {
         let Some(line) = self.plain() else {
             self.found.push(found);
-            return Ok(String::new());
+            return Ok(Translation::default());
         };
-        let best = found?.swap_remove(0).translation.text;
+        let mut best = found?.swap_remove(0).translation;
         let spacing = line.spacings[self.told].clone();
         self.told += 1;
-        Ok(self.separators.before(spacing.as_deref(), &best).into_owned() + &best)
+        let separator = self.separators.before(spacing.as_deref(), &best.text);
+        best.text.insert_str(0, &separator);
+        Ok(best)
     }
 
     /// Returns the rest of the translation, when something was found for all sentences.
@@ -87,12 +93,12 @@ impl<'a> TranslationInParts<'a> {
     /// # Panics
     ///
     /// If nothing was found for a sentence of a line without parts.
-    pub fn rest(self) -> Result<String, InferError> {
+    pub fn rest(self) -> Result<Translation, InferError> {
         if self.plain().is_some() {
-            return Ok(String::new());
+            return Ok(Translation::default());
         }
         let mut translations = self.line.translations(self.found);
-        Ok(translations.swap_remove(0)?.swap_remove(0).text)
+        Ok(translations.swap_remove(0)?.swap_remove(0))
     }
 
     /// Returns the line if it is searched for as it is, so that its translation has parts.
@@ -101,13 +107,5 @@ impl<'a> TranslationInParts<'a> {
             ([RequestedLine::Plain { .. }], [Ok(line)]) => Some(line),
             _ => None,
         }
-    }
-}
-
-impl EncodedSentence {
-    /// Returns the sentence as the model reads it, without a target language that the line does not have there.
-    #[must_use]
-    pub fn text(&self) -> &str {
-        &self.text[self.added..]
     }
 }
