@@ -1,6 +1,7 @@
 //! The errors that a server answers.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -120,7 +121,14 @@ impl From<ScheduleError> for ApiError {
 
 impl From<JsonRejection> for ApiError {
     fn from(rejection: JsonRejection) -> Self {
-        Self::unreadable(rejection.status(), rejection.body_text())
+        let text = rejection.body_text();
+        let reason = match &rejection {
+            // Its own text names a type of Rust.
+            JsonRejection::JsonDataError(error) => error.source(),
+            _ => None,
+        };
+        let text = reason.map_or(text, |reason| format!("the body is not valid: {reason}"));
+        Self::unreadable(rejection.status(), text)
     }
 }
 

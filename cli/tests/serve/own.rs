@@ -76,8 +76,15 @@ fn translations_are_those_that_the_program_prints() {
             json!({"beam_size": 5, "length_penalty": 0, "stopping": "ctranslate2"}),
         ),
         (
-            &["--coverage-penalty", "0.3", "--length-normalization", "length"],
-            json!({"coverage_penalty": 0.3, "length_normalization": "length"}),
+            &[
+                "--beam",
+                "2",
+                "--coverage-penalty",
+                "0.3",
+                "--length-normalization",
+                "length",
+            ],
+            json!({"beam_size": 2, "coverage_penalty": 0.3, "length_normalization": "length"}),
         ),
         (
             &["--min-length", "3", "--max-length", "5", "--unknown", "copy"],

@@ -71,6 +71,7 @@ struct AlignmentAnswer {
 #[utoipa::path(
     post,
     path = "/v1/translate",
+    operation_id = "translate_texts",
     tag = "Attend",
     request_body = TranslationAsked,
     responses((status = 200, description = "The translations of each text.", body = TranslateAnswer), ApiError)
