@@ -6,9 +6,11 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::slice;
 
-use attend_device::{Workers, notice_device_failure};
+use attend_device::{NamedDevice, Workers, notice_device_failure};
 use attend_infer::{Languages, Model, ModelFolder, Translator};
-use attend_serve::{Keys, Models, Scheduler, SchedulerOptions, ServedFolder, ServerOptions, Service, serve};
+use attend_serve::{
+    Keys, Models, Scheduler, SchedulerOptions, ServedFolder, ServerOptions, Service, TEXT_LOG, serve,
+};
 use clap::Args;
 use clap::error::ErrorKind;
 
@@ -19,6 +21,9 @@ use crate::log::print_log;
 use crate::open_model::OpenModel;
 use crate::translate::DEFAULT_MODEL;
 use crate::usage_error;
+
+/// The most requests that are answered at a time for each worker, by default.
+const QUEUE_OF_WORKER: usize = 64;
 
 /// Serve translators over HTTP to LibreTranslate's clients, until Ctrl-C or SIGTERM.
 #[derive(Args)]
@@ -56,6 +61,16 @@ pub(crate) struct Options {
     /// Most texts in a request.
     #[arg(long, value_name = "N", value_parser = whole_number::<NonZeroUsize>)]
     batch_limit: Option<NonZeroUsize>,
+    /// Most requests that are answered at a time. Further ones are refused for a second. [default: 64 for each worker]
+    #[arg(long, value_name = "N", value_parser = whole_number::<NonZeroUsize>)]
+    queue: Option<NonZeroUsize>,
+    /// An origin such as https://example.org whose pages may ask by a browser, or * for all; may be given several
+    /// times. Without, only the page of the server may.
+    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
+    cors: Vec<String>,
+    /// Have texts and their translations in the log.
+    #[arg(long)]
+    log_text: bool,
     #[command(flatten)]
     network: NetworkOptions,
 }
@@ -72,12 +87,7 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
         );
         usage_error("serve", ErrorKind::MissingRequiredArgument, &message);
     }
-    let server = ServerOptions {
-        keys: options.keys.as_deref().map(Keys::read).transpose()?,
-        requests_per_minute: options.requests_per_minute,
-        characters: options.characters,
-        texts: options.batch_limit,
-    };
+    let keys = options.keys.as_deref().map(Keys::read).transpose()?;
     let address = SocketAddr::new(options.host, options.port);
     let listen = |error| CliError::Listen { address, error };
     // A port that is taken is found before models are imported.
@@ -99,8 +109,32 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
     for ServedFolder { source, target, .. } in &folders {
         eprintln!("http://{address} translates {source} to {target}");
     }
-    print_log("warn,attend_serve=info");
-    serve(options.service(folders)?, &server, listener).map_err(listen)
+    let texts = if options.log_text { "info" } else { "off" };
+    print_log("warn,attend_serve=info", Some((TEXT_LOG, texts)));
+    let (device, workers) = options.network.start()?;
+    let server = ServerOptions {
+        keys,
+        requests_per_minute: options.requests_per_minute,
+        characters: options.characters,
+        texts: options.batch_limit,
+        queue: options
+            .queue
+            .map_or(QUEUE_OF_WORKER * workers.count(), NonZeroUsize::get),
+        origins: options.cors.clone(),
+    };
+    serve(options.service(folders, device, workers)?, &server, listener).map_err(listen)
+}
+
+/// Reads the origin of a page, as a browser sends it.
+fn origin(text: &str) -> Result<String, &'static str> {
+    let host = text.split_once("://").map(|(_, host)| host);
+    let is_host =
+        |host: &str| !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
+    if text == "*" || host.is_some_and(is_host) {
+        Ok(text.to_owned())
+    } else {
+        Err("an origin is https://example.org or the like, without a path, or *")
+    }
 }
 
 /// Returns a folder and its languages, if it names both.
@@ -138,8 +172,12 @@ fn found_folders() -> Result<Vec<ServedFolder>, CliError> {
 
 impl Options {
     /// Starts what translates with the models in `folders`, which are loaded when they are needed.
-    fn service(&self, folders: Vec<ServedFolder>) -> Result<Service, CliError> {
-        let (device, workers) = self.network.start()?;
+    fn service(
+        &self,
+        folders: Vec<ServedFolder>,
+        device: NamedDevice,
+        workers: Workers,
+    ) -> Result<Service, CliError> {
         self.network.note_emulation(&device);
         let precision = self.network.dtype;
         let loader = Workers::start(1, 1)?;

@@ -5,6 +5,8 @@
 //! | `scheduler` | [`Scheduler`]: batches of the sentences of all requests |
 //! | `fair_queue` | the queue of these sentences, fair to each request |
 //! | `server` | [`serve`]: connections, and the end of a server |
+//! | `connections` | how many connections there are at a time |
+//! | `admission` | how many requests are answered at a time, how long their bodies may take, and the memory for them |
 //! | `libre_translate` | the interface of LibreTranslate |
 //! | `own` | Attend's own interface |
 //! | `access` | who asks, whether they may, and how much |
@@ -49,9 +51,11 @@
 //! ```
 
 mod access;
+mod admission;
 #[cfg(test)]
 #[path = "../tests/common.rs"]
 mod common;
+mod connections;
 mod detection;
 mod documents;
 mod error;
@@ -72,6 +76,7 @@ mod server;
 mod service;
 
 pub use keys::{Keys, KeysError};
+pub use metrics::TEXT_LOG;
 pub use models::{Models, ServedFolder};
 pub use scheduler::{ScheduleError, Scheduler, SchedulerOptions};
 pub use server::{ServerOptions, serve};

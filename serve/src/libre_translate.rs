@@ -9,7 +9,7 @@ use attend_infer::Format;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Path as UrlPath, Request, State};
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
@@ -18,6 +18,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
 use crate::access::{Access, Visitor};
+use crate::admission::{Admission, MOST_FILE_BYTES};
 use crate::detection::Detection;
 use crate::error::ApiError;
 use crate::files::Files;
@@ -27,9 +28,6 @@ use crate::service::{ServedLanguage, Service, SourceText, TextOptions};
 
 /// The most alternatives of a translation.
 const MOST_ALTERNATIVES: usize = 10;
-
-/// The most bytes of a request with a file.
-const MOST_FILE_BYTES: usize = 20 << 20;
 
 /// What clients write in place of the language of a text that they do not know.
 const AUTO: &str = "auto";
@@ -128,10 +126,13 @@ async fn detect(
     visitor: Visitor,
     Parameters(asked): Parameters<Asked>,
 ) -> Result<Json<Value>, ApiError> {
-    visitor.with_key(asked.api_key.as_deref())?;
+    let caller = visitor.with_key(asked.api_key.as_deref())?;
     match asked.q {
         None => Err(missing("q")),
-        Some(Texts::One(text)) => Ok(Json(json!([found(&service.detector().detect(&text))]))),
+        Some(Texts::One(text)) => {
+            caller.check([text.as_str()])?;
+            Ok(Json(json!([found(&service.detector().detect(&text))])))
+        }
         Some(Texts::Several(_)) => Err(ApiError::bad_request("q is not a string")),
     }
 }
@@ -239,6 +240,7 @@ impl FileAsked {
 /// Answers with a translated file, which a browser saves and does not show.
 async fn download_file(
     Extension(files): Extension<Arc<Files>>,
+    Extension(admission): Extension<Admission>,
     UrlPath(id): UrlPath<String>,
 ) -> Result<impl IntoResponse, ApiError> {
     let message = "there is no such file; files are kept for ten minutes";
@@ -248,13 +250,13 @@ async fn download_file(
     let name = utf8_percent_encode(&name, NON_ALPHANUMERIC);
     let headers = [
         (CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (CONTENT_LENGTH, bytes.len().to_string()),
         (
             CONTENT_DISPOSITION,
             format!("attachment; filename*=UTF-8''{name}"),
         ),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
     ];
-    Ok((headers, bytes))
+    Ok((headers, admission.answer(bytes)?))
 }
 
 /// Returns a language that was found out, as clients read it.

@@ -1,7 +1,9 @@
 //! `attend serve`, asked over HTTP as LibreTranslate's clients ask.
 
+mod access;
 mod files;
 mod libretranslatepy;
+mod limits;
 mod load;
 mod metrics;
 mod models;
