@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use std::slice;
 use std::time::Duration;
 
-use attend_device::{Workers, notice_device_failure};
+use attend_device::{NamedDevice, Workers, notice_device_failure};
 use attend_infer::{InferError, Languages, Model, ModelFolder, Translator};
-use attend_serve::{Keys, Models, Scheduler, SchedulerOptions, ServedFolder, ServerOptions, Service, serve};
+use attend_serve::{
+    Keys, Models, Scheduler, SchedulerOptions, ServedFolder, ServerOptions, Service, TEXT_LOG, serve,
+};
 use clap::Args;
 use clap::error::ErrorKind;
 
@@ -23,6 +25,9 @@ use crate::usage_error;
 
 /// The time within which a server answers whether it is well.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The most requests that are answered at a time for each worker, by default.
+const QUEUE_OF_WORKER: usize = 64;
 
 /// Serve translators over HTTP to LibreTranslate's clients, until Ctrl-C or SIGTERM.
 #[derive(Args)]
@@ -60,6 +65,16 @@ pub(crate) struct Options {
     /// Most texts in a request.
     #[arg(long, value_name = "N", value_parser = whole_number::<NonZeroUsize>)]
     batch_limit: Option<NonZeroUsize>,
+    /// Most requests that are answered at a time. Further ones are refused for a second. [default: 64 for each worker]
+    #[arg(long, value_name = "N", value_parser = whole_number::<NonZeroUsize>)]
+    queue: Option<NonZeroUsize>,
+    /// An origin such as https://example.org whose pages may ask by a browser, or * for all; may be given several
+    /// times. Without, only the page of the server may.
+    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
+    cors: Vec<String>,
+    /// Have texts and their translations in the log.
+    #[arg(long)]
+    log_text: bool,
     /// Ask the server that runs at --host and --port whether it is well, and end: with status 0 if it is.
     #[arg(long)]
     health: bool,
@@ -82,12 +97,7 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
         );
         usage_error("serve", ErrorKind::MissingRequiredArgument, &message);
     }
-    let server = ServerOptions {
-        keys: options.keys.as_deref().map(Keys::read).transpose()?,
-        requests_per_minute: options.requests_per_minute,
-        characters: options.characters,
-        texts: options.batch_limit,
-    };
+    let keys = options.keys.as_deref().map(Keys::read).transpose()?;
     let address = SocketAddr::new(options.host, options.port);
     let listen = |error| CliError::Listen { address, error };
     // A port that is taken is found before models are imported.
@@ -114,8 +124,32 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
         let (source, targets) = (&of_model[0].source, targets.join(", "));
         eprintln!("http://{address} translates {source} to {targets}");
     }
-    print_log("warn,attend_serve=info");
-    serve(options.service(folders)?, &server, listener).map_err(listen)
+    let texts = if options.log_text { "info" } else { "off" };
+    print_log("warn,attend_serve=info", Some((TEXT_LOG, texts)));
+    let (device, workers) = options.network.start()?;
+    let server = ServerOptions {
+        keys,
+        requests_per_minute: options.requests_per_minute,
+        characters: options.characters,
+        texts: options.batch_limit,
+        queue: options
+            .queue
+            .map_or(QUEUE_OF_WORKER * workers.count(), NonZeroUsize::get),
+        origins: options.cors.clone(),
+    };
+    serve(options.service(folders, device, workers)?, &server, listener).map_err(listen)
+}
+
+/// Reads the origin of a page, as a browser sends it.
+fn origin(text: &str) -> Result<String, &'static str> {
+    let host = text.split_once("://").map(|(_, host)| host);
+    let is_host =
+        |host: &str| !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
+    if text == "*" || host.is_some_and(is_host) {
+        Ok(text.to_owned())
+    } else {
+        Err("an origin is https://example.org or the like, without a path, or *")
+    }
 }
 
 /// Returns a folder with the languages that it names: once, or once for each language that a model of several target
@@ -197,8 +231,12 @@ impl Options {
     }
 
     /// Starts what translates with the models in `folders`, which are loaded when they are needed.
-    fn service(&self, folders: Vec<ServedFolder>) -> Result<Service, CliError> {
-        let (device, workers) = self.network.start()?;
+    fn service(
+        &self,
+        folders: Vec<ServedFolder>,
+        device: NamedDevice,
+        workers: Workers,
+    ) -> Result<Service, CliError> {
         self.network.note_emulation(&device);
         let precision = self.network.dtype;
         let loader = Workers::start(1, 1)?;

@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 use attend_documents::{Document, DocumentError, DocumentKind, PassageFormat};
 use attend_infer::{Format, Language};
 use tokio::task::block_in_place;
+use tokio::time::timeout_at;
 
 use crate::access::Caller;
 use crate::error::ApiError;
+use crate::scheduler::ScheduleError;
 use crate::service::{Service, SourceText, TextOptions};
 
 /// The time within which a document is translated, or else refused.
@@ -37,6 +39,8 @@ impl Service {
         target: &Language,
     ) -> Result<Vec<u8>, ApiError> {
         let deadline = Instant::now() + DEADLINE;
+        let place = timeout_at(deadline.into(), self.documents.acquire()).await;
+        let _place = place.map_err(|_| ScheduleError::Deadline)?;
         let refused = |error: DocumentError| ApiError::bad_request(error.to_string());
         let document = block_in_place(|| Document::read(bytes, kind)).map_err(refused)?;
         let passages = document.passages();

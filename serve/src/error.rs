@@ -37,6 +37,12 @@ impl ApiError {
         }
     }
 
+    /// Returns the status of the answer.
+    #[cfg(test)]
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// The client asked for something that is not valid, or that the server does not have.
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)

@@ -5,6 +5,8 @@
 //! | `scheduler` | [`Scheduler`]: batches of the sentences of all requests |
 //! | `fair_queue` | the queue of these sentences, fair to each request |
 //! | `server` | [`serve`]: connections, and the end of a server |
+//! | `connections` | how many connections there are at a time |
+//! | `admission` | how many requests are answered at a time, how long their bodies may take, and the memory for them |
 //! | `libre_translate` | the interface of LibreTranslate |
 //! | `own` | Attend's own interface: translations with scores, streams of sentences, attention |
 //! | `specification` | the description of all interfaces by OpenAPI |
@@ -50,9 +52,11 @@
 //! ```
 
 mod access;
+mod admission;
 #[cfg(test)]
 #[path = "../tests/common.rs"]
 mod common;
+mod connections;
 mod detection;
 mod documents;
 mod error;
@@ -74,6 +78,7 @@ mod service;
 mod specification;
 
 pub use keys::{Keys, KeysError};
+pub use metrics::TEXT_LOG;
 pub use models::{Models, ServedFolder};
 pub use scheduler::{PartsError, ScheduleError, Scheduler, SchedulerOptions};
 pub use server::{ServerOptions, serve};

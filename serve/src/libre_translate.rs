@@ -8,7 +8,7 @@ use attend_infer::Format;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Path as UrlPath, Request, State};
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use axum::response::IntoResponse;
 use axum::{Extension, Json};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -18,6 +18,7 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 use crate::access::{Access, Visitor};
+use crate::admission::{Admission, MOST_FILE_BYTES};
 use crate::detection::Detection;
 use crate::error::ApiError;
 use crate::files::Files;
@@ -28,8 +29,6 @@ use crate::service::{ServedLanguage, Service, SourceText, TextOptions};
 /// The most alternatives of a translation.
 const MOST_ALTERNATIVES: usize = 10;
 
-/// The most bytes of a request with a file.
-const MOST_FILE_BYTES: usize = 20 << 20;
 
 /// Returns the routes of the interface.
 pub(crate) fn routes() -> OpenApiRouter<Arc<Service>> {
@@ -237,8 +236,9 @@ async fn detect(
     visitor: Visitor,
     Parameters(asked): Parameters<DetectAsked>,
 ) -> Result<Json<[DetectionAnswer; 1]>, ApiError> {
-    visitor.with_key(asked.api_key.as_deref())?;
+    let caller = visitor.with_key(asked.api_key.as_deref())?;
     let text = asked.q.ok_or_else(|| missing("q"))?;
+    caller.check([text.as_str()])?;
     Ok(Json([service.detector().detect(&text).into()]))
 }
 
@@ -389,6 +389,7 @@ impl FileAsked {
 )]
 async fn download_file(
     Extension(files): Extension<Arc<Files>>,
+    Extension(admission): Extension<Admission>,
     UrlPath(id): UrlPath<String>,
 ) -> Result<impl IntoResponse, ApiError> {
     let message = "there is no such file; files are kept for ten minutes";
@@ -398,13 +399,13 @@ async fn download_file(
     let name = utf8_percent_encode(&name, NON_ALPHANUMERIC);
     let headers = [
         (CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (CONTENT_LENGTH, bytes.len().to_string()),
         (
             CONTENT_DISPOSITION,
             format!("attachment; filename*=UTF-8''{name}"),
         ),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
     ];
-    Ok((headers, bytes))
+    Ok((headers, admission.answer(bytes)?))
 }
 
 impl From<Detection> for DetectionAnswer {

@@ -9,14 +9,15 @@ use attend_infer::{
     Format, InferError, Language, Line, SentenceAttention, TranslateOptions, Translation, Translator,
 };
 use metrics::{counter, gauge, histogram};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::task::block_in_place;
 use tokio::time::timeout_at;
+use tracing::info;
 
 use crate::detection::LanguageDetector;
 use crate::error::ApiError;
 use crate::languages::code;
-use crate::metrics::{LOADED_MODELS, TARGET_TOKENS, TRANSLATION_SECONDS, WAITING_TOKENS};
+use crate::metrics::{LOADED_MODELS, TARGET_TOKENS, TEXT_LOG, TRANSLATION_SECONDS, WAITING_TOKENS};
 use crate::models::{Models, ServedFolder};
 use crate::passages::Passages;
 use crate::routes::{Route, languages, route, targets};
@@ -28,6 +29,9 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 /// The most characters of a text whose attention is computed.
 const MOST_ATTENDED: usize = 500;
 
+/// The most documents that are in memory at a time, each of which may have 64 MiB of text and formatting.
+const MOST_DOCUMENTS: usize = 8;
+
 /// The models of a server, and the scheduler that all requests share.
 #[derive(Debug)]
 pub struct Service {
@@ -36,6 +40,8 @@ pub struct Service {
     languages: Vec<ServedLanguage>,
     /// Locked while attention is computed, which takes memory in proportion to the square of a line's length.
     attending: Mutex<()>,
+    /// The places of documents that are in memory.
+    pub(crate) documents: Semaphore,
 }
 
 /// A language that a model reads or writes.
@@ -107,6 +113,7 @@ impl Service {
             models,
             scheduler,
             attending: Mutex::default(),
+            documents: Semaphore::new(MOST_DOCUMENTS),
         }
     }
 
@@ -189,6 +196,13 @@ impl Service {
                 found[place] = translations;
             }
         }
+        // The strings are written as in code, so that none begins a line of its own.
+        info!(
+            target: TEXT_LOG,
+            texts = ?texts.iter().map(|source| source.text).collect::<Vec<_>>(),
+            translations = ?found,
+            "translated"
+        );
         Ok(found)
     }
 
