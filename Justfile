@@ -145,6 +145,10 @@ test-firefox PYTHON="python3":
 test-libretranslate PYTHON="python3":
     PYTHON={{quote(PYTHON)}} cargo test --release --workspace {{features}} --test cli libretranslatepy:: -- --ignored
 
+# Call the server by DeepL's Python client; PYTHON has deepl 1.32.
+test-deepl PYTHON="python3":
+    PYTHON={{quote(PYTHON)}} cargo test --release --workspace {{features}} --test cli deepl_client:: -- --ignored
+
 # Use the page of `attend serve` in Chromium; PYTHON has playwright and axe-playwright-python.
 test-serve-page PYTHON="python3":
     PYTHON={{quote(PYTHON)}} cargo test --release --workspace {{features}} --test cli a_person_translates_on_the_page -- --ignored

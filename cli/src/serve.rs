@@ -8,7 +8,9 @@ use std::slice;
 
 use attend_device::{Workers, notice_device_failure};
 use attend_infer::{Languages, Model, ModelFolder, Translator};
-use attend_serve::{Keys, Models, Scheduler, SchedulerOptions, ServedFolder, ServerOptions, Service, serve};
+use attend_serve::{
+    Glossaries, Keys, Models, Scheduler, SchedulerOptions, ServedFolder, ServerOptions, Service, serve,
+};
 use clap::Args;
 use clap::error::ErrorKind;
 
@@ -56,6 +58,9 @@ pub(crate) struct Options {
     /// Most texts in a request.
     #[arg(long, value_name = "N", value_parser = whole_number::<NonZeroUsize>)]
     batch_limit: Option<NonZeroUsize>,
+    /// Keep glossaries in this folder, so that they outlive the server.
+    #[arg(long, value_name = "FOLDER")]
+    state: Option<PathBuf>,
     #[command(flatten)]
     network: NetworkOptions,
 }
@@ -77,6 +82,12 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
         requests_per_minute: options.requests_per_minute,
         characters: options.characters,
         texts: options.batch_limit,
+    };
+    let keep = |folder: &PathBuf| {
+        Glossaries::open(folder).map_err(|error| CliError::State {
+            folder: folder.clone(),
+            error,
+        })
     };
     let address = SocketAddr::new(options.host, options.port);
     let listen = |error| CliError::Listen { address, error };
@@ -100,7 +111,9 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
         eprintln!("http://{address} translates {source} to {target}");
     }
     print_log("warn,attend_serve=info");
-    serve(options.service(folders)?, &server, listener).map_err(listen)
+    let glossaries = options.state.as_ref().map(keep).transpose()?.unwrap_or_default();
+    let service = options.service(folders)?.with_glossaries(glossaries);
+    serve(service, &server, listener).map_err(listen)
 }
 
 /// Returns a folder and its languages, if it names both.

@@ -13,6 +13,10 @@ use serde_json::json;
 
 use crate::scheduler::ScheduleError;
 
+/// What an answer says is wrong, for interfaces that say it in a form of their own.
+#[derive(Clone, Debug)]
+pub(crate) struct ErrorMessage(pub(crate) String);
+
 /// An answer that says what is wrong: a status, and `{"error": "…"}` as LibreTranslate's clients read it.
 #[derive(Debug)]
 pub(crate) struct ApiError {
@@ -58,6 +62,16 @@ impl ApiError {
         Self::new(status, message)
     }
 
+    /// Returns what is wrong.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Returns whether the server cannot do what is asked for now, but perhaps later.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.status == StatusCode::SERVICE_UNAVAILABLE
+    }
+
     /// A body or a query is not what it should be. Clients know 400 for it, and 413 for a body that is too long.
     fn unreadable(status: StatusCode, message: String) -> Self {
         if status == StatusCode::PAYLOAD_TOO_LARGE {
@@ -72,6 +86,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = Json(json!({ "error": self.message }));
         let mut response = (self.status, body).into_response();
+        response.extensions_mut().insert(ErrorMessage(self.message));
         if let Some(wait) = self.retry_after {
             let seconds = wait.as_secs_f64().ceil().max(1.0) as u64;
             response.headers_mut().insert(RETRY_AFTER, seconds.into());

@@ -6,6 +6,7 @@
 //! | `fair_queue` | the queue of these sentences, fair to each request |
 //! | `server` | [`serve`]: connections, and the end of a server |
 //! | `libre_translate` | the interface of LibreTranslate |
+//! | `deepl` | the interface of DeepL; its parts are in `deepl/` |
 //! | `own` | Attend's own interface |
 //! | `access` | who asks, whether they may, and how much |
 //! | `keys` | [`Keys`]: the file of keys, by which clients show who they are |
@@ -14,6 +15,7 @@
 //! | `service` | [`Service`]: the translation of texts of several lines, for all interfaces |
 //! | `documents` | the translation of documents |
 //! | `files` | translated documents, until they are fetched |
+//! | `glossaries` | [`Glossaries`]: terms that clients have translated as they say |
 //! | `passages` | line ends and white space, which stay as they are |
 //! | `models` | [`Models`]: model folders, loaded when they are needed and when they change |
 //! | `routes` | the models by which text gets from one language into another |
@@ -52,11 +54,13 @@ mod access;
 #[cfg(test)]
 #[path = "../tests/common.rs"]
 mod common;
+mod deepl;
 mod detection;
 mod documents;
 mod error;
 mod fair_queue;
 mod files;
+mod glossaries;
 mod keys;
 mod languages;
 mod libre_translate;
@@ -71,6 +75,7 @@ mod scheduler;
 mod server;
 mod service;
 
+pub use glossaries::Glossaries;
 pub use keys::{Keys, KeysError};
 pub use models::{Models, ServedFolder};
 pub use scheduler::{ScheduleError, Scheduler, SchedulerOptions};

@@ -24,7 +24,7 @@ use crate::files::Files;
 use crate::keys::Keys;
 use crate::metrics::{measure, record};
 use crate::service::{DEADLINE, Service};
-use crate::{libre_translate, own, page};
+use crate::{deepl, libre_translate, own, page};
 
 /// The time that a client may take to send the head of a request, and that a connection may be idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -110,6 +110,7 @@ impl ServerOptions {
 /// Returns the routes of all interfaces and of the page.
 fn routes() -> Router<Arc<Service>> {
     libre_translate::routes()
+        .merge(deepl::routes())
         .merge(own::routes())
         .merge(page::routes())
         .route("/metrics", get(show_metrics))

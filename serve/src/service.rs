@@ -1,9 +1,10 @@
 //! What a server translates with, whatever interface its clients call.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use attend_infer::{Format, Language, Line, SentenceAttention, TranslateOptions};
+use attend_infer::{Format, Glossary, Language, Line, SentenceAttention, TagNames, TranslateOptions};
 use metrics::{counter, gauge, histogram};
 use tokio::sync::Mutex;
 use tokio::task::block_in_place;
@@ -11,6 +12,7 @@ use tokio::time::timeout_at;
 
 use crate::detection::LanguageDetector;
 use crate::error::ApiError;
+use crate::glossaries::Glossaries;
 use crate::languages::code;
 use crate::metrics::{LOADED_MODELS, TARGET_TOKENS, TRANSLATION_SECONDS, WAITING_TOKENS};
 use crate::models::{Models, ServedFolder};
@@ -28,6 +30,7 @@ const MOST_ATTENDED: usize = 500;
 #[derive(Debug)]
 pub struct Service {
     pub(crate) models: Models,
+    pub(crate) glossaries: Glossaries,
     scheduler: Scheduler,
     languages: Vec<ServedLanguage>,
     /// Locked while attention is computed, which takes memory in proportion to the square of a line's length.
@@ -50,13 +53,31 @@ pub(crate) struct SourceText<'a> {
 }
 
 /// How the texts of a request are translated.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct TextOptions {
     pub(crate) format: Format,
     /// The number of translations that each text gets beside the best.
     pub(crate) alternatives: usize,
     /// When the texts are to be translated.
     pub(crate) deadline: Instant,
+    /// Where texts are divided. HTML is divided at its blocks, wherever its lines end.
+    pub(crate) division: Division,
+    /// The elements of markup that are treated otherwise than the format does by itself.
+    pub(crate) tags: TagNames,
+    /// The terms of which translations have the term that the glossary has for them.
+    pub(crate) glossary: Arc<Glossary>,
+}
+
+/// Where a text is divided before it is translated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Division {
+    /// At line ends, which stay, and between the sentences of a line.
+    #[default]
+    Lines,
+    /// Between sentences. A line end is white space like other.
+    Sentences,
+    /// Nowhere, as far as the model takes the text as one sentence.
+    Nowhere,
 }
 
 impl TextOptions {
@@ -66,6 +87,9 @@ impl TextOptions {
             format,
             alternatives,
             deadline: Instant::now() + DEADLINE,
+            division: Division::default(),
+            tags: TagNames::default(),
+            glossary: Arc::default(),
         }
     }
 }
@@ -88,9 +112,16 @@ impl Service {
         Self {
             languages: all.into_values().map(served).collect(),
             models,
+            glossaries: Glossaries::default(),
             scheduler,
             attending: Mutex::default(),
         }
+    }
+
+    /// Has the service keep glossaries where `glossaries` has them.
+    #[must_use]
+    pub fn with_glossaries(self, glossaries: Glossaries) -> Self {
+        Self { glossaries, ..self }
     }
 
     /// Returns the languages in the order of their codes.
@@ -125,13 +156,14 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// If no models translate between the languages of a text, if a model cannot be loaded or refuses a text, if the
-    /// scheduler does not take the texts, or if they are not translated before the deadline.
+    /// If no models translate between the languages of a text, or not a single one if there is a glossary; if a model
+    /// cannot be loaded or refuses a text; if the scheduler does not take the texts; or if they are not translated
+    /// before the deadline.
     pub(crate) async fn translate(
         &self,
         texts: &[SourceText<'_>],
         target: &Language,
-        options: TextOptions,
+        options: &TextOptions,
     ) -> Result<Vec<Vec<String>>, ApiError> {
         let mut by_language: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (place, text) in texts.iter().enumerate() {
@@ -150,6 +182,15 @@ impl Service {
                     code(target)
                 ))
             })?;
+            if let Route::ByEnglish(_) = route
+                && !options.glossary.is_empty()
+            {
+                return Err(ApiError::bad_request(format!(
+                    "a glossary needs a model that translates from {} to {} directly, and there is none",
+                    code(source),
+                    code(target)
+                )));
+            }
             of_languages.push((route, places));
         }
         let mut found = vec![Vec::new(); texts.len()];
@@ -204,12 +245,14 @@ impl Service {
         &self,
         route: Route,
         texts: &[&str],
-        options: TextOptions,
+        options: &TextOptions,
     ) -> Result<Vec<Vec<String>>, ApiError> {
         let passages: Vec<Passages<'_>> = texts
             .iter()
-            .map(|text| match options.format {
-                Format::Text => Passages::of_lines(text),
+            .map(|text| match (options.format, options.division) {
+                (Format::Text, Division::Lines) => Passages::of_lines(text),
+                (Format::Text, _) => Passages::one(text),
+                (Format::Xml, Division::Lines) => Passages::of_xml(text),
                 _ => Passages::whole(text),
             })
             .collect();
@@ -220,9 +263,9 @@ impl Service {
             Route::ByEnglish([first, last]) => {
                 let best = TextOptions {
                     alternatives: 0,
-                    ..options
+                    ..options.clone()
                 };
-                let english = self.translate_lines(first, &lines, best).await?;
+                let english = self.translate_lines(first, &lines, &best).await?;
                 let english: Vec<&str> = english.iter().map(|found| found[0].as_str()).collect();
                 self.translate_lines(last, &english, options).await?
             }
@@ -240,25 +283,38 @@ impl Service {
         &self,
         model: usize,
         lines: &[&str],
-        options: TextOptions,
+        options: &TextOptions,
     ) -> Result<Vec<Vec<String>>, ApiError> {
-        let TextOptions {
+        let &TextOptions {
             format,
             alternatives,
             deadline,
+            division,
+            ref tags,
+            ref glossary,
         } = options;
         let translator = self.models.translator(model, deadline).await?;
-        let mut options = TranslateOptions {
+        let mut divided = TranslateOptions {
             language: Some(self.folders()[model].source.clone()),
             format,
+            tags: tags.clone(),
+            glossary: Arc::clone(glossary),
             ..translator.model().options()
         };
-        options.search.nbest = 1 + alternatives;
-        options.search.beam_size = options.search.beam_size.max(options.search.nbest);
+        if !glossary.is_empty() {
+            divided.search = divided.search.for_required_words();
+        }
+        divided.search.nbest = 1 + alternatives;
+        divided.search.beam_size = divided.search.beam_size.max(divided.search.nbest);
+        let undivided = TranslateOptions {
+            language: None,
+            ..divided.clone()
+        };
+        let is_undivided = |text| division == Division::Nowhere && translator.model().fits(text);
         let lines = lines.iter().enumerate().map(|(number, text)| Line {
             text,
             number,
-            options: &options,
+            options: if is_undivided(text) { &undivided } else { &divided },
         });
         let lines: Vec<Line<'_>> = lines.collect();
         let start = Instant::now();

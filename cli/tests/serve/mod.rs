@@ -1,5 +1,7 @@
 //! `attend serve`, asked over HTTP as LibreTranslate's clients ask.
 
+mod deepl;
+mod deepl_client;
 mod files;
 mod libretranslatepy;
 mod load;
