@@ -145,6 +145,10 @@ test-firefox PYTHON="python3":
 test-libretranslate PYTHON="python3":
     PYTHON={{quote(PYTHON)}} cargo test --release --workspace {{features}} --test cli libretranslatepy:: -- --ignored
 
+# Call the server by DeepL's Python client; PYTHON has deepl 1.32.
+test-deepl PYTHON="python3":
+    PYTHON={{quote(PYTHON)}} cargo test --release --workspace {{features}} --test cli deepl_client:: -- --ignored
+
 # Make the root folder of the server's container, and run the server in it by bubblewrap, which is a package of Debian.
 test-container *ARGS:
     cargo test --release --workspace {{features}} --test cli "$@" container:: -- --ignored --nocapture
