@@ -190,6 +190,14 @@ pub enum CliError {
     /// A file of keys cannot be used.
     #[error(transparent)]
     Keys(#[from] KeysError),
+    /// A server does not answer that it is well.
+    #[error("the server at {address} is not well: {error}")]
+    NotWell {
+        /// The address.
+        address: SocketAddr,
+        /// What happened in place of an answer.
+        error: Box<ureq::Error>,
+    },
     /// A server cannot listen at its address.
     #[error("cannot serve at {address}: {error}")]
     Listen {

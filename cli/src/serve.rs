@@ -1,13 +1,14 @@
 //! `attend serve`: translations over HTTP.
 
 use std::error::Error;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::slice;
+use std::time::Duration;
 
 use attend_device::{NamedDevice, Workers, notice_device_failure};
-use attend_infer::{Languages, Model, ModelFolder, Translator};
+use attend_infer::{InferError, Languages, Model, ModelFolder, Translator};
 use attend_serve::{
     Keys, Models, Scheduler, SchedulerOptions, ServedFolder, ServerOptions, Service, TEXT_LOG, serve,
 };
@@ -21,6 +22,9 @@ use crate::log::print_log;
 use crate::open_model::OpenModel;
 use crate::translate::DEFAULT_MODEL;
 use crate::usage_error;
+
+/// The time within which a server answers whether it is well.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The most requests that are answered at a time for each worker, by default.
 const QUEUE_OF_WORKER: usize = 64;
@@ -71,6 +75,9 @@ pub(crate) struct Options {
     /// Have texts and their translations in the log.
     #[arg(long)]
     log_text: bool,
+    /// Ask the server that runs at --host and --port whether it is well, and end: with status 0 if it is.
+    #[arg(long)]
+    health: bool,
     #[command(flatten)]
     network: NetworkOptions,
 }
@@ -79,6 +86,9 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
     if let (Some(keys), Some(name)) = (&options.keys, &options.new_key) {
         println!("{}", Keys::add(keys, name)?);
         return Ok(());
+    }
+    if options.health {
+        return options.ask_for_health();
     }
     if !options.host.is_loopback() && !options.open && options.keys.is_none() {
         let message = format!(
@@ -100,14 +110,19 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
         found_folders()?
     } else {
         let named = opened.iter().zip(&options.model);
-        let folder = |(model, path): (&OpenModel, &PathBuf)| {
-            let no_languages = CliError::NoLanguages { folder: path.clone() };
-            served_folder(model.to_path_buf(), ModelFolder::languages(&**model)?).ok_or(no_languages)
+        let of_model = |(model, path): (&OpenModel, &PathBuf)| {
+            let served = served_folders(model, ModelFolder::languages(&**model)?)?;
+            if served.is_empty() {
+                return Err(CliError::NoLanguages { folder: path.clone() });
+            }
+            Ok(served)
         };
-        named.map(folder).collect::<Result<_, _>>()?
+        named.map(of_model).collect::<Result<Vec<_>, _>>()?.concat()
     };
-    for ServedFolder { source, target, .. } in &folders {
-        eprintln!("http://{address} translates {source} to {target}");
+    for of_model in folders.chunk_by(|one, next| one.folder == next.folder) {
+        let targets: Vec<String> = of_model.iter().map(|served| served.target.to_string()).collect();
+        let (source, targets) = (&of_model[0].source, targets.join(", "));
+        eprintln!("http://{address} translates {source} to {targets}");
     }
     let texts = if options.log_text { "info" } else { "off" };
     print_log("warn,attend_serve=info", Some((TEXT_LOG, texts)));
@@ -137,13 +152,29 @@ fn origin(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// Returns a folder and its languages, if it names both.
-fn served_folder(folder: PathBuf, languages: Languages) -> Option<ServedFolder> {
-    Some(ServedFolder {
-        folder,
-        source: languages.source?,
-        target: languages.target?,
-    })
+/// Returns a folder with the languages that it names: once, or once for each language that a model of several target
+/// languages translates into. Returns nothing if the folder does not name its languages.
+///
+/// # Errors
+///
+/// If the vocabulary of the model cannot be read.
+fn served_folders(folder: &Path, languages: Languages) -> Result<Vec<ServedFolder>, InferError> {
+    let Some(source) = languages.source else {
+        return Ok(Vec::new());
+    };
+    let served = |target, target_language| ServedFolder {
+        folder: folder.to_owned(),
+        source: source.clone(),
+        target,
+        target_language,
+    };
+    if let Some(target) = languages.target {
+        return Ok(vec![served(target, None)]);
+    }
+    // Codes that are no language's, such as those of scripts that nobody asks for, are left out.
+    let of_code = |code: String| Some(served(code.parse().ok()?, Some(code)));
+    let codes = ModelFolder::target_languages(folder)?.into_iter();
+    Ok(codes.filter_map(of_code).collect())
 }
 
 /// Returns the folders of the user's models that say between which languages they translate, and that of the
@@ -158,10 +189,13 @@ fn found_folders() -> Result<Vec<ServedFolder>, CliError> {
     if let Ok(languages) = ModelFolder::languages(DEFAULT_MODEL) {
         found.push((DEFAULT_MODEL.into(), languages));
     }
-    let folders = found
-        .into_iter()
-        .filter_map(|(folder, languages)| served_folder(folder, languages));
-    let folders: Vec<ServedFolder> = folders.collect();
+    let served = found.into_iter().flat_map(|(folder, languages)| {
+        served_folders(&folder, languages).unwrap_or_else(|error| {
+            eprintln!("{error}");
+            Vec::new()
+        })
+    });
+    let folders: Vec<ServedFolder> = served.collect();
     if folders.is_empty() {
         return Err(CliError::NothingToServe {
             models: models_folder()?,
@@ -171,6 +205,31 @@ fn found_folders() -> Result<Vec<ServedFolder>, CliError> {
 }
 
 impl Options {
+    /// Asks the server that runs at the address whether it is well.
+    ///
+    /// # Errors
+    ///
+    /// If there is no answer within a few seconds, or another one.
+    fn ask_for_health(&self) -> Result<(), CliError> {
+        // A server that listens everywhere is asked on this machine.
+        let host = match self.host {
+            IpAddr::V4(host) if host.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(host) if host.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            host => host,
+        };
+        let address = SocketAddr::new(host, self.port);
+        let config = ureq::Agent::config_builder().timeout_global(Some(HEALTH_TIMEOUT));
+        let asked = config
+            .build()
+            .new_agent()
+            .get(format!("http://{address}/health"))
+            .call();
+        asked.map(|_| ()).map_err(|error| CliError::NotWell {
+            address,
+            error: Box::new(error),
+        })
+    }
+
     /// Starts what translates with the models in `folders`, which are loaded when they are needed.
     fn service(
         &self,

@@ -58,12 +58,11 @@ impl Service {
                 language: &source,
             });
             let options = TextOptions {
-                format,
-                alternatives: 0,
                 deadline,
+                ..TextOptions::soon(format, 0)
             };
             let texts: Vec<SourceText<'_>> = texts.collect();
-            let found = self.translate(&texts, target, options).await?;
+            let found = self.translate(&texts, target, &options).await?;
             for (place, mut best_first) in places.into_iter().zip(found) {
                 translations[place] = best_first.swap_remove(0);
             }

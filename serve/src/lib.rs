@@ -8,7 +8,8 @@
 //! | `connections` | how many connections there are at a time |
 //! | `admission` | how many requests are answered at a time, how long their bodies may take, and the memory for them |
 //! | `libre_translate` | the interface of LibreTranslate |
-//! | `own` | Attend's own interface |
+//! | `own` | Attend's own interface: translations with scores, streams of sentences, attention |
+//! | `specification` | the description of all interfaces by OpenAPI |
 //! | `access` | who asks, whether they may, and how much |
 //! | `keys` | [`Keys`]: the file of keys, by which clients show who they are |
 //! | `parameters` | what a request asks for, however it is sent |
@@ -74,10 +75,11 @@ mod routes;
 mod scheduler;
 mod server;
 mod service;
+mod specification;
 
 pub use keys::{Keys, KeysError};
 pub use metrics::TEXT_LOG;
 pub use models::{Models, ServedFolder};
-pub use scheduler::{ScheduleError, Scheduler, SchedulerOptions};
+pub use scheduler::{PartsError, ScheduleError, Scheduler, SchedulerOptions};
 pub use server::{ServerOptions, serve};
 pub use service::Service;

@@ -11,13 +11,13 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use axum::{Extension, Router};
 use axum_server::Handle;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::signal;
 use tokio::time::sleep;
 use tower_http::cors::{AllowOrigin, CorsLayer};
+use utoipa_axum::routes;
 
 use crate::access::{Access, TextLimits, Visitor};
 use crate::admission::{Admission, admit};
@@ -27,6 +27,7 @@ use crate::files::Files;
 use crate::keys::Keys;
 use crate::metrics::{measure, record};
 use crate::service::{DEADLINE, Service};
+use crate::specification::described;
 use crate::{libre_translate, own, page};
 
 /// The time that a client may take to send the head of its first request.
@@ -148,10 +149,11 @@ impl ServerOptions {
 
 /// Returns the routes of all interfaces and of the page.
 fn routes() -> Router<Arc<Service>> {
-    libre_translate::routes()
+    let interfaces = libre_translate::routes()
         .merge(own::routes())
+        .routes(routes!(show_metrics));
+    described(interfaces)
         .merge(page::routes())
-        .route("/metrics", get(show_metrics))
         .fallback(|| async { ApiError::new(StatusCode::NOT_FOUND, "there is nothing at this address") })
         .method_not_allowed_fallback(|| async {
             ApiError::new(
@@ -161,7 +163,13 @@ fn routes() -> Router<Arc<Service>> {
         })
 }
 
-/// Answers the metrics, as Prometheus reads them.
+/// Answer with figures, as Prometheus reads them.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "server",
+    responses((status = 200, description = "The figures.", body = String))
+)]
 async fn show_metrics(
     State(service): State<Arc<Service>>,
     Extension(metrics): Extension<PrometheusHandle>,

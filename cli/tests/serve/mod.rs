@@ -1,14 +1,19 @@
 //! `attend serve`, asked over HTTP as LibreTranslate's clients ask.
 
 mod access;
+#[cfg(target_os = "linux")]
+mod container;
 mod files;
+mod libre_translate_page;
 mod libretranslatepy;
 mod limits;
 mod load;
 mod metrics;
 mod models;
+mod own;
 mod page;
 mod requests;
+mod specification;
 mod start;
 
 use std::io::{BufRead, BufReader};
