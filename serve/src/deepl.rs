@@ -18,6 +18,7 @@ mod translate;
 mod usage;
 mod values;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
@@ -25,49 +26,48 @@ use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, delete, get, post};
-use axum::{Extension, Json, Router};
-use serde_json::json;
+use axum::routing::any;
+use axum::{Extension, Json};
+use serde::Serialize;
+use utoipa::openapi::{RefOr, Response as OpenApiResponse};
+use utoipa::{IntoResponses, ToSchema};
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
+use utoipa_axum::routes;
 
 use crate::admission::MOST_FILE_BYTES;
-use crate::error::{ApiError, ErrorMessage};
+use crate::error::{ApiError, ErrorMessage, described};
 use crate::service::Service;
 use documents::Documents;
 
 /// Returns the routes of the interface.
-pub(crate) fn routes() -> Router<Arc<Service>> {
-    let upload = post(documents::upload).layer(DefaultBodyLimit::max(MOST_FILE_BYTES));
-    let dictionaries = delete(glossaries::delete_dictionary).put(glossaries::replace_dictionary);
+pub(crate) fn routes() -> OpenApiRouter<Arc<Service>> {
     let nothing = || async { ApiError::new(StatusCode::NOT_FOUND, "there is nothing at this address") };
-    Router::new()
-        .route("/v2/translate", post(translate::translate))
-        .route("/v2/languages", get(languages::languages))
-        .route("/v2/usage", get(usage::usage))
-        .route("/v2/document", upload)
-        .route("/v2/document/{id}", post(documents::status))
-        .route("/v2/document/{id}/result", post(documents::result))
-        .route("/v2/glossary-language-pairs", get(glossaries::pairs))
-        .route(
-            "/v2/glossaries",
-            get(glossaries::list_of_one_pair).post(glossaries::create_of_one_pair),
-        )
-        .route(
-            "/v2/glossaries/{id}",
-            get(glossaries::show_of_one_pair).delete(glossaries::delete),
-        )
-        .route(
-            "/v2/glossaries/{id}/entries",
-            get(glossaries::entries_of_one_pair),
-        )
-        .route("/v3/glossaries", get(glossaries::list).post(glossaries::create))
-        .route(
-            "/v3/glossaries/{id}",
-            get(glossaries::show)
-                .patch(glossaries::change)
-                .delete(glossaries::delete),
-        )
-        .route("/v3/glossaries/{id}/entries", get(glossaries::entries))
-        .route("/v3/glossaries/{id}/dictionaries", dictionaries)
+    let (routes, description) = OpenApiRouter::default()
+        .routes(routes!(translate::translate))
+        .routes(routes!(languages::languages))
+        .routes(routes!(usage::usage))
+        .routes(routes!(documents::upload).layer(DefaultBodyLimit::max(MOST_FILE_BYTES)))
+        .routes(routes!(documents::status))
+        .routes(routes!(documents::result))
+        .routes(routes!(glossaries::pairs))
+        .routes(routes!(
+            glossaries::list_of_one_pair,
+            glossaries::create_of_one_pair
+        ))
+        .routes(routes!(
+            glossaries::show_of_one_pair,
+            glossaries::delete_of_one_pair
+        ))
+        .routes(routes!(glossaries::entries_of_one_pair))
+        .routes(routes!(glossaries::list, glossaries::create))
+        .routes(routes!(glossaries::show, glossaries::change, glossaries::delete))
+        .routes(routes!(glossaries::entries))
+        .routes(routes!(
+            glossaries::replace_dictionary,
+            glossaries::delete_dictionary
+        ))
+        .split_for_parts();
+    let routes = routes
         .method_not_allowed_fallback(|| async {
             ApiError::new(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -77,15 +77,30 @@ pub(crate) fn routes() -> Router<Arc<Service>> {
         .route("/v2/{*address}", any(nothing))
         .route("/v3/{*address}", any(nothing))
         .layer(Extension(Arc::new(Documents::default())))
-        .layer(map_response(with_message))
+        .layer(map_response(with_message));
+    let mut described = OpenApiRouter::from(routes);
+    *described.get_openapi_mut() = description;
+    described
 }
 
-/// Answers an error as DeepL's clients read it: `{"message": "…"}`.
+/// What is wrong, as DeepL's clients read it.
+#[derive(Serialize, ToSchema)]
+struct Refusal {
+    message: String,
+}
+
+impl IntoResponses for Refusal {
+    fn responses() -> BTreeMap<String, RefOr<OpenApiResponse>> {
+        described::<Self>()
+    }
+}
+
+/// Answers an error as a [`Refusal`].
 async fn with_message(mut response: Response) -> Response {
     let Some(ErrorMessage(message)) = response.extensions_mut().remove() else {
         return response;
     };
-    let mut answer = (response.status(), Json(json!({ "message": message }))).into_response();
+    let mut answer = (response.status(), Json(Refusal { message })).into_response();
     if let Some(wait) = response.headers_mut().remove(RETRY_AFTER) {
         answer.headers_mut().insert(RETRY_AFTER, wait);
     }

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::openapi::content::Content;
 use utoipa::openapi::{RefOr, Response as OpenApiResponse, ResponseBuilder};
-use utoipa::{IntoResponses, PartialSchema, ToSchema};
+use utoipa::{IntoResponses, ToSchema};
 
 use crate::scheduler::ScheduleError;
 
@@ -107,12 +107,17 @@ impl From<ApiError> for ErrorAnswer {
 
 impl IntoResponses for ApiError {
     fn responses() -> BTreeMap<String, RefOr<OpenApiResponse>> {
-        let content = Content::builder().schema(Some(ErrorAnswer::schema())).build();
-        let response = ResponseBuilder::new()
-            .description("What is wrong, in a sentence.")
-            .content("application/json", content);
-        BTreeMap::from([("default".to_owned(), response.build().into())])
+        described::<ErrorAnswer>()
     }
+}
+
+/// Describes the answers that say what is wrong, whatever their status.
+pub(crate) fn described<E: ToSchema>() -> BTreeMap<String, RefOr<OpenApiResponse>> {
+    let content = Content::builder().schema(Some(E::schema())).build();
+    let response = ResponseBuilder::new()
+        .description("What is wrong, in a sentence.")
+        .content("application/json", content);
+    BTreeMap::from([("default".to_owned(), response.build().into())])
 }
 
 impl IntoResponse for ApiError {

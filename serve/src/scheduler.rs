@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::slice;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -194,25 +193,19 @@ impl Scheduler {
         deadline: Instant,
         mut tell: impl FnMut(usize, Translation),
     ) -> Result<(), PartsError> {
-        let mut sentences = Vec::new();
-        let encoded = block_in_place(|| {
-            let encoded = lines.iter().map(|line| {
-                let mut encoded = translator.encode(slice::from_ref(line));
-                let of_line = encoded.take_sentences();
-                let count = of_line.len();
-                sentences.extend(of_line);
-                Ok((TranslationInParts::new(encoded)?, count))
-            });
-            encoded.collect::<Result<Vec<_>, InferError>>()
+        let (sentences, translations) = block_in_place(|| {
+            let mut encoded = translator.encode(lines);
+            let sentences = encoded.take_sentences();
+            TranslationInParts::of_lines(encoded).map(|translations| (sentences, translations))
         })?;
         let mut ticket = self.submit(translator, sentences)?;
-        for (number, (mut line, count)) in encoded.into_iter().enumerate() {
+        for (number, mut line) in translations.into_iter().enumerate() {
             let mut tell = |part: Translation| {
                 if !part.text.is_empty() {
                     tell(number, part);
                 }
             };
-            for _ in 0..count {
+            for _ in 0..line.sentences() {
                 let found = timeout_at(deadline.into(), ticket.next()).await;
                 tell(line.part(found.map_err(|_| ScheduleError::Deadline)??)?);
             }

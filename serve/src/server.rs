@@ -150,10 +150,10 @@ impl ServerOptions {
 /// Returns the routes of all interfaces and of the page.
 fn routes() -> Router<Arc<Service>> {
     let interfaces = libre_translate::routes()
+        .merge(deepl::routes())
         .merge(own::routes())
         .routes(routes!(show_metrics));
     described(interfaces)
-        .merge(deepl::routes())
         .merge(page::routes())
         .fallback(|| async { ApiError::new(StatusCode::NOT_FOUND, "there is nothing at this address") })
         .method_not_allowed_fallback(|| async {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::HeaderValue;
-use axum::http::header::{CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::CONTENT_SECURITY_POLICY;
 use axum::middleware::map_response;
 use axum::response::Response;
 use axum::{Extension, Json, Router};
@@ -30,6 +30,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
     tags(
         (name = "Attend", description = "Translations with all that the search has to offer."),
         (name = "LibreTranslate", description = "What clients of LibreTranslate call."),
+        (name = "DeepL", description = "What clients of DeepL call. Their errors have `message` in place of `error`."),
         (name = "server", description = "What is told about the server.")
     )
 )]
@@ -71,8 +72,7 @@ async fn specification(
 }
 
 async fn with_policy(mut response: Response) -> Response {
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let policy = HeaderValue::from_static(POLICY);
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
     response
 }

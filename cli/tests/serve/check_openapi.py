@@ -19,11 +19,16 @@ REQUESTS = [
     ("get", "/frontend/settings", None),
     ("get", "/health", None),
     ("get", "/languages", None),
+    ("get", "/v2/languages?type=target", None),
+    ("get", "/v2/usage", None),
     ("post", "/detect", {"q": "the house is small"}),
     ("post", "/detect", {"q": ["a"]}),
     ("post", "/translate", {**BETWEEN, "q": "yes"}),
     ("post", "/translate", {**BETWEEN, "q": ["yes", "no"], "source": "auto", "alternatives": 2}),
     ("post", "/translate", {"q": "yes"}),
+    ("post", "/v2/translate", {"text": ["yes", "no"], "target_lang": "DE", "show_billed_characters": True}),
+    ("post", "/v2/translate", {"text": "yes", "source_lang": "EN", "target_lang": "DE", "split_sentences": 0}),
+    ("post", "/v2/translate", {"text": "yes"}),
     ("post", "/v1/attention", {**BETWEEN, "text": "yes"}),
     ("post", "/v1/attention", {**BETWEEN, "text": " "}),
     ("post", "/v1/translate", {**BETWEEN, "text": ["yes", "no"], "nbest": 2, "beam_size": 2}),
@@ -36,7 +41,7 @@ REQUESTS = [
 def ask(method, path, body):
     """Returns the status of an answer, and its JSON."""
     data = None if body is None else json.dumps(body).encode()
-    headers = {"Content-Type": "application/json"}
+    headers = {} if body is None else {"Content-Type": "application/json"}
     request = urllib.request.Request(ADDRESS + path, data, headers, method=method.upper())
     try:
         with urllib.request.urlopen(request) as response:
@@ -55,7 +60,7 @@ def check(value, schema):
 description = ask("get", "/spec", None)[1]
 validate(description)
 for method, path, body in REQUESTS:
-    operation = description["paths"][path][method]
+    operation = description["paths"][path.partition("?")[0]][method]
     status, answer = ask(method, path, body)
     responses = operation["responses"]
     response = responses.get(str(status)) or responses["default"]

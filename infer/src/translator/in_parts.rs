@@ -17,7 +17,7 @@ use crate::translation::{LinkedTranslation, Translation};
 /// # fn print(translator: &Translator, line: &Line<'_>) -> Result<(), InferError> {
 /// let mut encoded = translator.encode(&[*line]);
 /// let sentences = encoded.take_sentences();
-/// let mut translation = TranslationInParts::new(encoded)?;
+/// let mut translation = TranslationInParts::of_lines(encoded)?.remove(0);
 /// for sentence in &sentences {
 ///     let found = translator.search_batch(&[sentence]).remove(0);
 ///     print!("{}", translation.part(found)?.text);
@@ -36,26 +36,30 @@ pub struct TranslationInParts<'a> {
 }
 
 impl<'a> TranslationInParts<'a> {
-    /// Takes one encoded line, whose sentences have been [taken](EncodedLines::take_sentences).
+    /// Takes encoded lines, whose sentences have been [taken](EncodedLines::take_sentences). Returns the translation of
+    /// each.
     ///
     /// # Errors
     ///
-    /// Returns the error for which the model does not take the line.
-    ///
-    /// # Panics
-    ///
-    /// If there are more lines, or none.
-    pub fn new(mut line: EncodedLines<'a>) -> Result<Self, InferError> {
-        assert_eq!(line.lines.len(), 1, "one line is translated in parts");
-        if let Some(error) = line.take_refusal() {
+    /// Returns the error of the first line that the model does not take.
+    pub fn of_lines(mut lines: EncodedLines<'a>) -> Result<Vec<Self>, InferError> {
+        if let Some(error) = lines.take_refusal() {
             return Err(error);
         }
-        Ok(Self {
+        let in_parts = |line| Self {
             line,
             found: Vec::new(),
             told: 0,
             separators: Separators::default(),
-        })
+        };
+        Ok(lines.one_by_one().map(in_parts).collect())
+    }
+
+    /// Returns the number of the line's sentences.
+    #[must_use]
+    pub fn sentences(&self) -> usize {
+        let parts = self.line.parts.iter().flatten();
+        parts.map(|part| part.spacings.len()).sum()
     }
 
     /// Returns what the best translation of the next sentence adds, given what was found for the sentence: its text,

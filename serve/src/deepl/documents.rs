@@ -10,10 +10,11 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::{Extension, Json};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
+use utoipa::ToSchema;
 
+use super::Refusal;
 use super::request::{Common, CommonAsked};
 use crate::access::Caller;
 use crate::documents::{DEADLINE, document_kind, read_document, translated_name};
@@ -56,7 +57,7 @@ enum Progress {
 }
 
 /// What an upload is asked for, beside the file.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct UploadAsked {
     #[serde(flatten)]
     common: CommonAsked,
@@ -67,19 +68,47 @@ pub(super) struct UploadAsked {
 }
 
 /// What a client shows to get at a document.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct KeyAsked {
     document_key: Option<String>,
 }
 
+/// What an upload is answered.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct UploadAnswer {
+    document_id: String,
+    document_key: String,
+}
+
+/// How far a document is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct StatusAnswer {
+    document_id: String,
+    /// `translating`, `done` or `error`.
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    billed_characters: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_message: Option<String>,
+}
+
 /// Takes a document, and answers while it is being translated.
+#[utoipa::path(
+    post,
+    path = "/v2/document",
+    operation_id = "deepl_upload",
+    tag = "DeepL",
+    request_body(content = UploadAsked, content_type = "multipart/form-data",
+        description = "These fields, and the document as `file`."),
+    responses((status = 200, description = "The id and the key of the document.", body = UploadAnswer), Refusal)
+)]
 pub(super) async fn upload(
     State(service): State<Arc<Service>>,
     Extension(files): Extension<Arc<Files>>,
     Extension(documents): Extension<Arc<Documents>>,
     caller: Caller,
     request: Request,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<UploadAnswer>, ApiError> {
     let fields = Multipart::from_request(request, &()).await?;
     let (asked, file) = of_fields::<UploadAsked>(fields).await?;
     let (name, bytes) = file.ok_or_else(|| missing("file"))?;
@@ -95,7 +124,10 @@ pub(super) async fn upload(
     documents.check_room()?;
     let (document, characters) = read_document(&caller, &bytes, kind)?;
     let (id, key) = documents.begin(characters)?;
-    let answer = json!({"document_id": id, "document_key": key});
+    let answer = UploadAnswer {
+        document_id: id.clone(),
+        document_key: key,
+    };
     tokio::spawn(async move {
         let translated = translate(&service, &document, &common).await;
         let kept = translated.and_then(|bytes| keep(&files, &name, kind, &common, &bytes));
@@ -139,29 +171,45 @@ fn keep(
 }
 
 /// Answers how far a document is.
+#[utoipa::path(
+    post,
+    path = "/v2/document/{id}",
+    operation_id = "deepl_document",
+    tag = "DeepL",
+    params(("id" = String, Path)),
+    request_body(content((KeyAsked = "application/json"), (KeyAsked = "application/x-www-form-urlencoded"))),
+    responses((status = 200, description = "How far it is.", body = StatusAnswer), Refusal)
+)]
 pub(super) async fn status(
     Extension(documents): Extension<Arc<Documents>>,
     _: Caller,
     Path(id): Path<String>,
     Parameters(asked): Parameters<KeyAsked>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<StatusAnswer>, ApiError> {
     let upload = documents.get(&id, asked)?;
-    let mut answer = json!({"document_id": id});
-    match upload.progress {
-        Progress::Translating => answer["status"] = "translating".into(),
-        Progress::Done(_) => {
-            answer["status"] = "done".into();
-            answer["billed_characters"] = upload.characters.into();
-        }
-        Progress::Failed(reason) => {
-            answer["status"] = "error".into();
-            answer["error_message"] = reason.into();
-        }
-    }
-    Ok(Json(answer))
+    let (status, billed_characters, error_message) = match upload.progress {
+        Progress::Translating => ("translating", None, None),
+        Progress::Done(_) => ("done", Some(upload.characters), None),
+        Progress::Failed(reason) => ("error", None, Some(reason)),
+    };
+    Ok(Json(StatusAnswer {
+        document_id: id,
+        status,
+        billed_characters,
+        error_message,
+    }))
 }
 
 /// Answers with the translation of a document.
+#[utoipa::path(
+    post,
+    path = "/v2/document/{id}/result",
+    operation_id = "deepl_document_result",
+    tag = "DeepL",
+    params(("id" = String, Path)),
+    request_body(content((KeyAsked = "application/json"), (KeyAsked = "application/x-www-form-urlencoded"))),
+    responses((status = 200, description = "The translation."), Refusal)
+)]
 pub(super) async fn result(
     Extension(documents): Extension<Arc<Documents>>,
     Extension(files): Extension<Arc<Files>>,

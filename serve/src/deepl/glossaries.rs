@@ -12,7 +12,9 @@ use axum::response::IntoResponse;
 use csv::{ReaderBuilder, Trim};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
+use super::Refusal;
 use super::languages::base;
 use crate::access::Caller;
 use crate::error::ApiError;
@@ -22,7 +24,7 @@ use crate::parameters::{Parameters, language, missing};
 use crate::service::Service;
 
 /// What a glossary of one pair is made of.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct OnePairAsked {
     name: Option<String>,
     #[serde(flatten)]
@@ -30,7 +32,7 @@ pub(super) struct OnePairAsked {
 }
 
 /// What a glossary is made of, or is changed to.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct GlossaryAsked {
     name: Option<String>,
     #[serde(default)]
@@ -38,7 +40,7 @@ pub(super) struct GlossaryAsked {
 }
 
 /// A dictionary as clients send it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct DictionaryAsked {
     source_lang: Option<String>,
     target_lang: Option<String>,
@@ -55,6 +57,13 @@ pub(super) struct PairAsked {
 
 /// Answers the pairs of languages that glossaries may have: those of the models, which translate without another
 /// language in between.
+#[utoipa::path(
+    get,
+    path = "/v2/glossary-language-pairs",
+    operation_id = "deepl_glossary_pairs",
+    tag = "DeepL",
+    responses((status = 200, description = "The pairs."), Refusal)
+)]
 pub(super) async fn pairs(State(service): State<Arc<Service>>, _: Caller) -> Json<Value> {
     let folders = service.models.folders().iter();
     let pairs = folders.map(|folder| [&folder.source, &folder.target].map(shown));
@@ -64,6 +73,15 @@ pub(super) async fn pairs(State(service): State<Arc<Service>>, _: Caller) -> Jso
     Json(json!({ "supported_languages": pairs }))
 }
 
+/// Makes a glossary of one pair of languages.
+#[utoipa::path(
+    post,
+    path = "/v2/glossaries",
+    operation_id = "deepl_create_glossary_of_one_pair",
+    tag = "DeepL",
+    request_body(content((OnePairAsked = "application/json"), (OnePairAsked = "application/x-www-form-urlencoded"))),
+    responses((status = 201, description = "The new glossary."), Refusal)
+)]
 pub(super) async fn create_of_one_pair(
     State(service): State<Arc<Service>>,
     caller: Caller,
@@ -75,12 +93,29 @@ pub(super) async fn create_of_one_pair(
     Ok((StatusCode::CREATED, Json(of_one_pair(&id, &glossary)?)))
 }
 
+/// Lists the glossaries of one pair of languages.
+#[utoipa::path(
+    get,
+    path = "/v2/glossaries",
+    operation_id = "deepl_list_glossaries_of_one_pair",
+    tag = "DeepL",
+    responses((status = 200, description = "The glossaries."), Refusal)
+)]
 pub(super) async fn list_of_one_pair(State(service): State<Arc<Service>>, caller: Caller) -> Json<Value> {
     let glossaries = service.glossaries.list(caller.name()).into_iter();
     let shown = glossaries.filter_map(|(id, glossary)| of_one_pair(&id, &glossary).ok());
     Json(json!({ "glossaries": shown.collect::<Vec<_>>() }))
 }
 
+/// Answers a glossary of one pair of languages, without its entries.
+#[utoipa::path(
+    get,
+    path = "/v2/glossaries/{id}",
+    operation_id = "deepl_glossary_of_one_pair",
+    tag = "DeepL",
+    params(("id" = String, Path)),
+    responses((status = 200, description = "The glossary."), Refusal)
+)]
 pub(super) async fn show_of_one_pair(
     State(service): State<Arc<Service>>,
     caller: Caller,
@@ -91,6 +126,14 @@ pub(super) async fn show_of_one_pair(
 }
 
 /// Answers the entries of a glossary, one a line, with a tab between a term and its translation.
+#[utoipa::path(
+    get,
+    path = "/v2/glossaries/{id}/entries",
+    operation_id = "deepl_entries_of_one_pair",
+    tag = "DeepL",
+    params(("id" = String, Path)),
+    responses((status = 200, description = "The entries."), Refusal)
+)]
 pub(super) async fn entries_of_one_pair(
     State(service): State<Arc<Service>>,
     caller: Caller,
@@ -102,6 +145,15 @@ pub(super) async fn entries_of_one_pair(
     Ok(([(CONTENT_TYPE, kind)], entries))
 }
 
+/// Removes a glossary.
+#[utoipa::path(
+    delete,
+    path = "/v3/glossaries/{id}",
+    operation_id = "deepl_delete_glossary",
+    tag = "DeepL",
+    params(("id" = String, Path)),
+    responses((status = 204, description = "It is removed."), Refusal)
+)]
 pub(super) async fn delete(
     State(service): State<Arc<Service>>,
     caller: Caller,
@@ -111,6 +163,32 @@ pub(super) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Removes a glossary.
+#[utoipa::path(
+    delete,
+    path = "/v2/glossaries/{id}",
+    operation_id = "deepl_delete_glossary_of_one_pair",
+    tag = "DeepL",
+    params(("id" = String, Path)),
+    responses((status = 204, description = "It is removed."), Refusal)
+)]
+pub(super) async fn delete_of_one_pair(
+    service: State<Arc<Service>>,
+    caller: Caller,
+    id: Path<String>,
+) -> Result<StatusCode, ApiError> {
+    delete(service, caller, id).await
+}
+
+/// Makes a glossary.
+#[utoipa::path(
+    post,
+    path = "/v3/glossaries",
+    operation_id = "deepl_create_glossary",
+    tag = "DeepL",
+    request_body(content((GlossaryAsked = "application/json"), (GlossaryAsked = "application/x-www-form-urlencoded"))),
+    responses((status = 201, description = "The new glossary."), Refusal)
+)]
 pub(super) async fn create(
     State(service): State<Arc<Service>>,
     caller: Caller,
@@ -136,12 +214,29 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(of_several_pairs(&id, &glossary))))
 }
 
+/// Lists the glossaries.
+#[utoipa::path(
+    get,
+    path = "/v3/glossaries",
+    operation_id = "deepl_list_glossaries",
+    tag = "DeepL",
+    responses((status = 200, description = "The glossaries."), Refusal)
+)]
 pub(super) async fn list(State(service): State<Arc<Service>>, caller: Caller) -> Json<Value> {
     let glossaries = service.glossaries.list(caller.name()).into_iter();
     let shown = glossaries.map(|(id, glossary)| of_several_pairs(&id, &glossary));
     Json(json!({ "glossaries": shown.collect::<Vec<_>>() }))
 }
 
+/// Answers a glossary, without its entries.
+#[utoipa::path(
+    get,
+    path = "/v3/glossaries/{id}",
+    operation_id = "deepl_glossary",
+    tag = "DeepL",
+    params(("id" = String, Path)),
+    responses((status = 200, description = "The glossary."), Refusal)
+)]
 pub(super) async fn show(
     State(service): State<Arc<Service>>,
     caller: Caller,
@@ -153,6 +248,15 @@ pub(super) async fn show(
 
 /// Gives a glossary another name, and adds entries to its dictionaries. An entry takes the place of that with the same
 /// term.
+#[utoipa::path(
+    patch,
+    path = "/v3/glossaries/{id}",
+    operation_id = "deepl_change_glossary",
+    tag = "DeepL",
+    params(("id" = String, Path)),
+    request_body(content((GlossaryAsked = "application/json"), (GlossaryAsked = "application/x-www-form-urlencoded"))),
+    responses((status = 200, description = "The glossary."), Refusal)
+)]
 pub(super) async fn change(
     State(service): State<Arc<Service>>,
     caller: Caller,
@@ -179,6 +283,14 @@ pub(super) async fn change(
 }
 
 /// Answers the entries of a dictionary.
+#[utoipa::path(
+    get,
+    path = "/v3/glossaries/{id}/entries",
+    operation_id = "deepl_entries",
+    tag = "DeepL",
+    params(("id" = String, Path), ("source_lang" = String, Query), ("target_lang" = String, Query)),
+    responses((status = 200, description = "The dictionary with its entries."), Refusal)
+)]
 pub(super) async fn entries(
     State(service): State<Arc<Service>>,
     caller: Caller,
@@ -196,6 +308,15 @@ pub(super) async fn entries(
 }
 
 /// Puts a dictionary in place of that between the same languages, if there is one.
+#[utoipa::path(
+    put,
+    path = "/v3/glossaries/{id}/dictionaries",
+    operation_id = "deepl_replace_dictionary",
+    tag = "DeepL",
+    params(("id" = String, Path)),
+    request_body(content((DictionaryAsked = "application/json"), (DictionaryAsked = "application/x-www-form-urlencoded"))),
+    responses((status = 200, description = "The dictionary."), Refusal)
+)]
 pub(super) async fn replace_dictionary(
     State(service): State<Arc<Service>>,
     caller: Caller,
@@ -211,6 +332,15 @@ pub(super) async fn replace_dictionary(
     Ok(Json(shown))
 }
 
+/// Removes a dictionary.
+#[utoipa::path(
+    delete,
+    path = "/v3/glossaries/{id}/dictionaries",
+    operation_id = "deepl_delete_dictionary",
+    tag = "DeepL",
+    params(("id" = String, Path), ("source_lang" = String, Query), ("target_lang" = String, Query)),
+    responses((status = 204, description = "It is removed."), Refusal)
+)]
 pub(super) async fn delete_dictionary(
     State(service): State<Arc<Service>>,
     caller: Caller,

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use attend_infer::Language;
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+use super::Refusal;
 use crate::access::Caller;
 use crate::error::ApiError;
 use crate::languages::{code, name};
@@ -29,12 +30,31 @@ pub(super) struct Asked {
     r#type: Option<String>,
 }
 
+/// A language.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeeplLanguage)]
+pub(super) struct LanguageAnswer {
+    /// Its code.
+    language: String,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    supports_formality: Option<bool>,
+}
+
 /// Answers the languages of texts, or of translations.
+#[utoipa::path(
+    get,
+    path = "/v2/languages",
+    operation_id = "deepl_languages",
+    tag = "DeepL",
+    params(("type" = Option<String>, Query)),
+    responses((status = 200, description = "The languages.", body = Vec<LanguageAnswer>), Refusal)
+)]
 pub(super) async fn languages(
     State(service): State<Arc<Service>>,
     _: Caller,
     Parameters(asked): Parameters<Asked>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Vec<LanguageAnswer>>, ApiError> {
     match asked.r#type.as_deref() {
         None | Some("source") => Ok(Json(sources(&service))),
         Some("target") => Ok(Json(targets(&service))),
@@ -44,17 +64,21 @@ pub(super) async fn languages(
     }
 }
 
-fn sources(service: &Service) -> Value {
+fn sources(service: &Service) -> Vec<LanguageAnswer> {
     let read = service.languages().iter();
     let read = read.filter(|served| !served.targets.is_empty());
     let names: BTreeMap<String, String> = read
         .map(|served| (base_code(&served.language), name(&base(&served.language))))
         .collect();
-    let language = |(code, name): (String, String)| json!({"language": code, "name": name});
+    let language = |(code, name): (String, String)| LanguageAnswer {
+        language: code,
+        name,
+        supports_formality: None,
+    };
     names.into_iter().map(language).collect()
 }
 
-fn targets(service: &Service) -> Value {
+fn targets(service: &Service) -> Vec<LanguageAnswer> {
     let mut names = BTreeMap::new();
     for target in service.languages().iter().flat_map(|served| &served.targets) {
         let code = code(target).to_uppercase();
@@ -67,8 +91,11 @@ fn targets(service: &Service) -> Value {
             names.extend(variants.map(|(_, code, name)| ((*code).to_owned(), (*name).to_owned())));
         }
     }
-    let language =
-        |(code, name): (String, String)| json!({"language": code, "name": name, "supports_formality": false});
+    let language = |(code, name): (String, String)| LanguageAnswer {
+        language: code,
+        name,
+        supports_formality: Some(false),
+    };
     names.into_iter().map(language).collect()
 }
 

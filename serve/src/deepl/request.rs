@@ -5,6 +5,7 @@ use std::sync::Arc;
 use attend_infer::{Glossary, Language};
 use serde::Deserialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::languages::{base, base_code};
 use super::values::List;
@@ -17,7 +18,7 @@ use crate::service::Service;
 const MOST_GLOSSARIES: usize = 5;
 
 /// What texts and documents are asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct CommonAsked {
     source_lang: Option<String>,
     target_lang: Option<String>,

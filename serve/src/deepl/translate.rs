@@ -6,8 +6,9 @@ use attend_infer::{Format, Language, TagNames};
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 
+use super::Refusal;
 use super::languages::base_code;
 use super::request::{Common, CommonAsked};
 use super::values::{List, Word, truth};
@@ -18,7 +19,8 @@ use crate::service::{Division, Service, SourceText, TextOptions};
 
 /// What `/v2/translate` is asked for. Further parameters change nothing here: the `context` of a text, since a model
 /// reads a sentence by itself; `preserve_formatting`, since nothing is corrected; and `outline_detection`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = DeeplAsked)]
 pub(super) struct Asked {
     text: Option<List>,
     #[serde(flatten)]
@@ -34,8 +36,14 @@ pub(super) struct Asked {
     model_type: Option<String>,
 }
 
+/// What `/v2/translate` answers.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Translations {
+    translations: Vec<Translation>,
+}
+
 /// A translation in the answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Translation {
     detected_source_language: String,
     text: String,
@@ -45,11 +53,20 @@ struct Translation {
     model_type_used: Option<&'static str>,
 }
 
+/// Translates texts.
+#[utoipa::path(
+    post,
+    path = "/v2/translate",
+    operation_id = "deepl_translate",
+    tag = "DeepL",
+    request_body(content((Asked = "application/json"), (Asked = "application/x-www-form-urlencoded"))),
+    responses((status = 200, description = "The translation of each text.", body = Translations), Refusal)
+)]
 pub(super) async fn translate(
     State(service): State<Arc<Service>>,
     caller: Caller,
     Parameters(asked): Parameters<Asked>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Translations>, ApiError> {
     let texts = asked.text.as_ref().ok_or_else(|| missing("text"))?.as_slice();
     let common = asked.common.checked(&service, &caller)?;
     let options = asked.options(&common)?;
@@ -78,8 +95,9 @@ pub(super) async fn translate(
             billed_characters: shows_characters.then(|| source.text.chars().count()),
             model_type_used: model_type,
         });
-    let translations: Vec<Translation> = translations.collect();
-    Ok(Json(json!({ "translations": translations })))
+    Ok(Json(Translations {
+        translations: translations.collect(),
+    }))
 }
 
 impl Asked {

@@ -1,11 +1,12 @@
 //! Values of parameters: forms have them as text, and clients that send JSON write some of them in several ways.
 
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use crate::error::ApiError;
 
 /// A word, a number or a truth value.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(untagged, expecting = "it is neither a string nor a number nor true or false")]
 pub(super) enum Word {
     Text(String),
@@ -14,7 +15,7 @@ pub(super) enum Word {
 }
 
 /// One string, or several.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(untagged, expecting = "it is neither a string nor an array of strings")]
 pub(super) enum List {
     One(String),
