@@ -26,6 +26,7 @@ static ADDRESS: LazyLock<SocketAddr> = LazyLock::new(|| {
         folder: "small".into(),
         source: "en".parse().expect("a language"),
         target: "de".parse().expect("a language"),
+        target_language: None,
     };
     let models = Models::new(vec![folder], NonZeroUsize::MIN, move |_| Ok(small.clone()));
     let scheduler = Scheduler::start(workers(), SchedulerOptions::default()).expect("a thread");

@@ -19,6 +19,7 @@ fn start() -> SocketAddr {
         folder: "small".into(),
         source: "en".parse().unwrap(),
         target: "de".parse().unwrap(),
+        target_language: None,
     };
     let small = translator();
     let models = Models::new(vec![folder], NonZeroUsize::MIN, move |_| Ok(small.clone()));
