@@ -29,7 +29,6 @@ use crate::service::{ServedLanguage, Service, SourceText, TextOptions};
 /// The most alternatives of a translation.
 const MOST_ALTERNATIVES: usize = 10;
 
-
 /// Returns the routes of the interface.
 pub(crate) fn routes() -> OpenApiRouter<Arc<Service>> {
     OpenApiRouter::default()
