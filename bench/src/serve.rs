@@ -30,8 +30,8 @@ const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ctranslate2_serve.py");
 /// The Python packages that the peer imports.
 const PACKAGES: &str = "ctranslate2, fastapi, tokenizers and uvicorn";
 /// The table's head. The columns give for both sides: target tokens and requests a second, percentiles of the
-/// milliseconds that requests take, and memory in GiB; then the ratios of target tokens and of the 99th percentiles, and
-/// the share of texts that both translate alike.
+/// milliseconds that requests take, and memory in GiB; then the ratios of target tokens and of the 99th percentiles,
+/// and the share of texts that both translate alike.
 const HEAD: &str = "\
 dtype    lines clients | Attend/s    req     50%     95%     99%  GiB | CTranslate2/s    req     50%     95%     99%  GiB | ratio   99%   same
 ";
@@ -237,7 +237,6 @@ impl Side {
 
     fn answer(&self, load: &Load<'_>) -> Result<Row, BenchError> {
         let answers = load.send(&self.server)?;
-        answers.all_served()?;
         Ok(Row {
             tokens_per_second: answers.served_per_second * self.tokens,
             bytes: self.server.memory(),
@@ -333,6 +332,7 @@ fn rows(
         for _ in 0..options.pairs.get() {
             let load = Load::of_seconds(bodies.path(), clients, options.seconds.get());
             let row = ours.answer(&load)?;
+            let mut refused = vec![("Attend", row.answers.refused_per_second)];
             let mut line = format!(
                 "{dtype:<8} {:>5} {clients:>7} | {}",
                 requests.lines,
@@ -350,6 +350,10 @@ fn rows(
                     peer_row.columns(),
                     p99 / peer_p99
                 );
+                refused.push(("CTranslate2", peer_row.answers.refused_per_second));
+            }
+            for (side, refused) in refused.into_iter().filter(|(_, refused)| *refused > 0.0) {
+                line += &format!("; {side} refused {refused:.1} requests a second");
             }
             print(&(line + "\n"))?;
         }
@@ -371,6 +375,7 @@ fn best_settings(
         let server = model.serve_with_peer(python, dtype, settings)?;
         let side = Side::new(server, model, requests)?;
         let row = side.answer(&Load::of_seconds(bodies.path(), MANY_CLIENTS, SECONDS))?;
+        row.answers.all_served()?;
         let PeerSettings {
             workers,
             threads,
@@ -446,7 +451,8 @@ fn measure_memory(
     for moment in 0..MOMENTS {
         let [before, after] = [moment, moment + 1].map(|moment| count * moment / MOMENTS);
         if after > before {
-            side.answer(&Load::of_requests(bodies.path(), MANY_CLIENTS, after - before))?;
+            let load = Load::of_requests(bodies.path(), MANY_CLIENTS, after - before);
+            load.send(&side.server)?.all_served()?;
             print(&line(after))?;
         }
     }
@@ -477,7 +483,7 @@ fn measure_overload(
     print(&line(capacity, &normal))?;
     let asked = OVERLOAD * capacity;
     let load = Load::of_seconds(bodies.path(), 10 * MANY_CLIENTS, seconds).at_rate(asked);
-    print(&line(asked, &load.send(&side.server)?)).map_err(BenchError::from)
+    Ok(print(&line(asked, &load.send(&side.server)?))?)
 }
 
 /// Writes the bodies of requests, one a line.
