@@ -84,6 +84,13 @@ pub(crate) struct Options {
     overload: bool,
 }
 
+impl Options {
+    /// Returns the numbers of clients with which rows are measured.
+    fn clients(&self) -> Vec<usize> {
+        or(&self.clients, &[1, 8, MANY_CLIENTS, 256])
+    }
+}
+
 /// A model as both sides read it, with the same search.
 struct ServedModel {
     folder: TempDir,
@@ -129,13 +136,16 @@ impl ServedModel {
         json!({"q": text, "source": code(source), "target": code(target)}).to_string()
     }
 
-    /// Starts Attend's side.
-    fn serve(&self, dtype: Precision) -> Result<Server, BenchError> {
+    /// Starts Attend's side, which answers so many requests at a time, or as many as it does by default.
+    fn serve(&self, dtype: Precision, queue: Option<usize>) -> Result<Server, BenchError> {
         let mut command = this_program("attend")?;
         command.args(["serve", "--port", "0", "--device", "cpu", "--model"]);
         command
             .arg(self.folder.path())
             .args(["--dtype", &dtype.to_string()]);
+        if let Some(queue) = queue {
+            command.args(["--queue", &queue.to_string()]);
+        }
         command.env("RUST_LOG", "warn");
         Server::start(command, None)
     }
@@ -305,7 +315,9 @@ fn compare_on(device: &NamedDevice, options: &Options) -> Result<(), BenchError>
         };
         print(HEAD)?;
         for requests in &all_requests {
-            let ours = Side::new(model.serve(dtype)?, &model, requests)?;
+            // The peer refuses no request.
+            let most_clients = options.clients().into_iter().max();
+            let ours = Side::new(model.serve(dtype, most_clients)?, &model, requests)?;
             let peer = match peer {
                 Some((python, settings)) => {
                     let server = model.serve_with_peer(python, dtype, settings)?;
@@ -328,7 +340,7 @@ fn rows(
     peer: Option<&Side>,
 ) -> Result<(), BenchError> {
     let bodies = bodies_file(requests)?;
-    for clients in or(&options.clients, &[1, 8, MANY_CLIENTS, 256]) {
+    for clients in options.clients() {
         for _ in 0..options.pairs.get() {
             let load = Load::of_seconds(bodies.path(), clients, options.seconds.get());
             let row = ours.answer(&load)?;
@@ -438,7 +450,7 @@ fn measure_memory(
     dtype: Precision,
     count: usize,
 ) -> Result<(), BenchError> {
-    let side = Side::new(model.serve(dtype)?, model, requests)?;
+    let side = Side::new(model.serve(dtype, None)?, model, requests)?;
     let bodies = bodies_file(requests)?;
     print("requests    MiB\n")?;
     let line = |sent: usize| {
@@ -466,7 +478,7 @@ fn measure_overload(
     dtype: Precision,
     seconds: usize,
 ) -> Result<(), BenchError> {
-    let side = Side::new(model.serve(dtype)?, model, requests)?;
+    let side = Side::new(model.serve(dtype, None)?, model, requests)?;
     let bodies = bodies_file(requests)?;
     print("requests/s  served/s  refused/s     50%     95%     99%  GiB\n")?;
     let line = |asked: f64, answers: &Answers| {
