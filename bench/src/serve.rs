@@ -30,8 +30,8 @@ const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ctranslate2_serve.py");
 /// The Python packages that the peer imports.
 const PACKAGES: &str = "ctranslate2, fastapi, tokenizers and uvicorn";
 /// The table's head. The columns give for both sides: target tokens and requests a second, percentiles of the
-/// milliseconds that requests take, and memory in GiB; then the ratios of target tokens and of the 99th percentiles, and
-/// the share of texts that both translate alike.
+/// milliseconds that requests take, and memory in GiB; then the ratios of target tokens and of the 99th percentiles,
+/// and the share of texts that both translate alike.
 const HEAD: &str = "\
 dtype    lines clients | Attend/s    req     50%     95%     99%  GiB | CTranslate2/s    req     50%     95%     99%  GiB | ratio   99%   same
 ";
@@ -84,6 +84,13 @@ pub(crate) struct Options {
     overload: bool,
 }
 
+impl Options {
+    /// Returns the numbers of clients with which rows are measured.
+    fn clients(&self) -> Vec<usize> {
+        or(&self.clients, &[1, 8, MANY_CLIENTS, 256])
+    }
+}
+
 /// A model as both sides read it, with the same search.
 struct ServedModel {
     folder: TempDir,
@@ -129,13 +136,16 @@ impl ServedModel {
         json!({"q": text, "source": code(source), "target": code(target)}).to_string()
     }
 
-    /// Starts Attend's side.
-    fn serve(&self, dtype: Precision) -> Result<Server, BenchError> {
+    /// Starts Attend's side, which answers so many requests at a time, or as many as it does by default.
+    fn serve(&self, dtype: Precision, queue: Option<usize>) -> Result<Server, BenchError> {
         let mut command = this_program("attend")?;
         command.args(["serve", "--port", "0", "--device", "cpu", "--model"]);
         command
             .arg(self.folder.path())
             .args(["--dtype", &dtype.to_string()]);
+        if let Some(queue) = queue {
+            command.args(["--queue", &queue.to_string()]);
+        }
         command.env("RUST_LOG", "warn");
         Server::start(command, None)
     }
@@ -237,7 +247,6 @@ impl Side {
 
     fn answer(&self, load: &Load<'_>) -> Result<Row, BenchError> {
         let answers = load.send(&self.server)?;
-        answers.all_served()?;
         Ok(Row {
             tokens_per_second: answers.served_per_second * self.tokens,
             bytes: self.server.memory(),
@@ -306,7 +315,9 @@ fn compare_on(device: &NamedDevice, options: &Options) -> Result<(), BenchError>
         };
         print(HEAD)?;
         for requests in &all_requests {
-            let ours = Side::new(model.serve(dtype)?, &model, requests)?;
+            // The peer refuses no request.
+            let most_clients = options.clients().into_iter().max();
+            let ours = Side::new(model.serve(dtype, most_clients)?, &model, requests)?;
             let peer = match peer {
                 Some((python, settings)) => {
                     let server = model.serve_with_peer(python, dtype, settings)?;
@@ -329,10 +340,11 @@ fn rows(
     peer: Option<&Side>,
 ) -> Result<(), BenchError> {
     let bodies = bodies_file(requests)?;
-    for clients in or(&options.clients, &[1, 8, MANY_CLIENTS, 256]) {
+    for clients in options.clients() {
         for _ in 0..options.pairs.get() {
             let load = Load::of_seconds(bodies.path(), clients, options.seconds.get());
             let row = ours.answer(&load)?;
+            let mut refused = vec![("Attend", row.answers.refused_per_second)];
             let mut line = format!(
                 "{dtype:<8} {:>5} {clients:>7} | {}",
                 requests.lines,
@@ -350,6 +362,10 @@ fn rows(
                     peer_row.columns(),
                     p99 / peer_p99
                 );
+                refused.push(("CTranslate2", peer_row.answers.refused_per_second));
+            }
+            for (side, refused) in refused.into_iter().filter(|(_, refused)| *refused > 0.0) {
+                line += &format!("; {side} refused {refused:.1} requests a second");
             }
             print(&(line + "\n"))?;
         }
@@ -371,6 +387,7 @@ fn best_settings(
         let server = model.serve_with_peer(python, dtype, settings)?;
         let side = Side::new(server, model, requests)?;
         let row = side.answer(&Load::of_seconds(bodies.path(), MANY_CLIENTS, SECONDS))?;
+        row.answers.all_served()?;
         let PeerSettings {
             workers,
             threads,
@@ -433,7 +450,7 @@ fn measure_memory(
     dtype: Precision,
     count: usize,
 ) -> Result<(), BenchError> {
-    let side = Side::new(model.serve(dtype)?, model, requests)?;
+    let side = Side::new(model.serve(dtype, None)?, model, requests)?;
     let bodies = bodies_file(requests)?;
     print("requests    MiB\n")?;
     let line = |sent: usize| {
@@ -446,7 +463,8 @@ fn measure_memory(
     for moment in 0..MOMENTS {
         let [before, after] = [moment, moment + 1].map(|moment| count * moment / MOMENTS);
         if after > before {
-            side.answer(&Load::of_requests(bodies.path(), MANY_CLIENTS, after - before))?;
+            let load = Load::of_requests(bodies.path(), MANY_CLIENTS, after - before);
+            load.send(&side.server)?.all_served()?;
             print(&line(after))?;
         }
     }
@@ -460,7 +478,7 @@ fn measure_overload(
     dtype: Precision,
     seconds: usize,
 ) -> Result<(), BenchError> {
-    let side = Side::new(model.serve(dtype)?, model, requests)?;
+    let side = Side::new(model.serve(dtype, None)?, model, requests)?;
     let bodies = bodies_file(requests)?;
     print("requests/s  served/s  refused/s     50%     95%     99%  GiB\n")?;
     let line = |asked: f64, answers: &Answers| {
@@ -477,7 +495,7 @@ fn measure_overload(
     print(&line(capacity, &normal))?;
     let asked = OVERLOAD * capacity;
     let load = Load::of_seconds(bodies.path(), 10 * MANY_CLIENTS, seconds).at_rate(asked);
-    print(&line(asked, &load.send(&side.server)?)).map_err(BenchError::from)
+    Ok(print(&line(asked, &load.send(&side.server)?))?)
 }
 
 /// Writes the bodies of requests, one a line.

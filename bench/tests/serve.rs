@@ -177,17 +177,13 @@ fn an_overload_is_ten_times_what_is_served() {
     );
     let loads = folder.read("loads");
     assert!(
-        loads
-            .lines()
-            .nth(1)
-            .unwrap()
-            .contains("--latency-correction -q 100 "),
+        loads.lines().nth(1).unwrap().contains("-c 640 -z 10s -q 100 -Z "),
         "{loads}"
     );
 }
 
 #[test]
-fn a_measurement_without_answers_says_why() {
+fn requests_that_are_not_served_are_told() {
     let refused = SERVED.replace("\"200\": 20", "\"200\": 19, \"503\": 1");
     let folder = Folder::new(&refused);
     let settings = ["--clients", "1", "--dtype", "float32"];
@@ -195,7 +191,10 @@ fn a_measurement_without_answers_says_why() {
         assert_eq!(output.status.code(), Some(1));
         String::from_utf8(output.stderr).unwrap()
     };
-    let found = complaints(folder.bench(&settings));
+    let rows = rows(&folder.bench(&settings));
+    let refused = "; Attend refused 0.5 requests a second";
+    assert!(rows[1].join(" ").ends_with(refused), "{rows:?}");
+    let found = complaints(folder.bench(&["--requests", "25"]));
     assert_eq!(found, "error: requests were not served: 1 × 503\n");
     let found = complaints(folder.command(&settings).env("PATH", "").output().unwrap());
     assert!(found.starts_with("error: cannot run oha: "), "{found}");

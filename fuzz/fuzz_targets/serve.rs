@@ -23,9 +23,11 @@ static ADDRESS: LazyLock<SocketAddr> = LazyLock::new(|| {
     let workers = || Workers::start(1, 1).expect("a thread");
     let small = Translator::new(model(), workers());
     let folder = ServedFolder {
-        folder: "small".into(),
+        // It is only looked at: the model is not read.
+        folder: env!("CARGO_MANIFEST_DIR").into(),
         source: "en".parse().expect("a language"),
         target: "de".parse().expect("a language"),
+        target_language: None,
     };
     let models = Models::new(vec![folder], NonZeroUsize::MIN, move |_| Ok(small.clone()));
     let scheduler = Scheduler::start(workers(), SchedulerOptions::default()).expect("a thread");

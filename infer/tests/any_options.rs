@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 use std::fmt::Debug;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use attend_device::Workers;
 use attend_infer::search::{LengthNormalization, Sampling, SearchOptions, Stopping, Unknown};
 use attend_infer::{
-    Format, InferError, Model, Precision, SpanKind, TranslateOptions, Translation, Translator,
+    Format, InferError, Model, Precision, SpanKind, TagNames, TranslateOptions, Translation, Translator,
 };
 use proptest::prelude::*;
 
@@ -124,10 +124,12 @@ impl Asked {
             target_language: None,
             prefix: self.prefix.to_owned(),
             required: self.required.clone(),
+            glossary: Arc::default(),
             banned: self.banned.iter().map(|&word| word.to_owned()).collect(),
             all_tokens: false,
             alignment: self.aligns,
             format: self.format,
+            tags: TagNames::default(),
             keep: self.keep.clone(),
         };
         TRANSLATORS[self.translator].translate(lines, &options)

@@ -44,8 +44,8 @@ impl<'a> Load<'a> {
         }
     }
 
-    /// Sends so many requests each second, whether or not others are answered. The time of a request begins when it is
-    /// due, even if all clients wait then.
+    /// Sends so many requests each second, as long as a client is free to send one. The time of a request begins when
+    /// it is sent.
     pub(crate) fn at_rate(self, rate: f64) -> Self {
         Self {
             rate: Some(rate),
@@ -57,7 +57,8 @@ impl<'a> Load<'a> {
     ///
     /// # Errors
     ///
-    /// [`BenchError::NoLoadGenerator`] if there is no oha, and [`BenchError::NoMeasurement`] if it fails.
+    /// [`BenchError::NoLoadGenerator`] if there is no oha, [`BenchError::NoMeasurement`] if it fails, and
+    /// [`BenchError::Unserved`] if a request is not answered.
     pub(crate) fn send(&self, server: &Server) -> Result<Answers, BenchError> {
         let mut command = Command::new(PROGRAM);
         command
@@ -66,7 +67,7 @@ impl<'a> Load<'a> {
             .args(["-c", &self.clients.to_string()])
             .args(&self.amount);
         if let Some(rate) = self.rate {
-            command.args(["--latency-correction", "-q", &format!("{rate:.0}")]);
+            command.args(["-q", &format!("{rate:.0}")]);
         }
         command.arg("-Z").arg(self.bodies).arg(server.translate_address());
         let output = command
@@ -80,6 +81,7 @@ impl<'a> Load<'a> {
                 output: String::from_utf8_lossy(&output.stdout).into_owned(),
                 packages: None,
             })?;
+        served(&report.error_distribution)?;
         Ok(report.answers())
     }
 }
@@ -92,26 +94,31 @@ pub(crate) struct Answers {
     pub(crate) refused_per_second: f64,
     /// The 50th, 95th and 99th percentiles of the milliseconds of requests that were served.
     pub(crate) milliseconds: [f64; 3],
-    /// The requests that were not served, by status or error.
-    unserved: BTreeMap<String, u64>,
+    /// The number of answers with each of these statuses.
+    refusals: BTreeMap<String, u64>,
 }
 
 impl Answers {
     /// # Errors
     ///
-    /// [`BenchError::Unserved`] if a request was not served.
+    /// [`BenchError::Unserved`] if a request was refused.
     pub(crate) fn all_served(&self) -> Result<(), BenchError> {
-        if self.unserved.is_empty() {
-            return Ok(());
-        }
-        let counts = self
-            .unserved
-            .iter()
-            .map(|(what, count)| format!("{count} × {what}"));
-        Err(BenchError::Unserved {
-            answers: counts.collect::<Vec<_>>().join(", "),
-        })
+        served(&self.refusals)
     }
+}
+
+/// # Errors
+///
+/// [`BenchError::Unserved`] if there is a status or an error of requests that were not served, given how often each
+/// occurred.
+fn served(counts: &BTreeMap<String, u64>) -> Result<(), BenchError> {
+    if counts.is_empty() {
+        return Ok(());
+    }
+    let counts = counts.iter().map(|(what, count)| format!("{count} × {what}"));
+    Err(BenchError::Unserved {
+        answers: counts.collect::<Vec<_>>().join(", "),
+    })
 }
 
 /// The part of oha's output that is read.
@@ -141,16 +148,14 @@ struct Percentiles {
 impl Report {
     fn answers(self) -> Answers {
         let Percentiles { p50, p95, p99 } = self.latency_percentiles_successful;
-        let mut unserved = self.status_code_distribution;
-        let served = unserved.remove(SERVED).unwrap_or(0);
-        let refused: u64 = unserved.values().sum();
-        unserved.extend(self.error_distribution);
+        let mut refusals = self.status_code_distribution;
+        let served = refusals.remove(SERVED).unwrap_or(0);
         let per_second = |count: u64| count as f64 / self.summary.total;
         Answers {
             served_per_second: per_second(served),
-            refused_per_second: per_second(refused),
+            refused_per_second: per_second(refusals.values().sum()),
             milliseconds: [p50, p95, p99].map(|seconds| 1e3 * seconds.unwrap_or(f64::NAN)),
-            unserved,
+            refusals,
         }
     }
 }
