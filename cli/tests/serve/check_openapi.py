@@ -62,6 +62,7 @@ validate(description)
 for method, path, body in REQUESTS:
     operation = description["paths"][path.partition("?")[0]][method]
     status, answer = ask(method, path, body)
+    assert status < 500, (method, path, answer)
     responses = operation["responses"]
     response = responses.get(str(status)) or responses["default"]
     check(answer, response["content"]["application/json"]["schema"])

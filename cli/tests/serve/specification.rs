@@ -120,7 +120,8 @@ fn the_page_of_the_description_loads_nothing_from_elsewhere() {
 #[test]
 #[ignore = "needs packages of Python; `just test-openapi PYTHON` runs it"]
 fn the_description_is_valid_and_answers_are_as_it_has_them() {
-    let server = Server::start(&workspace());
+    let workspace = workspace();
+    let server = Server::start(&workspace);
     let python = env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let status = Command::new(python)
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/serve/check_openapi.py"))
