@@ -101,7 +101,7 @@ devices:
 remote-server *ARGS:
     @cargo run -q --release --no-default-features --features {{backend}},remote --bin attend -- remote-server "$@"
 
-# Measure train, decode, layers, paths, prepare or agree, beside a peer by --python PYTHON: `just bench train`.
+# Measure train, decode, serve, layers, paths, prepare or agree, beside a peer by --python PYTHON: `just bench train`.
 [no-exit-message]
 bench *ARGS:
     @cargo run -q --release {{features}} --bin bench -- "$@"
@@ -144,6 +144,10 @@ test-firefox PYTHON="python3":
 # Call the server by LibreTranslate's Python client, which pip fetches.
 test-libretranslate PYTHON="python3":
     PYTHON={{quote(PYTHON)}} cargo test --release --workspace {{features}} --test cli libretranslatepy:: -- --ignored
+
+# Call the server by DeepL's Python client; PYTHON has deepl 1.32.
+test-deepl PYTHON="python3":
+    PYTHON={{quote(PYTHON)}} cargo test --release --workspace {{features}} --test cli deepl_client:: -- --ignored
 
 # Make the root folder of the server's container, and run the server in it by bubblewrap, which is a package of Debian.
 test-container *ARGS:

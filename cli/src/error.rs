@@ -10,7 +10,7 @@ use attend_device::DeviceError;
 use attend_documents::DocumentError;
 use attend_formats::FormatError;
 use attend_infer::metric::MetricError;
-use attend_infer::{InferError, Language, TaskKind};
+use attend_infer::{InferError, InvalidTerm, Language, TaskKind};
 use attend_serve::KeysError;
 use attend_train::{Place, TrainError};
 
@@ -197,6 +197,25 @@ pub enum CliError {
         address: SocketAddr,
         /// What happened in place of an answer.
         error: Box<ureq::Error>,
+    },
+    /// A server cannot keep its state in a folder.
+    #[error("cannot keep glossaries in {}: {error}", folder.display())]
+    State {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system says.
+        #[source]
+        error: io::Error,
+    },
+    /// A line of a glossary is not valid.
+    #[error("{}, line {line}: {error}", named(path))]
+    Glossary {
+        /// The file.
+        path: PathBuf,
+        /// The number of the line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        error: InvalidTerm,
     },
     /// A server cannot listen at its address.
     #[error("cannot serve at {address}: {error}")]

@@ -403,6 +403,10 @@ impl Hint for CliError {
             Self::SeveralDevices { .. } => "name one device by --device, or by ATTEND_DEVICE",
             Self::IdleDevices { .. } => "take a worker for each device, or leave out --workers",
             Self::Prefixes { .. } => "give a line for each line of the input; it may be empty",
+            Self::Glossary { .. } => {
+                "write each term once, in a line with a tab and what it is translated as"
+            }
+            Self::State { .. } => "name a folder by --state that this user may write to",
             Self::NoPairs { .. } => "name the files of a test set, with one sentence a line",
             Self::OnlyTranslators { .. } => "leave it out, or name the folder of a translator",
             Self::NoReference => "name it after the file of the sentences",

@@ -10,7 +10,8 @@ use std::time::Duration;
 use attend_device::{NamedDevice, Workers, notice_device_failure};
 use attend_infer::{InferError, Languages, Model, ModelFolder, Translator};
 use attend_serve::{
-    Keys, Models, Scheduler, SchedulerOptions, ServedFolder, ServerOptions, Service, TEXT_LOG, serve,
+    Glossaries, Keys, Models, Scheduler, SchedulerOptions, ServedFolder, ServerOptions, Service, TEXT_LOG,
+    serve,
 };
 use clap::Args;
 use clap::error::ErrorKind;
@@ -75,6 +76,9 @@ pub(crate) struct Options {
     /// Have texts and their translations in the log.
     #[arg(long)]
     log_text: bool,
+    /// Keep glossaries in this folder, so that they outlive the server.
+    #[arg(long, value_name = "FOLDER")]
+    state: Option<PathBuf>,
     /// Ask the server that runs at --host and --port whether it is well, and end: with status 0 if it is.
     #[arg(long)]
     health: bool,
@@ -98,6 +102,12 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
         usage_error("serve", ErrorKind::MissingRequiredArgument, &message);
     }
     let keys = options.keys.as_deref().map(Keys::read).transpose()?;
+    let keep = |folder: &PathBuf| {
+        Glossaries::open(folder).map_err(|error| CliError::State {
+            folder: folder.clone(),
+            error,
+        })
+    };
     let address = SocketAddr::new(options.host, options.port);
     let listen = |error| CliError::Listen { address, error };
     // A port that is taken is found before models are imported.
@@ -137,7 +147,11 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
             .map_or(QUEUE_OF_WORKER * workers.count(), NonZeroUsize::get),
         origins: options.cors.clone(),
     };
-    serve(options.service(folders, device, workers)?, &server, listener).map_err(listen)
+    let glossaries = options.state.as_ref().map(keep).transpose()?.unwrap_or_default();
+    let service = options
+        .service(folders, device, workers)?
+        .with_glossaries(glossaries);
+    serve(service, &server, listener).map_err(listen)
 }
 
 /// Reads the origin of a page, as a browser sends it.

@@ -125,10 +125,11 @@ fn a_way_that_no_two_models_go_is_refused() {
 
     for flags in [
         &["--alignment"][..],
+        &["--glossary", "terms.tsv"],
         &["--ensemble", argument(&workspace.model())],
     ] {
         let through = [&from[..], &["it", "--via", "en"], flags].concat();
-        let expected = "--alignment and --ensemble are for one model";
+        let expected = "--alignment, --glossary and --ensemble are for one model";
         assert_usage_error(&translate(&workspace, &through, "yes"), expected);
     }
     assert_usage_error(&translate(&workspace, &["--via", "en"], "yes"), "--from");

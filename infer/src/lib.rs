@@ -6,7 +6,8 @@
 //! | read or write a model folder | [`ModelFolder`] |
 //! | share a model, or an ensemble of several, among threads | [`Model`] |
 //! | set the options of a call or of a line | [`TranslateOptions`] |
-//! | keep tags, URLs and placeholders | [`Format`], [`SpanKind`] |
+//! | keep tags, URLs and placeholders | [`Format`], [`TagNames`], [`SpanKind`] |
+//! | have terms translated as they should be | [`Glossary`] |
 //! | translate lines and texts, or score given translations | [`Translator`] |
 //! | see what a model attends to | [`Translator::attention`], [`Translator::head_statistics`] |
 //! | let several calls share batches | [`Translator::encode`], [`Translator::search_batch`] |
@@ -45,6 +46,7 @@
 mod alignment;
 mod attention;
 mod error;
+mod glossary;
 mod labelling;
 mod language;
 mod lexical_shortlist;
@@ -71,13 +73,14 @@ pub use alignment::Alignment;
 pub use attend_model::{AttentionKind, Head, Precision};
 pub use attention::{Attention, HeadStatistics, SentenceAttention};
 pub use error::InferError;
+pub use glossary::{Glossary, InvalidTerm};
 pub use labelling::{
     Classification, Classifier, LabelModelFolder, LabelProbability, Tag, Tagger, TokenWeight, encode_text,
     encode_words,
 };
 pub use language::{InvalidLanguage, Language, Languages};
 pub use lexical_shortlist::LexicalShortlist;
-pub use markup::Format;
+pub use markup::{Format, TagNames};
 pub use model::Model;
 pub use model_folder::ModelFolder;
 pub use options::TranslateOptions;

@@ -1,10 +1,13 @@
 //! The options of a call or of a line.
 
+use std::sync::Arc;
+
 use attend_data::is_blank;
 
 use crate::error::InferError;
+use crate::glossary::Glossary;
 use crate::language::Language;
-use crate::markup::Format;
+use crate::markup::{Format, TagNames};
 use crate::search::{SearchOptions, begins_within_character};
 use crate::spans::SpanKind;
 
@@ -55,6 +58,10 @@ pub struct TranslateOptions {
     /// translation has one. Each is spelt in the form, NFC or NFD, that the tokenizer cuts into fewer tokens. Blank
     /// ones require nothing. There must be none if there is a `language`.
     pub required: Vec<String>,
+    /// Terms, and what they are translated as: the translations of a sentence that has a term of the glossary have the
+    /// term's translation, as they have required words. It goes together with a `language`. A term within a span to
+    /// keep does not count, and the tags around or within a term make no difference.
+    pub glossary: Arc<Glossary>,
     /// Words or phrases that no translation has; [`BannedWords`](crate::search::BannedWords) describes when a
     /// translation has one.
     pub banned: Vec<String>,
@@ -72,6 +79,8 @@ pub struct TranslateOptions {
     /// The prefix, the required words and the banned words are text in every format. They hold for what the model
     /// writes, before spans and tags are put into it. A required word that a kept span has is met by the span.
     pub format: Format,
+    /// The elements that a `format` with markup keeps or divides at, beside those that it has by itself.
+    pub tags: TagNames,
     /// The kinds of spans of the lines, such as URLs, that each translation has exactly as often as its line, character
     /// by character. By default there are none, since a model that was trained on text with URLs or emoji copies them
     /// itself, and a sentence with a span to keep takes up to four times as long.
@@ -88,15 +97,15 @@ impl TranslateOptions {
     ///
     /// # Errors
     ///
-    /// Returns [`InferError::Search`] if the search options are not valid or cannot go with the required or banned
-    /// words; [`InferError::NoWord`] if a required or banned word begins with a combining mark;
+    /// Returns [`InferError::Search`] if the search options are not valid or cannot go with the glossary, the required
+    /// words or the banned words; [`InferError::NoWord`] if a required or banned word begins with a combining mark;
     /// [`InferError::OneSentence`] if there is a `language` together with a `prefix`, `required` words or `alignment`;
     /// [`InferError::NoAlignment`] if there is `alignment` together with markup or spans to `keep`; and, without the
     /// feature `sentences`, [`InferError::NoSentences`] if there is a `language`.
     pub fn validate(&self) -> Result<(), InferError> {
         let requires = self.required.iter().any(|word| !is_blank(word));
         self.search.validate()?;
-        if requires {
+        if requires || !self.glossary.is_empty() {
             self.search.validate_with_required_words()?;
         }
         if !self.banned.is_empty() {
@@ -144,13 +153,16 @@ impl TranslateOptions {
             banned,
             all_tokens,
             alignment,
-            // Each sentence has its own tokens, prefix and required words, and a text is divided into sentences before.
+            // Each sentence has its own tokens, prefix and required words, those of its terms included, and a text is
+            // divided into sentences before.
             language: _,
             target_language: _,
             prefix: _,
             required: _,
+            glossary: _,
             // Tags and spans were taken out before.
             format: _,
+            tags: _,
             keep: _,
         } = self;
         std::ptr::eq(self, other)

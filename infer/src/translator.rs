@@ -219,6 +219,8 @@ struct Part<'a> {
     has_links: bool,
     /// The target language of its sentences, in which the text of the line does not begin.
     language: &'a TargetLanguage,
+    /// The text in which the terms of a glossary are looked for. Each byte of it has its place in the text of the line.
+    terms: Cow<'a, str>,
 }
 
 /// A line whose translations a caller requests.
@@ -265,6 +267,7 @@ impl<'a> RequestedLine<'a> {
                 start: 0,
                 has_links: false,
                 language,
+                terms: Cow::Borrowed(&text[language.start..]),
             }],
             Self::Marked(line) => line.parts().collect(),
         }

@@ -5,6 +5,7 @@ mod attention;
 mod common;
 mod constraints;
 mod coverage;
+mod glossary;
 mod labelling;
 mod labels;
 mod languages;

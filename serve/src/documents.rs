@@ -1,19 +1,22 @@
 //! Documents that are translated as a whole.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use attend_documents::{Document, DocumentError, DocumentKind, PassageFormat};
-use attend_infer::{Format, Language};
+use attend_infer::{Format, Glossary, Language};
 use tokio::task::block_in_place;
 use tokio::time::timeout_at;
 
 use crate::access::Caller;
 use crate::error::ApiError;
+use crate::languages::code;
 use crate::scheduler::ScheduleError;
 use crate::service::{Service, SourceText, TextOptions};
 
 /// The time within which a document is translated, or else refused.
-const DEADLINE: Duration = Duration::from_mins(10);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(10);
 
 /// The formats of passages, and what models take them for.
 const FORMATS: [(PassageFormat, Format); 3] = [
@@ -22,29 +25,65 @@ const FORMATS: [(PassageFormat, Format); 3] = [
     (PassageFormat::Xml, Format::Xml),
 ];
 
+/// Returns the kind of a document, by its name.
+///
+/// # Errors
+///
+/// If there is no such kind.
+pub(crate) fn document_kind(name: &str) -> Result<DocumentKind, ApiError> {
+    DocumentKind::of_path(Path::new(name)).ok_or_else(|| {
+        let kinds = DocumentKind::ALL.map(|kind| format!(".{kind}")).join(", ");
+        ApiError::bad_request(format!(
+            "the name of the file is {name:?}, but it can end in {kinds}"
+        ))
+    })
+}
+
+/// Returns the name of the translation of a file.
+pub(crate) fn translated_name(name: &str, target: &Language, kind: DocumentKind) -> String {
+    let stem = Path::new(name).file_stem().unwrap_or_default().to_string_lossy();
+    format!("{stem}.{}.{kind}", code(target))
+}
+
+/// Reads a document, whose characters `caller` spends. Returns it with their number.
+///
+/// # Errors
+///
+/// If the bytes are no document of this kind, or if the caller does not have its characters left.
+pub(crate) fn read_document(
+    caller: &Caller,
+    bytes: &[u8],
+    kind: DocumentKind,
+) -> Result<(Document, usize), ApiError> {
+    let document = block_in_place(|| Document::read(bytes, kind)).map_err(refused)?;
+    let passages = document.passages().iter();
+    let characters = passages.map(|passage| passage.text.chars().count()).sum();
+    caller.spend(characters)?;
+    Ok((document, characters))
+}
+
+fn refused(error: DocumentError) -> ApiError {
+    ApiError::bad_request(error.to_string())
+}
+
 impl Service {
-    /// Returns the bytes of a document with its text translated, for which `caller` spends its characters. Without a
-    /// `source`, its language is found out.
+    /// Returns the bytes of a document with its text translated, with the terms of a glossary. Without a `source`, its
+    /// language is found out.
     ///
     /// # Errors
     ///
-    /// If the bytes are no document of this kind, if the caller does not have its characters left, or if its text is not
-    /// translated within ten minutes.
+    /// If its text is not translated within ten minutes, and the errors of [`translate`](Self::translate).
     pub(crate) async fn translate_document(
         &self,
-        caller: &Caller,
-        bytes: &[u8],
-        kind: DocumentKind,
+        document: &Document,
         source: Option<Language>,
         target: &Language,
+        glossary: &Arc<Glossary>,
     ) -> Result<Vec<u8>, ApiError> {
         let deadline = Instant::now() + DEADLINE;
         let place = timeout_at(deadline.into(), self.documents.acquire()).await;
         let _place = place.map_err(|_| ScheduleError::Deadline)?;
-        let refused = |error: DocumentError| ApiError::bad_request(error.to_string());
-        let document = block_in_place(|| Document::read(bytes, kind)).map_err(refused)?;
         let passages = document.passages();
-        caller.spend(passages.iter().map(|passage| passage.text.chars().count()).sum())?;
         let source = source.unwrap_or_else(|| {
             let text: Vec<&str> = passages.iter().map(|passage| passage.text.as_str()).collect();
             self.detector_for(target).detect(&text.join("\n")).language
@@ -59,6 +98,7 @@ impl Service {
             });
             let options = TextOptions {
                 deadline,
+                glossary: Arc::clone(glossary),
                 ..TextOptions::soon(format, 0)
             };
             let texts: Vec<SourceText<'_>> = texts.collect();

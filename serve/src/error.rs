@@ -18,6 +18,10 @@ use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use crate::scheduler::ScheduleError;
 
+/// What an answer says is wrong, for interfaces that say it in a form of their own.
+#[derive(Clone, Debug)]
+pub(crate) struct ErrorMessage(pub(crate) String);
+
 /// An answer that says what is wrong: a status, and an [`ErrorAnswer`].
 #[derive(Debug)]
 pub(crate) struct ApiError {
@@ -69,6 +73,16 @@ impl ApiError {
         Self::new(status, message)
     }
 
+    /// Returns what is wrong.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Returns whether the server cannot do what is asked for now, but perhaps later.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.status == StatusCode::SERVICE_UNAVAILABLE
+    }
+
     /// A body or a query is not what it should be. Clients know 400 for it, and 413 for a body that is too long.
     fn unreadable(status: StatusCode, message: String) -> Self {
         if status == StatusCode::PAYLOAD_TOO_LARGE {
@@ -104,7 +118,9 @@ impl IntoResponses for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, retry_after) = (self.status, self.retry_after);
+        let message = ErrorMessage(self.message.clone());
         let mut response = (status, Json(ErrorAnswer::from(self))).into_response();
+        response.extensions_mut().insert(message);
         if let Some(wait) = retry_after {
             let seconds = wait.as_secs_f64().ceil().max(1.0) as u64;
             response.headers_mut().insert(RETRY_AFTER, seconds.into());

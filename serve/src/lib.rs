@@ -8,6 +8,7 @@
 //! | `connections` | how many connections there are at a time |
 //! | `admission` | how many requests are answered at a time, how long their bodies may take, and the memory for them |
 //! | `libre_translate` | the interface of LibreTranslate |
+//! | `deepl` | the interface of DeepL; its parts are in `deepl/` |
 //! | `own` | Attend's own interface: translations with scores, streams of sentences, attention |
 //! | `specification` | the description of all interfaces by OpenAPI |
 //! | `access` | who asks, whether they may, and how much |
@@ -17,6 +18,7 @@
 //! | `service` | [`Service`]: the translation of texts of several lines, for all interfaces |
 //! | `documents` | the translation of documents |
 //! | `files` | translated documents, until they are fetched |
+//! | `glossaries` | [`Glossaries`]: terms that clients have translated as they say |
 //! | `passages` | line ends and white space, which stay as they are |
 //! | `models` | [`Models`]: model folders, loaded when they are needed and when they change |
 //! | `routes` | the models by which text gets from one language into another |
@@ -57,11 +59,13 @@ mod admission;
 #[path = "../tests/common.rs"]
 mod common;
 mod connections;
+mod deepl;
 mod detection;
 mod documents;
 mod error;
 mod fair_queue;
 mod files;
+mod glossaries;
 mod keys;
 mod languages;
 mod libre_translate;
@@ -77,6 +81,7 @@ mod server;
 mod service;
 mod specification;
 
+pub use glossaries::Glossaries;
 pub use keys::{Keys, KeysError};
 pub use metrics::TEXT_LOG;
 pub use models::{Models, ServedFolder};

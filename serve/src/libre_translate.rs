@@ -1,11 +1,9 @@
 //! The interface of LibreTranslate, as its clients call it.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use attend_documents::DocumentKind;
-use attend_infer::Format;
-use axum::body::Bytes;
+use attend_infer::{Format, Glossary};
 use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Path as UrlPath, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
@@ -20,10 +18,11 @@ use utoipa_axum::routes;
 use crate::access::{Access, Visitor};
 use crate::admission::{Admission, MOST_FILE_BYTES};
 use crate::detection::Detection;
+use crate::documents::{document_kind, read_document, translated_name};
 use crate::error::ApiError;
 use crate::files::Files;
 use crate::languages::{code, name};
-use crate::parameters::{AUTO, Parameters, Texts, language, missing};
+use crate::parameters::{AUTO, Parameters, Texts, language, missing, of_fields};
 use crate::service::{ServedLanguage, Service, SourceText, TextOptions};
 
 /// The most alternatives of a translation.
@@ -305,29 +304,21 @@ async fn translate_file(
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     let host = host.unwrap_or_default().to_owned();
     let fields = Multipart::from_request(request, &()).await?;
-    let asked = FileAsked::of(fields).await?;
+    let (asked, file) = of_fields::<FileAsked>(fields).await?;
     let caller = visitor.with_key(asked.api_key.as_deref())?;
-    let FileAsked {
-        file, source, target, ..
-    } = asked;
     let (name, bytes) = file.ok_or_else(|| missing("file"))?;
-    let path = Path::new(&name);
-    let kind = DocumentKind::of_path(path).ok_or_else(|| {
-        let kinds = DocumentKind::ALL.map(|kind| format!(".{kind}")).join(", ");
-        ApiError::bad_request(format!(
-            "the name of the file is {name:?}, but it can end in {kinds}"
-        ))
-    })?;
-    let target = language("target", target.as_deref())?;
-    let source = match source.as_deref() {
+    let kind = document_kind(&name)?;
+    let target = language("target", asked.target.as_deref())?;
+    let source = match asked.source.as_deref() {
         Some(AUTO) => None,
         source => Some(language("source", source)?),
     };
+    let (document, _) = read_document(&caller, &bytes, kind)?;
+    let no_terms = Arc::<Glossary>::default();
     let translated = service
-        .translate_document(&caller, &bytes, kind, source, &target)
+        .translate_document(&document, source, &target, &no_terms)
         .await?;
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let kept = files.keep(format!("{stem}.{}.{kind}", code(&target)), &translated);
+    let kept = files.keep(translated_name(&name, &target, kind), &translated);
     let id = kept.map_err(|error| ApiError::internal(format!("cannot keep the file: {error}")))?;
     Ok(Json(FileAnswer {
         translated_file_url: format!("http://{host}/download_file/{id}"),
@@ -349,33 +340,12 @@ struct FileFields {
     api_key: Option<String>,
 }
 
-/// What `/translate_file` is asked for.
-#[derive(Debug, Default)]
+/// What `/translate_file` is asked for, beside the file.
+#[derive(Debug, Deserialize)]
 struct FileAsked {
-    /// The name and the content of the file.
-    file: Option<(String, Bytes)>,
     source: Option<String>,
     target: Option<String>,
     api_key: Option<String>,
-}
-
-impl FileAsked {
-    async fn of(mut fields: Multipart) -> Result<Self, ApiError> {
-        let mut asked = Self::default();
-        while let Some(field) = fields.next_field().await? {
-            match field.name() {
-                Some("file") => {
-                    let name = field.file_name().unwrap_or_default().to_owned();
-                    asked.file = Some((name, field.bytes().await?));
-                }
-                Some("source") => asked.source = Some(field.text().await?),
-                Some("target") => asked.target = Some(field.text().await?),
-                Some("api_key") => asked.api_key = Some(field.text().await?),
-                _ => {}
-            }
-        }
-        Ok(asked)
-    }
 }
 
 /// Fetch a translated file, which a browser saves and does not show.

@@ -4,7 +4,9 @@ use std::slice;
 
 use attend_infer::{InvalidLanguage, Language};
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::{Form, FromRequest, Multipart, Query, Request};
+use axum::http::Method;
 use axum::http::header::CONTENT_TYPE;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -14,34 +16,63 @@ use utoipa::ToSchema;
 use crate::error::ApiError;
 use crate::languages::parse;
 
-/// The parameters of a request: from a body of JSON or of a form, or else from the query.
+/// The parameters of a request: from a body of JSON or of a form, or else from the query. A parameter that a form has
+/// several times is an array.
 #[derive(Debug)]
 pub(crate) struct Parameters<T>(pub(crate) T);
 
 impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Parameters<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+    async fn from_request(mut request: Request, _: &S) -> Result<Self, ApiError> {
         let kind = request.headers().get(CONTENT_TYPE);
         let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         Ok(Self(if kind.starts_with("application/json") {
             Json::<T>::from_request(request, &()).await?.0
         } else if kind.starts_with("application/x-www-form-urlencoded") {
-            Form::<T>::from_request(request, &()).await?.0
+            // The form of a GET would be read from its query, but clients send it as a body, too.
+            *request.method_mut() = Method::POST;
+            of_pairs(Form::from_request(request, &()).await?.0)?
         } else if kind.starts_with("multipart/form-data") {
-            of_fields(Multipart::from_request(request, &()).await?).await?
+            let fields = Multipart::from_request(request, &()).await?;
+            of_fields(fields).await?.0
         } else {
             Query::<T>::try_from_uri(request.uri())?.0
         }))
     }
 }
 
-/// Reads parameters from the fields of a form, as LibreTranslate's page sends it.
-async fn of_fields<T: DeserializeOwned>(mut fields: Multipart) -> Result<T, ApiError> {
-    let mut values = Map::new();
+/// A file that a form has: its name, and its content.
+pub(crate) type SentFile = (String, Bytes);
+
+/// Reads parameters from the fields of a form, as browsers send it, and the field `file`.
+pub(crate) async fn of_fields<T: DeserializeOwned>(
+    mut fields: Multipart,
+) -> Result<(T, Option<SentFile>), ApiError> {
+    let (mut pairs, mut file) = (Vec::new(), None);
     while let Some(field) = fields.next_field().await? {
-        if let Some(name) = field.name().map(str::to_owned) {
-            values.insert(name, field.text().await?.into());
+        match field.name().map(str::to_owned) {
+            Some(name) if name == "file" => {
+                let name = field.file_name().unwrap_or_default().to_owned();
+                file = Some((name, field.bytes().await?));
+            }
+            Some(name) => pairs.push((name, field.text().await?)),
+            None => {}
+        }
+    }
+    Ok((of_pairs(pairs)?, file))
+}
+
+/// Reads parameters from their names and values.
+fn of_pairs<T: DeserializeOwned>(pairs: Vec<(String, String)>) -> Result<T, ApiError> {
+    let mut values = Map::new();
+    for (name, value) in pairs {
+        match values.get_mut(&name) {
+            None => {
+                values.insert(name, value.into());
+            }
+            Some(Value::Array(several)) => several.push(value.into()),
+            Some(first) => *first = vec![first.take(), value.into()].into(),
         }
     }
     let parameters = serde_json::from_value(Value::Object(values));

@@ -1,5 +1,8 @@
 //! Texts of several lines, which keep their line ends and the white space around each line.
 
+use quick_xml::Reader;
+use quick_xml::events::Event;
+
 /// A text as the parts that are translated and those that stay. Together, its parts are the text.
 #[derive(Debug)]
 pub(crate) struct Passages<'a> {
@@ -17,22 +20,26 @@ enum Part<'a> {
 impl<'a> Passages<'a> {
     /// Divides a text at its line ends.
     pub(crate) fn of_lines(text: &'a str) -> Self {
-        let mut parts = Vec::new();
-        for line in text.split_inclusive('\n') {
-            let trimmed = line.trim();
-            if trimmed.contains(char::is_alphanumeric) {
-                let start = line.len() - line.trim_start().len();
-                let (before, rest) = line.split_at(start);
-                let (line, behind) = rest.split_at(trimmed.len());
-                parts.extend([Part::Kept(before), Part::Translated(line), Part::Kept(behind)]);
-            } else {
-                parts.push(Part::Kept(line));
-            }
+        Self {
+            parts: text.split_inclusive('\n').flat_map(parts).collect(),
         }
-        Self { parts }
     }
 
-    /// Takes a text as a whole.
+    /// Divides XML at its line ends if each tag has its element in its own line, or else takes it as a whole.
+    pub(crate) fn of_xml(text: &'a str) -> Self {
+        if text.lines().all(is_balanced) {
+            Self::of_lines(text)
+        } else {
+            Self::whole(text)
+        }
+    }
+
+    /// Takes a text of any lines as one passage.
+    pub(crate) fn one(text: &'a str) -> Self {
+        Self { parts: parts(text) }
+    }
+
+    /// Takes a text as a whole, with the white space around it.
     pub(crate) fn whole(text: &'a str) -> Self {
         Self {
             parts: vec![Part::Translated(text)],
@@ -75,6 +82,33 @@ impl<'a> Passages<'a> {
     }
 }
 
+/// Returns whether a piece of XML has the end of each element that begins in it, and nothing that is no XML.
+fn is_balanced(xml: &str) -> bool {
+    let mut reader = Reader::from_str(xml);
+    let mut depth = 0;
+    loop {
+        match reader.read_event() {
+            Ok(Event::Start(_)) => depth += 1,
+            Ok(Event::End(_)) => depth -= 1,
+            Ok(Event::Eof) => return depth == 0,
+            Ok(_) => {}
+            Err(_) => return false,
+        }
+    }
+}
+
+/// Returns the parts of a text of which no other white space stays than that around it.
+fn parts(text: &str) -> Vec<Part<'_>> {
+    let trimmed = text.trim();
+    if !trimmed.contains(char::is_alphanumeric) {
+        return vec![Part::Kept(text)];
+    }
+    let start = text.len() - text.trim_start().len();
+    let (before, rest) = text.split_at(start);
+    let (inner, behind) = rest.split_at(trimmed.len());
+    vec![Part::Kept(before), Part::Translated(inner), Part::Kept(behind)]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,5 +133,21 @@ mod tests {
             assert_eq!(passages.with(std::iter::empty::<&str>()), kept);
             assert_eq!(passages.kept(), [kept]);
         }
+        for (xml, expected) in [
+            (
+                "<b>One</b>.\n<x/>Two &amp; &lt;.",
+                vec!["<b>One</b>.", "<x/>Two &amp; &lt;."],
+            ),
+            ("<b>One\nTwo</b>", vec!["<b>One\nTwo</b>"]),
+            ("<b>One</i>\nTwo", vec!["<b>One</i>\nTwo"]),
+            ("<b a='\n'>One</b>", vec!["<b a='\n'>One</b>"]),
+        ] {
+            let passages = Passages::of_xml(xml);
+            assert_eq!(passages.to_translate().collect::<Vec<_>>(), expected);
+            assert_eq!(passages.with(passages.to_translate()), xml);
+        }
+        let passages = Passages::one(" One.\nTwo.\n");
+        assert_eq!(passages.to_translate().collect::<Vec<_>>(), ["One.\nTwo."]);
+        assert_eq!(passages.with(["Eins."].into_iter()), " Eins.\n");
     }
 }

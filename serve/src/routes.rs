@@ -10,7 +10,7 @@ use crate::models::ServedFolder;
 /// How text gets from one language into another. Models are known by their places among the folders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
-    /// It stays as it is, since both languages are the same.
+    /// It stays as it is, since both languages are the same, or one is a variant of the other.
     Same,
     /// One model translates it.
     Direct(usize),
@@ -33,7 +33,9 @@ pub(crate) fn route(folders: &[ServedFolder], source: &Language, target: &Langua
         ])
     };
     let direct = direct(folders, source, target).map(Route::Direct);
-    direct.or_else(|| by_english().map(Route::ByEnglish))
+    let is_variant = distance(source, target).is_some();
+    let same = is_variant.then_some(Route::Same);
+    direct.or_else(|| by_english().map(Route::ByEnglish)).or(same)
 }
 
 /// Returns the place of the model that translates directly.
@@ -105,6 +107,7 @@ mod tests {
             ("fr", "de", Some(Route::ByEnglish([0, 3]))),
             ("fr", "fr", Some(Route::Same)),
             ("es", "es", None),
+            ("en", "en-US", Some(Route::Same)),
             ("en", "it", None),
             ("de", "en", None),
             ("it", "fr", None),

@@ -28,7 +28,7 @@ use crate::keys::Keys;
 use crate::metrics::{measure, record};
 use crate::service::{DEADLINE, Service};
 use crate::specification::described;
-use crate::{libre_translate, own, page};
+use crate::{deepl, libre_translate, own, page};
 
 /// The time that a client may take to send the head of its first request.
 const FIRST_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -153,6 +153,7 @@ fn routes() -> Router<Arc<Service>> {
         .merge(own::routes())
         .routes(routes!(show_metrics));
     described(interfaces)
+        .merge(deepl::routes())
         .merge(page::routes())
         .fallback(|| async { ApiError::new(StatusCode::NOT_FOUND, "there is nothing at this address") })
         .method_not_allowed_fallback(|| async {

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::mem;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use attend_infer::search::SearchOptions;
 use attend_infer::{
-    Format, InferError, Language, Line, SentenceAttention, TranslateOptions, Translation, Translator,
+    Format, Glossary, InferError, Language, Line, SentenceAttention, TagNames, TranslateOptions, Translation,
+    Translator,
 };
 use metrics::{counter, gauge, histogram};
 use tokio::sync::{Mutex, Semaphore};
@@ -16,6 +18,7 @@ use tracing::info;
 
 use crate::detection::LanguageDetector;
 use crate::error::ApiError;
+use crate::glossaries::Glossaries;
 use crate::languages::code;
 use crate::metrics::{LOADED_MODELS, TARGET_TOKENS, TEXT_LOG, TRANSLATION_SECONDS, WAITING_TOKENS};
 use crate::models::{Models, ServedFolder};
@@ -36,6 +39,7 @@ const MOST_DOCUMENTS: usize = 8;
 #[derive(Debug)]
 pub struct Service {
     pub(crate) models: Models,
+    pub(crate) glossaries: Glossaries,
     scheduler: Scheduler,
     languages: Vec<ServedLanguage>,
     /// Locked while attention is computed, which takes memory in proportion to the square of a line's length.
@@ -67,8 +71,26 @@ pub(crate) struct TextOptions<'a> {
     pub(crate) alternatives: usize,
     /// When the texts are to be translated.
     pub(crate) deadline: Instant,
+    /// Where texts are divided. HTML is divided at its blocks, wherever its lines end.
+    pub(crate) division: Division,
+    /// The elements of markup that are treated otherwise than the format does by itself.
+    pub(crate) tags: TagNames,
+    /// The terms of which translations have the term that the glossary has for them.
+    pub(crate) glossary: Arc<Glossary>,
     /// Sets further options, over those of the model that translates.
     pub(crate) change: &'a (dyn Fn(&mut TranslateOptions) + Sync),
+}
+
+/// Where a text is divided before it is translated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Division {
+    /// At line ends, which stay, and between the sentences of a line.
+    #[default]
+    Lines,
+    /// Between sentences. A line end is white space like other.
+    Sentences,
+    /// Nowhere, as far as the model takes the text as one sentence.
+    Nowhere,
 }
 
 impl TextOptions<'_> {
@@ -78,6 +100,9 @@ impl TextOptions<'_> {
             format,
             alternatives,
             deadline: Instant::now() + DEADLINE,
+            division: Division::default(),
+            tags: TagNames::default(),
+            glossary: Arc::default(),
             change: &|_| (),
         }
     }
@@ -111,10 +136,17 @@ impl Service {
         Self {
             languages: all.into_values().map(served).collect(),
             models,
+            glossaries: Glossaries::default(),
             scheduler,
             attending: Mutex::default(),
             documents: Semaphore::new(MOST_DOCUMENTS),
         }
+    }
+
+    /// Has the service keep glossaries where `glossaries` has them.
+    #[must_use]
+    pub fn with_glossaries(self, glossaries: Glossaries) -> Self {
+        Self { glossaries, ..self }
     }
 
     /// Returns the languages in the order of their codes.
@@ -168,8 +200,9 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// If no models translate between the languages of a text, if a model cannot be loaded or refuses a text, if the
-    /// scheduler does not take the texts, or if they are not translated before the deadline.
+    /// If no models translate between the languages of a text, or not a single one if there is a glossary; if a model
+    /// cannot be loaded or refuses a text; if the scheduler does not take the texts; or if they are not translated
+    /// before the deadline.
     pub(crate) async fn translations(
         &self,
         texts: &[SourceText<'_>],
@@ -186,7 +219,17 @@ impl Service {
         let mut of_languages = Vec::new();
         for places in by_language.into_values() {
             let source = texts[places[0]].language;
-            of_languages.push((self.route(source, target)?, places));
+            let route = self.route(source, target)?;
+            if let Route::ByEnglish(_) = route
+                && !options.glossary.is_empty()
+            {
+                return Err(ApiError::bad_request(format!(
+                    "a glossary needs a model that translates from {} to {} directly, and there is none",
+                    code(source),
+                    code(target)
+                )));
+            }
+            of_languages.push((route, places));
         }
         let mut found = vec![Vec::new(); texts.len()];
         for (route, places) in of_languages {
@@ -220,7 +263,7 @@ impl Service {
         mut tell: impl FnMut(TextPart),
     ) -> Result<(), ApiError> {
         let route = self.route(text.language, target)?;
-        let passages = passages(text.text, options.format);
+        let passages = passages(text.text, options);
         let lines: Vec<&str> = passages.to_translate().collect();
         let mut kept = passages.kept();
         let mut line = 0;
@@ -307,7 +350,7 @@ impl Service {
         texts: &[&str],
         options: &TextOptions<'_>,
     ) -> Result<Vec<Vec<Translation>>, ApiError> {
-        let passages: Vec<Passages<'_>> = texts.iter().map(|text| passages(text, options.format)).collect();
+        let passages: Vec<Passages<'_>> = texts.iter().map(|text| passages(text, options)).collect();
         let lines: Vec<&str> = passages.iter().flat_map(Passages::to_translate).collect();
         let found = match route {
             Route::Same => lines.iter().map(|line| vec![unchanged(line)]).collect(),
@@ -344,6 +387,7 @@ impl Service {
                 },
                 language: line.language.take(),
                 format: line.format,
+                tags: mem::take(&mut line.tags),
                 keep: mem::take(&mut line.keep),
                 all_tokens: line.all_tokens,
                 ..TranslateOptions::default()
@@ -352,7 +396,7 @@ impl Service {
         let best = TextOptions {
             alternatives: 0,
             change: &change,
-            ..*options
+            ..options.clone()
         };
         let found = self.translate_lines(model, lines, &best).await?.into_iter();
         Ok(found
@@ -369,7 +413,12 @@ impl Service {
     ) -> Result<Vec<Vec<Translation>>, ApiError> {
         let translator = self.models.translator(model, options.deadline).await?;
         let of_lines = self.line_options(model, &translator, options);
-        let lines = numbered(lines, &of_lines);
+        let whole = TranslateOptions {
+            language: None,
+            ..of_lines.clone()
+        };
+        let is_whole = |text: &str| options.division == Division::Nowhere && translator.model().fits(text);
+        let lines = numbered(lines, |text| if is_whole(text) { &whole } else { &of_lines });
         let start = Instant::now();
         let found = self
             .scheduler
@@ -395,7 +444,7 @@ impl Service {
     ) -> Result<(), ApiError> {
         let translator = self.models.translator(model, options.deadline).await?;
         let of_lines = self.line_options(model, &translator, options);
-        let lines = numbered(lines, &of_lines);
+        let lines = numbered(lines, |_| &of_lines);
         let start = Instant::now();
         let mut tokens = 0;
         let tell = |number, part: Translation| {
@@ -424,8 +473,13 @@ impl Service {
             language: Some(self.folders()[model].source.clone()),
             target_language: self.folders()[model].target_language.clone(),
             format: options.format,
+            tags: options.tags.clone(),
+            glossary: Arc::clone(&options.glossary),
             ..translator.model().options()
         };
+        if !options.glossary.is_empty() {
+            of_lines.search = of_lines.search.for_required_words();
+        }
         let search = &mut of_lines.search;
         search.nbest = 1 + options.alternatives;
         search.beam_size = search.beam_size.max(search.nbest);
@@ -443,19 +497,21 @@ impl Service {
 }
 
 /// Returns a text as the parts that are translated and those that stay.
-fn passages(text: &str, format: Format) -> Passages<'_> {
-    match format {
-        Format::Text => Passages::of_lines(text),
+fn passages<'a>(text: &'a str, options: &TextOptions<'_>) -> Passages<'a> {
+    match (options.format, options.division) {
+        (Format::Text, Division::Lines) => Passages::of_lines(text),
+        (Format::Text, _) => Passages::one(text),
+        (Format::Xml, Division::Lines) => Passages::of_xml(text),
         _ => Passages::whole(text),
     }
 }
 
-/// Returns lines with the same options, numbered from 0.
-fn numbered<'a>(lines: &[&'a str], options: &'a TranslateOptions) -> Vec<Line<'a>> {
+/// Returns lines with their options, numbered from 0.
+fn numbered<'a>(lines: &[&'a str], options: impl Fn(&str) -> &'a TranslateOptions) -> Vec<Line<'a>> {
     let lines = lines.iter().enumerate().map(|(number, text)| Line {
         text,
         number,
-        options,
+        options: options(text),
     });
     lines.collect()
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use attend_data::{DataError, Lines, is_blank, read_lines, single_line, spaced_once};
-use attend_infer::{Format, SpanKind, StreamLine, TranslateOptions};
+use attend_infer::{Format, Glossary, SpanKind, StreamLine, TranslateOptions};
 use clap::Args;
 
 use super::input_file;
@@ -27,6 +27,9 @@ pub(crate) struct TextFlags {
     /// Have every translation contain this word or phrase; may be given several times.
     #[arg(long = "require", value_name = "WORD", value_parser = phrase, conflicts_with = "language")]
     required: Vec<String>,
+    /// Have terms translated as this file says: a line has a term, a tab, and what the term is translated as.
+    #[arg(long, value_name = "FILE", value_parser = input_file())]
+    glossary: Option<PathBuf>,
     /// Read lines as text, HTML or XML. Tags are not translated: a pair of tags stands around the words that come from
     /// those that it enclosed, and every other tag between the words that come from those on either side.
     #[arg(long, value_name = "FORMAT", default_value_t, value_parser = name_of::<Format>())]
@@ -38,10 +41,12 @@ pub(crate) struct TextFlags {
 }
 
 impl TextFlags {
-    /// Returns whether the prefixes are read from a file of this path.
+    /// Returns whether the prefixes or the glossary are read from a file of this path.
     #[must_use]
     pub(crate) fn reads(&self, path: &Path) -> bool {
-        self.prefix_file.as_deref() == Some(path)
+        [&self.prefix_file, &self.glossary]
+            .into_iter()
+            .any(|file| file.as_deref() == Some(path))
     }
 
     /// Returns whether the flags take a line for one sentence.
@@ -50,17 +55,30 @@ impl TextFlags {
         self.prefix.is_some() || self.prefix_file.is_some() || !self.required.is_empty()
     }
 
-    /// Returns `options` with what all lines ask of the text of their translations.
+    /// Returns whether terms are translated as a file says.
     #[must_use]
-    pub(crate) fn over(&self, options: TranslateOptions) -> TranslateOptions {
-        TranslateOptions {
+    pub(crate) fn has_glossary(&self) -> bool {
+        self.glossary.is_some()
+    }
+
+    /// Returns `options` with what all lines ask of the text of their translations.
+    ///
+    /// # Errors
+    ///
+    /// If the file of the glossary cannot be read or is not valid.
+    pub(crate) fn over(&self, options: TranslateOptions) -> Result<TranslateOptions, CliError> {
+        Ok(TranslateOptions {
+            glossary: match &self.glossary {
+                Some(path) => Arc::new(read_glossary(path)?),
+                None => Arc::default(),
+            },
             prefix: self.prefix.clone().unwrap_or_default(),
             required: self.required.clone(),
             banned: self.banned.clone(),
             format: self.format,
             keep: self.keep.clone(),
             ..options
-        }
+        })
     }
 
     /// Returns the options of each line, which are `common` but for the line's own prefix.
@@ -147,6 +165,20 @@ impl LineOptions {
             Some(line)
         })
     }
+}
+
+/// Reads a glossary, one pair of terms a line.
+fn read_glossary(path: &Path) -> Result<Glossary, CliError> {
+    let mut glossary = Glossary::default();
+    for (line, text) in (1..).zip(read_lines(path)?) {
+        let added = glossary.add_line(&text);
+        added.map_err(|error| CliError::Glossary {
+            path: path.to_owned(),
+            line,
+            error,
+        })?;
+    }
+    Ok(glossary)
 }
 
 /// Returns words with one space between them.

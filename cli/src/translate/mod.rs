@@ -141,15 +141,15 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, CliError> {
             .as_deref()
             .is_none_or(|input| input == Path::new(STANDARD_INPUT))
     {
-        refuse("standard input cannot have both the lines and their prefixes");
+        refuse("standard input cannot have both the lines and their prefixes or glossary");
     }
     // What is quickly found wrong comes first, and the model, which takes longest to load, last.
     let models = options.models()?;
     if let Some((_, via)) = &models.first
-        && (options.alignment || !options.compute.ensemble.is_empty())
+        && (options.alignment || options.text.has_glossary() || !options.compute.ensemble.is_empty())
     {
         refuse(&format!(
-            "--alignment and --ensemble are for one model, but the lines pass through two, by way of {via}"
+            "--alignment, --glossary and --ensemble are for one model, but the lines pass through two, by way of {via}"
         ));
     }
     let asked = options.asked(&models)?;
@@ -200,10 +200,10 @@ impl Options {
     }
 
     /// Returns what all lines ask for of the model that writes the translations.
-    fn asked(&self, models: &Models) -> Result<TranslateOptions, InferError> {
+    fn asked(&self, models: &Models) -> Result<TranslateOptions, CliError> {
         let defaults = ModelFolder::search_defaults(&*models.last)?;
         let splits = !self.no_split && !self.alignment && !self.text.ask_for_sentences();
-        Ok(self.text.over(TranslateOptions {
+        self.text.over(TranslateOptions {
             search: self.search.over(defaults, self.nbest),
             language: if splits {
                 Some(self.language(models)?)
@@ -214,7 +214,7 @@ impl Options {
             all_tokens: self.search.all_tokens,
             alignment: self.alignment,
             ..TranslateOptions::default()
-        }))
+        })
     }
 
     /// Returns the language of what the last model reads, which the model may name.

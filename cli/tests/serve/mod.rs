@@ -3,6 +3,8 @@
 mod access;
 #[cfg(target_os = "linux")]
 mod container;
+mod deepl;
+mod deepl_client;
 mod files;
 mod libre_translate_page;
 mod libretranslatepy;

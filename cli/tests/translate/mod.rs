@@ -6,6 +6,7 @@ mod devices;
 mod document;
 mod ensemble;
 mod evaluate;
+mod glossary;
 mod input;
 mod languages;
 mod markup;

@@ -65,6 +65,18 @@ pub enum Format {
     Xml,
 }
 
+/// Names of elements, beside those that a [`Format`] has by itself. XML tells upper and lower case apart, and HTML does
+/// not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TagNames {
+    /// Elements that are kept as they are, as `code` is in HTML.
+    pub kept: Vec<String>,
+    /// Elements before and behind which a sentence ends, as `p` is in HTML.
+    pub breaks: Vec<String>,
+    /// Elements that end no sentence, even if HTML has them for blocks.
+    pub inline: Vec<String>,
+}
+
 /// A piece of a line with markup, in the order of the line.
 enum Piece<'a> {
     /// Text, with its entities decoded.
@@ -85,6 +97,24 @@ struct Tag<'a> {
     content: Content,
     /// Whether a sentence ends at the tag.
     is_break: bool,
+}
+
+impl Tag<'_> {
+    /// Has the element kept, or a sentence end at the tag, as `names` say.
+    fn apply(&mut self, names: &TagNames, format: Format) {
+        let is_of = |names: &[String]| {
+            names.iter().any(|name| match format {
+                Format::Html => name.eq_ignore_ascii_case(&self.name),
+                _ => *name == self.name,
+            })
+        };
+        let is_kept = is_of(&names.kept) && self.content == Content::Translated;
+        let is_break = (self.is_break || is_of(&names.breaks)) && !is_of(&names.inline);
+        if is_kept {
+            self.content = Content::Kept;
+        }
+        self.is_break = is_break;
+    }
 }
 
 /// What is done with the content of an element.
@@ -153,12 +183,17 @@ impl Node<'_> {
 
 impl<'a> Markup<'a> {
     /// Takes the tags out of a line.
-    pub(crate) fn new(line: &'a str, format: Format) -> Self {
-        let pieces = match format {
+    pub(crate) fn new(line: &'a str, format: Format, names: &TagNames) -> Self {
+        let mut pieces = match format {
             Format::Text => vec![Piece::Text(line.into())],
             Format::Html => html::pieces(line),
             Format::Xml => xml::pieces(line),
         };
+        for piece in &mut pieces {
+            if let Piece::Start(tag) | Piece::End(tag) | Piece::Single(tag) = piece {
+                tag.apply(names, format);
+            }
+        }
         let readable = |piece| match piece {
             // The model reads each byte of the text, so that the places of its tokens are places of the text.
             Piece::Text(text) if format == Format::Text => Piece::Text(readable(&text).into_owned().into()),

@@ -32,7 +32,7 @@ fn linked(source: &str, text: &str, pairs: &[usize]) -> Vec<Link> {
 
 /// `line` without its tags, and its translation with them.
 fn written(format: Format, line: &str, text: &str, pairs: &[usize]) -> (String, String) {
-    let markup = Markup::new(line, format);
+    let markup = Markup::new(line, format, &TagNames::default());
     let links = linked(&markup.text, text, pairs);
     let output = write(&markup, text, &links, |_| None);
     (markup.text, output)
@@ -118,15 +118,18 @@ fn blanks_beside_a_tag_are_those_of_the_translation() {
 
 #[test]
 fn spaces_of_typography_are_plain() {
-    let text = |line| Markup::new(line, Format::Html).text;
+    let text = |line| Markup::new(line, Format::Html, &TagNames::default()).text;
     assert_eq!(
         text("We&nbsp;are&thinsp;<b>not&#8239;</b>hungry."),
         "We are not hungry."
     );
     assert_eq!(text("1&nbsp;250 and 5&nbsp;%"), "1\u{a0}250 and 5 %");
-    let in_xml = Markup::new("1&#160;250&#160;men \u{3000}", Format::Xml).text;
+    let in_xml = Markup::new("1&#160;250&#160;men \u{3000}", Format::Xml, &TagNames::default()).text;
     assert_eq!(in_xml, "1\u{a0}250 men \u{3000}");
-    assert_eq!(Markup::new("a\u{a0}b", Format::Text).text, "a\u{a0}b");
+    assert_eq!(
+        Markup::new("a\u{a0}b", Format::Text, &TagNames::default()).text,
+        "a\u{a0}b"
+    );
 }
 
 #[test]
@@ -167,7 +170,7 @@ fn what_is_not_translated_is_kept_whole() {
     let markup = |line, format| {
         let Markup {
             text, kept, nodes, ..
-        } = Markup::new(line, format);
+        } = Markup::new(line, format, &TagNames::default());
         let kept: Vec<(String, &str)> = kept
             .into_iter()
             .map(|(range, source)| (text[range].to_owned(), source))
@@ -201,7 +204,7 @@ fn what_is_not_translated_is_kept_whole() {
 
 #[test]
 fn malformed_xml_is_text() {
-    let text = |line| Markup::new(line, Format::Xml).text;
+    let text = |line| Markup::new(line, Format::Xml, &TagNames::default()).text;
     assert_eq!(text("1 < 2 and <b>3</b> > 2"), "1 < 2 and 3 > 2");
     assert_eq!(text("<b>x</b> <!-- y"), "x <!-- y");
     assert_eq!(text("a <<< b <c"), "a <<< b <c");
@@ -221,7 +224,7 @@ fn a_byte_order_mark_is_nowhere_in_text() {
         }
     }
     // The reader begins anew behind what is no tag.
-    let text = |line| Markup::new(line, Format::Xml).text;
+    let text = |line| Markup::new(line, Format::Xml, &TagNames::default()).text;
     assert_eq!(text("\u{feff}a"), "a");
     assert_eq!(text("\u{feff}"), "");
     assert_eq!(text("<1>\u{feff}é<b>x</b>"), "<1>éx");
@@ -229,12 +232,43 @@ fn a_byte_order_mark_is_nowhere_in_text() {
 
 #[test]
 fn blocks_end_sentences_and_words() {
-    let Markup { text, breaks, .. } =
-        Markup::new("<p>one</p><p>two<br>three <b>four</b>five</p>", Format::Html);
+    let Markup { text, breaks, .. } = Markup::new(
+        "<p>one</p><p>two<br>three <b>four</b>five</p>",
+        Format::Html,
+        &TagNames::default(),
+    );
     assert_eq!(text, "one two three fourfive");
     assert_eq!(breaks, [0, 3, 7, 22]);
-    let Markup { text, breaks, .. } = Markup::new("<p>one</p><p>two</p>", Format::Xml);
+    let Markup { text, breaks, .. } = Markup::new("<p>one</p><p>two</p>", Format::Xml, &TagNames::default());
     assert_eq!((text.as_str(), breaks.as_slice()), ("onetwo", [].as_slice()));
+}
+
+#[test]
+fn elements_are_kept_and_sentences_end_as_asked() {
+    let names = |kept: &str, breaks: &str, inline: &str| TagNames {
+        kept: vec![kept.to_owned()],
+        breaks: vec![breaks.to_owned()],
+        inline: vec![inline.to_owned()],
+    };
+    let line = "one<x id='7'></x> two<X>three</X>four<s/>five";
+    let markup = Markup::new(line, Format::Xml, &names("X", "s", ""));
+    assert_eq!(markup.text, "one twothreefour five");
+    assert_eq!(markup.kept, [(7..12, "<X>three</X>")]);
+    assert_eq!(markup.breaks, [16]);
+    assert_eq!(markup.nodes.len(), 2);
+    let markup = Markup::new(line, Format::Xml, &names("x", "", ""));
+    assert!(markup.kept.is_empty() && markup.breaks.is_empty());
+    let text = "one two.";
+    let output = write(&markup, text, &linked(&markup.text, text, &[0, 1, 2]), |_| None);
+    assert!(output.contains("<x id='7'></x>"), "{output}");
+    let markup = Markup::new(
+        "<P>one</P><b>two</b><I>three</I>",
+        Format::Html,
+        &names("i", "B", "p"),
+    );
+    assert_eq!(markup.text, "one two three");
+    assert_eq!(markup.breaks, [3, 7]);
+    assert_eq!(markup.kept, [(8..13, "<I>three</I>")]);
 }
 
 #[test]
@@ -252,7 +286,7 @@ fn deep_and_broken_markup_takes_linear_time() {
     for format in [Format::Html, Format::Xml] {
         for line in &lines {
             let start = std::time::Instant::now();
-            let markup = Markup::new(line, format);
+            let markup = Markup::new(line, format, &TagNames::default());
             let links = linked(&markup.text, "y", &[0]);
             let output = write(&markup, "y", &links, |_| None);
             assert!(output.len() <= line.len() * 5 + 10);
@@ -350,7 +384,7 @@ proptest! {
         let format = if is_xml { Format::Xml } else { Format::Html };
         let line = numbered(&lines.concat());
         let text = target.join(" ");
-        let markup = Markup::new(&line, format);
+        let markup = Markup::new(&line, format, &TagNames::default());
         let links = any_links(&markup.text, &text, &shares);
         let output = write(&markup, &text, &links, |_| None);
         let (tags, _) = parsed(&line, format);
@@ -374,7 +408,7 @@ proptest! {
     ) {
         let format = if is_xml { Format::Xml } else { Format::Html };
         let line = parts.concat();
-        let markup = Markup::new(&line, format);
+        let markup = Markup::new(&line, format, &TagNames::default());
         let text = "eins zwei, drei";
         let links = any_links(&markup.text, text, &shares);
         let output = write(&markup, text, &links, |_| None);

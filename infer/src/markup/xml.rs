@@ -80,6 +80,7 @@ fn read<'a>(line: &'a str, pieces: &mut Vec<Piece<'a>>) -> usize {
                 ..single(name(source))
             }),
             (None, Event::End(_)) => Piece::End(single(name(source))),
+            (None, Event::Empty(_)) => Piece::Single(single(name(source))),
             (None, _) => Piece::Single(single(String::new())),
         };
         pieces.push(piece);

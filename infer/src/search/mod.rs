@@ -71,7 +71,7 @@ pub use required::RequiredWords;
 pub use sample::sample;
 pub use score::length_divisor;
 pub use surface::SurfaceForms;
-pub(crate) use words::begins_within_character;
+pub(crate) use words::{BOUNDARY, begins_within_character, patterns, with_boundaries};
 
 use row::{Row, RowLogits};
 

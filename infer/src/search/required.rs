@@ -176,6 +176,23 @@ fn has(text: &[u8], patterns: &[Vec<u8>]) -> bool {
 }
 
 impl SearchOptions {
+    /// Returns the options of a search for translations that have required words, as near to these as possible: beam
+    /// search, with the default beam in place of greedy search, that stops by [`Stopping::Exact`], without `sampling`
+    /// and `no_repeat_ngram`.
+    #[must_use]
+    pub fn for_required_words(self) -> Self {
+        Self {
+            beam_size: match self.beam_size {
+                0 | 1 => Self::default().beam_size,
+                beam_size => beam_size,
+            },
+            stopping: Stopping::Exact,
+            no_repeat_ngram: 0,
+            sampling: None,
+            ..self
+        }
+    }
+
     /// Checks that the options, which must be valid, allow for required words.
     ///
     /// # Errors

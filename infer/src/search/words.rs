@@ -11,7 +11,7 @@ use unicode_normalization::char::{decompose_canonical, is_combining_mark};
 use crate::script::is_written_without_spaces;
 
 /// The byte that marks a boundary of words between two characters. This byte never occurs in UTF-8.
-pub(super) const BOUNDARY: u8 = 0xff;
+pub(crate) const BOUNDARY: u8 = 0xff;
 
 const ZERO_WIDTH_NON_JOINER: char = '\u{200c}';
 const ZERO_WIDTH_JOINER: char = '\u{200d}';
@@ -107,7 +107,7 @@ pub(super) fn compared(character: char, read: impl FnMut(char)) {
 /// Returns the bytes of a text as it is compared, with [`BOUNDARY`] wherever a word begins or ends. For example, `the
 /// art-house` becomes `|the| |art|-|house|`. Text in the forms NFC and NFD gives the same bytes, except for rare
 /// sequences of several marks.
-pub(super) fn with_boundaries(text: &str) -> Vec<u8> {
+pub(crate) fn with_boundaries(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut last = LastCharacter::default();
     for character in text.chars() {
@@ -128,7 +128,7 @@ pub(super) fn with_boundaries(text: &str) -> Vec<u8> {
 ///
 /// There are two patterns if the order of several marks differs between the form NFD and the decomposed characters of
 /// the form NFC.
-pub(super) fn patterns(phrase: &str) -> Vec<Vec<u8>> {
+pub(crate) fn patterns(phrase: &str) -> Vec<Vec<u8>> {
     if is_blank(phrase) {
         return Vec::new();
     }

@@ -60,6 +60,15 @@ impl Reading {
         }
     }
 
+    /// Returns the text with marks that are no words in place of the bytes of stand-ins.
+    pub(crate) fn without_stand_ins(&self) -> String {
+        let mut text = self.text.clone();
+        for part in self.parts.iter().filter(|part| part.is_stand_in) {
+            text.replace_range(part.read.clone(), &"_".repeat(part.read.len()));
+        }
+        text
+    }
+
     /// Returns whether the text is left without a word if the spans are left out.
     pub(crate) fn is_spans_only(&self) -> bool {
         let mut others = self.parts.iter().filter(|part| !part.is_stand_in);

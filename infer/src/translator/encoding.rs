@@ -203,14 +203,17 @@ impl EncodedLine {
             .map(|sentence| sentence.spacing.map(str::to_owned));
         let spacings = spacings.collect();
         let sentences = sentences.into_iter().enumerate().map(|(place, sentence)| {
-            let mut request = request(model, line, &sentence.source, group.banned.as_deref())?;
+            let start = text::offset(line.text, sentence.text);
+            let terms = &part.terms[start..start + sentence.text.len()];
+            let terms = options.glossary.targets_in(terms);
+            let mut request = request(model, line, &sentence.source, &terms, group.banned.as_deref())?;
             // A line has fewer sentences than 2³².
             request.number = (line.number as u64) << 32 | (part.start + place) as u64;
             let text = part.language.before(sentence.text);
             Ok(EncodedSentence {
                 added: text.len() - sentence.text.len(),
                 text: text.into_owned(),
-                start: text::offset(line.text, sentence.text),
+                start,
                 source: sentence.source,
                 request,
                 line: line.number,
@@ -244,7 +247,8 @@ impl EncodedLine {
     }
 }
 
-/// Returns the request of a sentence of the line, given the `source` tokens of the sentence. Its number stays 0.
+/// Returns the request of a sentence of the line, given the `source` tokens of the sentence and the `terms` that its
+/// translation must have. Its number stays 0.
 ///
 /// # Errors
 ///
@@ -254,6 +258,7 @@ fn request(
     model: &Model,
     line: &Line<'_>,
     source: &[u32],
+    terms: &[&str],
     banned: Option<&BannedWords>,
 ) -> Result<Request, InferError> {
     let TranslateOptions {
@@ -264,8 +269,8 @@ fn request(
     } = line.options;
     let prefix_text = readable(prefix_text);
     let prefix_text = prefix_text.trim();
-    let words = required.iter().filter(|word| !is_blank(word));
-    let words: Vec<String> = words.map(|word| spaced_once(word)).collect();
+    let words = required.iter().map(String::as_str).chain(terms.iter().copied());
+    let words: Vec<String> = words.filter(|word| !is_blank(word)).map(spaced_once).collect();
     let refused = |text: &str, reason| InferError::Refused {
         line: line.number + 1,
         text: text.to_owned(),

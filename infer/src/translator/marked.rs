@@ -44,7 +44,7 @@ impl<'a> MarkedLine<'a> {
     /// Takes a line, and the tokenizer of sources.
     pub(super) fn new(tokenizer: &Tokenizer, line: &Line<'a>) -> Self {
         let options = line.options;
-        let markup = Markup::new(line.text, options.format);
+        let markup = Markup::new(line.text, options.format, &options.tags);
         let of_markup = markup.kept.iter().map(|(range, source)| Span {
             range: range.clone(),
             role: Role::Name,
@@ -115,6 +115,7 @@ impl<'a> MarkedLine<'a> {
                 start: sentence.range.start,
                 has_links,
                 language: &self.language,
+                terms: reading.without_stand_ins().into(),
             })
         })
     }

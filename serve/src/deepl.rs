@@ -1,0 +1,93 @@
+//! The interface of DeepL, versions 2 and 3, as its clients call it.
+//!
+//! | file | content |
+//! |---|---|
+//! | `translate` | texts |
+//! | `documents` | documents: upload, status, result |
+//! | `glossaries` | glossaries of one pair of languages, and of several |
+//! | `languages` | the languages, by the codes of DeepL |
+//! | `usage` | the characters that a client has translated |
+//! | `request` | what is asked of texts and documents alike |
+//! | `values` | values, in whichever way clients write them |
+
+mod documents;
+mod glossaries;
+mod languages;
+mod request;
+mod translate;
+mod usage;
+mod values;
+
+use std::sync::Arc;
+
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, delete, get, post};
+use axum::{Extension, Json, Router};
+use serde_json::json;
+
+use crate::admission::MOST_FILE_BYTES;
+use crate::error::{ApiError, ErrorMessage};
+use crate::service::Service;
+use documents::Documents;
+
+/// Returns the routes of the interface.
+pub(crate) fn routes() -> Router<Arc<Service>> {
+    let upload = post(documents::upload).layer(DefaultBodyLimit::max(MOST_FILE_BYTES));
+    let dictionaries = delete(glossaries::delete_dictionary).put(glossaries::replace_dictionary);
+    let nothing = || async { ApiError::new(StatusCode::NOT_FOUND, "there is nothing at this address") };
+    Router::new()
+        .route("/v2/translate", post(translate::translate))
+        .route("/v2/languages", get(languages::languages))
+        .route("/v2/usage", get(usage::usage))
+        .route("/v2/document", upload)
+        .route("/v2/document/{id}", post(documents::status))
+        .route("/v2/document/{id}/result", post(documents::result))
+        .route("/v2/glossary-language-pairs", get(glossaries::pairs))
+        .route(
+            "/v2/glossaries",
+            get(glossaries::list_of_one_pair).post(glossaries::create_of_one_pair),
+        )
+        .route(
+            "/v2/glossaries/{id}",
+            get(glossaries::show_of_one_pair).delete(glossaries::delete),
+        )
+        .route(
+            "/v2/glossaries/{id}/entries",
+            get(glossaries::entries_of_one_pair),
+        )
+        .route("/v3/glossaries", get(glossaries::list).post(glossaries::create))
+        .route(
+            "/v3/glossaries/{id}",
+            get(glossaries::show)
+                .patch(glossaries::change)
+                .delete(glossaries::delete),
+        )
+        .route("/v3/glossaries/{id}/entries", get(glossaries::entries))
+        .route("/v3/glossaries/{id}/dictionaries", dictionaries)
+        .method_not_allowed_fallback(|| async {
+            ApiError::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this address takes another method",
+            )
+        })
+        .route("/v2/{*address}", any(nothing))
+        .route("/v3/{*address}", any(nothing))
+        .layer(Extension(Arc::new(Documents::default())))
+        .layer(map_response(with_message))
+}
+
+/// Answers an error as DeepL's clients read it: `{"message": "…"}`.
+async fn with_message(mut response: Response) -> Response {
+    let Some(ErrorMessage(message)) = response.extensions_mut().remove() else {
+        return response;
+    };
+    let mut answer = (response.status(), Json(json!({ "message": message }))).into_response();
+    if let Some(wait) = response.headers_mut().remove(RETRY_AFTER) {
+        answer.headers_mut().insert(RETRY_AFTER, wait);
+    }
+    answer
+}

@@ -1,0 +1,246 @@
+//! Documents: a client uploads one, asks how far its translation is, and fetches the result.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use attend_documents::{Document, DocumentKind};
+use axum::extract::{FromRequest, Multipart, Path, Request, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use axum::{Extension, Json};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use super::request::{Common, CommonAsked};
+use crate::access::Caller;
+use crate::documents::{DEADLINE, document_kind, read_document, translated_name};
+use crate::error::ApiError;
+use crate::files::{Files, unguessable};
+use crate::parameters::{Parameters, missing, of_fields};
+use crate::service::Service;
+
+/// The most documents that are translated at the same time.
+const MOST_TRANSLATING: usize = 16;
+
+/// The time for which it is known how far a document is: that for its translation, and that for which files are kept.
+const LIFETIME: Duration = Duration::from_mins(20);
+
+/// The time after which a document is tried again for whose sentences there was no room.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The documents that were uploaded, by the names that clients have for them.
+#[derive(Debug, Default)]
+pub(super) struct Documents(Mutex<HashMap<String, Upload>>);
+
+/// A document that was uploaded.
+#[derive(Clone, Debug)]
+struct Upload {
+    /// What a client shows to get at the document.
+    key: String,
+    since: Instant,
+    characters: usize,
+    progress: Progress,
+}
+
+/// How far a document is.
+#[derive(Clone, Debug)]
+enum Progress {
+    Translating,
+    /// It is translated, and this is the name of its translation among the files.
+    Done(String),
+    /// It is not translated, for this reason.
+    Failed(String),
+}
+
+/// What an upload is asked for, beside the file.
+#[derive(Debug, Deserialize)]
+pub(super) struct UploadAsked {
+    #[serde(flatten)]
+    common: CommonAsked,
+    /// The name of the document, if it is not that of the file.
+    filename: Option<String>,
+    /// The ending of the translation's name, which is that of the document.
+    output_format: Option<String>,
+}
+
+/// What a client shows to get at a document.
+#[derive(Debug, Deserialize)]
+pub(super) struct KeyAsked {
+    document_key: Option<String>,
+}
+
+/// Takes a document, and answers while it is being translated.
+pub(super) async fn upload(
+    State(service): State<Arc<Service>>,
+    Extension(files): Extension<Arc<Files>>,
+    Extension(documents): Extension<Arc<Documents>>,
+    caller: Caller,
+    request: Request,
+) -> Result<Json<Value>, ApiError> {
+    let fields = Multipart::from_request(request, &()).await?;
+    let (asked, file) = of_fields::<UploadAsked>(fields).await?;
+    let (name, bytes) = file.ok_or_else(|| missing("file"))?;
+    let name = asked.filename.unwrap_or(name);
+    let kind = document_kind(&name)?;
+    if let Some(format) = asked.output_format
+        && format.parse::<DocumentKind>().ok() != Some(kind)
+    {
+        let message = format!("output_format is {format:?}, but the document is translated into {kind}");
+        return Err(ApiError::bad_request(message));
+    }
+    let common = asked.common.checked(&service, &caller)?;
+    documents.check_room()?;
+    let (document, characters) = read_document(&caller, &bytes, kind)?;
+    let (id, key) = documents.begin(characters)?;
+    let answer = json!({"document_id": id, "document_key": key});
+    tokio::spawn(async move {
+        let translated = translate(&service, &document, &common).await;
+        let kept = translated.and_then(|bytes| keep(&files, &name, kind, &common, &bytes));
+        documents.end(&id, kept);
+    });
+    Ok(Json(answer))
+}
+
+/// Translates a document, which waits until there is room for its sentences.
+async fn translate(
+    service: &Service,
+    document: &Document,
+    Common {
+        source,
+        target,
+        glossary,
+    }: &Common,
+) -> Result<Vec<u8>, ApiError> {
+    let last_try = Instant::now() + DEADLINE;
+    loop {
+        let translated = service
+            .translate_document(document, source.clone(), target, glossary)
+            .await;
+        match translated {
+            Err(error) if error.is_busy() && Instant::now() < last_try => sleep(RETRY).await,
+            result => return result,
+        }
+    }
+}
+
+/// Keeps a translation among the files. Returns the name that it has there.
+fn keep(
+    files: &Files,
+    name: &str,
+    kind: DocumentKind,
+    common: &Common,
+    bytes: &[u8],
+) -> Result<String, ApiError> {
+    let kept = files.keep(translated_name(name, &common.target, kind), bytes);
+    kept.map_err(|error| ApiError::internal(format!("cannot keep the file: {error}")))
+}
+
+/// Answers how far a document is.
+pub(super) async fn status(
+    Extension(documents): Extension<Arc<Documents>>,
+    _: Caller,
+    Path(id): Path<String>,
+    Parameters(asked): Parameters<KeyAsked>,
+) -> Result<Json<Value>, ApiError> {
+    let upload = documents.get(&id, asked)?;
+    let mut answer = json!({"document_id": id});
+    match upload.progress {
+        Progress::Translating => answer["status"] = "translating".into(),
+        Progress::Done(_) => {
+            answer["status"] = "done".into();
+            answer["billed_characters"] = upload.characters.into();
+        }
+        Progress::Failed(reason) => {
+            answer["status"] = "error".into();
+            answer["error_message"] = reason.into();
+        }
+    }
+    Ok(Json(answer))
+}
+
+/// Answers with the translation of a document.
+pub(super) async fn result(
+    Extension(documents): Extension<Arc<Documents>>,
+    Extension(files): Extension<Arc<Files>>,
+    _: Caller,
+    Path(id): Path<String>,
+    Parameters(asked): Parameters<KeyAsked>,
+) -> Result<impl IntoResponse, ApiError> {
+    match documents.get(&id, asked)?.progress {
+        Progress::Translating => Err(ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the document is not translated yet",
+        )),
+        Progress::Failed(reason) => Err(ApiError::bad_request(reason)),
+        Progress::Done(file) => {
+            let (_, bytes) = files.fetch(&file).ok_or_else(no_document)?;
+            Ok(([(CONTENT_TYPE, "application/octet-stream")], bytes))
+        }
+    }
+}
+
+fn no_document() -> ApiError {
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        "there is no document of this id and key; documents are kept for ten minutes",
+    )
+}
+
+impl Documents {
+    /// Checks that a further document may be translated.
+    fn check_room(&self) -> Result<(), ApiError> {
+        let mut uploads = self.uploads();
+        uploads.retain(|_, upload| upload.since.elapsed() < LIFETIME);
+        let translating = uploads
+            .values()
+            .filter(|upload| matches!(upload.progress, Progress::Translating));
+        if translating.count() < MOST_TRANSLATING {
+            return Ok(());
+        }
+        Err(ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many documents are being translated; try again later",
+        ))
+    }
+
+    /// Takes a document that is being translated. Returns its id and its key.
+    fn begin(&self, characters: usize) -> Result<(String, String), ApiError> {
+        let random = |_| ApiError::internal("the system gives no random numbers");
+        let (id, key) = (unguessable().map_err(random)?, unguessable().map_err(random)?);
+        let upload = Upload {
+            key: key.clone(),
+            since: Instant::now(),
+            characters,
+            progress: Progress::Translating,
+        };
+        self.uploads().insert(id.clone(), upload);
+        Ok((id, key))
+    }
+
+    /// Sets what became of a document: the name of the file, or what was wrong.
+    fn end(&self, id: &str, kept: Result<String, ApiError>) {
+        if let Some(upload) = self.uploads().get_mut(id) {
+            upload.progress = match kept {
+                Ok(file) => Progress::Done(file),
+                Err(error) => Progress::Failed(error.message().to_owned()),
+            };
+        }
+    }
+
+    /// Returns a document, if its key is shown.
+    fn get(&self, id: &str, asked: KeyAsked) -> Result<Upload, ApiError> {
+        let key = asked.document_key.ok_or_else(|| missing("document_key"))?;
+        let uploads = self.uploads();
+        let upload = uploads.get(id).filter(|upload| upload.key == key);
+        upload.cloned().ok_or_else(no_document)
+    }
+
+    fn uploads(&self) -> MutexGuard<'_, HashMap<String, Upload>> {
+        self.0
+            .lock()
+            .expect("no thread panics while it holds the documents")
+    }
+}
