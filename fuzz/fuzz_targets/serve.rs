@@ -1,4 +1,5 @@
-//! Any bytes as requests to a server: they are answered or refused, and nothing panics. libFuzzer watches over the memory.
+//! Any bytes as requests to a server: they are answered or refused, and nothing panics. libFuzzer watches over the
+//! memory.
 
 #![no_main]
 
