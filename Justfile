@@ -149,6 +149,14 @@ test-libretranslate PYTHON="python3":
 test-deepl PYTHON="python3":
     PYTHON={{quote(PYTHON)}} cargo test --release --workspace {{features}} --test cli deepl_client:: -- --ignored
 
+# Make the root folder of the server's container, and run the server in it by bubblewrap, which is a package of Debian.
+test-container *ARGS:
+    cargo test --release --workspace {{features}} --test cli "$@" container:: -- --ignored --nocapture
+
+# Check the server's description by OpenAPI, and answers beside it; PYTHON has openapi-spec-validator.
+test-openapi PYTHON="python3":
+    PYTHON={{quote(PYTHON)}} cargo test --release --workspace {{features}} --test cli the_description_is_valid -- --ignored --nocapture
+
 # Use the page of `attend serve` in Chromium; PYTHON has playwright and axe-playwright-python.
 test-serve-page PYTHON="python3":
     PYTHON={{quote(PYTHON)}} cargo test --release --workspace {{features}} --test cli a_person_translates_on_the_page -- --ignored

@@ -209,6 +209,14 @@ pub enum CliError {
         /// What is wrong with it.
         error: InvalidTerm,
     },
+    /// A server does not answer that it is well.
+    #[error("the server at {address} is not well: {error}")]
+    NotWell {
+        /// The address.
+        address: SocketAddr,
+        /// What happened in place of an answer.
+        error: Box<ureq::Error>,
+    },
     /// A server cannot listen at its address.
     #[error("cannot serve at {address}: {error}")]
     Listen {

@@ -442,6 +442,7 @@ impl Hint for CliError {
                 "write them into its languages.json, for example {\"source\": \"en\", \"target\": \"de\"}"
             }
             Self::Listen { .. } => "take another port by --port, or an address of this machine by --host",
+            Self::NotWell { .. } => "name its address by --host and --port, or see its log",
             Self::NotUtf8 { .. } => "rename it",
             Self::TooLong { .. } => "split the sentences, or take a model with more positions",
             Self::Signals(_) => "check the limits of this system",

@@ -29,7 +29,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<(), CliError> {
     // Warnings alone: Burn logs a line for every tensor that another server asks for.
-    print_log("warn");
+    print_log("warn", None);
     let devices = options.devices.select()?;
     serve(devices, options.listen, show)
 }

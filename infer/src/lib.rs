@@ -11,6 +11,7 @@
 //! | translate lines and texts, or score given translations | [`Translator`] |
 //! | see what a model attends to | [`Translator::attention`], [`Translator::head_statistics`] |
 //! | let several calls share batches | [`Translator::encode`], [`Translator::search_batch`] |
+//! | tell a translation sentence by sentence | [`TranslationInParts`] |
 //! | classify texts, tag words | [`Classifier`], [`Tagger`] |
 //! | read lines ahead, while others are labelled | [`read_ahead`] |
 //! | search with a decoder of one's own | [`search`] |
@@ -89,4 +90,6 @@ pub use stream::{StreamLine, read_ahead, translate_stream};
 pub use task::TaskKind;
 pub use token_files::TokenFiles;
 pub use translation::{LinkedTranslation, Translation};
-pub use translator::{EncodedLines, EncodedSentence, GivenTranslation, Line, Score, TokenScore, Translator};
+pub use translator::{
+    EncodedLines, EncodedSentence, GivenTranslation, Line, Score, TokenScore, TranslationInParts, Translator,
+};

@@ -147,6 +147,22 @@ impl ModelFolder {
         }
     }
 
+    /// Reads only the codes of the languages that a model of several translates into, such as `deu` if its vocabulary has
+    /// the token `>>deu<<`: see [`TranslateOptions::target_language`](crate::TranslateOptions::target_language). A model
+    /// of one target language has none.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`InferError::NotAModel`] if the folder has no `config.json`, [`InferError::InvalidSettings`] if it is not
+    /// valid, and [`InferError::Data`] if a file cannot be read or a tokenizer is not valid.
+    pub fn target_languages(folder: impl AsRef<Path>) -> Result<Vec<String>, InferError> {
+        let folder = folder.as_ref();
+        let config: TransformerConfig = read_json(&require_config(folder, TaskKind::Translate)?)?;
+        let tokens = TokenFiles::load(folder, &config)?;
+        let codes = tokens.tokenizer.source.languages().into_iter();
+        Ok(codes.map(str::to_owned).collect())
+    }
+
     /// Writes the files into a folder, which must exist. Each file is replaced as a whole or not at all. The
     /// weights are written last.
     ///

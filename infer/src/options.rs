@@ -33,8 +33,8 @@ pub struct TranslateOptions {
     /// sentence.
     ///
     /// Each sentence of a text is translated by itself. The translations are joined as the script of most of their
-    /// letters has it: without blanks in Han, Kana, Bopomofo and Yi, and elsewhere by the white space that stood
-    /// between the sentences, or by a blank if there was none. A sentence with more tokens than the model has positions
+    /// letters up to there has it: without blanks in Han, Kana, Bopomofo and Yi, and elsewhere by the white space that
+    /// stood between the sentences, or by a blank if there was none. A sentence with more tokens than the model has positions
     /// is divided at punctuation, else at a space, else between characters. White space around the text is left out.
     ///
     /// A search returns the `nbest` combinations with the best sums of scores; each combines one translation of each

@@ -43,12 +43,33 @@ pub(crate) fn is_written_without_spaces(letter: char) -> bool {
 /// Returns whether most letters of a text belong to scripts that are written without spaces between sentences. Returns
 /// `None` for a text without letters.
 pub(crate) fn has_no_spaces_between_sentences(text: impl Iterator<Item = char>) -> Option<bool> {
-    let (mut letters, mut without) = (0, 0);
-    for letter in text.filter(|character| character.is_alphabetic()) {
-        letters += 1;
-        without += usize::from(is_of(letter, &WITHOUT_SPACES_BETWEEN_SENTENCES));
+    let mut letters = Letters::default();
+    letters.count(text);
+    letters.have_no_spaces_between_sentences()
+}
+
+/// The number of a text's letters, of which those that have been read so far are counted.
+#[derive(Debug, Default)]
+pub(crate) struct Letters {
+    all: usize,
+    /// The letters of scripts that are written without spaces between sentences.
+    without_spaces: usize,
+}
+
+impl Letters {
+    /// Counts the letters of a further part of the text.
+    pub(crate) fn count(&mut self, text: impl Iterator<Item = char>) {
+        for letter in text.filter(|character| character.is_alphabetic()) {
+            self.all += 1;
+            self.without_spaces += usize::from(is_of(letter, &WITHOUT_SPACES_BETWEEN_SENTENCES));
+        }
     }
-    (letters > 0).then_some(2 * without > letters)
+
+    /// Returns whether most of the letters belong to scripts that are written without spaces between sentences. Returns
+    /// `None` if there are no letters.
+    pub(crate) fn have_no_spaces_between_sentences(&self) -> Option<bool> {
+        (self.all > 0).then_some(2 * self.without_spaces > self.all)
+    }
 }
 
 /// Returns whether a character belongs to one of the scripts. A character that all scripts share belongs to none.

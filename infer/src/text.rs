@@ -8,7 +8,7 @@ use regex::Regex;
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::language::Language;
-use crate::script;
+use crate::script::{self, Letters};
 use crate::spans;
 use crate::translation::LinkedTranslation;
 
@@ -350,18 +350,12 @@ fn together<'a>(
     spacings: &[Option<&str>],
     sentences: impl Iterator<Item = &'a LinkedTranslation>,
 ) -> LinkedTranslation {
-    let sentences: Vec<&LinkedTranslation> = sentences.collect();
-    let letters = sentences
-        .iter()
-        .flat_map(|sentence| sentence.translation.text.chars());
-    let has_no_spaces = script::has_no_spaces_between_sentences(letters);
     let (mut score, mut log_probability) = (0.0, 0.0);
     let mut whole = LinkedTranslation::default();
+    let mut separators = Separators::default();
     let LinkedTranslation { translation, links } = &mut whole;
-    for (place, (&spacing, sentence)) in spacings.iter().zip(sentences).enumerate() {
-        if place > 0 {
-            translation.text += &separator(spacing, has_no_spaces);
-        }
+    for (&spacing, sentence) in spacings.iter().zip(sentences) {
+        translation.text += &separators.before(spacing, &sentence.translation.text);
         let start = translation.text.len();
         links.extend(sentence.links.iter().map(|link| link.moved(start)));
         translation.text += &sentence.translation.text;
@@ -372,6 +366,28 @@ fn together<'a>(
     translation.score = score as f32;
     translation.log_probability = log_probability as f32;
     whole
+}
+
+/// What stands between the sentences of a translation, which come one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Separators {
+    has_begun: bool,
+    /// The letters of the translation so far.
+    letters: Letters,
+}
+
+impl Separators {
+    /// Returns what stands before the next sentence of a translation, given the white space before its source. It
+    /// depends on the script of the letters up to this sentence, and on nothing that comes later. There is nothing
+    /// before the first sentence.
+    pub(crate) fn before<'a>(&mut self, spacing: Option<&'a str>, translation: &str) -> Cow<'a, str> {
+        self.letters.count(translation.chars());
+        if std::mem::replace(&mut self.has_begun, true) {
+            separator(spacing, self.letters.have_no_spaces_between_sentences())
+        } else {
+            Cow::Borrowed("")
+        }
+    }
 }
 
 /// Returns what stands between two sentences of a translation, given the white space between the sentences of the

@@ -4,6 +4,7 @@ mod attention;
 pub(crate) mod batches;
 mod encoding;
 mod groups;
+mod in_parts;
 mod marked;
 mod scoring;
 mod searching;
@@ -27,6 +28,7 @@ use marked::MarkedLine;
 use target_language::TargetLanguage;
 
 pub use encoding::{EncodedLines, EncodedSentence};
+pub use in_parts::TranslationInParts;
 pub use scoring::{GivenTranslation, Score, TokenScore};
 
 /// A line to translate, and the options of its translations.

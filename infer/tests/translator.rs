@@ -7,7 +7,8 @@ use std::thread;
 use attend_device::Workers;
 use attend_infer::search::{LengthNormalization, Sampling, SearchOptions, Stopping};
 use attend_infer::{
-    InferError, Language, Line, Model, ModelFolder, TranslateOptions, Translation, Translator,
+    Format, InferError, Language, Line, Model, ModelFolder, TranslateOptions, Translation,
+    TranslationInParts, Translator,
 };
 use attend_model::{
     ActivationKind, LayerKind, NormPlacement, PositionKind, Precision, TiedEmbeddings, TransformerConfig,
@@ -229,6 +230,81 @@ fn texts_of_several_calls_share_batches() {
         assert_same(&together[0], &alone[0], line.text);
     }
     assert!(found.next().is_none());
+}
+
+/// The parts of a translation, whose sentences are found one by one, are the translation.
+#[test]
+fn a_translation_in_parts_is_the_translation() {
+    let translator = translator(model_folder());
+    let searching = |search: SearchOptions| TranslateOptions {
+        language: Some(Language::default()),
+        ..searching(search)
+    };
+    let beam = searching(SearchOptions {
+        beam_size: 3,
+        nbest: 2,
+        ..SearchOptions::default()
+    });
+    let sampling = searching(SearchOptions {
+        sampling: Some(Sampling::default()),
+        ..SearchOptions::default()
+    });
+    let html = TranslateOptions {
+        format: Format::Html,
+        ..beam.clone()
+    };
+    let of_two_parts = "~".repeat(MAX_SOURCE_TOKENS);
+    for (text, options, parts) in [
+        ("Good morning.  The house is small. Yes.", &beam, 3),
+        ("Good morning. \t Das Haus ist klein.", &sampling, 2),
+        (&of_two_parts, &beam, 2),
+        ("", &beam, 0),
+        ("<p>Good <b>morning</b>.</p><p>The house is small.</p>", &html, 0),
+    ] {
+        let line = Line {
+            text,
+            number: 3,
+            options,
+        };
+        let expected = each(translator.translate_each(&[line]))
+            .swap_remove(0)
+            .swap_remove(0);
+        let mut encoded = translator.encode(&[line]);
+        let sentences = encoded.take_sentences();
+        let mut translation = TranslationInParts::new(encoded).unwrap();
+        let mut told = Vec::new();
+        for sentence in &sentences {
+            told.push(
+                translation
+                    .part(translator.search_batch(&[sentence]).remove(0))
+                    .unwrap(),
+            );
+        }
+        told.retain(|part| !part.text.is_empty());
+        assert_eq!(told.len(), parts, "{text}");
+        told.push(translation.rest().unwrap());
+        assert_eq!(
+            told.iter().map(|part| part.text.as_str()).collect::<String>(),
+            expected.text
+        );
+        let score: f32 = told.iter().map(|part| part.score).sum();
+        assert!((score - expected.score).abs() < 1e-4, "{text}");
+    }
+    let refused = "~".repeat(MAX_SOURCE_TOKENS);
+    let one_sentence = TranslateOptions {
+        language: None,
+        ..beam
+    };
+    let line = Line {
+        text: &refused,
+        number: 0,
+        options: &one_sentence,
+    };
+    let encoded = translator.encode(&[line]);
+    assert!(matches!(
+        TranslationInParts::new(encoded),
+        Err(InferError::TooLong { .. })
+    ));
 }
 
 /// Samples depend on a line's number: the same line of the same number is drawn the same anywhere.

@@ -6,11 +6,15 @@ use std::time::{Duration, Instant};
 
 use attend_documents::{Document, DocumentError, DocumentKind, PassageFormat};
 use attend_infer::{Format, Glossary, Language};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::block_in_place;
+use tokio::time::timeout;
 
 use crate::access::Caller;
 use crate::error::ApiError;
+use crate::glossaries::require_terms;
 use crate::languages::code;
+use crate::scheduler::ScheduleError;
 use crate::service::{Service, SourceText, TextOptions};
 
 /// The time within which a document is translated, or else refused.
@@ -65,6 +69,17 @@ fn refused(error: DocumentError) -> ApiError {
 }
 
 impl Service {
+    /// Waits for a place of a document in memory. Returns the place.
+    ///
+    /// # Errors
+    ///
+    /// If there is none for ten minutes.
+    pub(crate) async fn place_of_document(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        let place = timeout(DEADLINE, Arc::clone(&self.documents).acquire_owned()).await;
+        let place = place.ok().and_then(Result::ok);
+        place.ok_or_else(|| ScheduleError::Deadline.into())
+    }
+
     /// Returns the bytes of a document with its text translated, with the terms of a glossary. Without a `source`, its
     /// language is found out.
     ///
@@ -94,7 +109,7 @@ impl Service {
             });
             let options = TextOptions {
                 deadline,
-                glossary: Arc::clone(glossary),
+                change: &|options| require_terms(options, glossary),
                 ..TextOptions::soon(format, 0)
             };
             let texts: Vec<SourceText<'_>> = texts.collect();

@@ -1,5 +1,7 @@
 //! The errors that a server answers.
 
+use std::collections::BTreeMap;
+use std::error::Error;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -9,15 +11,14 @@ use axum::extract::rejection::{FormRejection, JsonRejection, QueryRejection};
 use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::openapi::content::Content;
+use utoipa::openapi::{RefOr, Response as OpenApiResponse, ResponseBuilder};
+use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use crate::scheduler::ScheduleError;
 
-/// What an answer says is wrong, for interfaces that say it in a form of their own.
-#[derive(Clone, Debug)]
-pub(crate) struct ErrorMessage(pub(crate) String);
-
-/// An answer that says what is wrong: a status, and `{"error": "…"}` as LibreTranslate's clients read it.
+/// An answer that says what is wrong: a status, and an [`ErrorAnswer`].
 #[derive(Debug)]
 pub(crate) struct ApiError {
     status: StatusCode,
@@ -34,6 +35,12 @@ impl ApiError {
             message: message.into(),
             retry_after: is_busy.then_some(Duration::from_secs(1)),
         }
+    }
+
+    /// Returns the status of the answer.
+    #[cfg(test)]
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
     }
 
     /// The client asked for something that is not valid, or that the server does not have.
@@ -82,12 +89,36 @@ impl ApiError {
     }
 }
 
+/// What is wrong, as LibreTranslate's clients read it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct ErrorAnswer {
+    pub(crate) error: String,
+}
+
+impl From<ApiError> for ErrorAnswer {
+    fn from(error: ApiError) -> Self {
+        Self { error: error.message }
+    }
+}
+
+impl IntoResponses for ApiError {
+    fn responses() -> BTreeMap<String, RefOr<OpenApiResponse>> {
+        let content = Content::builder().schema(Some(ErrorAnswer::schema())).build();
+        let response = ResponseBuilder::new()
+            .description("What is wrong, in a sentence.")
+            .content("application/json", content);
+        BTreeMap::from([("default".to_owned(), response.build().into())])
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body = Json(json!({ "error": self.message }));
-        let mut response = (self.status, body).into_response();
-        response.extensions_mut().insert(ErrorMessage(self.message));
-        if let Some(wait) = self.retry_after {
+        let (status, retry_after) = (self.status, self.retry_after);
+        let answer = ErrorAnswer::from(self);
+        let mut response = (status, Json(&answer)).into_response();
+        // For interfaces that say it in a form of their own.
+        response.extensions_mut().insert(answer);
+        if let Some(wait) = retry_after {
             let seconds = wait.as_secs_f64().ceil().max(1.0) as u64;
             response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }
@@ -109,7 +140,14 @@ impl From<ScheduleError> for ApiError {
 
 impl From<JsonRejection> for ApiError {
     fn from(rejection: JsonRejection) -> Self {
-        Self::unreadable(rejection.status(), rejection.body_text())
+        let text = rejection.body_text();
+        let reason = match &rejection {
+            // Its own text names a type of Rust.
+            JsonRejection::JsonDataError(error) => error.source(),
+            _ => None,
+        };
+        let text = reason.map_or(text, |reason| format!("the body is not valid: {reason}"));
+        Self::unreadable(rejection.status(), text)
     }
 }
 

@@ -12,12 +12,15 @@ use tempfile::NamedTempFile;
 
 use crate::files::unguessable;
 
-/// The keys that a server takes.
-#[derive(Clone, Debug)]
-pub struct Keys(pub(crate) Vec<Key>);
+/// The keys that a server takes, as they are in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keys {
+    path: PathBuf,
+    keys: Vec<Key>,
+}
 
 /// A key, without the key itself.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Key {
     /// The name of whoever has the key.
@@ -88,7 +91,23 @@ impl Keys {
             path: path.to_owned(),
             error,
         })?;
-        Ok(Self(parse(path, &text)?))
+        Ok(Self {
+            path: path.to_owned(),
+            keys: parse(path, &text)?,
+        })
+    }
+
+    /// Returns the keys that the file has now.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, or is not valid.
+    pub(crate) fn read_anew(&self) -> Result<Self, KeysError> {
+        Self::read(&self.path)
+    }
+
+    pub(crate) fn as_slice(&self) -> &[Key] {
+        &self.keys
     }
 
     /// Makes a key at random, and adds it to a file, which is made if it is not there. Returns the key, which the file
@@ -205,7 +224,8 @@ mod tests {
         let key = Keys::add(&path, name).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.starts_with(&old) && !text.contains(&key), "{text}");
-        let Keys(keys) = Keys::read(&path).unwrap();
+        let keys = Keys::read(&path).unwrap();
+        let keys = keys.as_slice();
         assert_eq!(
             [&keys[0].sha256, &keys[1].sha256],
             [&sha256("abc"), &sha256(&key)]

@@ -5,9 +5,12 @@
 //! | `scheduler` | [`Scheduler`]: batches of the sentences of all requests |
 //! | `fair_queue` | the queue of these sentences, fair to each request |
 //! | `server` | [`serve`]: connections, and the end of a server |
+//! | `connections` | how many connections there are at a time |
+//! | `admission` | how many requests are answered at a time, how long their bodies may take, and the memory for them |
 //! | `libre_translate` | the interface of LibreTranslate |
 //! | `deepl` | the interface of DeepL; its parts are in `deepl/` |
-//! | `own` | Attend's own interface |
+//! | `own` | Attend's own interface: translations with scores, streams of sentences, attention |
+//! | `specification` | the description of these interfaces, but that of DeepL, by OpenAPI |
 //! | `access` | who asks, whether they may, and how much |
 //! | `keys` | [`Keys`]: the file of keys, by which clients show who they are |
 //! | `parameters` | what a request asks for, however it is sent |
@@ -51,9 +54,11 @@
 //! ```
 
 mod access;
+mod admission;
 #[cfg(test)]
 #[path = "../tests/common.rs"]
 mod common;
+mod connections;
 mod deepl;
 mod detection;
 mod documents;
@@ -74,10 +79,12 @@ mod routes;
 mod scheduler;
 mod server;
 mod service;
+mod specification;
 
 pub use glossaries::Glossaries;
 pub use keys::{Keys, KeysError};
+pub use metrics::TEXT_LOG;
 pub use models::{Models, ServedFolder};
-pub use scheduler::{ScheduleError, Scheduler, SchedulerOptions};
+pub use scheduler::{PartsError, ScheduleError, Scheduler, SchedulerOptions};
 pub use server::{ServerOptions, serve};
 pub use service::Service;

@@ -10,6 +10,9 @@ use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogra
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing::info;
 
+/// The target of the lines of the log that have texts.
+pub const TEXT_LOG: &str = "attend_serve::texts";
+
 /// Requests, by path and status.
 const REQUESTS: &str = "attend_requests_total";
 /// The time that requests take, by path, their bodies included.

@@ -34,6 +34,9 @@ pub struct ServedFolder {
     pub source: Language,
     /// The language of the text that the model writes.
     pub target: Language,
+    /// The code of this language in the vocabulary of a model of several target languages, such as `deu` for the token
+    /// `>>deu<<`. The folder of such a model is served once for each.
+    pub target_language: Option<String>,
 }
 
 /// A function that loads the model of a folder.
@@ -102,6 +105,7 @@ impl Models {
     ///
     /// If the model cannot be loaded, or if others are loaded until the `deadline`.
     pub(crate) async fn translator(&self, place: usize, deadline: Instant) -> Result<Translator, ApiError> {
+        let place = self.first_place(place);
         if let Some(translator) = self.use_loaded(place) {
             return Ok(translator);
         }
@@ -124,12 +128,21 @@ impl Models {
                     source,
                     target,
                     folder,
+                    ..
                 } = &self.folders[place];
                 warn!(folder = %folder.display(), "cannot load a model: {error}");
                 let message = format!("the model from {source} to {target} cannot be loaded");
                 Err(ApiError::internal(message))
             }
         }
+    }
+
+    /// Returns the first place of the folder at `place`, which is served at several if its model has several target
+    /// languages. The model is in memory once.
+    fn first_place(&self, place: usize) -> usize {
+        let folder = &self.folders[place].folder;
+        let first = self.folders.iter().position(|other| other.folder == *folder);
+        first.unwrap_or(place)
     }
 
     /// Returns the translator of a folder if it is in memory. It is then the one that was used last.
@@ -265,6 +278,7 @@ mod tests {
                     folder: root.path().join(place.to_string()),
                     source: Language::default(),
                     target: Language::default(),
+                    target_language: None,
                 })
                 .collect();
             for folder in &folders {

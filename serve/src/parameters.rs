@@ -1,13 +1,17 @@
 //! What a request asks for, in whichever way a client sends it.
 
+use std::slice;
+
 use attend_infer::{InvalidLanguage, Language};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Form, FromRequest, Multipart, Query, Request};
 use axum::http::Method;
 use axum::http::header::CONTENT_TYPE;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::error::ApiError;
 use crate::languages::parse;
@@ -73,6 +77,26 @@ fn of_pairs<T: DeserializeOwned>(pairs: Vec<(String, String)>) -> Result<T, ApiE
     }
     let parameters = serde_json::from_value(Value::Object(values));
     parameters.map_err(|error| ApiError::bad_request(error.to_string()))
+}
+
+/// What clients write in place of the language of a text that they do not know.
+pub(crate) const AUTO: &str = "auto";
+
+/// One text, or several.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged, expecting = "it is neither a string nor an array of strings")]
+pub(crate) enum Texts {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Texts {
+    pub(crate) fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(text) => slice::from_ref(text),
+            Self::Several(texts) => texts,
+        }
+    }
 }
 
 pub(crate) fn missing(parameter: &str) -> ApiError {

@@ -54,6 +54,18 @@ impl<'a> Passages<'a> {
         })
     }
 
+    /// Returns what stays before each of the parts to translate, and behind the last one.
+    pub(crate) fn kept(&self) -> Vec<String> {
+        let mut kept = vec![String::new()];
+        for part in &self.parts {
+            match part {
+                Part::Kept(text) => *kept.last_mut().expect("there is one from the start") += text,
+                Part::Translated(_) => kept.push(String::new()),
+            }
+        }
+        kept
+    }
+
     /// Returns the text with translations in place of the parts to translate, of which there is one each.
     pub(crate) fn with<T: AsRef<str>>(&self, mut translations: impl Iterator<Item = T>) -> String {
         let mut text = String::new();
@@ -114,10 +126,12 @@ mod tests {
             "  Eins.\t\r\n\n---\nZwei.\n"
         );
         assert_eq!(passages.with(passages.to_translate()), text);
+        assert_eq!(passages.kept(), ["  ", "\t\r\n\n---\n", "\n"]);
         for kept in ["", " \n ", "!?", "\u{3000}…\u{3000}"] {
             let passages = Passages::of_lines(kept);
             assert_eq!(passages.to_translate().count(), 0);
             assert_eq!(passages.with(std::iter::empty::<&str>()), kept);
+            assert_eq!(passages.kept(), [kept]);
         }
         for (xml, expected) in [
             (

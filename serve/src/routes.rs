@@ -81,6 +81,7 @@ mod tests {
             folder: format!("{source}-{target}").into(),
             source: source.parse().unwrap(),
             target: target.parse().unwrap(),
+            target_language: None,
         };
         pairs.iter().map(folder).collect()
     }

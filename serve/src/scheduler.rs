@@ -1,13 +1,17 @@
 //! The scheduler: it puts the sentences of all requests into batches, and has workers search for their translations.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::slice;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use attend_device::{DeviceError, Workers};
-use attend_infer::{EncodedSentence, InferError, Line, LinkedTranslation, Translation, Translator};
+use attend_infer::{
+    EncodedSentence, InferError, Line, LinkedTranslation, Translation, TranslationInParts, Translator,
+};
 use metrics::histogram;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::block_in_place;
@@ -34,6 +38,17 @@ pub enum ScheduleError {
     /// A request with a sentence whose search panicked, as it does if the device fails.
     #[error("the search for a translation failed")]
     Failed,
+}
+
+/// The reason why the translations of a request are not told to the end.
+#[derive(Debug, thiserror::Error)]
+pub enum PartsError {
+    /// No line was translated, or no further one.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+    /// A line cannot be translated.
+    #[error(transparent)]
+    Line(#[from] InferError),
 }
 
 /// The options of a [`Scheduler`].
@@ -103,6 +118,10 @@ struct Ticket<'a> {
     number: u64,
     sentences: usize,
     answers: UnboundedReceiver<(usize, Found)>,
+    /// What was found for sentences before it was found for the next one.
+    early: BTreeMap<usize, Found>,
+    /// The index of the next sentence in the request.
+    next: usize,
 }
 
 impl Scheduler {
@@ -156,6 +175,52 @@ impl Scheduler {
         Ok(block_in_place(|| encoded.translations(found)))
     }
 
+    /// Translates the lines of a request as [`translate`](Self::translate) does, and calls `tell` with the index of a
+    /// line and the next [part](TranslationInParts) of its best translation, in order, as soon as the part is found.
+    /// Parts without text are left out.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`translate`](Self::translate), or that of the first line that cannot be translated. If
+    /// the model does not take a line, nothing is told.
+    ///
+    /// # Panics
+    ///
+    /// If it is not polled in a Tokio runtime of several threads with timers.
+    pub async fn translate_in_parts(
+        &self,
+        translator: &Translator,
+        lines: &[Line<'_>],
+        deadline: Instant,
+        mut tell: impl FnMut(usize, Translation),
+    ) -> Result<(), PartsError> {
+        let mut sentences = Vec::new();
+        let encoded = block_in_place(|| {
+            let encoded = lines.iter().map(|line| {
+                let mut encoded = translator.encode(slice::from_ref(line));
+                let of_line = encoded.take_sentences();
+                let count = of_line.len();
+                sentences.extend(of_line);
+                Ok((TranslationInParts::new(encoded)?, count))
+            });
+            encoded.collect::<Result<Vec<_>, InferError>>()
+        })?;
+        let mut ticket = self.submit(translator, sentences)?;
+        for (number, (mut line, count)) in encoded.into_iter().enumerate() {
+            let mut tell = |part: Translation| {
+                if !part.text.is_empty() {
+                    tell(number, part);
+                }
+            };
+            for _ in 0..count {
+                let found = timeout_at(deadline.into(), ticket.next()).await;
+                tell(line.part(found.map_err(|_| ScheduleError::Deadline)??)?);
+            }
+            tell(block_in_place(|| line.rest())?);
+        }
+        Ok(())
+    }
+
     /// Returns the number of tokens that wait; see [`SchedulerOptions::waiting_tokens`].
     #[must_use]
     pub fn waiting_tokens(&self) -> usize {
@@ -199,6 +264,8 @@ impl Scheduler {
             number,
             sentences: count,
             answers,
+            early: BTreeMap::new(),
+            next: 0,
         })
     }
 }
@@ -271,15 +338,25 @@ impl Sentence for Job {
 }
 
 impl Ticket<'_> {
+    /// Returns what was found for the next sentence.
+    async fn next(&mut self) -> Result<Found, ScheduleError> {
+        loop {
+            if let Some(found) = self.early.remove(&self.next) {
+                self.next += 1;
+                return Ok(found);
+            }
+            let (place, found) = self.answers.recv().await.ok_or(ScheduleError::Failed)?;
+            self.early.insert(place, found);
+        }
+    }
+
     /// Returns what was found for each sentence, in order.
     async fn found(mut self) -> Result<Vec<Found>, ScheduleError> {
-        let mut found: Vec<(usize, Found)> = Vec::with_capacity(self.sentences);
+        let mut found = Vec::with_capacity(self.sentences);
         while found.len() < self.sentences {
-            let answer = self.answers.recv().await;
-            found.push(answer.ok_or(ScheduleError::Failed)?);
+            found.push(self.next().await?);
         }
-        found.sort_unstable_by_key(|(place, _)| *place);
-        Ok(found.into_iter().map(|(_, found)| found).collect())
+        Ok(found)
     }
 }
 

@@ -1,40 +1,50 @@
 //! The server: it takes connections until it is asked to stop.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
-use axum::middleware::from_fn;
-use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
 use axum_server::Handle;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::signal;
 use tokio::time::sleep;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use utoipa_axum::routes;
 
-use crate::access::{Access, TextLimits};
+use crate::access::{Access, TextLimits, Visitor};
+use crate::admission::{Admission, admit};
+use crate::connections::{Listener, Peer};
 use crate::error::ApiError;
 use crate::files::Files;
 use crate::keys::Keys;
 use crate::metrics::{measure, record};
 use crate::service::{DEADLINE, Service};
+use crate::specification::described;
 use crate::{deepl, libre_translate, own, page};
 
-/// The time that a client may take to send the head of a request, and that a connection may be idle.
+/// The time that a client may take to send the head of its first request.
+const FIRST_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The time until the head of a further request has come, as long as a connection may be idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The most bytes of the head of a request.
+const MOST_HEAD_BYTES: usize = 64 << 10;
 
 /// The time between two moments at which the figures of metrics are added up, without which they take memory, and old
 /// files are removed.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Who may ask a server, and how much.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ServerOptions {
     /// The keys of those who may ask; without, everybody may who reaches the address.
     pub keys: Option<Keys>,
@@ -44,6 +54,25 @@ pub struct ServerOptions {
     pub characters: Option<NonZeroUsize>,
     /// The most texts of a request.
     pub texts: Option<NonZeroUsize>,
+    /// The most requests that are answered at a time; those that only ask for what the server has are not counted.
+    pub queue: usize,
+    /// The pages that may ask by a browser beside the server's own, by their origins such as `https://example.org`; `*`
+    /// stands for all.
+    pub origins: Vec<String>,
+}
+
+impl Default for ServerOptions {
+    /// Everybody may ask, 128 at a time.
+    fn default() -> Self {
+        Self {
+            keys: None,
+            requests_per_minute: None,
+            characters: None,
+            texts: None,
+            queue: 128,
+            origins: Vec::new(),
+        }
+    }
 }
 
 /// Serves the interfaces, the page and metrics on `listener`, until the process gets Ctrl-C or SIGTERM. Then no more
@@ -55,22 +84,28 @@ pub struct ServerOptions {
 /// listener away; and if another server runs in this process, whose metrics are recorded.
 pub fn serve(service: Service, options: &ServerOptions, listener: TcpListener) -> io::Result<()> {
     let metrics = record()?;
+    let admission = Admission::new(options.queue);
+    let cors = cross_origin(&options.origins)?;
     let access = Arc::new(options.access());
     let files = Arc::new(Files::new()?);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let handle = Handle::<SocketAddr>::new();
+        let handle = Handle::<Peer>::new();
         let stopping = handle.clone();
         let asked_to_stop = asked_to_stop()?;
         tokio::spawn(async move {
             asked_to_stop.await;
             stopping.graceful_shutdown(Some(DEADLINE));
         });
-        let mut server = axum_server::from_tcp(listener)?
+        listener.set_nonblocking(true)?;
+        let listener = Listener::new(tokio::net::TcpListener::from_std(listener)?);
+        let mut server = axum_server::Server::<Peer>::from_listener(listener)
             .handle(handle)
             .http1_only()
-            .first_request_timeout(HEAD_TIMEOUT);
-        server.http_builder().http1().header_read_timeout(HEAD_TIMEOUT);
+            .first_request_timeout(FIRST_HEAD_TIMEOUT);
+        let mut http = server.http_builder().http1();
+        http.header_read_timeout(HEAD_TIMEOUT)
+            .max_buf_size(MOST_HEAD_BYTES);
         let service = Arc::new(service);
         let watched = Arc::clone(&service);
         let watching = tokio::spawn(async move { watched.models.watch().await });
@@ -80,17 +115,23 @@ pub fn serve(service: Service, options: &ServerOptions, listener: TcpListener) -
                 sleep(UPKEEP).await;
                 upkept.run_upkeep();
                 holder.remove_old();
+                entrance.follow_keys();
                 entrance.forget_addresses();
             }
         });
         let routes = routes()
+            .layer(from_fn_with_state(admission.clone(), admit))
+            .layer(from_fn(deepl::say_errors))
+            .layer(Extension(admission))
             .layer(Extension(metrics))
             .layer(Extension(files))
             .layer(Extension(access))
+            .layer(cors)
+            .layer(map_response(forbid_guesses))
             .layer(from_fn(measure))
             .with_state(service);
         let served = server
-            .serve(routes.into_make_service_with_connect_info::<SocketAddr>())
+            .serve(routes.into_make_service_with_connect_info::<Peer>())
             .await;
         watching.abort();
         served
@@ -98,22 +139,24 @@ pub fn serve(service: Service, options: &ServerOptions, listener: TcpListener) -
 }
 
 impl ServerOptions {
+    /// Returns who may ask.
     fn access(&self) -> Access {
         let limits = TextLimits {
             characters: self.characters.map(NonZeroUsize::get),
             texts: self.texts.map(NonZeroUsize::get),
         };
-        Access::new(self.keys.as_ref(), self.requests_per_minute, limits)
+        Access::new(self.keys.clone(), self.requests_per_minute, limits)
     }
 }
 
 /// Returns the routes of all interfaces and of the page.
 fn routes() -> Router<Arc<Service>> {
-    libre_translate::routes()
-        .merge(deepl::routes())
+    let interfaces = libre_translate::routes()
         .merge(own::routes())
+        .routes(routes!(show_metrics));
+    described(interfaces)
+        .merge(deepl::routes())
         .merge(page::routes())
-        .route("/metrics", get(show_metrics))
         .fallback(|| async { ApiError::new(StatusCode::NOT_FOUND, "there is nothing at this address") })
         .method_not_allowed_fallback(|| async {
             ApiError::new(
@@ -123,13 +166,53 @@ fn routes() -> Router<Arc<Service>> {
         })
 }
 
-/// Answers the metrics, as Prometheus reads them.
+/// Answer with figures, as Prometheus reads them.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "server",
+    responses((status = 200, description = "The figures.", body = String))
+)]
 async fn show_metrics(
     State(service): State<Arc<Service>>,
     Extension(metrics): Extension<PrometheusHandle>,
-) -> impl IntoResponse {
+    visitor: Visitor,
+) -> Result<impl IntoResponse, ApiError> {
+    visitor.may_see_metrics()?;
     service.measure_state();
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render())
+    Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render()))
+}
+
+/// Returns what lets pages of other origins ask by a browser.
+///
+/// # Errors
+///
+/// If an origin has characters that no header has.
+fn cross_origin(origins: &[String]) -> io::Result<CorsLayer> {
+    let origins = if origins.iter().any(|origin| origin == "*") {
+        AllowOrigin::any()
+    } else {
+        let origins = origins.iter().map(|origin| HeaderValue::from_str(origin));
+        let origins: Result<Vec<_>, _> = origins.collect();
+        AllowOrigin::list(origins.map_err(io::Error::other)?)
+    };
+    Ok(CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([
+            Method::GET,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+        ])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE]))
+}
+
+/// Has browsers take each answer for what it says that it is.
+async fn forbid_guesses(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }
 
 /// Returns what ends when the process gets Ctrl-C, or SIGTERM where there is such a signal.

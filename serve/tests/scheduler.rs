@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use attend_device::Workers;
 use attend_infer::search::{Sampling, SearchOptions};
 use attend_infer::{Format, InferError, Language, Line, TranslateOptions, Translation, Translator};
-use attend_serve::{ScheduleError, Scheduler, SchedulerOptions};
+use attend_serve::{PartsError, ScheduleError, Scheduler, SchedulerOptions};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -169,6 +169,54 @@ fn requests_that_share_batches_are_translated_as_alone() {
         Ok(())
     };
     runner.run(&requests, as_alone).unwrap();
+    assert_eq!(scheduler.waiting_tokens(), 0);
+}
+
+#[test]
+fn parts_are_told_in_order_before_the_rest_is_found() {
+    let translator = translator().with_batch_tokens(1);
+    let scheduler = scheduler(2, 1_000_000);
+    let [text, html] = [texts(&translator), option_sets(&translator).swap_remove(5)];
+    let document = document(100);
+    let lines = [
+        (document.as_str(), &text),
+        ("", &text),
+        ("<p>Yes. <b>Good evening.</b></p>", &html),
+        (document.as_str(), &text),
+    ];
+    let lines = lines.map(|(text, options)| Line {
+        text,
+        number: 0,
+        options,
+    });
+    let mut told: Vec<(usize, String)> = Vec::new();
+    let mut waiting = Vec::new();
+    let tell = |line, part: Translation| {
+        told.push((line, part.text));
+        waiting.push(scheduler.waiting_tokens());
+    };
+    wait(scheduler.translate_in_parts(&translator, &lines, in_a_minute(), tell)).unwrap();
+    assert!(waiting[0] > waiting[100] && waiting[100] > 0);
+    assert!(told.is_sorted_by_key(|(line, _)| *line));
+    assert!(told.len() > 150);
+    for (number, expected) in translator.translate_each(&lines).into_iter().enumerate() {
+        let parts = told.iter().filter(|(line, _)| *line == number);
+        let joined: String = parts.map(|(_, text)| text.as_str()).collect();
+        assert_eq!(joined, expected.unwrap()[0].text);
+    }
+
+    // A line that the model does not take is found before anything is searched.
+    let untranslatable = option_sets(&translator).pop().unwrap();
+    let lines = [
+        lines[0],
+        Line {
+            options: &untranslatable,
+            ..lines[0]
+        },
+    ];
+    let tell = |_, part: Translation| panic!("{part:?}");
+    let refused = wait(scheduler.translate_in_parts(&translator, &lines, in_a_minute(), tell));
+    assert!(matches!(refused, Err(PartsError::Line(_))));
     assert_eq!(scheduler.waiting_tokens(), 0);
 }
 

@@ -123,6 +123,26 @@ def check_desk(page):
     expect(page.locator("#translation")).to_have_text(f"{other}\n\n{second}", use_inner_text=True)
 
 
+def check_stream(page):
+    """A text of several sentences, and a server that fails between two of them."""
+    text = f"{TEXT} {TEXT}  \n{TEXT} {TEXT} {TEXT}"
+    page.get_by_role("textbox", name="Text").fill(text)
+    whole = ask("/translate", q=text, source=SOURCE, target=TARGET)["translatedText"]
+    expect(page.locator(".word")).to_have_count(len(whole.split()))
+    assert page.locator("#translation").text_content() == whole, page.locator("#translation").text_content()
+
+    told = [("start", {"source": SOURCE}), ("part", {"text": "Eins."}), ("part", {"text": "\nZwei."})]
+    events = [*told, ("error", {"error": "it broke"})]
+    body = "".join(f"event: {name}\ndata: {json.dumps(data)}\n\n" for name, data in events)
+    page.route("**/v1/stream", lambda route: route.fulfill(content_type="text/event-stream", body=body))
+    page.get_by_role("textbox", name="Text").fill("One.\nTwo. Three.")
+    expect(page.locator("#status")).to_have_text("it broke")
+    # The first line is complete, and the second has only begun.
+    expect(page.locator(".word")).to_have_text(["Eins."])
+    expect(page.locator("#translation .waiting")).to_have_text(["Zwei."])
+    page.unroute("**/v1/stream")
+
+
 def main():
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -145,6 +165,7 @@ def main():
             page.goto(ADDRESS)
             if name == "light":
                 check_desk(page)
+                check_stream(page)
             else:
                 type_text(page)
             page.screenshot(path=SCREENSHOTS / f"{name}.png")

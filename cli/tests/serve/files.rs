@@ -1,9 +1,15 @@
 //! Files that a server translates.
 
 use std::fs;
+use std::io::{Cursor, Write};
+use std::net::TcpStream;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 use super::{Server, answer, workspace};
 use crate::common::{Workspace, attend, run, text};
@@ -118,4 +124,70 @@ fn a_file_that_cannot_be_translated_is_refused() {
     assert_eq!(send(&server, "a.txt", &large, "en").0, 413);
     // No form of fields.
     assert_eq!(server.ask("/translate_file", &json!({})).0, 400);
+}
+
+#[test]
+fn a_document_that_is_a_trap_is_refused() {
+    let workspace = workspace();
+    let server = Server::start(&workspace);
+    let types = "<Types><Override PartName=\"/word/document.xml\" ContentType=\"application/\
+                 vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml\"/></Types>";
+    let bomb = " ".repeat(200 << 20);
+    let entities = "<!DOCTYPE x [<!ENTITY a \"lol\"><!ENTITY b \"&a;&a;&a;\">]><x>&b;</x>";
+    let file = "<!DOCTYPE x [<!ENTITY a SYSTEM \"file:///etc/passwd\">]><x>&a;</x>";
+    for (document, expected) in [
+        (bomb.as_str(), "would take more than"),
+        (entities, "declares a document type"),
+        (file, "declares a document type"),
+    ] {
+        let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, content) in [("[Content_Types].xml", types), ("word/document.xml", document)] {
+            archive.start_file(name, SimpleFileOptions::default()).unwrap();
+            archive.write_all(content.as_bytes()).unwrap();
+        }
+        let content = archive.finish().unwrap().into_inner();
+        let (status, answer) = send(&server, "a.docx", &content, "en");
+        assert_eq!(status, 400, "{answer}");
+        let error = answer["error"].as_str().unwrap();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn clients_that_read_nothing_take_no_more_than_their_memory_and_their_time() {
+    let workspace = workspace();
+    let server = Server::start(&workspace);
+    // What has no letters stays as it is.
+    let content = vec![b'-'; 15 << 20];
+    let (status, answer) = send(&server, "a.txt", &content, "en");
+    assert_eq!(status, 200, "{answer}");
+    let url = answer["translatedFileUrl"].as_str().unwrap();
+    let download = || server.agent.get(url).call().unwrap();
+    assert_eq!(download().body_mut().read_to_vec().unwrap(), content);
+    let host = server.address.trim_start_matches("http://");
+    let head = format!(
+        "GET {} HTTP/1.1\r\nHost: here\r\n\r\n",
+        url.trim_start_matches(&server.address)
+    );
+    let reading_nothing: Vec<TcpStream> = (0..4)
+        .map(|_| {
+            let mut connection = TcpStream::connect(host).unwrap();
+            connection.write_all(head.as_bytes()).unwrap();
+            connection
+        })
+        .collect();
+    thread::sleep(Duration::from_secs(1));
+    let refusal = download();
+    assert_eq!(
+        (refusal.status().as_u16(), &refusal.headers()["retry-after"]),
+        (503, &"1".parse().unwrap())
+    );
+    // What is short needs no share of the memory.
+    assert_eq!(send(&server, "a.txt", b"yes", "en").0, 200);
+    let limit = Instant::now() + Duration::from_secs(45);
+    while download().status() != 200 {
+        assert!(Instant::now() < limit, "they still have the memory");
+        thread::sleep(Duration::from_millis(500));
+    }
+    drop(reading_nothing);
 }

@@ -1,14 +1,21 @@
 //! `attend serve`, asked over HTTP as LibreTranslate's clients ask.
 
+mod access;
+#[cfg(target_os = "linux")]
+mod container;
 mod deepl;
 mod deepl_client;
 mod files;
+mod libre_translate_page;
 mod libretranslatepy;
+mod limits;
 mod load;
 mod metrics;
 mod models;
+mod own;
 mod page;
 mod requests;
+mod specification;
 mod start;
 
 use std::io::{BufRead, BufReader};

@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{Server, between, english, translated, workspace};
-use crate::common::{SENTENCES, Workspace, attend, bundle_of, config, home, run, stdout, text};
+use crate::common::{
+    SENTENCES, Workspace, attend, bundle_of, config, home, model_folder_of_files, pieces, run, stdout, text,
+    write_pieces,
+};
 
 /// Returns what `attend translate` prints for [`SENTENCES`], between two languages of the user's models.
 fn translated_between(workspace: &Workspace, from: &str, to: &str) -> Vec<String> {
@@ -69,6 +72,39 @@ fn a_server_has_all_models_of_its_user() {
         let reason = json!({"error": "no model translates from de to en"});
         assert_eq!(refused, (400, reason));
     }
+}
+
+#[test]
+fn a_model_of_several_target_languages_translates_into_each() {
+    let workspace = Workspace::new();
+    let files = workspace.path("files");
+    fs::create_dir(&files).unwrap();
+    let mut pieces = pieces();
+    pieces[1].push(">>fra<<".to_owned());
+    write_pieces(&files, &pieces, false);
+    model_folder_of_files(&files, false)
+        .save(workspace.model())
+        .unwrap();
+    let languages = workspace.model().join("languages.json");
+    fs::write(&languages, r#"{"source": "en"}"#).unwrap();
+    let server = Server::start(&workspace);
+    let (_, languages) = server.get("/languages");
+    let targets = json!([
+        {"code": "de", "name": "German", "targets": []},
+        {"code": "en", "name": "English", "targets": ["de", "fr"]},
+        {"code": "fr", "name": "French", "targets": []},
+    ]);
+    assert_eq!(languages, targets);
+    for (code, target) in [("deu", "de"), ("fra", "fr")] {
+        let expected = translated(&workspace, &["--target-language", code]);
+        let found = server.translate(&between("en", target, json!({"q": SENTENCES})));
+        assert_eq!(found, (200, json!({"translatedText": expected})));
+        let asked = between("en", target, json!({"text": SENTENCES[1]}));
+        let (status, attention) = server.ask("/v1/attention", &asked);
+        assert_eq!(status, 200);
+        assert_eq!(attention["translation"], expected[1]);
+    }
+    assert_eq!(server.metric("attend_loaded_models"), 1.0);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::{Server, workspace};
-use crate::common::{argument, assert_error, assert_usage_error, attend, run};
+use crate::common::{argument, assert_error, assert_usage_error, attend, run, stdout};
 
 #[test]
 fn what_cannot_be_served_is_refused() {
@@ -30,4 +30,23 @@ fn what_cannot_be_served_is_refused() {
         .args(["--port", "0"])
         .env("ATTEND_HOME", workspace.path("home"));
     assert_error(&run(command, b""), &["there is nothing to serve", "home"]);
+}
+
+#[test]
+fn a_program_asks_a_server_whether_it_is_well() {
+    let workspace = workspace();
+    let server = Server::start(&workspace);
+    let (_, port) = server.address.rsplit_once(':').unwrap();
+    let port = port.to_owned();
+    let health = |host: &str| {
+        let mut command = attend("serve");
+        command.args(["--health", "--port", &port, "--host", host]);
+        run(command, b"")
+    };
+    for host in ["127.0.0.1", "0.0.0.0"] {
+        assert_eq!(stdout(&health(host)), "");
+    }
+    server.terminate();
+    assert!(server.wait().success());
+    assert_error(&health("127.0.0.1"), &["the server at 127.0.0.1:", "is not well"]);
 }

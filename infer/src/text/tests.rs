@@ -356,6 +356,30 @@ fn sentences_are_joined_as_the_script_of_the_translation_has_it() {
     assert_eq!(joined[0].translation.text, "Donaudampfschiff");
 }
 
+/// What has been joined does not change when another sentence comes.
+#[test]
+fn the_translations_of_the_first_sentences_begin_that_of_the_text() {
+    let spacings = vec![Some(" "); 5];
+    for sentences in [
+        ["Ali geldi.", "你好。", "再见，再见，再见！", "再见！", "OK."],
+        ["你好。", "再见！", "Ben de gittim.", "Ali geldi.", "再见！"],
+        ["1.", "你好。", "2.", "Ali geldi.", "3."],
+    ] {
+        let of_sentence = |text: &str| {
+            vec![LinkedTranslation::from(Translation {
+                text: text.to_owned(),
+                ..Translation::default()
+            })]
+        };
+        let sentences = sentences.map(of_sentence);
+        let whole = join(&spacings, &sentences, 1).swap_remove(0).translation.text;
+        for count in 1..sentences.len() {
+            let first = join(&spacings[..count], &sentences[..count], 1);
+            assert!(whole.starts_with(&first[0].translation.text), "{whole}");
+        }
+    }
+}
+
 #[test]
 fn only_a_word_that_was_cut_goes_on() {
     let spacings = |text: &str, language: &str| -> Vec<Option<String>> {

@@ -22,9 +22,9 @@ use super::{Line, Part, RequestedLine};
 /// sentences are taken to be searched for, and then the translations of the lines are joined of what was found.
 pub struct EncodedLines<'a> {
     model: Arc<Model>,
-    lines: Vec<RequestedLine<'a>>,
+    pub(super) lines: Vec<RequestedLine<'a>>,
     /// The parts of all lines, in order. A part that the model does not take has an error.
-    parts: Vec<Result<EncodedLine, InferError>>,
+    pub(super) parts: Vec<Result<EncodedLine, InferError>>,
 }
 
 /// A line, or a part of one, whose sentences are ready to be searched for.
@@ -34,7 +34,7 @@ pub(super) struct EncodedLine {
     /// Whether the line is a text of several sentences, or else one sentence. A blank line has none.
     is_text: bool,
     /// What is between each sentence and the one before it; `None` if a word goes on from the one to the other.
-    spacings: Vec<Option<String>>,
+    pub(super) spacings: Vec<Option<String>>,
     /// The sentences, until they are taken.
     sentences: Vec<EncodedSentence>,
 }

@@ -2,8 +2,6 @@
 
 /** The milliseconds after the last key, after which the text is translated. */
 const PAUSE = 250;
-/** The lines that one request translates. The page shows them as soon as they are there. */
-const LINES = 16;
 /** How many other translations of a line are shown. */
 const ALTERNATIVES = 4;
 
@@ -30,16 +28,40 @@ function say(message, isError = false) {
     status.classList.toggle("error", isError);
 }
 
-/** Sends JSON to the server, and returns what it answers. */
-async function ask(address, parameters, signal) {
+/** Sends JSON to the server, and returns the response. */
+async function send(address, parameters, signal) {
     const headers = { "Content-Type": "application/json" };
-    const body = JSON.stringify(key.value ? { ...parameters, api_key: key.value } : parameters);
-    const response = await fetch(address, { method: "POST", headers, body, signal });
-    const answer = await response.json().catch(() => ({}));
+    if (key.value) {
+        headers.Authorization = `Bearer ${key.value}`;
+    }
+    const response = await fetch(address, { method: "POST", headers, body: JSON.stringify(parameters), signal });
     if (!response.ok) {
+        const answer = await response.json().catch(() => ({}));
         throw new Error(answer.error ?? `The server answered with ${response.status}.`);
     }
-    return answer;
+    return response;
+}
+
+/** Sends JSON to the server, and returns what it answers. */
+const ask = async (address, parameters, signal) => (await send(address, parameters, signal)).json();
+
+/** Sends JSON to the server, and returns the events that it answers, each with its name and its data. */
+async function* events(address, parameters, signal) {
+    const response = await send(address, parameters, signal);
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    let open = "";
+    for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
+        const blocks = (open + chunk.value).split("\n\n");
+        open = blocks.pop();
+        for (const block of blocks) {
+            const fields = block.split("\n").map((line) => line.split(/: (.*)/s));
+            const { event, data } = Object.fromEntries(fields);
+            // A comment keeps the connection open.
+            if (event) {
+                yield { event, data: JSON.parse(data) };
+            }
+        }
+    }
 }
 
 /** The names of what is translated: the part of a key in the maps above. */
@@ -76,7 +98,7 @@ async function start() {
     showCommand();
 }
 
-/** Translates the lines that have no translation yet, the first ones first. */
+/** Translates the lines that have no translation yet, and shows each sentence as it comes. */
 async function translate() {
     typing.abort();
     typing = new AbortController();
@@ -88,23 +110,51 @@ async function translate() {
     }));
     show();
     const open = [...new Set(lines.filter(({ translation }) => translation === undefined).map(({ line }) => line))];
-    say(open.length > 0 ? "Translating …" : "");
-    try {
-        for (let first = 0; first < open.length; first += LINES) {
-            const q = open.slice(first, first + LINES);
-            const asked = { q, source: source.value, target: target.value, format: "text" };
-            const answer = await ask("translate", asked, signal);
-            q.forEach((line, place) => {
-                translations.set(`${known}\n${line}`, answer.translatedText[place]);
-                detected.set(`${known}\n${line}`, answer.detectedLanguage?.[place].language);
-            });
-            for (const entry of lines) {
-                entry.translation ??= translations.get(`${known}\n${entry.line}`);
+    if (open.length === 0) {
+        say("");
+        return;
+    }
+    say("Translating …");
+    let told = "";
+    /** Puts in what is there. Only the last line may still grow. */
+    const fill = (isComplete) => {
+        const begun = new Map();
+        told.split("\n").forEach((translation, place, all) => {
+            if (isComplete || place < all.length - 1) {
+                translations.set(`${known}\n${open[place]}`, translation);
+            } else {
+                begun.set(open[place], translation);
             }
-            show();
-            say(found(q[0]));
+        });
+        for (const entry of lines) {
+            entry.translation ??= translations.get(`${known}\n${entry.line}`);
+            entry.begun = begun.get(entry.line);
         }
-        byId("spoken").textContent = open.length > 0 ? translated() : "";
+        show();
+    };
+    try {
+        const asked = { text: open.join("\n"), source: source.value, target: target.value };
+        let frame;
+        let isComplete = false;
+        for await (const { event, data } of events("v1/stream", asked, signal)) {
+            if (event === "start") {
+                open.forEach((line) => detected.set(`${known}\n${line}`, data.source));
+            } else if (event === "part") {
+                told += data.text;
+                cancelAnimationFrame(frame);
+                frame = requestAnimationFrame(() => signal.aborted || isComplete || fill(false));
+            } else if (event === "error") {
+                throw new Error(data.error);
+            } else if (event === "done") {
+                isComplete = true;
+            }
+        }
+        if (!isComplete) {
+            throw new Error("The server ended before the translation was complete.");
+        }
+        fill(true);
+        say(found(open[0]));
+        byId("spoken").textContent = translated();
     } catch (error) {
         if (error.name !== "AbortError") {
             say(error.message, true);
@@ -129,9 +179,9 @@ function show() {
     shade([]);
     byId("others").hidden = true;
     byId("copy").disabled = lines.every(({ translation }) => !translation);
-    const parts = lines.flatMap(({ line, translation }, number) => [
+    const parts = lines.flatMap(({ line, begun, translation }, number) => [
         ...(number > 0 ? ["\n"] : []),
-        ...(translation === undefined ? [waiting(line)] : words(translation, number)),
+        ...(translation === undefined ? [waiting(begun || line)] : words(translation, number)),
     ]);
     byId("translation").replaceChildren(...parts);
     const first = document.querySelector(".word");
