@@ -101,7 +101,7 @@ devices:
 remote-server *ARGS:
     @cargo run -q --release --no-default-features --features {{backend}},remote --bin attend -- remote-server "$@"
 
-# Measure train, decode, layers, paths, prepare or agree, beside a peer by --python PYTHON: `just bench train`.
+# Measure train, decode, serve, layers, paths, prepare or agree, beside a peer by --python PYTHON: `just bench train`.
 [no-exit-message]
 bench *ARGS:
     @cargo run -q --release {{features}} --bin bench -- "$@"

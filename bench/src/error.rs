@@ -38,6 +38,16 @@ pub(crate) enum BenchError {
         output: String,
         packages: Option<&'static str>,
     },
+    #[error("cannot run oha: {error}")]
+    NoLoadGenerator { error: std::io::Error },
+    #[error("{} ended with {status} before it served", program.display())]
+    NoServer {
+        program: PathBuf,
+        status: String,
+        packages: Option<&'static str>,
+    },
+    #[error("requests were not served: {answers}")]
+    Unserved { answers: String },
     #[error("no update was measured: all updates only warmed up, or losses and gradients were not finite")]
     NoUpdates,
     #[error("{} has no sentence to translate", path.display())]
@@ -55,11 +65,14 @@ impl Hint for BenchError {
             Self::Format(error) => error.hint(),
             Self::Infer(error) => error.hint(),
             Self::Train(error) => error.hint(),
-            Self::Start { packages, .. } | Self::NoMeasurement { packages, .. } => {
+            Self::Start { packages, .. }
+            | Self::NoMeasurement { packages, .. }
+            | Self::NoServer { packages, .. } => {
                 packages.map(|packages| format!("name a Python that has {packages}: --python PYTHON"))
             }
             Self::NoSentence { .. } => Some("name a text with a sentence a line: --input FILE".to_owned()),
-            Self::NoUpdates | Self::Differs { .. } => None,
+            Self::NoLoadGenerator { .. } => Some("install it: cargo install --locked oha".to_owned()),
+            Self::Unserved { .. } | Self::NoUpdates | Self::Differs { .. } => None,
         }
     }
 }

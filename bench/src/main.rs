@@ -10,9 +10,11 @@ mod layers;
 mod measurement;
 mod paths;
 mod prepare;
+mod serve;
 mod train;
 mod workload;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use attend_cli::report;
@@ -44,6 +46,9 @@ enum Subject {
     /// Measure target tokens a second of an imported model of Firefox, beside fxtranslate's if a Python with fxtranslate
     /// is given.
     Firefox(firefox::Options),
+    /// Measure how many requests `attend serve` answers a second and how long they take, beside a server of CTranslate2
+    /// and FastAPI if a Python with these is given. Needs the program oha.
+    Serve(serve::Options),
     /// Compare encoder outputs, logits and hypotheses with those of CTranslate2 for the same weights.
     Agree(agree::Options),
     /// Compare what a device computes with what the processor does, and print how far the two are apart.
@@ -64,6 +69,12 @@ enum Subject {
     /// Measure Attend's side of `firefox`: the translator, on the lines of a file.
     #[command(hide = true)]
     Translator(firefox::TranslatorOptions),
+    /// Run Attend's side of `serve`: the program `attend` with these arguments.
+    #[command(hide = true, disable_help_flag = true)]
+    Attend {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -74,6 +85,8 @@ fn main() -> ExitCode {
         Subject::Decoder(options) => decode::measure(&options),
         Subject::Firefox(options) => firefox::compare(&options),
         Subject::Translator(options) => firefox::measure(&options),
+        Subject::Serve(options) => serve::compare(&options),
+        Subject::Attend { arguments } => return attend_cli::run_with(arguments),
         Subject::Layers(options) => layers::compare(&options),
         Subject::Layer(options) => layers::measure(&options),
         Subject::Agree(options) => agree::compare(&options),

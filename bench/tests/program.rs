@@ -62,7 +62,7 @@ fn bench_train(arguments: &[&str]) -> Output {
 }
 
 /// Returns the fields of the table's rows, without its head.
-fn rows(output: &Output) -> Vec<Vec<String>> {
+pub(crate) fn rows(output: &Output) -> Vec<Vec<String>> {
     assert!(
         output.status.success(),
         "{}",
@@ -338,7 +338,7 @@ fn both_sides_decode_the_same_text_with_the_same_model() {
 }
 
 /// Returns a tiny model with random weights.
-fn model_of(tokenizer: Tokenizer) -> ModelFolder {
+pub(crate) fn model_of(tokenizer: Tokenizer) -> ModelFolder {
     let config = Preset::Tiny.config(tokenizer.vocab_size());
     ModelFolder {
         model: Transformer::new(&config, &device::auto().unwrap().device).unwrap(),

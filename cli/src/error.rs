@@ -190,6 +190,14 @@ pub enum CliError {
     /// A file of keys cannot be used.
     #[error(transparent)]
     Keys(#[from] KeysError),
+    /// A server does not answer that it is well.
+    #[error("the server at {address} is not well: {error}")]
+    NotWell {
+        /// The address.
+        address: SocketAddr,
+        /// What happened in place of an answer.
+        error: Box<ureq::Error>,
+    },
     /// A server cannot keep its state in a folder.
     #[error("cannot keep glossaries in {}: {error}", folder.display())]
     State {
@@ -208,14 +216,6 @@ pub enum CliError {
         line: usize,
         /// What is wrong with it.
         error: InvalidTerm,
-    },
-    /// A server does not answer that it is well.
-    #[error("the server at {address} is not well: {error}")]
-    NotWell {
-        /// The address.
-        address: SocketAddr,
-        /// What happened in place of an answer.
-        error: Box<ureq::Error>,
     },
     /// A server cannot listen at its address.
     #[error("cannot serve at {address}: {error}")]

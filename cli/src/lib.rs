@@ -48,6 +48,7 @@ mod tag;
 mod train;
 mod translate;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -98,7 +99,15 @@ enum Command {
 /// after an error, 2 after a wrong command line, and 128 plus the number of the signal after a signal.
 #[must_use]
 pub fn run() -> ExitCode {
-    let attend = Attend::from_arg_matches(&command_line().get_matches()).unwrap_or_else(|error| error.exit());
+    run_with(std::env::args_os().skip(1))
+}
+
+/// Runs the subcommand that these arguments name, as [`run`] does.
+#[must_use]
+pub fn run_with(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let line = [OsString::from("attend")].into_iter().chain(arguments);
+    let attend =
+        Attend::from_arg_matches(&command_line().get_matches_from(line)).unwrap_or_else(|error| error.exit());
     let result = match attend.command {
         Command::Train(options) => train::run(&options),
         Command::Translate(options) => translate::run(&options),

@@ -66,9 +66,6 @@ pub(crate) struct Options {
     /// Most texts in a request.
     #[arg(long, value_name = "N", value_parser = whole_number::<NonZeroUsize>)]
     batch_limit: Option<NonZeroUsize>,
-    /// Keep glossaries in this folder, so that they outlive the server.
-    #[arg(long, value_name = "FOLDER")]
-    state: Option<PathBuf>,
     /// Most requests that are answered at a time. Further ones are refused for a second. [default: 64 for each worker]
     #[arg(long, value_name = "N", value_parser = whole_number::<NonZeroUsize>)]
     queue: Option<NonZeroUsize>,
@@ -79,6 +76,9 @@ pub(crate) struct Options {
     /// Have texts and their translations in the log.
     #[arg(long)]
     log_text: bool,
+    /// Keep glossaries in this folder, so that they outlive the server.
+    #[arg(long, value_name = "FOLDER")]
+    state: Option<PathBuf>,
     /// Ask the server that runs at --host and --port whether it is well, and end: with status 0 if it is.
     #[arg(long)]
     health: bool,
@@ -102,6 +102,12 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
         usage_error("serve", ErrorKind::MissingRequiredArgument, &message);
     }
     let keys = options.keys.as_deref().map(Keys::read).transpose()?;
+    let keep = |folder: &PathBuf| {
+        Glossaries::open(folder).map_err(|error| CliError::State {
+            folder: folder.clone(),
+            error,
+        })
+    };
     let address = SocketAddr::new(options.host, options.port);
     let listen = |error| CliError::Listen { address, error };
     // A port that is taken is found before models are imported.
@@ -130,7 +136,6 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
     }
     let texts = if options.log_text { "info" } else { "off" };
     print_log("warn,attend_serve=info", Some((TEXT_LOG, texts)));
-    let glossaries = options.state.as_deref().map(glossaries).transpose()?;
     let (device, workers) = options.network.start()?;
     let server = ServerOptions {
         keys,
@@ -142,17 +147,11 @@ pub(crate) fn run(options: &Options) -> Result<(), CliError> {
             .map_or(QUEUE_OF_WORKER * workers.count(), NonZeroUsize::get),
         origins: options.cors.clone(),
     };
-    let service = options.service(folders, device, workers)?;
-    let service = service.with_glossaries(glossaries.unwrap_or_default());
+    let glossaries = options.state.as_ref().map(keep).transpose()?.unwrap_or_default();
+    let service = options
+        .service(folders, device, workers)?
+        .with_glossaries(glossaries);
     serve(service, &server, listener).map_err(listen)
-}
-
-/// Opens the glossaries in a folder.
-fn glossaries(folder: &Path) -> Result<Glossaries, CliError> {
-    Glossaries::open(folder).map_err(|error| CliError::State {
-        folder: folder.to_owned(),
-        error,
-    })
 }
 
 /// Reads the origin of a page, as a browser sends it.

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
@@ -44,13 +44,6 @@ pub(crate) struct Admission {
     places: Arc<Semaphore>,
     /// The shares of the memory for long bodies.
     shares: Arc<Semaphore>,
-}
-
-/// A place among the requests that are answered, in the extensions of the request. It is free again when its last clone
-/// is dropped: a handler that goes on after its answer has begun takes one along.
-#[derive(Clone, Debug)]
-pub(crate) struct Place {
-    _permit: Arc<OwnedSemaphorePermit>,
 }
 
 impl Admission {
@@ -116,21 +109,30 @@ impl Admission {
 
 /// Lets a request in when its body has come, if there is a place for it. Reading needs no place.
 pub(crate) async fn admit(State(admission): State<Admission>, request: Request, next: Next) -> Response {
-    let (mut parts, body) = request.into_parts();
+    let (parts, body) = request.into_parts();
     let (bytes, _shares) = match admission.read(body).await {
         Ok(read) => read,
         Err(error) => return error.into_response(),
     };
-    if parts.method == Method::POST {
-        let Ok(permit) = Arc::clone(&admission.places).try_acquire_owned() else {
-            return busy("too many requests are answered at this time; try again later").into_response();
-        };
-        let place = Place {
-            _permit: Arc::new(permit),
-        };
-        parts.extensions.insert(place);
+    let needs_place = parts.method == Method::POST;
+    let request = Request::from_parts(parts, bytes.into());
+    if !needs_place {
+        return next.run(request).await;
     }
-    next.run(Request::from_parts(parts, bytes.into())).await
+    let Ok(place) = Arc::clone(&admission.places).try_acquire_owned() else {
+        return busy("too many requests are answered at this time; try again later").into_response();
+    };
+    let response = next.run(request).await;
+    if response.body().size_hint().exact().is_some() {
+        return response;
+    }
+    // An answer that is sent while it is found has the place until its end.
+    response.map(|body| {
+        Body::from_stream(body.into_data_stream().map(move |piece| {
+            let _held = &place;
+            piece
+        }))
+    })
 }
 
 /// Returns the number of shares of the memory that so many bytes take.

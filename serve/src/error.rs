@@ -18,6 +18,10 @@ use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use crate::scheduler::ScheduleError;
 
+/// What an answer says is wrong, for interfaces that say it in a form of their own.
+#[derive(Clone, Debug)]
+pub(crate) struct ErrorMessage(pub(crate) String);
+
 /// An answer that says what is wrong: a status, and an [`ErrorAnswer`].
 #[derive(Debug)]
 pub(crate) struct ApiError {
@@ -90,9 +94,9 @@ impl ApiError {
 }
 
 /// What is wrong, as LibreTranslate's clients read it.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ErrorAnswer {
-    pub(crate) error: String,
+    error: String,
 }
 
 impl From<ApiError> for ErrorAnswer {
@@ -114,10 +118,9 @@ impl IntoResponses for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, retry_after) = (self.status, self.retry_after);
-        let answer = ErrorAnswer::from(self);
-        let mut response = (status, Json(&answer)).into_response();
-        // For interfaces that say it in a form of their own.
-        response.extensions_mut().insert(answer);
+        let message = ErrorMessage(self.message.clone());
+        let mut response = (status, Json(ErrorAnswer::from(self))).into_response();
+        response.extensions_mut().insert(message);
         if let Some(wait) = retry_after {
             let seconds = wait.as_secs_f64().ceil().max(1.0) as u64;
             response.headers_mut().insert(RETRY_AFTER, seconds.into());

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
-use attend_infer::{Glossary, Language, TranslateOptions};
+use attend_infer::{Glossary, Language};
 use axum::http::StatusCode;
 use humantime::format_rfc3339_millis;
 use serde::{Deserialize, Serialize};
@@ -309,14 +309,6 @@ impl TryFrom<Entries> for Dictionary {
 impl From<Dictionary> for Entries {
     fn from(dictionary: Dictionary) -> Self {
         dictionary.entries
-    }
-}
-
-/// Has translations have the terms of a glossary, by a search that can find such translations.
-pub(crate) fn require_terms(options: &mut TranslateOptions, glossary: &Arc<Glossary>) {
-    if !glossary.is_empty() {
-        options.glossary = Arc::clone(glossary);
-        options.search = options.search.for_required_words();
     }
 }
 

@@ -85,7 +85,6 @@ impl Default for ServerOptions {
 pub fn serve(service: Service, options: &ServerOptions, listener: TcpListener) -> io::Result<()> {
     let metrics = record()?;
     let admission = Admission::new(options.queue);
-    let cors = cross_origin(&options.origins)?;
     let access = Arc::new(options.access());
     let files = Arc::new(Files::new()?);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -121,12 +120,11 @@ pub fn serve(service: Service, options: &ServerOptions, listener: TcpListener) -
         });
         let routes = routes()
             .layer(from_fn_with_state(admission.clone(), admit))
-            .layer(from_fn(deepl::say_errors))
             .layer(Extension(admission))
             .layer(Extension(metrics))
             .layer(Extension(files))
             .layer(Extension(access))
-            .layer(cors)
+            .layer(cross_origin(&options.origins)?)
             .layer(map_response(forbid_guesses))
             .layer(from_fn(measure))
             .with_state(service);
@@ -189,6 +187,9 @@ async fn show_metrics(
 ///
 /// If an origin has characters that no header has.
 fn cross_origin(origins: &[String]) -> io::Result<CorsLayer> {
+    if origins.is_empty() {
+        return Ok(CorsLayer::new());
+    }
     let origins = if origins.iter().any(|origin| origin == "*") {
         AllowOrigin::any()
     } else {

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use attend_infer::search::SearchOptions;
 use attend_infer::{
-    Format, InferError, Language, Line, SentenceAttention, TranslateOptions, Translation, Translator,
+    Format, Glossary, InferError, Language, Line, SentenceAttention, TagNames, TranslateOptions, Translation,
+    Translator,
 };
 use metrics::{counter, gauge, histogram};
 use tokio::sync::{Mutex, Semaphore};
@@ -44,7 +45,7 @@ pub struct Service {
     /// Locked while attention is computed, which takes memory in proportion to the square of a line's length.
     attending: Mutex<()>,
     /// The places of documents that are in memory.
-    pub(crate) documents: Arc<Semaphore>,
+    pub(crate) documents: Semaphore,
 }
 
 /// A language that a model reads or writes.
@@ -72,21 +73,12 @@ pub(crate) struct TextOptions<'a> {
     pub(crate) deadline: Instant,
     /// Where texts are divided. HTML is divided at its blocks, wherever its lines end.
     pub(crate) division: Division,
+    /// The elements of markup that are treated otherwise than the format does by itself.
+    pub(crate) tags: TagNames,
+    /// The terms of which translations have the term that the glossary has for them.
+    pub(crate) glossary: Arc<Glossary>,
     /// Sets further options, over those of the model that translates.
     pub(crate) change: &'a (dyn Fn(&mut TranslateOptions) + Sync),
-}
-
-impl TextOptions<'_> {
-    /// Returns the options of texts that are to be translated before the [`DEADLINE`] is over.
-    pub(crate) fn soon(format: Format, alternatives: usize) -> Self {
-        Self {
-            format,
-            alternatives,
-            deadline: Instant::now() + DEADLINE,
-            division: Division::default(),
-            change: &|_| (),
-        }
-    }
 }
 
 /// Where a text is divided before it is translated.
@@ -99,6 +91,21 @@ pub(crate) enum Division {
     Sentences,
     /// Nowhere, as far as the model takes the text as one sentence.
     Nowhere,
+}
+
+impl TextOptions<'_> {
+    /// Returns the options of texts that are to be translated before the [`DEADLINE`] is over.
+    pub(crate) fn soon(format: Format, alternatives: usize) -> Self {
+        Self {
+            format,
+            alternatives,
+            deadline: Instant::now() + DEADLINE,
+            division: Division::default(),
+            tags: TagNames::default(),
+            glossary: Arc::default(),
+            change: &|_| (),
+        }
+    }
 }
 
 /// A part of a text's translation, which is told before the rest is found.
@@ -132,7 +139,7 @@ impl Service {
             glossaries: Glossaries::default(),
             scheduler,
             attending: Mutex::default(),
-            documents: Arc::new(Semaphore::new(MOST_DOCUMENTS)),
+            documents: Semaphore::new(MOST_DOCUMENTS),
         }
     }
 
@@ -193,8 +200,9 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// If no models translate between the languages of a text, if a model cannot be loaded or refuses a text, if the
-    /// scheduler does not take the texts, or if they are not translated before the deadline.
+    /// If no models translate between the languages of a text, or not a single one if there is a glossary; if a model
+    /// cannot be loaded or refuses a text; if the scheduler does not take the texts; or if they are not translated
+    /// before the deadline.
     pub(crate) async fn translations(
         &self,
         texts: &[SourceText<'_>],
@@ -211,7 +219,17 @@ impl Service {
         let mut of_languages = Vec::new();
         for places in by_language.into_values() {
             let source = texts[places[0]].language;
-            of_languages.push((self.route(source, target)?, places));
+            let route = self.route(source, target)?;
+            if let Route::ByEnglish(_) = route
+                && !options.glossary.is_empty()
+            {
+                return Err(ApiError::bad_request(format!(
+                    "a glossary needs a model that translates from {} to {} directly, and there is none",
+                    code(source),
+                    code(target)
+                )));
+            }
+            of_languages.push((route, places));
         }
         let mut found = vec![Vec::new(); texts.len()];
         for (route, places) in of_languages {
@@ -378,7 +396,7 @@ impl Service {
         let best = TextOptions {
             alternatives: 0,
             change: &change,
-            ..*options
+            ..options.clone()
         };
         let found = self.translate_lines(model, lines, &best).await?.into_iter();
         Ok(found
@@ -395,15 +413,12 @@ impl Service {
     ) -> Result<Vec<Vec<Translation>>, ApiError> {
         let translator = self.models.translator(model, options.deadline).await?;
         let of_lines = self.line_options(model, &translator, options);
-        let of_sentences = TranslateOptions {
+        let whole = TranslateOptions {
             language: None,
             ..of_lines.clone()
         };
-        let mut lines = numbered(lines, &of_lines);
-        if options.division == Division::Nowhere {
-            let whole = lines.iter_mut().filter(|line| translator.model().fits(line.text));
-            whole.for_each(|line| line.options = &of_sentences);
-        }
+        let is_whole = |text: &str| options.division == Division::Nowhere && translator.model().fits(text);
+        let lines = numbered(lines, |text| if is_whole(text) { &whole } else { &of_lines });
         let start = Instant::now();
         let found = self
             .scheduler
@@ -429,7 +444,7 @@ impl Service {
     ) -> Result<(), ApiError> {
         let translator = self.models.translator(model, options.deadline).await?;
         let of_lines = self.line_options(model, &translator, options);
-        let lines = numbered(lines, &of_lines);
+        let lines = numbered(lines, |_| &of_lines);
         let start = Instant::now();
         let mut tokens = 0;
         let tell = |number, part: Translation| {
@@ -458,8 +473,13 @@ impl Service {
             language: Some(self.folders()[model].source.clone()),
             target_language: self.folders()[model].target_language.clone(),
             format: options.format,
+            tags: options.tags.clone(),
+            glossary: Arc::clone(&options.glossary),
             ..translator.model().options()
         };
+        if !options.glossary.is_empty() {
+            of_lines.search = of_lines.search.for_required_words();
+        }
         let search = &mut of_lines.search;
         search.nbest = 1 + options.alternatives;
         search.beam_size = search.beam_size.max(search.nbest);
@@ -486,12 +506,12 @@ fn passages<'a>(text: &'a str, options: &TextOptions<'_>) -> Passages<'a> {
     }
 }
 
-/// Returns lines with the same options, numbered from 0.
-fn numbered<'a>(lines: &[&'a str], options: &'a TranslateOptions) -> Vec<Line<'a>> {
+/// Returns lines with their options, numbered from 0.
+fn numbered<'a>(lines: &[&'a str], options: impl Fn(&str) -> &'a TranslateOptions) -> Vec<Line<'a>> {
     let lines = lines.iter().enumerate().map(|(number, text)| Line {
         text,
         number,
-        options,
+        options: options(text),
     });
     lines.collect()
 }

@@ -1,5 +1,8 @@
 //! Requests of any bytes, for a test and for fuzzing.
 
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+
 /// The first lines of requests, and what is none.
 const LINES: [&str; 20] = [
     "POST /translate",
@@ -80,10 +83,27 @@ const PIECES: [&str; 40] = [
 /// The first of the bytes that stand for pieces.
 const FIRST_PIECE: u8 = 0xc0;
 
-/// Returns a request that these bytes stand for: its first line, the kind of its body, and the body.
-pub(crate) fn request(bytes: &[u8]) -> Vec<u8> {
+/// Sends what these bytes stand for: the first line of a request, the kind of its body, and the body; or what is no
+/// request. Returns what is sent, and what a server answers.
+pub(crate) fn ask(server: SocketAddr, bytes: &[u8]) -> (String, String) {
+    let mut connection = TcpStream::connect(server).expect("the server runs");
+    let (sent, is_request) = request(bytes);
+    // A server that refuses the head of a request reads no more of it.
+    let _ = connection.write_all(&sent);
+    if !is_request {
+        // It would wait for the end of the request. For a client that goes away, it would not answer one.
+        let _ = connection.shutdown(Shutdown::Write);
+    }
+    let mut answer = Vec::new();
+    let _ = connection.read_to_end(&mut answer);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&sent), text(&answer))
+}
+
+/// Returns what bytes stand for, and whether it is a request.
+fn request(bytes: &[u8]) -> (Vec<u8>, bool) {
     let [line, kind, body @ ..] = bytes else {
-        return bytes.to_vec();
+        return (bytes.to_vec(), false);
     };
     let pieces = body.iter().flat_map(|&byte| match byte.checked_sub(FIRST_PIECE) {
         Some(piece) => PIECES[usize::from(piece) % PIECES.len()].as_bytes().to_vec(),
@@ -92,12 +112,12 @@ pub(crate) fn request(bytes: &[u8]) -> Vec<u8> {
     let body: Vec<u8> = pieces.collect();
     let line = LINES[usize::from(*line) % LINES.len()];
     if line == "NONE" {
-        return body;
+        return (body, false);
     }
     let kind = KINDS[usize::from(*kind) % KINDS.len()];
     let length = body.len();
     let head = format!(
         "{line} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
     );
-    [head.as_bytes(), &body].concat()
+    ([head.as_bytes(), &body].concat(), true)
 }

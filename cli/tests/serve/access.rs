@@ -116,24 +116,23 @@ fn a_key_is_made_and_kept_as_its_sum() {
             .args(flags);
         run(command, b"")
     };
-    assert_error(
+    let complaints = assert_error(
         &refused(&["--keys", argument(&keys), "--new-key", "alice"]),
-        &["has a key of the name \"alice\" already", "take another name"],
+        &["has a key of the name \"alice\" already"],
     );
-    assert_error(
+    assert!(complaints.contains("take another name"), "{complaints}");
+    let complaints = assert_error(
         &refused(&["--keys", argument(&workspace.path("none"))]),
-        &["cannot read", "--new-key NAME"],
+        &["cannot read"],
     );
+    assert!(complaints.contains("--new-key NAME"), "{complaints}");
     assert_usage_error(&refused(&["--new-key", "carol"]), "--keys <FILE>");
     assert_usage_error(
         &refused(&["--keys", argument(&keys), "--open"]),
         "cannot be used with",
     );
     fs::write(&keys, text + "characters = \"many\"\n").unwrap();
-    assert_error(
-        &refused(&["--keys", argument(&keys)]),
-        &["line 8: invalid type", "perhaps characters"],
-    );
+    assert_error(&refused(&["--keys", argument(&keys)]), &["line 8: invalid type"]);
 }
 
 #[test]

@@ -7,11 +7,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::languages::{base, base_code};
-use super::values::names;
+use super::values::List;
 use crate::access::Caller;
 use crate::error::ApiError;
-use crate::parameters::{Texts, language};
-use crate::routes::Route;
+use crate::parameters::language;
 use crate::service::Service;
 
 /// The most glossaries of a request.
@@ -24,7 +23,7 @@ pub(super) struct CommonAsked {
     target_lang: Option<String>,
     formality: Option<String>,
     glossary_id: Option<String>,
-    glossary_ids: Option<Texts>,
+    glossary_ids: Option<List>,
     style_id: Option<Value>,
     translation_memory_id: Option<Value>,
     custom_instructions: Option<Value>,
@@ -96,7 +95,7 @@ impl CommonAsked {
         source: Option<&Language>,
         target: &Language,
     ) -> Result<Arc<Glossary>, ApiError> {
-        let ids = names(self.glossary_ids.as_ref());
+        let ids = List::names(self.glossary_ids.as_ref());
         let ids: Vec<&String> = self.glossary_id.iter().chain(&ids).collect();
         if ids.is_empty() {
             return Ok(Arc::default());
@@ -113,13 +112,6 @@ impl CommonAsked {
                 "source_lang is missing, which a glossary needs",
             ));
         };
-        if let Route::ByEnglish(_) = service.route(source, target)? {
-            return Err(ApiError::bad_request(format!(
-                "a glossary needs a model that translates from {} to {} directly, and there is none",
-                base_code(source),
-                base_code(target)
-            )));
-        }
         let glossaries = ids.iter().map(|id| service.glossaries.get(caller.name(), id));
         let glossaries = glossaries.collect::<Result<Vec<_>, _>>()?;
         let dictionaries = glossaries.iter().zip(ids).map(|(glossary, id)| {

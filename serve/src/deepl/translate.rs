@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use attend_infer::{Format, Language, TagNames, TranslateOptions};
+use attend_infer::{Format, Language, TagNames};
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -10,27 +10,26 @@ use serde_json::{Value, json};
 
 use super::languages::base_code;
 use super::request::{Common, CommonAsked};
-use super::values::{Word, names, truth};
+use super::values::{List, Word, truth};
 use crate::access::Caller;
 use crate::error::ApiError;
-use crate::glossaries::require_terms;
-use crate::parameters::{Parameters, Texts, missing};
+use crate::parameters::{Parameters, missing};
 use crate::service::{Division, Service, SourceText, TextOptions};
 
 /// What `/v2/translate` is asked for. Further parameters change nothing here: the `context` of a text, since a model
 /// reads a sentence by itself; `preserve_formatting`, since nothing is corrected; and `outline_detection`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Asked {
-    text: Option<Texts>,
+    text: Option<List>,
     #[serde(flatten)]
     common: CommonAsked,
     split_sentences: Option<Word>,
     preserve_formatting: Option<Word>,
     outline_detection: Option<Word>,
     tag_handling: Option<String>,
-    ignore_tags: Option<Texts>,
-    splitting_tags: Option<Texts>,
-    non_splitting_tags: Option<Texts>,
+    ignore_tags: Option<List>,
+    splitting_tags: Option<List>,
+    non_splitting_tags: Option<List>,
     show_billed_characters: Option<Word>,
     model_type: Option<String>,
 }
@@ -53,19 +52,7 @@ pub(super) async fn translate(
 ) -> Result<Json<Value>, ApiError> {
     let texts = asked.text.as_ref().ok_or_else(|| missing("text"))?.as_slice();
     let common = asked.common.checked(&service, &caller)?;
-    let tags = TagNames {
-        kept: names(asked.ignore_tags.as_ref()),
-        breaks: names(asked.splitting_tags.as_ref()),
-        inline: names(asked.non_splitting_tags.as_ref()),
-    };
-    let change = |options: &mut TranslateOptions| {
-        options.tags = tags.clone();
-        require_terms(options, &common.glossary);
-    };
-    let options = TextOptions {
-        change: &change,
-        ..asked.options()?
-    };
+    let options = asked.options(&common)?;
     let shows_characters = truth("show_billed_characters", asked.show_billed_characters.as_ref())?;
     let model_type = asked.model_type()?;
     let Common { source, target, .. } = &common;
@@ -96,8 +83,7 @@ pub(super) async fn translate(
 }
 
 impl Asked {
-    /// Returns the options that the texts have in common with those of other interfaces.
-    fn options(&self) -> Result<TextOptions<'_>, ApiError> {
+    fn options(&self, common: &Common) -> Result<TextOptions<'static>, ApiError> {
         truth("preserve_formatting", self.preserve_formatting.as_ref())?;
         truth("outline_detection", self.outline_detection.as_ref())?;
         let format = match self.tag_handling.as_deref() {
@@ -120,6 +106,12 @@ impl Asked {
         };
         Ok(TextOptions {
             division,
+            tags: TagNames {
+                kept: List::names(self.ignore_tags.as_ref()),
+                breaks: List::names(self.splitting_tags.as_ref()),
+                inline: List::names(self.non_splitting_tags.as_ref()),
+            },
+            glossary: Arc::clone(&common.glossary),
             ..TextOptions::soon(format, 0)
         })
     }

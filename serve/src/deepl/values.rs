@@ -3,7 +3,6 @@
 use serde::Deserialize;
 
 use crate::error::ApiError;
-use crate::parameters::Texts;
 
 /// A word, a number or a truth value.
 #[derive(Clone, Debug, Deserialize)]
@@ -12,6 +11,14 @@ pub(super) enum Word {
     Text(String),
     Number(u64),
     Truth(bool),
+}
+
+/// One string, or several.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "it is neither a string nor an array of strings")]
+pub(super) enum List {
+    One(String),
+    Several(Vec<String>),
 }
 
 impl Word {
@@ -40,9 +47,18 @@ pub(super) fn truth(parameter: &str, value: Option<&Word>) -> Result<bool, ApiEr
     }
 }
 
-/// Returns names, each of which may stand in an entry of its own or between commas.
-pub(super) fn names(list: Option<&Texts>) -> Vec<String> {
-    let entries = list.map_or(&[][..], Texts::as_slice).iter();
-    let names = entries.flat_map(|entry| entry.split(',')).map(str::trim);
-    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+impl List {
+    pub(super) fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(text) => std::slice::from_ref(text),
+            Self::Several(texts) => texts,
+        }
+    }
+
+    /// Returns names, each of which may stand in an entry of its own or between commas.
+    pub(super) fn names(list: Option<&Self>) -> Vec<String> {
+        let entries = list.map_or(&[][..], Self::as_slice).iter();
+        let names = entries.flat_map(|entry| entry.split(',')).map(str::trim);
+        names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    }
 }
