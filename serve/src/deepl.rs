@@ -20,17 +20,16 @@ mod values;
 
 use std::sync::Arc;
 
-use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::header::RETRY_AFTER;
-use axum::middleware::map_response;
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, delete, get, post};
+use axum::routing::{delete, get, post};
 use axum::{Extension, Json, Router};
 use serde_json::json;
 
 use crate::admission::MOST_FILE_BYTES;
-use crate::error::{ApiError, ErrorMessage};
+use crate::error::ErrorMessage;
 use crate::service::Service;
 use documents::Documents;
 
@@ -38,7 +37,6 @@ use documents::Documents;
 pub(crate) fn routes() -> Router<Arc<Service>> {
     let upload = post(documents::upload).layer(DefaultBodyLimit::max(MOST_FILE_BYTES));
     let dictionaries = delete(glossaries::delete_dictionary).put(glossaries::replace_dictionary);
-    let nothing = || async { ApiError::new(StatusCode::NOT_FOUND, "there is nothing at this address") };
     Router::new()
         .route("/v2/translate", post(translate::translate))
         .route("/v2/languages", get(languages::languages))
@@ -68,21 +66,15 @@ pub(crate) fn routes() -> Router<Arc<Service>> {
         )
         .route("/v3/glossaries/{id}/entries", get(glossaries::entries))
         .route("/v3/glossaries/{id}/dictionaries", dictionaries)
-        .method_not_allowed_fallback(|| async {
-            ApiError::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "this address takes another method",
-            )
-        })
-        .route("/v2/{*address}", any(nothing))
-        .route("/v3/{*address}", any(nothing))
         .layer(Extension(Arc::new(Documents::default())))
-        .layer(map_response(with_message))
 }
 
-/// Answers an error as DeepL's clients read it: `{"message": "…"}`.
-async fn with_message(mut response: Response) -> Response {
-    let Some(ErrorMessage(message)) = response.extensions_mut().remove() else {
+/// Has errors answered as DeepL's clients read them, `{"message": "…"}`, at the addresses of DeepL.
+pub(crate) async fn say_errors(request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let is_deepls = ["/v2/", "/v3/"].iter().any(|start| path.starts_with(start));
+    let mut response = next.run(request).await;
+    let Some(ErrorMessage(message)) = response.extensions_mut().remove().filter(|_| is_deepls) else {
         return response;
     };
     let mut answer = (response.status(), Json(json!({ "message": message }))).into_response();
