@@ -7,7 +7,8 @@ use std::sync::{Arc, LazyLock};
 use attend_device::Workers;
 use attend_infer::search::{LengthNormalization, Sampling, SearchOptions, Stopping, Unknown};
 use attend_infer::{
-    Format, InferError, Model, Precision, SpanKind, TagNames, TranslateOptions, Translation, Translator,
+    Format, Glossary, InferError, Model, Precision, SpanKind, TagNames, TranslateOptions, Translation,
+    Translator,
 };
 use proptest::prelude::*;
 
@@ -45,6 +46,8 @@ struct Asked {
     search: SearchOptions,
     prefix: &'static str,
     required: Vec<String>,
+    /// The terms of a glossary, and what they are translated as.
+    terms: Vec<(&'static str, &'static str)>,
     banned: Vec<&'static str>,
     format: Format,
     keep: Vec<SpanKind>,
@@ -61,7 +64,7 @@ impl Asked {
             None => search.beam_size,
             Some(_) => usize::MAX,
         };
-        let requires = !self.required.is_empty();
+        let requires = self.requires();
         let wrong = [
             (
                 "beam_size",
@@ -92,6 +95,10 @@ impl Asked {
         wrong.map(|(field, _)| field).collect()
     }
 
+    fn requires(&self) -> bool {
+        !self.required.is_empty() || !self.terms.is_empty()
+    }
+
     /// Returns whether lines may have markup or spans to keep.
     fn passes_through(&self) -> bool {
         self.format != Format::Text || !self.keep.is_empty()
@@ -102,6 +109,7 @@ impl Asked {
         [self.prefix]
             .into_iter()
             .chain(self.required.iter().map(String::as_str))
+            .chain(self.terms.iter().map(|(_, target)| *target))
     }
 
     /// Returns whether there are words that no tokens of the model spell.
@@ -112,19 +120,23 @@ impl Asked {
     /// Tokens of what translations must have.
     fn wanted_tokens(&self) -> usize {
         let tokenizer = TRANSLATORS[self.translator].model().target_tokenizer();
-        let spaced = self.required.iter().map(|word| format!(" {word}"));
+        let spaced = self.wanted().skip(1).map(|word| format!(" {word}"));
         let texts = [self.prefix.to_owned()].into_iter().chain(spaced);
         texts.map(|text| tokenizer.encode(&text).len()).sum()
     }
 
     fn translate(&self, lines: &[&str]) -> Vec<Result<Vec<Translation>, InferError>> {
+        let mut glossary = Glossary::default();
+        for (source, target) in &self.terms {
+            glossary.add(source, target).unwrap();
+        }
         let options = TranslateOptions {
             search: self.search,
             language: None,
             target_language: None,
             prefix: self.prefix.to_owned(),
             required: self.required.clone(),
-            glossary: Arc::default(),
+            glossary: Arc::new(glossary),
             banned: self.banned.iter().map(|&word| word.to_owned()).collect(),
             all_tokens: false,
             alignment: self.aligns,
@@ -153,7 +165,7 @@ impl Asked {
                 self.wanted().any(|wanted| wanted == text) && (unknown || !self.banned.is_empty())
             }
             InferError::RequestTooLong { .. } => self.wanted_tokens() > limit,
-            InferError::Unmet { .. } => !self.required.is_empty(),
+            InferError::Unmet { .. } => self.requires(),
             _ => false,
         };
         assert!(reason, "{error}");
@@ -211,6 +223,12 @@ impl Asked {
             assert!(text.starts_with(prefix), "{text:?}");
             for word in &self.required {
                 assert!(has_word(text, word), "{text:?} without {word}");
+            }
+            for (term, word) in &self.terms {
+                assert!(
+                    !has_word(source, term) || has_word(text, word),
+                    "{text:?} without {word}"
+                );
             }
             for word in &self.banned {
                 assert!(!has_word(text, word), "{text:?} with {word}");
@@ -299,6 +317,11 @@ fn asked() -> impl Strategy<Value = Asked> {
     let words = (
         one_of(&["", "", "the", "two children", UNKNOWN_WORD]),
         prop_oneof![2 => Just(Vec::new()), 1 => prop::collection::vec(required, 1..3)],
+        one_of(&[
+            vec![],
+            vec![],
+            vec![("old man", "Haus"), ("garden", UNKNOWN_WORD)],
+        ]),
         prop_oneof![
             1 => Just(Vec::new()),
             1 => prop::collection::vec(one_of(&["the", "old man", "a", "yes", "Haus", "garden"]), 1..6),
@@ -309,12 +332,13 @@ fn asked() -> impl Strategy<Value = Asked> {
         one_of(&[vec![], vec![], vec![SpanKind::Numbers, SpanKind::Emoji]]),
     );
     (0..6usize, any::<bool>(), search, words, passing).prop_map(
-        |(translator, aligns, search, (prefix, required, banned), (format, keep))| Asked {
+        |(translator, aligns, search, (prefix, required, terms, banned), (format, keep))| Asked {
             translator,
             aligns,
             search,
             prefix,
             required,
+            terms,
             banned,
             format,
             keep,

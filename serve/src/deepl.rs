@@ -21,12 +21,10 @@ mod values;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::header::RETRY_AFTER;
-use axum::middleware::map_response;
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::routing::any;
 use axum::{Extension, Json};
 use serde::Serialize;
 use utoipa::openapi::{RefOr, Response as OpenApiResponse};
@@ -35,14 +33,13 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 use crate::admission::MOST_FILE_BYTES;
-use crate::error::{ApiError, ErrorMessage, described};
+use crate::error::{ErrorMessage, described};
 use crate::service::Service;
 use documents::Documents;
 
 /// Returns the routes of the interface.
 pub(crate) fn routes() -> OpenApiRouter<Arc<Service>> {
-    let nothing = || async { ApiError::new(StatusCode::NOT_FOUND, "there is nothing at this address") };
-    let (routes, description) = OpenApiRouter::default()
+    OpenApiRouter::default()
         .routes(routes!(translate::translate))
         .routes(routes!(languages::languages))
         .routes(routes!(usage::usage))
@@ -66,21 +63,7 @@ pub(crate) fn routes() -> OpenApiRouter<Arc<Service>> {
             glossaries::replace_dictionary,
             glossaries::delete_dictionary
         ))
-        .split_for_parts();
-    let routes = routes
-        .method_not_allowed_fallback(|| async {
-            ApiError::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "this address takes another method",
-            )
-        })
-        .route("/v2/{*address}", any(nothing))
-        .route("/v3/{*address}", any(nothing))
         .layer(Extension(Arc::new(Documents::default())))
-        .layer(map_response(with_message));
-    let mut described = OpenApiRouter::from(routes);
-    *described.get_openapi_mut() = description;
-    described
 }
 
 /// What is wrong, as DeepL's clients read it.
@@ -95,9 +78,12 @@ impl IntoResponses for Refusal {
     }
 }
 
-/// Answers an error as a [`Refusal`].
-async fn with_message(mut response: Response) -> Response {
-    let Some(ErrorMessage(message)) = response.extensions_mut().remove() else {
+/// Has errors answered as a [`Refusal`] at the addresses of DeepL.
+pub(crate) async fn say_errors(request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let is_deepls = ["/v2/", "/v3/"].iter().any(|start| path.starts_with(start));
+    let mut response = next.run(request).await;
+    let Some(ErrorMessage(message)) = response.extensions_mut().remove().filter(|_| is_deepls) else {
         return response;
     };
     let mut answer = (response.status(), Json(Refusal { message })).into_response();

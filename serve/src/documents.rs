@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use attend_documents::{Document, DocumentError, DocumentKind, PassageFormat};
 use attend_infer::{Format, Glossary, Language};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::block_in_place;
-use tokio::time::timeout_at;
+use tokio::time::timeout;
 
 use crate::access::Caller;
 use crate::error::ApiError;
@@ -67,6 +68,17 @@ fn refused(error: DocumentError) -> ApiError {
 }
 
 impl Service {
+    /// Waits for a place of a document in memory. Returns the place.
+    ///
+    /// # Errors
+    ///
+    /// If there is none for ten minutes.
+    pub(crate) async fn place_of_document(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        let place = timeout(DEADLINE, Arc::clone(&self.documents).acquire_owned()).await;
+        let place = place.ok().and_then(Result::ok);
+        place.ok_or_else(|| ScheduleError::Deadline.into())
+    }
+
     /// Returns the bytes of a document with its text translated, with the terms of a glossary. Without a `source`, its
     /// language is found out.
     ///
@@ -81,8 +93,6 @@ impl Service {
         glossary: &Arc<Glossary>,
     ) -> Result<Vec<u8>, ApiError> {
         let deadline = Instant::now() + DEADLINE;
-        let place = timeout_at(deadline.into(), self.documents.acquire()).await;
-        let _place = place.map_err(|_| ScheduleError::Deadline)?;
         let passages = document.passages();
         let source = source.unwrap_or_else(|| {
             let text: Vec<&str> = passages.iter().map(|passage| passage.text.as_str()).collect();

@@ -10,7 +10,7 @@
 //! | `libre_translate` | the interface of LibreTranslate |
 //! | `deepl` | the interface of DeepL; its parts are in `deepl/` |
 //! | `own` | Attend's own interface: translations with scores, streams of sentences, attention |
-//! | `specification` | the description of all interfaces by OpenAPI |
+//! | `specification` | the description of all interfaces but that of DeepL, by OpenAPI |
 //! | `access` | who asks, whether they may, and how much |
 //! | `keys` | [`Keys`]: the file of keys, by which clients show who they are |
 //! | `parameters` | what a request asks for, however it is sent |

@@ -120,6 +120,7 @@ pub fn serve(service: Service, options: &ServerOptions, listener: TcpListener) -
         });
         let routes = routes()
             .layer(from_fn_with_state(admission.clone(), admit))
+            .layer(from_fn(deepl::say_errors))
             .layer(Extension(admission))
             .layer(Extension(metrics))
             .layer(Extension(files))

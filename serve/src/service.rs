@@ -45,7 +45,7 @@ pub struct Service {
     /// Locked while attention is computed, which takes memory in proportion to the square of a line's length.
     attending: Mutex<()>,
     /// The places of documents that are in memory.
-    pub(crate) documents: Semaphore,
+    pub(crate) documents: Arc<Semaphore>,
 }
 
 /// A language that a model reads or writes.
@@ -139,7 +139,7 @@ impl Service {
             glossaries: Glossaries::default(),
             scheduler,
             attending: Mutex::default(),
-            documents: Semaphore::new(MOST_DOCUMENTS),
+            documents: Arc::new(Semaphore::new(MOST_DOCUMENTS)),
         }
     }
 

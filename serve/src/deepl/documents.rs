@@ -23,9 +23,6 @@ use crate::files::{Files, unguessable};
 use crate::parameters::{Parameters, missing, of_fields};
 use crate::service::Service;
 
-/// The most documents that are translated at the same time.
-const MOST_TRANSLATING: usize = 16;
-
 /// The time for which it is known how far a document is: that for its translation, and that for which files are kept.
 const LIFETIME: Duration = Duration::from_mins(20);
 
@@ -121,7 +118,11 @@ pub(super) async fn upload(
         return Err(ApiError::bad_request(message));
     }
     let common = asked.common.checked(&service, &caller)?;
-    documents.check_room()?;
+    let place = Arc::clone(&service.documents).try_acquire_owned();
+    let place = place.map_err(|_| {
+        let message = "too many documents are being translated; try again later";
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, message)
+    })?;
     let (document, characters) = read_document(&caller, &bytes, kind)?;
     let (id, key) = documents.begin(characters)?;
     let answer = UploadAnswer {
@@ -131,6 +132,7 @@ pub(super) async fn upload(
     tokio::spawn(async move {
         let translated = translate(&service, &document, &common).await;
         let kept = translated.and_then(|bytes| keep(&files, &name, kind, &common, &bytes));
+        drop(place);
         documents.end(&id, kept);
     });
     Ok(Json(answer))
@@ -238,22 +240,6 @@ fn no_document() -> ApiError {
 }
 
 impl Documents {
-    /// Checks that a further document may be translated.
-    fn check_room(&self) -> Result<(), ApiError> {
-        let mut uploads = self.uploads();
-        uploads.retain(|_, upload| upload.since.elapsed() < LIFETIME);
-        let translating = uploads
-            .values()
-            .filter(|upload| matches!(upload.progress, Progress::Translating));
-        if translating.count() < MOST_TRANSLATING {
-            return Ok(());
-        }
-        Err(ApiError::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "too many documents are being translated; try again later",
-        ))
-    }
-
     /// Takes a document that is being translated. Returns its id and its key.
     fn begin(&self, characters: usize) -> Result<(String, String), ApiError> {
         let random = |_| ApiError::internal("the system gives no random numbers");
@@ -264,7 +250,10 @@ impl Documents {
             characters,
             progress: Progress::Translating,
         };
-        self.uploads().insert(id.clone(), upload);
+        let mut uploads = self.uploads();
+        uploads.retain(|_, upload| upload.since.elapsed() < LIFETIME);
+        uploads.insert(id.clone(), upload);
+        drop(uploads);
         Ok((id, key))
     }
 
