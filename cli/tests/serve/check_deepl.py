@@ -94,7 +94,7 @@ assert output.getvalue().decode() == expected["of_document"]
 output = pathlib.Path(expected["document"]).with_suffix(".de.txt")
 client.translate_document_from_filepath(expected["document"], output, **german)
 assert output.read_text(encoding="utf-8") == expected["of_document"]
-handle = client.translate_document_upload("\n".join(texts * 300), filename="long.txt", **german)
+handle = client.translate_document_upload("\n".join(texts * 1500), filename="long.txt", **german)
 refused(deepl.DocumentNotReadyException, client.translate_document_download, handle, io.BytesIO())
 assert client.translate_document_wait_until_done(handle).done
 refused(
