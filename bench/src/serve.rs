@@ -39,6 +39,8 @@ dtype    lines clients | Attend/s    req     50%     95%     99%  GiB | CTransla
 const MOST_TEXTS: usize = 256;
 /// The number of clients with which the peer's settings are chosen, memory is measured and overload is compared.
 const MANY_CLIENTS: usize = 64;
+/// How many requests Attend answers at a time beside the peer, which refuses none.
+const QUEUE: usize = 10_000;
 /// The number of moments at which memory is measured.
 const MOMENTS: usize = 10;
 /// How many times as many requests as a server can answer make an overload.
@@ -82,13 +84,6 @@ pub(crate) struct Options {
     /// Instead, send ten times as many requests as Attend can answer.
     #[arg(long, conflicts_with_all = ["python", "pairs", "requests", "clients"])]
     overload: bool,
-}
-
-impl Options {
-    /// Returns the numbers of clients with which rows are measured.
-    fn clients(&self) -> Vec<usize> {
-        or(&self.clients, &[1, 8, MANY_CLIENTS, 256])
-    }
 }
 
 /// A model as both sides read it, with the same search.
@@ -315,9 +310,7 @@ fn compare_on(device: &NamedDevice, options: &Options) -> Result<(), BenchError>
         };
         print(HEAD)?;
         for requests in &all_requests {
-            // The peer refuses no request.
-            let most_clients = options.clients().into_iter().max();
-            let ours = Side::new(model.serve(dtype, most_clients)?, &model, requests)?;
+            let ours = Side::new(model.serve(dtype, Some(QUEUE))?, &model, requests)?;
             let peer = match peer {
                 Some((python, settings)) => {
                     let server = model.serve_with_peer(python, dtype, settings)?;
@@ -340,7 +333,7 @@ fn rows(
     peer: Option<&Side>,
 ) -> Result<(), BenchError> {
     let bodies = bodies_file(requests)?;
-    for clients in options.clients() {
+    for clients in or(&options.clients, &[1, 8, MANY_CLIENTS, 256]) {
         for _ in 0..options.pairs.get() {
             let load = Load::of_seconds(bodies.path(), clients, options.seconds.get());
             let row = ours.answer(&load)?;

@@ -72,7 +72,7 @@ struct Attend {
 #[derive(Subcommand)]
 enum Command {
     Train(train::Options),
-    Translate(translate::Options),
+    Translate(Box<translate::Options>),
     Eval(evaluate::Options),
     Score(score::Options),
     Attention(attention::Options),
