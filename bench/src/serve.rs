@@ -48,8 +48,8 @@ const OVERLOAD: f64 = 10.0;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The Python that runs the peer, with ctranslate2, fastapi, tokenizers and uvicorn[standard]. [default: measure
-    /// Attend alone]
+    /// The Python that runs the peer, with ctranslate2, fastapi, tokenizers, and uvicorn with its
+    /// standard extras. [default: measure Attend alone]
     #[arg(long, value_name = "PYTHON")]
     python: Option<PathBuf>,
     /// The folder of a trained model that names its languages.

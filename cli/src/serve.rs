@@ -28,7 +28,7 @@ use crate::usage_error;
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The most requests that are answered at a time for each worker, by default.
-const QUEUE_OF_WORKER: usize = 64;
+const QUEUE_OF_WORKER: usize = 48;
 
 /// Serve translators over HTTP to LibreTranslate's clients, until Ctrl-C or SIGTERM.
 #[derive(Args)]
@@ -66,7 +66,7 @@ pub(crate) struct Options {
     /// Most texts in a request.
     #[arg(long, value_name = "N", value_parser = whole_number::<NonZeroUsize>)]
     batch_limit: Option<NonZeroUsize>,
-    /// Most requests that are answered at a time. Further ones are refused for a second. [default: 64 for each worker]
+    /// Most requests that are answered at a time. Further ones are refused for a second. [default: 48 for each worker]
     #[arg(long, value_name = "N", value_parser = whole_number::<NonZeroUsize>)]
     queue: Option<NonZeroUsize>,
     /// An origin such as https://example.org whose pages may ask by a browser, or * for all; may be given several

@@ -62,14 +62,14 @@ pub struct ServerOptions {
 }
 
 impl Default for ServerOptions {
-    /// Everybody may ask, 128 at a time.
+    /// Everybody may ask, 96 at a time.
     fn default() -> Self {
         Self {
             keys: None,
             requests_per_minute: None,
             characters: None,
             texts: None,
-            queue: 128,
+            queue: 96,
             origins: Vec::new(),
         }
     }
