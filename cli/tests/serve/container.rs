@@ -69,7 +69,10 @@ fn a_server_runs_in_its_container() {
     };
     // It listens on this machine alone, since no container's network is around it.
     let mut serve = contained();
-    serve.args(["--port", "0"]).stderr(Stdio::piped());
+    // The container has no library of a GPU.
+    serve
+        .args(["--port", "0", "--device", "cpu"])
+        .stderr(Stdio::piped());
     let mut server = Running(serve.spawn().unwrap());
     let mut stderr = BufReader::new(server.0.stderr.take().unwrap());
     let mut line = String::new();
