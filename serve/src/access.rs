@@ -200,7 +200,8 @@ impl Visitor {
     /// address, come too fast.
     pub(crate) fn with_key(self, of_body: Option<&str>) -> Result<Caller, ApiError> {
         // A client without a key may send an empty one.
-        let key = self.key.as_deref().or(of_body).filter(|key| !key.is_empty());
+        let keys = [self.key.as_deref(), of_body].into_iter().flatten();
+        let key = keys.into_iter().find(|key| !key.is_empty());
         Ok(Caller {
             account: self.access.admit(self.address, key)?,
             limits: self.access.limits,

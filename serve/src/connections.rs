@@ -100,10 +100,11 @@ impl AddrListener<Connection, Peer> for Listener {
         let permit = permit.map_err(io::Error::other)?;
         loop {
             let (stream, address) = self.listener.accept().await?;
+            let is_this_machine = address.ip().to_canonical().is_loopback();
             let network = network(address.ip());
             let mut counts = counts(&self.counts);
             let count = counts.entry(network).or_default();
-            if *count < MOST_OF_ADDRESS || network.is_loopback() {
+            if *count < MOST_OF_ADDRESS || is_this_machine {
                 *count += 1;
                 drop(counts);
                 let place = Place {

@@ -6,14 +6,13 @@ use std::time::{Duration, Instant};
 
 use attend_documents::{Document, DocumentError, DocumentKind, PassageFormat};
 use attend_infer::{Format, Glossary, Language};
+use axum::http::StatusCode;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::block_in_place;
-use tokio::time::timeout;
 
 use crate::access::Caller;
 use crate::error::ApiError;
 use crate::languages::code;
-use crate::scheduler::ScheduleError;
 use crate::service::{Service, SourceText, TextOptions};
 
 /// The time within which a document is translated, or else refused.
@@ -68,15 +67,19 @@ fn refused(error: DocumentError) -> ApiError {
 }
 
 impl Service {
-    /// Waits for a place of a document in memory. Returns the place.
+    /// Takes a place of a document in memory.
     ///
     /// # Errors
     ///
-    /// If there is none for ten minutes.
-    pub(crate) async fn place_of_document(&self) -> Result<OwnedSemaphorePermit, ApiError> {
-        let place = timeout(DEADLINE, Arc::clone(&self.documents).acquire_owned()).await;
-        let place = place.ok().and_then(Result::ok);
-        place.ok_or_else(|| ScheduleError::Deadline.into())
+    /// If there is none.
+    pub(crate) fn place_of_document(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        let place = Arc::clone(&self.documents).try_acquire_owned();
+        place.map_err(|_| {
+            ApiError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many documents are being translated; try again later",
+            )
+        })
     }
 
     /// Returns the bytes of a document with its text translated, with the terms of a glossary. Without a `source`, its

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io;
+#[cfg(unix)]
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -40,8 +42,12 @@ impl Files {
     ///
     /// If the system makes no folder for temporary files.
     pub(crate) fn new() -> io::Result<Self> {
+        let mut folder = tempfile::Builder::new();
+        folder.prefix("attend-serve-");
+        #[cfg(unix)]
+        folder.permissions(PermissionsExt::from_mode(0o700));
         Ok(Self {
-            folder: tempfile::Builder::new().prefix("attend-serve-").tempdir()?,
+            folder: folder.tempdir()?,
             kept: Mutex::default(),
         })
     }
@@ -125,6 +131,14 @@ mod tests {
         for id in ["", "secret", "../secret", &one[1..]] {
             assert_eq!(files.fetch(id), None, "{id}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_this_user_may_read_the_folder() {
+        let files = Files::new().unwrap();
+        let mode = fs::metadata(files.folder.path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
     }
 
     #[test]

@@ -313,7 +313,7 @@ async fn translate_file(
         Some(AUTO) => None,
         source => Some(language("source", source)?),
     };
-    let _place = service.place_of_document().await?;
+    let _place = service.place_of_document()?;
     let (document, _) = read_document(&caller, &bytes, kind)?;
     let no_terms = Arc::<Glossary>::default();
     let translated = service

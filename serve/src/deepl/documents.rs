@@ -17,14 +17,15 @@ use utoipa::ToSchema;
 use super::Refusal;
 use super::request::{Common, CommonAsked};
 use crate::access::Caller;
+use crate::admission::Admission;
 use crate::documents::{DEADLINE, document_kind, read_document, translated_name};
 use crate::error::ApiError;
 use crate::files::{Files, unguessable};
 use crate::parameters::{Parameters, missing, of_fields};
 use crate::service::Service;
 
-/// The time for which it is known how far a document is: that for its translation, and that for which files are kept.
-const LIFETIME: Duration = Duration::from_mins(20);
+/// The time for which it is known what became of a document, as long as files are kept.
+const LIFETIME: Duration = Duration::from_mins(10);
 
 /// The time after which a document is tried again for whose sentences there was no room.
 const RETRY: Duration = Duration::from_secs(1);
@@ -38,6 +39,7 @@ pub(super) struct Documents(Mutex<HashMap<String, Upload>>);
 struct Upload {
     /// What a client shows to get at the document.
     key: String,
+    /// When the document was taken, or when it was done or failed.
     since: Instant,
     characters: usize,
     progress: Progress,
@@ -118,11 +120,7 @@ pub(super) async fn upload(
         return Err(ApiError::bad_request(message));
     }
     let common = asked.common.checked(&service, &caller)?;
-    let place = Arc::clone(&service.documents).try_acquire_owned();
-    let place = place.map_err(|_| {
-        let message = "too many documents are being translated; try again later";
-        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, message)
-    })?;
+    let place = service.place_of_document()?;
     let (document, characters) = read_document(&caller, &bytes, kind)?;
     let (id, key) = documents.begin(characters)?;
     let answer = UploadAnswer {
@@ -215,6 +213,7 @@ pub(super) async fn status(
 pub(super) async fn result(
     Extension(documents): Extension<Arc<Documents>>,
     Extension(files): Extension<Arc<Files>>,
+    Extension(admission): Extension<Admission>,
     _: Caller,
     Path(id): Path<String>,
     Parameters(asked): Parameters<KeyAsked>,
@@ -227,7 +226,8 @@ pub(super) async fn result(
         Progress::Failed(reason) => Err(ApiError::bad_request(reason)),
         Progress::Done(file) => {
             let (_, bytes) = files.fetch(&file).ok_or_else(no_document)?;
-            Ok(([(CONTENT_TYPE, "application/octet-stream")], bytes))
+            let body = admission.answer(bytes)?;
+            Ok(([(CONTENT_TYPE, "application/octet-stream")], body))
         }
     }
 }
@@ -251,7 +251,9 @@ impl Documents {
             progress: Progress::Translating,
         };
         let mut uploads = self.uploads();
-        uploads.retain(|_, upload| upload.since.elapsed() < LIFETIME);
+        uploads.retain(|_, upload| {
+            matches!(upload.progress, Progress::Translating) || upload.since.elapsed() < LIFETIME
+        });
         uploads.insert(id.clone(), upload);
         drop(uploads);
         Ok((id, key))
@@ -260,6 +262,7 @@ impl Documents {
     /// Sets what became of a document: the name of the file, or what was wrong.
     fn end(&self, id: &str, kept: Result<String, ApiError>) {
         if let Some(upload) = self.uploads().get_mut(id) {
+            upload.since = Instant::now();
             upload.progress = match kept {
                 Ok(file) => Progress::Done(file),
                 Err(error) => Progress::Failed(error.message().to_owned()),

@@ -1,6 +1,6 @@
 //! Glossaries. Those of version 2 have one pair of languages, and those of version 3 a dictionary for each of several.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use attend_infer::Language;
@@ -22,6 +22,9 @@ use crate::glossaries::{Dictionary, KeptGlossary};
 use crate::languages::code;
 use crate::parameters::{Parameters, language, missing};
 use crate::service::Service;
+
+/// The most bytes of a glossary's name, as DeepL has it.
+const MOST_NAME_BYTES: usize = 1_024;
 
 /// What a glossary of one pair is made of.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -416,8 +419,8 @@ fn read_entries(text: &str, separator: u8) -> Result<Vec<(String, String)>, Stri
 
 /// Returns a dictionary with the entries of another one, which take the place of those with the same terms.
 fn merged(old: &Dictionary, added: &Dictionary) -> Result<Dictionary, ApiError> {
-    let is_replaced = |term: &String| added.entries().iter().any(|(other, _)| other == term);
-    let kept = old.entries().iter().filter(|(term, _)| !is_replaced(term));
+    let replaced: HashSet<&String> = added.entries().iter().map(|(term, _)| term).collect();
+    let kept = old.entries().iter().filter(|(term, _)| !replaced.contains(term));
     let entries = kept.chain(added.entries()).cloned().collect();
     let merged = Dictionary::new(old.source().clone(), old.target().clone(), entries);
     merged.map_err(ApiError::bad_request)
@@ -433,8 +436,15 @@ fn lines(dictionary: &Dictionary) -> String {
 }
 
 fn checked_name(name: Option<String>) -> Result<String, ApiError> {
-    name.filter(|name| !name.trim().is_empty())
-        .ok_or_else(|| missing("name"))
+    let name = name
+        .filter(|name| !name.trim().is_empty())
+        .ok_or_else(|| missing("name"))?;
+    if name.len() > MOST_NAME_BYTES {
+        let length = name.len();
+        let message = format!("the name has {length} bytes, but it can have {MOST_NAME_BYTES}");
+        return Err(ApiError::bad_request(message));
+    }
+    Ok(name)
 }
 
 fn no_dictionary(source: &Language, target: &Language) -> ApiError {

@@ -36,6 +36,9 @@ pub(super) struct Asked {
     model_type: Option<String>,
 }
 
+/// The most names of elements in a list.
+const MOST_TAG_NAMES: usize = 100;
+
 /// What `/v2/translate` answers.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Translations {
@@ -125,9 +128,9 @@ impl Asked {
         Ok(TextOptions {
             division,
             tags: TagNames {
-                kept: List::names(self.ignore_tags.as_ref()),
-                breaks: List::names(self.splitting_tags.as_ref()),
-                inline: List::names(self.non_splitting_tags.as_ref()),
+                kept: tag_names("ignore_tags", self.ignore_tags.as_ref())?,
+                breaks: tag_names("splitting_tags", self.splitting_tags.as_ref())?,
+                inline: tag_names("non_splitting_tags", self.non_splitting_tags.as_ref())?,
             },
             glossary: Arc::clone(&common.glossary),
             ..TextOptions::soon(format, 0)
@@ -147,4 +150,15 @@ impl Asked {
             ))),
         }
     }
+}
+
+/// Returns the names of elements. Each tag of a text is compared with all of them.
+fn tag_names(parameter: &str, list: Option<&List>) -> Result<Vec<String>, ApiError> {
+    let names = List::names(list);
+    if names.len() > MOST_TAG_NAMES {
+        let count = names.len();
+        let message = format!("{parameter} has {count} names, but it can have {MOST_TAG_NAMES}");
+        return Err(ApiError::bad_request(message));
+    }
+    Ok(names)
 }
