@@ -76,7 +76,7 @@ import *ARGS: _build
 export *ARGS: _build
     @{{attend}} export "$@"
 
-# Serve translators over HTTP to LibreTranslate's clients, all that there are or `--model opus-mt-en-de`.
+# Serve translators over HTTP to LibreTranslate's and DeepL's clients, all that there are or `--model opus-mt-en-de`.
 [no-exit-message]
 serve *ARGS: _build
     @{{attend}} serve "$@"

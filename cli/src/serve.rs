@@ -30,7 +30,7 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
 /// The most requests that are answered at a time for each worker, by default.
 const QUEUE_OF_WORKER: usize = 48;
 
-/// Serve translators over HTTP to LibreTranslate's clients, until Ctrl-C or SIGTERM.
+/// Serve translators over HTTP to LibreTranslate's and DeepL's clients, until Ctrl-C or SIGTERM.
 #[derive(Args)]
 pub(crate) struct Options {
     /// A model folder, or the name of one that `attend models` lists; may be given several times. A translator of

@@ -317,6 +317,10 @@ fn what_cannot_be_done_is_refused_with_a_message() {
             "tag_handling is \"pdf\"",
         ),
         (
+            json!({"text": "a", "tag_handling": "xml", "ignore_tags": vec!["x"; 101]}),
+            "ignore_tags has 101 names, but it can have 100",
+        ),
+        (
             json!({"text": "a", "preserve_formatting": "maybe"}),
             "preserve_formatting is \"maybe\"",
         ),
@@ -644,6 +648,10 @@ fn terms_of_a_glossary_are_translated_as_it_says() {
     for (asked, reason) in [
         (json!({}), "name is missing"),
         (json!({"name": " "}), "name is missing"),
+        (
+            json!({"name": "a".repeat(1_025)}),
+            "the name has 1025 bytes, but it can have 1024",
+        ),
         (json!({"name": "a"}), "source_lang is missing"),
         (
             json!({"name": "a", "source_lang": "en", "target_lang": "de"}),

@@ -1,4 +1,4 @@
-//! `attend serve`, asked over HTTP as LibreTranslate's clients ask.
+//! `attend serve`, asked over HTTP as its clients ask.
 
 mod access;
 #[cfg(target_os = "linux")]
