@@ -291,13 +291,23 @@ impl Caller {
         Ok(characters)
     }
 
-    /// Spends the characters of a request's texts, which are to be translated.
+    /// Spends characters for a translation, and gives them back if it fails. A client that goes away has spent them.
     ///
     /// # Errors
     ///
-    /// Those of [`check`](Self::check) and [`spend`](Self::spend).
-    pub(crate) fn spend_texts<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> Result<(), ApiError> {
-        self.spend(self.check(texts)?)
+    /// The error of [`spend`](Self::spend), and that of the translation.
+    pub(crate) async fn spend_for<T>(
+        &self,
+        characters: usize,
+        translation: impl Future<Output = Result<T, ApiError>>,
+    ) -> Result<T, ApiError> {
+        self.spend(characters)?;
+        translation.await.inspect_err(|_| self.give_back(characters))
+    }
+
+    /// Gives back characters that were spent and not translated.
+    pub(crate) fn give_back(&self, characters: usize) {
+        self.account.used.fetch_sub(characters as u64, Ordering::Relaxed);
     }
 
     /// Spends characters that are to be translated.
@@ -468,7 +478,10 @@ mod tests {
             caller.unwrap_or_else(|_| panic!("{key} is known"))
         };
         let limited = caller("other");
-        assert_eq!(status(limited.spend_texts(["äöü", "x"])), None);
+        assert_eq!(
+            status(limited.check(["äöü", "x"]).and_then(|count| limited.spend(count))),
+            None
+        );
         assert_eq!(status(limited.spend(7)), Some(456));
         assert_eq!(status(limited.spend(6)), None);
         assert_eq!(

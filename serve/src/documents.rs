@@ -10,7 +10,6 @@ use axum::http::StatusCode;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::block_in_place;
 
-use crate::access::Caller;
 use crate::error::ApiError;
 use crate::languages::code;
 use crate::service::{Service, SourceText, TextOptions};
@@ -45,20 +44,15 @@ pub(crate) fn translated_name(name: &str, target: &Language, kind: DocumentKind)
     format!("{stem}.{}.{kind}", code(target))
 }
 
-/// Reads a document, whose characters `caller` spends. Returns it with their number.
+/// Reads a document. Returns it with the number of its characters.
 ///
 /// # Errors
 ///
-/// If the bytes are no document of this kind, or if the caller does not have its characters left.
-pub(crate) fn read_document(
-    caller: &Caller,
-    bytes: &[u8],
-    kind: DocumentKind,
-) -> Result<(Document, usize), ApiError> {
+/// If the bytes are no document of this kind.
+pub(crate) fn read_document(bytes: &[u8], kind: DocumentKind) -> Result<(Document, usize), ApiError> {
     let document = block_in_place(|| Document::read(bytes, kind)).map_err(refused)?;
     let passages = document.passages().iter();
     let characters = passages.map(|passage| passage.text.chars().count()).sum();
-    caller.spend(characters)?;
     Ok((document, characters))
 }
 

@@ -257,6 +257,7 @@ async fn translate(
 ) -> Result<Json<Answer>, ApiError> {
     let caller = visitor.with_key(asked.api_key.as_deref())?;
     let texts = asked.q.as_ref().ok_or_else(|| missing("q"))?.as_slice();
+    let characters = caller.check(texts.iter().map(String::as_str))?;
     let options = asked.options()?;
     let target = language("target", asked.target.as_deref())?;
     let is_auto = asked.source.as_deref() == Some(AUTO);
@@ -271,8 +272,8 @@ async fn translate(
     let texts: Vec<SourceText<'_>> = texts
         .map(|(text, Detection { language, .. })| SourceText { text, language })
         .collect();
-    caller.spend_texts(texts.iter().map(|source| source.text))?;
-    let translations = service.translate(&texts, &target, &options).await?;
+    let translating = service.translate(&texts, &target, &options);
+    let translations = caller.spend_for(characters, translating).await?;
     let (best, others) = translations
         .into_iter()
         .map(|mut best_first| {
@@ -314,11 +315,10 @@ async fn translate_file(
         source => Some(language("source", source)?),
     };
     let _place = service.place_of_document()?;
-    let (document, _) = read_document(&caller, &bytes, kind)?;
+    let (document, characters) = read_document(&bytes, kind)?;
     let no_terms = Arc::<Glossary>::default();
-    let translated = service
-        .translate_document(&document, source, &target, &no_terms)
-        .await?;
+    let translating = service.translate_document(&document, source, &target, &no_terms);
+    let translated = caller.spend_for(characters, translating).await?;
     let kept = files.keep(translated_name(&name, &target, kind), &translated);
     let id = kept.map_err(|error| ApiError::internal(format!("cannot keep the file: {error}")))?;
     Ok(Json(FileAnswer {

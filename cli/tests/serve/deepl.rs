@@ -399,6 +399,9 @@ fn keys_have_their_characters() {
         (200, json!({"character_count": 12, "character_limit": 20}))
     );
     refused(server.with_key("anna", "/v2/translate", &asked), 456);
+    // What is not translated costs nothing.
+    let french = json!({"text": ["yes"], "source_lang": "EN", "target_lang": "FR"});
+    refused(server.with_key("anna", "/v2/translate", &french), 400);
     assert_eq!(usage("anna").1["character_count"], 12);
     texts(server.with_key("peter", "/v2/translate", &asked));
     // A glossary is for the key with which it was made.

@@ -121,7 +121,8 @@ pub(super) async fn upload(
     }
     let common = asked.common.checked(&service, &caller)?;
     let place = service.place_of_document()?;
-    let (document, characters) = read_document(&caller, &bytes, kind)?;
+    let (document, characters) = read_document(&bytes, kind)?;
+    caller.spend(characters)?;
     let (id, key) = documents.begin(characters)?;
     let answer = UploadAnswer {
         document_id: id.clone(),
@@ -130,6 +131,9 @@ pub(super) async fn upload(
     tokio::spawn(async move {
         let translated = translate(&service, &document, &common).await;
         let kept = translated.and_then(|bytes| keep(&files, &name, kind, &common, &bytes));
+        if kept.is_err() {
+            caller.give_back(characters);
+        }
         drop(place);
         documents.end(&id, kept);
     });

@@ -71,6 +71,7 @@ pub(super) async fn translate(
     Parameters(asked): Parameters<Asked>,
 ) -> Result<Json<Translations>, ApiError> {
     let texts = asked.text.as_ref().ok_or_else(|| missing("text"))?.as_slice();
+    let characters = caller.check(texts.iter().map(String::as_str))?;
     let common = asked.common.checked(&service, &caller)?;
     let options = asked.options(&common)?;
     let shows_characters = truth("show_billed_characters", asked.show_billed_characters.as_ref())?;
@@ -87,8 +88,8 @@ pub(super) async fn translate(
     let sources: Vec<SourceText<'_>> = sources
         .map(|(text, language)| SourceText { text, language })
         .collect();
-    caller.spend_texts(texts.iter().map(String::as_str))?;
-    let found = service.translate(&sources, target, &options).await?;
+    let translating = service.translate(&sources, target, &options);
+    let found = caller.spend_for(characters, translating).await?;
     let translations = sources
         .iter()
         .zip(found)

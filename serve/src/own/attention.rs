@@ -95,10 +95,9 @@ pub(super) async fn attention(
     let source = language("source", asked.source.as_deref())?;
     let target = language("target", asked.target.as_deref())?;
     let text = asked.text.ok_or_else(|| missing("text"))?;
-    caller.spend_texts([text.as_str()])?;
-    let found = service
-        .attention(&source, &target, &text, asked.translation.as_deref())
-        .await?;
+    let characters = caller.check([text.as_str()])?;
+    let attending = service.attention(&source, &target, &text, asked.translation.as_deref());
+    let found = caller.spend_for(characters, attending).await?;
     Ok(match asked.view {
         View::Json => Json(AttentionAnswer {
             translation: found.translation.clone(),

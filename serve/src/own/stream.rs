@@ -75,10 +75,11 @@ pub(super) async fn stream(
         return Err(ApiError::bad_request(message));
     }
     let texts = asked.texts()?;
+    let characters = caller.check(texts.iter().map(String::as_str))?;
     let (target, mut detections) = asked.languages(&service, texts)?;
-    caller.spend_texts(texts.iter().map(String::as_str))?;
     let (text, language) = (texts[0].clone(), detections.swap_remove(0).language);
     service.route(&language, &target)?;
+    caller.spend(characters)?;
     let (sender, events) = unbounded_channel();
     tokio::spawn(async move {
         tokio::select! {

@@ -83,8 +83,8 @@ pub(super) async fn translate(
 ) -> Result<Json<TranslateAnswer>, ApiError> {
     let Json(asked) = asked?;
     let texts = asked.texts()?;
+    let characters = caller.check(texts.iter().map(String::as_str))?;
     let (target, detections) = asked.languages(&service, texts)?;
-    caller.spend_texts(texts.iter().map(String::as_str))?;
     let sources =
         zip(texts, &detections).map(|(text, Detection { language, .. })| SourceText { text, language });
     let sources: Vec<SourceText<'_>> = sources.collect();
@@ -92,7 +92,8 @@ pub(super) async fn translate(
         change: &|options| asked.change(options),
         ..TextOptions::soon(asked.format, 0)
     };
-    let found = service.translations(&sources, &target, &options).await?;
+    let translating = service.translations(&sources, &target, &options);
+    let found = caller.spend_for(characters, translating).await?;
     let count = found.iter().map(Vec::len).sum::<usize>();
     if asked.attention && count > MOST_ATTENDED {
         let message =
